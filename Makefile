@@ -1,0 +1,28 @@
+# The front door.  Everything real happens in Meson; `make help` lists the doors.
+BUILD ?= build
+MESON_OPTIONS ?= -Dwerror=true
+SECONDS ?= 60
+
+.PHONY: help setup build demo check check-sanitize check-faults fuzz install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  \1  /p' Makefile | sort | awk '{ name=$$1; $$1=""; printf "  %-16s%s\n", name, $$0 }'
+
+setup: ## install the packages of packages.txt that are missing
+	@tools/setup
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) $(MESON_OPTIONS) > /dev/null
+
+build: setup $(BUILD)/build.ninja ## build the library and the command: build/tocsin
+	@ninja -C $(BUILD) --quiet
+	@ln -sf apps/tocsin $(BUILD)/tocsin
+
+check: build ## run all tests
+	@python3 tools/run_tests.py $(BUILD)
+
+install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
+	@meson install -C $(BUILD) --quiet
+
+clean: ## remove the build folders
+	@rm -rf build build-*

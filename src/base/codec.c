@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/codec.h"
+
+#include <string.h>
+
+tcsi_codec tcsi_codec_save(tcsi_buffer *out, tcs_error *err)
+{
+    return (tcsi_codec){ .out = out, .err = err };
+}
+
+tcsi_codec tcsi_codec_load(const void *bytes, size_t size, tcs_error *err)
+{
+    return (tcsi_codec){ .in = bytes, .in_size = size, .err = err };
+}
+
+bool tcsi_codec_loading(const tcsi_codec *codec)
+{
+    return !codec->out;
+}
+
+tcs_status tcsi_codec_status(const tcsi_codec *codec)
+{
+    return codec->status;
+}
+
+void tcsi_codec_refuse(tcsi_codec *codec, const char *what)
+{
+    TCS_ASSERT(tcsi_codec_loading(codec));
+    if (codec->status == TCS_OK) codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: %s", what);
+}
+
+void tcsi_codec_bytes(tcsi_codec *codec, void *bytes, size_t size)
+{
+    if (codec->status != TCS_OK) return;
+    if (codec->out) {
+        codec->status = tcsi_buffer_append(codec->out, bytes, size, codec->err);
+        return;
+    }
+    if (size > codec->in_size) {
+        codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: ends %zu bytes early", size - codec->in_size);
+        return;
+    }
+    if (size) memcpy(bytes, codec->in, size);
+    codec->in += size;
+    codec->in_size -= size;
+}
+
+void tcsi_codec_tag(tcsi_codec *codec, const char *tag)
+{
+    char found[4];
+    TCS_ASSERT(strlen(tag) == sizeof found);
+    memcpy(found, tag, sizeof found);
+    tcsi_codec_bytes(codec, found, sizeof found);
+    if (codec->status == TCS_OK && memcmp(found, tag, sizeof found) != 0) tcsi_codec_refuse(codec, "another kind of state");
+}
+
+void tcsi_codec_u64(tcsi_codec *codec, uint64_t *value)
+{
+    unsigned char bytes[8];
+    if (codec->out)
+        for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(*value >> (8 * i));
+    tcsi_codec_bytes(codec, bytes, sizeof bytes);
+    if (codec->out || codec->status != TCS_OK) return;
+    *value = 0;
+    for (int i = 0; i < 8; i++) *value |= (uint64_t)bytes[i] << (8 * i);
+}
+
+void tcsi_codec_u32(tcsi_codec *codec, uint32_t *value)
+{
+    unsigned char bytes[4];
+    if (codec->out)
+        for (int i = 0; i < 4; i++) bytes[i] = (unsigned char)(*value >> (8 * i));
+    tcsi_codec_bytes(codec, bytes, sizeof bytes);
+    if (codec->out || codec->status != TCS_OK) return;
+    *value = 0;
+    for (int i = 0; i < 4; i++) *value |= (uint32_t)bytes[i] << (8 * i);
+}
+
+void tcsi_codec_bool(tcsi_codec *codec, bool *value)
+{
+    unsigned char byte = *value ? 1 : 0;
+    tcsi_codec_bytes(codec, &byte, 1);
+    if (codec->out || codec->status != TCS_OK) return;
+    if (byte > 1) tcsi_codec_refuse(codec, "a truth value that is neither 0 nor 1");
+    *value = byte == 1;
+}
+
+void tcsi_codec_i64(tcsi_codec *codec, int64_t *value)
+{
+    uint64_t bits = (uint64_t)*value;
+    tcsi_codec_u64(codec, &bits);
+    *value = (int64_t)bits;
+}
+
+void tcsi_codec_size(tcsi_codec *codec, size_t *value, size_t value_max)
+{
+    uint64_t wide = *value;
+    TCS_ASSERT(tcsi_codec_loading(codec) || *value <= value_max);
+    tcsi_codec_u64(codec, &wide);
+    if (codec->out || codec->status != TCS_OK) return;
+    if (wide > value_max) {
+        tcsi_codec_refuse(codec, "a count beyond its maximum");
+        return;
+    }
+    *value = (size_t)wide;
+}
+
+void tcsi_codec_f64(tcsi_codec *codec, double *value)
+{
+    uint64_t bits;
+    memcpy(&bits, value, sizeof bits);
+    tcsi_codec_u64(codec, &bits);
+    if (codec->status == TCS_OK) memcpy(value, &bits, sizeof bits);
+}
+
+void tcsi_codec_f32(tcsi_codec *codec, float *value)
+{
+    uint32_t bits;
+    memcpy(&bits, value, sizeof bits);
+    tcsi_codec_u32(codec, &bits);
+    if (codec->status == TCS_OK) memcpy(value, &bits, sizeof bits);
+}
+
+void tcsi_codec_f64s(tcsi_codec *codec, double *values, size_t count)
+{
+    for (size_t i = 0; i < count && codec->status == TCS_OK; i++) tcsi_codec_f64(codec, &values[i]);
+}
+
+void tcsi_codec_f32s(tcsi_codec *codec, float *values, size_t count)
+{
+    for (size_t i = 0; i < count && codec->status == TCS_OK; i++) tcsi_codec_f32(codec, &values[i]);
+}
+
+void tcsi_codec_u32s(tcsi_codec *codec, uint32_t *values, size_t count)
+{
+    for (size_t i = 0; i < count && codec->status == TCS_OK; i++) tcsi_codec_u32(codec, &values[i]);
+}

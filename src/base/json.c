@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- numbers ---- */
+
+size_t tcsi_number_format(double value, char *ret_text)
+{
+    if (value == floor(value) && fabs(value) < 1e15) return (size_t)snprintf(ret_text, TCSI_NUMBER_TEXT_SIZE, "%.0f", value);
+    int length = 0;
+    for (int digits = 15; digits <= 17; digits++) {
+        length = snprintf(ret_text, TCSI_NUMBER_TEXT_SIZE, "%.*g", digits, value);
+        if (strtod(ret_text, NULL) == value) break;
+    }
+    return (size_t)length;
+}
+
+/* Length of the valid UTF-8 sequence at text, 0 when there is none (RFC 3629: no surrogates, nothing overlong). */
+static size_t utf8_length(const unsigned char *text, size_t size)
+{
+    if (size == 0) return 0;
+    unsigned char lead = text[0];
+    if (lead < 0x80) return 1;
+    size_t length = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+    if (length == 0 || length > size) return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((text[i] & 0xC0) != 0x80) return 0;
+    if (lead == 0xE0 && text[1] < 0xA0) return 0;
+    if (lead == 0xED && text[1] > 0x9F) return 0;
+    if (lead == 0xF0 && text[1] < 0x90) return 0;
+    if (lead == 0xF4 && text[1] > 0x8F) return 0;
+    return length;
+}
+
+/* ---- writer ---- */
+
+static void put(tcsi_json_writer *writer, const char *bytes, size_t size)
+{
+    if (writer->status == TCS_OK) writer->status = tcsi_buffer_append(writer->out, bytes, size, NULL);
+}
+
+static void put_line(tcsi_json_writer *writer)
+{
+    if (!writer->pretty) return;
+    put(writer, "\n", 1);
+    for (int i = 0; i < writer->depth; i++) put(writer, "  ", 2);
+}
+
+/* Whatever must stand before a value at this place. */
+static void before_value(tcsi_json_writer *writer)
+{
+    if (writer->depth == 0) {
+        TCS_ASSERT(!writer->has_items[0]);
+        writer->has_items[0] = true;
+        return;
+    }
+    if (writer->kind[writer->depth - 1] == '{') {
+        TCS_ASSERT(writer->after_key);
+        writer->after_key = false;
+        return;
+    }
+    bool *has_items = &writer->has_items[writer->depth];
+    if (*has_items) put(writer, ",", 1);
+    *has_items = true;
+    put_line(writer);
+}
+
+static void begin(tcsi_json_writer *writer, char kind)
+{
+    before_value(writer);
+    TCS_ASSERT(writer->depth + 1 < TCSI_JSON_DEPTH_MAX);
+    put(writer, &kind, 1);
+    writer->kind[writer->depth++] = kind;
+    writer->has_items[writer->depth] = false;
+}
+
+static void end(tcsi_json_writer *writer, char kind, const char *close)
+{
+    TCS_ASSERT(writer->depth > 0 && writer->kind[writer->depth - 1] == kind && !writer->after_key);
+    bool has_items = writer->has_items[writer->depth];
+    writer->depth--;
+    if (has_items) put_line(writer);
+    put(writer, close, 1);
+}
+
+static void put_quoted(tcsi_json_writer *writer, const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t left = strlen(text);
+    put(writer, "\"", 1);
+    while (left > 0) {
+        size_t length = utf8_length(at, left);
+        char escaped[8];
+        if (length == 0) {
+            put(writer, "\xEF\xBF\xBD", 3);
+            length = 1;
+        } else if (*at == '"' || *at == '\\') {
+            escaped[0] = '\\';
+            escaped[1] = (char)*at;
+            put(writer, escaped, 2);
+        } else if (*at < 0x20 || *at == '<') { /* '<' too, so that a document can stand inside an HTML script element */
+            put(writer, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", *at));
+        } else {
+            put(writer, (const char *)at, length);
+        }
+        at += length;
+        left -= length;
+    }
+    put(writer, "\"", 1);
+}
+
+void tcsi_json_writer_init(tcsi_json_writer *writer, tcsi_buffer *out, bool pretty)
+{
+    *writer = (tcsi_json_writer){ .out = out, .pretty = pretty };
+}
+
+void tcsi_json_begin_object(tcsi_json_writer *writer) { begin(writer, '{'); }
+void tcsi_json_end_object(tcsi_json_writer *writer) { end(writer, '{', "}"); }
+void tcsi_json_begin_array(tcsi_json_writer *writer) { begin(writer, '['); }
+void tcsi_json_end_array(tcsi_json_writer *writer) { end(writer, '[', "]"); }
+
+void tcsi_json_key(tcsi_json_writer *writer, const char *key)
+{
+    TCS_ASSERT(writer->depth > 0 && writer->kind[writer->depth - 1] == '{' && !writer->after_key);
+    if (writer->has_items[writer->depth]) put(writer, ",", 1);
+    writer->has_items[writer->depth] = true;
+    put_line(writer);
+    put_quoted(writer, key);
+    put(writer, writer->pretty ? ": " : ":", writer->pretty ? 2 : 1);
+    writer->after_key = true;
+}
+
+void tcsi_json_string(tcsi_json_writer *writer, const char *text)
+{
+    before_value(writer);
+    if (text) put_quoted(writer, text);
+    else put(writer, "null", 4);
+}
+
+void tcsi_json_number(tcsi_json_writer *writer, double value)
+{
+    char text[TCSI_NUMBER_TEXT_SIZE];
+    if (!isfinite(value)) {
+        tcsi_json_null(writer);
+        return;
+    }
+    before_value(writer);
+    put(writer, text, tcsi_number_format(value, text));
+}
+
+void tcsi_json_integer(tcsi_json_writer *writer, int64_t value)
+{
+    char text[TCSI_NUMBER_TEXT_SIZE];
+    before_value(writer);
+    put(writer, text, (size_t)snprintf(text, sizeof text, "%lld", (long long)value));
+}
+
+void tcsi_json_bool(tcsi_json_writer *writer, bool value)
+{
+    before_value(writer);
+    put(writer, value ? "true" : "false", value ? 4 : 5);
+}
+
+void tcsi_json_null(tcsi_json_writer *writer)
+{
+    before_value(writer);
+    put(writer, "null", 4);
+}
+
+tcs_status tcsi_json_finish(tcsi_json_writer *writer, tcs_error *err)
+{
+    TCS_ASSERT(writer->depth == 0 && !writer->after_key);
+    if (writer->status == TCS_OK) return TCS_OK;
+    return tcsi_fail(err, writer->status, "the JSON document could not be built: %s", tcsi_status_text(writer->status));
+}
+
+/* ---- reader ---- */
+
+typedef struct parser {
+    const char *start, *at, *end;
+    tcsi_arena *arena;
+    tcs_error *err;
+} parser;
+
+static tcs_status refuse(const parser *p, const char *expected)
+{
+    size_t line = 1, column = 1;
+    for (const char *c = p->start; c < p->at; c++) {
+        column = *c == '\n' ? 1 : column + 1;
+        line += *c == '\n';
+    }
+    if (p->at >= p->end) return tcsi_fail(p->err, TCS_E_FORMAT, "JSON line %zu column %zu: ends where %s was expected", line, column, expected);
+    return tcsi_fail(p->err, TCS_E_FORMAT, "JSON line %zu column %zu: expected %s", line, column, expected);
+}
+
+static void skip_space(parser *p)
+{
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\n' || *p->at == '\r')) p->at++;
+}
+
+static bool parse_hex4(parser *p, unsigned *ret)
+{
+    if (p->end - p->at < 4) return false;
+    *ret = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = p->at[i];
+        unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0')
+                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10) : 16u;
+        if (digit > 15) return false;
+        *ret = *ret * 16 + digit;
+    }
+    p->at += 4;
+    return true;
+}
+
+static size_t utf8_encode(unsigned code, char *out)
+{
+    if (code < 0x80) {
+        out[0] = (char)code;
+        return 1;
+    }
+    if (code < 0x800) {
+        out[0] = (char)(0xC0 | code >> 6);
+        out[1] = (char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        out[0] = (char)(0xE0 | code >> 12);
+        out[1] = (char)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | code >> 18);
+    out[1] = (char)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+static tcs_status parse_escape(parser *p, char *out, size_t *out_size)
+{
+    static const char letters[] = "\"\\/bfnrt", meanings[] = "\"\\/\b\f\n\r\t";
+    if (p->at >= p->end) return refuse(p, "an escape");
+    const char *found = *p->at ? strchr(letters, *p->at) : NULL;
+    if (found) {
+        out[(*out_size)++] = meanings[found - letters];
+        p->at++;
+        return TCS_OK;
+    }
+    if (*p->at != 'u') return refuse(p, "one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u");
+    p->at++;
+    unsigned code, low;
+    if (!parse_hex4(p, &code)) return refuse(p, "four hexadecimal digits");
+    if (code >= 0xDC00 && code < 0xE000) return refuse(p, "a high surrogate before a low one");
+    if (code >= 0xD800 && code < 0xDC00) {
+        if (p->end - p->at < 2 || p->at[0] != '\\' || p->at[1] != 'u') return refuse(p, "a low surrogate");
+        p->at += 2;
+        if (!parse_hex4(p, &low) || low < 0xDC00 || low >= 0xE000) return refuse(p, "a low surrogate");
+        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+    }
+    *out_size += utf8_encode(code, out + *out_size);
+    return TCS_OK;
+}
+
+static tcs_status parse_string(parser *p, const char **ret_text, size_t *ret_size)
+{
+    const char *close = p->at + 1;
+    while (close < p->end && *close != '"') close += *close == '\\' && close + 1 < p->end ? 2 : 1;
+    if (close >= p->end) {
+        p->at = p->end;
+        return refuse(p, "a closing quote");
+    }
+    char *out = tcsi_arena_alloc(p->arena, (size_t)(close - p->at), 1); /* decoding never grows the text */
+    if (!out) return tcsi_fail_memory(p->err, "a JSON string");
+    size_t size = 0;
+    p->at++;
+    while (*p->at != '"') {
+        if (*p->at == '\\') {
+            p->at++;
+            tcs_status status = parse_escape(p, out, &size);
+            if (status != TCS_OK) return status;
+            continue;
+        }
+        size_t length = utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
+        if (length == 0 || (unsigned char)*p->at < 0x20) return refuse(p, "a UTF-8 character that is no control character");
+        memcpy(out + size, p->at, length);
+        size += length;
+        p->at += length;
+    }
+    p->at++;
+    out[size] = 0;
+    *ret_text = out;
+    *ret_size = size;
+    return TCS_OK;
+}
+
+static size_t count_digits(const parser *p, const char *at)
+{
+    size_t count = 0;
+    while (at + count < p->end && at[count] >= '0' && at[count] <= '9') count++;
+    return count;
+}
+
+static tcs_status parse_number(parser *p, tcsi_json_value *value)
+{
+    const char *begin = p->at, *at = p->at;
+    if (at < p->end && *at == '-') at++;
+    size_t digits = count_digits(p, at);
+    if (digits == 0 || (digits > 1 && *at == '0')) return refuse(p, "a value");
+    at += digits;
+    if (at < p->end && *at == '.') {
+        at++;
+        digits = count_digits(p, at);
+        p->at = at;
+        if (digits == 0) return refuse(p, "a digit after the decimal point");
+        at += digits;
+    }
+    if (at < p->end && (*at == 'e' || *at == 'E')) {
+        at++;
+        if (at < p->end && (*at == '+' || *at == '-')) at++;
+        digits = count_digits(p, at);
+        p->at = at;
+        if (digits == 0) return refuse(p, "a digit in the exponent");
+        at += digits;
+    }
+    p->at = at;
+    value->type = TCSI_JSON_NUMBER;
+    value->text_size = (size_t)(at - begin);
+    value->text = tcsi_arena_strndup(p->arena, begin, value->text_size);
+    if (!value->text) return tcsi_fail_memory(p->err, "a JSON number");
+    value->number = strtod(value->text, NULL);
+    return TCS_OK;
+}
+
+static tcs_status parse_value(parser *p, int depth, tcsi_json_value *value);
+
+/* Items are collected in doubling blocks of the arena: at most twice the memory of the final array. */
+static tcs_status add_item(parser *p, tcsi_json_value **items, size_t count, size_t *capacity)
+{
+    if (count < *capacity) return TCS_OK;
+    size_t larger = *capacity ? *capacity * 2 : 4;
+    tcsi_json_value *moved = TCSI_ARENA_NEW(p->arena, tcsi_json_value, larger);
+    if (!moved) return tcsi_fail_memory(p->err, "a JSON document");
+    if (count) memcpy(moved, *items, count * sizeof *moved);
+    *items = moved;
+    *capacity = larger;
+    return TCS_OK;
+}
+
+static tcs_status parse_container(parser *p, int depth, tcsi_json_value *value)
+{
+    bool object = *p->at == '{';
+    char close = object ? '}' : ']';
+    if (depth >= TCSI_JSON_DEPTH_MAX) return refuse(p, "at most 64 levels of nesting");
+    tcsi_json_value *items = NULL;
+    size_t count = 0, capacity = 0;
+    p->at++;
+    skip_space(p);
+    while (p->at < p->end && (count > 0 || *p->at != close)) {
+        tcs_status status = add_item(p, &items, count, &capacity);
+        if (status != TCS_OK) return status;
+        tcsi_json_value item = { 0 };
+        const char *key = NULL;
+        size_t key_size;
+        if (object) {
+            if (p->at >= p->end || *p->at != '"') return refuse(p, "a key in quotes");
+            status = parse_string(p, &key, &key_size);
+            if (status != TCS_OK) return status;
+            skip_space(p);
+            if (p->at >= p->end || *p->at != ':') return refuse(p, "a colon");
+            p->at++;
+        }
+        status = parse_value(p, depth + 1, &item);
+        if (status != TCS_OK) return status;
+        item.key = key;
+        items[count++] = item;
+        skip_space(p);
+        if (p->at >= p->end || *p->at != ',') break;
+        p->at++;
+        skip_space(p);
+    }
+    if (p->at >= p->end || *p->at != close) return refuse(p, object ? "a comma or }" : "a comma or ]");
+    p->at++;
+    *value = (tcsi_json_value){ .type = object ? TCSI_JSON_OBJECT : TCSI_JSON_ARRAY, .item_count = count, .items = items };
+    return TCS_OK;
+}
+
+static bool take_word(parser *p, const char *word)
+{
+    size_t size = strlen(word);
+    if ((size_t)(p->end - p->at) < size || memcmp(p->at, word, size) != 0) return false;
+    p->at += size;
+    return true;
+}
+
+static tcs_status parse_value(parser *p, int depth, tcsi_json_value *value)
+{
+    skip_space(p);
+    if (p->at >= p->end) return refuse(p, "a value");
+    switch (*p->at) {
+    case '{':
+    case '[': return parse_container(p, depth, value);
+    case '"': value->type = TCSI_JSON_STRING; return parse_string(p, &value->text, &value->text_size);
+    case 'n': value->type = TCSI_JSON_NULL; return take_word(p, "null") ? TCS_OK : refuse(p, "a value");
+    case 't': value->type = TCSI_JSON_TRUE; return take_word(p, "true") ? TCS_OK : refuse(p, "a value");
+    case 'f': value->type = TCSI_JSON_FALSE; return take_word(p, "false") ? TCS_OK : refuse(p, "a value");
+    default: return parse_number(p, value);
+    }
+}
+
+tcs_status tcsi_json_parse(const char *text, size_t size, tcsi_arena *arena, const tcsi_json_value **ret_root, tcs_error *err)
+{
+    parser p = { text, text, text + size, arena, err };
+    tcsi_json_value *root = TCSI_ARENA_NEW(arena, tcsi_json_value, 1);
+    if (!root) return tcsi_fail_memory(err, "a JSON document");
+    *root = (tcsi_json_value){ 0 };
+    tcs_status status = parse_value(&p, 0, root);
+    if (status != TCS_OK) return status;
+    skip_space(&p);
+    if (p.at < p.end) return refuse(&p, "nothing after the document");
+    *ret_root = root;
+    return TCS_OK;
+}
+
+const tcsi_json_value *tcsi_json_get(const tcsi_json_value *object, const char *key)
+{
+    if (!object || object->type != TCSI_JSON_OBJECT) return NULL;
+    for (size_t i = 0; i < object->item_count; i++)
+        if (strcmp(object->items[i].key, key) == 0) return &object->items[i];
+    return NULL;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+
+#include <string.h>
+
+enum { NEAREST_LENGTH_MAX = 64 };
+
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t row[NEAREST_LENGTH_MAX + 1], length = strlen(b);
+    for (size_t j = 0; j <= length; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            size_t best = row[j] + 1 < row[j - 1] + 1 ? row[j] + 1 : row[j - 1] + 1;
+            row[j] = replaced < best ? replaced : best;
+        }
+    }
+    return row[length];
+}
+
+const char *tcsi_text_nearest(const char *word, const char *const *names, size_t name_count)
+{
+    size_t length = strlen(word), best = length / 3 + 1;
+    const char *nearest = NULL;
+    if (length == 0 || length > NEAREST_LENGTH_MAX) return NULL;
+    for (size_t i = 0; i < name_count; i++) {
+        if (strlen(names[i]) > NEAREST_LENGTH_MAX) continue;
+        size_t distance = strncmp(names[i], word, length) == 0 ? 0 : edit_distance(word, names[i]);
+        if (distance <= best && (!nearest || distance < best)) {
+            best = distance;
+            nearest = names[i];
+        }
+    }
+    return nearest;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool tcsi_text_equal_nocase(const char *a, const char *b)
+{
+    while (*a && lower(*a) == lower(*b)) {
+        a++;
+        b++;
+    }
+    return lower(*a) == lower(*b);
+}
+
+bool tcsi_text_ends_with(const char *text, const char *suffix)
+{
+    size_t length = strlen(text), suffix_length = strlen(suffix);
+    return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
+}

@@ -1,0 +1,14 @@
+/* base/text.h -- small questions about text. */
+#ifndef TCS_BASE_TEXT_H
+#define TCS_BASE_TEXT_H
+
+#include "base/status.h"
+
+/* The name within a small edit distance (Levenshtein, at most a third of the length, or a prefix), or NULL. */
+const char *tcsi_text_nearest(const char *word, const char *const *names, size_t name_count);
+
+/* Case-insensitive in ASCII only, whatever the locale. */
+bool tcsi_text_equal_nocase(const char *a, const char *b);
+bool tcsi_text_ends_with(const char *text, const char *suffix);
+
+#endif

@@ -1,0 +1,139 @@
+/* detect/detector.h -- the detector contract: what every detector is, says of itself and promises.
+ *
+ * A detector is one file: an options struct, an instance struct that starts with `tcsi_detector base`, a parameter
+ * table, an operations table and one `const tcsi_detector_info tcsi_detector_NAME`.  A row in registry.def makes it known;
+ * command-line flags, --help, the manual and the contract test suite follow from the info.
+ *
+ * Life of an instance:
+ *     create -> fit (optional unless TCSI_TRAIT_TRAINED) -> push, push, ...   or   score a whole frame
+ * fit learns and leaves the stream at its beginning; push consumes the stream.  To score a file whose first rows were
+ * training rows, fit on a view of those rows, then score the whole file.
+ *
+ * Promises, checked on every registered detector by contract_test.c:
+ *   - the same input, seed and options give the same bits, for any number of threads;
+ *   - with TCSI_TRAIT_STREAMING, score(frame) equals reset + push of each row, bit for bit, and no score depends on a
+ *     later row;
+ *   - persist saves a state that continues exactly where the saved one stood, and refuses a damaged one;
+ *   - a row that is missing (no finite value within TCS_VALUE_MAX in any channel) scores MISSING; constant, tiny, huge
+ *     and single-row input gives a finite READY score, or WARMUP; READY scores are never NaN or infinite;
+ *   - push allocates nothing; the memory held never exceeds size_max.
+ * Threads: one caller per instance; instances are independent. */
+#ifndef TCS_DETECT_DETECTOR_H
+#define TCS_DETECT_DETECTOR_H
+
+#include "base/codec.h"
+#include "base/pool.h"
+#include "series/frame.h"
+#include "series/row.h"
+
+typedef struct tcsi_detector tcsi_detector;
+
+typedef enum tcsi_trait {
+    TCSI_TRAIT_STREAMING = 1 << 0,    /* online: push works and is causal */
+    TCSI_TRAIT_OFFLINE = 1 << 1,      /* score may use the whole frame; without STREAMING, push is absent */
+    TCSI_TRAIT_TRAINED = 1 << 2,      /* fit must come before push or score */
+    TCSI_TRAIT_MULTIVARIATE = 1 << 3, /* looks at all channels together; without it, one instance runs per channel and
+                                         the row's score is the highest of them */
+    TCSI_TRAIT_TABULAR = 1 << 4,      /* rows are exchangeable: for data without time */
+    TCSI_TRAIT_RANDOM = 1 << 5,       /* draws on the seed */
+    TCSI_TRAIT_DEEP = 1 << 6,
+    TCSI_TRAIT_UNCERTAINTY = 1 << 7,  /* fills tcs_score.uncertainty */
+    TCSI_TRAIT_FORECAST = 1 << 8,
+} tcsi_trait;
+
+typedef enum tcsi_parameter_type {
+    TCSI_PARAMETER_REAL,  /* a double in the options struct */
+    TCSI_PARAMETER_COUNT, /* a size_t */
+    TCSI_PARAMETER_BOOL,  /* a bool */
+} tcsi_parameter_type;
+
+typedef struct tcsi_parameter {
+    const char *name;         /* lower case with underscores, the paper's or PyOD's name */
+    tcsi_parameter_type type;
+    size_t offset;            /* in the options struct */
+    double value_default, value_min, value_max; /* inclusive; counts and truth values as doubles */
+    const char *help;         /* one sentence with the unit */
+} tcsi_parameter;
+
+typedef struct tcsi_detector_ops {
+    /* Sizes and allocates; options are set and in range.  A failed init is followed by deinit. */
+    tcs_status (*init)(tcsi_detector *self, tcs_error *err);
+    void (*deinit)(tcsi_detector *self);
+    /* Learns from normal-ish rows (anomalies among them are tolerated).  Optional unless TRAINED.  May be called again. */
+    tcs_status (*fit)(tcsi_detector *self, const tcsi_frame *train, tcs_error *err);
+    /* Back to the beginning of the stream, keeping what fit learned.  Required with STREAMING. */
+    void (*reset)(tcsi_detector *self);
+    /* One row in, one score out: state and value (and uncertainty); p_value stays 0.  Required with STREAMING. */
+    void (*push)(tcsi_detector *self, const tcsi_row *row, tcs_score *ret_score);
+    /* The whole frame: ret_scores is (T).  Optional with STREAMING: then rows are pushed one by one. */
+    tcs_status (*score)(tcsi_detector *self, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err);
+    /* Per-channel parts (C), >= 0, of the last pushed row's score.  Optional: then shares are unknown. */
+    void (*contribute)(const tcsi_detector *self, double *ret_parts);
+    /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
+    void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
+    /* Names every field of the state, fitted and streaming, once (see base/codec.h).  Required. */
+    void (*persist)(tcsi_detector *self, tcsi_codec *codec);
+    /* Most bytes the instance holds while scoring a frame of row_count rows (0: pushing only). */
+    size_t (*size_max)(const tcsi_detector *self, size_t row_count);
+} tcsi_detector_ops;
+
+typedef struct tcsi_detector_info {
+    const char *name;    /* "ewma": what the user types */
+    const char *title;   /* "robust exponentially weighted z-score" */
+    const char *paper;   /* authors, title, venue, year; equation where one is meant */
+    const char *summary; /* two or three sentences for the manual: what it finds, what it misses, cost per row */
+    unsigned traits;     /* tcsi_trait flags */
+    size_t instance_size, options_offset;
+    const tcsi_parameter *parameters;
+    size_t parameter_count;
+    const tcsi_detector_ops *ops;
+} tcsi_detector_info;
+
+/* The first member of every instance. */
+struct tcsi_detector {
+    const tcsi_detector_info *info;
+    size_t channel_count;
+    uint64_t seed;
+    tcsi_pool *pool; /* borrowed; NULL: one thread */
+    bool is_fitted;
+};
+
+typedef struct tcsi_parameter_value {
+    const char *name;
+    double value;
+} tcsi_parameter_value;
+
+typedef struct tcsi_detector_setup {
+    size_t channel_count; /* >= 1 */
+    uint64_t seed;
+    tcsi_pool *pool;
+    const tcsi_parameter_value *parameters; /* those that differ from their defaults */
+    size_t parameter_count;
+} tcsi_detector_setup;
+
+/* E_INVALID: unknown parameter (the nearest name is suggested) or value out of range. */
+tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detector_setup *setup,
+                                tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_detector_destroy(tcsi_detector *detector); /* accepts NULL */
+
+/* These check the order of calls and the channel count, then do what the operation says. */
+tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_detector_reset(tcsi_detector *detector);
+void tcsi_detector_push(tcsi_detector *detector, const tcsi_row *row, tcs_score *ret_score);
+tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
+/* false when the detector cannot say. */
+bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
+bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts);
+size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count);
+
+/* Name, seed, options and state, so that load needs nothing else. */
+tcs_status tcsi_detector_save(tcsi_detector *detector, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_detector_load(const void *bytes, size_t size, tcsi_pool *pool, tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Is value usable?  NaN, infinities and absurd magnitudes are not. */
+static inline bool tcsi_value_ok(double value)
+{
+    return value <= TCS_VALUE_MAX && value >= -TCS_VALUE_MAX;
+}
+
+#endif

@@ -1,0 +1,75 @@
+/* tests/support/test.h -- cmocka with what our tests share.  Each test program prints TAP, so that every case counts.
+ *
+ *     static void test_something(void **state) { (void)state; assert_near(1.0, f(), 1e-9); }
+ *     TCS_TEST_MAIN(cmocka_unit_test(test_something), ...)
+ */
+#ifndef TCS_TEST_H
+#define TCS_TEST_H
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/status.h"
+
+#define TCS_TEST_MAIN(...)                                                   \
+    int main(void)                                                           \
+    {                                                                        \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };                   \
+        cmocka_set_message_output(CM_OUTPUT_TAP);                            \
+        return cmocka_run_group_tests(tests, NULL, NULL);                    \
+    }
+
+/* Relative above 1, absolute below; NaN equals NaN only. */
+#define assert_near(expected, actual, tolerance) test_assert_near((expected), (actual), (tolerance), #actual, __FILE__, __LINE__)
+
+static inline void test_assert_near(double expected, double actual, double tolerance, const char *text, const char *file, int line)
+{
+    if (isnan(expected) && isnan(actual)) return;
+    double scale = fmax(1.0, fabs(expected));
+    if (fabs(expected - actual) <= tolerance * scale || expected == actual) return;
+    print_error("%s:%d: %s is %.17g, expected %.17g within %g\n", file, line, text, actual, expected, tolerance);
+    _fail(file, line);
+}
+
+/* The call must return TCS_OK; prints the error text otherwise. */
+#define assert_ok(call)                                                                         \
+    do {                                                                                        \
+        tcs_error *test_err = &(tcs_error){ 0 };                                                \
+        (void)test_err;                                                                         \
+        tcs_status test_status = (call);                                                        \
+        if (test_status != TCS_OK) {                                                            \
+            print_error("%s:%d: %s returned %s\n", __FILE__, __LINE__, #call, tcsi_status_name(test_status)); \
+            _fail(__FILE__, __LINE__);                                                          \
+        }                                                                                       \
+    } while (0)
+
+/* ../shared beside the source tree, or $TOCSIN_SHARED; NULL when it is not there.  Cases that need it call
+ * `const char *path = test_shared("data/nab"); if (!path) skip();` and are then reported as skipped.
+ * The returned text lives until the next call. */
+static inline const char *test_shared(const char *relative)
+{
+    static char path[4096];
+    const char *root = getenv("TOCSIN_SHARED");
+    if (root) snprintf(path, sizeof path, "%s/%s", root, relative);
+    else snprintf(path, sizeof path, "%s/../shared/%s", TCSI_SOURCE_ROOT, relative);
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+/* A committed file of the source tree, "tests/golden/...". */
+static inline const char *test_source(const char *relative)
+{
+    static char path[4096];
+    snprintf(path, sizeof path, "%s/%s", TCSI_SOURCE_ROOT, relative);
+    return path;
+}
+
+#endif

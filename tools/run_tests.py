@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+"""Runs every test of a build folder and counts cases, not programs.
+
+usage: run_tests.py BUILD_FOLDER [meson test arguments]
+Prints what failed with its output, the skipped cases with their number, and last `N passed, N failed, N skipped`.
+"""
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs"] + sys.argv[2:]
+    outcome = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
+    passed = failed = skipped = 0
+    for case in ElementTree.parse(build / "meson-logs/testlog.junit.xml").iter("testcase"):
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed += 1
+            print("failed:", case.get("classname") or "", case.get("name"))
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
+    if outcome.returncode != 0 and failed == 0:
+        failed = 1  # a program that died before its first case
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
