@@ -193,7 +193,8 @@ static tcs_status refuse(const parser *p, const char *expected)
         column = *c == '\n' ? 1 : column + 1;
         line += *c == '\n';
     }
-    if (p->at >= p->end) return tcsi_fail(p->err, TCS_E_FORMAT, "JSON line %zu column %zu: ends where %s was expected", line, column, expected);
+    if (p->at >= p->end)
+        return tcsi_fail(p->err, TCS_E_FORMAT, "JSON line %zu column %zu: ends where %s was expected", line, column, expected);
     return tcsi_fail(p->err, TCS_E_FORMAT, "JSON line %zu column %zu: expected %s", line, column, expected);
 }
 
