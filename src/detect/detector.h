@@ -128,7 +128,8 @@ size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count);
 
 /* Name, seed, options and state, so that load needs nothing else. */
 tcs_status tcsi_detector_save(tcsi_detector *detector, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
-tcs_status tcsi_detector_load(const void *bytes, size_t size, tcsi_pool *pool, tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_detector_load(const void *bytes, size_t size, tcsi_pool *pool, tcsi_detector **ret_detector,
+                              tcs_error *err) TCS_WARN_UNUSED;
 
 /* Is value usable?  NaN, infinities and absurd magnitudes are not. */
 static inline bool tcsi_value_ok(double value)

@@ -90,7 +90,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 
 static const tcsi_parameter parameters[] = {
     { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 30, 2, 1e9, "rows absorbed before the first score" },
-    { "spread_min", TCSI_PARAMETER_REAL, offsetof(options, spread_min), 0, 0, 1e100, "floor of the standard deviation, in units of the data" },
+    { "spread_min", TCSI_PARAMETER_REAL, offsetof(options, spread_min), 0, 0, 1e100,
+      "floor of the standard deviation, in units of the data" },
 };
 
 static const tcsi_detector_ops ops = {
