@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "decide/policy.h"
+
+enum { ROWS = 20000 };
+
+/* Autocorrelated |noise|, like the score of a real detector on normal data. */
+static void make_scores(uint64_t stream, size_t count, tcs_score *scores)
+{
+    tcsi_rng rng = tcsi_rng_make(11, stream);
+    double level = 0;
+    for (size_t t = 0; t < count; t++) {
+        level = 0.9 * level + tcsi_rng_normal(&rng);
+        scores[t] = (tcs_score){ .state = TCS_SCORE_READY, .value = fabs(level) };
+    }
+}
+
+static tcsi_policy_options offline(double count)
+{
+    return (tcsi_policy_options){ .mode = TCS_MODE_OFFLINE, .budget = { .count = count }, .own_threshold = NAN };
+}
+
+static void test_tail_recovers_a_known_pareto(void **state)
+{
+    (void)state;
+    static double scores[ROWS];
+    tcsi_rng rng = tcsi_rng_make(3, 0);
+    for (size_t t = 0; t < ROWS; t++) { /* shape 0.2, scale 2 */
+        double u = 1 - tcsi_rng_uniform(&rng);
+        scores[t] = 2 * (pow(u, -0.2) - 1) / 0.2;
+    }
+    tcsi_tail tail;
+    assert_ok(tcsi_tail_fit(scores, ROWS, 1, &tail, NULL));
+    for (double p = 0.5; p > 2e-5; p /= 3) { /* the p-value of the true quantile is near p */
+        double s = 2 * (pow(p, -0.2) - 1) / 0.2, ratio = tcsi_tail_p_value(&tail, s) / p;
+        assert_true(ratio > 0.4 && ratio < 2.5);
+    }
+    tcsi_tail_deinit(&tail);
+}
+
+static void test_p_values_are_uniform_on_new_normal_rows(void **state)
+{
+    (void)state;
+    static double reference[ROWS];
+    tcsi_rng rng = tcsi_rng_make(5, 0);
+    for (size_t t = 0; t < ROWS; t++) reference[t] = fabs(tcsi_rng_normal(&rng));
+    tcsi_tail tail;
+    assert_ok(tcsi_tail_fit(reference, ROWS, 1, &tail, NULL));
+    static const double levels[] = { 0.5, 0.1, 0.01, 0.001 };
+    size_t below[4] = { 0 };
+    enum { NEW = 200000 };
+    for (size_t t = 0; t < NEW; t++) {
+        double p = tcsi_tail_p_value(&tail, fabs(tcsi_rng_normal(&rng)));
+        for (size_t i = 0; i < 4; i++) below[i] += p <= levels[i];
+    }
+    for (size_t i = 0; i < 4; i++) {
+        double ratio = (double)below[i] / (NEW * levels[i]);
+        assert_true(ratio > 0.6 && ratio < 1.6);
+    }
+    tcsi_tail_deinit(&tail);
+}
+
+static void test_p_value_falls_with_the_score(void **state)
+{
+    (void)state;
+    static tcs_score scores[ROWS];
+    static double values[ROWS];
+    make_scores(1, ROWS, scores);
+    for (size_t t = 0; t < ROWS; t++) values[t] = scores[t].value;
+    tcsi_tail tail;
+    assert_ok(tcsi_tail_fit(values, ROWS, 10, &tail, NULL));
+    double last = 1;
+    for (double s = 0; s < 100; s += 0.01) {
+        double p = tcsi_tail_p_value(&tail, s);
+        assert_true(p > 0 && p <= last);
+        last = p;
+    }
+    for (double budget = 0.01; budget < 10; budget *= 2) {
+        double threshold = tcsi_tail_threshold(&tail, budget, ROWS);
+        assert_true(tcsi_tail_expected_clusters(&tail, threshold + 1e-9, ROWS) <= budget * 1.001);
+    }
+    tcsi_tail_deinit(&tail);
+}
+
+/* Over many normal series the realised number of false alarms stays near what the budget promised. */
+static void test_budget_is_kept_on_normal_data(void **state)
+{
+    (void)state;
+    static tcs_score scores[ROWS];
+    enum { SERIES = 60 };
+    for (int mode = 0; mode < 2; mode++) {
+        size_t alarms = 0;
+        for (uint64_t i = 0; i < SERIES; i++) {
+            tcsi_policy_options options = offline(2);
+            tcsi_decision decision;
+            options.mode = mode == 0 ? TCS_MODE_OFFLINE : TCS_MODE_ONLINE;
+            make_scores(100 + i, ROWS, scores);
+            assert_ok(tcsi_policy_decide(scores, ROWS, &options, &decision, NULL));
+            alarms += decision.episode_count;
+            tcsi_decision_deinit(&decision);
+        }
+        double realised = (double)alarms / SERIES;
+        print_message("# budget 2, realised %.2f (%s)\n", realised, mode == 0 ? "offline" : "online");
+        assert_true(realised < 4);
+    }
+}
+
+static void test_anomalies_do_not_hide_each_other(void **state)
+{
+    (void)state;
+    static tcs_score scores[ROWS];
+    make_scores(7, ROWS, scores);
+    for (size_t event = 0; event < 5; event++)
+        for (size_t t = 0; t < 40; t++) scores[2000 + event * 3500 + t].value = 30 + (double)event;
+    tcsi_policy_options options = offline(1);
+    tcsi_decision decision;
+    assert_ok(tcsi_policy_decide(scores, ROWS, &options, &decision, NULL));
+    size_t found = 0;
+    for (size_t i = 0; i < decision.episode_count; i++) found += decision.episodes[i].score_peak >= 30;
+    assert_int_equal(found, 5);
+    assert_true(decision.episode_count <= 7);
+    tcsi_decision_deinit(&decision);
+}
+
+/* The online threshold of a row does not depend on later rows. */
+static void test_online_looks_back_only(void **state)
+{
+    (void)state;
+    static tcs_score a[4000], b[4000];
+    make_scores(9, 4000, a);
+    memcpy(b, a, sizeof a);
+    for (size_t t = 3000; t < 4000; t++) b[t].value = 1000;
+    tcsi_policy_options options = offline(1);
+    options.mode = TCS_MODE_ONLINE;
+    tcsi_decision first, second;
+    assert_ok(tcsi_policy_decide(a, 4000, &options, &first, NULL));
+    assert_ok(tcsi_policy_decide(b, 4000, &options, &second, NULL));
+    assert_memory_equal(first.thresholds, second.thresholds, 3000 * sizeof(double));
+    for (size_t t = 0; t < 3000; t++) assert_true(a[t].p_value == b[t].p_value && first.anomaly[t] == second.anomaly[t]);
+    tcsi_decision_deinit(&first);
+    tcsi_decision_deinit(&second);
+}
+
+static void test_hostile_scores(void **state)
+{
+    (void)state;
+    static tcs_score scores[100];
+    for (int kind = 0; kind < 5; kind++)
+        for (size_t count = 0; count <= 100; count = count < 3 ? count + 1 : count * 2)
+            for (int mode = 0; mode < 2; mode++) {
+                for (size_t t = 0; t < 100; t++) {
+                    static const double values[] = { 0, 5, 1e300, 1e-300, -1e300 };
+                    scores[t] = (tcs_score){ .state = kind == 0 ? TCS_SCORE_MISSING : TCS_SCORE_READY, .value = values[kind] };
+                }
+                if (count > 50) scores[50].value = 1e308;
+                tcsi_policy_options options = offline(1);
+                options.mode = mode ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
+                tcsi_decision decision;
+                assert_ok(tcsi_policy_decide(scores, count, &options, &decision, NULL));
+                for (size_t t = 0; t < count; t++) assert_false(isnan(scores[t].p_value));
+                tcsi_decision_deinit(&decision);
+            }
+}
+
+static void test_episode_hysteresis_and_merging(void **state)
+{
+    (void)state;
+    static const double values[] = { 0, 3, 6, 3, 0, 0, 6, 0, 0, 0, 0, 6 };
+    enum { N = sizeof values / sizeof *values };
+    tcs_score scores[N];
+    double high[N], low[N];
+    uint8_t anomaly[N];
+    for (size_t t = 0; t < N; t++) {
+        scores[t] = (tcs_score){ .state = TCS_SCORE_READY, .value = values[t] };
+        high[t] = 5;
+        low[t] = 2;
+    }
+    tcsi_episode *episodes;
+    size_t count;
+    tcsi_episode_options options = { .thresholds = high, .thresholds_low = low, .merge_count = 2 };
+    assert_ok(tcsi_episodes_find(scores, N, &options, anomaly, &episodes, &count, NULL));
+    assert_int_equal(count, 2);
+    assert_int_equal(episodes[0].row_begin, 1);
+    assert_int_equal(episodes[0].row_end, 7);
+    assert_int_equal(episodes[0].row_peak, 2);
+    assert_int_equal(episodes[1].row_begin, 11);
+    tcsi_free(episodes);
+    options.causal = true;
+    assert_ok(tcsi_episodes_find(scores, N, &options, anomaly, &episodes, &count, NULL));
+    assert_int_equal(episodes[0].row_begin, 2);
+    tcsi_free(episodes);
+}
+
+static void test_budget_text(void **state)
+{
+    (void)state;
+    tcsi_budget budget;
+    assert_ok(tcsi_budget_parse("2/day", &budget, NULL));
+    assert_true(budget.count == 2 && budget.per_ns == 86400000000000);
+    assert_ok(tcsi_budget_parse("0.5", &budget, NULL));
+    static const char *const bad[] = { "", "-1", "0", "2/", "2/year", "x", "nan", "2 /day" };
+    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_int_equal(tcsi_budget_parse(bad[i], &budget, NULL), TCS_E_INVALID);
+}
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    static tcs_score scores[500];
+    make_scores(2, 500, scores);
+    tcsi_policy_options options = offline(1);
+    tcs_status status = TCS_E_MEMORY;
+    for (size_t at = 1; status != TCS_OK; at++) {
+        tcsi_decision decision;
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at);
+        status = tcsi_policy_decide(scores, 500, &options, &decision, NULL);
+        tcsi_alloc_trace_fail_at(0);
+        if (status == TCS_OK) tcsi_decision_deinit(&decision);
+        else assert_int_equal(status, TCS_E_MEMORY);
+        assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+        tcsi_alloc_trace_end();
+    }
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_tail_recovers_a_known_pareto), cmocka_unit_test(test_p_values_are_uniform_on_new_normal_rows),
+              cmocka_unit_test(test_p_value_falls_with_the_score), cmocka_unit_test(test_budget_is_kept_on_normal_data),
+              cmocka_unit_test(test_anomalies_do_not_hide_each_other), cmocka_unit_test(test_online_looks_back_only),
+              cmocka_unit_test(test_hostile_scores), cmocka_unit_test(test_episode_hysteresis_and_merging),
+              cmocka_unit_test(test_budget_text), cmocka_unit_test(test_failing_allocations))
