@@ -78,7 +78,8 @@ static tcs_status decide_offline(context *self, tcs_error *err)
     if (count < TCSI_POLICY_HISTORY_MIN) count = gather(self, 0, self->row_count);
     double threshold = INFINITY, low = INFINITY;
     if (count >= 2) {
-        tcs_status status = tcsi_tail_fit(self->history, count, tcsi_decorrelation_length(self->history, count), &self->decision->tail, err);
+        size_t run_length = tcsi_decorrelation_length(self->history, count);
+        tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
         if (status != TCS_OK) return status;
         threshold = threshold_of(self, &self->decision->tail);
         low = threshold_low_of(self, &self->decision->tail, threshold);
@@ -161,7 +162,8 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
         tcsi_episode_options episode_options = { .thresholds = decision.thresholds, .thresholds_low = self.thresholds_low,
                                                  .merge_count = decision.own_threshold_used ? 0 : options->merge_count,
                                                  .causal = options->mode == TCS_MODE_ONLINE };
-        status = tcsi_episodes_find(scores, row_count, &episode_options, decision.anomaly, &decision.episodes, &decision.episode_count, err);
+        status = tcsi_episodes_find(scores, row_count, &episode_options, decision.anomaly, &decision.episodes,
+                                    &decision.episode_count, err);
     }
     if (status == TCS_OK) rate_episodes(&self);
     tcsi_free(self.history);

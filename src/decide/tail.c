@@ -111,7 +111,8 @@ static void fit_tail(tcsi_tail *tail, const double *scores, double *peaks)
     tail->set_aside_count = peak_count - kept;
     tail->clusters_per_row = (double)(kept > 0 ? kept : 1) / (double)tail->count;
     double highest_kept = kept > 0 ? peaks[kept - 1] : tail->threshold;
-    size_t above = upper_index(tail->sorted, tail->count, highest_kept, true) - upper_index(tail->sorted, tail->count, tail->threshold, true);
+    size_t above = upper_index(tail->sorted, tail->count, highest_kept, true)
+                   - upper_index(tail->sorted, tail->count, tail->threshold, true);
     tail->threshold_p = (double)(above + 1) / (double)(tail->count + 1);
 }
 
