@@ -1,0 +1,334 @@
+/* series/stats.c -- moments, order statistics and ranks that keep their digits and their cost on any input.
+ *
+ * Moments: sums of (x - shift) with the first present value as shift, then a second pass about that mean with the correction
+ * term: var = (sum d^2 - (sum d)^2 / n) / n.  Source: T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample
+ * variance: analysis and recommendations", The American Statistician 37(3), 1983, equation (1.7).  The textbook form
+ * E[x^2] - E[x]^2 returns noise, even below zero, once the offset dwarfs the spread.  Sums run in eight lanes, always the same
+ * eight, so that they vectorize and still give the same bits everywhere.
+ *
+ * Order statistics: quickselect with a three-way partition about a median of three (or of nine when long), which handles
+ * constant and sorted input, and a budget of rounds after which the rest is heap-sorted (D. Musser, "Introspective sorting and
+ * selection algorithms", 1997): no input makes it quadratic.  Sorting is built the same way.
+ * Cost: moments two reads of the data; select O(n); sort and ranks O(n log n).  SPDX-License-Identifier: Apache-2.0 */
+#include "series/stats.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LANES = 8, SMALL = 24, LONG = 512 };
+
+static double lanes_sum(const double lanes[LANES])
+{
+    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+}
+
+/* sum and sum of squares of (present value - shift). */
+static void shifted_sums(const double *values, size_t count, double shift, double *ret_sum, double *ret_square_sum, size_t *ret_present)
+{
+    double sums[LANES] = { 0 }, squares[LANES] = { 0 };
+    uint64_t present[LANES] = { 0 };
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            double value = values[i + k];
+            bool ok = tcsi_present(value);
+            double d = ok ? value - shift : 0.0;
+            sums[k] += d;
+            squares[k] += d * d;
+            present[k] += ok;
+        }
+    for (size_t k = 0; i < count; i++, k++) {
+        bool ok = tcsi_present(values[i]);
+        double d = ok ? values[i] - shift : 0.0;
+        sums[k] += d;
+        squares[k] += d * d;
+        present[k] += ok;
+    }
+    uint64_t total = 0;
+    for (size_t k = 0; k < LANES; k++) total += present[k];
+    *ret_sum = lanes_sum(sums);
+    *ret_square_sum = lanes_sum(squares);
+    *ret_present = (size_t)total;
+}
+
+static void extremes(const double *values, size_t count, double *ret_minimum, double *ret_maximum)
+{
+    double minimum = INFINITY, maximum = -INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        if (!tcsi_present(values[i])) continue;
+        minimum = values[i] < minimum ? values[i] : minimum;
+        maximum = values[i] > maximum ? values[i] : maximum;
+    }
+    *ret_minimum = minimum;
+    *ret_maximum = maximum;
+}
+
+tcsi_moments tcsi_moments_of(const double *values, size_t count)
+{
+    tcsi_moments m = { .mean = NAN, .variance = NAN, .minimum = NAN, .maximum = NAN };
+    size_t first = 0;
+    while (first < count && !tcsi_present(values[first])) first++;
+    if (first == count) return m;
+    double sum, square_sum, shift = values[first];
+    extremes(values, count, &m.minimum, &m.maximum);
+    shifted_sums(values, count, shift, &sum, &square_sum, &m.count);
+    double n = (double)m.count, mean = shift + sum / n;
+    shifted_sums(values, count, mean, &sum, &square_sum, &m.count);
+    m.mean = mean + sum / n;
+    m.mean = fmin(fmax(m.mean, m.minimum), m.maximum); /* rounding must not leave the data */
+    m.variance = fmax((square_sum - sum * sum / n) / n, 0.0);
+    if (m.minimum == m.maximum) m.variance = 0;
+    return m;
+}
+
+double tcsi_mean(const double *values, size_t count)
+{
+    return tcsi_moments_of(values, count).mean;
+}
+
+double tcsi_deviation(const double *values, size_t count)
+{
+    return sqrt(tcsi_moments_of(values, count).variance);
+}
+
+size_t tcsi_present_copy(const double *values, size_t count, double *ret_values)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        ret_values[kept] = values[i];
+        kept += tcsi_present(values[i]);
+    }
+    return kept;
+}
+
+/* ---- order statistics ---- */
+
+static void swap(double *a, double *b)
+{
+    double c = *a;
+    *a = *b;
+    *b = c;
+}
+
+static void insertion_sort(double *values, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        double value = values[i];
+        size_t k = i;
+        for (; k > 0 && values[k - 1] > value; k--) values[k] = values[k - 1];
+        values[k] = value;
+    }
+}
+
+static void sift_down(double *values, size_t root, size_t count)
+{
+    double value = values[root];
+    for (;;) {
+        size_t child = 2 * root + 1;
+        if (child >= count) break;
+        if (child + 1 < count && values[child + 1] > values[child]) child++;
+        if (!(values[child] > value)) break;
+        values[root] = values[child];
+        root = child;
+    }
+    values[root] = value;
+}
+
+static void heap_sort(double *values, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;) sift_down(values, i, count);
+    for (size_t end = count; end > 1;) {
+        swap(&values[0], &values[--end]);
+        sift_down(values, 0, end);
+    }
+}
+
+static double middle(double a, double b, double c)
+{
+    if (a > b) swap(&a, &b);
+    return c < a ? a : c > b ? b : c;
+}
+
+static double pivot_of(const double *values, size_t count)
+{
+    size_t half = count / 2, eighth = count / 8;
+    if (count < LONG) return middle(values[0], values[half], values[count - 1]);
+    return middle(middle(values[0], values[eighth], values[2 * eighth]), middle(values[half - eighth], values[half], values[half + eighth]),
+                  middle(values[count - 1 - 2 * eighth], values[count - 1 - eighth], values[count - 1]));
+}
+
+/* Dijkstra's three parts: [0, low) below the pivot, [low, high) equal, [high, count) above. */
+static void partition(double *values, size_t count, double pivot, size_t *ret_low, size_t *ret_high)
+{
+    size_t low = 0, i = 0, high = count;
+    while (i < high) {
+        if (values[i] < pivot) swap(&values[i++], &values[low++]);
+        else if (values[i] > pivot) swap(&values[i], &values[--high]);
+        else i++;
+    }
+    *ret_low = low;
+    *ret_high = high;
+}
+
+static int rounds_allowed(size_t count)
+{
+    int rounds = 4;
+    for (; count > 1; count /= 2) rounds += 2;
+    return rounds;
+}
+
+double tcsi_select(double *values, size_t count, size_t position)
+{
+    TCS_ASSERT(position < count);
+    size_t begin = 0, end = count, low, high;
+    for (int rounds = rounds_allowed(count); end - begin > SMALL; rounds--) {
+        if (rounds == 0) {
+            heap_sort(values + begin, end - begin);
+            return values[position];
+        }
+        partition(values + begin, end - begin, pivot_of(values + begin, end - begin), &low, &high);
+        if (position < begin + low) end = begin + low;
+        else if (position >= begin + high) begin += high;
+        else return values[position];
+    }
+    insertion_sort(values + begin, end - begin);
+    return values[position];
+}
+
+static void sort_within(double *values, size_t count, int rounds)
+{
+    size_t low, high;
+    while (count > SMALL) {
+        if (rounds-- == 0) {
+            heap_sort(values, count);
+            return;
+        }
+        partition(values, count, pivot_of(values, count), &low, &high);
+        if (low < count - high) { /* the shorter side by recursion: depth stays below log2(count) */
+            sort_within(values, low, rounds);
+            values += high;
+            count -= high;
+        } else {
+            sort_within(values + high, count - high, rounds);
+            count = low;
+        }
+    }
+    insertion_sort(values, count);
+}
+
+void tcsi_sort(double *values, size_t count)
+{
+    sort_within(values, count, rounds_allowed(count));
+}
+
+double tcsi_quantile_inplace(double *values, size_t count, double level)
+{
+    if (count == 0) return NAN;
+    TCS_ASSERT(level >= 0 && level <= 1);
+    double at = (double)(count - 1) * level;
+    size_t below = (size_t)at;
+    if (below >= count - 1) return tcsi_select(values, count, count - 1);
+    double low = tcsi_select(values, count, below), fraction = at - (double)below;
+    if (fraction == 0) return low;
+    double high = values[below + 1];
+    for (size_t i = below + 2; i < count; i++) high = values[i] < high ? values[i] : high;
+    return low + (high - low) * fraction;
+}
+
+double tcsi_quantile(const double *values, size_t count, double level, double *scratch)
+{
+    return tcsi_quantile_inplace(scratch, tcsi_present_copy(values, count, scratch), level);
+}
+
+double tcsi_median(const double *values, size_t count, double *scratch)
+{
+    return tcsi_quantile(values, count, 0.5, scratch);
+}
+
+double tcsi_mad(const double *values, size_t count, double center, double *scratch)
+{
+    size_t present = tcsi_present_copy(values, count, scratch);
+    if (!tcsi_present(center)) return NAN;
+    for (size_t i = 0; i < present; i++) scratch[i] = fabs(scratch[i] - center);
+    return tcsi_quantile_inplace(scratch, present, 0.5);
+}
+
+/* ---- order and ranks ---- */
+
+/* True when the item at b belongs before the one at a: strictly less, or present against missing. */
+static bool comes_before(const double *values, size_t b, size_t a)
+{
+    bool present_a = tcsi_present(values[a]), present_b = tcsi_present(values[b]);
+    return present_a && present_b ? values[b] < values[a] : present_b && !present_a;
+}
+
+static void merge(const double *values, const size_t *left, size_t left_count, const size_t *right, size_t right_count, size_t *ret)
+{
+    size_t i = 0, j = 0;
+    while (i < left_count && j < right_count) *ret++ = comes_before(values, right[j], left[i]) ? right[j++] : left[i++];
+    memcpy(ret, left + i, (left_count - i) * sizeof *ret);
+    memcpy(ret + (left_count - i), right + j, (right_count - j) * sizeof *ret);
+}
+
+void tcsi_argsort(const double *values, size_t count, size_t *ret_order, size_t *scratch)
+{
+    size_t *from = ret_order, *to = scratch;
+    for (size_t i = 0; i < count; i++) from[i] = i;
+    for (size_t width = 1; width < count; width *= 2) {
+        for (size_t begin = 0; begin < count;) {
+            size_t left = count - begin < width ? count - begin : width;
+            size_t right = count - begin - left < width ? count - begin - left : width;
+            merge(values, from + begin, left, from + begin + left, right, to + begin);
+            begin += left + right;
+        }
+        size_t *other = from;
+        from = to;
+        to = other;
+    }
+    if (from != ret_order && count > 0) memcpy(ret_order, from, count * sizeof *from);
+}
+
+void tcsi_ranks(const double *values, size_t count, double *ret_ranks, size_t *order, size_t *scratch)
+{
+    tcsi_argsort(values, count, order, scratch);
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        double value = values[order[begin]];
+        if (!tcsi_present(value)) {
+            ret_ranks[order[begin]] = NAN;
+            end = begin + 1;
+            continue;
+        }
+        for (end = begin + 1; end < count && values[order[end]] == value;) end++;
+        double rank = 0.5 * ((double)begin + (double)end + 1.0); /* mean of begin + 1 .. end */
+        for (size_t i = begin; i < end; i++) ret_ranks[order[i]] = rank;
+    }
+}
+
+size_t tcsi_distinct_count(const double *values, size_t count, double *scratch)
+{
+    size_t present = tcsi_present_copy(values, count, scratch), distinct = present > 0;
+    tcsi_sort(scratch, present);
+    for (size_t i = 1; i < present; i++) distinct += scratch[i] != scratch[i - 1];
+    return distinct;
+}
+
+bool tcsi_distinct_exceeds(const double *values, size_t count, size_t limit)
+{
+    enum { LIMIT_MAX = 64 };
+    double seen[LIMIT_MAX];
+    size_t seen_count = 0, last = 0;
+    TCS_ASSERT(limit <= LIMIT_MAX);
+    for (size_t i = 0; i < count; i++) {
+        double value = values[i];
+        if (!tcsi_present(value)) continue;
+        if (seen_count > 0 && seen[last] == value) continue; /* runs of one value are common */
+        size_t k = 0;
+        while (k < seen_count && seen[k] != value) k++;
+        if (k == seen_count) {
+            if (seen_count == limit) return true;
+            seen[seen_count++] = value;
+        }
+        last = k;
+    }
+    return false;
+}
