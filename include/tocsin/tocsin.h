@@ -1,4 +1,17 @@
 /* tocsin/tocsin.h -- the public interface of libtocsin.  Anything outside this header and tocsin/types.h is not promised.
+ *
+ * In one breath: read or fill a frame, detect, look at the episodes.
+ *
+ *     tcs_error err;
+ *     tcs_frame *frame;
+ *     tcs_result *result;
+ *     if (tcs_frame_read("plant.csv", NULL, &frame, &err) == TCS_OK && tcs_detect(frame, NULL, &result, &err) == TCS_OK)
+ *         for (size_t i = 0; i < tcs_result_episode_count(result); i++) ...
+ *
+ * Ownership: a function that fills `*ret_x` gives x to the caller, who destroys it with the matching _destroy; every
+ * other pointer returned stays owned by the object it came from and lives as long as that object.
+ * Errors: a status other than TCS_OK means nothing was returned and err (optional) says what, where and what was expected.
+ * Threads: functions on different objects may run at the same time; one object is used by one thread at a time.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef TOCSIN_TOCSIN_H
 #define TOCSIN_TOCSIN_H
@@ -17,6 +30,113 @@ extern "C" {
 
 /* "0.1.0"; lives as long as the library. */
 TCS_API const char *tcs_version(void);
+TCS_API const char *tcs_status_name(tcs_status status); /* "E_FORMAT" */
+
+/* Messages of the library: level 0 error, 1 warning, 2 information, 3 debug; id is stable.  NULL: silence, the default. */
+typedef void (*tcs_log_hook)(void *context, int level, const char *id, const char *text);
+TCS_API void tcs_log_set(tcs_log_hook hook, void *context, int level_max);
+
+/* ---- frames: rows over time x channels ---- */
+
+typedef struct tcs_frame tcs_frame;
+
+typedef struct tcs_read_options {
+    const char *time;    /* name of the time column; NULL: found; "": there is none */
+    const char *label;   /* name of the label column; NULL: found; "": there is none */
+    const char *columns; /* value columns, separated by commas; NULL: every numeric one */
+    const char *query;   /* for sqlite:, postgresql: and http: inputs: the SQL or PromQL query */
+    bool as_series;      /* rows without a time column are in order of time, not cross-sectional */
+} tcs_read_options;
+
+/* input: a path, "-" for standard input, or a URL (sqlite:, postgresql:, http: and https: of a Prometheus server).
+ * CSV, NDJSON, NPY and NPZ are told apart by their content; gzip and zstd are unpacked.  options may be NULL. */
+TCS_API tcs_status tcs_frame_read(const char *input, const tcs_read_options *options, tcs_frame **ret_frame, tcs_error *err);
+
+/* A frame to be filled row by row.  names: (channel_count), copied; NULL: c0, c1, ... */
+TCS_API tcs_status tcs_frame_create(size_t channel_count, const char *const *names, bool has_times, bool has_labels,
+                                    tcs_frame **ret_frame, tcs_error *err);
+/* values: (channel_count), NaN = missing.  time_ns: nanoseconds since 1970-01-01 UTC; label: 0 or 1. */
+TCS_API tcs_status tcs_frame_append(tcs_frame *frame, const double *values, int64_t time_ns, int label, tcs_error *err);
+TCS_API void tcs_frame_destroy(tcs_frame *frame); /* accepts NULL */
+
+TCS_API size_t tcs_frame_row_count(const tcs_frame *frame);
+TCS_API size_t tcs_frame_channel_count(const tcs_frame *frame);
+TCS_API const char *tcs_frame_channel_name(const tcs_frame *frame, size_t channel);
+TCS_API const double *tcs_frame_values(const tcs_frame *frame, size_t channel); /* (row_count) */
+TCS_API const int64_t *tcs_frame_times_ns(const tcs_frame *frame);              /* (row_count) or NULL */
+TCS_API const uint8_t *tcs_frame_labels(const tcs_frame *frame);                /* (row_count) or NULL */
+TCS_API bool tcs_frame_is_tabular(const tcs_frame *frame);                      /* rows are exchangeable */
+/* What was found out about the input, one sentence each: columns, formats, cadence, gaps, missing values. */
+TCS_API size_t tcs_frame_note_count(const tcs_frame *frame);
+TCS_API const char *tcs_frame_note(const tcs_frame *frame, size_t index);
+TCS_API tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs_error *err); /* CSV; "-": standard output */
+
+/* A simulated plant with labelled rare events: "pump".  row_count 0: a default.  E_INVALID: no such scenario. */
+TCS_API tcs_status tcs_simulate(const char *scenario, size_t row_count, uint64_t seed, tcs_frame **ret_frame, tcs_error *err);
+
+/* ---- detection ---- */
+
+typedef struct tcs_result tcs_result;
+
+typedef struct tcs_detect_options {
+    tcs_mode mode;              /* default of a zeroed struct: online; of NULL options: offline */
+    const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
+    size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen */
+    const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 false alarm in everything looked at */
+    const char *const *parameters; /* "name=value" of the detector */
+    size_t parameter_count;
+    uint64_t seed;
+    size_t thread_count;        /* 0: one per processor; never changes a result */
+} tcs_detect_options;
+
+enum { TCS_SHARE_COUNT_MAX = 8 };
+
+typedef struct tcs_episode {
+    size_t row_begin, row_end, row_peak;             /* [row_begin, row_end) */
+    int64_t time_begin_ns, time_end_ns, time_peak_ns; /* of the first, last and peak row; 0 without times */
+    double severity;                                 /* 0..100; 50 just reaches the alarm budget, 10 more is ten times rarer */
+    double score, p_value;                           /* of the peak row */
+    double expected_count;                           /* episodes this high expected by chance in the rows looked at */
+    size_t share_count;                              /* channels that carry it, largest share first */
+    struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
+} tcs_episode;
+
+/* frame is borrowed and must outlive the result.  options may be NULL: offline, everything chosen. */
+TCS_API tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err);
+TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
+
+TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
+TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = inside an episode */
+TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score above which the row alarms */
+TCS_API size_t tcs_result_episode_count(const tcs_result *result);
+TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
+TCS_API const char *tcs_result_detector(const tcs_result *result);
+TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
+TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
+TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at */
+TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting and deciding */
+
+/* Files are complete or absent.  "-": standard output.  A path ending in .ndjson or .jsonl gets one JSON object a line. */
+TCS_API tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err);
+TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path, tcs_error *err);
+
+/* ---- detectors ---- */
+
+typedef struct tcs_detector_parameter {
+    const char *name, *help;
+    const char *type; /* "real", "count", "bool" */
+    double value_default, value_min, value_max;
+} tcs_detector_parameter;
+
+typedef struct tcs_detector_description {
+    const char *name, *title, *paper, *summary;
+    bool online, offline, multivariate, tabular, trained, random;
+    size_t parameter_count;
+} tcs_detector_description;
+
+TCS_API size_t tcs_detector_count(void);
+TCS_API tcs_detector_description tcs_detector_describe(size_t index);
+TCS_API tcs_detector_parameter tcs_detector_parameter_describe(size_t detector_index, size_t parameter_index);
 
 #ifdef __cplusplus
 }

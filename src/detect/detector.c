@@ -169,6 +169,16 @@ bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_beg
     return true;
 }
 
+double tcsi_detector_threshold(const tcsi_detector *detector)
+{
+    return detector->info->ops->threshold ? detector->info->ops->threshold(detector) : NAN;
+}
+
+size_t tcsi_detector_horizon(const tcsi_detector *detector)
+{
+    return detector->info->ops->horizon ? detector->info->ops->horizon(detector) : 0;
+}
+
 size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count)
 {
     /* A frame that is pushed row by row needs one row gathered. */

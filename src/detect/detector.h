@@ -71,6 +71,11 @@ typedef struct tcsi_detector_ops {
     void (*contribute)(const tcsi_detector *self, double *ret_parts);
     /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
     void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
+    /* The score above which the detector itself would alarm, calibrated on training rows it held out; NaN: none.  Optional. */
+    double (*threshold)(const tcsi_detector *self);
+    /* Rows over which neighbouring scores belong together (a window or period); episodes closer than this are one.
+     * Optional: 0. */
+    size_t (*horizon)(const tcsi_detector *self);
     /* Names every field of the state, fitted and streaming, once (see base/codec.h).  Required. */
     void (*persist)(tcsi_detector *self, tcsi_codec *codec);
     /* Most bytes the instance holds while scoring a frame of row_count rows (0: pushing only). */
@@ -124,6 +129,8 @@ tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame,
 /* false when the detector cannot say. */
 bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
 bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts);
+double tcsi_detector_threshold(const tcsi_detector *detector); /* NaN: none of its own */
+size_t tcsi_detector_horizon(const tcsi_detector *detector);
 size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count);
 
 /* Name, seed, options and state, so that load needs nothing else. */

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* ---- parsing ---- */
+
+typedef struct parse {
+    const cli_command *command;
+    char *options;
+    const char *inputs[256];
+    size_t input_count;
+} parse;
+
+static int usage_error(const cli_command *command, const char *text)
+{
+    fprintf(stderr, "tocsin %s: %s\nTry `tocsin %s --help`.\n", command->name, text, command->name);
+    return EXIT_USAGE;
+}
+
+static const cli_option *find_option(const cli_command *command, const char *name, size_t length)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if (strlen(command->options[i].name) == length && strncmp(command->options[i].name, name, length) == 0)
+            return &command->options[i];
+    return NULL;
+}
+
+static int unknown_option(const cli_command *command, const char *given)
+{
+    const char *names[64];
+    char text[256], name[64];
+    size_t count = command->option_count < 64 ? command->option_count : 64, length = strcspn(given, "=");
+    snprintf(name, sizeof name, "%.*s", (int)(length < 63 ? length : 63), given);
+    for (size_t i = 0; i < count; i++) names[i] = command->options[i].name;
+    const char *nearest = tcsi_text_nearest(name, names, count);
+    snprintf(text, sizeof text, "no option '%s'%s%s%s", name, nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return usage_error(command, text);
+}
+
+/* Is value one of the words of "offline|online"?  Arguments without | allow anything. */
+static bool is_allowed(const char *argument, const char *value)
+{
+    size_t length = strlen(value);
+    if (!strchr(argument, '|')) return true;
+    for (const char *word = argument; word; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL)
+        if (strcspn(word, "|") == length && strncmp(word, value, length) == 0) return true;
+    return false;
+}
+
+static int store(parse *p, const cli_option *option, const char *value)
+{
+    char text[512], *end;
+    void *at = p->options + option->offset;
+    if (!is_allowed(option->argument, value)) {
+        snprintf(text, sizeof text, "%s %s: expected %s", option->name, value, option->argument);
+        return usage_error(p->command, text);
+    }
+    errno = 0;
+    switch (option->kind) {
+    case CLI_FLAG: break;
+    case CLI_TEXT: *(const char **)at = value; return EXIT_DONE;
+    case CLI_TEXTS: {
+        cli_texts *texts = at;
+        if (texts->count == CLI_TEXTS_MAX) return usage_error(p->command, "an option is given too many times");
+        texts->items[texts->count++] = value;
+        return EXIT_DONE;
+    }
+    case CLI_COUNT: {
+        unsigned long long number = strtoull(value, &end, 10);
+        if (*value >= '0' && *value <= '9' && *end == 0 && errno == 0) {
+            *(size_t *)at = (size_t)number;
+            return EXIT_DONE;
+        }
+        break;
+    }
+    case CLI_REAL: {
+        double number = strtod(value, &end);
+        if (end != value && *end == 0 && isfinite(number)) {
+            *(double *)at = number;
+            return EXIT_DONE;
+        }
+        break;
+    }
+    }
+    snprintf(text, sizeof text, "%s %s: expected a %snumber", option->name, value, option->kind == CLI_COUNT ? "whole " : "");
+    return usage_error(p->command, text);
+}
+
+/* One --option, with its value from "=value" or the next argument; *index moves on. */
+static int parse_option(parse *p, int argc, char **argv, int *index)
+{
+    const char *given = argv[*index];
+    size_t length = strcspn(given, "=");
+    char text[256];
+    const cli_option *option = find_option(p->command, given, length);
+    if (!option) return unknown_option(p->command, given);
+    if (option->kind == CLI_FLAG) {
+        if (given[length]) {
+            snprintf(text, sizeof text, "%s takes no value", option->name);
+            return usage_error(p->command, text);
+        }
+        *(bool *)(p->options + option->offset) = true;
+        return EXIT_DONE;
+    }
+    const char *value = given[length] ? given + length + 1 : *index + 1 < argc ? argv[++*index] : NULL;
+    if (!value) {
+        snprintf(text, sizeof text, "%s needs a value: %s", option->name, option->argument);
+        return usage_error(p->command, text);
+    }
+    return store(p, option, value);
+}
+
+static int run_command(const cli_command *command, int argc, char **argv)
+{
+    parse p = { .command = command };
+    union { max_align_t align; char bytes[4096]; } options = { 0 };
+    if (command->options_size > sizeof options) return EXIT_FAILED;
+    p.options = options.bytes;
+    bool only_inputs = false;
+    for (int i = 0; i < argc; i++) {
+        if (!only_inputs && strcmp(argv[i], "--") == 0) {
+            only_inputs = true;
+        } else if (!only_inputs && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+            cli_help(command, stdout);
+            return EXIT_DONE;
+        } else if (!only_inputs && argv[i][0] == '-' && argv[i][1]) {
+            int status = parse_option(&p, argc, argv, &i);
+            if (status != EXIT_DONE) return status;
+        } else if (p.input_count < sizeof p.inputs / sizeof *p.inputs) {
+            p.inputs[p.input_count++] = argv[i];
+        }
+    }
+    if (p.input_count < command->positional_min || p.input_count > command->positional_max) {
+        char text[256];
+        snprintf(text, sizeof text, "expected %s", command->positional_max ? command->positional : "no input");
+        return usage_error(command, text);
+    }
+    return command->run(options.bytes, p.inputs, p.input_count);
+}
+
+/* ---- help ---- */
+
+static void overview(FILE *stream)
+{
+    fprintf(stream, "tocsin finds rare but important events in data it has never seen.\n\nusage: tocsin COMMAND ...\n\n");
+    for (size_t i = 0; cli_commands[i]; i++) fprintf(stream, "  %-10s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    fprintf(stream, "  %-10s %s\n\n", "version", "print the version");
+    fprintf(stream, "`tocsin COMMAND --help` explains one.  To begin:\n\n    tocsin detect data.csv\n");
+}
+
+/* Text in lines of at most 78 columns, each after indent blanks. */
+static void wrap(FILE *stream, const char *text, size_t indent)
+{
+    size_t column = indent;
+    for (const char *word = text; *word;) {
+        size_t length = strcspn(word, " \n");
+        if (column > indent && column + 1 + length > 78) {
+            fprintf(stream, "\n%*s", (int)indent, "");
+            column = indent;
+        } else if (column > indent) {
+            fputc(' ', stream);
+            column++;
+        }
+        fwrite(word, 1, length, stream);
+        column += length;
+        word += length;
+        if (*word == '\n') {
+            fprintf(stream, "\n%*s", word[1] == '\n' ? 0 : (int)indent, "");
+            column = indent;
+        }
+        if (*word) word++;
+    }
+    fputc('\n', stream);
+}
+
+void cli_help(const cli_command *command, FILE *stream)
+{
+    fprintf(stream, "usage: tocsin %s [OPTION...] %s\n\n", command->name, command->positional);
+    wrap(stream, command->description, 0);
+    fprintf(stream, "\noptions:\n");
+    for (size_t i = 0; i < command->option_count; i++) {
+        const cli_option *option = &command->options[i];
+        int used = fprintf(stream, "  %s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+        if (used > 27) fprintf(stream, "\n%29s", "");
+        else fprintf(stream, "%*s", 29 - used, "");
+        wrap(stream, option->help, 29);
+    }
+    fprintf(stream, "  %-27s%s\n\nexamples:\n%s", "--help", "this text", command->examples);
+}
+
+int cli_fail(const char *command, const tcs_error *err)
+{
+    fflush(stdout);
+    fprintf(stderr, "tocsin %s: %s\n", command, err->text);
+    return err->status == TCS_E_INVALID ? EXIT_USAGE : EXIT_FAILED;
+}
+
+int cli_dispatch(int argc, char **argv)
+{
+    const char *names[32];
+    size_t count = 0;
+    if (argc < 2) {
+        overview(stderr);
+        return EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        if (argc > 2 && argv[2][0] != '-')
+            for (size_t i = 0; cli_commands[i]; i++)
+                if (strcmp(argv[2], cli_commands[i]->name) == 0) {
+                    cli_help(cli_commands[i], stdout);
+                    return EXIT_DONE;
+                }
+        overview(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        printf("tocsin %s\n", tcs_version());
+        return EXIT_DONE;
+    }
+    if (strcmp(name, "generate") == 0 && argc == 3) return cli_generate(argv[2]);
+    for (size_t i = 0; cli_commands[i]; i++) {
+        if (strcmp(name, cli_commands[i]->name) == 0) return run_command(cli_commands[i], argc - 2, argv + 2);
+        names[count++] = cli_commands[i]->name;
+    }
+    const char *nearest = tcsi_text_nearest(name, names, count);
+    fprintf(stderr, "tocsin: no command '%s'%s%s%s\nTry `tocsin --help`.\n", name, nearest ? "; did you mean " : "", nearest ? nearest : "",
+            nearest ? "?" : "");
+    return EXIT_USAGE;
+}
+
+/* ---- manual page and completion ---- */
+
+static void roff(FILE *stream, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '-' || *text == '\\') fputc('\\', stream);
+        fputc(*text, stream);
+    }
+}
+
+static void generate_man(void)
+{
+    printf(".TH TOCSIN 1 \"\" \"tocsin %s\" \"User Commands\"\n.SH NAME\ntocsin \\- find rare but important events in data\n", tcs_version());
+    printf(".SH SYNOPSIS\n.B tocsin\n.I COMMAND\n[\\fIOPTION\\fR...] [\\fIINPUT\\fR...]\n.SH COMMANDS\n");
+    for (size_t i = 0; cli_commands[i]; i++) {
+        const cli_command *command = cli_commands[i];
+        printf(".SS tocsin %s ", command->name);
+        roff(stdout, command->positional);
+        printf("\n");
+        roff(stdout, command->description);
+        printf("\n");
+        for (size_t k = 0; k < command->option_count; k++) {
+            printf(".TP\n\\fB");
+            roff(stdout, command->options[k].name);
+            printf("\\fR");
+            if (command->options[k].argument) printf(" \\fI%s\\fR", command->options[k].argument);
+            printf("\n");
+            roff(stdout, command->options[k].help);
+            printf("\n");
+        }
+        printf(".PP\n.nf\n");
+        roff(stdout, command->examples);
+        printf(".fi\n");
+    }
+    printf(".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage, 3 done and anomalies found (only with \\-\\-fail\\-on\\-anomaly)\n");
+}
+
+static void generate_bash(void)
+{
+    printf("# bash completion for tocsin; generated by `tocsin generate bash`\n_tocsin() {\n    local word=${COMP_WORDS[COMP_CWORD]}"
+           " previous=${COMP_WORDS[COMP_CWORD-1]} options=\"\"\n    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        COMPREPLY=($(compgen -W \"");
+    for (size_t i = 0; cli_commands[i]; i++) printf("%s ", cli_commands[i]->name);
+    printf("version help\" -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]}:$previous in\n");
+    for (size_t i = 0; cli_commands[i]; i++)
+        for (size_t k = 0; k < cli_commands[i]->option_count; k++) {
+            const cli_option *option = &cli_commands[i]->options[k];
+            if (!option->argument || !strchr(option->argument, '|')) continue;
+            printf("    %s:%s) COMPREPLY=($(compgen -W \"", cli_commands[i]->name, option->name);
+            for (const char *c = option->argument; *c; c++) putchar(*c == '|' ? ' ' : *c);
+            printf("\" -- \"$word\")); return ;;\n");
+        }
+    printf("    esac\n    case ${COMP_WORDS[1]} in\n");
+    for (size_t i = 0; cli_commands[i]; i++) {
+        printf("    %s) options=\"", cli_commands[i]->name);
+        for (size_t k = 0; k < cli_commands[i]->option_count; k++) printf("%s ", cli_commands[i]->options[k].name);
+        printf("--help\" ;;\n");
+    }
+    printf("    esac\n    case $word in\n    -*) COMPREPLY=($(compgen -W \"$options\" -- \"$word\")) ;;\n"
+           "    *) COMPREPLY=($(compgen -f -- \"$word\")) ;;\n    esac\n}\ncomplete -o filenames -F _tocsin tocsin\n");
+}
+
+static void generate_zsh(void)
+{
+    printf("#compdef tocsin\n# generated by `tocsin generate zsh`\n_tocsin() {\n  if (( CURRENT == 2 )); then\n    compadd");
+    for (size_t i = 0; cli_commands[i]; i++) printf(" %s", cli_commands[i]->name);
+    printf(" version help\n    return\n  fi\n  case $words[2] in\n");
+    for (size_t i = 0; cli_commands[i]; i++) {
+        printf("  %s) [[ $words[CURRENT] == -* ]] && compadd --", cli_commands[i]->name);
+        for (size_t k = 0; k < cli_commands[i]->option_count; k++) printf(" %s", cli_commands[i]->options[k].name);
+        printf(" --help || _files ;;\n");
+    }
+    printf("  esac\n}\n_tocsin \"$@\"\n");
+}
+
+static void generate_fish(void)
+{
+    printf("# generated by `tocsin generate fish`\n");
+    for (size_t i = 0; cli_commands[i]; i++) {
+        const cli_command *command = cli_commands[i];
+        printf("complete -c tocsin -n __fish_use_subcommand -a %s -d \"%s\"\n", command->name, command->summary);
+        for (size_t k = 0; k < command->option_count; k++)
+            printf("complete -c tocsin -n \"__fish_seen_subcommand_from %s\" -l %s%s\n", command->name, command->options[k].name + 2,
+                   command->options[k].argument ? " -r" : "");
+    }
+}
+
+int cli_generate(const char *kind)
+{
+    if (strcmp(kind, "man") == 0) generate_man();
+    else if (strcmp(kind, "bash") == 0) generate_bash();
+    else if (strcmp(kind, "zsh") == 0) generate_zsh();
+    else if (strcmp(kind, "fish") == 0) generate_fish();
+    else return EXIT_USAGE;
+    return ferror(stdout) ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* ---- the terminal ---- */
+
+bool cli_has_color(FILE *stream)
+{
+    const char *term = getenv("TERM"), *no_color = getenv("NO_COLOR");
+    return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0 && !(no_color && *no_color);
+}
+
+size_t cli_columns(FILE *stream)
+{
+    struct winsize size;
+    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col >= 40) return size.ws_col;
+    return 100;
+}
+
+void cli_sparkline(const double *values, size_t value_count, size_t cell_count, char *ret_text, size_t size)
+{
+    static const char *const bars[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+    double low = INFINITY, high = -INFINITY;
+    size_t used = 0;
+    if (cell_count > value_count) cell_count = value_count;
+    for (size_t i = 0; i < value_count; i++)
+        if (isfinite(values[i])) {
+            low = fmin(low, values[i]);
+            high = fmax(high, values[i]);
+        }
+    for (size_t cell = 0; cell < cell_count && used + 4 < size; cell++) {
+        size_t begin = cell * value_count / cell_count, end = (cell + 1) * value_count / cell_count;
+        double extreme = NAN, middle = 0.5 * (low + high);
+        for (size_t i = begin; i < end; i++)
+            if (isfinite(values[i]) && (isnan(extreme) || fabs(values[i] - middle) > fabs(extreme - middle))) extreme = values[i];
+        const char *bar = " ";
+        if (isfinite(extreme)) bar = bars[high > low ? (int)fmin(7, floor(8 * (extreme - low) / (high - low))) : 0];
+        used += (size_t)snprintf(ret_text + used, size - used, "%s", bar);
+    }
+    if (size > 0) ret_text[used] = 0;
+}

@@ -1,0 +1,62 @@
+/* apps/cli.h -- what the commands share: one table of options per command, from which parsing, --help, the manual page
+ * and shell completion are made; words for people on standard error; exit statuses. */
+#ifndef TOCSIN_APPS_CLI_H
+#define TOCSIN_APPS_CLI_H
+
+#include "tocsin/tocsin.h"
+
+#include <stdio.h>
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ANOMALY = 3 };
+
+typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_COUNT, CLI_REAL, CLI_TEXTS } cli_kind;
+
+enum { CLI_TEXTS_MAX = 32 };
+
+/* The target of a CLI_TEXTS option, which may be given several times. */
+typedef struct cli_texts {
+    const char *items[CLI_TEXTS_MAX];
+    size_t count;
+} cli_texts;
+
+typedef struct cli_option {
+    const char *name;     /* "--mode" */
+    const char *argument; /* "offline|online", "FILE", "N"; NULL for a flag.  Words joined by | are the only ones allowed */
+    cli_kind kind;
+    size_t offset;        /* of a bool, const char *, size_t, double or cli_texts in the command's options struct */
+    const char *help;
+} cli_option;
+
+typedef struct cli_command {
+    const char *name;
+    const char *positional;  /* "INPUT..." */
+    size_t positional_min, positional_max;
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs */
+    const char *examples;    /* lines */
+    const cli_option *options;
+    size_t option_count;
+    size_t options_size;     /* of the options struct, which starts zeroed */
+    int (*run)(const void *options, const char *const *inputs, size_t input_count);
+} cli_command;
+
+extern const cli_command *const cli_commands[]; /* ends with NULL */
+
+/* Parses and runs; returns the exit status. */
+int cli_dispatch(int argc, char **argv);
+
+/* "tocsin detect: text" on standard error; returns EXIT_FAILED, or EXIT_USAGE for E_INVALID. */
+int cli_fail(const char *command, const tcs_error *err);
+
+void cli_help(const cli_command *command, FILE *stream);
+
+/* Pages for `make install`, made from the same tables: kind is "man", "bash", "zsh" or "fish". */
+int cli_generate(const char *kind);
+
+/* ---- the terminal ---- */
+bool cli_has_color(FILE *stream);       /* a terminal, TERM not dumb, NO_COLOR unset */
+size_t cli_columns(FILE *stream);       /* width of the terminal; 100 when it is none */
+/* A bar of count cells showing the largest |value| of each cell between low and high, in eighths. */
+void cli_sparkline(const double *values, size_t value_count, size_t cell_count, char *ret_text, size_t size);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/handles.h"
+
+#include "base/alloc.h"
+#include "detect/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* "name=value" into a parameter value; name_buffer keeps the name. */
+static tcs_status parse_parameter(const char *text, char *name_buffer, size_t size, tcsi_parameter_value *ret_value, tcs_error *err)
+{
+    const char *equals = strchr(text, '=');
+    char *end = NULL;
+    double value = equals ? strtod(equals + 1, &end) : 0;
+    if (!equals || equals == text || (size_t)(equals - text) >= size || end == equals + 1 || *end)
+        return tcsi_fail(err, TCS_E_INVALID, "parameter '%s': expected name=number", text);
+    memcpy(name_buffer, text, (size_t)(equals - text));
+    name_buffer[equals - text] = 0;
+    *ret_value = (tcsi_parameter_value){ .name = name_buffer, .value = value };
+    return TCS_OK;
+}
+
+enum { PARAMETER_COUNT_MAX = 32, PARAMETER_NAME_SIZE = 64 };
+
+typedef struct translated {
+    tcsi_detect_options options;
+    tcsi_parameter_value values[PARAMETER_COUNT_MAX];
+    char names[PARAMETER_COUNT_MAX][PARAMETER_NAME_SIZE];
+} translated;
+
+static tcs_status translate(const tcs_detect_options *options, bool is_tabular, translated *out, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    out->options = (tcsi_detect_options){
+        .mode = options->mode, .detector = options->detector, .is_tabular = is_tabular, .train_row_count = options->train_row_count,
+        .seed = options->seed, .thread_count = options->thread_count, .parameters = out->values, .parameter_count = options->parameter_count,
+    };
+    if (options->parameter_count > PARAMETER_COUNT_MAX)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, PARAMETER_COUNT_MAX);
+    for (size_t i = 0; i < options->parameter_count && status == TCS_OK; i++)
+        status = parse_parameter(options->parameters[i], out->names[i], PARAMETER_NAME_SIZE, &out->values[i], err);
+    if (status == TCS_OK && options->alarm_budget) status = tcsi_budget_parse(options->alarm_budget, &out->options.budget, err);
+    return status;
+}
+
+typedef struct ranked {
+    double severity, expected_count;
+    size_t index;
+} ranked;
+
+/* By falling severity, then by rarity, then by time. */
+static int compare_ranked(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->severity != y->severity) return x->severity < y->severity ? 1 : -1;
+    if (x->expected_count != y->expected_count) return x->expected_count > y->expected_count ? 1 : -1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+static tcs_status rank_episodes(tcs_result *result, tcs_error *err)
+{
+    const tcsi_decision *decision = &result->detection->decision;
+    ranked *items = TCSI_NEW_ARRAY(ranked, decision->episode_count);
+    result->order = TCSI_NEW_ARRAY(size_t, decision->episode_count);
+    if (!items || !result->order) {
+        tcsi_free(items);
+        return tcsi_fail_memory(err, "episodes");
+    }
+    for (size_t i = 0; i < decision->episode_count; i++)
+        items[i] = (ranked){ decision->episodes[i].severity, decision->episodes[i].expected_count, i };
+    qsort(items, decision->episode_count, sizeof *items, compare_ranked);
+    for (size_t i = 0; i < decision->episode_count; i++) result->order[i] = items[i].index;
+    tcsi_free(items);
+    return TCS_OK;
+}
+
+tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err)
+{
+    static const tcs_detect_options defaults = { .mode = TCS_MODE_OFFLINE };
+    translated *inner = TCSI_NEW(translated);
+    tcs_result *result = TCSI_NEW(tcs_result);
+    tcs_status status = frame && ret_result ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "tcs_detect needs a frame and a place for the result");
+    if (!inner || !result) status = tcsi_fail_memory(err, "a detection");
+    if (status == TCS_OK) status = translate(options ? options : &defaults, frame->is_tabular, inner, err);
+    if (status == TCS_OK) {
+        result->frame = frame;
+        status = tcsi_detect(frame->frame, &inner->options, &result->detection, err);
+    }
+    if (status == TCS_OK) status = rank_episodes(result, err);
+    tcsi_free(inner);
+    if (status != TCS_OK) {
+        tcs_result_destroy(result);
+        return status;
+    }
+    *ret_result = result;
+    return TCS_OK;
+}
+
+void tcs_result_destroy(tcs_result *result)
+{
+    if (!result) return;
+    tcsi_detection_destroy(result->detection);
+    tcsi_free(result->order);
+    tcsi_free(result);
+}
+
+const tcs_score *tcs_result_scores(const tcs_result *result) { return result->detection->scores; }
+const uint8_t *tcs_result_anomalies(const tcs_result *result) { return result->detection->decision.anomaly; }
+const double *tcs_result_thresholds(const tcs_result *result) { return result->detection->decision.thresholds; }
+size_t tcs_result_episode_count(const tcs_result *result) { return result->detection->decision.episode_count; }
+const char *tcs_result_detector(const tcs_result *result) { return result->detection->info->name; }
+tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }
+size_t tcs_result_train_row_count(const tcs_result *result) { return result->detection->train_row_count; }
+double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }
+
+double tcs_result_seconds(const tcs_result *result)
+{
+    return result->detection->seconds_detect + result->detection->seconds_decide;
+}
+
+tcs_episode tcs_result_episode(const tcs_result *result, size_t rank)
+{
+    TCS_ASSERT(rank < result->detection->decision.episode_count);
+    size_t index = result->order[rank];
+    const tcsi_episode *from = &result->detection->decision.episodes[index];
+    const tcsi_episode_shares *shares = &result->detection->shares[index];
+    const int64_t *times_ns = result->detection->frame->times_ns;
+    tcs_episode episode = {
+        .row_begin = from->row_begin, .row_end = from->row_end, .row_peak = from->row_peak,
+        .time_begin_ns = times_ns ? times_ns[from->row_begin] : 0, .time_end_ns = times_ns ? times_ns[from->row_end - 1] : 0,
+        .time_peak_ns = times_ns ? times_ns[from->row_peak] : 0,
+        .severity = from->severity, .score = from->score_peak, .p_value = from->p_value, .expected_count = from->expected_count,
+        .share_count = shares->count,
+    };
+    for (size_t i = 0; i < shares->count; i++) {
+        episode.shares[i].channel = shares->shares[i].channel;
+        episode.shares[i].share = shares->shares[i].share;
+    }
+    return episode;
+}
+
+/* ---- detectors ---- */
+
+size_t tcs_detector_count(void) { return tcsi_registry_count(); }
+
+tcs_detector_description tcs_detector_describe(size_t index)
+{
+    const tcsi_detector_info *info = tcsi_registry_at(index);
+    return (tcs_detector_description){
+        .name = info->name, .title = info->title, .paper = info->paper, .summary = info->summary,
+        .online = info->traits & TCSI_TRAIT_STREAMING, .offline = true, .multivariate = info->traits & TCSI_TRAIT_MULTIVARIATE,
+        .tabular = info->traits & TCSI_TRAIT_TABULAR, .trained = info->traits & TCSI_TRAIT_TRAINED,
+        .random = info->traits & TCSI_TRAIT_RANDOM, .parameter_count = info->parameter_count,
+    };
+}
+
+tcs_detector_parameter tcs_detector_parameter_describe(size_t detector_index, size_t parameter_index)
+{
+    static const char *const types[] = { "real", "count", "bool" };
+    const tcsi_detector_info *info = tcsi_registry_at(detector_index);
+    TCS_ASSERT(parameter_index < info->parameter_count);
+    const tcsi_parameter *parameter = &info->parameters[parameter_index];
+    return (tcs_detector_parameter){ .name = parameter->name, .help = parameter->help, .type = types[parameter->type],
+                                     .value_default = parameter->value_default, .value_min = parameter->value_min,
+                                     .value_max = parameter->value_max };
+}

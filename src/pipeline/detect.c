@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/detect.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "detect/registry.h"
+
+#include <math.h>
+#include <string.h>
+
+size_t tcsi_train_rows_default(tcs_mode mode, size_t row_count)
+{
+    if (mode == TCS_MODE_OFFLINE) return row_count / 5;
+    size_t share = row_count * 15 / 100, count = share < 750 ? share : 750;
+    if (count < 100) count = row_count < 200 ? row_count / 2 : 100;
+    return count;
+}
+
+const char *tcsi_auto_name(tcs_mode mode, bool is_tabular)
+{
+    if (is_tabular) return "auto_tabular";
+    return mode == TCS_MODE_OFFLINE ? "auto_offline" : "auto_online";
+}
+
+static tcs_status choose_detector(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err)
+{
+    const char *name = options->detector;
+    if (!name || strcmp(name, "auto") == 0) name = tcsi_auto_name(options->mode, options->is_tabular);
+    tcs_status status = tcsi_registry_get(name, ret_info, err);
+    if (status != TCS_OK) return status;
+    if (options->mode == TCS_MODE_ONLINE && !((*ret_info)->traits & TCSI_TRAIT_STREAMING))
+        return tcsi_fail(err, TCS_E_INVALID, "%s looks at the whole frame: it cannot run online; use --mode offline", (*ret_info)->name);
+    return TCS_OK;
+}
+
+static tcs_status run_detector(tcsi_detector *detector, const tcsi_detection *detection, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    if (detection->train_row_count > 0) {
+        tcsi_frame train = tcsi_frame_view(detection->frame, 0, detection->train_row_count);
+        status = tcsi_detector_fit(detector, &train, err);
+    }
+    if (status == TCS_OK) status = tcsi_detector_score(detector, detection->frame, detection->scores, err);
+    return status;
+}
+
+/* Keeps the largest parts, as shares of their sum. */
+static void rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares)
+{
+    double sum = 0;
+    size_t count = 0;
+    for (size_t c = 0; c < channel_count; c++) sum += parts[c] > 0 && isfinite(parts[c]) ? parts[c] : 0;
+    for (size_t c = 0; c < channel_count && sum > 0; c++) {
+        double share = parts[c] > 0 && isfinite(parts[c]) ? parts[c] / sum : 0;
+        size_t at = count;
+        if (count < TCSI_SHARE_COUNT_MAX) count++;
+        else if (ret_shares->shares[count - 1].share >= share) continue;
+        else at = count - 1;
+        for (; at > 0 && ret_shares->shares[at - 1].share < share; at--) ret_shares->shares[at] = ret_shares->shares[at - 1];
+        ret_shares->shares[at] = (tcsi_share){ .channel = c, .share = share };
+    }
+    ret_shares->count = count;
+}
+
+static tcs_status attribute_episodes(const tcsi_detector *detector, tcsi_detection *detection, tcs_error *err)
+{
+    size_t channel_count = detection->frame->channel_count;
+    detection->shares = TCSI_NEW_ZEROS(tcsi_episode_shares, detection->decision.episode_count);
+    double *parts = TCSI_NEW_ARRAY(double, channel_count);
+    if (!detection->shares || !parts) {
+        tcsi_free(parts);
+        return tcsi_fail_memory(err, "episode contributions");
+    }
+    for (size_t i = 0; i < detection->decision.episode_count; i++) {
+        const tcsi_episode *episode = &detection->decision.episodes[i];
+        if (channel_count == 1) {
+            detection->shares[i] = (tcsi_episode_shares){ .shares = { { .channel = 0, .share = 1 } }, .count = 1 };
+        } else if (tcsi_detector_contribute_span(detector, episode->row_begin, episode->row_end, parts)) {
+            rank_parts(parts, channel_count, &detection->shares[i]);
+        }
+    }
+    tcsi_free(parts);
+    return TCS_OK;
+}
+
+static double cadence_of(const tcsi_frame *frame)
+{
+    if (!frame->times_ns || frame->row_count < 2) return 0;
+    int64_t span = frame->times_ns[frame->row_count - 1] - frame->times_ns[0];
+    return span > 0 ? (double)span / (double)(frame->row_count - 1) : 0;
+}
+
+static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
+{
+    tcsi_policy_options policy = { .mode = options->mode, .budget = options->budget,
+                                   .own_threshold = tcsi_detector_threshold(detector),
+                                   .train_row_count = detection->train_row_count,
+                                   .use_train = options->mode == TCS_MODE_ONLINE,
+                                   .merge_count = options->is_tabular ? 0 : tcsi_detector_horizon(detector),
+                                   .cadence_ns = cadence_of(detection->frame) };
+    tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, &policy, &detection->decision, err);
+    if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
+    return status;
+}
+
+static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
+{
+    if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
+    if (frame->channel_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no numeric column to look at");
+    if (options->train_row_count > frame->row_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu training rows asked for, but there are only %zu rows", options->train_row_count,
+                         frame->row_count);
+    return TCS_OK;
+}
+
+tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection, tcs_error *err)
+{
+    const tcsi_detector_info *info;
+    tcsi_pool *pool = NULL;
+    tcsi_detector *detector = NULL;
+    tcsi_detection *detection = NULL;
+    tcs_status status = check_frame(frame, options, err);
+    if (status == TCS_OK) status = choose_detector(options, &info, err);
+    if (status != TCS_OK) return status;
+
+    detection = TCSI_NEW(tcsi_detection);
+    if (!detection) return tcsi_fail_memory(err, "a detection");
+    size_t train_row_count = options->train_row_count ? options->train_row_count : tcsi_train_rows_default(options->mode, frame->row_count);
+    if (options->is_tabular && !options->train_row_count) train_row_count = 0;
+    *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
+    detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
+    if (!detection->scores) status = tcsi_fail_memory(err, "scores");
+    if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
+    tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
+                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
+    if (status == TCS_OK) status = tcsi_detector_create(info, &setup, &detector, err);
+    int64_t begin_ns = tcsi_clock_monotonic_ns();
+    if (status == TCS_OK) status = run_detector(detector, detection, err);
+    int64_t middle_ns = tcsi_clock_monotonic_ns();
+    if (status == TCS_OK) status = decide(detector, options, detection, err);
+    detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
+    detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
+    tcsi_detector_destroy(detector);
+    tcsi_pool_destroy(pool);
+    if (status != TCS_OK) {
+        tcsi_detection_destroy(detection);
+        return status;
+    }
+    *ret_detection = detection;
+    return TCS_OK;
+}
+
+void tcsi_detection_destroy(tcsi_detection *detection)
+{
+    if (!detection) return;
+    tcsi_free(detection->scores);
+    tcsi_free(detection->shares);
+    tcsi_decision_deinit(&detection->decision);
+    tcsi_free(detection);
+}

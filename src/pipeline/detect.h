@@ -1,0 +1,56 @@
+/* pipeline/detect.h -- the whole way of a frame: detector -> scores -> p-values -> decision -> episodes with their channels.
+ * What `tocsin detect`, the bench and the tests run; nothing of it is specific to any of them.
+ * Threads: one call at a time per detection; calls are independent. */
+#ifndef TCS_PIPELINE_DETECT_H
+#define TCS_PIPELINE_DETECT_H
+
+#include "decide/policy.h"
+#include "detect/detector.h"
+
+typedef struct tcsi_detect_options {
+    tcs_mode mode;
+    const char *detector;      /* a registered name, or NULL / "auto": chosen by mode and kind of data */
+    bool is_tabular;           /* rows are exchangeable */
+    size_t train_row_count;    /* leading rows taken as mostly normal; 0: chosen (see tcsi_train_rows_default) */
+    tcsi_budget budget;        /* count 0: 1 false alarm in all rows */
+    uint64_t seed;
+    size_t thread_count;       /* 0: one per processor */
+    const tcsi_parameter_value *parameters; /* of the detector */
+    size_t parameter_count;
+} tcsi_detect_options;
+
+/* A share of an episode's score. */
+typedef struct tcsi_share {
+    size_t channel;
+    double share; /* of the episode's contributions, in [0, 1] */
+} tcsi_share;
+
+enum { TCSI_SHARE_COUNT_MAX = 8 };
+
+typedef struct tcsi_episode_shares {
+    tcsi_share shares[TCSI_SHARE_COUNT_MAX]; /* largest first */
+    size_t count;                            /* 0: the detector cannot say */
+} tcsi_episode_shares;
+
+typedef struct tcsi_detection {
+    const tcsi_frame *frame;             /* borrowed: must outlive the detection */
+    const tcsi_detector_info *info;      /* of the detector that ran */
+    tcs_mode mode;
+    size_t train_row_count;
+    tcs_score *scores;                   /* (T) */
+    tcsi_decision decision;
+    tcsi_episode_shares *shares;         /* one per episode */
+    double seconds_detect, seconds_decide;
+} tcsi_detection;
+
+/* The first fifth of the rows offline; online min(15 %, 750), at least 100 where there are as many. */
+size_t tcsi_train_rows_default(tcs_mode mode, size_t row_count);
+
+/* The detector that "auto" stands for. */
+const char *tcsi_auto_name(tcs_mode mode, bool is_tabular);
+
+tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection,
+                       tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_detection_destroy(tcsi_detection *detection); /* accepts NULL */
+
+#endif
