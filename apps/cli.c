@@ -232,8 +232,8 @@ int cli_dispatch(int argc, char **argv)
         names[count++] = cli_commands[i]->name;
     }
     const char *nearest = tcsi_text_nearest(name, names, count);
-    fprintf(stderr, "tocsin: no command '%s'%s%s%s\nTry `tocsin --help`.\n", name, nearest ? "; did you mean " : "", nearest ? nearest : "",
-            nearest ? "?" : "");
+    fprintf(stderr, "tocsin: no command '%s'%s%s%s\nTry `tocsin --help`.\n", name, nearest ? "; did you mean " : "",
+            nearest ? nearest : "", nearest ? "?" : "");
     return EXIT_USAGE;
 }
 
@@ -249,7 +249,8 @@ static void roff(FILE *stream, const char *text)
 
 static void generate_man(void)
 {
-    printf(".TH TOCSIN 1 \"\" \"tocsin %s\" \"User Commands\"\n.SH NAME\ntocsin \\- find rare but important events in data\n", tcs_version());
+    printf(".TH TOCSIN 1 \"\" \"tocsin %s\" \"User Commands\"\n", tcs_version());
+    printf(".SH NAME\ntocsin \\- find rare but important events in data\n");
     printf(".SH SYNOPSIS\n.B tocsin\n.I COMMAND\n[\\fIOPTION\\fR...] [\\fIINPUT\\fR...]\n.SH COMMANDS\n");
     for (size_t i = 0; cli_commands[i]; i++) {
         const cli_command *command = cli_commands[i];

@@ -34,7 +34,8 @@ static tcs_status translate(const tcs_detect_options *options, bool is_tabular, 
     tcs_status status = TCS_OK;
     out->options = (tcsi_detect_options){
         .mode = options->mode, .detector = options->detector, .is_tabular = is_tabular, .train_row_count = options->train_row_count,
-        .seed = options->seed, .thread_count = options->thread_count, .parameters = out->values, .parameter_count = options->parameter_count,
+        .seed = options->seed, .thread_count = options->thread_count,
+        .parameters = out->values, .parameter_count = options->parameter_count,
     };
     if (options->parameter_count > PARAMETER_COUNT_MAX)
         return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, PARAMETER_COUNT_MAX);
