@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/tabular/neighbours.h"
+
+#include "base/alloc.h"
+#include "detect/tabular/clones.h"
+#include "detect/tabular/table.h"
+#include "series/stats.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    LEAF = 64,     /* rows in a leaf: 4 vectors of 16 floats */
+    LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
+    STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
+};
+
+typedef struct node {
+    uint32_t begin, end;  /* rows, in the tree's order */
+    uint32_t left, right; /* 0: a leaf (the root is nobody's child) */
+} node;
+
+struct tcsi_neighbours {
+    size_t row_count, channel_count, node_count;
+    uint32_t *order;   /* (R): tree order -> row number */
+    uint32_t *place;   /* (R): row number -> tree order */
+    double *values;    /* (R,C) in tree order */
+    float *floats;     /* (leaves,C,LEAF) centred and scaled; unused lanes are far away */
+    float *norms;      /* (R) of the floats, rounded up */
+    float *leaf_norms; /* (leaves): the largest of them */
+    double *boxes;     /* (nodes,2,C): lowest and highest */
+    double *centres;   /* (C) */
+    double scale;      /* a power of two */
+    node *nodes;
+    uint32_t *leaf_nodes; /* (leaves): each leaf's node */
+};
+
+/* ---- distances ---- */
+
+/* Lanes are summed apart and then in one fixed order, so that every processor gives the same bits. */
+TCSI_CLONES
+static double distance2(const double *restrict a, const double *restrict b, size_t count)
+{
+    double lanes[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            double difference = a[i + j] - b[i + j];
+            lanes[j] += difference * difference;
+        }
+    for (; i < count; i++) {
+        double difference = a[i] - b[i];
+        sum += difference * difference;
+    }
+    for (size_t j = 0; j < LANES; j++) sum += lanes[j];
+    return sum;
+}
+
+static double point_box2(const double *restrict point, const double *restrict low, const double *restrict high, size_t count)
+{
+    double sum = 0;
+    for (size_t c = 0; c < count; c++) {
+        double below = low[c] - point[c], above = point[c] - high[c], gap = below > above ? below : above;
+        if (gap > 0) sum += gap * gap;
+    }
+    return sum;
+}
+
+static double box_box2(const double *restrict a, const double *restrict b, size_t count)
+{
+    double sum = 0;
+    for (size_t c = 0; c < count; c++) {
+        double below = b[c] - a[count + c], above = a[c] - b[count + c], gap = below > above ? below : above;
+        if (gap > 0) sum += gap * gap;
+    }
+    return sum;
+}
+
+#if defined(__GNUC__)
+typedef float lanes16 __attribute__((vector_size(64), aligned(4)));
+#endif
+
+/* Squared distances of one point to the 64 rows of a leaf; true when one is at most limit.  leaf: (C,LEAF). */
+TCSI_CLONES
+static bool scan_leaf(const float *restrict point, const float *restrict leaf, size_t count, float limit, float *restrict ret_distances)
+{
+#if defined(__GNUC__)
+    lanes16 s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
+    for (size_t c = 0; c < count; c++) {
+        const lanes16 *rows = (const lanes16 *)(leaf + c * LEAF);
+        lanes16 d0 = rows[0] - point[c], d1 = rows[1] - point[c], d2 = rows[2] - point[c], d3 = rows[3] - point[c];
+        s0 += d0 * d0;
+        s1 += d1 * d1;
+        s2 += d2 * d2;
+        s3 += d3 * d3;
+    }
+    lanes16 *out = (lanes16 *)ret_distances;
+    out[0] = s0;
+    out[1] = s1;
+    out[2] = s2;
+    out[3] = s3;
+#else
+    for (size_t j = 0; j < LEAF; j++) ret_distances[j] = 0;
+    for (size_t c = 0; c < count; c++)
+        for (size_t j = 0; j < LEAF; j++) {
+            float difference = leaf[c * LEAF + j] - point[c];
+            ret_distances[j] += difference * difference;
+        }
+#endif
+    int found = 0;
+    for (size_t j = 0; j < LEAF; j++) found |= ret_distances[j] <= limit;
+    return found != 0;
+}
+
+/* ---- creating ---- */
+
+typedef struct builder {
+    tcsi_neighbours *index;
+    const double *values; /* (R,C) as given */
+    double *keys;         /* (R) scratch for the selection */
+} builder;
+
+static void box_of(const builder *b, uint32_t begin, uint32_t end, double *ret_box)
+{
+    size_t count = b->index->channel_count;
+    double *low = ret_box, *high = ret_box + count;
+    const double *first = b->values + b->index->order[begin] * count;
+    memcpy(low, first, count * sizeof *low);
+    memcpy(high, first, count * sizeof *high);
+    for (uint32_t i = begin + 1; i < end; i++) {
+        const double *row = b->values + b->index->order[i] * count;
+        for (size_t c = 0; c < count; c++) {
+            low[c] = row[c] < low[c] ? row[c] : low[c];
+            high[c] = row[c] > high[c] ? row[c] : high[c];
+        }
+    }
+}
+
+/* Moves the left_count rows with the smallest (value, row number) in channel to the front: the pair has no ties. */
+static void split(const builder *b, uint32_t begin, uint32_t end, uint32_t left_count, size_t channel)
+{
+    size_t count = b->index->channel_count;
+    uint32_t *order = b->index->order, less = 0, equal = 0;
+    for (uint32_t i = begin; i < end; i++) b->keys[i - begin] = b->values[order[i] * count + channel];
+    double border = tcsi_select(b->keys, end - begin, left_count - 1);
+    for (uint32_t i = begin; i < end; i++) less += b->values[order[i] * count + channel] < border;
+    uint32_t wanted_equal = left_count - less, left = begin;
+    for (uint32_t i = begin; i < end; i++) {
+        double value = b->values[order[i] * count + channel];
+        bool goes_left = value < border || (value == border && equal++ < wanted_equal);
+        if (!goes_left) continue;
+        uint32_t row = order[i];
+        order[i] = order[left];
+        order[left++] = row;
+    }
+    TCS_ASSERT(left == begin + left_count);
+}
+
+/* Left halves are whole leaves, so that leaf number = first row / LEAF.  Depth is at most 26. */
+static uint32_t grow(builder *b, uint32_t begin, uint32_t end)
+{
+    tcsi_neighbours *index = b->index;
+    uint32_t at = (uint32_t)index->node_count++;
+    size_t count = index->channel_count;
+    double *box = index->boxes + at * 2 * count;
+    box_of(b, begin, end, box);
+    index->nodes[at] = (node){ .begin = begin, .end = end };
+    if (end - begin <= LEAF) {
+        index->leaf_nodes[begin / LEAF] = at;
+        return at;
+    }
+    size_t widest = 0;
+    for (size_t c = 1; c < count; c++)
+        if (box[count + c] - box[c] > box[count + widest] - box[widest]) widest = c;
+    uint32_t leaf_count = (end - begin + LEAF - 1) / LEAF, left_count = (leaf_count + 1) / 2 * LEAF;
+    if (left_count >= end - begin) left_count -= LEAF;
+    split(b, begin, end, left_count, widest);
+    uint32_t left = grow(b, begin, begin + left_count), right = grow(b, begin + left_count, end);
+    index->nodes[at].left = left;
+    index->nodes[at].right = right;
+    return at;
+}
+
+/* Centres by the mean and scales by a power of two, so that the largest value is in (1/2, 1]: no square overflows. */
+static void choose_scale(tcsi_neighbours *index)
+{
+    size_t count = index->channel_count;
+    double largest = 0;
+    for (size_t c = 0; c < count; c++) index->centres[c] = 0;
+    for (size_t i = 0; i < index->row_count; i++)
+        for (size_t c = 0; c < count; c++) index->centres[c] += index->values[i * count + c] / (double)index->row_count;
+    for (size_t i = 0; i < index->row_count; i++)
+        for (size_t c = 0; c < count; c++) largest = fmax(largest, fabs(index->values[i * count + c] - index->centres[c]));
+    int exponent = 0;
+    if (largest > 0) frexp(largest, &exponent);
+    index->scale = largest > 1e-300 ? ldexp(1.0, -exponent) : 1.0;
+}
+
+/* One row of from as floats in the frame of reference of index; returns a bound of its norm. */
+static float make_floats(const tcsi_neighbours *index, const double *row, float *ret_floats, size_t step)
+{
+    double squares = 0;
+    for (size_t c = 0; c < index->channel_count; c++) {
+        double value = (row[c] - index->centres[c]) * index->scale;
+        squares += value * value;
+        ret_floats[c * step] = (float)fmin(fmax(value, -1e15), 1e15);
+    }
+    return (float)fmin(sqrt(squares) * 1.000001, 1e30) + FLT_MIN;
+}
+
+static void fill_floats(tcsi_neighbours *index)
+{
+    size_t count = index->channel_count, leaf_count = (index->row_count + LEAF - 1) / LEAF;
+    for (size_t leaf = 0; leaf < leaf_count; leaf++) {
+        float *block = index->floats + leaf * count * LEAF;
+        index->leaf_norms[leaf] = 0;
+        for (size_t j = 0; j < LEAF; j++) {
+            size_t at = leaf * LEAF + j;
+            if (at < index->row_count) {
+                index->norms[at] = make_floats(index, index->values + at * count, block + j, LEAF);
+                index->leaf_norms[leaf] = fmaxf(index->leaf_norms[leaf], index->norms[at]);
+            } else
+                for (size_t c = 0; c < count; c++) block[c * LEAF + j] = 1e30f; /* its square is infinite */
+        }
+    }
+}
+
+static tcs_status allocate(tcsi_neighbours *index, builder *b, tcs_error *err)
+{
+    size_t rows = index->row_count, channels = index->channel_count, leaves = (rows + LEAF - 1) / LEAF, cells, padded, boxes;
+    if (rows > TCSI_NEIGHBOURS_ROW_COUNT_MAX || !tcsi_multiply(rows, channels, &cells) || !tcsi_multiply(leaves * LEAF, channels, &padded)
+        || !tcsi_multiply(leaves * 4, channels, &boxes))
+        return tcsi_fail(err, TCS_E_LIMIT, "nearest neighbours: %zu rows x %zu channels are too many", rows, channels);
+    index->order = TCSI_NEW_ARRAY(uint32_t, rows);
+    index->place = TCSI_NEW_ARRAY(uint32_t, rows);
+    index->values = TCSI_NEW_ARRAY(double, cells);
+    index->floats = TCSI_NEW_ARRAY(float, padded);
+    index->norms = TCSI_NEW_ARRAY(float, rows);
+    index->leaf_norms = TCSI_NEW_ARRAY(float, leaves);
+    index->boxes = TCSI_NEW_ARRAY(double, boxes);
+    index->centres = TCSI_NEW_ARRAY(double, channels);
+    index->nodes = TCSI_NEW_ARRAY(node, leaves * 2);
+    index->leaf_nodes = TCSI_NEW_ARRAY(uint32_t, leaves);
+    b->keys = TCSI_NEW_ARRAY(double, rows);
+    bool ok = index->order && index->place && index->values && index->floats && index->norms && index->leaf_norms && index->boxes
+              && index->centres && index->nodes && index->leaf_nodes && b->keys;
+    return ok ? TCS_OK : tcsi_fail_memory(err, "the index of nearest neighbours");
+}
+
+tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, tcsi_neighbours **ret_index, tcs_error *err)
+{
+    TCS_ASSERT(row_count >= 1 && channel_count >= 1);
+    tcsi_neighbours *index = TCSI_NEW(tcsi_neighbours);
+    if (!index) return tcsi_fail_memory(err, "the index of nearest neighbours");
+    index->row_count = row_count;
+    index->channel_count = channel_count;
+    builder b = { .index = index, .values = values };
+    tcs_status status = allocate(index, &b, err);
+    if (status == TCS_OK) {
+        for (size_t i = 0; i < row_count; i++) index->order[i] = (uint32_t)i;
+        grow(&b, 0, (uint32_t)row_count);
+        for (size_t i = 0; i < row_count; i++) {
+            index->place[index->order[i]] = (uint32_t)i;
+            memcpy(index->values + i * channel_count, values + index->order[i] * channel_count, channel_count * sizeof *values);
+        }
+        choose_scale(index);
+        fill_floats(index);
+    }
+    tcsi_free(b.keys);
+    if (status != TCS_OK) {
+        tcsi_neighbours_destroy(index);
+        return status;
+    }
+    *ret_index = index;
+    return TCS_OK;
+}
+
+void tcsi_neighbours_destroy(tcsi_neighbours *index)
+{
+    if (!index) return;
+    tcsi_free(index->order);
+    tcsi_free(index->place);
+    tcsi_free(index->values);
+    tcsi_free(index->floats);
+    tcsi_free(index->norms);
+    tcsi_free(index->leaf_norms);
+    tcsi_free(index->boxes);
+    tcsi_free(index->centres);
+    tcsi_free(index->nodes);
+    tcsi_free(index->leaf_nodes);
+    tcsi_free(index);
+}
+
+size_t tcsi_neighbours_row_count(const tcsi_neighbours *index)
+{
+    return index->row_count;
+}
+
+const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row)
+{
+    TCS_ASSERT(row < index->row_count);
+    return index->values + index->place[row] * index->channel_count;
+}
+
+/* ---- searching ---- */
+
+typedef struct search {
+    const tcsi_neighbours *index, *queries;
+    size_t k;
+    double *distances; /* (Q,k): squared until the group is done */
+    uint32_t *rows;
+    float *scratch; /* (threads,LEAF,C): the group's points as floats of the index */
+} search;
+
+/* One query on its way: its list is sorted, worst last. */
+typedef struct query {
+    const double *values;
+    double *distances;
+    uint32_t *rows;
+    uint32_t self; /* own row number, or UINT32_MAX */
+    float norm;
+    double worst;  /* squared k-th distance, infinite until k were found */
+} query;
+
+static void insert(query *q, size_t k, double distance, uint32_t row)
+{
+    if (distance > q->worst || row == q->self) return;
+    if (distance == q->worst && row > q->rows[k - 1]) return;
+    size_t at = k - 1;
+    while (at > 0 && (q->distances[at - 1] > distance || (q->distances[at - 1] == distance && q->rows[at - 1] > row))) {
+        q->distances[at] = q->distances[at - 1];
+        q->rows[at] = q->rows[at - 1];
+        at--;
+    }
+    q->distances[at] = distance;
+    q->rows[at] = row;
+    q->worst = q->distances[k - 1];
+}
+
+/* Largest float distance that the bound in the header leaves possible for a row within worst. */
+static float float_limit(const tcsi_neighbours *index, const query *q, float leaf_norm)
+{
+    if (!(q->worst < DBL_MAX)) return INFINITY;
+    const double u = 0x1p-24;
+    double n = (double)index->channel_count, distance = sqrt(q->worst) * index->scale;
+    double bound = (distance * (1 + 2 * u) + 1.001 * u * ((double)q->norm + (double)leaf_norm)) * (1 + (n + 4) * 1.1 * u);
+    return (float)fmin(bound * bound * (1 + 4 * u) + 1.2e-37 * n, 3e38);
+}
+
+static void scan(const search *s, query *q, const float *point, uint32_t leaf, uint32_t count)
+{
+    const tcsi_neighbours *index = s->index;
+    size_t channels = index->channel_count;
+    _Alignas(64) float near[LEAF];
+    float limit = float_limit(index, q, index->leaf_norms[leaf]);
+    if (!scan_leaf(point, index->floats + leaf * channels * LEAF, channels, limit, near)) return;
+    for (uint32_t j = 0; j < count; j++) {
+        if (near[j] > limit) continue;
+        size_t at = (size_t)leaf * LEAF + j;
+        double before = q->worst;
+        insert(q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
+        if (q->worst < before) limit = float_limit(index, q, index->leaf_norms[leaf]);
+    }
+}
+
+typedef struct group {
+    query queries[LEAF];
+    size_t count;
+    const double *box;
+    float *points; /* (count,C) */
+} group;
+
+static void scan_group(const search *s, group *g, const node *leaf, const double *box)
+{
+    size_t channels = s->index->channel_count;
+    for (size_t i = 0; i < g->count; i++) {
+        query *q = &g->queries[i];
+        if (point_box2(q->values, box, box + channels, channels) * (1 - 1e-9) > q->worst) continue;
+        scan(s, q, g->points + i * channels, leaf->begin / LEAF, leaf->end - leaf->begin);
+    }
+}
+
+static double group_worst(const group *g)
+{
+    double worst = 0;
+    for (size_t i = 0; i < g->count; i++) worst = fmax(worst, g->queries[i].worst);
+    return worst;
+}
+
+typedef struct waiting {
+    uint32_t at;
+    double distance;
+} waiting;
+
+static double node_distance(const search *s, const group *g, uint32_t at)
+{
+    size_t channels = s->index->channel_count;
+    return box_box2(g->box, s->index->boxes + (size_t)at * 2 * channels, channels) * (1 - 1e-9);
+}
+
+/* Depth first, nearer child first. */
+static void walk(const search *s, group *g)
+{
+    const tcsi_neighbours *index = s->index;
+    waiting stack[STACK];
+    size_t top = 0;
+    double worst = INFINITY;
+    stack[top++] = (waiting){ 0, 0 };
+    while (top > 0) {
+        waiting next = stack[--top];
+        if (next.distance > worst) continue;
+        const node *here = &index->nodes[next.at];
+        if (here->left == 0) {
+            scan_group(s, g, here, index->boxes + (size_t)next.at * 2 * index->channel_count);
+            worst = group_worst(g);
+            continue;
+        }
+        waiting left = { here->left, node_distance(s, g, here->left) }, right = { here->right, node_distance(s, g, here->right) };
+        bool left_first = left.distance <= right.distance;
+        TCS_ASSERT(top + 2 <= STACK);
+        stack[top++] = left_first ? right : left;
+        stack[top++] = left_first ? left : right;
+    }
+}
+
+static void search_group(void *context, size_t leaf, size_t worker)
+{
+    const search *s = context;
+    const tcsi_neighbours *from = s->queries;
+    size_t channels = from->channel_count, k = s->k;
+    const node *own = &from->nodes[from->leaf_nodes[leaf]];
+    group g = { .count = own->end - own->begin, .box = from->boxes + (size_t)from->leaf_nodes[leaf] * 2 * channels,
+                .points = s->scratch + worker * LEAF * channels };
+    for (size_t i = 0; i < g.count; i++) {
+        size_t at = own->begin + i, row = from->order[at];
+        query *q = &g.queries[i];
+        *q = (query){ .values = from->values + at * channels, .distances = s->distances + row * k, .rows = s->rows + row * k,
+                      .self = from == s->index ? (uint32_t)row : UINT32_MAX, .worst = INFINITY };
+        q->norm = make_floats(s->index, q->values, g.points + i * channels, 1);
+        for (size_t j = 0; j < k; j++) {
+            q->distances[j] = INFINITY;
+            q->rows[j] = UINT32_MAX;
+        }
+    }
+    walk(s, &g);
+    for (size_t i = 0; i < g.count; i++)
+        for (size_t j = 0; j < k; j++) g.queries[i].distances[j] = sqrt(g.queries[i].distances[j]);
+}
+
+tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
+                                  double *ret_distances, uint32_t *ret_rows, tcs_error *err)
+{
+    TCS_ASSERT(k >= 1 && k + (queries == index) <= index->row_count && index->channel_count == queries->channel_count);
+    size_t size, leaf_count = (queries->row_count + LEAF - 1) / LEAF;
+    if (!tcsi_multiply(tcsi_pool_thread_count(pool) * LEAF, index->channel_count, &size)) return tcsi_fail_memory(err, "a group of rows");
+    float *scratch = TCSI_NEW_ARRAY(float, size);
+    if (!scratch) return tcsi_fail_memory(err, "a group of rows");
+    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows, .scratch = scratch };
+    tcsi_pool_run(pool, leaf_count, search_group, &s);
+    tcsi_free(scratch);
+    return TCS_OK;
+}
+
+/* ---- saved form and sizes ---- */
+
+static bool all_ok(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!(fabs(values[i]) <= TCS_VALUE_MAX)) return false;
+    return true;
+}
+
+static void load(tcsi_neighbours **index, size_t row_count, size_t channel_count, tcsi_codec *codec)
+{
+    size_t count = 0;
+    double *values = NULL;
+    if (row_count == 0 || !tcsi_multiply(row_count, channel_count, &count)) tcsi_codec_refuse(codec, "an index without rows");
+    tcsi_persist_f64s(codec, &values, count);
+    if (tcsi_codec_status(codec) == TCS_OK && !all_ok(values, count)) tcsi_codec_refuse(codec, "a value out of range");
+    if (tcsi_codec_status(codec) == TCS_OK) codec->status = tcsi_neighbours_create(values, row_count, channel_count, index, codec->err);
+    tcsi_free(values);
+}
+
+void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi_codec *codec)
+{
+    size_t row_count = *index ? (*index)->row_count : 0;
+    tcsi_codec_size(codec, &row_count, TCSI_NEIGHBOURS_ROW_COUNT_MAX);
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    if (tcsi_codec_loading(codec)) {
+        load(index, row_count, channel_count, codec);
+        return;
+    }
+    for (size_t i = 0; i < row_count; i++)
+        tcsi_codec_f64s(codec, (*index)->values + (*index)->place[i] * channel_count, channel_count);
+}
+
+size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count)
+{
+    size_t rows = tcsi_size_sum(row_count, LEAF), cells = tcsi_size_product(rows, channel_count);
+    size_t values = tcsi_size_sum(tcsi_size_product(cells, 12), tcsi_size_product(channel_count, 8));
+    size_t boxes = tcsi_size_product(tcsi_size_product(rows / LEAF + 1, channel_count), 4 * sizeof(double));
+    return tcsi_size_sum(tcsi_size_sum(values, boxes), tcsi_size_sum(tcsi_size_product(rows, 24), 512));
+}
+
+size_t tcsi_neighbours_search_size(size_t channel_count, size_t thread_count)
+{
+    return tcsi_size_product(tcsi_size_product(thread_count, channel_count), LEAF * sizeof(float));
+}

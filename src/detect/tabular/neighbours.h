@@ -1,0 +1,49 @@
+/* detect/tabular/neighbours.h -- the exact k nearest rows (Euclidean), for few channels and for many.
+ *
+ * One index for all dimensions: a balanced kd-tree whose leaves hold 64 rows.  Queries are taken leaf by leaf too, so that
+ * a whole group walks the tree together and every loop over a leaf is a vector loop.
+ *   1. A subtree is skipped when its box is farther from the group's box than the worst k-th distance in the group.
+ *   2. A leaf is skipped for one query when the leaf's box is farther than its k-th distance.
+ *   3. Otherwise the query is compared with all 64 rows in single precision.  A row whose distance cannot be below the
+ *      k-th one, rounding errors included, is done with; the few others are computed in double precision.
+ * The bound of step 3: with u = 2^-24, |q|, |r| norms after centring and scaling, the float distance f of n channels
+ * and the true one d satisfy  sqrt(f) <= (d (1 + u) + u (|q| + |r|)) (1 + (n + 4) u),  hence only rows within it count.
+ * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  The result is the
+ * same bits whatever the order of visits: distances are doubles summed in one order, ties go to the lower row number.
+ * Sources: J. L. Bentley, "Multidimensional binary search trees used for associative searching", CACM 18(9), 1975;
+ * J. H. Friedman, J. L. Bentley, R. A. Finkel, "An algorithm for finding best matches", ACM TOMS 3(3), 1977.
+ * Memory: 12.5 bytes a value and 24 a row.
+ * Values must be finite and within TCS_VALUE_MAX.  Differences below 1e-160 count as 0.
+ * Threads: after create any number of readers. */
+#ifndef TCS_DETECT_TABULAR_NEIGHBOURS_H
+#define TCS_DETECT_TABULAR_NEIGHBOURS_H
+
+#include "base/codec.h"
+#include "base/pool.h"
+
+#define TCSI_NEIGHBOURS_ROW_COUNT_MAX ((size_t)1 << 31)
+
+typedef struct tcsi_neighbours tcsi_neighbours;
+
+/* values: (R,C), copied.  row_count, channel_count >= 1.  E_MEMORY, E_LIMIT. */
+tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, tcsi_neighbours **ret_index,
+                                  tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_neighbours_destroy(tcsi_neighbours *index); /* accepts NULL */
+size_t tcsi_neighbours_row_count(const tcsi_neighbours *index);
+/* One indexed row, (C), by its number in the matrix given to create. */
+const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row);
+
+/* The k nearest indexed rows of every query row.  Both outputs are (Q,k), nearest first; distances are Euclidean.
+ * queries == index: every row's neighbours but itself (then k < row_count), otherwise k <= row_count.
+ * E_MEMORY. */
+tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
+                                  double *ret_distances, uint32_t *ret_rows, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Saves the rows in their own order; loading makes the index anew. */
+void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi_codec *codec);
+
+/* Bytes that an index of this size holds, creating included; and what a search adds. */
+size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count);
+size_t tcsi_neighbours_search_size(size_t channel_count, size_t thread_count);
+
+#endif

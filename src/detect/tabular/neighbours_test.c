@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/tabular/neighbours.h"
+
+#include "detect/tabular/tabular_test.h"
+
+/* The definition, pair by pair: the k smallest (distance, row) of one query. */
+static void nearest_by_hand(const double *rows, size_t row_count, const double *query, size_t channel_count, size_t self, size_t k,
+                            double *ret_distances, uint32_t *ret_rows)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < row_count; i++) {
+        double sum = 0;
+        if (i == self) continue;
+        for (size_t c = 0; c < channel_count; c++) {
+            double difference = rows[i * channel_count + c] - query[c];
+            sum += difference * difference;
+        }
+        double distance = sqrt(sum);
+        size_t at = found < k ? found++ : k;
+        for (; at > 0 && ret_distances[at - 1] > distance; at--) {
+            if (at == k) continue;
+            ret_distances[at] = ret_distances[at - 1];
+            ret_rows[at] = ret_rows[at - 1];
+        }
+        if (at == k) continue;
+        ret_distances[at] = distance;
+        ret_rows[at] = (uint32_t)i;
+    }
+    assert_int_equal(k, found);
+}
+
+typedef enum shape { SHAPE_NORMAL, SHAPE_CLUSTERS, SHAPE_GRID, SHAPE_OFFSET, SHAPE_OUTLIER, SHAPE_COUNT } shape;
+
+static double draw(shape s, size_t row, tcsi_rng *rng)
+{
+    double noise = tcsi_rng_normal(rng);
+    switch (s) {
+    case SHAPE_CLUSTERS: return (double)(row % 3) * 1e4 + noise; /* distances within are tiny against those between */
+    case SHAPE_GRID: return (double)tcsi_rng_below(rng, 4); /* ties and duplicates */
+    case SHAPE_OFFSET: return 1e9 + noise;
+    case SHAPE_OUTLIER: return row == 5 ? 1e12 * noise : noise;
+    default: return noise;
+    }
+}
+
+static void check_against_definition(shape s, size_t row_count, size_t query_count, size_t channel_count, size_t k)
+{
+    tcsi_rng rng = tcsi_rng_make(7, (uint64_t)s * 1000 + channel_count);
+    double *rows = TCSI_NEW_ARRAY(double, row_count * channel_count), *queries = TCSI_NEW_ARRAY(double, query_count * channel_count);
+    double *distances = TCSI_NEW_ARRAY(double, (row_count + query_count) * k), *expected = TCSI_NEW_ARRAY(double, k);
+    uint32_t *found = TCSI_NEW_ARRAY(uint32_t, (row_count + query_count) * k), *expected_rows = TCSI_NEW_ARRAY(uint32_t, k);
+    tcsi_neighbours *index, *other;
+    for (size_t i = 0; i < row_count * channel_count; i++) rows[i] = draw(s, i / channel_count, &rng);
+    for (size_t i = 0; i < query_count * channel_count; i++) queries[i] = draw(s, i / channel_count + 1, &rng);
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
+    assert_ok(tcsi_neighbours_create(queries, query_count, channel_count, &other, test_err));
+    assert_ok(tcsi_neighbours_search(index, index, k, NULL, distances, found, test_err));
+    assert_ok(tcsi_neighbours_search(index, other, k, NULL, distances + row_count * k, found + row_count * k, test_err));
+    for (size_t i = 0; i < row_count + query_count; i++) {
+        bool own = i < row_count;
+        const double *query = own ? rows + i * channel_count : queries + (i - row_count) * channel_count;
+        nearest_by_hand(rows, row_count, query, channel_count, own ? i : SIZE_MAX, k, expected, expected_rows);
+        for (size_t j = 0; j < k; j++) {
+            if (fabs(expected[j] - distances[i * k + j]) > 1e-12 * expected[j])
+                fail_msg("shape %d, %zu channels, query %zu, neighbour %zu: %.17g, expected %.17g", s, channel_count, i, j,
+                         distances[i * k + j], expected[j]);
+            /* Equal up to the order of summation: only exact ties leave the row number to compare. */
+            if (s == SHAPE_GRID) assert_int_equal(expected_rows[j], found[i * k + j]);
+        }
+    }
+    tcsi_neighbours_destroy(index);
+    tcsi_neighbours_destroy(other);
+    tcsi_free(rows);
+    tcsi_free(queries);
+    tcsi_free(distances);
+    tcsi_free(found);
+    tcsi_free(expected);
+    tcsi_free(expected_rows);
+}
+
+static void test_equals_the_definition(void **state)
+{
+    (void)state;
+    static const size_t channels[] = { 1, 2, 3, 7, 8, 20, 67 };
+    for (shape s = 0; s < SHAPE_COUNT; s++)
+        for (size_t i = 0; i < TCS_COUNT(channels); i++) check_against_definition(s, 700, 130, channels[i], 9);
+    check_against_definition(SHAPE_NORMAL, 65, 1, 2, 64);
+    check_against_definition(SHAPE_NORMAL, 64, 64, 5, 1);
+    check_against_definition(SHAPE_GRID, 2, 3, 2, 1);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_equals_the_definition))
