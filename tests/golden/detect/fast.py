@@ -102,6 +102,129 @@ def page_hinkley():
     write("page_hinkley", x=x, score=out)
 
 
+class Gaps:
+    """One feature of value_gap: intervals as a list of [low, high, epoch], gap counts as a dictionary by octave."""
+    F = np.float32
+
+    def __init__(self):
+        self.intervals, self.octaves, self.zeros = [], {}, self.F(0)
+        self.top, self.line, self.age = None, [], 16
+        self.u = self.slope = self.lk = self.F(0)
+
+    def gap(self, x):
+        if not self.intervals or any(a <= x <= b for a, b, _ in self.intervals):
+            return self.F(0)
+        return min([a - x for a, _, _ in self.intervals if a > x] + [x - b for _, b, _ in self.intervals if b < x])
+
+    def count(self, place):
+        """Weight in the place-th octave below the top; the last of 16 holds everything smaller."""
+        if place < 15:
+            return self.octaves.get(self.top - place, self.F(0)) if self.top is not None else self.F(0)
+        return self.zeros + sum((c for o, c in self.octaves.items() if o <= self.top - 15), self.F(0))
+
+    def weight(self):
+        return sum(self.octaves.values(), self.F(0)) + self.zeros
+
+    def refresh(self):
+        F, w = self.F, self.weight()
+        k = min(max(F(0.05) * w, F(10)), F(0.5) * w)
+        above = total = F(0)
+        place = 0
+        center = F(1.44) * F(2.0 ** self.top) if self.top is not None else F(0)
+        while place < 15 and above + self.count(place) < k:
+            above += self.count(place)
+            total += self.count(place) * center
+            place, center = place + 1, center * F(0.5)
+        self.u = center if self.count(place) > 0 and place < 15 else F(0)
+        excess = (total - above * self.u) / k if above > 0 else F(0)
+        self.slope = F(0.43429448) / max(excess, F(1e-6) * self.u + F(1e-30))
+        self.lk = -np.log10(k / (w + F(1)))
+        self.age = 0
+
+    def judge(self, gap, scoring):
+        score, recorded, w = self.F(0), gap, self.weight()
+        if scoring and w >= 20:
+            if self.age >= 16 or gap > self.u:
+                self.refresh()
+            self.age += 1
+            if gap > self.u:
+                score = min(self.lk + (gap - self.u) * self.slope, self.F(30))
+                if w >= 1000 and self.slope < 1e25:
+                    recorded = min(gap, self.u + self.F(32 * 0.43429448) / self.slope)
+            elif gap > 0:
+                score = self.lk * np.sqrt(gap / self.u)
+        if recorded > 0:
+            octave = int(np.floor(np.log2(float(recorded))))
+            self.top = octave if self.top is None else max(self.top, octave)
+            self.octaves[octave] = self.octaves.get(octave, self.F(0)) + self.F(1)
+        else:
+            self.zeros += self.F(1)
+        return score
+
+    def queue(self, x, length, epoch):
+        self.line.append(x)
+        if len(self.line) <= length:
+            return
+        x = self.line.pop(0)
+        for interval in self.intervals:
+            if interval[0] <= x <= interval[1]:
+                interval[2] = epoch
+                interval[0] += self.F(1e-5) * (x - interval[0])
+                interval[1] -= self.F(1e-5) * (interval[1] - x)
+                return
+        self.intervals = sorted(self.intervals + [[x, x, epoch]])
+        if len(self.intervals) > 12:  # close the narrowest hole
+            holes = [b[0] - a[1] for a, b in zip(self.intervals, self.intervals[1:])]
+            i = int(np.argmin(holes))
+            a, b = self.intervals[i], self.intervals[i + 1]
+            self.intervals[i:i + 2] = [[a[0], b[1], max(a[2], b[2])]]
+
+
+def value_gap():
+    """For short series in small units: without moving origin, forgetting or halving."""
+    rng = np.random.default_rng(11)
+    n = 1500
+    x = np.round(10 * np.sin(np.arange(n) * 0.13) + rng.normal(0, 1, n) + 100, 3)
+    x[[400, 401, 900]] = [125, 126, 70]
+    x[700:720] += rng.normal(0, 8, 20)
+    x[1200:1230] += 14
+    x[[333, 800]] = NAN
+    F = np.float32
+    V, S, M = Gaps(), Gaps(), Gaps()
+    origin = scale = None
+    y, raw, out = [], [], []
+    for v in x:
+        if np.isnan(v):
+            out.append(NAN)
+            continue
+        if origin is None:
+            origin = v
+        if scale is None and v != origin:
+            scale = 2.0 ** -(np.floor(np.log2(abs(v - origin))) + 1)
+        y.append((v - origin) * (scale or 0.0))
+        t, now = len(y) - 1, F(y[-1])
+        scoring, epoch = t >= 50, 0
+
+        def window(half):
+            done = t // half * half  # begin of the block being filled
+            return np.array(y[max(0, done - half):])
+        value = V.judge(V.gap(now) if t >= 40 else F(0), scoring)
+        V.queue(now, 4, epoch)
+        high = max([now] + [b for _, b, _ in V.intervals])
+        low = min([now] + [a for a, _, _ in V.intervals])
+        logdev = F(np.log(F(np.std(window(16))) + F(1e-3) * (high - low) + F(1e-35)))
+        mean = F(np.mean(window(8)))
+        deviation = S.judge(S.gap(logdev) if t >= 8 * 16 + 50 else F(0), scoring)
+        if t % 16 == 0:
+            S.queue(logdev, 8, epoch)
+        level = M.judge(M.gap(mean) if t >= 8 * 8 + 50 else F(0), scoring)
+        if t % 8 == 0:
+            M.queue(mean, 8, epoch)
+        raw.append(float(value + F(0.3) * deviation + F(0.3) * level))
+        out.append(raw[-1] if scoring else NAN)
+    write("value_gap", x=x, score=out)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap]:
         make()
