@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "metrics/vus.h"
+
+/* ---- the slow reference: a plain sweep of 250 thresholds over whole arrays, window by window ---- */
+
+static int descending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+static void soft_labels(const uint8_t *labels, size_t n, size_t window, double *ret_soft)
+{
+    size_t half = window / 2;
+    for (size_t i = 0; i < n; i++) ret_soft[i] = labels[i];
+    for (size_t i = 0; i < n; i++) {
+        bool first = labels[i] && (i == 0 || !labels[i - 1]), last = labels[i] && (i + 1 == n || !labels[i + 1]);
+        for (size_t d = 1; d <= half; d++) {
+            if (first && i >= d) ret_soft[i - d] += sqrt(1.0 - (double)d / (double)window);
+            if (last && i + d < n) ret_soft[i + d] += sqrt(1.0 - (double)d / (double)window);
+        }
+    }
+    for (size_t i = 0; i < n; i++) ret_soft[i] = fmin(ret_soft[i], 1.0);
+}
+
+/* Share of event groups with a score of at least threshold. */
+static double existence(const double *scores, const uint8_t *labels, size_t n, size_t half, double threshold)
+{
+    size_t groups = 0, found = 0;
+    for (size_t i = 0; i < n;) {
+        if (!labels[i]) {
+            i++;
+            continue;
+        }
+        size_t begin = i > half ? i - half : 0, last = i;
+        for (;;) { /* last becomes the last row of the group's last event */
+            while (last + 1 < n && labels[last + 1]) last++;
+            size_t next = last + 1;
+            while (next < n && !labels[next]) next++;
+            if (next == n || last + 2 * half < next) break; /* the margins do not touch */
+            last = next;
+        }
+        bool is_found = false;
+        for (size_t k = begin; k <= last + half && k < n; k++) is_found = is_found || scores[k] >= threshold;
+        groups++;
+        found += is_found;
+        i = last + 1;
+    }
+    return (double)found / (double)groups;
+}
+
+static tcsi_vus slow_vus(const double *scores, const uint8_t *labels, size_t n, size_t window_max)
+{
+    double *sorted = malloc(n * sizeof *sorted), *soft = malloc(n * sizeof *soft), positives = 0.0;
+    memcpy(sorted, scores, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, descending);
+    for (size_t i = 0; i < n; i++) positives += labels[i];
+    tcsi_vus sum = { 0.0, 0.0 };
+    for (size_t window = 0; window <= window_max; window++) {
+        soft_labels(labels, n, window, soft);
+        double tpr_last = 0.0, fpr_last = 0.0;
+        for (size_t j = 0; j < 250; j++) {
+            double threshold = sorted[j == 249 ? n - 1 : (size_t)((double)j * ((double)(n - 1) / 249.0))];
+            double alarmed = 0.0, tp = 0.0, extra = 0.0;
+            for (size_t i = 0; i < n; i++) {
+                if (!(scores[i] >= threshold)) continue;
+                alarmed += 1.0;
+                tp += soft[i];
+                if (!labels[i]) extra += soft[i];
+            }
+            double share = (2.0 * positives + extra) / 2.0;
+            double tpr = fmin(tp / share, 1.0) * existence(scores, labels, n, window / 2, threshold);
+            double fpr = (alarmed - tp) / ((double)n - share);
+            sum.pr += (tpr - tpr_last) * tp / alarmed;
+            sum.roc += (fpr - fpr_last) * (tpr + tpr_last) / 2.0;
+            tpr_last = tpr;
+            fpr_last = fpr;
+        }
+        sum.roc += (1.0 - fpr_last) * (1.0 + tpr_last) / 2.0;
+    }
+    free(sorted);
+    free(soft);
+    return (tcsi_vus){ sum.pr / (double)(window_max + 1), sum.roc / (double)(window_max + 1) };
+}
+
+/* ---- random series of every kind ---- */
+
+enum { ROWS_MAX = 700 };
+
+/* Events from sparse to crowded; scores continuous, tied or nearly constant. */
+static size_t random_case(tcsi_rng *rng, double *scores, uint8_t *labels)
+{
+    size_t n = 2 + tcsi_rng_below(rng, ROWS_MAX - 2), kind = tcsi_rng_below(rng, 4);
+    double start = (const double[]){ 0.003, 0.02, 0.1, 0.5 }[tcsi_rng_below(rng, 4)];
+    double stay = (const double[]){ 0.0, 0.5, 0.95 }[tcsi_rng_below(rng, 3)];
+    bool inside = false;
+    size_t positives = 0;
+    for (size_t i = 0; i < n; i++) {
+        inside = tcsi_rng_uniform(rng) < (inside ? stay : start);
+        labels[i] = inside;
+        positives += inside;
+        scores[i] = tcsi_rng_normal(rng) + (inside ? 1.0 : 0.0);
+        if (kind == 1) scores[i] = floor(scores[i]);
+        if (kind == 2) scores[i] = scores[i] > 1.0;
+        if (kind == 3) scores[i] = exp(20.0 * scores[i]);
+    }
+    if (positives == 0) labels[n / 2] = 1;
+    if (positives == n) labels[n / 2] = 0;
+    return n;
+}
+
+static void test_equal_to_the_slow_sweep(void **state)
+{
+    (void)state;
+    static double scores[ROWS_MAX];
+    static uint8_t labels[ROWS_MAX];
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        tcsi_rng rng = tcsi_rng_make(seed, 1);
+        size_t n = random_case(&rng, scores, labels);
+        size_t window = tcsi_rng_below(&rng, seed % 5 == 0 ? 3 * n / 2 + 2 : 40);
+        if (window > 150) window = 150 + seed % 7;
+        tcsi_vus fast, slow = slow_vus(scores, labels, n, window);
+        assert_ok(tcsi_vus_of_scores(scores, labels, n, window, &fast, test_err));
+        if (fabs(slow.pr - fast.pr) > 1e-11 || fabs(slow.roc - fast.roc) > 1e-11)
+            print_message("seed %d, %zu rows, window %zu\n", (int)seed, n, window);
+        assert_near(slow.pr, fast.pr, 1e-11);
+        assert_near(slow.roc, fast.roc, 1e-11);
+    }
+}
+
+/* ---- known values ---- */
+
+static void test_known_values(void **state)
+{
+    (void)state;
+    double scores[300];
+    uint8_t labels[300] = { 0 };
+    for (size_t i = 100; i < 110; i++) labels[i] = 1;
+    for (size_t i = 0; i < 300; i++) scores[i] = labels[i];
+    tcsi_vus vus;
+    assert_ok(tcsi_vus_of_scores(scores, labels, 300, 20, &vus, test_err)); /* perfect */
+    assert_near(1.0, vus.pr, 1e-12);
+    assert_near(1.0, vus.roc, 1e-12);
+    for (size_t i = 0; i < 300; i++) scores[i] = 7.0;
+    assert_ok(tcsi_vus_of_scores(scores, labels, 300, 0, &vus, test_err)); /* constant: everything enters at once */
+    assert_near(10.0 / 300.0, vus.pr, 1e-12);
+    assert_near(0.5, vus.roc, 1e-12);
+}
+
+static void test_undefined_and_refused(void **state)
+{
+    (void)state;
+    double scores[4] = { 1, 2, 3, 4 };
+    uint8_t none[4] = { 0 }, all[4] = { 1, 1, 1, 1 };
+    tcsi_vus vus = { 5.0, 5.0 };
+    assert_ok(tcsi_vus_of_scores(scores, none, 4, 3, &vus, test_err));
+    assert_true(isnan(vus.pr) && isnan(vus.roc));
+    assert_ok(tcsi_vus_of_scores(scores, all, 4, 3, &vus, test_err));
+    assert_near(1.0, vus.pr, 1e-12);
+    assert_true(isnan(vus.roc));
+    tcs_error err = { 0 };
+    vus = (tcsi_vus){ 5.0, 5.0 };
+    assert_int_equal(tcsi_vus_of_scores(scores, none, 0, 3, &vus, &err), TCS_E_INVALID);
+    assert_int_equal(tcsi_vus_of_scores(scores, all, 4, TCSI_VUS_WINDOW_MAX + 1, &vus, &err), TCS_E_LIMIT);
+    assert_true(vus.pr == 5.0); /* untouched on failure */
+}
+
+/* ---- laws ---- */
+
+static void assert_same_vus(const double *scores, const uint8_t *labels, size_t n, tcsi_vus expected, double tolerance)
+{
+    tcsi_vus vus;
+    assert_ok(tcsi_vus_of_scores(scores, labels, n, 17, &vus, test_err));
+    assert_near(expected.pr, vus.pr, tolerance);
+    assert_near(expected.roc, vus.roc, tolerance);
+}
+
+static void test_laws(void **state)
+{
+    (void)state;
+    static double scores[ROWS_MAX], other[ROWS_MAX];
+    static uint8_t labels[ROWS_MAX], mirrored[ROWS_MAX];
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        tcsi_rng rng = tcsi_rng_make(seed, 2);
+        size_t n = random_case(&rng, scores, labels);
+        tcsi_vus vus;
+        assert_ok(tcsi_vus_of_scores(scores, labels, n, 17, &vus, test_err));
+        assert_true(vus.pr >= 0.0 && vus.pr <= 1.0 + 1e-12);
+        for (size_t i = 0; i < n; i++) other[i] = scores[i] * 1024.0; /* exact: only the order counts, to the last bit */
+        assert_same_vus(other, labels, n, vus, 0.0);
+        for (size_t i = 0; i < n; i++) other[i] = cbrt(scores[i]);
+        assert_same_vus(other, labels, n, vus, 1e-9); /* two neighbours may round to one value: a new tie */
+        for (size_t i = 0; i < n; i++) {
+            other[i] = scores[n - 1 - i];
+            mirrored[i] = labels[n - 1 - i];
+        }
+        assert_same_vus(other, mirrored, n, vus, 1e-12); /* time may run backward */
+    }
+}
+
+static void test_missing_ranks_last(void **state)
+{
+    (void)state;
+    static double scores[ROWS_MAX], other[ROWS_MAX];
+    static uint8_t labels[ROWS_MAX];
+    tcsi_rng rng = tcsi_rng_make(5, 3);
+    size_t n = random_case(&rng, scores, labels);
+    for (size_t i = 0; i < n; i += 7) scores[i] = NAN;
+    for (size_t i = 0; i < n; i++) other[i] = isnan(scores[i]) ? -1e300 : scores[i];
+    tcsi_vus vus;
+    assert_ok(tcsi_vus_of_scores(other, labels, n, 17, &vus, test_err));
+    assert_same_vus(scores, labels, n, vus, 0.0);
+}
+
+static void test_failing_allocations(void **state)
+{
+    (void)state;
+    static double scores[ROWS_MAX];
+    static uint8_t labels[ROWS_MAX];
+    tcsi_rng rng = tcsi_rng_make(9, 4);
+    size_t n = random_case(&rng, scores, labels);
+    for (size_t at = 1;; at++) {
+        tcsi_vus vus = { -1.0, -1.0 };
+        tcs_error err;
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at);
+        tcs_status status = tcsi_vus_of_scores(scores, labels, n, 30, &vus, &err);
+        size_t live = tcsi_alloc_trace_stats().live_count;
+        tcsi_alloc_trace_end();
+        assert_int_equal(live, 0);
+        if (status == TCS_OK) break;
+        assert_int_equal(status, TCS_E_MEMORY);
+        assert_true(vus.pr == -1.0);
+        assert_true(at < 100);
+    }
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_equal_to_the_slow_sweep), cmocka_unit_test(test_known_values),
+              cmocka_unit_test(test_undefined_and_refused), cmocka_unit_test(test_laws), cmocka_unit_test(test_missing_ranks_last),
+              cmocka_unit_test(test_failing_allocations))
