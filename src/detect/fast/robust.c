@@ -2,31 +2,9 @@
 #include "detect/fast/robust.h"
 
 #include "base/alloc.h"
+#include "series/stats.h"
 
 #include <math.h>
-
-static void sift_down(double *values, size_t root, size_t count)
-{
-    double value = values[root];
-    for (size_t child; (child = 2 * root + 1) < count; root = child) {
-        if (child + 1 < count && values[child + 1] > values[child]) child++;
-        if (values[child] <= value) break;
-        values[root] = values[child];
-    }
-    values[root] = value;
-}
-
-/* Heapsort: libc's qsort may allocate, and its order of equal elements is its own. */
-void tcsi_robust_sort(double *values, size_t count)
-{
-    for (size_t i = count / 2; i > 0; i--) sift_down(values, i - 1, count);
-    for (size_t end = count; end > 1; end--) {
-        double largest = values[0];
-        values[0] = values[end - 1];
-        values[end - 1] = largest;
-        sift_down(values, 0, end - 1);
-    }
-}
 
 static double median_of_sorted(const double *values, size_t count)
 {
@@ -51,7 +29,7 @@ static double median_deviation(const double *values, size_t count, double center
 void tcsi_robust_center(double *values, size_t count, double *ret_center, double *ret_spread)
 {
     TCS_ASSERT(count > 0);
-    tcsi_robust_sort(values, count);
+    tcsi_sort(values, count);
     double center = median_of_sorted(values, count), mean_deviation = 0;
     double spread = 1.4826 * median_deviation(values, count, center);
     for (size_t i = 0; i < count; i++) mean_deviation += fabs(values[i] - center) / (double)count;

@@ -6,9 +6,6 @@
 
 #include "base/codec.h"
 
-/* Ascending, in place, without allocating: O(n log n) in the worst case. */
-void tcsi_robust_sort(double *values, size_t count);
-
 /* Median and spread of count >= 1 values, which are sorted.  The spread is 1.4826 median absolute deviations (the
  * standard deviation of a normal distribution); where more than half of the values are equal that is 0, and 1.2533 mean
  * absolute deviations take its place.  0 only when all are equal. */

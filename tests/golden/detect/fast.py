@@ -247,6 +247,40 @@ def half_space_trees():
     write("half_space_trees", a=x[0], b=x[1], c=x[2], label=label, river=river)
 
 
+def pca_stream():
+    rng = np.random.default_rng(13)
+    n = 400
+    t = np.arange(n)
+    base = np.sin(t * 0.1)
+    x = np.stack([base, 100 - 20 * base, 1e6 + 3e3 * np.cos(t * 0.1), 0.1 * base]) \
+        + rng.normal(0, 0.1, (4, n)) * np.array([1, 20, 3e3, 0.1])[:, None]
+    x[1, 250:260] = 100
+    x[:, 300] += np.array([9, 0, 0, 0])
+    x[2, 33] = x[0, 210] = NAN
+    alpha, clip, first = 0.002, 3.0, 100
+    head = x[:, :first]
+    ref = [center_spread(row[~np.isnan(row)]) for row in head]
+    center, spread = np.array([r[0] for r in ref]), np.array([r[1] for r in ref])
+    z = (x - center[:, None]) / spread[:, None]
+    head = np.clip(np.where(np.isnan(z[:, :first]), 0, z[:, :first]), -3, 3)
+    cov = head @ head.T / first * first / (first + 4) + 0.01 * 4 / (first + 4) * np.eye(4)
+    mean, out, age = np.zeros(4), [NAN] * first, 0
+    for i in range(first, n):
+        if age % 64 == 0:
+            lam, axes = np.linalg.eigh(cov)
+            lam, axes = lam[::-1], axes[:, ::-1]
+            k = int(np.searchsorted(np.cumsum(lam), 0.9 * lam.sum()) + 1)
+        age += 1
+        d = np.where(np.isnan(z[:, i]), 0, z[:, i] - mean)
+        p = axes.T @ d
+        score = np.sqrt(0.5 * ((p[:k] ** 2 / lam[:k]).sum() / k + (p[k:] ** 2).sum() / lam[k:].sum()))
+        out.append(score)
+        d = d * min(1, clip / score)
+        cov = (1 - alpha) * (cov + alpha * np.outer(d, d))
+        mean = mean + alpha * d
+    write("pca_stream", a=x[0], b=x[1], c=x[2], d=x[3], score=out)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream]:
         make()
