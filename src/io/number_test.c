@@ -37,7 +37,8 @@ static void test_hard_decimals(void **state)
         "2887910946555547851940402630657488671505820681908902000708383676273854845817711531764475730270069855571366959622"
         "8429148198608349364752927190741684443655107043427115596995080930428801779041744977919999999999999999999999999999999",
         "2.2250738585072014e-308", "2.2250738585072011e-308", "2.225073858507201136057409796709131975934819546351645648023426e-308",
-        "4.9406564584124654e-324", "2.4703282292062327e-324", "2.4703282292062328e-324", "2.47032822920623272e-324", "1e-400", "0e999999999999",
+        "4.9406564584124654e-324", "2.4703282292062327e-324", "2.4703282292062328e-324", "2.47032822920623272e-324", "1e-400",
+            "0e999999999999",
         "1e99999999999999999999", "1e-99999999999999999999", "7.2057594037927933e+16", "6.631236846766476e-316", "3.237883913302901e-319",
         "1090544144181609348835077142190", "1.00000000000000011102230246251565404236316680908203125",
         "1.00000000000000011102230246251565404236316680908203124", "1.00000000000000011102230246251565404236316680908203126",
@@ -83,7 +84,8 @@ static void test_a_million_random_decimals(void **state)
         else if (kind == 2) snprintf(text, sizeof text, "%.*f", (int)tcsi_rng_below(&rng, 20), tcsi_rng_normal(&rng) * 1000);
         else if (kind == 3) snprintf(text, sizeof text, "%llu", (unsigned long long)bits);
         else if (kind == 4) snprintf(text, sizeof text, "%lld.%llu", (long long)(bits >> 40), (unsigned long long)tcsi_rng_u64(&rng));
-        else snprintf(text, sizeof text, "%llue%d", (unsigned long long)(bits >> tcsi_rng_below(&rng, 64)), (int)tcsi_rng_below(&rng, 700) - 360);
+        else snprintf(text, sizeof text, "%llue%d", (unsigned long long)(bits >> tcsi_rng_below(&rng, 64)),
+                      (int)tcsi_rng_below(&rng, 700) - 360);
         check(text);
     }
 }
@@ -106,7 +108,8 @@ static void test_shortest_text_reads_back(void **state)
 static void test_not_numbers(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "", "-", "+", ".", "e5", "1e", "1e+", "--1", "1.2.3", "0x10", "nan", "inf", " 1", "1 ", "1,5", "1_0", "-.e1" };
+    static const char *const texts[] = { "", "-", "+", ".", "e5", "1e", "1e+", "--1", "1.2.3", "0x10", "nan", "inf", " 1", "1 ", "1,5",
+                                        "1_0", "-.e1" };
     double value = 7;
     for (size_t i = 0; i < TCS_COUNT(texts); i++) assert_false(tcsi_number_parse(texts[i], strlen(texts[i]), '.', &value));
     assert_true(value == 7);

@@ -59,7 +59,8 @@ static tcs_status refill(tcsi_stream *stream, tcs_error *err)
 
 static tcs_status fail_at(const tcsi_stream *stream, tcs_status status, tcs_error *err)
 {
-    if (status != TCS_E_MEMORY) tcsi_fail_prefix(err, "%s: at byte %llu", stream->name, (unsigned long long)(stream->offset - stream->in_size));
+    if (status != TCS_E_MEMORY) tcsi_fail_prefix(err, "%s: at byte %llu", stream->name,
+                                                 (unsigned long long)(stream->offset - stream->in_size));
     return status;
 }
 
@@ -83,7 +84,8 @@ static tcs_status recognise(tcsi_stream *stream, tcs_error *err)
         if (stream->in_size < kinds[i].size || memcmp(stream->in, kinds[i].magic, kinds[i].size) != 0) continue;
         if (i == 2 && (stream->in_size < 4 || stream->in[3] < '1' || stream->in[3] > '9')) continue; /* a CSV may begin with BZh */
         if (!kinds[i].create)
-            return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: compressed with %s, which is not supported; use gzip or zstd, or decompress it first",
+            return tcsi_fail(err, TCS_E_UNSUPPORTED,
+                             "%s: compressed with %s, which is not supported; use gzip or zstd, or decompress it first",
                              stream->name, kinds[i].name);
         tcs_status status = kinds[i].create(&stream->decoder, err);
         if (status != TCS_OK) tcsi_fail_prefix(err, "%s", stream->name);

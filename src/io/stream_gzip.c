@@ -46,7 +46,8 @@ static unsigned clamp(size_t size)
 static tcs_status describe(const z_stream *zlib, int code, tcs_error *err)
 {
     if (code == Z_MEM_ERROR) return tcsi_fail_memory(err, "decompression");
-    return tcsi_fail(err, TCS_E_FORMAT, "the gzip data are corrupt (%s)", zlib->msg ? zlib->msg : code == Z_NEED_DICT ? "needs a dictionary" : "no progress");
+    return tcsi_fail(err, TCS_E_FORMAT, "the gzip data are corrupt (%s)",
+                     zlib->msg ? zlib->msg : code == Z_NEED_DICT ? "needs a dictionary" : "no progress");
 }
 
 /* Between members: skips padding, or starts the next one. */

@@ -1,0 +1,61 @@
+/* io/csv.h -- inside the CSV reader: what its two halves, csv.c (bytes to rows) and csv_sniff.c (guessing), share.
+ * Nobody else includes this; the door is tcsi_csv_open in io/table.h.
+ * Threads: one user per struct. */
+#ifndef TCS_IO_CSV_H
+#define TCS_IO_CSV_H
+
+#include "base/arena.h"
+#include "io/schema.h"
+
+enum {
+    TCSI_CSV_READ_SIZE = 1 << 18,      /* bytes asked for at a time: stays in the second-level cache */
+    TCSI_CSV_ROW_SIZE_MAX = 1 << 26,   /* a longer row is an error, most likely a lost quote */
+    TCSI_CSV_SAMPLE_SIZE_MAX = 1 << 22,
+};
+
+/* What one column's cells become. */
+typedef struct tcsi_csv_plan {
+    tcsi_column_role role;
+    size_t channel;
+} tcsi_csv_plan;
+
+/* Invariant: rows in buffer[at, safe) are complete, safe == at or buffer[safe - 1] == '\n', and TCSI_NUMBER_PADDING
+ * bytes behind end are allocated and zero. */
+typedef struct tcsi_csv {
+    tcsi_table base;
+    tcsi_stream *stream;
+    char *buffer;
+    size_t capacity;         /* without the padding */
+    size_t at, safe, end;
+    bool stream_end;
+    uint64_t line;           /* number of the line at `at`, from 1 */
+    char delimiter;          /* 0: not known yet */
+    char decimal;
+    bool skip_ragged;
+    size_t column_count;
+    tcsi_csv_plan *plans;    /* (columns) */
+    tcsi_buffer unquoted;    /* a cell with doubled quotes, undoubled */
+    tcsi_arena sample_arena; /* such cells of the sample */
+} tcsi_csv;
+
+/* Reads on until more complete rows are there or the stream ends; keeps what is unread.  safe == at afterwards: the end. */
+tcs_status tcsi_csv_fill(tcsi_csv *csv, tcs_error *err) TCS_WARN_UNUSED;
+/* Moves safe forward over what is complete.  After the delimiter changed set safe = at first. */
+void tcsi_csv_find_safe(tcsi_csv *csv);
+
+typedef enum tcsi_csv_line { TCSI_CSV_ROW, TCSI_CSV_BLANK, TCSI_CSV_COMMENT } tcsi_csv_line;
+
+tcsi_csv_line tcsi_csv_line_kind(const tcsi_csv *csv, size_t at);
+size_t tcsi_csv_line_end(const tcsi_csv *csv, size_t at); /* behind the newline, quotes not looked at */
+
+/* Splits the row at `at` with the current delimiter.  cells may be NULL; at most cell_capacity are written and the
+ * rest only counted.  A row whose only surplus is one empty last cell does not count that.  *ret_next: behind the row;
+ * *ret_lines: lines it takes.  copies: where cells with doubled quotes go; NULL when cells is. */
+tcs_status tcsi_csv_split(tcsi_csv *csv, size_t at, uint64_t line, tcsi_cell *cells, size_t cell_capacity, tcsi_arena *copies,
+                          size_t *ret_count, size_t *ret_next, uint64_t *ret_lines, tcs_error *err) TCS_WARN_UNUSED;
+
+/* csv_sniff.c: on a freshly filled reader, finds encoding, delimiter, decimal mark, header, names and roles; `at` then
+ * stands at the first data row. */
+tcs_status tcsi_csv_sniff(tcsi_csv *csv, const tcsi_table_open_options *options, tcs_error *err) TCS_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,156 @@
+/* io/table.c -- opening an input by what it holds, and the accounting that all formats share.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "io/table.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef tcs_status (*opener)(tcsi_stream *stream, const tcsi_table_open_options *options, tcsi_table **ret_table, tcs_error *err);
+
+static const struct {
+    const char *name;
+    opener open;
+} formats[] = { { "csv", tcsi_csv_open } };
+
+static tcs_status choose_by_name(const char *name, opener *ret_open, tcs_error *err)
+{
+    const char *names[TCS_COUNT(formats)];
+    for (size_t i = 0; i < TCS_COUNT(formats); i++) {
+        names[i] = formats[i].name;
+        if (!tcsi_text_equal_nocase(names[i], name)) continue;
+        *ret_open = formats[i].open;
+        return TCS_OK;
+    }
+    const char *nearest = tcsi_text_nearest(name, names, TCS_COUNT(formats));
+    return tcsi_fail(err, TCS_E_INVALID, "no input format '%s'; %s%s", name,
+                     nearest ? "did you mean " : "expected csv, ndjson, npy or npz", nearest ? nearest : "");
+}
+
+/* NPY and ZIP have magic bytes; a text that begins with a brace, or with a bracket that no CSV row would, is JSON. */
+static tcs_status choose_by_content(tcsi_stream *stream, opener *ret_open, tcs_error *err)
+{
+    char magic[8];
+    size_t size = 0;
+    tcs_status status = tcsi_stream_peek(stream, "\x93P", magic, sizeof magic, &size, err);
+    if (status != TCS_OK) return status;
+    *ret_open = tcsi_csv_open;
+    if (size >= 8 && memcmp(magic, "\x89HDF\r\n\x1A\n", 8) == 0)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is HDF5, which is not supported; export it as CSV or NPY", tcsi_stream_name(stream));
+    if (size >= 4 && memcmp(magic, "PAR1", 4) == 0)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is Parquet, which is not supported; export it as CSV or NPY",
+                         tcsi_stream_name(stream));
+    return TCS_OK;
+}
+
+tcs_status tcsi_table_open(tcsi_stream *stream, const tcsi_table_open_options *options, tcsi_table **ret_table, tcs_error *err)
+{
+    opener open = NULL;
+    tcs_status status = options->read->format ? choose_by_name(options->read->format, &open, err) : choose_by_content(stream, &open, err);
+    if (status == TCS_OK) status = open(stream, options, ret_table, err);
+    if (status != TCS_OK) tcsi_stream_close(stream);
+    return status;
+}
+
+void tcsi_table_destroy(tcsi_table *table)
+{
+    if (!table) return;
+    tcsi_read_report report = table->report;
+    table->ops->destroy(table);
+    tcsi_read_report_deinit(&report);
+}
+
+static void account_times(tcsi_table *table, const tcsi_rows *rows)
+{
+    tcsi_read_report *report = &table->report;
+    int64_t last = report->time_last_ns;
+    for (size_t i = 0; i < rows->count; i++) {
+        int64_t now = rows->times_ns[i];
+        if (report->row_count + i > 0) {
+            report->time_duplicate_count += now == last;
+            report->time_reversed_count += now < last;
+        }
+        last = now;
+    }
+    if (report->row_count == 0) report->time_first_ns = rows->times_ns[0];
+    report->time_last_ns = last;
+}
+
+tcs_status tcsi_table_read(tcsi_table *table, tcsi_rows *rows, tcs_error *err)
+{
+    tcsi_read_report *report = &table->report;
+    rows->count = 0;
+    tcs_status status = table->ops->read(table, rows, err);
+    if (status != TCS_OK || rows->count == 0) return status;
+    if (!report->is_tabular && report->time_column == SIZE_MAX)
+        for (size_t i = 0; i < rows->count; i++) rows->times_ns[i] = (int64_t)(report->row_count + i) * TCSI_NS_PER_S;
+    if (!report->is_tabular) account_times(table, rows);
+    if (report->label_column != SIZE_MAX)
+        for (size_t i = 0; i < rows->count; i++) report->label_one_count += rows->labels[i];
+    report->row_count += rows->count;
+    return TCS_OK;
+}
+
+/* ---- cells ---- */
+
+static int shown(tcsi_cell cell)
+{
+    return cell.size < 40 ? (int)cell.size : 40;
+}
+
+tcs_status tcsi_table_value(tcsi_table *table, size_t column, tcsi_cell cell, char decimal, uint64_t line, double *ret_value,
+                            tcs_error *err)
+{
+    tcsi_read_column *c = &table->report.columns[column];
+    switch (tcsi_cell_read(cell, decimal, ret_value)) {
+    case TCSI_CELL_NUMBER:
+    case TCSI_CELL_BOOLEAN: return TCS_OK;
+    case TCSI_CELL_MISSING: c->missing_count++; return TCS_OK;
+    case TCSI_CELL_INFINITE: c->infinite_count++; return TCS_OK;
+    case TCSI_CELL_GROUPED:
+        return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: column '%s': '%.*s' has thousands separators, which have two readings; "
+                         "write the number without them, or choose other columns", table->report.source, (unsigned long long)line,
+                         c->name, shown(cell), cell.text);
+    case TCSI_CELL_TEXT: break;
+    }
+    if (c->malformed_count++ == 0) {
+        cell = tcsi_cell_trim(cell);
+        size_t size = cell.size < sizeof c->malformed_text - 1 ? cell.size : sizeof c->malformed_text - 1;
+        memcpy(c->malformed_text, cell.text, size);
+        c->malformed_text[size] = 0;
+        c->malformed_line = line;
+    }
+    return TCS_OK;
+}
+
+int64_t tcsi_table_time(tcsi_table *table, tcsi_cell cell, uint64_t line)
+{
+    int64_t time_ns;
+    if (tcsi_time_parse(&table->report.time_format, cell.text, cell.size, &time_ns)) {
+        table->time_last_ns = time_ns;
+        table->has_time_last = true;
+        return time_ns;
+    }
+    if (table->report.time_malformed_count++ == 0) table->report.time_malformed_line = line;
+    table->time_leading_count += !table->has_time_last;
+    return table->time_last_ns;
+}
+
+tcs_status tcsi_table_label(tcsi_table *table, tcsi_cell cell, char decimal, uint64_t line, uint8_t *ret_label, tcs_error *err)
+{
+    double value;
+    tcsi_cell_kind kind = tcsi_cell_read(cell, decimal, &value);
+    if (kind == TCSI_CELL_MISSING) {
+        table->report.label_missing_count++;
+        *ret_label = 0;
+        return TCS_OK;
+    }
+    if ((kind == TCSI_CELL_NUMBER || kind == TCSI_CELL_BOOLEAN) && (value == 0 || value == 1)) {
+        *ret_label = value == 1;
+        return TCS_OK;
+    }
+    return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: label column '%s' holds '%.*s', expected 0, 1, true or false", table->report.source,
+                     (unsigned long long)line, table->report.columns[table->report.label_column].name, shown(cell), cell.text);
+}
