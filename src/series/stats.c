@@ -3,8 +3,8 @@
  * Moments: sums of (x - shift) with the first present value as shift, then a second pass about that mean with the correction
  * term: var = (sum d^2 - (sum d)^2 / n) / n.  Source: T. Chan, G. Golub, R. LeVeque, "Algorithms for computing the sample
  * variance: analysis and recommendations", The American Statistician 37(3), 1983, equation (1.7).  The textbook form
- * E[x^2] - E[x]^2 returns noise, even below zero, once the offset dwarfs the spread.  Sums run in eight lanes, always the same
- * eight, so that they vectorize and still give the same bits everywhere.
+ * E[x^2] - E[x]^2 returns noise, even below zero, once the offset dwarfs the spread.  Sums run in four lanes, always the same
+ * four, so that they overlap and still give the same bits everywhere.
  *
  * Order statistics: quickselect with a three-way partition about a median of three (or of nine when long), which handles
  * constant and sorted input, and a budget of rounds after which the rest is heap-sorted (D. Musser, "Introspective sorting and
@@ -15,52 +15,61 @@
 #include <math.h>
 #include <string.h>
 
-enum { LANES = 8, SMALL = 24, LONG = 512 };
+enum { SMALL = 24, LONG = 512 };
 
-static double lanes_sum(const double lanes[LANES])
+/* What one lane gathers in one pass. */
+typedef struct lane {
+    double count, sum, square_sum, minimum, maximum;
+} lane;
+
+static inline void gather_shifted(lane *l, double value, double shift)
 {
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
+    bool ok = tcsi_present(value);
+    double d = ok ? value - shift : 0.0;
+    l->count += ok ? 1.0 : 0.0;
+    l->sum += d;
+    l->square_sum += d * d;
 }
 
-/* sum and sum of squares of (present value - shift). */
-static void shifted_sums(const double *values, size_t count, double shift, double *ret_sum, double *ret_square_sum, size_t *ret_present)
+static inline void gather_extremes(lane *l, double value)
 {
-    double sums[LANES] = { 0 }, squares[LANES] = { 0 };
-    uint64_t present[LANES] = { 0 };
+    bool ok = tcsi_present(value);
+    double low = ok ? value : INFINITY, high = ok ? value : -INFINITY;
+    l->minimum = low < l->minimum ? low : l->minimum;
+    l->maximum = high > l->maximum ? high : l->maximum;
+}
+
+/* count, sum and sum of squares of (present value - shift).  Lanes are spelled out: gcc 12 turns a loop over them inside out. */
+static lane shifted_sums(const double *values, size_t count, double shift)
+{
+    lane a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (size_t k = 0; k < LANES; k++) {
-            double value = values[i + k];
-            bool ok = tcsi_present(value);
-            double d = ok ? value - shift : 0.0;
-            sums[k] += d;
-            squares[k] += d * d;
-            present[k] += ok;
-        }
-    for (size_t k = 0; i < count; i++, k++) {
-        bool ok = tcsi_present(values[i]);
-        double d = ok ? values[i] - shift : 0.0;
-        sums[k] += d;
-        squares[k] += d * d;
-        present[k] += ok;
+    for (; i + 4 <= count; i += 4) {
+        gather_shifted(&a, values[i], shift);
+        gather_shifted(&b, values[i + 1], shift);
+        gather_shifted(&c, values[i + 2], shift);
+        gather_shifted(&d, values[i + 3], shift);
     }
-    uint64_t total = 0;
-    for (size_t k = 0; k < LANES; k++) total += present[k];
-    *ret_sum = lanes_sum(sums);
-    *ret_square_sum = lanes_sum(squares);
-    *ret_present = (size_t)total;
+    for (; i < count; i++) gather_shifted(&a, values[i], shift);
+    return (lane){
+        .count = (a.count + c.count) + (b.count + d.count), /* exact: below 2^53 */
+        .sum = (a.sum + c.sum) + (b.sum + d.sum),
+        .square_sum = (a.square_sum + c.square_sum) + (b.square_sum + d.square_sum),
+    };
 }
 
-static void extremes(const double *values, size_t count, double *ret_minimum, double *ret_maximum)
+static lane extremes(const double *values, size_t count)
 {
-    double minimum = INFINITY, maximum = -INFINITY;
-    for (size_t i = 0; i < count; i++) {
-        if (!tcsi_present(values[i])) continue;
-        minimum = values[i] < minimum ? values[i] : minimum;
-        maximum = values[i] > maximum ? values[i] : maximum;
+    lane a = { .minimum = INFINITY, .maximum = -INFINITY }, b = a;
+    size_t i = 0;
+    for (; i + 2 <= count; i += 2) {
+        gather_extremes(&a, values[i]);
+        gather_extremes(&b, values[i + 1]);
     }
-    *ret_minimum = minimum;
-    *ret_maximum = maximum;
+    for (; i < count; i++) gather_extremes(&a, values[i]);
+    gather_extremes(&a, b.minimum);
+    gather_extremes(&a, b.maximum);
+    return a;
 }
 
 tcsi_moments tcsi_moments_of(const double *values, size_t count)
@@ -69,15 +78,16 @@ tcsi_moments tcsi_moments_of(const double *values, size_t count)
     size_t first = 0;
     while (first < count && !tcsi_present(values[first])) first++;
     if (first == count) return m;
-    double sum, square_sum, shift = values[first];
-    extremes(values, count, &m.minimum, &m.maximum);
-    shifted_sums(values, count, shift, &sum, &square_sum, &m.count);
-    double n = (double)m.count, mean = shift + sum / n;
-    shifted_sums(values, count, mean, &sum, &square_sum, &m.count);
-    m.mean = mean + sum / n;
-    m.mean = fmin(fmax(m.mean, m.minimum), m.maximum); /* rounding must not leave the data */
-    m.variance = fmax((square_sum - sum * sum / n) / n, 0.0);
-    if (m.minimum == m.maximum) m.variance = 0;
+    double shift = values[first];
+    lane range = extremes(values, count);
+    lane sums = shifted_sums(values, count, shift);
+    double n = sums.count, mean = shift + sums.sum / n;
+    sums = shifted_sums(values, count, mean);
+    m.count = (size_t)n;
+    m.minimum = range.minimum;
+    m.maximum = range.maximum;
+    m.mean = fmin(fmax(mean + sums.sum / n, m.minimum), m.maximum); /* rounding must not leave the data */
+    m.variance = m.minimum == m.maximum ? 0.0 : fmax((sums.square_sum - sums.sum * sums.sum / n) / n, 0.0);
     return m;
 }
 
