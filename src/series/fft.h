@@ -33,6 +33,7 @@ size_t tcsi_fft_good_count(size_t count);
 
 /* Biased autocovariances at lags 0..lag_count-1, (1/n) sum of x[t] x[t + lag], of values that are already centred and finite.
  * lag_count <= count.  O(n log n). */
-tcs_status tcsi_autocovariance(const double *values, size_t count, double *ret_covariances, size_t lag_count, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_autocovariance(const double *values, size_t count, double *ret_covariances, size_t lag_count,
+                               tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

@@ -208,7 +208,8 @@ static void make_minutes(double *x, size_t n, double day, double week, uint64_t 
     for (size_t i = 0; i < n; i++) {
         double t = (double)i, level = 1e6 + 1e-4 * t;
         bool weekend = fmod(t, 10080) >= 5 * 1440;
-        x[i] = level + day * (sin(2 * PI * t / 1440) + 0.4 * sin(4 * PI * t / 1440 + 1)) - (weekend ? week : 0) + 0.5 * tcsi_rng_normal(&rng);
+        double profile = sin(2 * PI * t / 1440) + 0.4 * sin(4 * PI * t / 1440 + 1);
+        x[i] = level + day * profile - (weekend ? week : 0) + 0.5 * tcsi_rng_normal(&rng);
         if (tcsi_rng_uniform(&rng) < 0.001) x[i] += 1e5 * tcsi_rng_normal(&rng);
         if (tcsi_rng_uniform(&rng) < 0.01) x[i] = NAN;
     }
