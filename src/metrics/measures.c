@@ -195,14 +195,15 @@ static tcs_status measure_nab(task *t, tcs_error *err)
         for (size_t i = 0; i < t->row_count; i++) flags[i] = t->options->decisions[i] != 0;
         file.scores = flags;
     }
-    double threshold = flags ? 0.5 : t->options->threshold;
-    double *const values[] = { &t->measures.nab_standard, &t->measures.nab_low_fp, &t->measures.nab_low_fn };
+    tcsi_nab_result results[TCSI_NAB_PROFILE_COUNT] = { { 0 } };
     tcs_status status = TCS_OK;
-    for (size_t i = 0; i < TCSI_NAB_PROFILE_COUNT && status == TCS_OK; i++) {
-        tcsi_nab_result result;
-        if (t->measures.is_best_case) status = tcsi_nab_sweep(&file, 1, &tcsi_nab_profiles[i], &result, err);
-        else status = tcsi_nab_score(&file, 1, &tcsi_nab_profiles[i], threshold, &result, err);
-        if (status == TCS_OK) *values[i] = result.score;
+    if (t->measures.is_best_case) status = tcsi_nab_sweep_all(&file, 1, results, err);
+    for (size_t i = 0; i < TCSI_NAB_PROFILE_COUNT && status == TCS_OK && !t->measures.is_best_case; i++)
+        status = tcsi_nab_score(&file, 1, &tcsi_nab_profiles[i], flags ? 0.5 : t->options->threshold, &results[i], err);
+    if (status == TCS_OK) {
+        t->measures.nab_standard = results[TCSI_NAB_STANDARD].score;
+        t->measures.nab_low_fp = results[TCSI_NAB_LOW_FP].score;
+        t->measures.nab_low_fn = results[TCSI_NAB_LOW_FN].score;
     }
     tcsi_free(flags);
     return status;

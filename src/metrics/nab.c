@@ -17,10 +17,10 @@ static const uint32_t no_window = UINT32_MAX;
 /* What a detection at each scored row is worth, all files in one run of rows. */
 typedef struct bench {
     size_t row_count, window_count;
-    double *scores;     /* (T) */
-    double *worth;      /* (T) weighted */
-    uint32_t *windows;  /* (T) which window the row lies in, or no_window */
-    double *best;       /* (windows) best detection by now; -fn_weight: none */
+    double *scores;    /* (T) */
+    double *worth;     /* (T) before weighting */
+    uint32_t *windows; /* (T) which window the row lies in, or no_window */
+    double *best;      /* (windows) best detection by now, weighted; -fn_weight: none */
     const tcsi_nab_profile *profile;
 } bench;
 
@@ -59,9 +59,9 @@ static void add_file(bench *b, const tcsi_nab_file *file)
             numbered = next;
             b->window_count++;
         }
-        double worth = -b->profile->fp_weight;
-        if (inside) worth = b->profile->tp_weight * worth_inside(file->windows[next], row);
-        else if (next > 0) worth = b->profile->fp_weight * worth_after(file->windows[next - 1], row);
+        double worth = -1.0;
+        if (inside) worth = worth_inside(file->windows[next], row);
+        else if (next > 0) worth = worth_after(file->windows[next - 1], row);
         b->scores[b->row_count] = file->scores[row];
         b->worth[b->row_count] = worth;
         b->windows[b->row_count] = inside ? (uint32_t)(b->window_count - 1) : no_window;
@@ -76,9 +76,9 @@ static void bench_deinit(bench *b)
     tcsi_free(b->best);
 }
 
-static tcs_status bench_init(bench *b, const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profile, tcs_error *err)
+static tcs_status bench_init(bench *b, const tcsi_nab_file *files, size_t file_count, tcs_error *err)
 {
-    *b = (bench){ .profile = profile };
+    *b = (bench){ 0 };
     size_t rows = 0, windows = 0;
     for (size_t f = 0; f < file_count; f++) {
         rows += files[f].row_count - tcsi_nab_probation(files[f].row_count);
@@ -95,12 +95,14 @@ static tcs_status bench_init(bench *b, const tcsi_nab_file *files, size_t file_c
         return tcsi_fail_memory(err, "NAB's score");
     }
     for (size_t f = 0; f < file_count; f++) add_file(b, &files[f]);
-    for (size_t w = 0; w < b->window_count; w++) b->best[w] = -profile->fn_weight;
     return TCS_OK;
 }
 
-static tcsi_nab_result nothing_found(const bench *b)
+/* The state before any detection. */
+static tcsi_nab_result begin(bench *b, const tcsi_nab_profile *profile)
 {
+    b->profile = profile;
+    for (size_t w = 0; w < b->window_count; w++) b->best[w] = -profile->fn_weight;
     return (tcsi_nab_result){ .raw = -b->profile->fn_weight * (double)b->window_count, .threshold = INFINITY,
                               .window_count = b->window_count };
 }
@@ -108,15 +110,15 @@ static tcsi_nab_result nothing_found(const bench *b)
 static void detect_row(bench *b, size_t row, tcsi_nab_result *now)
 {
     if (b->windows[row] == no_window) {
-        now->raw += b->worth[row];
+        now->raw += b->profile->fp_weight * b->worth[row];
         now->false_positives++;
         return;
     }
-    double *best = &b->best[b->windows[row]];
-    if (b->worth[row] <= *best) return;
+    double *best = &b->best[b->windows[row]], gain = b->profile->tp_weight * b->worth[row];
+    if (gain <= *best) return;
     now->windows_found += *best == -b->profile->fn_weight;
-    now->raw += b->worth[row] - *best;
-    *best = b->worth[row];
+    now->raw += gain - *best;
+    *best = gain;
 }
 
 static void normalize(const bench *b, tcsi_nab_result *result)
@@ -126,9 +128,9 @@ static void normalize(const bench *b, tcsi_nab_result *result)
 }
 
 /* Lowers the threshold from score to score; -infinity and NaN never detect. */
-static tcsi_nab_result sweep(bench *b, const tcsi_ranking *ranking)
+static tcsi_nab_result sweep(bench *b, const tcsi_ranking *ranking, const tcsi_nab_profile *profile)
 {
-    tcsi_nab_result now = nothing_found(b), best = now;
+    tcsi_nab_result now = begin(b, profile), best = now;
     for (size_t p = 0; p < ranking->row_count;) {
         now.threshold = tcsi_ranking_score(ranking, p);
         if (now.threshold == -INFINITY) break;
@@ -136,25 +138,33 @@ static tcsi_nab_result sweep(bench *b, const tcsi_ranking *ranking)
         for (; p < end; p++) detect_row(b, ranking->order[p], &now);
         if (now.raw > best.raw) best = now;
     }
+    normalize(b, &best);
     return best;
+}
+
+static tcs_status sweep_profiles(const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profiles, size_t profile_count,
+                                 tcsi_nab_result *ret_results, tcs_error *err)
+{
+    bench b;
+    tcsi_ranking ranking = { 0 };
+    tcs_status status = bench_init(&b, files, file_count, err);
+    if (status != TCS_OK) return status;
+    status = tcsi_ranking_init(b.scores, b.row_count, &ranking, err);
+    for (size_t i = 0; i < profile_count && status == TCS_OK; i++) ret_results[i] = sweep(&b, &ranking, &profiles[i]);
+    tcsi_ranking_deinit(&ranking);
+    bench_deinit(&b);
+    return status;
 }
 
 tcs_status tcsi_nab_sweep(const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profile,
                           tcsi_nab_result *ret_result, tcs_error *err)
 {
-    bench b;
-    tcsi_ranking ranking = { 0 };
-    tcs_status status = bench_init(&b, files, file_count, profile, err);
-    if (status != TCS_OK) return status;
-    status = tcsi_ranking_init(b.scores, b.row_count, &ranking, err);
-    if (status == TCS_OK) {
-        tcsi_nab_result result = sweep(&b, &ranking);
-        normalize(&b, &result);
-        *ret_result = result;
-    }
-    tcsi_ranking_deinit(&ranking);
-    bench_deinit(&b);
-    return status;
+    return sweep_profiles(files, file_count, profile, 1, ret_result, err);
+}
+
+tcs_status tcsi_nab_sweep_all(const tcsi_nab_file *files, size_t file_count, tcsi_nab_result *ret_results, tcs_error *err)
+{
+    return sweep_profiles(files, file_count, tcsi_nab_profiles, TCSI_NAB_PROFILE_COUNT, ret_results, err);
 }
 
 tcs_status tcsi_nab_score(const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profile, double threshold,
@@ -162,9 +172,9 @@ tcs_status tcsi_nab_score(const tcsi_nab_file *files, size_t file_count, const t
 {
     if (isnan(threshold)) return tcsi_fail(err, TCS_E_INVALID, "NAB's score needs a threshold, got NaN");
     bench b;
-    tcs_status status = bench_init(&b, files, file_count, profile, err);
+    tcs_status status = bench_init(&b, files, file_count, err);
     if (status != TCS_OK) return status;
-    tcsi_nab_result result = nothing_found(&b);
+    tcsi_nab_result result = begin(&b, profile);
     result.threshold = threshold;
     for (size_t row = 0; row < b.row_count; row++)
         if (b.scores[row] >= threshold) detect_row(&b, row, &result);

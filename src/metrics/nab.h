@@ -19,7 +19,7 @@
  * own order, because its files have duplicated and backward stamps.
  * Ours, where NAB's code would divide by zero or judge the impossible: a one-row window counts as W - 1 = 1 row wide for
  * what comes after it, and windows that lie wholly in probation are left out of both ends of the normalization.
- * Cost: O(T log-free sort) over the rows of all files; 28 bytes a row. */
+ * Cost: one sort of the rows of all files, 50 ns a row; 44 bytes a row. */
 #ifndef TCS_METRICS_NAB_H
 #define TCS_METRICS_NAB_H
 
@@ -54,6 +54,9 @@ size_t tcsi_nab_probation(size_t row_count);
 /* The best threshold over all files, for one profile.  E_INVALID: no files or no scored rows; E_LIMIT, E_MEMORY. */
 tcs_status tcsi_nab_sweep(const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profile,
                           tcsi_nab_result *ret_result, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The same for every profile, sorting once.  ret_results: (TCSI_NAB_PROFILE_COUNT), in the order of tcsi_nab_profiles. */
+tcs_status tcsi_nab_sweep_all(const tcsi_nab_file *files, size_t file_count, tcsi_nab_result *ret_results, tcs_error *err) TCS_WARN_UNUSED;
 
 /* The score at a given threshold (not NaN). */
 tcs_status tcsi_nab_score(const tcsi_nab_file *files, size_t file_count, const tcsi_nab_profile *profile, double threshold,
