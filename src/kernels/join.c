@@ -225,7 +225,7 @@ tcs_status tcsi_join_run(tcsi_isa isa, const tcsi_join_plan *plan, const tcsi_jo
     return TCS_OK;
 }
 
-tcs_status tcsi_join_segments(const tcsi_join_plan *plan, const tcsi_join_segment *segments, size_t segment_count, size_t exclusion,
+tcs_status tcsi_join_over_segments(const tcsi_join_plan *plan, const tcsi_join_segment *segments, size_t segment_count, size_t exclusion,
                               size_t keep_count, tcsi_pool *pool, double *ret_first, double *ret_second, tcs_error *err)
 {
     static const tcsi_join_segment none = { 0, 1 };
@@ -234,14 +234,14 @@ tcs_status tcsi_join_segments(const tcsi_join_plan *plan, const tcsi_join_segmen
     return tcsi_join_run(tcsi_isa_current(), plan, &range, pool, ret_first, ret_second, err);
 }
 
-tcs_status tcsi_join_self(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
+tcs_status tcsi_join_over_all(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
                           tcs_error *err)
 {
     tcsi_join_range range = { .exclusion = exclusion, .keep_count = 1, .cell_exclusion = true };
     return tcsi_join_run(tcsi_isa_current(), plan, &range, pool, ret_first, ret_second, err);
 }
 
-tcs_status tcsi_join_left(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
+tcs_status tcsi_join_over_past(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
                           tcs_error *err)
 {
     tcsi_join_range range = { .exclusion = exclusion, .keep_count = 1, .cell_exclusion = true, .left = true };

@@ -5,9 +5,9 @@
  *     RAW      R = C + (m_i - m_j)^2                     mean squared difference
  *     ZNORM    Z = a_i + a_j - 2 cov(i,j) / (s_i s_j)    s = max(deviation, floor), a = v / s^2 (1 unless floored);
  *                                                        w Z is the squared z-normalized Euclidean distance
- * A join gives, per row i, the minimum over a range of columns j.  tcsi_join_segments takes the minimum in each of several
- * short ranges ("segments") and keeps the smallest few of those minima, tcsi_join_self takes all other windows (the matrix
- * profile), tcsi_join_left only earlier ones, tcsi_join_row is one new window against stored segments (streaming).
+ * A join gives, per row i, the minimum over a range of columns j.  tcsi_join_over_segments takes the minimum in each of several
+ * short ranges ("segments") and keeps the smallest few of those minima, tcsi_join_over_all takes all other windows (the matrix
+ * profile), tcsi_join_over_past only earlier ones, tcsi_join_row is one new window against stored segments (streaming).
  *
  * How: q(i,j) = -2 cov(i,j) obeys q(i,j) = q(i-1,j-1) + df_i dg_j + dg_i df_j along each diagonal, where df and dg are
  * made of differences from the means, so that a cell costs two multiply-adds plus the two to four operations of its
@@ -64,16 +64,16 @@ enum { TCSI_JOIN_KEEP_MAX = 4 };
  * left out for rows i with b <= i + exclusion and i < b + n + exclusion.  ret_first, ret_second: (keep_count, window_count); slots that no
  * segment filled are INFINITY.  ret_first receives C, R or Z; ret_second R when kind is BOTH, otherwise NULL.
  * Cost: window_count * sum of counts cells.  E_INVALID: a segment outside; E_MEMORY. */
-tcs_status tcsi_join_segments(const tcsi_join_plan *plan, const tcsi_join_segment *segments, size_t segment_count, size_t exclusion,
+tcs_status tcsi_join_over_segments(const tcsi_join_plan *plan, const tcsi_join_segment *segments, size_t segment_count, size_t exclusion,
                               size_t keep_count, tcsi_pool *pool, double *ret_first, double *ret_second, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Nearest neighbour among all j with |i - j| >= exclusion (>= 1), INFINITY where there is none.  ret_first: (window_count),
  * ret_second as above.  Cost: window_count^2 cells. */
-tcs_status tcsi_join_self(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
+tcs_status tcsi_join_over_all(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
                           tcs_error *err) TCS_WARN_UNUSED;
 
 /* The same among j <= i - exclusion only: causal. */
-tcs_status tcsi_join_left(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
+tcs_status tcsi_join_over_past(const tcsi_join_plan *plan, size_t exclusion, tcsi_pool *pool, double *ret_first, double *ret_second,
                           tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- one row at a time, for streams ---- */

@@ -209,12 +209,12 @@ static void test_same_bits_for_any_number_of_threads(void **state)
     tcsi_pool *pool;
     assert_ok(tcsi_join_plan_init(&plan, TCSI_JOIN_ZNORM, x, N, W, 0, NULL));
     assert_ok(tcsi_pool_create(3, &pool, NULL));
-    assert_ok(tcsi_join_self(&plan, W, NULL, one, NULL, NULL));
-    assert_ok(tcsi_join_self(&plan, W, pool, many, NULL, NULL));
+    assert_ok(tcsi_join_over_all(&plan, W, NULL, one, NULL, NULL));
+    assert_ok(tcsi_join_over_all(&plan, W, pool, many, NULL, NULL));
     assert_memory_equal(one, many, plan.window_count * sizeof *one);
     tcsi_join_segment segments[] = { { 0, 64 }, { 900, 64 } };
-    assert_ok(tcsi_join_segments(&plan, segments, 2, W, 1, NULL, one, NULL, NULL));
-    assert_ok(tcsi_join_segments(&plan, segments, 2, W, 1, pool, many, NULL, NULL));
+    assert_ok(tcsi_join_over_segments(&plan, segments, 2, W, 1, NULL, one, NULL, NULL));
+    assert_ok(tcsi_join_over_segments(&plan, segments, 2, W, 1, pool, many, NULL, NULL));
     assert_memory_equal(one, many, plan.window_count * sizeof *one);
     tcsi_pool_destroy(pool);
     tcsi_join_plan_deinit(&plan);
@@ -263,7 +263,7 @@ static void test_row_by_row_equals_the_strip(void **state)
         for (size_t o = O; o < PADDED; o++) arrays[s][1][o] = 1e300;
         stored[s] = (tcsi_join_stored){ plan.values + begins[s], arrays[s][0], arrays[s][1], arrays[s][2], arrays[s][3], arrays[s][4] };
     }
-    assert_ok(tcsi_join_segments(&plan, segments, S, 0, 1, NULL, first, second, NULL));
+    assert_ok(tcsi_join_over_segments(&plan, segments, S, 0, 1, NULL, first, second, NULL));
     for (int isa = 0; isa < TCSI_ISA_COUNT; isa++) {
         if (!tcsi_isa_supported((tcsi_isa)isa)) continue;
         for (size_t i = FROM; i < plan.window_count; i++) {
@@ -295,19 +295,19 @@ static void test_bad_input_is_refused(void **state)
     assert_int_equal(tcsi_join_plan_init(&plan, TCSI_JOIN_CENTRED, y, 4, 0, 0, &err), TCS_E_INVALID);
     assert_ok(tcsi_join_plan_init(&plan, TCSI_JOIN_CENTRED, y, 4, 2, 0, NULL));
     tcsi_join_segment outside = { 2, 2 };
-    assert_int_equal(tcsi_join_segments(&plan, &outside, 1, 0, 1, NULL, out, NULL, &err), TCS_E_INVALID);
-    assert_ok(tcsi_join_self(&plan, 1, NULL, out, NULL, NULL));
+    assert_int_equal(tcsi_join_over_segments(&plan, &outside, 1, 0, 1, NULL, out, NULL, &err), TCS_E_INVALID);
+    assert_ok(tcsi_join_over_all(&plan, 1, NULL, out, NULL, NULL));
     for (size_t i = 0; i < plan.window_count; i++) assert_true(isfinite(out[i]));
-    assert_ok(tcsi_join_self(&plan, 10, NULL, out, NULL, NULL));
+    assert_ok(tcsi_join_over_all(&plan, 10, NULL, out, NULL, NULL));
     assert_true(isinf(out[0]));
-    assert_ok(tcsi_join_segments(&plan, NULL, 0, 0, 1, NULL, out, NULL, NULL));
+    assert_ok(tcsi_join_over_segments(&plan, NULL, 0, 0, 1, NULL, out, NULL, NULL));
     assert_true(isinf(out[0]));
     tcsi_join_plan_deinit(&plan);
     for (size_t at = 1; at <= 2; at++) {
         tcsi_alloc_trace_begin();
         tcsi_alloc_trace_fail_at(at);
         tcs_status status = tcsi_join_plan_init(&plan, TCSI_JOIN_CENTRED, y, 4, 2, 0, &err);
-        if (status == TCS_OK) status = tcsi_join_self(&plan, 1, NULL, out, NULL, &err);
+        if (status == TCS_OK) status = tcsi_join_over_all(&plan, 1, NULL, out, NULL, &err);
         assert_int_equal(status, TCS_E_MEMORY);
         tcsi_join_plan_deinit(&plan);
         assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
