@@ -281,6 +281,106 @@ def pca_stream():
     write("pca_stream", a=x[0], b=x[1], c=x[2], d=x[3], score=out)
 
 
+def gpd_fit(y):
+    """Maximum likelihood by dense search over x = shape/scale, polished; 0 stands for the exponential."""
+    from scipy.optimize import minimize_scalar
+    mean = y.mean()
+    y = y / mean
+
+    def loss(x):
+        shape = np.mean(np.log1p(x * y))
+        return np.log(shape / x) + shape
+    best = (0.0, 0.0)
+    near_end = 1 - np.geomspace(1e-6, 0.5, 400)[::-1]
+    grid = np.concatenate([-np.geomspace(1e-4, 0.49, 400), -near_end, np.geomspace(1e-4, y.max() * 2 / y.min() ** 2, 400)]) / y.max()
+    values = np.array([loss(x) for x in grid])
+    for i in range(1, len(grid) - 1):
+        if values[i] < values[i - 1] and values[i] < values[i + 1] and grid[i - 1] * grid[i + 1] > 0:
+            found = minimize_scalar(loss, bounds=sorted([grid[i - 1], grid[i + 1]]), method="bounded", options={"xatol": 1e-13})
+            best = min(best, (found.fun, found.x))
+    x = best[1]
+    if x == 0:
+        return 0.0, mean
+    shape = np.mean(np.log1p(x * y))
+    return shape, shape / x * mean
+
+
+def pot():
+    """Samples of five tails and their fits by scipy's optimizers: rows 0, 1, 2 of fitN are shape, scale, log likelihood."""
+    from scipy.stats import genpareto
+    rng = np.random.default_rng(14)
+    columns = {}
+    for k, (shape, scale) in enumerate([(-0.3, 2.0), (0.0, 1e-6), (0.2, 1e6), (0.5, 3.0), (0.9, 0.01)]):
+        y = genpareto.rvs(shape, scale=scale, size=120, random_state=rng)
+        fits = [gpd_fit(y)]
+        c, _, s = genpareto.fit(y / y.mean(), floc=0)
+        fits.append((c, s * y.mean()))
+        logliks = [genpareto.logpdf(y, c, scale=s).sum() for c, s in fits]
+        best = int(np.argmax(logliks))
+        columns[f"y{k}"] = y
+        columns[f"fit{k}"] = np.array([*fits[best], logliks[best]] + [0.0] * (len(y) - 3))
+    write("pot", **columns)
+
+
+def spot_scores(x, depth):
+    first, rows, out, ring, tails = 150, [], [], [], None
+    for v in x:
+        if np.isnan(v) or len(ring) < depth:
+            out.append(NAN)
+            if not np.isnan(v):
+                ring.append(v)
+            continue
+        d = v - (np.mean(ring[-depth:]) if depth else 0.0)
+        if tails is None:
+            out.append(NAN)
+            rows.append(d)
+            ring.append(v)
+            if len(rows) == first:
+                tails = []
+                for sign in (1, -1):
+                    z = sign * np.array(rows)
+                    u = np.quantile(z, 0.9)
+                    y = list(z[z > u] - u)
+                    tails.append(dict(sign=sign, center=np.median(z), u=u, y=y, n=first, fit=gpd_fit(np.array(y)), new=0))
+            continue
+        scores = []
+        for tail in tails:
+            z = tail["sign"] * d
+            mass = -np.log10(len(tail["y"]) / tail["n"])
+            if z > tail["u"]:
+                shape, scale = tail["fit"]
+                r = (z - tail["u"]) / scale
+                inside = 1 + shape * r
+                more = r / np.log(10) if shape == 0 else (np.log10(inside) / shape if inside > 0 else np.inf)
+                scores.append(min(mass + more, 300.0))
+            else:
+                scores.append(mass * max(0.0, (z - tail["center"]) / (tail["u"] - tail["center"])))
+        out.append(max(scores))
+        if out[-1] <= 3:  # risk 1e-3
+            ring.append(v)
+        for tail in tails:
+            shape, scale = tail["fit"]
+            ratio = len(tail["y"]) / tail["n"] / 1e-5
+            limit = scale * np.log(ratio) if shape == 0 else scale / shape * (ratio ** shape - 1)
+            z = min(tail["sign"] * d, tail["u"] + limit)
+            tail["n"] += 1
+            if z > tail["u"]:
+                tail["y"].append(z - tail["u"])
+                tail["new"] += 1
+                if 4 * tail["new"] >= len(tail["y"]):
+                    tail["fit"], tail["new"] = gpd_fit(np.array(tail["y"])), 0
+    return out
+
+
+def spot():
+    rng = np.random.default_rng(15)
+    x = rng.standard_t(5, 700) * 3 + 1000
+    x[[200, 450, 451]] = [1060, 900, 1025]
+    x[[50, 300]] = NAN
+    drift = x + np.cumsum(rng.normal(0, 1, 700))
+    write("spot", x=x, score=spot_scores(x, 0), drift=drift, dspot=spot_scores(drift, 12))
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot]:
         make()
