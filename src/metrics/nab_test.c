@@ -67,6 +67,7 @@ static void test_probation(void **state)
     assert_int_equal(tcsi_nab_probation(7), 1);
     assert_int_equal(tcsi_nab_probation(4999), 749);
     assert_int_equal(tcsi_nab_probation(5000), 750);
+    assert_int_equal(tcsi_nab_probation(20000), 750);
     assert_int_equal(tcsi_nab_probation(1000000), 750);
 }
 
