@@ -16,8 +16,6 @@
 #include "detect/tabular/neighbours.h"
 #include "detect/tabular/table.h"
 
-static const double reach_floor = 1e-10; /* scikit-learn's */
-
 typedef struct options {
     size_t n_neighbors;
     bool standardize;
@@ -87,20 +85,6 @@ static tcs_status lists_init(size_t query_count, size_t k, lists *ret_lists, tcs
     return TCS_OK;
 }
 
-static double density(const double *distances, const uint32_t *rows, size_t k, const double *k_distances)
-{
-    double sum = 0;
-    for (size_t j = 0; j < k; j++) sum += distances[j] > k_distances[rows[j]] ? distances[j] : k_distances[rows[j]];
-    return 1.0 / (sum / (double)k + reach_floor);
-}
-
-static double factor(double own_density, const uint32_t *rows, size_t k, const double *densities)
-{
-    double sum = 0;
-    for (size_t j = 0; j < k; j++) sum += densities[rows[j]] / own_density;
-    return sum / (double)k;
-}
-
 /* ---- learning ---- */
 
 /* Densities of the reference rows among themselves; ret_lists keeps their neighbours.  The index has 2 rows or more. */
@@ -120,7 +104,8 @@ static tcs_status learn_densities(const lof *self, model *m, lists *ret_lists, t
         return status;
     }
     for (size_t i = 0; i < row_count; i++) m->k_distances[i] = l.distances[i * m->k + m->k - 1];
-    for (size_t i = 0; i < row_count; i++) m->densities[i] = density(l.distances + i * m->k, l.rows + i * m->k, m->k, m->k_distances);
+    for (size_t i = 0; i < row_count; i++)
+        m->densities[i] = tcsi_reach_density(l.distances + i * m->k, l.rows + i * m->k, m->k, m->k_distances);
     *ret_lists = l;
     return TCS_OK;
 }
@@ -158,7 +143,7 @@ static tcs_status score_among_themselves(const lof *self, const tcsi_table *tabl
     tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &m.index, err);
     if (status == TCS_OK) status = learn_densities(self, &m, &l, err);
     for (size_t i = 0; status == TCS_OK && i < table->row_count; i++)
-        ret_values[i] = factor(m.densities[i], l.rows + i * m.k, m.k, m.densities);
+        ret_values[i] = tcsi_density_ratio(m.densities[i], l.rows + i * m.k, m.k, m.densities);
     lists_deinit(&l);
     model_deinit(&m);
     return status;
@@ -175,8 +160,8 @@ static tcs_status score_against(const lof *self, const model *m, const tcsi_tabl
     if (status == TCS_OK) {
         status = tcsi_neighbours_search(m->index, queries, k, self->base.pool, l.distances, l.rows, err);
         for (size_t i = 0; status == TCS_OK && i < table->row_count; i++) {
-            double own = density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
-            ret_values[i] = factor(own, l.rows + i * k, k, m->densities);
+            double own = tcsi_reach_density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
+            ret_values[i] = tcsi_density_ratio(own, l.rows + i * k, k, m->densities);
         }
         lists_deinit(&l);
     }
@@ -230,7 +215,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     bool ok = m->k >= 1;
     for (size_t i = 0; i < row_count; i++)
-        ok = ok && m->k_distances[i] >= 0 && m->k_distances[i] <= 1e300 && m->densities[i] > 0 && m->densities[i] <= 1 / reach_floor;
+        ok = ok && m->k_distances[i] >= 0 && m->k_distances[i] <= 1e300 && m->densities[i] > 0 && m->densities[i] <= 1 / TCSI_REACH_MIN;
     if (!ok) tcsi_codec_refuse(codec, "a density out of range");
 }
 

@@ -462,6 +462,22 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neigh
     return TCS_OK;
 }
 
+/* ---- densities ---- */
+
+double tcsi_reach_density(const double *distances, const uint32_t *rows, size_t k, const double *k_distances)
+{
+    double sum = 0;
+    for (size_t j = 0; j < k; j++) sum += distances[j] > k_distances[rows[j]] ? distances[j] : k_distances[rows[j]];
+    return 1.0 / (sum / (double)k + TCSI_REACH_MIN);
+}
+
+double tcsi_density_ratio(double own_density, const uint32_t *rows, size_t k, const double *densities)
+{
+    double sum = 0;
+    for (size_t j = 0; j < k; j++) sum += densities[rows[j]] / own_density;
+    return sum / (double)k;
+}
+
 /* ---- saved form and sizes ---- */
 
 static bool all_ok(const double *values, size_t count)

@@ -39,6 +39,12 @@ const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row);
 tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
                                   double *ret_distances, uint32_t *ret_rows, tcs_error *err) TCS_WARN_UNUSED;
 
+/* The local reachability density of one row and the local outlier factor (see lof.c): distances and rows are the row's k
+ * neighbours, k_distances and densities those of the indexed rows.  TCSI_REACH_MIN bounds densities, as in scikit-learn. */
+#define TCSI_REACH_MIN 1e-10
+double tcsi_reach_density(const double *distances, const uint32_t *rows, size_t k, const double *k_distances);
+double tcsi_density_ratio(double own_density, const uint32_t *rows, size_t k, const double *densities);
+
 /* Saves the rows in their own order; loading makes the index anew. */
 void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi_codec *codec);
 
