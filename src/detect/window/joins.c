@@ -10,7 +10,7 @@
 #include "detect/window/joins.h"
 
 #include "base/alloc.h"
-#include "detect/window/scale.h"
+#include "detect/window/coarse.h"
 #include "kernels/join.h"
 
 #include <math.h>
@@ -32,18 +32,18 @@ static tcs_status check_options(const tcsi_join_options *options, tcs_error *err
     return TCS_OK;
 }
 
-static tcsi_scale make_scale(size_t row_count, const tcsi_join_options *options)
+static tcsi_coarse make_scale(size_t row_count, const tcsi_join_options *options)
 {
-    return tcsi_scale_make(row_count, options->window > 4 ? options->window : 4, or_default(options->target_window, TARGET_DEFAULT));
+    return tcsi_coarse_make(row_count, options->window > 4 ? options->window : 4, or_default(options->target_window, TARGET_DEFAULT));
 }
 
 /* The plan of the coarse series. */
-static tcs_status make_plan(const double *z, const tcsi_scale *scale, tcsi_join_kind kind, double deviation_floor, tcsi_join_plan *ret_plan,
-                            tcs_error *err)
+static tcs_status make_plan(const double *z, const tcsi_coarse *scale, tcsi_join_kind kind, double deviation_floor,
+                            tcsi_join_plan *ret_plan, tcs_error *err)
 {
     double *coarse = TCSI_NEW_ARRAY(double, scale->value_count);
     if (!coarse) return tcsi_fail_memory(err, "a coarse series");
-    tcsi_scale_shrink(scale, z, coarse);
+    tcsi_coarse_shrink(scale, z, coarse);
     tcs_status status = tcsi_join_plan_init(ret_plan, kind, coarse, scale->value_count, scale->window, deviation_floor, err);
     tcsi_free(coarse);
     return status;
@@ -51,7 +51,7 @@ static tcs_status make_plan(const double *z, const tcsi_scale *scale, tcsi_join_
 
 /* Mean squared distances (keep_count, window_count), ascending per window, to rows: of each window the last finite one, 0
  * when there is none.  Overwrites distances. */
-static void distances_to_rows(const tcsi_scale *scale, double unit, size_t keep_count, double *distances, double *ret_rows)
+static void distances_to_rows(const tcsi_coarse *scale, double unit, size_t keep_count, double *distances, double *ret_rows)
 {
     for (size_t i = 0; i < scale->window_count; i++) {
         double kept = 0;
@@ -59,7 +59,7 @@ static void distances_to_rows(const tcsi_scale *scale, double unit, size_t keep_
             if (distances[k * scale->window_count + i] < INFINITY) kept = distances[k * scale->window_count + i];
         distances[i] = sqrt(kept) * unit;
     }
-    tcsi_scale_expand(scale, distances, ret_rows);
+    tcsi_coarse_expand(scale, distances, ret_rows);
 }
 
 static void zero_rows(double *rows, size_t row_count)
@@ -68,7 +68,7 @@ static void zero_rows(double *rows, size_t row_count)
 }
 
 /* Runs one plan over the segments and writes the wanted distances. */
-static tcs_status run_segments(const double *z, const tcsi_scale *scale, const tcsi_join_options *options,
+static tcs_status run_segments(const double *z, const tcsi_coarse *scale, const tcsi_join_options *options,
                                const tcsi_join_segment *segments, size_t segment_count, double *ret_centred, double *ret_raw,
                                tcs_error *err)
 {
@@ -120,7 +120,7 @@ tcs_status tcsi_join_segments(const double *z, size_t row_count, const tcsi_join
 {
     tcs_status status = check_options(options, err);
     if (status != TCS_OK) return status;
-    tcsi_scale scale = make_scale(row_count, options);
+    tcsi_coarse scale = make_scale(row_count, options);
     if (scale.window_count == 0 || (!ret_centred && !ret_raw)) {
         zero_rows(ret_centred, row_count);
         zero_rows(ret_raw, row_count);
@@ -154,7 +154,7 @@ tcs_status tcsi_join_prefix(const double *z, size_t row_count, size_t train_row_
 {
     tcs_status status = check_options(options, err);
     if (status != TCS_OK) return status;
-    tcsi_scale scale = make_scale(row_count, options);
+    tcsi_coarse scale = make_scale(row_count, options);
     if (scale.window_count == 0) {
         zero_rows(ret_raw, row_count);
         return TCS_OK;
@@ -170,7 +170,7 @@ tcs_status tcsi_join_prefix(const double *z, size_t row_count, size_t train_row_
 }
 
 /* A tenth of the root mean square of the windows' deviations. */
-static tcs_status deviation_floor(const double *z, const tcsi_scale *scale, double *ret_floor, tcs_error *err)
+static tcs_status deviation_floor(const double *z, const tcsi_coarse *scale, double *ret_floor, tcs_error *err)
 {
     tcsi_join_plan plan = { 0 };
     double sum = 0;
@@ -186,10 +186,10 @@ tcs_status tcsi_join_self_znorm(const double *z, size_t row_count, const tcsi_jo
     tcs_status status = check_options(options, err);
     if (status != TCS_OK) return status;
     size_t window = options->window > 4 ? options->window : 4;
-    tcsi_scale scale = make_scale(row_count, options);
+    tcsi_coarse scale = make_scale(row_count, options);
     size_t needed = (row_count + SELF_WINDOW_COUNT_MAX - 1) / SELF_WINDOW_COUNT_MAX;
     if (row_count / scale.factor > SELF_WINDOW_COUNT_MAX && needed > scale.factor && window / needed >= SELF_WINDOW_MIN)
-        scale = tcsi_scale_with_factor(row_count, window, needed);
+        scale = tcsi_coarse_with_factor(row_count, window, needed);
     if (scale.window_count == 0 || scale.value_count > 2 * SELF_WINDOW_COUNT_MAX) {
         zero_rows(ret_rows, row_count);
         return TCS_OK;

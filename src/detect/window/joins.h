@@ -3,7 +3,7 @@
  * All functions take one channel z of row_count finite values, standardized over the whole series (any affine scale
  * works but for the floor of tcsi_join_self_znorm), and give one distance per row: the nearest neighbour of the window
  * centred there, square root of the mean squared difference, in units of z.  window is in rows; it is averaged down to
- * about target_window values (detect/window/scale.h).  A series shorter than 8 windows has no neighbours worth the name:
+ * about target_window values (detect/window/coarse.h).  A series shorter than 8 windows has no neighbours worth the name:
  * all zeros, and TCS_OK.  Constant and linear pieces are valid input.
  * Errors: E_INVALID when a value is not finite or an option is out of range; E_MEMORY.
  * The same bits for any pool.  Threads: reentrant. */

@@ -6,7 +6,7 @@
 #include "base/rng.h"
 #include "detect/window/ar.h"
 #include "detect/window/joins.h"
-#include "detect/window/scale.h"
+#include "detect/window/coarse.h"
 #include "series/moving.h"
 
 enum { ROW_COUNT_MAX = 120000, COLUMN_COUNT = 8 };
@@ -120,21 +120,21 @@ static void test_components_equal_the_reference(void **state)
 static void test_scale_places_windows_at_their_centre(void **state)
 {
     (void)state;
-    tcsi_scale scale = tcsi_scale_make(1000, 300, 32); /* 300 / 32 = 9.4 */
+    tcsi_coarse scale = tcsi_coarse_make(1000, 300, 32); /* 300 / 32 = 9.4 */
     assert_int_equal(scale.factor, 9);
     assert_int_equal(scale.window, 33);
     assert_int_equal(scale.value_count, 112);
     assert_int_equal(scale.window_count, 0); /* fewer than 8 windows */
-    scale = tcsi_scale_make(1000, 48, 32);   /* 1.5 rounds to the even 2 */
+    scale = tcsi_coarse_make(1000, 48, 32);   /* 1.5 rounds to the even 2 */
     assert_int_equal(scale.factor, 2);
     assert_int_equal(scale.window_count, 500 - 24 + 1);
     double values[1000], coarse[500], scores[477], rows[1000];
     for (size_t t = 0; t < 1000; t++) values[t] = (double)t;
-    tcsi_scale_shrink(&scale, values, coarse);
+    tcsi_coarse_shrink(&scale, values, coarse);
     assert_near(0.5, coarse[0], 0);
     assert_near(998.5, coarse[499], 0);
     for (size_t i = 0; i < 477; i++) scores[i] = (double)i;
-    tcsi_scale_expand(&scale, scores, rows);
+    tcsi_coarse_expand(&scale, scores, rows);
     assert_near(0, rows[0], 0);
     assert_near(476, rows[999], 0);
     assert_near(100.25, rows[2 * 112 + 1], 1e-12); /* window 100 covers coarse values 100..123, centre 112 */

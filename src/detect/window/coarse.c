@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "detect/window/scale.h"
+#include "detect/window/coarse.h"
 
 #include <math.h>
 
 enum { WINDOW_MIN = 4, WINDOWS_MIN = 8 };
 
-tcsi_scale tcsi_scale_with_factor(size_t row_count, size_t window_row_count, size_t factor)
+tcsi_coarse tcsi_coarse_with_factor(size_t row_count, size_t window_row_count, size_t factor)
 {
-    tcsi_scale scale = { .row_count = row_count, .factor = factor };
+    tcsi_coarse scale = { .row_count = row_count, .factor = factor };
     scale.value_count = row_count / factor + (row_count % factor != 0);
     scale.window = window_row_count / factor > WINDOW_MIN ? window_row_count / factor : WINDOW_MIN;
     bool long_enough = scale.value_count / WINDOWS_MIN >= scale.window;
@@ -15,13 +15,13 @@ tcsi_scale tcsi_scale_with_factor(size_t row_count, size_t window_row_count, siz
     return scale;
 }
 
-tcsi_scale tcsi_scale_make(size_t row_count, size_t window_row_count, size_t target)
+tcsi_coarse tcsi_coarse_make(size_t row_count, size_t window_row_count, size_t target)
 {
     double factor = rint((double)window_row_count / (double)target); /* halves to even */
-    return tcsi_scale_with_factor(row_count, window_row_count, factor < 1 ? 1 : (size_t)factor);
+    return tcsi_coarse_with_factor(row_count, window_row_count, factor < 1 ? 1 : (size_t)factor);
 }
 
-void tcsi_scale_shrink(const tcsi_scale *scale, const double *values, double *ret_coarse)
+void tcsi_coarse_shrink(const tcsi_coarse *scale, const double *values, double *ret_coarse)
 {
     const size_t f = scale->factor, n = scale->row_count;
     for (size_t i = 0; i < scale->value_count; i++) {
@@ -32,7 +32,7 @@ void tcsi_scale_shrink(const tcsi_scale *scale, const double *values, double *re
 }
 
 /* Window i is centred on coarse value i + window / 2, whose rows are centred on (that + 0.5) factor - 0.5. */
-void tcsi_scale_expand(const tcsi_scale *scale, const double *scores, double *ret_rows)
+void tcsi_coarse_expand(const tcsi_coarse *scale, const double *scores, double *ret_rows)
 {
     const double f = (double)scale->factor, last = (double)(scale->window_count - 1);
     for (size_t t = 0; t < scale->row_count; t++) {
