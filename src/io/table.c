@@ -13,7 +13,7 @@ typedef tcs_status (*opener)(tcsi_stream *stream, const tcsi_table_open_options 
 static const struct {
     const char *name;
     opener open;
-} formats[] = { { "csv", tcsi_csv_open } };
+} formats[] = { { "csv", tcsi_csv_open }, { "ndjson", tcsi_ndjson_open }, { "npy", tcsi_npy_open }, { "npz", tcsi_npz_open } };
 
 static tcs_status choose_by_name(const char *name, opener *ret_open, tcs_error *err)
 {
@@ -36,7 +36,10 @@ static tcs_status choose_by_content(tcsi_stream *stream, opener *ret_open, tcs_e
     size_t size = 0;
     tcs_status status = tcsi_stream_peek(stream, "\x93P", magic, sizeof magic, &size, err);
     if (status != TCS_OK) return status;
-    *ret_open = tcsi_csv_open;
+    if (size >= 6 && memcmp(magic, "\x93NUMPY", 6) == 0) *ret_open = tcsi_npy_open;
+    else if (size >= 4 && (memcmp(magic, "PK\x03\x04", 4) == 0 || memcmp(magic, "PK\x05\x06", 4) == 0)) *ret_open = tcsi_npz_open;
+    else if (size >= 1 && (magic[0] == '{' || magic[0] == '[')) *ret_open = tcsi_ndjson_open;
+    else *ret_open = tcsi_csv_open;
     if (size >= 8 && memcmp(magic, "\x89HDF\r\n\x1A\n", 8) == 0)
         return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is HDF5, which is not supported; export it as CSV or NPY", tcsi_stream_name(stream));
     if (size >= 4 && memcmp(magic, "PAR1", 4) == 0)
