@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/rng.h"
 #include "metrics/vus.h"
 #include "vus_reference.h"
@@ -158,6 +159,61 @@ static void test_failing_allocations(void **state)
     }
 }
 
+/* ---- real series ---- */
+
+/* The last column of a CSV file with a header.  *ret_values: (T), to be freed. */
+static size_t last_column(const char *path, double **ret_values)
+{
+    tcsi_buffer text;
+    tcsi_buffer_init(&text, (size_t)1 << 28);
+    assert_non_null(path);
+    assert_ok(tcsi_file_read(path, &text, test_err));
+    size_t count = 0;
+    double *values = malloc((text.size + 1) * sizeof *values);
+    for (char *line = strchr(text.data, '\n') + 1; *line; count++) {
+        char *end = strchr(line, '\n'), *comma = end;
+        assert_non_null(end);
+        while (comma > line && comma[-1] != ',') comma--;
+        values[count] = strtod(comma, NULL);
+        line = end + 1;
+    }
+    tcsi_buffer_deinit(&text);
+    *ret_values = values;
+    return count;
+}
+
+static void test_real_series(void **state)
+{
+    (void)state;
+    const char *path = test_shared("golden/recipe/summary.csv");
+    if (!path || !test_shared("data/tsb-ad-u")) skip();
+    tcsi_buffer summary;
+    tcsi_buffer_init(&summary, 1 << 20);
+    path = test_shared("golden/recipe/summary.csv");
+    assert_ok(tcsi_file_read(path, &summary, test_err));
+    size_t file_count = 0;
+    for (char *line = strchr(summary.data, '\n') + 1; *line; line = strchr(line, '\n') + 1, file_count++) {
+        char name[256], relative[512];
+        unsigned period, train;
+        double expected, *scores, *flags;
+        assert_int_equal(sscanf(line, "%255[^,],%u,%u,%lf", name, &period, &train, &expected), 4);
+        snprintf(relative, sizeof relative, "golden/recipe/%s", name);
+        size_t n = last_column(test_shared(relative), &scores);
+        snprintf(relative, sizeof relative, "data/tsb-ad-u/%s", name);
+        assert_int_equal(last_column(test_shared(relative), &flags), n);
+        uint8_t *labels = malloc(n);
+        for (size_t i = 0; i < n; i++) labels[i] = flags[i] != 0.0;
+        tcsi_vus vus;
+        assert_ok(tcsi_vus_of_scores(scores, labels, n, period, &vus, test_err));
+        assert_near(expected, vus.pr, 1e-6); /* six digits are given */
+        free(scores);
+        free(flags);
+        free(labels);
+    }
+    assert_int_equal(file_count, 6);
+    tcsi_buffer_deinit(&summary);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_equal_to_the_slow_sweep), cmocka_unit_test(test_known_values),
               cmocka_unit_test(test_undefined_and_refused), cmocka_unit_test(test_laws), cmocka_unit_test(test_missing_ranks_last),
-              cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_real_series))
