@@ -32,7 +32,7 @@
 #include "metrics/span.h"
 
 enum { TCSI_VUS_THRESHOLD_COUNT = 250 };
-#define TCSI_VUS_WINDOW_MAX ((size_t)10000) /* rows; the work grows with its square: 2 s there */
+#define TCSI_VUS_WINDOW_MAX ((size_t)10000) /* rows; the work grows with its square: 2.4 s there */
 
 typedef struct tcsi_vus {
     double pr, roc; /* [0, 1]; pr is NaN without an event, roc is NaN unless rows of both kinds are there */
