@@ -350,9 +350,15 @@ size_t cli_columns(FILE *stream)
     return 100;
 }
 
-void cli_sparkline(const double *values, size_t value_count, size_t cell_count, char *ret_text, size_t size)
+const char *cli_bar(double share)
 {
     static const char *const bars[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
+    if (isnan(share)) return " ";
+    return bars[share <= 0 ? 0 : share >= 1 ? 7 : (int)(8 * share)];
+}
+
+void cli_sparkline(const double *values, size_t value_count, size_t cell_count, char *ret_text, size_t size)
+{
     double low = INFINITY, high = -INFINITY;
     size_t used = 0;
     if (cell_count > value_count) cell_count = value_count;
@@ -363,12 +369,11 @@ void cli_sparkline(const double *values, size_t value_count, size_t cell_count, 
         }
     for (size_t cell = 0; cell < cell_count && used + 4 < size; cell++) {
         size_t begin = cell * value_count / cell_count, end = (cell + 1) * value_count / cell_count;
-        double extreme = NAN, middle = 0.5 * (low + high);
+        double extreme = NAN, middle = 0.5 * low + 0.5 * high;
         for (size_t i = begin; i < end; i++)
             if (isfinite(values[i]) && (isnan(extreme) || fabs(values[i] - middle) > fabs(extreme - middle))) extreme = values[i];
-        const char *bar = " ";
-        if (isfinite(extreme)) bar = bars[high > low ? (int)fmin(7, floor(8 * (extreme - low) / (high - low))) : 0];
-        used += (size_t)snprintf(ret_text + used, size - used, "%s", bar);
+        double share = high > low ? (extreme - low) / (high - low) : isnan(extreme) ? NAN : 0;
+        used += (size_t)snprintf(ret_text + used, size - used, "%s", cli_bar(share));
     }
-    if (size > 0) ret_text[used] = 0;
+    if (size > 0) ret_text[used < size ? used : size - 1] = 0;
 }

@@ -56,7 +56,9 @@ int cli_generate(const char *kind);
 /* ---- the terminal ---- */
 bool cli_has_color(FILE *stream);       /* a terminal, TERM not dumb, NO_COLOR unset */
 size_t cli_columns(FILE *stream);       /* width of the terminal; 100 when it is none */
-/* A bar of count cells showing the largest |value| of each cell between low and high, in eighths. */
+/* One of eight bars for a share in [0, 1]; a blank for NaN. */
+const char *cli_bar(double share);
+/* cell_count bars, each the value of its stretch that lies farthest from the middle of the range. */
 void cli_sparkline(const double *values, size_t value_count, size_t cell_count, char *ret_text, size_t size);
 
 #endif

@@ -36,6 +36,9 @@ TCS_API const char *tcs_status_name(tcs_status status); /* "E_FORMAT" */
 typedef void (*tcs_log_hook)(void *context, int level, const char *id, const char *text);
 TCS_API void tcs_log_set(tcs_log_hook hook, void *context, int level_max);
 
+/* RFC 3339 in UTC, as much of a second as is needed; size >= 40.  Returns the length. */
+TCS_API size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size);
+
 /* ---- frames: rows over time x channels ---- */
 
 typedef struct tcs_frame tcs_frame;
@@ -119,6 +122,9 @@ TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting 
 /* Files are complete or absent.  "-": standard output.  A path ending in .ndjson or .jsonl gets one JSON object a line. */
 TCS_API tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path, tcs_error *err);
+/* One self-contained HTML file with plots; title heads it.  A PNG picture (E_UNSUPPORTED in builds without cairo). */
+TCS_API tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
+TCS_API tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 
 /* ---- detectors ---- */
 
