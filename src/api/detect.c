@@ -61,7 +61,7 @@ static int compare_ranked(const void *a, const void *b)
 
 static tcs_status rank_episodes(tcs_result *result, tcs_error *err)
 {
-    const tcsi_decision *decision = &result->detection->decision;
+    const tcsi_policy_result *decision = &result->detection->decision;
     ranked *items = TCSI_NEW_ARRAY(ranked, decision->episode_count);
     result->order = TCSI_NEW_ARRAY(size_t, decision->episode_count);
     if (!items || !result->order) {

@@ -95,12 +95,12 @@ static void test_budget_is_kept_on_normal_data(void **state)
         size_t alarms = 0;
         for (uint64_t i = 0; i < SERIES; i++) {
             tcsi_policy_options options = offline(2);
-            tcsi_decision decision;
+            tcsi_policy_result decision;
             options.mode = mode == 0 ? TCS_MODE_OFFLINE : TCS_MODE_ONLINE;
             make_scores(100 + i, ROWS, scores);
             assert_ok(tcsi_policy_decide(scores, ROWS, &options, &decision, NULL));
             alarms += decision.episode_count;
-            tcsi_decision_deinit(&decision);
+            tcsi_policy_result_deinit(&decision);
         }
         double realised = (double)alarms / SERIES;
         print_message("# budget 2, realised %.2f (%s)\n", realised, mode == 0 ? "offline" : "online");
@@ -116,13 +116,13 @@ static void test_anomalies_do_not_hide_each_other(void **state)
     for (size_t event = 0; event < 5; event++)
         for (size_t t = 0; t < 40; t++) scores[2000 + event * 3500 + t].value = 30 + (double)event;
     tcsi_policy_options options = offline(1);
-    tcsi_decision decision;
+    tcsi_policy_result decision;
     assert_ok(tcsi_policy_decide(scores, ROWS, &options, &decision, NULL));
     size_t found = 0;
     for (size_t i = 0; i < decision.episode_count; i++) found += decision.episodes[i].score_peak >= 30;
     assert_int_equal(found, 5);
     assert_true(decision.episode_count <= 7);
-    tcsi_decision_deinit(&decision);
+    tcsi_policy_result_deinit(&decision);
 }
 
 /* The online threshold of a row does not depend on later rows. */
@@ -135,13 +135,13 @@ static void test_online_looks_back_only(void **state)
     for (size_t t = 3000; t < 4000; t++) b[t].value = 1000;
     tcsi_policy_options options = offline(1);
     options.mode = TCS_MODE_ONLINE;
-    tcsi_decision first, second;
+    tcsi_policy_result first, second;
     assert_ok(tcsi_policy_decide(a, 4000, &options, &first, NULL));
     assert_ok(tcsi_policy_decide(b, 4000, &options, &second, NULL));
     assert_memory_equal(first.thresholds, second.thresholds, 3000 * sizeof(double));
     for (size_t t = 0; t < 3000; t++) assert_true(a[t].p_value == b[t].p_value && first.anomaly[t] == second.anomaly[t]);
-    tcsi_decision_deinit(&first);
-    tcsi_decision_deinit(&second);
+    tcsi_policy_result_deinit(&first);
+    tcsi_policy_result_deinit(&second);
 }
 
 static void test_hostile_scores(void **state)
@@ -158,10 +158,10 @@ static void test_hostile_scores(void **state)
                 if (count > 50) scores[50].value = 1e308;
                 tcsi_policy_options options = offline(1);
                 options.mode = mode ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
-                tcsi_decision decision;
+                tcsi_policy_result decision;
                 assert_ok(tcsi_policy_decide(scores, count, &options, &decision, NULL));
                 for (size_t t = 0; t < count; t++) assert_false(isnan(scores[t].p_value));
-                tcsi_decision_deinit(&decision);
+                tcsi_policy_result_deinit(&decision);
             }
 }
 
@@ -213,12 +213,12 @@ static void test_failing_allocations(void **state)
     tcsi_policy_options options = offline(1);
     tcs_status status = TCS_E_MEMORY;
     for (size_t at = 1; status != TCS_OK; at++) {
-        tcsi_decision decision;
+        tcsi_policy_result decision;
         tcsi_alloc_trace_begin();
         tcsi_alloc_trace_fail_at(at);
         status = tcsi_policy_decide(scores, 500, &options, &decision, NULL);
         tcsi_alloc_trace_fail_at(0);
-        if (status == TCS_OK) tcsi_decision_deinit(&decision);
+        if (status == TCS_OK) tcsi_policy_result_deinit(&decision);
         else assert_int_equal(status, TCS_E_MEMORY);
         assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
         tcsi_alloc_trace_end();

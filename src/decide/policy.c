@@ -46,7 +46,7 @@ typedef struct context {
     const tcsi_policy_options *options;
     double *history; /* READY scores of the reference, in order of time */
     double *thresholds_low;
-    tcsi_decision *decision;
+    tcsi_policy_result *decision;
 } context;
 
 static double threshold_of(const context *self, const tcsi_tail *tail)
@@ -138,7 +138,7 @@ static tcs_status decide_online(context *self, tcs_error *err)
 /* 50 just reaches the budget; ten times rarer is ten more. */
 static void rate_episodes(const context *self)
 {
-    tcsi_decision *decision = self->decision;
+    tcsi_policy_result *decision = self->decision;
     for (size_t i = 0; i < decision->episode_count; i++) {
         tcsi_episode *episode = &decision->episodes[i];
         episode->p_value = self->scores[episode->row_peak].p_value;
@@ -148,10 +148,10 @@ static void rate_episodes(const context *self)
     }
 }
 
-tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_decision *ret_decision,
+tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_policy_result *ret_decision,
                               tcs_error *err)
 {
-    tcsi_decision decision = { .budget_count = budget_count(options, row_count) };
+    tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
     context self = { scores, row_count, options, TCSI_NEW_ARRAY(double, row_count), TCSI_NEW_ARRAY(double, row_count), &decision };
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
@@ -169,18 +169,18 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     tcsi_free(self.history);
     tcsi_free(self.thresholds_low);
     if (status != TCS_OK) {
-        tcsi_decision_deinit(&decision);
+        tcsi_policy_result_deinit(&decision);
         return status;
     }
     *ret_decision = decision;
     return TCS_OK;
 }
 
-void tcsi_decision_deinit(tcsi_decision *decision)
+void tcsi_policy_result_deinit(tcsi_policy_result *decision)
 {
     tcsi_free(decision->anomaly);
     tcsi_free(decision->thresholds);
     tcsi_free(decision->episodes);
     tcsi_tail_deinit(&decision->tail);
-    *decision = (tcsi_decision){ 0 };
+    *decision = (tcsi_policy_result){ 0 };
 }

@@ -34,7 +34,7 @@ typedef struct tcsi_policy_options {
     double cadence_ns;         /* median step; 0: no times */
 } tcsi_policy_options;
 
-typedef struct tcsi_decision {
+typedef struct tcsi_policy_result {
     uint8_t *anomaly;          /* (T) */
     double *thresholds;        /* (T) the score above which a row alarms; constant offline */
     tcsi_episode *episodes;    /* by time */
@@ -42,11 +42,11 @@ typedef struct tcsi_decision {
     tcsi_tail tail;            /* the last one fitted */
     double budget_count;       /* false alarms allowed in the rows looked at */
     bool own_threshold_used;
-} tcsi_decision;
+} tcsi_policy_result;
 
 /* Fills scores[t].p_value for READY rows (1 before there is a reference) and *ret_decision, owned by the caller. */
-tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_decision *ret_decision,
+tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_policy_result *ret_decision,
                               tcs_error *err) TCS_WARN_UNUSED;
-void tcsi_decision_deinit(tcsi_decision *decision);
+void tcsi_policy_result_deinit(tcsi_policy_result *decision);
 
 #endif

@@ -155,6 +155,6 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     if (!detection) return;
     tcsi_free(detection->scores);
     tcsi_free(detection->shares);
-    tcsi_decision_deinit(&detection->decision);
+    tcsi_policy_result_deinit(&detection->decision);
     tcsi_free(detection);
 }

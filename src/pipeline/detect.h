@@ -38,7 +38,7 @@ typedef struct tcsi_detection {
     tcs_mode mode;
     size_t train_row_count;
     tcs_score *scores;                   /* (T) */
-    tcsi_decision decision;
+    tcsi_policy_result decision;
     tcsi_episode_shares *shares;         /* one per episode */
     double seconds_detect, seconds_decide;
 } tcsi_detection;
