@@ -1,10 +1,14 @@
-/* apps/main.c -- the tocsin command.  SPDX-License-Identifier: Apache-2.0 */
-#include "tocsin/tocsin.h"
+/* apps/main.c -- the tocsin command: the list of its commands and nothing else.  SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
 
-#include <stdio.h>
+#include <signal.h>
 
-int main(void)
+extern const cli_command cli_bench, cli_detect, cli_evaluate, cli_simulate;
+
+const cli_command *const cli_commands[] = { &cli_detect, &cli_evaluate, &cli_bench, &cli_simulate, NULL };
+
+int main(int argc, char **argv)
 {
-    printf("tocsin %s\n", tcs_version());
-    return 0;
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error that is reported, not a silent death */
+    return cli_dispatch(argc, argv);
 }

@@ -69,6 +69,7 @@ TCS_API const double *tcs_frame_values(const tcs_frame *frame, size_t channel); 
 TCS_API const int64_t *tcs_frame_times_ns(const tcs_frame *frame);              /* (row_count) or NULL */
 TCS_API const uint8_t *tcs_frame_labels(const tcs_frame *frame);                /* (row_count) or NULL */
 TCS_API bool tcs_frame_is_tabular(const tcs_frame *frame);                      /* rows are exchangeable */
+TCS_API bool tcs_frame_has_real_times(const tcs_frame *frame);                  /* false: none, or only row numbers */
 /* What was found out about the input, one sentence each: columns, formats, cadence, gaps, missing values. */
 TCS_API size_t tcs_frame_note_count(const tcs_frame *frame);
 TCS_API const char *tcs_frame_note(const tcs_frame *frame, size_t index);
@@ -143,6 +144,29 @@ typedef struct tcs_detector_description {
 TCS_API size_t tcs_detector_count(void);
 TCS_API tcs_detector_description tcs_detector_describe(size_t index);
 TCS_API tcs_detector_parameter tcs_detector_parameter_describe(size_t detector_index, size_t parameter_index);
+
+/* ---- evaluation against labels ---- */
+
+typedef struct tcs_measure_description {
+    const char *key, *title, *unit, *paper, *help; /* key: as in JSON documents */
+    int direction;                                 /* 1 higher is better, -1 lower is better, 0 neither */
+} tcs_measure_description;
+
+typedef struct tcs_evaluate_options {
+    size_t window;               /* of VUS in rows; 0: 100 */
+    double threshold;            /* used when has_threshold: an alarm is a score of at least this */
+    bool has_threshold;          /* otherwise the best threshold, chosen with the labels: a best case */
+    const uint8_t *decisions;    /* (row_count) 1 = alarmed, or NULL */
+    const int64_t *times_ns;     /* (row_count) or NULL */
+    const double *p_values;      /* (row_count) NaN = none stated, or NULL */
+    double cost_miss, cost_false_alarm; /* both 0: 10 and 1 */
+} tcs_evaluate_options;
+
+TCS_API size_t tcs_measure_count(void);
+TCS_API tcs_measure_description tcs_measure_describe(size_t index);
+/* scores, labels: (row_count), NaN = missing.  ret_values: (tcs_measure_count()), NaN where a value does not exist. */
+TCS_API tcs_status tcs_evaluate(const double *scores, const uint8_t *labels, size_t row_count, const tcs_evaluate_options *options,
+                                double *ret_values, tcs_error *err);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,178 @@
+/* apps/cmd_evaluate.c -- `tocsin evaluate`: scores against labels.  SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include "base/json.h"
+#include "base/status.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct evaluate_options {
+    const char *scores, *labels, *score_column, *label_column, *threshold;
+    size_t window;
+    double cost_miss, cost_false_alarm;
+    bool decisions, json, list;
+} evaluate_options;
+
+#define AT(field) offsetof(evaluate_options, field)
+static const cli_option options[] = {
+    { "--scores", "FILE", CLI_TEXT, AT(scores), "as written by `tocsin detect --scores`, or any file with a score column" },
+    { "--labels", "FILE", CLI_TEXT, AT(labels), "a file with a label column and the same rows; default: the scores file itself" },
+    { "--score-column", "NAME", CLI_TEXT, AT(score_column), "default score" },
+    { "--label-column", "NAME", CLI_TEXT, AT(label_column), "default label, Label, labels, is_anomaly or y, whichever is there" },
+    { "--threshold", "X", CLI_TEXT, AT(threshold), "judge at this threshold instead of the best one" },
+    { "--decisions", NULL, CLI_FLAG, AT(decisions), "judge the decisions in the scores file's anomaly column: what a user would have had" },
+    { "--window", "ROWS", CLI_COUNT, AT(window), "largest margin around events in VUS; default 100" },
+    { "--cost-miss", "X", CLI_REAL, AT(cost_miss), "cost of a missed event; default 10" },
+    { "--cost-false-alarm", "X", CLI_REAL, AT(cost_false_alarm), "cost of a false alarm; default 1" },
+    { "--list-measures", NULL, CLI_FLAG, AT(list), "explain every measure with its source, and stop" },
+    { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document" },
+};
+
+static int list_measures(void)
+{
+    for (size_t i = 0; i < tcs_measure_count(); i++) {
+        tcs_measure_description m = tcs_measure_describe(i);
+        printf("%-26s %s%s%s: %s.%s%s\n", m.key, m.title, *m.unit ? " in " : "", m.unit, m.help, *m.paper ? "  " : "", m.paper);
+    }
+    return EXIT_DONE;
+}
+
+static const double *column_named(const tcs_frame *frame, const char *name)
+{
+    for (size_t c = 0; c < tcs_frame_channel_count(frame); c++)
+        if (strcmp(tcs_frame_channel_name(frame, c), name) == 0) return tcs_frame_values(frame, c);
+    return NULL;
+}
+
+/* Every numeric column as a channel, labels among them; the time column, if any, as times. */
+static tcs_status read_columns(const char *path, tcs_frame **ret_frame, tcs_error *err)
+{
+    tcs_read_options read = { .label = "", .as_series = true };
+    return tcs_frame_read(path, &read, ret_frame, err);
+}
+
+static const double *find_labels(const tcs_frame *frame, const char *name)
+{
+    static const char *const usual[] = { "label", "Label", "labels", "is_anomaly", "y" };
+    if (name) return column_named(frame, name);
+    for (size_t i = 0; i < TCS_COUNT(usual); i++)
+        if (column_named(frame, usual[i])) return column_named(frame, usual[i]);
+    return NULL;
+}
+
+static tcs_status to_flags(const double *values, size_t count, const char *what, uint8_t **ret_flags, tcs_error *err)
+{
+    uint8_t *flags = malloc(count ? count : 1);
+    if (!flags) return tcsi_fail_memory(err, what);
+    for (size_t t = 0; t < count; t++) {
+        if (values[t] != 0 && values[t] != 1 && !isnan(values[t])) {
+            free(flags);
+            return tcsi_fail(err, TCS_E_INVALID, "%s of row %zu is %g, expected 0 or 1", what, t, values[t]);
+        }
+        flags[t] = values[t] == 1;
+    }
+    *ret_flags = flags;
+    return TCS_OK;
+}
+
+static void print_values(const evaluate_options *o, size_t row_count, const double *values)
+{
+    tcsi_buffer out;
+    tcsi_json_writer w;
+    tcsi_buffer_init(&out, 1 << 20);
+    tcsi_json_writer_init(&w, &out, true);
+    tcsi_json_begin_object(&w);
+    tcsi_json_key(&w, "rows");
+    tcsi_json_integer(&w, (int64_t)row_count);
+    tcsi_json_key(&w, "best_case");
+    tcsi_json_bool(&w, !o->threshold && !o->decisions);
+    if (!o->json)
+        printf("%zu rows; thresholds %s\n\n", row_count,
+               o->decisions ? "as decided" : o->threshold ? "as given" : "chosen with the labels: a best case");
+    for (size_t i = 0; i < tcs_measure_count(); i++) {
+        tcs_measure_description m = tcs_measure_describe(i);
+        tcsi_json_key(&w, m.key);
+        tcsi_json_number(&w, values[i]);
+        if (!o->json && !isnan(values[i])) printf("  %-26s %12.6g  %s%s%s\n", m.key, values[i], m.title, *m.unit ? ", " : "", m.unit);
+    }
+    tcsi_json_end_object(&w);
+    if (tcsi_json_finish(&w, NULL) == TCS_OK && o->json) printf("%s\n", out.data);
+    tcsi_buffer_deinit(&out);
+}
+
+typedef struct loaded {
+    tcs_frame *scores, *labels;
+    const double *score, *label, *p_value, *anomaly;
+    uint8_t *label_flags, *decision_flags;
+} loaded;
+
+static tcs_status load(const evaluate_options *o, const char *path, loaded *l, tcs_error *err)
+{
+    const char *score_name = o->score_column ? o->score_column : "score";
+    tcs_status status = read_columns(path, &l->scores, err);
+    if (status == TCS_OK && o->labels) status = read_columns(o->labels, &l->labels, err);
+    if (status != TCS_OK) return status;
+    const tcs_frame *labelled = l->labels ? l->labels : l->scores;
+    l->score = column_named(l->scores, score_name);
+    l->label = find_labels(labelled, o->label_column);
+    l->p_value = column_named(l->scores, "p_value");
+    l->anomaly = column_named(l->scores, "anomaly");
+    if (!l->score) return tcsi_fail(err, TCS_E_INVALID, "%s: no column '%s'; --score-column names it", path, score_name);
+    if (!l->label) return tcsi_fail(err, TCS_E_INVALID, "%s: no label column; --label-column names it", o->labels ? o->labels : path);
+    if (o->decisions && !l->anomaly) return tcsi_fail(err, TCS_E_INVALID, "%s: --decisions needs a column 'anomaly'", path);
+    size_t row_count = tcs_frame_row_count(l->scores);
+    if (tcs_frame_row_count(labelled) != row_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu scores but %zu labels", row_count, tcs_frame_row_count(labelled));
+    status = to_flags(l->label, row_count, "label", &l->label_flags, err);
+    if (status == TCS_OK && o->decisions) status = to_flags(l->anomaly, row_count, "anomaly", &l->decision_flags, err);
+    return status;
+}
+
+static int run(const void *raw, const char *const *inputs, size_t input_count)
+{
+    const evaluate_options *o = raw;
+    const char *path = o->scores ? o->scores : input_count ? inputs[0] : NULL;
+    tcs_error err = { 0 };
+    loaded l = { 0 };
+    if (o->list) return list_measures();
+    tcs_status status = path ? load(o, path, &l, &err) : tcsi_fail(&err, TCS_E_INVALID, "expected --scores FILE; try `tocsin evaluate --help`");
+    tcs_evaluate_options evaluate = { .window = o->window, .decisions = l.decision_flags, .p_values = l.p_value,
+                                      .cost_miss = o->cost_miss, .cost_false_alarm = o->cost_false_alarm };
+    if (status == TCS_OK && o->threshold) {
+        char *end;
+        evaluate.threshold = strtod(o->threshold, &end);
+        evaluate.has_threshold = true;
+        if (end == o->threshold || *end) status = tcsi_fail(&err, TCS_E_INVALID, "--threshold %s: expected a number", o->threshold);
+    }
+    double *values = calloc(tcs_measure_count(), sizeof *values);
+    if (status == TCS_OK && values) {
+        const tcs_frame *timed = l.labels && tcs_frame_times_ns(l.labels) ? l.labels : l.scores;
+        evaluate.times_ns = tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
+        status = tcs_evaluate(l.score, l.label_flags, tcs_frame_row_count(l.scores), &evaluate, values, &err);
+    }
+    if (status == TCS_OK && values) print_values(o, tcs_frame_row_count(l.scores), values);
+    free(values);
+    free(l.label_flags);
+    free(l.decision_flags);
+    tcs_frame_destroy(l.scores);
+    tcs_frame_destroy(l.labels);
+    if (status != TCS_OK) return cli_fail("evaluate", &err);
+    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+const cli_command cli_evaluate = {
+    .name = "evaluate",
+    .positional = "[FILE]",
+    .positional_max = 1,
+    .summary = "compare scores with labels",
+    .description = "Computes every measure of scores against labels: areas under curves, VUS, point, event, range and affiliation F1, time "
+                   "to detect, false alarms, NAB's score, cost. The same values as the TSB-AD and NAB suites compute.",
+    .examples = "  tocsin detect plant.csv --scores scores.csv && tocsin evaluate --scores scores.csv --labels plant.csv\n"
+                "  tocsin evaluate scores.csv --decisions --json\n",
+    .options = options,
+    .option_count = TCS_COUNT(options),
+    .options_size = sizeof(evaluate_options),
+    .run = run,
+};
