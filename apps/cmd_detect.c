@@ -66,15 +66,14 @@ static void format_duration(double seconds, char *ret_text, size_t size)
 static void format_length(const tcs_frame *frame, const tcs_episode *episode, char *ret_text, size_t size)
 {
     size_t rows = episode->row_end - episode->row_begin;
-    if (tcs_frame_times_ns(frame) && episode->time_end_ns > episode->time_begin_ns)
+    if (tcs_frame_has_real_times(frame) && episode->time_end_ns > episode->time_begin_ns)
         format_duration((double)(episode->time_end_ns - episode->time_begin_ns) * 1e-9, ret_text, size);
     else snprintf(ret_text, size, "%zu row%s", rows, rows == 1 ? "" : "s");
 }
 
 static void format_place(const tcs_frame *frame, size_t row, char *ret_text, size_t size)
 {
-    const int64_t *times_ns = tcs_frame_times_ns(frame);
-    if (times_ns) tcs_time_format(times_ns[row], ret_text, size);
+    if (tcs_frame_has_real_times(frame)) tcs_time_format(tcs_frame_times_ns(frame)[row], ret_text, size);
     else snprintf(ret_text, size, "row %zu", row);
 }
 
@@ -214,7 +213,7 @@ static void json_episode(tcsi_json_writer *w, const tcs_frame *frame, const tcs_
         snprintf(key, sizeof key, "row_%s", places[i].name);
         tcsi_json_key(w, key);
         tcsi_json_integer(w, (int64_t)places[i].row);
-        if (!tcs_frame_times_ns(frame)) continue;
+        if (!tcs_frame_has_real_times(frame)) continue;
         snprintf(key, sizeof key, "time_%s", places[i].name);
         tcs_time_format(places[i].time_ns, text, sizeof text);
         tcsi_json_key(w, key);

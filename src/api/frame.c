@@ -9,6 +9,7 @@ tcs_status tcs_frame_create(size_t channel_count, const char *const *names, bool
     if (channel_count == 0 || !ret_frame) return tcsi_fail(err, TCS_E_INVALID, "a frame needs at least one channel");
     tcs_frame *frame = TCSI_NEW(tcs_frame);
     if (!frame) return tcsi_fail_memory(err, "a frame");
+    frame->has_real_times = has_times;
     tcs_status status = tcsi_frame_create(channel_count, 0, has_times, has_labels, &frame->frame, err);
     for (size_t c = 0; names && c < channel_count && status == TCS_OK; c++)
         status = tcsi_frame_channel_rename(frame->frame, c, names[c], err);
@@ -51,6 +52,7 @@ const double *tcs_frame_values(const tcs_frame *frame, size_t channel)
 const int64_t *tcs_frame_times_ns(const tcs_frame *frame) { return frame->frame->times_ns; }
 const uint8_t *tcs_frame_labels(const tcs_frame *frame) { return frame->frame->labels; }
 bool tcs_frame_is_tabular(const tcs_frame *frame) { return frame->is_tabular; }
+bool tcs_frame_has_real_times(const tcs_frame *frame) { return frame->has_real_times; }
 size_t tcs_frame_note_count(const tcs_frame *frame) { return frame->note_count; }
 
 const char *tcs_frame_note(const tcs_frame *frame, size_t index)

@@ -8,6 +8,7 @@
 struct tcs_frame {
     tcsi_frame *frame;
     bool is_tabular;
+    bool has_real_times; /* false: no times, or only row numbers */
     char **notes;
     size_t note_count;
 };

@@ -106,7 +106,7 @@ static _Noreturn void child_main(const tcsi_bench_options *options, const char *
     if (status == TCS_OK) status = detect(&w, &err);
     if (status == TCS_OK) status = measure(&w, &err);
     fill_row(&w);
-    if (status != TCS_OK) snprintf(w.out.row.error, sizeof w.out.row.error, "%s", err.text);
+    if (status != TCS_OK) snprintf(w.out.row.error, sizeof w.out.row.error, "%.255s", err.text);
     else if (is_nab) w.out.score_count = w.series.frame->row_count, w.out.window_count = w.series.windows.count;
     bool sent = send_all(pipe_end, &w.out, sizeof w.out)
                 && send_all(pipe_end, w.scores, w.out.score_count * sizeof *w.scores)

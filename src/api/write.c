@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Scores and episodes to files that are complete or absent. */
+#include "api/handles.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "series/time.h"
+
+#include <string.h>
+
+static bool is_ndjson(const char *path)
+{
+    return tcsi_text_ends_with(path, ".ndjson") || tcsi_text_ends_with(path, ".jsonl");
+}
+
+static const char *state_name(tcs_score_state state)
+{
+    return state == TCS_SCORE_READY ? "ready" : state == TCS_SCORE_WARMUP ? "warmup" : "missing";
+}
+
+/* RFC 3339, or nothing without times. */
+static const char *time_text(const tcs_result *result, size_t row, char *buffer, size_t size)
+{
+    buffer[0] = 0;
+    if (result->frame->has_real_times) tcsi_time_format_iso(result->detection->frame->times_ns[row], buffer, size);
+    return buffer;
+}
+
+static void write_score(const tcs_result *result, size_t row, bool as_json, FILE *stream)
+{
+    const tcsi_detection *detection = result->detection;
+    const tcs_score *score = &detection->scores[row];
+    char time[TCSI_TIME_TEXT_SIZE], value[TCSI_NUMBER_TEXT_SIZE] = "", p_value[TCSI_NUMBER_TEXT_SIZE] = "";
+    if (score->state == TCS_SCORE_READY) {
+        tcsi_number_format(score->value, value);
+        tcsi_number_format(score->p_value, p_value);
+    }
+    time_text(result, row, time, sizeof time);
+    if (!as_json) {
+        fprintf(stream, "%zu,%s,%s,%s,%s,%d\n", row, time, value, p_value, state_name(score->state), detection->decision.anomaly[row]);
+        return;
+    }
+    fprintf(stream, "{\"row\":%zu,\"time\":%s%s%s,\"score\":%s,\"p_value\":%s,\"state\":\"%s\",\"anomaly\":%d}\n", row, *time ? "\"" : "",
+            *time ? time : "null", *time ? "\"" : "", *value ? value : "null", *p_value ? p_value : "null", state_name(score->state),
+            detection->decision.anomaly[row]);
+}
+
+tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err)
+{
+    tcsi_file_writer writer;
+    tcs_status status = tcsi_file_writer_open(path, &writer, err);
+    if (status != TCS_OK) return status;
+    bool as_json = is_ndjson(path);
+    if (!as_json) fprintf(writer.stream, "row,time,score,p_value,state,anomaly\n");
+    for (size_t row = 0; row < result->detection->frame->row_count && !ferror(writer.stream); row++)
+        write_score(result, row, as_json, writer.stream);
+    return tcsi_file_writer_commit(&writer, err);
+}
+
+/* A CSV field: quoted when it must be. */
+static void write_field(const char *text, FILE *stream)
+{
+    if (!strpbrk(text, ",\"\r\n")) {
+        fputs(text, stream);
+        return;
+    }
+    fputc('"', stream);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', stream);
+        fputc(*text, stream);
+    }
+    fputc('"', stream);
+}
+
+static void write_episode_csv(const tcs_result *result, size_t rank, FILE *stream)
+{
+    tcs_episode episode = tcs_result_episode(result, rank);
+    char times[3][TCSI_TIME_TEXT_SIZE], shares[1024] = "";
+    size_t used = 0, rows[3] = { episode.row_begin, episode.row_peak, episode.row_end - 1 };
+    for (int i = 0; i < 3; i++) time_text(result, rows[i], times[i], sizeof times[i]);
+    for (size_t i = 0; i < episode.share_count && used + 1 < sizeof shares; i++) {
+        int length = snprintf(shares + used, sizeof shares - used, "%s%s=%.3f", i ? ";" : "",
+                              tcs_frame_channel_name(result->frame, episode.shares[i].channel), episode.shares[i].share);
+        used += length > 0 ? (size_t)length : 0;
+    }
+    fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end, times[0],
+            times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
+    write_field(shares, stream);
+    fputc('\n', stream);
+}
+
+static tcs_status write_episode_json(const tcs_result *result, size_t rank, FILE *stream, tcs_error *err)
+{
+    tcs_episode episode = tcs_result_episode(result, rank);
+    tcsi_buffer line;
+    tcsi_json_writer w;
+    tcsi_buffer_init(&line, 1 << 20);
+    tcsi_json_writer_init(&w, &line, false);
+    const struct { const char *key; double value; } numbers[] = {
+        { "rank", (double)(rank + 1) }, { "row_onset", (double)episode.row_begin }, { "row_peak", (double)episode.row_peak },
+        { "row_end", (double)episode.row_end }, { "severity", episode.severity }, { "score", episode.score },
+        { "p_value", episode.p_value }, { "expected_count", episode.expected_count },
+    };
+    const struct { const char *key; size_t row; } times[] = { { "time_onset", episode.row_begin }, { "time_peak", episode.row_peak },
+                                                              { "time_end", episode.row_end - 1 } };
+    tcsi_json_begin_object(&w);
+    for (size_t i = 0; i < TCS_COUNT(numbers); i++) {
+        tcsi_json_key(&w, numbers[i].key);
+        tcsi_json_number(&w, numbers[i].value);
+    }
+    for (size_t i = 0; i < TCS_COUNT(times); i++) {
+        char text[TCSI_TIME_TEXT_SIZE];
+        tcsi_json_key(&w, times[i].key);
+        tcsi_json_string(&w, *time_text(result, times[i].row, text, sizeof text) ? text : NULL);
+    }
+    tcsi_json_key(&w, "channels");
+    tcsi_json_begin_object(&w);
+    for (size_t i = 0; i < episode.share_count; i++) {
+        tcsi_json_key(&w, tcs_frame_channel_name(result->frame, episode.shares[i].channel));
+        tcsi_json_number(&w, episode.shares[i].share);
+    }
+    tcsi_json_end_object(&w);
+    tcsi_json_end_object(&w);
+    tcs_status status = tcsi_json_finish(&w, err);
+    if (status == TCS_OK) fprintf(stream, "%s\n", line.data);
+    tcsi_buffer_deinit(&line);
+    return status;
+}
+
+tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path, tcs_error *err)
+{
+    tcsi_file_writer writer;
+    tcs_status status = tcsi_file_writer_open(path, &writer, err);
+    if (status != TCS_OK) return status;
+    bool as_json = is_ndjson(path);
+    if (!as_json)
+        fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,severity,score,p_value,expected_count,channels\n");
+    for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
+        if (as_json) status = write_episode_json(result, rank, writer.stream, err);
+        else write_episode_csv(result, rank, writer.stream);
+    }
+    if (status == TCS_OK) return tcsi_file_writer_commit(&writer, err);
+    tcsi_file_writer_abort(&writer);
+    return status;
+}
+
+tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs_error *err)
+{
+    const tcsi_frame *inner = frame->frame;
+    tcsi_file_writer writer;
+    tcs_status status = tcsi_file_writer_open(path, &writer, err);
+    if (status != TCS_OK) return status;
+    if (frame->has_real_times) fprintf(writer.stream, "timestamp");
+    for (size_t c = 0; c < inner->channel_count; c++) {
+        if (c > 0 || frame->has_real_times) fputc(',', writer.stream);
+        write_field(inner->channels[c].name, writer.stream);
+    }
+    fprintf(writer.stream, "%s\n", inner->labels ? ",label" : "");
+    for (size_t row = 0; row < inner->row_count && !ferror(writer.stream); row++) {
+        char text[TCSI_TIME_TEXT_SIZE];
+        if (frame->has_real_times) {
+            tcsi_time_format_iso(inner->times_ns[row], text, sizeof text);
+            fputs(text, writer.stream);
+        }
+        for (size_t c = 0; c < inner->channel_count; c++) {
+            double value = tcsi_frame_column(inner, c)[row];
+            text[0] = 0;
+            if (value == value) tcsi_number_format(value, text);
+            fprintf(writer.stream, "%s%s", c > 0 || frame->has_real_times ? "," : "", text);
+        }
+        if (inner->labels) fprintf(writer.stream, ",%d", inner->labels[row]);
+        fputc('\n', writer.stream);
+    }
+    return tcsi_file_writer_commit(&writer, err);
+}
+
+size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size)
+{
+    return tcsi_time_format_iso(time_ns, ret_text, size);
+}
