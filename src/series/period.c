@@ -51,11 +51,16 @@ static size_t highest_peak(const double *correlations, size_t count)
 
 tcs_status tcsi_period_find(const double *values, size_t count, size_t *ret_period, tcs_error *err)
 {
+    return tcsi_period_find_or(values, count, TCSI_PERIOD_DEFAULT, ret_period, err);
+}
+
+tcs_status tcsi_period_find_or(const double *values, size_t count, size_t period_default, size_t *ret_period, tcs_error *err)
+{
     size_t n = count < ROWS_MAX ? count : ROWS_MAX, lag_count = n < LAG_MAX + 1 ? n : LAG_MAX + 1;
     double correlations[LAG_MAX + 1];
     tcsi_moments m = tcsi_moments_of(values, n);
     tcs_status status = TCS_OK;
-    size_t period = TCSI_PERIOD_DEFAULT;
+    size_t period = period_default;
     if (m.count > 0 && m.minimum < m.maximum) {
         double *centred = TCSI_NEW_ARRAY(double, n);
         if (!centred) return tcsi_fail_memory(err, "a period search");

@@ -12,6 +12,9 @@ enum { TCSI_PERIOD_DEFAULT = 125 };
  * lies outside 6..303.  Constant, empty and missing series give the default.  E_MEMORY. */
 tcs_status tcsi_period_find(const double *values, size_t count, size_t *ret_period, tcs_error *err) TCS_WARN_UNUSED;
 
+/* The same with another answer for a series that has no period. */
+tcs_status tcsi_period_find_or(const double *values, size_t count, size_t period_default, size_t *ret_period, tcs_error *err) TCS_WARN_UNUSED;
+
 typedef struct tcsi_period {
     double period;   /* rows, may be fractional */
     double strength; /* share of the (clipped, detrended) variance that the repeating profile explains, in (0, 1], adjusted for its size */

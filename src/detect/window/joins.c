@@ -67,17 +67,16 @@ static void zero_rows(double *rows, size_t row_count)
     if (rows && row_count) memset(rows, 0, row_count * sizeof *rows);
 }
 
-/* Runs one plan over the segments and writes the wanted distances. */
-static tcs_status run_segments(const double *z, const tcsi_coarse *scale, const tcsi_join_options *options,
-                               const tcsi_join_segment *segments, size_t segment_count, double *ret_centred, double *ret_raw,
-                               tcs_error *err)
+/* Runs one plan of the given kind over the segments and writes the wanted distances. */
+static tcs_status run_segments(const double *z, const tcsi_coarse *scale, const tcsi_join_options *options, tcsi_join_kind kind,
+                               double floor, const tcsi_join_segment *segments, size_t segment_count, double *ret_first,
+                               double *ret_second, tcs_error *err)
 {
-    const tcsi_join_kind kind = !ret_raw ? TCSI_JOIN_CENTRED : !ret_centred ? TCSI_JOIN_RAW : TCSI_JOIN_BOTH;
     const size_t keep_count = or_default(options->rank, 1);
     tcsi_join_plan plan = { 0 };
     double *first = NULL, *second = NULL;
     size_t total;
-    tcs_status status = make_plan(z, scale, kind, 0, &plan, err);
+    tcs_status status = make_plan(z, scale, kind, floor, &plan, err);
     if (status == TCS_OK) {
         if (tcsi_multiply(scale->window_count, keep_count, &total)) {
             first = TCSI_NEW_ARRAY(double, total);
@@ -88,8 +87,9 @@ static tcs_status run_segments(const double *z, const tcsi_coarse *scale, const 
     if (status == TCS_OK)
         status = tcsi_join_over_segments(&plan, segments, segment_count, scale->window, keep_count, options->pool, first, second, err);
     if (status == TCS_OK) {
-        distances_to_rows(scale, plan.unit, keep_count, first, ret_centred ? ret_centred : ret_raw);
-        if (second) distances_to_rows(scale, plan.unit, keep_count, second, ret_raw);
+        double unit = kind == TCSI_JOIN_ZNORM ? 1 : plan.unit;
+        distances_to_rows(scale, unit, keep_count, first, ret_first);
+        if (second) distances_to_rows(scale, unit, keep_count, second, ret_second);
     }
     tcsi_free(first);
     tcsi_free(second);
@@ -115,6 +115,19 @@ static size_t spread_segments(size_t window_count, size_t width, size_t segment_
     return count;
 }
 
+/* The J segments of 2 w' windows; *ret_segments is owned by the caller. */
+static tcs_status make_segments(const tcsi_coarse *scale, const tcsi_join_options *options, tcsi_join_segment **ret_segments,
+                                size_t *ret_count, tcs_error *err)
+{
+    size_t width = 2 * scale->window < scale->window_count / 2 ? 2 * scale->window : scale->window_count / 2;
+    size_t wanted = or_default(options->segment_count, SEGMENT_COUNT_DEFAULT), most = scale->window_count - width + 1;
+    if (wanted > most) wanted = most; /* more segments than places would only repeat places */
+    *ret_segments = TCSI_NEW_ARRAY(tcsi_join_segment, wanted);
+    if (!*ret_segments) return tcsi_fail_memory(err, "segments");
+    *ret_count = spread_segments(scale->window_count, width, wanted, *ret_segments);
+    return TCS_OK;
+}
+
 tcs_status tcsi_join_segments(const double *z, size_t row_count, const tcsi_join_options *options, double *ret_centred, double *ret_raw,
                               tcs_error *err)
 {
@@ -126,13 +139,12 @@ tcs_status tcsi_join_segments(const double *z, size_t row_count, const tcsi_join
         zero_rows(ret_raw, row_count);
         return TCS_OK;
     }
-    size_t width = 2 * scale.window < scale.window_count / 2 ? 2 * scale.window : scale.window_count / 2;
-    size_t wanted = or_default(options->segment_count, SEGMENT_COUNT_DEFAULT), most = scale.window_count - width + 1;
-    if (wanted > most) wanted = most; /* more segments than places would only repeat places */
-    tcsi_join_segment *segments = TCSI_NEW_ARRAY(tcsi_join_segment, wanted);
-    if (!segments) return tcsi_fail_memory(err, "segments");
-    size_t count = spread_segments(scale.window_count, width, wanted, segments);
-    status = run_segments(z, &scale, options, segments, count, ret_centred, ret_raw, err);
+    const tcsi_join_kind kind = !ret_raw ? TCSI_JOIN_CENTRED : !ret_centred ? TCSI_JOIN_RAW : TCSI_JOIN_BOTH;
+    tcsi_join_segment *segments = NULL;
+    size_t count;
+    status = make_segments(&scale, options, &segments, &count, err);
+    if (status == TCS_OK)
+        status = run_segments(z, &scale, options, kind, 0, segments, count, ret_centred ? ret_centred : ret_raw, ret_raw, err);
     tcsi_free(segments);
     return status;
 }
@@ -166,7 +178,7 @@ tcs_status tcsi_join_prefix(const double *z, size_t row_count, size_t train_row_
     size_t count = prefix_segments(reference_count, segments);
     tcsi_join_options minimum = *options;
     minimum.rank = 1;
-    return run_segments(z, &scale, &minimum, segments, count, NULL, ret_raw, err);
+    return run_segments(z, &scale, &minimum, TCSI_JOIN_RAW, 0, segments, count, ret_raw, NULL, err);
 }
 
 /* A tenth of the root mean square of the windows' deviations. */
@@ -178,6 +190,25 @@ static tcs_status deviation_floor(const double *z, const tcsi_coarse *scale, dou
     for (size_t i = 0; status == TCS_OK && i < plan.window_count; i++) sum += plan.energy[i] / (double)plan.window_count;
     if (status == TCS_OK) *ret_floor = 0.1 * sqrt(sum) * plan.unit + 1e-6;
     tcsi_join_plan_deinit(&plan);
+    return status;
+}
+
+tcs_status tcsi_join_segments_znorm(const double *z, size_t row_count, const tcsi_join_options *options, double *ret_rows, tcs_error *err)
+{
+    tcs_status status = check_options(options, err);
+    if (status != TCS_OK) return status;
+    tcsi_coarse scale = make_scale(row_count, options);
+    if (scale.window_count == 0) {
+        zero_rows(ret_rows, row_count);
+        return TCS_OK;
+    }
+    tcsi_join_segment *segments = NULL;
+    size_t count;
+    double floor = 0;
+    status = make_segments(&scale, options, &segments, &count, err);
+    if (status == TCS_OK) status = deviation_floor(z, &scale, &floor, err);
+    if (status == TCS_OK) status = run_segments(z, &scale, options, TCSI_JOIN_ZNORM, floor, segments, count, ret_rows, NULL, err);
+    tcsi_free(segments);
     return status;
 }
 

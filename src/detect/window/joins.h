@@ -27,6 +27,11 @@ typedef struct tcsi_join_options {
 tcs_status tcsi_join_segments(const double *z, size_t row_count, const tcsi_join_options *options, double *ret_centred, double *ret_raw,
                               tcs_error *err) TCS_WARN_UNUSED;
 
+/* The same segments, z-normalized: of the shape alone, whatever its amplitude.  Deviations are floored at a tenth of their
+ * root mean square, as in tcsi_join_self_znorm. */
+tcs_status tcsi_join_segments_znorm(const double *z, size_t row_count, const tcsi_join_options *options, double *ret_rows,
+                                    tcs_error *err) TCS_WARN_UNUSED;
+
 /* Against windows of the first train_row_count rows, at most 4,000 in blocks of 400 (then the blocks are spread evenly): raw. */
 tcs_status tcsi_join_prefix(const double *z, size_t row_count, size_t train_row_count, const tcsi_join_options *options, double *ret_raw,
                             tcs_error *err) TCS_WARN_UNUSED;
