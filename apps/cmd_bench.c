@@ -149,8 +149,8 @@ static bool recall(void *context, const char *file, const char *detector, tcsi_b
         const tcsi_json_value *line = c->earlier[i];
         const tcsi_json_value *error = tcsi_json_get(line, "error");
         bool same_detector = text_is(line, "detector", detector) || strcmp(detector, "auto") == 0;
-        if (!text_is(line, "file", file) || !same_detector || !text_is(line, "mode", c->o->mode) || (error && error->type != TCSI_JSON_NULL))
-            continue;
+        if (!text_is(line, "file", file) || !same_detector || !text_is(line, "mode", c->o->mode) ||
+            (error && error->type != TCSI_JSON_NULL)) continue;
         tcsi_measures *m = &ret_row->measures;
         for (size_t k = 0; k < tcsi_measure_count; k++) /* keys that the line does not have become NaN */
             *(double *)((char *)m + tcsi_measure_table[k].offset) = number_of(line, tcsi_measure_table[k].key);
@@ -269,7 +269,8 @@ static tcs_status print_published(const bench_context *c, const tcsi_bench_summa
     if (status != TCS_OK) return status;
     qsort(list, count, sizeof *list, compare_published);
     FILE *stream = c->o->json ? stderr : stdout;
-    fprintf(stream, "\n  mean VUS-PR published on the same files%24s\n  %-30s %8.4f   (ours, %s)\n", "files", ours->detector, ours->vus_pr, c->o->mode);
+    fprintf(stream, "\n  mean VUS-PR published on the same files%24s\n  %-30s %8.4f   (ours, %s)\n", "files", ours->detector,
+            ours->vus_pr, c->o->mode);
     for (size_t k = 0; k < count && k < 12; k++)
         fprintf(stream, "  %-30s %8.4f %21zu\n", list[k].algorithm, list[k].sum / (double)list[k].count, list[k].count);
     return TCS_OK;

@@ -17,7 +17,8 @@ typedef struct detect_options {
 
 #define AT(field) offsetof(detect_options, field)
 static const cli_option options[] = {
-    { "--mode", "offline|online", CLI_TEXT, AT(mode), "offline looks back over everything (default); online uses only the past of each row" },
+    { "--mode", "offline|online", CLI_TEXT, AT(mode),
+      "offline looks back over everything (default); online uses only the past of each row" },
     { "--detector", "NAME", CLI_TEXT, AT(detector), "auto (default) or one of --list-detectors" },
     { "--param", "NAME=VALUE", CLI_TEXTS, AT(parameters), "a parameter of the detector; may be given several times" },
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },

@@ -137,7 +137,8 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_error err = { 0 };
     loaded l = { 0 };
     if (o->list) return list_measures();
-    tcs_status status = path ? load(o, path, &l, &err) : tcsi_fail(&err, TCS_E_INVALID, "expected --scores FILE; try `tocsin evaluate --help`");
+    tcs_status status = path ? load(o, path, &l, &err)
+                             : tcsi_fail(&err, TCS_E_INVALID, "expected --scores FILE; try `tocsin evaluate --help`");
     tcs_evaluate_options evaluate = { .window = o->window, .decisions = l.decision_flags, .p_values = l.p_value,
                                       .cost_miss = o->cost_miss, .cost_false_alarm = o->cost_false_alarm };
     if (status == TCS_OK && o->threshold) {

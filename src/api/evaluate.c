@@ -22,7 +22,8 @@ tcs_status tcs_evaluate(const double *scores, const uint8_t *labels, size_t row_
 {
     tcsi_measures_options inner = tcsi_measures_options_default();
     tcsi_measures measures;
-    if (!scores || !labels || !ret_values) return tcsi_fail(err, TCS_E_INVALID, "tcs_evaluate needs scores, labels and a place for the values");
+    if (!scores || !labels || !ret_values)
+        return tcsi_fail(err, TCS_E_INVALID, "tcs_evaluate needs scores, labels and a place for the values");
     if (options) {
         if (options->window) inner.window = options->window;
         if (options->has_threshold) inner.threshold = options->threshold;

@@ -53,8 +53,8 @@ static tcs_status note_lines(tcs_frame *frame, const tcsi_read_report *report, t
 
 static void format_span(double seconds, char *ret_text, size_t size)
 {
-    static const struct { double seconds; const char *unit; } units[] = { { 86400, "days" }, { 3600, "hours" }, { 60, "minutes" }, { 1, "s" },
-                                                                          { 1e-3, "ms" } };
+    static const struct { double seconds; const char *unit; } units[] = { { 86400, "days" }, { 3600, "hours" }, { 60, "minutes" },
+                                                                          { 1, "s" }, { 1e-3, "ms" } };
     size_t i = 0;
     while (i + 1 < TCS_COUNT(units) && seconds < 2 * units[i].seconds) i++;
     snprintf(ret_text, size, "%.4g %s", seconds / units[i].seconds, units[i].unit);
@@ -69,8 +69,8 @@ static tcs_status note_cadence(tcs_frame *frame, const tcsi_cadence *cadence, tc
     if (cadence->step_ns > 0)
         status = note(frame, err, "every %s%s", step, cadence->regularity < 0.9 ? ", irregularly" : "");
     if (status == TCS_OK && cadence->gap_count > 0)
-        status = note(frame, err, "%zu gap%s, %llu rows missing, the longest gap %s", cadence->gap_count, cadence->gap_count == 1 ? "" : "s",
-                      (unsigned long long)cadence->missing_count, longest);
+        status = note(frame, err, "%zu gap%s, %llu rows missing, the longest gap %s", cadence->gap_count,
+                      cadence->gap_count == 1 ? "" : "s", (unsigned long long)cadence->missing_count, longest);
     return status;
 }
 
@@ -82,8 +82,8 @@ static tcs_status note_quality(tcs_frame *frame, tcs_error *err)
     if (status != TCS_OK) return status;
     if (quality.has_times && frame->has_real_times) status = note_cadence(frame, &quality.cadence, err);
     if (status == TCS_OK && quality.constant_channel_count > 0)
-        status = note(frame, err, "%zu channel%s never change%s", quality.constant_channel_count, quality.constant_channel_count == 1 ? "" : "s",
-                      quality.constant_channel_count == 1 ? "s" : "");
+        status = note(frame, err, "%zu channel%s never change%s", quality.constant_channel_count,
+                      quality.constant_channel_count == 1 ? "" : "s", quality.constant_channel_count == 1 ? "s" : "");
     if (status == TCS_OK && quality.stale_channel_count > 0)
         status = note(frame, err, "%zu channel%s stuck at one value for remarkably long", quality.stale_channel_count,
                       quality.stale_channel_count == 1 ? " is" : "s are");
@@ -118,7 +118,8 @@ static tcs_status read_file(const char *input, const tcs_read_options *options, 
         inner.columns = names;
         inner.column_count = split_columns(text, names);
         if (inner.column_count == 0 || inner.column_count == SIZE_MAX)
-            status = tcsi_fail(err, TCS_E_INVALID, "columns '%.60s': expected 1 to %d names separated by commas", options->columns, COLUMN_COUNT_MAX);
+            status = tcsi_fail(err, TCS_E_INVALID, "columns '%.60s': expected 1 to %d names separated by commas", options->columns,
+                               COLUMN_COUNT_MAX);
     }
     if (status == TCS_OK) status = tcsi_read_frame(input, &inner, &frame->frame, &report, err);
     if (status == TCS_OK) {

@@ -84,8 +84,8 @@ static void write_episode_csv(const tcs_result *result, size_t rank, FILE *strea
                               tcs_frame_channel_name(result->frame, episode.shares[i].channel), episode.shares[i].share);
         used += length > 0 ? (size_t)length : 0;
     }
-    fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end, times[0],
-            times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
+    fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end,
+            times[0], times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
     write_field(shares, stream);
     fputc('\n', stream);
 }
@@ -135,7 +135,8 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     if (status != TCS_OK) return status;
     bool as_json = is_ndjson(path);
     if (!as_json)
-        fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,severity,score,p_value,expected_count,channels\n");
+        fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
+                               "severity,score,p_value,expected_count,channels\n");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
         if (as_json) status = write_episode_json(result, rank, writer.stream, err);
         else write_episode_csv(result, rank, writer.stream);

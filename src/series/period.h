@@ -13,7 +13,8 @@ enum { TCSI_PERIOD_DEFAULT = 125 };
 tcs_status tcsi_period_find(const double *values, size_t count, size_t *ret_period, tcs_error *err) TCS_WARN_UNUSED;
 
 /* The same with another answer for a series that has no period. */
-tcs_status tcsi_period_find_or(const double *values, size_t count, size_t period_default, size_t *ret_period, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_period_find_or(const double *values, size_t count, size_t period_default, size_t *ret_period,
+                               tcs_error *err) TCS_WARN_UNUSED;
 
 typedef struct tcsi_period {
     double period;   /* rows, may be fractional */

@@ -1,11 +1,13 @@
 /* detect/ensemble/auto_offline.c -- what `tocsin detect` runs on a series when nobody chose a detector.
  *
- * One channel: the four experts of experts.h at the scale of its own period.  Several channels: those that take more than ten
- * different values are averaged (their plain ensemble, standardized and bent by tanh so that one of them cannot drown the
- * rest), and channel_break adds what shows only between channels.  A frame of switches and commands falls back to the
- * channels with the most values.  Missing values are bridged by straight lines first; a row without any value scores MISSING.
+ * One channel: the four experts of experts.h at the scale of its own period.  Several channels: those that take more than
+ * ten different values are joined (mean and maximum of their plain ensembles, each standardized), and channel_break adds
+ * what shows only between channels.  A frame of switches and commands falls back to the channels with the most values; of
+ * several, the first leads, because telemetry stands before the commands that drive it.
+ * Missing values are bridged by straight lines first; a row without any value scores MISSING.
  * The training prefix is the rows given to fit, or the first fifth.
- * Sources: experts.h, channel_break.h.  Cost: see there; linear in rows and channels.  SPDX-License-Identifier: Apache-2.0 */
+ * Sources: experts.h, channel_break.h.  Cost: see there; linear in rows and channels.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "detect/ensemble/channel_break.h"
 #include "detect/ensemble/experts.h"
@@ -120,11 +122,11 @@ static void remember_part(scoring *s, size_t channel, const double *scores)
 /* The expert score of one channel into s->one. */
 static tcs_status score_channel(scoring *s, size_t channel, size_t segment_count, bool plain, tcs_error *err)
 {
-    tcsi_experts_options options = { .period = s->period, .train_row_count = s->train_row_count, .segment_count = segment_count,
-                                     .pool = s->self->base.pool };
+    tcsi_experts_options expert = { .period = s->period, .train_row_count = s->train_row_count, .segment_count = segment_count,
+                                    .pool = s->self->base.pool };
     bridge(tcsi_frame_column(s->frame, channel), s->frame->row_count, s->column);
-    tcs_status status = plain ? tcsi_experts_plain(s->column, s->frame->row_count, &options, s->one, err)
-                              : tcsi_experts_score(s->column, s->frame->row_count, &options, s->one, err);
+    tcs_status status = plain ? tcsi_experts_plain(s->column, s->frame->row_count, &expert, s->one, err)
+                              : tcsi_experts_score(s->column, s->frame->row_count, &expert, s->one, err);
     if (status == TCS_OK) remember_part(s, channel, s->one);
     return status;
 }
@@ -164,7 +166,9 @@ static tcs_status add_joint(scoring *s, const size_t *channels, size_t channel_c
     size_t n = s->frame->row_count, smooth = 1;
     tcsi_frame *chosen = NULL;
     tcsi_detector *joint = NULL;
-    tcsi_detector_setup setup = { .channel_count = channel_count, .seed = s->self->base.seed };
+    static const tcsi_parameter_value joint_parameters[] = { { "smoothing", 10 }, { "margin", 0 } };
+    tcsi_detector_setup setup = { .channel_count = channel_count, .seed = s->self->base.seed, .parameters = joint_parameters,
+                                  .parameter_count = TCS_COUNT(joint_parameters) };
     tcs_score *scores = TCSI_NEW_ARRAY(tcs_score, n);
     tcs_status status = scores ? tcsi_frame_select(s->frame, channels, channel_count, &chosen, err) : tcsi_fail_memory(err, "joint scores");
     if (status == TCS_OK) status = tcsi_detector_create(&tcsi_detector_channel_break, &setup, &joint, err);
@@ -195,11 +199,15 @@ static tcs_status score_many(scoring *s, const size_t *channels, size_t channel_
     tcs_status status = find_period(s, TCSI_PERIOD_DEFAULT, err);
     for (size_t i = 0; i < channel_count && status == TCS_OK; i++) {
         status = score_channel(s, channels[i], SEGMENTS_MANY, true, err);
-        for (size_t t = 0; t < n && status == TCS_OK; t++) s->sum[t] += s->one[t] / (double)channel_count;
+        for (size_t t = 0; t < n && status == TCS_OK; t++) {
+            s->sum[t] += s->one[t] / (double)channel_count;
+            s->highest[t] = i == 0 ? s->one[t] : fmax(s->highest[t], s->one[t]);
+        }
     }
     if (status != TCS_OK) return status;
     tcsi_standardize(s->sum, n);
-    for (size_t t = 0; t < n; t++) s->sum[t] = tanh(s->sum[t]);
+    tcsi_standardize(s->highest, n);
+    for (size_t t = 0; t < n; t++) s->sum[t] += s->highest[t];
     return s->train_row_count >= JOINT_TRAIN_ROWS_MIN ? add_joint(s, channels, channel_count, err) : TCS_OK;
 }
 

@@ -13,7 +13,7 @@
 enum {
     FOLDS = 5,
     TRAIN_ROWS_MIN = 60,
-    DISTINCT_MIN = 10,      /* a continuous channel has more distinct values than this */
+    DISTINCT_MIN = 2,       /* a channel with no more distinct values is a switch, and left out */
     CHANNEL_COUNT_MAX = 64, /* of more continuous channels, this many are taken evenly: cost grows with the square */
     VARIOGRAM_LAGS = 12,
     VARIOGRAM_LAG_MAX = 200,
@@ -26,7 +26,7 @@ static const size_t LAGS[2] = { 1, 2 };              /* delayed copies, in windo
 
 typedef struct options {
     size_t window, smoothing;
-    double energy_offset;
+    double energy_offset, margin;
 } options;
 
 /* ---- causal mean over the last `width` rows of a vector, partial at the beginning ---- */
@@ -552,7 +552,7 @@ static tcs_status allocate(channel_break *self, size_t channel_count, tcs_error 
     return status;
 }
 
-/* The continuous channels; when there are none, all; of too many, an even selection. */
+/* The channels that are no switches; when there are none, all; of too many, an even selection. */
 static tcs_status choose_channels(channel_break *self, const tcsi_frame *train, tcs_error *err)
 {
     size_t all = train->channel_count, count = 0;
@@ -667,7 +667,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     energy -= self->options.energy_offset;
     self->alarmed_by_energy = energy > joint;
     ret_score->state = TCS_SCORE_READY;
-    ret_score->value = fmax(joint, energy);
+    ret_score->value = fmax(joint, energy) - self->options.margin;
 }
 
 /* Energies and level innovations, each as a share of its sum: the statistic that decided counts. */
@@ -734,9 +734,11 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 
 static const tcsi_parameter parameters[] = {
     { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 10, 2, 10000, "rows averaged before channels are compared" },
-    { "smoothing", TCSI_PARAMETER_COUNT, offsetof(options, smoothing), 10, 1, 256, "rows the final score is averaged over" },
+    { "smoothing", TCSI_PARAMETER_COUNT, offsetof(options, smoothing), 15, 1, 256, "rows the final score is averaged over" },
     { "energy_offset", TCSI_PARAMETER_REAL, offsetof(options, energy_offset), 0.2, -10, 10,
       "natural-log units by which the residual energy must exceed its held-out maximum" },
+    { "margin", TCSI_PARAMETER_REAL, offsetof(options, margin), 0.1, -10, 10,
+      "natural-log units by which the score must exceed the held-out maximum to alarm" },
 };
 
 static const tcsi_detector_ops ops = {

@@ -9,7 +9,7 @@
  *           from the training variogram.  J. Durbin, S. Koopman: "Time Series Analysis by State Space Methods", 2012, chapter 2.
  *   E       energy of what a channel does that the others do not explain, after removing slow movement (ridge regression).
  * The score is log(statistic) minus the mean log of held-out block maxima, averaged over Q1, Q2 and K, and the higher of that
- * and E: above 0 the row is unlike anything the held-out training blocks held, which is the detector's own alarm threshold.
+ * and E, less a margin: above 0 the row is unlike anything the held-out training blocks held, which is the detector's own alarm threshold.
  * Cost: O((3 C)^2) a row.  Memory: O((3 C)^2).  Needs rows that are mostly normal to fit. */
 #ifndef TCS_DETECT_CHANNEL_BREAK_H
 #define TCS_DETECT_CHANNEL_BREAK_H

@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum { SHORT, PERIOD, LONG, LOOK, EXPERTS };
+enum { COVER = 2 };
 
 static const double PART_CLIP = 0.995, EXPERT_CLIP = 0.98; /* quantiles */
 static const double LOOK_WEIGHT = 0.75, ZNORM_WEIGHT = 0.5, CENTRED_IN_LONG = 0.5, ENERGY_WEIGHT = 0.25, PREFIX_WEIGHT = 0.5;
@@ -86,7 +87,8 @@ static void add_energy(workspace *w, const double *values, size_t width, double 
 
 static tcs_status add_joins(workspace *w, size_t window, size_t segment_count, bool with_znorm, bool keep_centred, tcs_error *err)
 {
-    tcsi_join_options options = { .window = window > 4 ? window : 4, .segment_count = segment_count, .pool = w->options->pool };
+    tcsi_join_options options = { .window = window > 4 ? window : 4, .segment_count = segment_count, .cover = COVER,
+                                  .pool = w->options->pool };
     tcs_status status = tcsi_join_segments(w->z, w->n, &options, w->first, w->second, err);
     if (status != TCS_OK) return status;
     add_part(w, w->first, 1);
@@ -174,7 +176,8 @@ static void add_plain(workspace *w, double *values, double weight)
 static tcs_status run_plain(workspace *w, tcs_error *err)
 {
     size_t period = w->options->period;
-    tcsi_join_options options = { .window = period > 4 ? period : 4, .segment_count = w->options->segment_count, .pool = w->options->pool };
+    tcsi_join_options options = { .window = period > 4 ? period : 4, .segment_count = w->options->segment_count,
+                                  .cover = COVER, .pool = w->options->pool };
     tcs_status status = fit_residual(w, err);
     if (status == TCS_OK) status = tcsi_join_segments(w->z, w->n, &options, w->first, w->second, err);
     if (status != TCS_OK) return status;

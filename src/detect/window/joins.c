@@ -121,6 +121,10 @@ static tcs_status make_segments(const tcsi_coarse *scale, const tcsi_join_option
 {
     size_t width = 2 * scale->window < scale->window_count / 2 ? 2 * scale->window : scale->window_count / 2;
     size_t wanted = or_default(options->segment_count, SEGMENT_COUNT_DEFAULT), most = scale->window_count - width + 1;
+    if (options->cover > 0) { /* at most that many references per place */
+        size_t enough = (options->cover * scale->window_count + width - 1) / width + 1;
+        if (wanted > enough) wanted = enough;
+    }
     if (wanted > most) wanted = most; /* more segments than places would only repeat places */
     *ret_segments = TCSI_NEW_ARRAY(tcsi_join_segment, wanted);
     if (!*ret_segments) return tcsi_fail_memory(err, "segments");

@@ -16,6 +16,7 @@ typedef struct tcsi_join_options {
     size_t window;        /* rows, >= 1 */
     size_t target_window; /* coarse values, >= 4; 0: 32 */
     size_t segment_count; /* tcsi_join_segments: J, >= 1; 0: 160 */
+    size_t cover;         /* segments overlap at most so many times: short series need fewer than J; 0: no such limit */
     size_t rank;          /* tcsi_join_segments: of the per-segment minima take the rank-th smallest, 1..4 (fewer segments:
                              the largest); 1 or 0: the minimum.  2 keeps an anomaly visible that happened twice */
     tcsi_pool *pool;
