@@ -381,6 +381,39 @@ def spot():
     write("spot", x=x, score=spot_scores(x, 0), drift=drift, dspot=spot_scores(drift, 12))
 
 
+def codisp_from_scratch(points, target, rng):
+    """CoDisp of points[target] in one random cut tree, built top down along the path to it only."""
+    alive, best, ratios = np.arange(len(points)), 0.0, []
+    same = (points == points[target]).all(1)
+    while not same[alive].all():
+        p = points[alive]
+        low, span = p.min(0), p.max(0) - p.min(0)
+        d = rng.choice(len(span), p=span / span.sum())
+        left = p[:, d] <= low[d] + rng.random() * span[d]
+        if left.all() or not left.any():
+            continue
+        mine = left if points[target, d] in p[left][:, d] else ~left
+        ratios.append((np.count_nonzero(~mine), np.count_nonzero(mine)))
+        alive = alive[mine]
+    for others, own in ratios:
+        best = max(best, others / own)
+    return best
+
+
+def rrcf():
+    """Expected CoDisp of the newest of the last 24 points, over 1,500 trees built from scratch for each row."""
+    rng = np.random.default_rng(16)
+    n, window = 90, 24
+    x = rng.normal(0, 1, (n, 2))
+    x[40], x[60:63], x[75:] = [6, 0], [0, 7], np.round(x[75:])
+    mean, error = np.full(n, NAN), np.full(n, NAN)
+    for i in range(30, n):
+        points = x[i + 1 - window:i + 1]
+        values = np.array([codisp_from_scratch(points, window - 1, rng) for _ in range(1500)])
+        mean[i], error[i] = values.mean(), values.std() / np.sqrt(len(values))
+    write("rrcf", a=x[:, 0], b=x[:, 1], mean=mean, error=error)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf]:
         make()
