@@ -56,11 +56,13 @@ static double threshold_of(const context *self, const tcsi_tail *tail)
     return own ? self->options->own_threshold : tcsi_tail_threshold(tail, self->decision->budget_count, (double)self->row_count);
 }
 
-/* Halfway between the tail's beginning and the alarm: an episode lasts while the score is clearly out of the ordinary. */
+/* An episode lasts while the score is clearly out of the ordinary: halfway between the tail's beginning and the alarm, and
+ * never below what one normal row in fifty exceeds. */
 static double threshold_low_of(const context *self, const tcsi_tail *tail, double threshold)
 {
     if (self->decision->own_threshold_used || !(tail->threshold < threshold)) return threshold;
-    return 0.5 * (tail->threshold + threshold);
+    double ordinary = tail->sorted[(size_t)(0.98 * (double)(tail->count - 1))], low = 0.5 * (tail->threshold + threshold);
+    return low > ordinary ? low : ordinary < threshold ? ordinary : threshold;
 }
 
 static size_t gather(const context *self, size_t row_begin, size_t row_end)

@@ -65,17 +65,19 @@ static double quantile(const double *sorted, size_t count, double q)
     return sorted[(size_t)(q * (double)(count - 1))];
 }
 
-/* Takes u as high as leaves enough peaks to fit. */
+/* Takes u as high as leaves enough peaks to fit, and the level with the most peaks where none does. */
 static size_t choose_threshold(tcsi_tail *tail, const double *scores, double *peaks)
 {
-    static const double levels[] = { 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.7, 0.5 };
-    size_t peak_count = 0;
-    for (size_t i = 0; i < TCS_COUNT(levels); i++) {
-        tail->threshold = quantile(tail->sorted, tail->count, levels[i]);
-        peak_count = find_peaks(scores, tail->count, tail->threshold, tail->run_length, peaks);
-        if (peak_count >= PEAK_COUNT_WANTED) break;
+    static const double levels[] = { 0.995, 0.99, 0.98, 0.95, 0.9, 0.8 };
+    size_t most = 0, best = 0;
+    for (size_t i = 0; i < TCS_COUNT(levels) && most < PEAK_COUNT_WANTED; i++) {
+        size_t peak_count = find_peaks(scores, tail->count, quantile(tail->sorted, tail->count, levels[i]), tail->run_length, peaks);
+        if (peak_count <= most) continue;
+        most = peak_count;
+        best = i;
     }
-    return peak_count;
+    tail->threshold = quantile(tail->sorted, tail->count, levels[best]);
+    return find_peaks(scores, tail->count, tail->threshold, tail->run_length, peaks);
 }
 
 /* First index with sorted[index] > value (strict) or >= value. */
@@ -174,7 +176,7 @@ double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, doub
 
 size_t tcsi_decorrelation_length(const double *scores, size_t count)
 {
-    size_t lag_max = count / 20, step = count > 20000 ? count / 20000 : 1;
+    size_t lag_max = count / 100, step = count > 20000 ? count / 20000 : 1;
     double mean = 0, variance = 0;
     for (size_t t = 0; t < count; t++) mean += scores[t] / (double)count;
     for (size_t t = 0; t < count; t += step) variance += (scores[t] - mean) * (scores[t] - mean);

@@ -44,7 +44,7 @@ double tcsi_tail_expected_clusters(const tcsi_tail *tail, double score, double r
 /* The lowest score whose expected_clusters is at most cluster_count_max (> 0) in row_count rows. */
 double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, double row_count);
 
-/* Rows after which the autocorrelation of scores has fallen below 0.2; at least 1, at most count / 20. */
+/* Rows after which the autocorrelation of scores has fallen below 0.2; at least 1, at most count / 100. */
 size_t tcsi_decorrelation_length(const double *scores, size_t count);
 
 #endif
