@@ -433,7 +433,7 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_neighbours_size_max(chunk, channels));
     scoring = tcsi_size_sum(scoring, tcsi_size_product(tcsi_size_product(row_count, channels), sizeof(float)));
     scoring = tcsi_size_sum(scoring, tcsi_size_sum(lists, tcsi_size_product(row_count, 48)));
-    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, threads));
+    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, K_MAX + 1, threads));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_forest_score_size(channels, threads)));
 }
 

@@ -3,11 +3,14 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "detect/tabular/clones.h"
 #include "detect/tabular/table.h"
+#include "kernels/isa.h"
 
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
 
 enum {
     BLOCK = 64,          /* rows that walk a tree together: their values stay in the first cache level */
@@ -173,23 +176,81 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
 
 /* ---- scoring ---- */
 
-/* All BLOCK rows one tree down.  values: (C,BLOCK). */
-TCSI_CLONES
-static void walk_tree(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths, size_t depth,
-                      const float *restrict values, double *restrict sums)
+/* All BLOCK rows one tree down, their path lengths added to sums.  values: (C,BLOCK).  Two versions with the same bits. */
+typedef void (*tree_walker)(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
+                            size_t depth, const float *restrict values, double *restrict sums);
+
+/* Eight rows at a time: the steps of one row wait for each other, those of eight do not. */
+static void walk_tree_plain(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
+                            size_t depth, const float *restrict values, double *restrict sums)
 {
-    int32_t places[BLOCK] = { 0 };
-    int32_t first_bottom = ((int32_t)1 << depth) - 1;
-    for (size_t level = 0; level < depth; level++)
-        for (int32_t i = 0; i < BLOCK; i++) {
-            int32_t place = places[i];
-            places[i] = 2 * place + 1 + (values[(int32_t)channels[place] * BLOCK + i] > thresholds[place]);
+    enum { TOGETHER = 8 };
+    size_t bottom = ((size_t)1 << depth) - 1;
+    for (size_t begin = 0; begin < BLOCK; begin += TOGETHER) {
+        size_t places[TOGETHER] = { 0 };
+        for (size_t level = 0; level < depth; level++)
+#if defined(__GNUC__)
+#pragma GCC unroll 8
+#endif
+            for (size_t i = 0; i < TOGETHER; i++) {
+                size_t place = places[i];
+                places[i] = 2 * place + 1 + (values[(size_t)channels[place] * BLOCK + begin + i] > thresholds[place]);
+            }
+        for (size_t i = 0; i < TOGETHER; i++) sums[begin + i] += (double)lengths[places[i] - bottom];
+    }
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* Sixteen rows a vector, four vectors.  The upper levels' nodes fit into one or two registers, where looking one up is a
+ * permutation; only lower levels and the rows' values are gathered from memory.  Offsets are 32 bits: see choose_walker. */
+__attribute__((target("avx512f")))
+static void walk_tree_avx512(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
+                             size_t depth, const float *restrict values, double *restrict sums)
+{
+    enum { VECTORS = BLOCK / 16, LEVELS_ONE = 5 /* up to 16 nodes */ };
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), one = _mm512_set1_epi32(1);
+    __m512i at[VECTORS]; /* within the level */
+    for (int v = 0; v < VECTORS; v++) at[v] = _mm512_setzero_si512();
+    for (size_t level = 0; level < depth; level++) {
+        size_t width = (size_t)1 << level, first = width - 1;
+        const uint32_t *channel = channels + first;
+        const float *threshold = thresholds + first;
+        __mmask16 there = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
+        __m512i channel_nodes = _mm512_maskz_loadu_epi32(there, channel);
+        __m512 threshold_nodes = _mm512_maskz_loadu_ps(there, threshold);
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+            bool permute = level < LEVELS_ONE;
+            __m512i c = permute ? _mm512_permutexvar_epi32(at[v], channel_nodes) : _mm512_i32gather_epi32(at[v], channel, 4);
+            __m512 t = permute ? _mm512_permutexvar_ps(at[v], threshold_nodes) : _mm512_i32gather_ps(at[v], threshold, 4);
+            __m512i where = _mm512_add_epi32(_mm512_slli_epi32(c, 6), _mm512_add_epi32(lane, _mm512_set1_epi32(16 * v)));
+            __mmask16 right = _mm512_cmp_ps_mask(_mm512_i32gather_ps(where, values, 4), t, _CMP_GT_OQ);
+            at[v] = _mm512_add_epi32(at[v], at[v]);
+            at[v] = _mm512_mask_add_epi32(at[v], right, at[v], one);
         }
-    for (int32_t i = 0; i < BLOCK; i++) sums[i] += (double)lengths[places[i] - first_bottom];
+    }
+    for (int v = 0; v < VECTORS; v++) {
+        _Alignas(64) float found[16];
+        _mm512_store_ps(found, _mm512_i32gather_ps(at[v], lengths, 4));
+        for (int i = 0; i < 16; i++) sums[16 * v + i] += (double)found[i];
+    }
+}
+_Static_assert(BLOCK == 1 << 6, "the shift above is by log2(BLOCK)");
+#endif
+
+static tree_walker choose_walker(size_t channel_count)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (tcsi_isa_current() == TCSI_ISA_AVX512 && channel_count < ((size_t)1 << 24)) return walk_tree_avx512;
+#else
+    (void)channel_count;
+#endif
+    return walk_tree_plain;
 }
 
 typedef struct scorer {
     const tcsi_forest *forest;
+    tree_walker walk_tree;
     const double *values;
     size_t row_count;
     float *scratch; /* (threads, C, BLOCK) */
@@ -209,8 +270,8 @@ static void score_block(void *context, size_t index, size_t worker)
         for (size_t c = 0; c < channel_count; c++) block[c * BLOCK + i] = (float)row[c];
     }
     for (size_t t = 0; t < forest->tree_count; t++)
-        walk_tree(forest->channels + t * inner, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth, block,
-                  sums);
+        from->walk_tree(forest->channels + t * inner, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth,
+                        block, sums);
     double unit = tcsi_forest_mean_length(forest->sample_count);
     for (size_t i = 0; i < count; i++) from->scores[begin + i] = exp2(-sums[i] / (double)forest->tree_count / (unit > 0 ? unit : 1));
 }
@@ -223,7 +284,8 @@ tcs_status tcsi_forest_score(const tcsi_forest *forest, const double *values, si
         return tcsi_fail(err, TCS_E_LIMIT, "isolation forest: %zu channels are too many", forest->channel_count);
     float *scratch = TCSI_NEW_ARRAY(float, block_size);
     if (!scratch) return tcsi_fail_memory(err, "a block of rows");
-    scorer from = { .forest = forest, .values = values, .row_count = row_count, .scratch = scratch, .scores = ret_scores };
+    scorer from = { .forest = forest, .walk_tree = choose_walker(forest->channel_count), .values = values, .row_count = row_count,
+                    .scratch = scratch, .scores = ret_scores };
     tcsi_pool_run(pool, (row_count + BLOCK - 1) / BLOCK, score_block, &from);
     tcsi_free(scratch);
     return TCS_OK;

@@ -228,7 +228,7 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     if (row_count == 0) return held;
     size_t neighbours = tcsi_size_product(tcsi_size_product(row_count, self->options.n_neighbors), sizeof(double) + sizeof(uint32_t));
     size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_neighbours_size_max(row_count, channels));
-    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, tcsi_pool_thread_count(base->pool)));
+    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, self->options.n_neighbors, tcsi_pool_thread_count(base->pool)));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_sum(neighbours, tcsi_size_product(row_count, 3 * sizeof(double)))));
 }
 

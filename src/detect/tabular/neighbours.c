@@ -4,15 +4,20 @@
 #include "base/alloc.h"
 #include "detect/tabular/clones.h"
 #include "detect/tabular/table.h"
+#include "kernels/isa.h"
 #include "series/stats.h"
 
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#endif
 
 enum {
     LEAF = 64,     /* rows in a leaf: 4 vectors of 16 floats */
     LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
+    BOX_CHANNELS_MAX = 12, /* beyond, a query's own box test costs more than it saves */
     STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
 };
 
@@ -81,13 +86,14 @@ static double box_box2(const double *restrict a, const double *restrict b, size_
 typedef float lanes16 __attribute__((vector_size(64), aligned(4)));
 #endif
 
-/* Squared distances of one point to the 64 rows of a leaf; true when one is at most limit.  leaf: (C,LEAF). */
+/* Which of a leaf's 64 rows lie within limit (squared) of a point, a bit each.  leaf: (C,LEAF). */
 TCSI_CLONES
-static bool scan_leaf(const float *restrict point, const float *restrict leaf, size_t count, float limit, float *restrict ret_distances)
+static uint64_t scan_leaf_plain(const float *restrict point, const float *restrict leaf, size_t count, float limit)
 {
+    _Alignas(64) float distances[LEAF] = { 0 };
 #if defined(__GNUC__)
     lanes16 s0 = { 0 }, s1 = { 0 }, s2 = { 0 }, s3 = { 0 };
-    for (size_t c = 0; c < count; c++) {
+    for (size_t c = 0; c < count; c++) { /* vectors by hand: gcc 12 keeps an array of sums in memory */
         const lanes16 *rows = (const lanes16 *)(leaf + c * LEAF);
         lanes16 d0 = rows[0] - point[c], d1 = rows[1] - point[c], d2 = rows[2] - point[c], d3 = rows[3] - point[c];
         s0 += d0 * d0;
@@ -95,22 +101,55 @@ static bool scan_leaf(const float *restrict point, const float *restrict leaf, s
         s2 += d2 * d2;
         s3 += d3 * d3;
     }
-    lanes16 *out = (lanes16 *)ret_distances;
+    lanes16 *out = (lanes16 *)distances;
     out[0] = s0;
     out[1] = s1;
     out[2] = s2;
     out[3] = s3;
 #else
-    for (size_t j = 0; j < LEAF; j++) ret_distances[j] = 0;
     for (size_t c = 0; c < count; c++)
         for (size_t j = 0; j < LEAF; j++) {
             float difference = leaf[c * LEAF + j] - point[c];
-            ret_distances[j] += difference * difference;
+            distances[j] += difference * difference;
         }
 #endif
-    int found = 0;
-    for (size_t j = 0; j < LEAF; j++) found |= ret_distances[j] <= limit;
-    return found != 0;
+    int any = 0;
+    uint64_t hits = 0;
+    for (size_t j = 0; j < LEAF; j++) any |= distances[j] <= limit;
+    for (size_t j = 0; j < LEAF && any; j++) hits |= (uint64_t)(distances[j] <= limit) << j;
+    return hits;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+/* The same with fused multiply-add.  The bits of the float distances differ, the result does not: see the header. */
+__attribute__((target("avx512f")))
+static uint64_t scan_leaf_avx512(const float *restrict point, const float *restrict leaf, size_t count, float limit)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0, border = _mm512_set1_ps(limit);
+    for (size_t c = 0; c < count; c++) {
+        const float *rows = leaf + c * LEAF;
+        __m512 p = _mm512_set1_ps(point[c]);
+        __m512 d0 = _mm512_sub_ps(_mm512_loadu_ps(rows), p), d1 = _mm512_sub_ps(_mm512_loadu_ps(rows + 16), p);
+        __m512 d2 = _mm512_sub_ps(_mm512_loadu_ps(rows + 32), p), d3 = _mm512_sub_ps(_mm512_loadu_ps(rows + 48), p);
+        s0 = _mm512_fmadd_ps(d0, d0, s0);
+        s1 = _mm512_fmadd_ps(d1, d1, s1);
+        s2 = _mm512_fmadd_ps(d2, d2, s2);
+        s3 = _mm512_fmadd_ps(d3, d3, s3);
+    }
+    uint64_t h0 = _mm512_cmp_ps_mask(s0, border, _CMP_LE_OQ), h1 = _mm512_cmp_ps_mask(s1, border, _CMP_LE_OQ);
+    uint64_t h2 = _mm512_cmp_ps_mask(s2, border, _CMP_LE_OQ), h3 = _mm512_cmp_ps_mask(s3, border, _CMP_LE_OQ);
+    return h0 | h1 << 16 | h2 << 32 | h3 << 48;
+}
+#endif
+
+typedef uint64_t (*leaf_scanner)(const float *restrict point, const float *restrict leaf, size_t count, float limit);
+
+static leaf_scanner choose_scanner(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (tcsi_isa_current() == TCSI_ISA_AVX512) return scan_leaf_avx512;
+#endif
+    return scan_leaf_plain;
 }
 
 /* ---- creating ---- */
@@ -305,37 +344,119 @@ const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row)
 
 /* ---- searching ---- */
 
+typedef struct candidate {
+    double distance; /* squared */
+    uint32_t row;
+} candidate;
+
 typedef struct search {
     const tcsi_neighbours *index, *queries;
+    leaf_scanner scan_leaf;
     size_t k;
     double *distances; /* (Q,k): squared until the group is done */
     uint32_t *rows;
-    float *scratch; /* (threads,LEAF,C): the group's points as floats of the index */
+    float *scratch;   /* (threads,LEAF,C): the group's points as floats of the index */
+    candidate *found; /* (threads,LEAF,found_max) */
 } search;
 
-/* One query on its way: its list is sorted, worst last. */
+/* One query on its way.  Candidates gather unsorted; when there is no room left only the k nearest are kept, so that each
+ * costs a constant amount whatever k is. */
 typedef struct query {
     const double *values;
-    double *distances;
-    uint32_t *rows;
+    candidate *found; /* room for found_max(k) */
+    size_t found_count;
     uint32_t self; /* own row number, or UINT32_MAX */
+    uint32_t row;
     float norm;
-    double worst;  /* squared k-th distance, infinite until k were found */
+    double worst;  /* squared k-th distance at the last tidying, infinite before */
 } query;
 
+static size_t found_max(size_t k)
+{
+    return 2 * k + 24;
+}
+
+static bool nearer(const candidate *a, const candidate *b)
+{
+    return a->distance < b->distance || (a->distance == b->distance && a->row < b->row);
+}
+
+static void sort_small(candidate *found, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        candidate kept = found[i];
+        size_t at = i;
+        for (; at > 0 && nearer(&kept, &found[at - 1]); at--) found[at] = found[at - 1];
+        found[at] = kept;
+    }
+}
+
+static void exchange(candidate *a, candidate *b)
+{
+    candidate kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+/* Splits found into those nearer than a pivot, the pivot's place, and the rest.  No two candidates are equal. */
+static size_t split_found(candidate *found, size_t count)
+{
+    candidate *middle = &found[count / 2], *last = &found[count - 1];
+    if (nearer(last, found)) exchange(last, found);
+    if (nearer(middle, found)) exchange(middle, found);
+    if (nearer(last, middle)) exchange(last, middle);
+    candidate pivot = *middle;
+    exchange(middle, last);
+    size_t place = 0;
+    for (size_t i = 0; i + 1 < count; i++)
+        if (nearer(&found[i], &pivot)) exchange(&found[i], &found[place++]);
+    exchange(last, &found[place]);
+    return place;
+}
+
+/* Afterwards the first k are the nearest k, in any order; k < count. */
+static void select_nearest(candidate *found, size_t count, size_t k)
+{
+    while (count > 12) {
+        size_t place = split_found(found, count);
+        if (place == k || place + 1 == k) return;
+        if (place > k) count = place;
+        else {
+            found += place + 1;
+            count -= place + 1;
+            k -= place + 1;
+        }
+    }
+    sort_small(found, count);
+}
+
+/* Depth is logarithmic in practice and k at worst. */
+static void sort_found(candidate *found, size_t count)
+{
+    while (count > 12) {
+        size_t place = split_found(found, count);
+        sort_found(found, place);
+        found += place + 1;
+        count -= place + 1;
+    }
+    sort_small(found, count);
+}
+
+static void tidy(query *q, size_t k)
+{
+    if (q->found_count <= k) return;
+    select_nearest(q->found, q->found_count, k);
+    q->found_count = k;
+    q->worst = 0;
+    for (size_t i = 0; i < k; i++) q->worst = q->found[i].distance > q->worst ? q->found[i].distance : q->worst;
+}
+
+/* A row as far as the worst may still come in for its lower number: only farther ones are turned away. */
 static void insert(query *q, size_t k, double distance, uint32_t row)
 {
     if (distance > q->worst || row == q->self) return;
-    if (distance == q->worst && row > q->rows[k - 1]) return;
-    size_t at = k - 1;
-    while (at > 0 && (q->distances[at - 1] > distance || (q->distances[at - 1] == distance && q->rows[at - 1] > row))) {
-        q->distances[at] = q->distances[at - 1];
-        q->rows[at] = q->rows[at - 1];
-        at--;
-    }
-    q->distances[at] = distance;
-    q->rows[at] = row;
-    q->worst = q->distances[k - 1];
+    q->found[q->found_count++] = (candidate){ distance, row };
+    if (q->found_count == found_max(k)) tidy(q, k);
 }
 
 /* Largest float distance that the bound in the header leaves possible for a row within worst. */
@@ -348,20 +469,29 @@ static float float_limit(const tcsi_neighbours *index, const query *q, float lea
     return (float)fmin(bound * bound * (1 + 4 * u) + 1.2e-37 * n, 3e38);
 }
 
+static size_t lowest_bit(uint64_t bits)
+{
+#if defined(__GNUC__)
+    return (size_t)__builtin_ctzll(bits);
+#else
+    size_t at = 0;
+    while (!(bits >> at & 1)) at++;
+    return at;
+#endif
+}
+
 static void scan(const search *s, query *q, const float *point, uint32_t leaf, uint32_t count)
 {
     const tcsi_neighbours *index = s->index;
     size_t channels = index->channel_count;
-    _Alignas(64) float near[LEAF];
-    float limit = float_limit(index, q, index->leaf_norms[leaf]);
-    if (!scan_leaf(point, index->floats + leaf * channels * LEAF, channels, limit, near)) return;
-    for (uint32_t j = 0; j < count; j++) {
-        if (near[j] > limit) continue;
-        size_t at = (size_t)leaf * LEAF + j;
-        double before = q->worst;
+    const float *rows = index->floats + leaf * channels * LEAF;
+    uint64_t hits = s->scan_leaf(point, rows, channels, float_limit(index, q, index->leaf_norms[leaf]));
+    if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
+    for (; hits; hits &= hits - 1) {
+        size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
         insert(q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
-        if (q->worst < before) limit = float_limit(index, q, index->leaf_norms[leaf]);
     }
+    if (q->worst == INFINITY) tidy(q, s->k); /* a first bound, as soon as there is one */
 }
 
 typedef struct group {
@@ -376,7 +506,7 @@ static void scan_group(const search *s, group *g, const node *leaf, const double
     size_t channels = s->index->channel_count;
     for (size_t i = 0; i < g->count; i++) {
         query *q = &g->queries[i];
-        if (point_box2(q->values, box, box + channels, channels) * (1 - 1e-9) > q->worst) continue;
+        if (channels <= BOX_CHANNELS_MAX && point_box2(q->values, box, box + channels, channels) * (1 - 1e-9) > q->worst) continue;
         scan(s, q, g->points + i * channels, leaf->begin / LEAF, leaf->end - leaf->begin);
     }
 }
@@ -435,31 +565,39 @@ static void search_group(void *context, size_t leaf, size_t worker)
     for (size_t i = 0; i < g.count; i++) {
         size_t at = own->begin + i, row = from->order[at];
         query *q = &g.queries[i];
-        *q = (query){ .values = from->values + at * channels, .distances = s->distances + row * k, .rows = s->rows + row * k,
-                      .self = from == s->index ? (uint32_t)row : UINT32_MAX, .worst = INFINITY };
+        *q = (query){ .values = from->values + at * channels, .found = s->found + (worker * LEAF + i) * found_max(k),
+                      .self = from == s->index ? (uint32_t)row : UINT32_MAX, .row = (uint32_t)row, .worst = INFINITY };
         q->norm = make_floats(s->index, q->values, g.points + i * channels, 1);
-        for (size_t j = 0; j < k; j++) {
-            q->distances[j] = INFINITY;
-            q->rows[j] = UINT32_MAX;
-        }
     }
     walk(s, &g);
-    for (size_t i = 0; i < g.count; i++)
-        for (size_t j = 0; j < k; j++) g.queries[i].distances[j] = sqrt(g.queries[i].distances[j]);
+    for (size_t i = 0; i < g.count; i++) {
+        query *q = &g.queries[i];
+        tidy(q, k);
+        TCS_ASSERT(q->found_count == k);
+        sort_found(q->found, k);
+        for (size_t j = 0; j < k; j++) {
+            s->distances[(size_t)q->row * k + j] = sqrt(q->found[j].distance);
+            s->rows[(size_t)q->row * k + j] = q->found[j].row;
+        }
+    }
 }
 
 tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
                                   double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
     TCS_ASSERT(k >= 1 && k + (queries == index) <= index->row_count && index->channel_count == queries->channel_count);
-    size_t size, leaf_count = (queries->row_count + LEAF - 1) / LEAF;
-    if (!tcsi_multiply(tcsi_pool_thread_count(pool) * LEAF, index->channel_count, &size)) return tcsi_fail_memory(err, "a group of rows");
-    float *scratch = TCSI_NEW_ARRAY(float, size);
-    if (!scratch) return tcsi_fail_memory(err, "a group of rows");
-    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows, .scratch = scratch };
-    tcsi_pool_run(pool, leaf_count, search_group, &s);
-    tcsi_free(scratch);
-    return TCS_OK;
+    size_t points, found, leaf_count = (queries->row_count + LEAF - 1) / LEAF, lanes = tcsi_pool_thread_count(pool) * LEAF;
+    if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, found_max(k), &found))
+        return tcsi_fail_memory(err, "a group of rows");
+    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows,
+                 .scan_leaf = choose_scanner() };
+    s.scratch = TCSI_NEW_ARRAY(float, points);
+    s.found = TCSI_NEW_ARRAY(candidate, found);
+    tcs_status status = s.scratch && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
+    if (status == TCS_OK) tcsi_pool_run(pool, leaf_count, search_group, &s);
+    tcsi_free(s.scratch);
+    tcsi_free(s.found);
+    return status;
 }
 
 /* ---- densities ---- */
@@ -519,7 +657,8 @@ size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count)
     return tcsi_size_sum(tcsi_size_sum(values, boxes), tcsi_size_sum(tcsi_size_product(rows, 24), 512));
 }
 
-size_t tcsi_neighbours_search_size(size_t channel_count, size_t thread_count)
+size_t tcsi_neighbours_search_size(size_t channel_count, size_t k, size_t thread_count)
 {
-    return tcsi_size_product(tcsi_size_product(thread_count, channel_count), LEAF * sizeof(float));
+    size_t query_size = tcsi_size_sum(tcsi_size_product(channel_count, sizeof(float)), found_max(k) * sizeof(candidate));
+    return tcsi_size_product(thread_count * LEAF, query_size);
 }

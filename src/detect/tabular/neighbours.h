@@ -1,9 +1,9 @@
 /* detect/tabular/neighbours.h -- the exact k nearest rows (Euclidean), for few channels and for many.
  *
  * One index for all dimensions: a balanced kd-tree whose leaves hold 64 rows.  Queries are taken leaf by leaf too, so that
- * a whole group walks the tree together and every loop over a leaf is a vector loop.
+ * a whole group walks the tree together and every comparison with a leaf is a vector loop.
  *   1. A subtree is skipped when its box is farther from the group's box than the worst k-th distance in the group.
- *   2. A leaf is skipped for one query when the leaf's box is farther than its k-th distance.
+ *   2. In up to 12 channels a leaf is skipped for one query when the leaf's box is farther than its k-th distance.
  *   3. Otherwise the query is compared with all 64 rows in single precision.  A row whose distance cannot be below the
  *      k-th one, rounding errors included, is done with; the few others are computed in double precision.
  * The bound of step 3: with u = 2^-24, |q|, |r| norms after centring and scaling, the float distance f of n channels
@@ -50,6 +50,6 @@ void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi
 
 /* Bytes that an index of this size holds, creating included; and what a search adds. */
 size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count);
-size_t tcsi_neighbours_search_size(size_t channel_count, size_t thread_count);
+size_t tcsi_neighbours_search_size(size_t channel_count, size_t k, size_t thread_count);
 
 #endif
