@@ -18,6 +18,7 @@ enum {
     LEAF = 64,     /* rows in a leaf: 4 vectors of 16 floats */
     LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
     BOX_CHANNELS_MAX = 12, /* beyond, a query's own box test costs more than it saves */
+    SORTED_MAX = 32,       /* longest list of neighbours that is kept sorted all the time */
     STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
 };
 
@@ -31,8 +32,8 @@ struct tcsi_neighbours {
     uint32_t *order;   /* (R): tree order -> row number */
     uint32_t *place;   /* (R): row number -> tree order */
     double *values;    /* (R,C) in tree order */
-    float *floats;     /* (leaves,C,LEAF) centred and scaled; unused lanes are far away */
-    float *norms;      /* (R) of the floats, rounded up */
+    float *floats;     /* (leaves,C,LEAF) centred and scaled; 0 in unused lanes */
+    float *halves;     /* (leaves,LEAF): half the squared norm of the floats */
     float *leaf_norms; /* (leaves): the largest of them */
     double *boxes;     /* (nodes,2,C): lowest and highest */
     double *centres;   /* (C) */
@@ -121,35 +122,68 @@ static uint64_t scan_leaf_plain(const float *restrict point, const float *restri
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
-/* The same with fused multiply-add.  The bits of the float distances differ, the result does not: see the header. */
+/* The same with fused multiply-add, which rounds differently; the bound covers it.  Two channels a turn: eight sums that do
+ * not wait for each other. */
 __attribute__((target("avx512f")))
 static uint64_t scan_leaf_avx512(const float *restrict point, const float *restrict leaf, size_t count, float limit)
 {
-    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0, border = _mm512_set1_ps(limit);
-    for (size_t c = 0; c < count; c++) {
-        const float *rows = leaf + c * LEAF;
-        __m512 p = _mm512_set1_ps(point[c]);
-        __m512 d0 = _mm512_sub_ps(_mm512_loadu_ps(rows), p), d1 = _mm512_sub_ps(_mm512_loadu_ps(rows + 16), p);
-        __m512 d2 = _mm512_sub_ps(_mm512_loadu_ps(rows + 32), p), d3 = _mm512_sub_ps(_mm512_loadu_ps(rows + 48), p);
-        s0 = _mm512_fmadd_ps(d0, d0, s0);
-        s1 = _mm512_fmadd_ps(d1, d1, s1);
-        s2 = _mm512_fmadd_ps(d2, d2, s2);
-        s3 = _mm512_fmadd_ps(d3, d3, s3);
+    __m512 s[8], border = _mm512_set1_ps(limit);
+    for (int v = 0; v < 8; v++) s[v] = _mm512_setzero_ps();
+    size_t c = 0;
+    for (; c + 2 <= count; c += 2)
+#pragma GCC unroll 8
+        for (int v = 0; v < 8; v++) {
+            __m512 d = _mm512_sub_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c + (v >= 4)]));
+            s[v] = _mm512_fmadd_ps(d, d, s[v]);
+        }
+    for (int v = 0; v < 4 && c < count; v++) {
+        __m512 d = _mm512_sub_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c]));
+        s[v] = _mm512_fmadd_ps(d, d, s[v]);
     }
-    uint64_t h0 = _mm512_cmp_ps_mask(s0, border, _CMP_LE_OQ), h1 = _mm512_cmp_ps_mask(s1, border, _CMP_LE_OQ);
-    uint64_t h2 = _mm512_cmp_ps_mask(s2, border, _CMP_LE_OQ), h3 = _mm512_cmp_ps_mask(s3, border, _CMP_LE_OQ);
-    return h0 | h1 << 16 | h2 << 32 | h3 << 48;
+    uint64_t hits = 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++)
+        hits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_add_ps(s[v], s[v + 4]), border, _CMP_LE_OQ) << (16 * v);
+    return hits;
+}
+
+/* Rows with |r|^2 / 2 - q.r <= limit, at one multiply-add a value instead of two operations. */
+__attribute__((target("avx512f")))
+static uint64_t scan_products_avx512(const float *restrict point, const float *restrict leaf, const float *restrict halves, size_t count,
+                                     float limit)
+{
+    __m512 s[8], border = _mm512_set1_ps(limit);
+    for (int v = 0; v < 4; v++) s[v] = _mm512_loadu_ps(halves + 16 * v);
+    for (int v = 4; v < 8; v++) s[v] = _mm512_setzero_ps();
+    size_t c = 0;
+    for (; c + 2 <= count; c += 2)
+#pragma GCC unroll 8
+        for (int v = 0; v < 8; v++)
+            s[v] = _mm512_fnmadd_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c + (v >= 4)]), s[v]);
+    for (int v = 0; v < 4 && c < count; v++)
+        s[v] = _mm512_fnmadd_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c]), s[v]);
+    uint64_t hits = 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++)
+        hits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_add_ps(s[v], s[v + 4]), border, _CMP_LE_OQ) << (16 * v);
+    return hits;
 }
 #endif
 
 typedef uint64_t (*leaf_scanner)(const float *restrict point, const float *restrict leaf, size_t count, float limit);
 
-static leaf_scanner choose_scanner(void)
+typedef uint64_t (*product_scanner)(const float *restrict point, const float *restrict leaf, const float *restrict halves, size_t count,
+                                    float limit);
+
+static void choose_scanners(leaf_scanner *ret_leaf, product_scanner *ret_products)
 {
+    *ret_leaf = scan_leaf_plain;
+    *ret_products = NULL; /* without multiply-add the product form saves too little */
 #if defined(__x86_64__) && defined(__GNUC__)
-    if (tcsi_isa_current() == TCSI_ISA_AVX512) return scan_leaf_avx512;
+    if (tcsi_isa_current() != TCSI_ISA_AVX512) return;
+    *ret_leaf = scan_leaf_avx512;
+    *ret_products = scan_products_avx512;
 #endif
-    return scan_leaf_plain;
 }
 
 /* ---- creating ---- */
@@ -236,16 +270,23 @@ static void choose_scale(tcsi_neighbours *index)
     index->scale = largest > 1e-300 ? ldexp(1.0, -exponent) : 1.0;
 }
 
-/* One row of from as floats in the frame of reference of index; returns a bound of its norm. */
-static float make_floats(const tcsi_neighbours *index, const double *row, float *ret_floats, size_t step)
+/* One row as floats in the frame of reference of index; returns the sum of the floats' squares. */
+static double make_floats(const tcsi_neighbours *index, const double *row, float *ret_floats, size_t step)
 {
     double squares = 0;
     for (size_t c = 0; c < index->channel_count; c++) {
         double value = (row[c] - index->centres[c]) * index->scale;
-        squares += value * value;
-        ret_floats[c * step] = (float)fmin(fmax(value, -1e15), 1e15);
+        float kept = (float)(value < -1e15 ? -1e15 : value > 1e15 ? 1e15 : value);
+        squares += (double)kept * (double)kept;
+        ret_floats[c * step] = kept;
     }
-    return (float)fmin(sqrt(squares) * 1.000001, 1e30) + FLT_MIN;
+    return squares;
+}
+
+/* No smaller than the norm before rounding to floats. */
+static double norm_of(double squares)
+{
+    return sqrt(squares) * (1 + 1e-6) + 1e-37;
 }
 
 static void fill_floats(tcsi_neighbours *index)
@@ -257,10 +298,13 @@ static void fill_floats(tcsi_neighbours *index)
         for (size_t j = 0; j < LEAF; j++) {
             size_t at = leaf * LEAF + j;
             if (at < index->row_count) {
-                index->norms[at] = make_floats(index, index->values + at * count, block + j, LEAF);
-                index->leaf_norms[leaf] = fmaxf(index->leaf_norms[leaf], index->norms[at]);
-            } else
-                for (size_t c = 0; c < count; c++) block[c * LEAF + j] = 1e30f; /* its square is infinite */
+                double squares = make_floats(index, index->values + at * count, block + j, LEAF);
+                index->halves[at] = (float)(0.5 * squares);
+                index->leaf_norms[leaf] = fmaxf(index->leaf_norms[leaf], (float)(norm_of(squares) * (1 + 1e-6)));
+            } else {
+                for (size_t c = 0; c < count; c++) block[c * LEAF + j] = 0; /* hits there are masked away */
+                index->halves[at] = 0;
+            }
         }
     }
 }
@@ -275,14 +319,14 @@ static tcs_status allocate(tcsi_neighbours *index, builder *b, tcs_error *err)
     index->place = TCSI_NEW_ARRAY(uint32_t, rows);
     index->values = TCSI_NEW_ARRAY(double, cells);
     index->floats = TCSI_NEW_ARRAY(float, padded);
-    index->norms = TCSI_NEW_ARRAY(float, rows);
+    index->halves = TCSI_NEW_ARRAY(float, leaves * LEAF);
     index->leaf_norms = TCSI_NEW_ARRAY(float, leaves);
     index->boxes = TCSI_NEW_ARRAY(double, boxes);
     index->centres = TCSI_NEW_ARRAY(double, channels);
     index->nodes = TCSI_NEW_ARRAY(node, leaves * 2);
     index->leaf_nodes = TCSI_NEW_ARRAY(uint32_t, leaves);
     b->keys = TCSI_NEW_ARRAY(double, rows);
-    bool ok = index->order && index->place && index->values && index->floats && index->norms && index->leaf_norms && index->boxes
+    bool ok = index->order && index->place && index->values && index->floats && index->halves && index->leaf_norms && index->boxes
               && index->centres && index->nodes && index->leaf_nodes && b->keys;
     return ok ? TCS_OK : tcsi_fail_memory(err, "the index of nearest neighbours");
 }
@@ -322,7 +366,7 @@ void tcsi_neighbours_destroy(tcsi_neighbours *index)
     tcsi_free(index->place);
     tcsi_free(index->values);
     tcsi_free(index->floats);
-    tcsi_free(index->norms);
+    tcsi_free(index->halves);
     tcsi_free(index->leaf_norms);
     tcsi_free(index->boxes);
     tcsi_free(index->centres);
@@ -352,6 +396,7 @@ typedef struct candidate {
 typedef struct search {
     const tcsi_neighbours *index, *queries;
     leaf_scanner scan_leaf;
+    product_scanner scan_products; /* may be NULL */
     size_t k;
     double *distances; /* (Q,k): squared until the group is done */
     uint32_t *rows;
@@ -367,13 +412,14 @@ typedef struct query {
     size_t found_count;
     uint32_t self; /* own row number, or UINT32_MAX */
     uint32_t row;
-    float norm;
-    double worst;  /* squared k-th distance at the last tidying, infinite before */
+    double norm, square; /* of the floats: a bound, and the sum itself */
+    double worst;        /* squared distance that the k-th cannot exceed, infinite until k were found */
+    double worst_scaled; /* its root in the floats' units */
 } query;
 
 static size_t found_max(size_t k)
 {
-    return 2 * k + 24;
+    return 2 * k;
 }
 
 static bool nearer(const candidate *a, const candidate *b)
@@ -442,31 +488,67 @@ static void sort_found(candidate *found, size_t count)
     sort_small(found, count);
 }
 
-static void tidy(query *q, size_t k)
+static void set_worst(query *q, double worst, double scale)
 {
-    if (q->found_count <= k) return;
-    select_nearest(q->found, q->found_count, k);
+    q->worst = worst;
+    q->worst_scaled = sqrt(worst) * scale;
+}
+
+static void tidy(query *q, size_t k, double scale)
+{
+    double worst = 0;
+    if (q->found_count < k || k <= SORTED_MAX) return;
+    if (q->found_count > k) select_nearest(q->found, q->found_count, k);
     q->found_count = k;
-    q->worst = 0;
-    for (size_t i = 0; i < k; i++) q->worst = q->found[i].distance > q->worst ? q->found[i].distance : q->worst;
+    for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
+    set_worst(q, worst, scale);
+}
+
+/* A short list is kept sorted instead: its worst is always known. */
+static void insert_sorted(query *q, size_t k, double scale, candidate new)
+{
+    candidate *found = q->found;
+    size_t at = q->found_count < k ? q->found_count++ : k - 1;
+    if (at == k - 1 && q->worst < INFINITY && nearer(&found[at], &new)) return;
+    for (; at > 0 && nearer(&new, &found[at - 1]); at--) found[at] = found[at - 1];
+    found[at] = new;
+    if (q->found_count == k) set_worst(q, found[k - 1].distance, scale);
 }
 
 /* A row as far as the worst may still come in for its lower number: only farther ones are turned away. */
-static void insert(query *q, size_t k, double distance, uint32_t row)
+static void insert(query *q, size_t k, double scale, double distance, uint32_t row)
 {
     if (distance > q->worst || row == q->self) return;
+    if (k <= SORTED_MAX) {
+        insert_sorted(q, k, scale, (candidate){ distance, row });
+        return;
+    }
     q->found[q->found_count++] = (candidate){ distance, row };
-    if (q->found_count == found_max(k)) tidy(q, k);
+    if (q->found_count == found_max(k)) tidy(q, k, scale);
 }
 
-/* Largest float distance that the bound in the header leaves possible for a row within worst. */
-static float float_limit(const tcsi_neighbours *index, const query *q, float leaf_norm)
+/* What a row's float result must not exceed, in either form of step 3. */
+typedef struct limits {
+    bool product; /* |r|^2 / 2 - q.r <= half is sharp enough; else sum of (r - q)^2 <= direct */
+    float direct, half;
+} limits;
+
+static float to_limit(double value)
 {
-    if (!(q->worst < DBL_MAX)) return INFINITY;
+    return value < 3e38 ? (float)value : 3e38f;
+}
+
+/* What the bounds in the header leave possible for a row within worst. */
+static limits limits_of(const tcsi_neighbours *index, const query *q, float leaf_norm)
+{
     const double u = 0x1p-24;
-    double n = (double)index->channel_count, distance = sqrt(q->worst) * index->scale;
-    double bound = (distance * (1 + 2 * u) + 1.001 * u * ((double)q->norm + (double)leaf_norm)) * (1 + (n + 4) * 1.1 * u);
-    return (float)fmin(bound * bound * (1 + 4 * u) + 1.2e-37 * n, 3e38);
+    if (!(q->worst < DBL_MAX)) return (limits){ .direct = INFINITY };
+    double n = (double)index->channel_count, norms = q->norm + (double)leaf_norm;
+    double reach = q->worst_scaled * (1 + 2 * u) + 1.001 * u * norms, error = (n + 8) * 1.1 * u * norms * norms;
+    double square = reach * reach, direct = square * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n;
+    bool product = error < 0.125 * square && norms < 1e10;
+    return (limits){ .product = product, .direct = to_limit(direct),
+                     .half = to_limit((square + error - q->square) * 0.5 + u * fabs(square - q->square) + 1.2e-37 * n) };
 }
 
 static size_t lowest_bit(uint64_t bits)
@@ -485,13 +567,15 @@ static void scan(const search *s, query *q, const float *point, uint32_t leaf, u
     const tcsi_neighbours *index = s->index;
     size_t channels = index->channel_count;
     const float *rows = index->floats + leaf * channels * LEAF;
-    uint64_t hits = s->scan_leaf(point, rows, channels, float_limit(index, q, index->leaf_norms[leaf]));
+    limits l = limits_of(index, q, index->leaf_norms[leaf]);
+    uint64_t hits = l.product && s->scan_products ? s->scan_products(point, rows, index->halves + (size_t)leaf * LEAF, channels, l.half)
+                                                  : s->scan_leaf(point, rows, channels, l.direct);
     if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
     for (; hits; hits &= hits - 1) {
         size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
-        insert(q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
+        insert(q, s->k, index->scale, distance2(q->values, index->values + at * channels, channels), index->order[at]);
     }
-    if (q->worst == INFINITY) tidy(q, s->k); /* a first bound, as soon as there is one */
+    if (!(q->worst < INFINITY)) tidy(q, s->k, index->scale); /* a first bound, as soon as there is one */
 }
 
 typedef struct group {
@@ -514,7 +598,7 @@ static void scan_group(const search *s, group *g, const node *leaf, const double
 static double group_worst(const group *g)
 {
     double worst = 0;
-    for (size_t i = 0; i < g->count; i++) worst = fmax(worst, g->queries[i].worst);
+    for (size_t i = 0; i < g->count; i++) worst = g->queries[i].worst > worst ? g->queries[i].worst : worst;
     return worst;
 }
 
@@ -566,13 +650,15 @@ static void search_group(void *context, size_t leaf, size_t worker)
         size_t at = own->begin + i, row = from->order[at];
         query *q = &g.queries[i];
         *q = (query){ .values = from->values + at * channels, .found = s->found + (worker * LEAF + i) * found_max(k),
-                      .self = from == s->index ? (uint32_t)row : UINT32_MAX, .row = (uint32_t)row, .worst = INFINITY };
-        q->norm = make_floats(s->index, q->values, g.points + i * channels, 1);
+                      .self = from == s->index ? (uint32_t)row : UINT32_MAX, .row = (uint32_t)row, .worst = INFINITY,
+                      .worst_scaled = INFINITY };
+        q->square = make_floats(s->index, q->values, g.points + i * channels, 1);
+        q->norm = norm_of(q->square);
     }
     walk(s, &g);
     for (size_t i = 0; i < g.count; i++) {
         query *q = &g.queries[i];
-        tidy(q, k);
+        tidy(q, k, s->index->scale);
         TCS_ASSERT(q->found_count == k);
         sort_found(q->found, k);
         for (size_t j = 0; j < k; j++) {
@@ -589,8 +675,8 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neigh
     size_t points, found, leaf_count = (queries->row_count + LEAF - 1) / LEAF, lanes = tcsi_pool_thread_count(pool) * LEAF;
     if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, found_max(k), &found))
         return tcsi_fail_memory(err, "a group of rows");
-    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows,
-                 .scan_leaf = choose_scanner() };
+    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows };
+    choose_scanners(&s.scan_leaf, &s.scan_products);
     s.scratch = TCSI_NEW_ARRAY(float, points);
     s.found = TCSI_NEW_ARRAY(candidate, found);
     tcs_status status = s.scratch && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");

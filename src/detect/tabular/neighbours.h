@@ -8,6 +8,8 @@
  *      k-th one, rounding errors included, is done with; the few others are computed in double precision.
  * The bound of step 3: with u = 2^-24, |q|, |r| norms after centring and scaling, the float distance f of n channels
  * and the true one d satisfy  sqrt(f) <= (d (1 + u) + u (|q| + |r|)) (1 + (n + 4) u),  hence only rows within it count.
+ * Where |q| + |r| is not much larger than d the product form |r|^2 / 2 - q.r is used, at half the cost; its error is at most
+ * (n + 8) u (|q| + |r|)^2 more.
  * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  The result is the
  * same bits whatever the order of visits: distances are doubles summed in one order, ties go to the lower row number.
  * Sources: J. L. Bentley, "Multidimensional binary search trees used for associative searching", CACM 18(9), 1975;
