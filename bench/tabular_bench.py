@@ -7,7 +7,8 @@ Needs numpy, scikit-learn and pyod (the project itself needs none of them).
 
 Speed: rows a second of processor time, one thread each, ours and theirs in turn, medians of the repeats.  The isolation forest
 is timed scoring only, after fitting on the same rows; LOF and kNN from the matrix to every row's score.  Both sides must give
-the same scores (LOF and kNN to 1e-9, the random forests a rank correlation above 0.9), else the exit status is 1.
+the same scores (LOF and kNN to 1e-9, the random forests' rank
+correlation at most 0.1 below that of two of theirs), else the exit status is 1.
 
 Quality: every .npz with X and y (ADBench's layout), at most --rows-max rows drawn with a fixed seed and the same for everybody;
 mean area under the ROC and the precision-recall curve (average precision).  PyOD at its defaults, on the values as they are and
@@ -58,7 +59,9 @@ def speed_cases(x):
 
     forest = IsolationForest(random_state=0).fit(x)
     close = lambda a, b: np.allclose(a, b, rtol=1e-9, atol=1e-9)
-    alike = lambda a, b: spearmanr(a, b).statistic > 0.9
+    other = -IsolationForest(random_state=1).fit(x).score_samples(x)
+    # Two random forests rank rows alike only so far: ours must agree with theirs about as well as theirs with itself.
+    alike = lambda a, b: spearmanr(a, b).statistic > spearmanr(other, b).statistic - 0.1
     yield "isolation_forest", ["isolation_forest", "fit"], lambda: -forest.score_samples(x), "scikit-learn", alike
     yield "lof", ["lof", "standardize=0"], lambda: -LocalOutlierFactor(20).fit(x).negative_outlier_factor_, "scikit-learn", close
     yield "knn", ["knn", "standardize=0"], lambda: KNN(n_neighbors=5).fit(x).decision_scores_, "PyOD", close
@@ -79,7 +82,7 @@ def measure_speed(build, repeats):
             same = bool(agree(scores, expected))
             a, b = count / np.median(mine), count / np.median(theirs)
             rows.append({"name": f"{name} {count} x {channels}", "unit": "rows/s", "ours": round(a), "peer": round(b), "peer_name": peer_name,
-                         "ratio": round(a / b, 2), "target": 5, "ok": a / b >= 5, "same": same})
+                         "ratio": round(a / b, 2), "target": 5, "ok": bool(a / b >= 5), "same": same})
             print(f"{name:18s} {count:6d} x {channels:3d} {a:12,.0f} rows/s  {peer_name:13s}{b:12,.0f}  ratio {a / b:6.2f}"
                   f"  {'same' if same else 'DIFFERENT'}", flush=True)
     x = rng.normal(size=(100000, 10))

@@ -34,7 +34,8 @@ struct tcsi_neighbours {
     double *values;    /* (R,C) in tree order */
     float *floats;     /* (leaves,C,LEAF) centred and scaled; 0 in unused lanes */
     float *halves;     /* (leaves,LEAF): half the squared norm of the floats */
-    float *leaf_norms; /* (leaves): the largest of them */
+    float *leaf_norms; /* (leaves): a bound of the norms of their floats */
+    float norm_max;    /* the largest of them */
     double *boxes;     /* (nodes,2,C): lowest and highest */
     double *centres;   /* (C) */
     double scale;      /* a power of two */
@@ -306,6 +307,7 @@ static void fill_floats(tcsi_neighbours *index)
                 index->halves[at] = 0;
             }
         }
+        index->norm_max = fmaxf(index->norm_max, index->leaf_norms[leaf]);
     }
 }
 
@@ -404,6 +406,12 @@ typedef struct search {
     candidate *found; /* (threads,LEAF,found_max) */
 } search;
 
+/* What a row's float result must not exceed, in either form of step 3. */
+typedef struct limits {
+    bool product; /* |r|^2 / 2 - q.r <= half is sharp enough; else sum of (r - q)^2 <= direct */
+    float direct, half;
+} limits;
+
 /* One query on its way.  Candidates gather unsorted; when there is no room left only the k nearest are kept, so that each
  * costs a constant amount whatever k is. */
 typedef struct query {
@@ -415,6 +423,7 @@ typedef struct query {
     double norm, square; /* of the floats: a bound, and the sum itself */
     double worst;        /* squared distance that the k-th cannot exceed, infinite until k were found */
     double worst_scaled; /* its root in the floats' units */
+    limits usual;        /* of any leaf, while worst stays; used when sharp enough */
 } query;
 
 static size_t found_max(size_t k)
@@ -488,51 +497,6 @@ static void sort_found(candidate *found, size_t count)
     sort_small(found, count);
 }
 
-static void set_worst(query *q, double worst, double scale)
-{
-    q->worst = worst;
-    q->worst_scaled = sqrt(worst) * scale;
-}
-
-static void tidy(query *q, size_t k, double scale)
-{
-    double worst = 0;
-    if (q->found_count < k || k <= SORTED_MAX) return;
-    if (q->found_count > k) select_nearest(q->found, q->found_count, k);
-    q->found_count = k;
-    for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
-    set_worst(q, worst, scale);
-}
-
-/* A short list is kept sorted instead: its worst is always known. */
-static void insert_sorted(query *q, size_t k, double scale, candidate new)
-{
-    candidate *found = q->found;
-    size_t at = q->found_count < k ? q->found_count++ : k - 1;
-    if (at == k - 1 && q->worst < INFINITY && nearer(&found[at], &new)) return;
-    for (; at > 0 && nearer(&new, &found[at - 1]); at--) found[at] = found[at - 1];
-    found[at] = new;
-    if (q->found_count == k) set_worst(q, found[k - 1].distance, scale);
-}
-
-/* A row as far as the worst may still come in for its lower number: only farther ones are turned away. */
-static void insert(query *q, size_t k, double scale, double distance, uint32_t row)
-{
-    if (distance > q->worst || row == q->self) return;
-    if (k <= SORTED_MAX) {
-        insert_sorted(q, k, scale, (candidate){ distance, row });
-        return;
-    }
-    q->found[q->found_count++] = (candidate){ distance, row };
-    if (q->found_count == found_max(k)) tidy(q, k, scale);
-}
-
-/* What a row's float result must not exceed, in either form of step 3. */
-typedef struct limits {
-    bool product; /* |r|^2 / 2 - q.r <= half is sharp enough; else sum of (r - q)^2 <= direct */
-    float direct, half;
-} limits;
-
 static float to_limit(double value)
 {
     return value < 3e38 ? (float)value : 3e38f;
@@ -551,6 +515,46 @@ static limits limits_of(const tcsi_neighbours *index, const query *q, float leaf
                      .half = to_limit((square + error - q->square) * 0.5 + u * fabs(square - q->square) + 1.2e-37 * n) };
 }
 
+static void set_worst(const tcsi_neighbours *index, query *q, double worst)
+{
+    q->worst = worst;
+    q->worst_scaled = sqrt(worst) * index->scale;
+    q->usual = limits_of(index, q, index->norm_max);
+}
+
+static void tidy(const tcsi_neighbours *index, query *q, size_t k)
+{
+    double worst = 0;
+    if (q->found_count < k || k <= SORTED_MAX) return;
+    if (q->found_count > k) select_nearest(q->found, q->found_count, k);
+    q->found_count = k;
+    for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
+    set_worst(index, q, worst);
+}
+
+/* A short list is kept sorted instead: its worst is always known. */
+static void insert_sorted(const tcsi_neighbours *index, query *q, size_t k, candidate new)
+{
+    candidate *found = q->found;
+    size_t at = q->found_count < k ? q->found_count++ : k - 1;
+    if (at == k - 1 && q->worst < INFINITY && nearer(&found[at], &new)) return;
+    for (; at > 0 && nearer(&new, &found[at - 1]); at--) found[at] = found[at - 1];
+    found[at] = new;
+    if (q->found_count == k) set_worst(index, q, found[k - 1].distance);
+}
+
+/* A row as far as the worst may still come in for its lower number: only farther ones are turned away. */
+static void insert(const tcsi_neighbours *index, query *q, size_t k, double distance, uint32_t row)
+{
+    if (distance > q->worst || row == q->self) return;
+    if (k <= SORTED_MAX) {
+        insert_sorted(index, q, k, (candidate){ distance, row });
+        return;
+    }
+    q->found[q->found_count++] = (candidate){ distance, row };
+    if (q->found_count == found_max(k)) tidy(index, q, k);
+}
+
 static size_t lowest_bit(uint64_t bits)
 {
 #if defined(__GNUC__)
@@ -567,15 +571,15 @@ static void scan(const search *s, query *q, const float *point, uint32_t leaf, u
     const tcsi_neighbours *index = s->index;
     size_t channels = index->channel_count;
     const float *rows = index->floats + leaf * channels * LEAF;
-    limits l = limits_of(index, q, index->leaf_norms[leaf]);
+    limits l = q->usual.product ? q->usual : limits_of(index, q, index->leaf_norms[leaf]);
     uint64_t hits = l.product && s->scan_products ? s->scan_products(point, rows, index->halves + (size_t)leaf * LEAF, channels, l.half)
                                                   : s->scan_leaf(point, rows, channels, l.direct);
     if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
     for (; hits; hits &= hits - 1) {
         size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
-        insert(q, s->k, index->scale, distance2(q->values, index->values + at * channels, channels), index->order[at]);
+        insert(index, q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
     }
-    if (!(q->worst < INFINITY)) tidy(q, s->k, index->scale); /* a first bound, as soon as there is one */
+    if (!(q->worst < INFINITY)) tidy(index, q, s->k); /* a first bound, as soon as there is one */
 }
 
 typedef struct group {
@@ -658,7 +662,7 @@ static void search_group(void *context, size_t leaf, size_t worker)
     walk(s, &g);
     for (size_t i = 0; i < g.count; i++) {
         query *q = &g.queries[i];
-        tidy(q, k, s->index->scale);
+        tidy(s->index, q, k);
         TCS_ASSERT(q->found_count == k);
         sort_found(q->found, k);
         for (size_t j = 0; j < k; j++) {
