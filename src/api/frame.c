@@ -21,6 +21,16 @@ tcs_status tcs_frame_create(size_t channel_count, const char *const *names, bool
     return TCS_OK;
 }
 
+tcs_status tcsi_api_note(tcs_frame *frame, const char *text, tcs_error *err)
+{
+    if (frame->note_count == TCSI_NOTE_COUNT_MAX || !*text) return TCS_OK;
+    if (!frame->notes && !(frame->notes = TCSI_NEW_ZEROS(char *, TCSI_NOTE_COUNT_MAX))) return tcsi_fail_memory(err, "notes");
+    char *copy = tcsi_strdup(text);
+    if (!copy) return tcsi_fail_memory(err, "notes");
+    frame->notes[frame->note_count++] = copy;
+    return TCS_OK;
+}
+
 tcs_status tcs_frame_append(tcs_frame *frame, const double *values, int64_t time_ns, int label, tcs_error *err)
 {
     if (!frame || !values) return tcsi_fail(err, TCS_E_INVALID, "tcs_frame_append needs a frame and values");

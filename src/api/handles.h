@@ -13,6 +13,10 @@ struct tcs_frame {
     size_t note_count;
 };
 
+/* Keeps a copy of text as a note; beyond TCSI_NOTE_COUNT_MAX notes, and for an empty text, nothing.  E_MEMORY. */
+enum { TCSI_NOTE_COUNT_MAX = 64 };
+tcs_status tcsi_api_note(tcs_frame *frame, const char *text, tcs_error *err) TCS_WARN_UNUSED;
+
 struct tcs_result {
     const tcs_frame *frame;    /* borrowed */
     tcsi_detection *detection;

@@ -12,19 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COLUMN_COUNT_MAX = 4096, NOTE_COUNT_MAX = 64 };
+enum { COLUMN_COUNT_MAX = 4096 };
 
 /* ---- notes ---- */
-
-static tcs_status add_note(tcs_frame *frame, const char *text, size_t length, tcs_error *err)
-{
-    if (frame->note_count == NOTE_COUNT_MAX || length == 0) return TCS_OK;
-    if (!frame->notes && !(frame->notes = TCSI_NEW_ZEROS(char *, NOTE_COUNT_MAX))) return tcsi_fail_memory(err, "notes");
-    char *copy = tcsi_strndup(text, length);
-    if (!copy) return tcsi_fail_memory(err, "notes");
-    frame->notes[frame->note_count++] = copy;
-    return TCS_OK;
-}
 
 static tcs_status note(tcs_frame *frame, tcs_error *err, const char *format, ...) TCS_PRINTF(3, 4);
 static tcs_status note(tcs_frame *frame, tcs_error *err, const char *format, ...)
@@ -34,7 +24,7 @@ static tcs_status note(tcs_frame *frame, tcs_error *err, const char *format, ...
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return add_note(frame, text, strlen(text), err);
+    return tcsi_api_note(frame, text, err);
 }
 
 static tcs_status note_lines(tcs_frame *frame, const tcsi_read_report *report, tcs_error *err)
@@ -44,7 +34,9 @@ static tcs_status note_lines(tcs_frame *frame, const tcsi_read_report *report, t
     tcs_status status = tcsi_read_report_print(report, &lines, err);
     for (const char *at = lines.data; status == TCS_OK && at && *at;) {
         size_t length = strcspn(at, "\n");
-        status = add_note(frame, at, length, err);
+        char *line = tcsi_strndup(at, length);
+        status = line ? tcsi_api_note(frame, line, err) : tcsi_fail_memory(err, "notes");
+        tcsi_free(line);
         at += length + (at[length] != 0);
     }
     tcsi_buffer_deinit(&lines);

@@ -4,20 +4,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/text.h"
+#include "io/write.h"
 #include "series/time.h"
 
 #include <string.h>
-
-static bool is_ndjson(const char *path)
-{
-    return tcsi_text_ends_with(path, ".ndjson") || tcsi_text_ends_with(path, ".jsonl");
-}
-
-static const char *state_name(tcs_score_state state)
-{
-    return state == TCS_SCORE_READY ? "ready" : state == TCS_SCORE_WARMUP ? "warmup" : "missing";
-}
 
 /* RFC 3339, or nothing without times. */
 static const char *time_text(const tcs_result *result, size_t row, char *buffer, size_t size)
@@ -27,35 +17,23 @@ static const char *time_text(const tcs_result *result, size_t row, char *buffer,
     return buffer;
 }
 
-static void write_score(const tcs_result *result, size_t row, bool as_json, FILE *stream)
-{
-    const tcsi_detection *detection = result->detection;
-    const tcs_score *score = &detection->scores[row];
-    char time[TCSI_TIME_TEXT_SIZE], value[TCSI_NUMBER_TEXT_SIZE] = "", p_value[TCSI_NUMBER_TEXT_SIZE] = "";
-    if (score->state == TCS_SCORE_READY) {
-        tcsi_number_format(score->value, value);
-        tcsi_number_format(score->p_value, p_value);
-    }
-    time_text(result, row, time, sizeof time);
-    if (!as_json) {
-        fprintf(stream, "%zu,%s,%s,%s,%s,%d\n", row, time, value, p_value, state_name(score->state), detection->decision.anomaly[row]);
-        return;
-    }
-    fprintf(stream, "{\"row\":%zu,\"time\":%s%s%s,\"score\":%s,\"p_value\":%s,\"state\":\"%s\",\"anomaly\":%d}\n", row, *time ? "\"" : "",
-            *time ? time : "null", *time ? "\"" : "", *value ? value : "null", *p_value ? p_value : "null", state_name(score->state),
-            detection->decision.anomaly[row]);
-}
-
 tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err)
 {
-    tcsi_file_writer writer;
-    tcs_status status = tcsi_file_writer_open(path, &writer, err);
+    const tcsi_detection *detection = result->detection;
+    const tcsi_frame *frame = detection->frame;
+    tcsi_scores_options options = { .ndjson = tcsi_scores_is_ndjson(path), .has_times = result->frame->has_real_times,
+                                    .has_labels = frame->labels };
+    tcsi_scores_writer *writer;
+    tcs_status status = tcsi_scores_open(path, &options, &writer, err);
     if (status != TCS_OK) return status;
-    bool as_json = is_ndjson(path);
-    if (!as_json) fprintf(writer.stream, "row,time,score,p_value,state,anomaly\n");
-    for (size_t row = 0; row < result->detection->frame->row_count && !ferror(writer.stream); row++)
-        write_score(result, row, as_json, writer.stream);
-    return tcsi_file_writer_commit(&writer, err);
+    for (size_t t = 0; t < frame->row_count && status == TCS_OK; t++) {
+        tcsi_scores_row row = { .row = t, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .score = detection->scores[t],
+                                .anomaly = detection->decision.anomaly[t], .label = frame->labels ? frame->labels[t] : 0 };
+        status = tcsi_scores_put(writer, &row, err);
+    }
+    if (status == TCS_OK) return tcsi_scores_commit(writer, err);
+    tcsi_scores_abort(writer);
+    return status;
 }
 
 /* A CSV field: quoted when it must be. */
@@ -133,7 +111,7 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     tcsi_file_writer writer;
     tcs_status status = tcsi_file_writer_open(path, &writer, err);
     if (status != TCS_OK) return status;
-    bool as_json = is_ndjson(path);
+    bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
                                "severity,score,p_value,expected_count,channels\n");
@@ -148,32 +126,7 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
 
 tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs_error *err)
 {
-    const tcsi_frame *inner = frame->frame;
-    tcsi_file_writer writer;
-    tcs_status status = tcsi_file_writer_open(path, &writer, err);
-    if (status != TCS_OK) return status;
-    if (frame->has_real_times) fprintf(writer.stream, "timestamp");
-    for (size_t c = 0; c < inner->channel_count; c++) {
-        if (c > 0 || frame->has_real_times) fputc(',', writer.stream);
-        write_field(inner->channels[c].name, writer.stream);
-    }
-    fprintf(writer.stream, "%s\n", inner->labels ? ",label" : "");
-    for (size_t row = 0; row < inner->row_count && !ferror(writer.stream); row++) {
-        char text[TCSI_TIME_TEXT_SIZE];
-        if (frame->has_real_times) {
-            tcsi_time_format_iso(inner->times_ns[row], text, sizeof text);
-            fputs(text, writer.stream);
-        }
-        for (size_t c = 0; c < inner->channel_count; c++) {
-            double value = tcsi_frame_column(inner, c)[row];
-            text[0] = 0;
-            if (value == value) tcsi_number_format(value, text);
-            fprintf(writer.stream, "%s%s", c > 0 || frame->has_real_times ? "," : "", text);
-        }
-        if (inner->labels) fprintf(writer.stream, ",%d", inner->labels[row]);
-        fputc('\n', writer.stream);
-    }
-    return tcsi_file_writer_commit(&writer, err);
+    return tcsi_write_frame(path, frame->frame, err);
 }
 
 size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size)
