@@ -414,6 +414,48 @@ def rrcf():
     write("rrcf", a=x[:, 0], b=x[:, 1], mean=mean, error=error)
 
 
+def absence():
+    rng = np.random.default_rng(17)
+    n = 300
+    time = 1700000000 + np.cumsum(np.where(rng.random(n) < 0.05, 30, 10) + rng.integers(0, 3, n))
+    time[200:] += 900
+    a, b = np.round(rng.normal(0, 2, n)), rng.normal(0, 1, n)
+    b[100:130], a[220:250] = b[100], a[220]
+    b[150:170] = NAN
+    a[[20, 60, 61]] = NAN
+    b[60] = NAN
+    state = [dict(last=None, mean=None, dev=0.0, count=0, repeats=0.0, changes=0.0, run=0) for _ in range(2)]
+    out, seen = [], 0
+    for i in range(n):
+        if np.isnan(a[i]) and np.isnan(b[i]):
+            out.append(NAN)
+            continue
+        seen, score = seen + 1, 0.0
+        for s, v in zip(state, (a[i], b[i])):
+            wait = 0 if s["last"] is None else float(time[i] - s["last"][0]) * 1e9
+            if s["mean"] is not None:
+                spread = max(s["dev"], 0.25 * s["mean"])
+                score = max(score, np.log10(np.e) * (wait - s["mean"]) / spread)
+            if np.isnan(v):
+                continue
+            if s["last"] is not None:
+                if s["mean"] is None:
+                    s["mean"], s["count"] = wait, 1
+                else:
+                    s["count"] += 1
+                    w, d = max(0.01, 1 / s["count"]), min(wait - s["mean"], 5 * spread)
+                    s["mean"], s["dev"] = s["mean"] + w * d, s["dev"] + w * (abs(d) - s["dev"])
+                if v == s["last"][1]:
+                    s["run"] += 1
+                else:
+                    s["repeats"], s["changes"], s["run"] = s["repeats"] + s["run"], s["changes"] + 1, 0
+                r = s["repeats"] + s["run"] + 0.5
+                score = max(score, s["run"] * np.log10((r + s["changes"] + 0.5) / r))
+            s["last"] = (time[i], v)
+        out.append(score if seen > 30 else NAN)
+    write("absence", time_s=time.astype(float), a=a, b=b, score=out)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf, absence]:
         make()
