@@ -13,13 +13,15 @@
  *     nearly were.  Values enter with a delay, so that an event is not its own neighbour.
  *   - The gaps seen are kept as counts per octave below the largest.  Threshold, mean excess and mass of the top tail
  *     are read off the counts every REFRESH_ROWS rows and whenever a gap passes the threshold.
+ *   - A gap between two intervals, where values lie on both sides, counts INNER_GAP times: it is the rarer kind.  Beyond the
+ *     threshold the score grows as the logarithm, so that the size of one event says little about the next one's rank.
  *   - Forgetting: an interval's edges shrink by a trifle each time it is hit; intervals not hit for a while are dropped;
  *     counts are halved when they grow large; a recorded gap is limited, so that one event does not set the scale.
  *   - Windows are two alternating half-window blocks: their sums are started anew all the time and cannot drift.
  *   - Rows are taken as y = (x - origin) scale, with a power of two for scale, so that 1e-200 and 1e+30 look alike and
  *     floats suffice.  The origin moves when the mean is ORIGIN_RATIO deviations away from it, which also keeps the
  *     difference of squares in the variance good to 9 digits.
- * One alarm per rise: a score counts only when it is the highest of the last hold rows, else it is 0.
+ * One alarm per rise: a score counts only when it is the highest of the last hold rows by a margin, else it is 0.
  *
  * Finds: first-time values, levels and noise levels.  Misses: anything inside the range already seen.
  * Cost: O(1), no allocation, under 1 KiB a series.  SPDX-License-Identifier: Apache-2.0 */
@@ -30,19 +32,17 @@
 #include <string.h>
 
 enum {
-    INTERVAL_COUNT = 12,      /* occupied intervals kept per feature */
+    INTERVAL_COUNT = 8,       /* occupied intervals kept per feature */
     OCTAVE_COUNT = 16,        /* gap sizes told apart, in powers of two below the largest */
     DELAY_COUNT = 8,          /* slots a value waits in before it counts as seen */
-    VALUE_DELAY_COUNT = 4,    /* the same for the raw value */
+    VALUE_DELAY_COUNT = 3,    /* the same for the raw value */
     REFRESH_ROWS = 16,
     TAIL_COUNT_MIN = 10,      /* gaps in the tail at least, when there are twice as many */
     RECORDED_WEIGHT_MIN = 20, /* gaps known before one is judged */
     CLIP_WEIGHT_MIN = 1000,   /* gaps known before one is clipped on recording */
-    CLIP_EXCESSES = 32,       /* clipped at that many mean excesses beyond the threshold */
+    CLIP_EXCESSES = 64,       /* clipped at that many mean excesses beyond the threshold */
     HOUSE_ROWS = 64,
     ORIGIN_RATIO = 4096,
-    BLOCKS_PER_DEVIATION = 8, /* windows of the two derived features, in blocks */
-    BLOCKS_PER_MEAN = 4,
     DERIVED_QUIET_ROWS = 50,  /* rows after their own lag before derived features are compared */
     OCTAVE_NONE = -32768,
 };
@@ -51,11 +51,13 @@ static const float EMPTY = 1e38f;            /* lies above every value: the edge
 static const double SCALED_MAX = 1e30;
 static const float LOG10_E = 0.43429448f;
 static const float OCTAVE_CENTER = 1.44f;    /* mean of a gap within its octave, relative to its lower end */
+static const float INNER_GAP = 1.4f;         /* weight of a gap with values on both sides */
+static const float GROWTH = 4;               /* beyond the threshold: z becomes GROWTH ln(1 + z / GROWTH) */
 static const float DEVIATION_FLOOR = 1e-3f;  /* of the range seen, added to a deviation before its logarithm */
 
 typedef struct options {
-    size_t block_rows, warmup_count, quiet_count, hold_count, hold_divisor, gap_count_max, epoch_rows, epoch_age_max;
-    double tail, shrink, score_max, weight_deviation, weight_mean;
+    size_t deviation_rows, mean_rows, warmup_count, quiet_count, hold_count, hold_divisor, gap_count_max, epoch_rows, epoch_age_max;
+    double tail, shrink, score_max, rise, weight_deviation, weight_mean;
 } options;
 
 typedef struct feature {
@@ -99,14 +101,15 @@ static size_t intervals_below(const feature *f, float x)
     return (size_t)count;
 }
 
-/* Distance from x to the nearest value seen; 0 when nothing was seen. */
+/* Distance from x to the nearest value seen, more between two values than beyond all; 0 when nothing was seen. */
 static float gap_to(const feature *f, float x)
 {
     size_t i = intervals_below(f, x);
     float above = i < INTERVAL_COUNT ? f->low[i] - x : EMPTY;
     if (above <= 0 || f->interval_count == 0) return 0;
     float below = i > 0 ? x - f->high[i - 1] : EMPTY;
-    return below < above ? below : above;
+    float gap = below < above ? below : above;
+    return i > 0 && i < f->interval_count ? gap * INNER_GAP : gap;
 }
 
 static void interval_remove(feature *f, size_t at)
@@ -270,7 +273,7 @@ static float judge_gap(feature *f, float gap, const options *opt, float *ret_rec
     if (gap <= f->threshold) return gap > 0 ? f->tail_log * sqrtf(gap / f->threshold) : 0;
     if (f->weight >= CLIP_WEIGHT_MIN && f->slope < 1e25f)
         *ret_recorded = fminf(gap, f->threshold + CLIP_EXCESSES * LOG10_E / f->slope);
-    return fminf(f->tail_log + (gap - f->threshold) * f->slope, (float)opt->score_max);
+    return fminf(f->tail_log + GROWTH * log1pf((gap - f->threshold) * f->slope / GROWTH), (float)opt->score_max);
 }
 
 static float judge(value_gap *self, size_t which, float x, bool compare)
@@ -390,17 +393,17 @@ static float log_deviation(const value_gap *self, float y)
     return logf((float)deviation + DEVIATION_FLOOR * (high - low) + 1e-35f);
 }
 
-/* A derived feature over a window of `window` rows: judged every row, seen every half window.  Windows that are not full
+/* A derived feature over a window of two halves of half_rows rows: judged every row, seen every half window.  Windows that are not full
  * yet, and the time the waiting line takes, are not compared. */
-static float judge_derived(value_gap *self, size_t which, float x, size_t window, uint32_t *slot)
+static float judge_derived(value_gap *self, size_t which, float x, size_t half_rows, uint32_t *slot)
 {
-    float score = judge(self, which, x, self->seen_count >= DELAY_COUNT * window / 2 + DERIVED_QUIET_ROWS);
+    float score = judge(self, which, x, self->seen_count >= DELAY_COUNT * half_rows + DERIVED_QUIET_ROWS);
     if (*slot == 0) queue_value(&self->features[which], x, DELAY_COUNT, self->epoch, (float)self->options.shrink);
-    if (++*slot >= window / 2) *slot = 0;
+    if (++*slot >= half_rows) *slot = 0;
     return score;
 }
 
-/* The score where it is the highest of the last hold rows, else 0: one alarm per rise.  Peak and runner-up stand for
+/* The score where it tops the highest of the last hold rows by the factor rise, else 0: one alarm per rise.  Peak and runner-up stand for
  * the whole window: when the peak leaves, the highest since takes its place, and what was lower in between is forgotten. */
 static float once_per_rise(value_gap *self, float score)
 {
@@ -416,7 +419,7 @@ static float once_per_rise(value_gap *self, float score)
             self->peak_at = t;
         }
     }
-    bool rises = score > self->peak;
+    bool rises = score > self->peak * (float)self->options.rise;
     if (score >= self->peak) {
         self->peak = score;
         self->peak_at = self->runner_up_at = t;
@@ -430,15 +433,15 @@ static float once_per_rise(value_gap *self, float score)
 
 static float judge_row(value_gap *self, double x)
 {
-    size_t deviation_window = BLOCKS_PER_DEVIATION * self->options.block_rows, mean_window = BLOCKS_PER_MEAN * self->options.block_rows;
+    const size_t deviation_half = self->options.deviation_rows / 2, mean_half = self->options.mean_rows / 2;
     double y = scaled(self, x);
-    blocks_add(&self->deviation_blocks, y, (uint32_t)(deviation_window / 2));
-    blocks_add(&self->mean_blocks, y, (uint32_t)(mean_window / 2));
+    blocks_add(&self->deviation_blocks, y, (uint32_t)deviation_half);
+    blocks_add(&self->mean_blocks, y, (uint32_t)mean_half);
 
     float by_value = judge_value(self, (float)y);
     float deviation = log_deviation(self, (float)y), mean = (float)blocks_mean(&self->mean_blocks);
-    float by_deviation = judge_derived(self, FEATURE_DEVIATION, deviation, deviation_window, &self->deviation_slot);
-    float by_mean = judge_derived(self, FEATURE_MEAN, mean, mean_window, &self->mean_slot);
+    float by_deviation = judge_derived(self, FEATURE_DEVIATION, deviation, deviation_half, &self->deviation_slot);
+    float by_mean = judge_derived(self, FEATURE_MEAN, mean, mean_half, &self->mean_slot);
     return by_value + (float)self->options.weight_deviation * by_deviation + (float)self->options.weight_mean * by_mean;
 }
 
@@ -572,19 +575,21 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 #define REAL(name, standard, least, most, help) { #name, TCSI_PARAMETER_REAL, offsetof(options, name), standard, least, most, help }
 
 static const tcsi_parameter parameters[] = {
-    COUNT(block_rows, 4, 1, 1000000, "rows in a block; the windows are 8 blocks (deviation) and 4 blocks (mean)"),
+    COUNT(deviation_rows, 48, 2, 1000000, "rows in the window of the deviation, taken as two halves"),
+    COUNT(mean_rows, 16, 2, 1000000, "rows in the window of the mean, taken as two halves"),
     COUNT(warmup_count, 50, 1, 1e9, "rows before the first score"),
-    COUNT(quiet_count, 40, 0, 1e9, "rows before gaps of the value count"),
-    COUNT(hold_count, 250, 0, 1e9, "one alarm per rise: rows a score must top, at most; 0 = score every row"),
-    COUNT(hold_divisor, 20, 1, 1e9, "one alarm per rise: the same early on, as a part of the rows seen"),
+    COUNT(quiet_count, 60, 0, 1e9, "rows before gaps of the value count"),
+    COUNT(hold_count, 400, 0, 1e9, "one alarm per rise: rows a score must top, at most; 0 = score every row"),
+    COUNT(hold_divisor, 40, 1, 1e9, "one alarm per rise: the same early on, as a part of the rows seen"),
     COUNT(gap_count_max, 16384, 64, 1000000, "gaps remembered; beyond it all counts are halved"),
     COUNT(epoch_rows, 512, 64, 1e9, "rows in an epoch of forgetting"),
     COUNT(epoch_age_max, 16, 1, 250, "epochs after which values not seen again are forgotten"),
-    REAL(tail, 0.05, 1e-4, 0.5, "share of the gaps that the tail is fitted on"),
-    REAL(shrink, 1e-5, 0, 0.1, "part by which the edges of an interval shrink at each hit"),
-    REAL(score_max, 30, 1, 1000, "highest score of one feature"),
+    REAL(tail, 0.06, 1e-4, 0.5, "share of the gaps that the tail is fitted on"),
+    REAL(shrink, 1e-6, 0, 0.1, "part by which the edges of an interval shrink at each hit"),
+    REAL(score_max, 10, 1, 1000, "highest score of one feature"),
+    REAL(rise, 1.1, 1, 100, "one alarm per rise: factor by which a score must top those rows"),
     REAL(weight_deviation, 0.3, 0, 100, "weight of the log deviation's score"),
-    REAL(weight_mean, 0.3, 0, 100, "weight of the mean's score"),
+    REAL(weight_mean, 0.35, 0, 100, "weight of the mean's score"),
 };
 
 static const tcsi_detector_ops ops = {

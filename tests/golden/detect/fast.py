@@ -114,7 +114,8 @@ class Gaps:
     def gap(self, x):
         if not self.intervals or any(a <= x <= b for a, b, _ in self.intervals):
             return self.F(0)
-        return min([a - x for a, _, _ in self.intervals if a > x] + [x - b for _, b, _ in self.intervals if b < x])
+        above, below = [a - x for a, _, _ in self.intervals if a > x], [x - b for _, b, _ in self.intervals if b < x]
+        return min(above + below) * (self.F(1.4) if above and below else self.F(1))
 
     def count(self, place):
         """Weight in the place-th octave below the top; the last of 16 holds everything smaller."""
@@ -127,7 +128,7 @@ class Gaps:
 
     def refresh(self):
         F, w = self.F, self.weight()
-        k = min(max(F(0.05) * w, F(10)), F(0.5) * w)
+        k = min(max(F(0.06) * w, F(10)), F(0.5) * w)
         above = total = F(0)
         place = 0
         center = F(1.44) * F(2.0 ** self.top) if self.top is not None else F(0)
@@ -148,9 +149,9 @@ class Gaps:
                 self.refresh()
             self.age += 1
             if gap > self.u:
-                score = min(self.lk + (gap - self.u) * self.slope, self.F(30))
+                score = min(self.lk + self.F(4) * np.log1p((gap - self.u) * self.slope / self.F(4)), self.F(10))
                 if w >= 1000 and self.slope < 1e25:
-                    recorded = min(gap, self.u + self.F(32 * 0.43429448) / self.slope)
+                    recorded = min(gap, self.u + self.F(64 * 0.43429448) / self.slope)
             elif gap > 0:
                 score = self.lk * np.sqrt(gap / self.u)
         if recorded > 0:
@@ -169,11 +170,11 @@ class Gaps:
         for interval in self.intervals:
             if interval[0] <= x <= interval[1]:
                 interval[2] = epoch
-                interval[0] += self.F(1e-5) * (x - interval[0])
-                interval[1] -= self.F(1e-5) * (interval[1] - x)
+                interval[0] += self.F(1e-6) * (x - interval[0])
+                interval[1] -= self.F(1e-6) * (interval[1] - x)
                 return
         self.intervals = sorted(self.intervals + [[x, x, epoch]])
-        if len(self.intervals) > 12:  # close the narrowest hole
+        if len(self.intervals) > 8:  # close the narrowest hole
             holes = [b[0] - a[1] for a, b in zip(self.intervals, self.intervals[1:])]
             i = int(np.argmin(holes))
             a, b = self.intervals[i], self.intervals[i + 1]
@@ -208,19 +209,19 @@ def value_gap():
         def window(half):
             done = t // half * half  # begin of the block being filled
             return np.array(y[max(0, done - half):])
-        value = V.judge(V.gap(now) if t >= 40 else F(0), scoring)
-        V.queue(now, 4, epoch)
+        value = V.judge(V.gap(now) if t >= 60 else F(0), scoring)
+        V.queue(now, 3, epoch)
         high = max([now] + [b for _, b, _ in V.intervals])
         low = min([now] + [a for a, _, _ in V.intervals])
-        logdev = F(np.log(F(np.std(window(16))) + F(1e-3) * (high - low) + F(1e-35)))
+        logdev = F(np.log(F(np.std(window(24))) + F(1e-3) * (high - low) + F(1e-35)))
         mean = F(np.mean(window(8)))
-        deviation = S.judge(S.gap(logdev) if t >= 8 * 16 + 50 else F(0), scoring)
-        if t % 16 == 0:
+        deviation = S.judge(S.gap(logdev) if t >= 8 * 24 + 50 else F(0), scoring)
+        if t % 24 == 0:
             S.queue(logdev, 8, epoch)
         level = M.judge(M.gap(mean) if t >= 8 * 8 + 50 else F(0), scoring)
         if t % 8 == 0:
             M.queue(mean, 8, epoch)
-        raw.append(float(value + F(0.3) * deviation + F(0.3) * level))
+        raw.append(float(value + F(0.3) * deviation + F(0.35) * level))
         out.append(raw[-1] if scoring else NAN)
     write("value_gap", x=x, score=out)
 
