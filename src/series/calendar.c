@@ -3,7 +3,7 @@
  * A time zone database would be exact for every place and year, but is a dependency that changes several times a year and would
  * change results with it.  An offset and a rule say the same for the places that have one, for ever; the reader states them.
  * Summer time: the changes of the moment's own year (in winter time) are computed and compared with the moment.
- * The day count is tcsi_days_from_civil of time.h.  Cost: O(1), about 20 ns.  SPDX-License-Identifier: Apache-2.0 */
+ * The day count is tcsi_days_from_civil of time.h.  Cost: O(1); 0.1 us with all sines and cosines.  SPDX-License-Identifier: Apache-2.0 */
 #include "series/calendar.h"
 
 #include "series/time.h"
