@@ -457,6 +457,52 @@ def absence():
     write("absence", time_s=time.astype(float), a=a, b=b, score=out)
 
 
+def holt_winters():
+    rng = np.random.default_rng(18)
+    n, p, hold = 360, 12, 50
+    t = np.arange(n)
+    x = 200 + 0.3 * t + 10 * np.sin(2 * np.pi * t / p) + 4 * np.cos(4 * np.pi * t / p) + rng.normal(0, 1, n)
+    x[20], x[150], x[250:] = 400, 100, x[250:] + 40
+    x[[100, 101, 102, 30]] = NAN
+    a, b, g, d, k = 0.1, 0.01, 0.1, 0.02, 2.0
+    y, m = x[:hold], hold // 2 // p * p
+    slopes = y[m:] / m - y[:-m] / m
+    slopes = np.sort(slopes[~np.isnan(slopes)])
+    trend = slopes[len(slopes) // 2]
+    level = np.nanmedian(y) + trend * 0.5 * (hold - 1)
+    line = level - trend * (hold - 1 - np.arange(hold))
+    season = np.array([np.nanmedian((y - line)[j::p]) for j in range(p)])
+    level += season.mean()
+    season -= season.mean()
+    rest = y - (level - trend * (hold - 1 - np.arange(hold))) - season[np.arange(hold) % p]
+    center, spread = center_spread(rest[~np.isnan(rest)])
+    level += center
+    out, run = [NAN] * hold, 0
+    for i in range(hold, n):
+        j = i % p
+        if np.isnan(x[i]):
+            out.append(NAN)
+            level += trend
+            continue
+        forecast = level + trend + season[j]
+        r = x[i] - forecast
+        z = r / spread
+        out.append(abs(z))
+        run = run + 1 if abs(z) > k else 0
+        rho = 2.52 * (1 - (1 - min(1, (z / k) ** 2)) ** 3)
+        spread = spread * np.sqrt(1 - d + d * rho)
+        if run > 50:
+            level = x[i] - season[j]
+            continue
+        if abs(z) > k:
+            r = np.sign(r) * k * spread
+        before = level
+        level = a * (forecast + r - season[j]) + (1 - a) * (level + trend)
+        trend = b * (level - before) + (1 - b) * trend
+        season[j] = g * (forecast + r - level) + (1 - g) * season[j]
+    write("holt_winters", x=x, score=out)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf, absence]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf, absence, holt_winters]:
         make()
