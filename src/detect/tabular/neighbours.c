@@ -19,6 +19,7 @@ enum {
     LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
     BOX_CHANNELS_MAX = 12, /* beyond, a query's own box test costs more than it saves */
     SORTED_MAX = 32,       /* longest list of neighbours that is kept sorted all the time */
+    ALIGNMENT = 64,        /* bytes: a cache line and a vector */
     STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
 };
 
@@ -32,7 +33,8 @@ struct tcsi_neighbours {
     uint32_t *order;   /* (R): tree order -> row number */
     uint32_t *place;   /* (R): row number -> tree order */
     double *values;    /* (R,C) in tree order */
-    float *floats;     /* (leaves,C,LEAF) centred and scaled; 0 in unused lanes */
+    float *floats_block;
+    float *floats;     /* (leaves,C,LEAF) in floats_block, on a 64-byte border; centred and scaled; 0 in unused lanes */
     float *halves;     /* (leaves,LEAF): half the squared norm of the floats */
     float *leaf_norms; /* (leaves): a bound of the norms of their floats */
     float norm_max;    /* the largest of them */
@@ -169,6 +171,30 @@ static uint64_t scan_products_avx512(const float *restrict point, const float *r
         hits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_add_ps(s[v], s[v + 4]), border, _CMP_LE_OQ) << (16 * v);
     return hits;
 }
+
+/* The same for four points (4,C) at once: a leaf's values are loaded once for all of them. */
+__attribute__((target("avx512f")))
+static void scan_four_avx512(const float *restrict points, const float *restrict leaf, const float *restrict halves, size_t count,
+                             const float *restrict limit, uint64_t *restrict ret_hits)
+{
+    __m512 s[4][4];
+    for (int v = 0; v < 4; v++)
+        for (int i = 0; i < 4; i++) s[i][v] = _mm512_loadu_ps(halves + 16 * v);
+    for (size_t c = 0; c < count; c++)
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++) {
+            __m512 rows = _mm512_loadu_ps(leaf + c * LEAF + 16 * v);
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++) s[i][v] = _mm512_fnmadd_ps(rows, _mm512_set1_ps(points[(size_t)i * count + c]), s[i][v]);
+        }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        ret_hits[i] = 0;
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; v++)
+            ret_hits[i] |= (uint64_t)_mm512_cmp_ps_mask(s[i][v], _mm512_set1_ps(limit[i]), _CMP_LE_OQ) << (16 * v);
+    }
+}
 #endif
 
 typedef uint64_t (*leaf_scanner)(const float *restrict point, const float *restrict leaf, size_t count, float limit);
@@ -176,14 +202,19 @@ typedef uint64_t (*leaf_scanner)(const float *restrict point, const float *restr
 typedef uint64_t (*product_scanner)(const float *restrict point, const float *restrict leaf, const float *restrict halves, size_t count,
                                     float limit);
 
-static void choose_scanners(leaf_scanner *ret_leaf, product_scanner *ret_products)
+typedef void (*four_scanner)(const float *restrict points, const float *restrict leaf, const float *restrict halves, size_t count,
+                             const float *restrict limit, uint64_t *restrict ret_hits);
+
+static void choose_scanners(leaf_scanner *ret_leaf, product_scanner *ret_products, four_scanner *ret_four)
 {
     *ret_leaf = scan_leaf_plain;
     *ret_products = NULL; /* without multiply-add the product form saves too little */
+    *ret_four = NULL;
 #if defined(__x86_64__) && defined(__GNUC__)
     if (tcsi_isa_current() != TCSI_ISA_AVX512) return;
     *ret_leaf = scan_leaf_avx512;
     *ret_products = scan_products_avx512;
+    *ret_four = scan_four_avx512;
 #endif
 }
 
@@ -311,6 +342,13 @@ static void fill_floats(tcsi_neighbours *index)
     }
 }
 
+/* A vector that crosses a cache line costs two loads. */
+static float *aligned(float *block)
+{
+    size_t beyond = (uintptr_t)block % ALIGNMENT;
+    return beyond ? block + (ALIGNMENT - beyond) / sizeof(float) : block;
+}
+
 static tcs_status allocate(tcsi_neighbours *index, builder *b, tcs_error *err)
 {
     size_t rows = index->row_count, channels = index->channel_count, leaves = (rows + LEAF - 1) / LEAF, cells, padded, boxes;
@@ -320,7 +358,8 @@ static tcs_status allocate(tcsi_neighbours *index, builder *b, tcs_error *err)
     index->order = TCSI_NEW_ARRAY(uint32_t, rows);
     index->place = TCSI_NEW_ARRAY(uint32_t, rows);
     index->values = TCSI_NEW_ARRAY(double, cells);
-    index->floats = TCSI_NEW_ARRAY(float, padded);
+    index->floats_block = TCSI_NEW_ARRAY(float, padded + ALIGNMENT / sizeof(float)); /* padded is far from the largest size */
+    index->floats = aligned(index->floats_block);
     index->halves = TCSI_NEW_ARRAY(float, leaves * LEAF);
     index->leaf_norms = TCSI_NEW_ARRAY(float, leaves);
     index->boxes = TCSI_NEW_ARRAY(double, boxes);
@@ -328,7 +367,7 @@ static tcs_status allocate(tcsi_neighbours *index, builder *b, tcs_error *err)
     index->nodes = TCSI_NEW_ARRAY(node, leaves * 2);
     index->leaf_nodes = TCSI_NEW_ARRAY(uint32_t, leaves);
     b->keys = TCSI_NEW_ARRAY(double, rows);
-    bool ok = index->order && index->place && index->values && index->floats && index->halves && index->leaf_norms && index->boxes
+    bool ok = index->order && index->place && index->values && index->floats_block && index->halves && index->leaf_norms && index->boxes
               && index->centres && index->nodes && index->leaf_nodes && b->keys;
     return ok ? TCS_OK : tcsi_fail_memory(err, "the index of nearest neighbours");
 }
@@ -367,7 +406,7 @@ void tcsi_neighbours_destroy(tcsi_neighbours *index)
     tcsi_free(index->order);
     tcsi_free(index->place);
     tcsi_free(index->values);
-    tcsi_free(index->floats);
+    tcsi_free(index->floats_block);
     tcsi_free(index->halves);
     tcsi_free(index->leaf_norms);
     tcsi_free(index->boxes);
@@ -398,7 +437,8 @@ typedef struct candidate {
 typedef struct search {
     const tcsi_neighbours *index, *queries;
     leaf_scanner scan_leaf;
-    product_scanner scan_products; /* may be NULL */
+    product_scanner scan_products; /* may be NULL, and the next one */
+    four_scanner scan_four;
     size_t k;
     double *distances; /* (Q,k): squared until the group is done */
     uint32_t *rows;
@@ -566,6 +606,19 @@ static size_t lowest_bit(uint64_t bits)
 #endif
 }
 
+/* Computes the rows that the float pass could not rule out. */
+static void take_hits(const search *s, query *q, uint32_t leaf, uint32_t count, uint64_t hits)
+{
+    const tcsi_neighbours *index = s->index;
+    size_t channels = index->channel_count;
+    if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
+    for (; hits; hits &= hits - 1) {
+        size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
+        insert(index, q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
+    }
+    if (!(q->worst < INFINITY)) tidy(index, q, s->k); /* a first bound, as soon as there is one */
+}
+
 static void scan(const search *s, query *q, const float *point, uint32_t leaf, uint32_t count)
 {
     const tcsi_neighbours *index = s->index;
@@ -574,12 +627,7 @@ static void scan(const search *s, query *q, const float *point, uint32_t leaf, u
     limits l = q->usual.product ? q->usual : limits_of(index, q, index->leaf_norms[leaf]);
     uint64_t hits = l.product && s->scan_products ? s->scan_products(point, rows, index->halves + (size_t)leaf * LEAF, channels, l.half)
                                                   : s->scan_leaf(point, rows, channels, l.direct);
-    if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
-    for (; hits; hits &= hits - 1) {
-        size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
-        insert(index, q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
-    }
-    if (!(q->worst < INFINITY)) tidy(index, q, s->k); /* a first bound, as soon as there is one */
+    take_hits(s, q, leaf, count, hits);
 }
 
 typedef struct group {
@@ -589,13 +637,36 @@ typedef struct group {
     float *points; /* (count,C) */
 } group;
 
+/* Four neighbouring queries at once, when all of them have a sharp bound; false otherwise. */
+static bool scan_four(const search *s, query *queries, const float *points, uint32_t leaf, uint32_t count)
+{
+    const tcsi_neighbours *index = s->index;
+    size_t channels = index->channel_count;
+    float limit[4];
+    uint64_t hits[4];
+    for (size_t i = 0; i < 4; i++) {
+        if (!queries[i].usual.product) return false;
+        limit[i] = queries[i].usual.half;
+    }
+    s->scan_four(points, index->floats + leaf * channels * LEAF, index->halves + (size_t)leaf * LEAF, channels, limit, hits);
+    for (size_t i = 0; i < 4; i++)
+        if (hits[i]) take_hits(s, &queries[i], leaf, count, hits[i]);
+    return true;
+}
+
 static void scan_group(const search *s, group *g, const node *leaf, const double *box)
 {
     size_t channels = s->index->channel_count;
+    uint32_t number = leaf->begin / LEAF, count = leaf->end - leaf->begin;
+    bool fours = s->scan_four && channels > BOX_CHANNELS_MAX;
     for (size_t i = 0; i < g->count; i++) {
+        if (fours && i + 4 <= g->count && scan_four(s, &g->queries[i], g->points + i * channels, number, count)) {
+            i += 3;
+            continue;
+        }
         query *q = &g->queries[i];
         if (channels <= BOX_CHANNELS_MAX && point_box2(q->values, box, box + channels, channels) * (1 - 1e-9) > q->worst) continue;
-        scan(s, q, g->points + i * channels, leaf->begin / LEAF, leaf->end - leaf->begin);
+        scan(s, q, g->points + i * channels, number, count);
     }
 }
 
@@ -680,7 +751,7 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neigh
     if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, found_max(k), &found))
         return tcsi_fail_memory(err, "a group of rows");
     search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows };
-    choose_scanners(&s.scan_leaf, &s.scan_products);
+    choose_scanners(&s.scan_leaf, &s.scan_products, &s.scan_four);
     s.scratch = TCSI_NEW_ARRAY(float, points);
     s.found = TCSI_NEW_ARRAY(candidate, found);
     tcs_status status = s.scratch && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
