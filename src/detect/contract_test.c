@@ -461,7 +461,7 @@ static tcs_status try_load(const contract_trial *trial, const void *bytes, size_
     }
     bool usable = loaded->is_fitted || !(loaded->info->traits & TCSI_TRAIT_TRAINED);
     if (loaded->channel_count == trial->channel_count && usable) {
-        if (loaded->info->traits & TCSI_TRAIT_STREAMING) push_rows(loaded, trial->frame, 0, 24, scores);
+        if (is_streaming(trial) && (loaded->info->traits & TCSI_TRAIT_STREAMING)) push_rows(loaded, trial->frame, 0, 24, scores);
         else (void)!tcsi_detector_score(loaded, &some, scores, &err);
     }
     tcsi_detector_destroy(loaded);
