@@ -120,6 +120,7 @@ tcs_status tcsi_csv_fill(tcsi_csv *csv, tcs_error *err)
         if (status != TCS_OK) return status;
         const char *nul = size > 0 ? memchr(csv->buffer + csv->end, 0, size) : NULL;
         csv->end += size;
+        csv->received_size += size;
         csv->stream_end = size == 0;
         if (nul) return refuse_nul(csv, nul, err);
         if (csv->stream_end && csv->end > csv->at && csv->buffer[csv->end - 1] != '\n') csv->buffer[csv->end++] = '\n';
@@ -398,7 +399,10 @@ static tcs_status read_rows(tcsi_table *base, tcsi_rows *rows, tcs_error *err)
 
 static double progress(const tcsi_table *base)
 {
-    return tcsi_stream_progress(((const tcsi_csv *)base)->stream);
+    const tcsi_csv *csv = (const tcsi_csv *)base;
+    uint64_t waiting = csv->end - csv->at; /* in the buffer, one newline at the end perhaps not from the stream */
+    if (csv->received_size <= waiting) return 0;
+    return tcsi_stream_progress(csv->stream) * (double)(csv->received_size - waiting) / (double)csv->received_size;
 }
 
 static void destroy(tcsi_table *base)

@@ -27,6 +27,7 @@ typedef struct tcsi_csv {
     char *buffer;
     size_t capacity;         /* without the padding */
     size_t at, safe, end;
+    uint64_t received_size;  /* bytes that ever came from the stream */
     bool stream_end;
     uint64_t line;           /* number of the line at `at`, from 1 */
     char delimiter;          /* 0: not known yet */

@@ -9,7 +9,7 @@
 #include "base/status.h"
 
 /* Bytes that must be readable (any content) behind the end of the text given to tcsi_number_scan. */
-enum { TCSI_NUMBER_PADDING = 8 };
+enum { TCSI_NUMBER_PADDING = 40 };
 
 /* Reads the longest number at text and returns the byte behind it, or NULL when no number begins there.  text must be
  * followed, sooner or later, by a byte that cannot belong to a number, and TCSI_NUMBER_PADDING readable bytes more. */
