@@ -21,6 +21,9 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 check: build ## run all tests
 	@python3 tools/run_tests.py $(BUILD)
 
+fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
+	@tools/fuzz build-fuzz $(SECONDS)
+
 install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
 	@meson install -C $(BUILD) --quiet
 

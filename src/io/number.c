@@ -270,7 +270,8 @@ static const char *scan_short(const char *text, char decimal, double *ret_value)
     classify(text, decimal, &others, &points);
     others &= ~negative;
     uint64_t first = others & (0u - others) & points; /* the decimal mark, when it is the first byte that is no digit */
-    unsigned point = (unsigned)__builtin_ctzll(others | UINT64_C(1) << 32), end = (unsigned)__builtin_ctzll((others ^ first) | UINT64_C(1) << 32);
+    unsigned point = (unsigned)__builtin_ctzll(others | UINT64_C(1) << 32),
+        end = (unsigned)__builtin_ctzll((others ^ first) | UINT64_C(1) << 32);
     unsigned has_point = first != 0, whole = point - (unsigned)negative, fraction = end - point - has_point;
     if (end == 32 || whole + fraction - 1 >= DIGIT_COUNT_FAST || whole > 8 || fraction > 16 || (text[end] | 0x20) == 'e') return NULL;
     const char *behind = text + point + has_point;

@@ -15,6 +15,9 @@ typedef struct tcsi_row_reader tcsi_row_reader;
 /* path: a file or "-".  Waits for the sample on a live input. */
 tcs_status tcsi_row_reader_open(const char *path, const tcsi_read_options *options, tcsi_row_reader **ret_reader,
                                 tcs_error *err) TCS_WARN_UNUSED;
+/* From memory, which must outlive the reader; name appears in messages. */
+tcs_status tcsi_row_reader_open_memory(const void *bytes, size_t size, const char *name, const tcsi_read_options *options,
+                                       tcsi_row_reader **ret_reader, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_row_reader_close(tcsi_row_reader *reader); /* accepts NULL */
 
 /* The next row: *ret_row's values (C), C = report->value_count, live until the next call; *ret_label is 0 when there

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Writes the small seeds of tests/fuzz/corpus/NAME/.  usage: make_corpus.py FOLDER (from the source root)
+
+The NumPy and pandas files come from tests/golden/io; inputs that once made a target fail are added by hand.
+"""
+import gzip
+import pathlib
+import subprocess
+import sys
+
+CSV = [b"\x00a,b\n1,2\n3,4.5\n", b"\x00time,v,label\n2024-01-01,1e5,0\n2024-01-02,,1\n", b"\x01a;b\n1,5;2\n3\n",
+       b"\x02\"x\"\"y\",z\n\"1\",\"2\n3\"\n4,5\n", b"\x00\xef\xbb\xbf1 2 3\n4 5 6\n", b"\x00a\tb\nNA\t-inf\nTrue\t1e999\n",
+       b"\x00# c\n\n0,1,2\n0.5,1,2\n,,\n", b"\x00\"1,234\",2\n", b"\x00x\r\n0.1234567890123456789e-300\r\n", b"\x14a|b\n1|2\n"]
+NDJSON = [b'{"a":1,"b":{"c":[1,2]},"t":"2024-01-01"}\n{"a":null}\n', b"[1,2]\n[3,4]\n", b'{"a":"1.5","a":true}\n{"label":1,"a":2}']
+JSON = [b'{"a":[1,-0.5e10,null,true,false],"b\\u0022":"\\ud83d\\ude00"}', b"[[[[]]]]", b'"x"', b"1e400"]
+TIME = [b"2024-02-29T23:59:60.5+01:00\n2024-03-01 00:00", b"1700000000\n1700000001", b"03/02/2014 1:02 PM\n13/02/2014", b"20240229120000",
+        b"Feb 3, 2014\n3 Feb 2014", b"1700000000123456789", b"-2208988800\n9e9", b"1677-09-21T00:12:44Z\n2262-04-11T23:47:16Z"]
+STATE = [bytes([d, 0]) for d in range(0, 40)] + [bytes([d, 1]) for d in range(0, 40, 7)] + [bytes([d, 0, 80, 0, 255, 90, 0, 127]) for d in range(0, 40, 3)]
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    golden = pathlib.Path("tests/golden/io")
+    text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
+    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE}
+    seeds["npy"] = [p.read_bytes()[:700] for p in sorted(golden.glob("*.npy"))]
+    seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
+    seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
+    seeds["zstd"] = [subprocess.run(["zstd", "-q", "--check", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout]
+    for name, items in seeds.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, item in enumerate(items):
+            (folder / name / f"seed-{number:02}").write_bytes(item)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,8 @@
+/* tests/fuzz/npz.c -- the NPZ reader. */
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    fuzz_read(bytes, size, &(tcsi_read_options){ .format = "npz" });
+    return 0;
+}
