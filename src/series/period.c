@@ -341,7 +341,7 @@ static void insert_by_strength(tcsi_period *periods, size_t count, tcsi_period p
 static bool is_known(const tcsi_period *periods, size_t count, double period)
 {
     for (size_t i = 0; i < count; i++)
-        if (fabs(periods[i].period - period) <= fmax(1.5, 0.02 * period)) return true;
+        if (fabs(periods[i].period - period) <= fmax(1.5, 0.08 * period)) return true;
     return false;
 }
 
