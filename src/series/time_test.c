@@ -270,6 +270,42 @@ static void test_random_text(void **state)
     assert_true(read_count > 100);
 }
 
+/* Twenty forms as Python's strftime writes them: the form is guessed from its stamps, then every one is read. */
+static void test_golden_stamps(void **state)
+{
+    (void)state;
+    enum { COUNT_MAX = 16 };
+    char texts[COUNT_MAX][80];
+    const char *samples[COUNT_MAX];
+    size_t lengths[COUNT_MAX], count = 0, form_count = 0;
+    long long seconds[COUNT_MAX], next_seconds = 0;
+    int form = 0, next_form = 0;
+    char next_text[80] = "";
+    FILE *stream = fopen(test_source("tests/golden/series/times.txt"), "r");
+    assert_non_null(stream);
+    for (bool more = true; more;) {
+        more = fscanf(stream, "%d\t%lld\t%79[^\n]", &next_form, &next_seconds, next_text) == 3;
+        if (count > 0 && (!more || next_form != form)) {
+            tcsi_time_format f;
+            assert_true(tcsi_time_guess(samples, lengths, count, &f));
+            for (size_t i = 0; i < count; i++)
+                if (parse(&f, texts[i]) != seconds[i] * TCSI_NS_PER_S) fail_msg("'%s' read as %s", texts[i], tcsi_time_format_name(&f));
+            form_count++;
+            count = 0;
+        }
+        if (!more) break;
+        assert_true(count < COUNT_MAX);
+        form = next_form;
+        seconds[count] = next_seconds;
+        memcpy(texts[count], next_text, sizeof next_text);
+        samples[count] = texts[count];
+        lengths[count] = strlen(texts[count]);
+        count++;
+    }
+    fclose(stream);
+    assert_int_equal(form_count, 20);
+}
+
 static void test_speed(void **state)
 {
     (void)state;
@@ -291,4 +327,4 @@ TCS_TEST_MAIN(cmocka_unit_test(test_iso_forms), cmocka_unit_test(test_iso_refusa
               cmocka_unit_test(test_guess), cmocka_unit_test(test_guess_day_or_month_first),
               cmocka_unit_test(test_mixed_forms_in_one_column), cmocka_unit_test(test_overrides), cmocka_unit_test(test_limits_of_int64),
               cmocka_unit_test(test_every_day_there_and_back), cmocka_unit_test(test_random_stamps_there_and_back),
-              cmocka_unit_test(test_random_text), cmocka_unit_test(test_speed))
+              cmocka_unit_test(test_random_text), cmocka_unit_test(test_golden_stamps), cmocka_unit_test(test_speed))
