@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: help setup build demo check check-sanitize check-faults fuzz install clean
+.PHONY: help setup build demo check check-sanitize check-faults fuzz bench-io install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1  /p' Makefile | sort | awk '{ name=$$1; $$1=""; printf "  %-16s%s\n", name, $$0 }'
@@ -23,6 +23,9 @@ check: build ## run all tests
 
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
+
+bench-io: build ## CSV reading speed; writes build/bench/io.json
+	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
 
 install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
 	@meson install -C $(BUILD) --quiet

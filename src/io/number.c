@@ -56,7 +56,7 @@ static uint64_t to_bits(double value)
 
 /* ---- step 3: w * 10^q rounded once ---- */
 
-static double scale(uint64_t w, int64_t q)
+__attribute__((noinline)) static double scale(uint64_t w, int64_t q)
 {
     if (w == 0 || q < POWER_MIN) return 0;
     if (q > POWER_MAX) return HUGE_VAL;

@@ -336,6 +336,81 @@ static void test_rows_equal_frame(void **state)
     unlink(path);
 }
 
+/* Standard input from a pipe; the writing end comes back. */
+static int feed_standard_input(int *ret_kept)
+{
+    int ends[2];
+    *ret_kept = dup(STDIN_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+    close(ends[0]);
+    return ends[1];
+}
+
+/* A row that was written is given out although the pipe stays open and nothing follows. */
+static void test_live_rows_arrive_at_once(void **state)
+{
+    (void)state;
+    int kept, pipe_end = feed_standard_input(&kept);
+    char text[64];
+    for (int i = 0; i < 5; i++) assert_true(write(pipe_end, text, (size_t)snprintf(text, sizeof text, "%d,%d.5\n", i * i, i)) > 0);
+    tcsi_row_reader *reader;
+    tcsi_read_options options = { .sample_row_count = 4 };
+    assert_ok(tcsi_row_reader_open("-", &options, &reader, test_err));
+    tcsi_row row;
+    uint8_t label;
+    bool end;
+    for (int i = 0; i < 200; i++) {
+        if (i >= 5) assert_true(write(pipe_end, text, (size_t)snprintf(text, sizeof text, "%d,%d.5\n", i * i, i)) > 0);
+        assert_ok(tcsi_row_reader_next(reader, &row, &label, &end, test_err));
+        assert_true(!end && row.values[0] == (double)i * i && row.values[1] == i + 0.5);
+    }
+    assert_true(write(pipe_end, "1,2,3\n", 6) == 6);
+    tcs_error err;
+    assert_int_equal(tcsi_row_reader_next(reader, &row, &label, &end, &err), TCS_E_FORMAT);
+    assert_string_equal(err.text, "standard input:201: 3 columns, expected 2; rows like this can be skipped by option");
+    close(pipe_end);
+    tcsi_row_reader_close(reader);
+    assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+    close(kept);
+}
+
+/* 50 MB through a pipe, in less memory than a fiftieth of that. */
+static void test_rows_in_bounded_memory(void **state)
+{
+    (void)state;
+    enum { ROWS = 1000000 };
+    int kept, pipe_end = feed_standard_input(&kept);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        FILE *out = fdopen(pipe_end, "w");
+        fputs("time,value,note\n", out);
+        for (int i = 0; i < ROWS; i++) fprintf(out, "%d,%d.25,\"text in the way, %d\"\n", 1700000000 + i, i % 977, i);
+        _exit(fclose(out) == 0 ? 0 : 1);
+    }
+    close(pipe_end);
+    tcsi_alloc_trace_begin();
+    tcsi_row_reader *reader;
+    assert_ok(tcsi_row_reader_open("-", NULL, &reader, test_err));
+    tcsi_row row;
+    uint8_t label;
+    bool end = false;
+    for (int i = 0; i < ROWS; i++) {
+        assert_ok(tcsi_row_reader_next(reader, &row, &label, &end, test_err));
+        assert_true(!end && row.values[0] == i % 977 + 0.25 && row.time_ns == (INT64_C(1700000000) + i) * TCSI_NS_PER_S);
+    }
+    size_t count_before = tcsi_alloc_trace_stats().total_count;
+    assert_ok(tcsi_row_reader_next(reader, &row, &label, &end, test_err));
+    assert_true(end && tcsi_alloc_trace_stats().total_count == count_before);
+    tcsi_row_reader_close(reader);
+    tcsi_alloc_stats stats = tcsi_alloc_trace_stats();
+    tcsi_alloc_trace_end();
+    assert_true(stats.live_count == 0 && stats.peak_size < 1 << 20);
+    assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+    close(kept);
+}
+
 /* Allocation 1, 2, 3, ... fails until the read succeeds: each time a clean error and nothing left behind. */
 static void check_failing_allocations(const char *path, const tcsi_read_options *options)
 {
@@ -396,4 +471,5 @@ static void test_pandas_files(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_nasty_cases), cmocka_unit_test(test_nul_and_utf16), cmocka_unit_test(test_a_million_characters),
               cmocka_unit_test(test_five_thousand_columns), cmocka_unit_test(test_report_counts),
               cmocka_unit_test(test_any_cut_gives_the_same_rows), cmocka_unit_test(test_rows_equal_frame),
+              cmocka_unit_test(test_live_rows_arrive_at_once), cmocka_unit_test(test_rows_in_bounded_memory),
               cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_pandas_files))
