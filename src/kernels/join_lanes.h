@@ -1,5 +1,5 @@
 /* kernels/join_lanes.h -- the join for processors with wide registers; included once per tier by join_avx2.c and
- * join_avx512.c, which first define LANES, BLOCKS and the lanes_... operations on a register of LANES doubles.
+ * join_avx512.c, which first define BLOCKS and, by lanes_TIER.h, LANES and the lanes_... operations on a register of doubles.
  *
  * GROUP = LANES * BLOCKS consecutive rows are walked together from column to column: lane l of the group's registers
  * holds q(row + l, j).  Going to column j + 1 every lane takes its neighbour's value (q moves along diagonals), lane 0 takes
