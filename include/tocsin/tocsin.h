@@ -111,7 +111,7 @@ TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
 
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = inside an episode */
-TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score above which the row alarms */
+TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
 TCS_API const char *tcs_result_detector(const tcs_result *result);

@@ -50,6 +50,7 @@ typedef struct tcs_score {
     double p_value;        /* after calibration: chance of a score this high on a normal row, in (0, 1]; before: 0 */
     float uncertainty;     /* spread of value, same unit; 0 when the detector states none */
     tcs_score_state state;
+    double evidence;       /* READY: what the detector's own alarm threshold is compared with, where that is not value; otherwise 0 */
 } tcs_score;
 
 typedef enum tcs_mode {

@@ -194,6 +194,44 @@ static void test_episode_hysteresis_and_merging(void **state)
     tcsi_free(episodes);
 }
 
+/* A detector's own threshold decides at once, by the value or by the evidence; a stated budget overrules both, and p-values stay
+ * those of the value. */
+static void test_own_threshold(void **state)
+{
+    (void)state;
+    static tcs_score scores[1000], by_value[1000];
+    make_scores(9, 1000, scores);
+    for (size_t t = 0; t < 1000; t++) {
+        scores[t].evidence = t % 100 == 10 ? 0.5 : -1;
+        if (t == 500) scores[t].value += 50;
+    }
+    scores[20] = (tcs_score){ .state = TCS_SCORE_MISSING, .evidence = 1 };
+    for (int mode = 0; mode < 2; mode++) {
+        tcsi_policy_options options = { .mode = mode ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE, .own_threshold = 0, .own_by_evidence = true };
+        tcsi_policy_result evidence, value, budget;
+        memcpy(by_value, scores, sizeof scores);
+        assert_ok(tcsi_policy_decide(scores, 1000, &options, &evidence, NULL));
+        options.own_by_evidence = false;
+        options.own_threshold = 20;
+        assert_ok(tcsi_policy_decide(by_value, 1000, &options, &value, NULL));
+        options.own_by_evidence = true;
+        options.own_threshold = 0;
+        options.budget.count = 1;
+        assert_ok(tcsi_policy_decide(by_value, 1000, &options, &budget, NULL));
+        assert_true(evidence.own_threshold_used && evidence.by_evidence && value.own_threshold_used && !value.by_evidence);
+        assert_true(!budget.own_threshold_used && !budget.by_evidence && budget.anomaly[500] == 1);
+        for (size_t t = 0; t < 1000; t++) {
+            assert_int_equal(evidence.anomaly[t], t % 100 == 10);
+            assert_int_equal(value.anomaly[t], t == 500);
+        }
+        assert_int_equal(evidence.episode_count, 10);
+        assert_true(scores[500].p_value < scores[510].p_value || scores[510].value >= scores[500].value);
+        tcsi_policy_result_deinit(&evidence);
+        tcsi_policy_result_deinit(&value);
+        tcsi_policy_result_deinit(&budget);
+    }
+}
+
 static void test_budget_text(void **state)
 {
     (void)state;
@@ -229,4 +267,4 @@ TCS_TEST_MAIN(cmocka_unit_test(test_tail_recovers_a_known_pareto), cmocka_unit_t
               cmocka_unit_test(test_p_value_falls_with_the_score), cmocka_unit_test(test_budget_is_kept_on_normal_data),
               cmocka_unit_test(test_anomalies_do_not_hide_each_other), cmocka_unit_test(test_online_looks_back_only),
               cmocka_unit_test(test_hostile_scores), cmocka_unit_test(test_episode_hysteresis_and_merging),
-              cmocka_unit_test(test_budget_text), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_own_threshold), cmocka_unit_test(test_budget_text), cmocka_unit_test(test_failing_allocations))

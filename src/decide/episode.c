@@ -5,18 +5,18 @@
 
 #include <string.h>
 
-static bool is_above(const tcs_score *scores, const double *thresholds, size_t t)
+static bool is_above(const tcs_score *scores, const tcsi_episode_options *options, const double *thresholds, size_t t)
 {
-    return scores[t].state == TCS_SCORE_READY && scores[t].value > thresholds[t];
+    return scores[t].state == TCS_SCORE_READY && (options->by_evidence ? scores[t].evidence : scores[t].value) > thresholds[t];
 }
 
 /* Reaches out from the opening row: [*begin, *end) with every READY row inside above its lower threshold. */
 static void reach_out(const tcs_score *scores, size_t row_count, const tcsi_episode_options *options, size_t *begin, size_t *end)
 {
-    while (*end < row_count && (scores[*end].state != TCS_SCORE_READY || is_above(scores, options->thresholds_low, *end))) ++*end;
+    while (*end < row_count && (scores[*end].state != TCS_SCORE_READY || is_above(scores, options, options->thresholds_low, *end))) ++*end;
     while (*end > *begin + 1 && scores[*end - 1].state != TCS_SCORE_READY) --*end;
     if (options->causal) return;
-    while (*begin > 0 && is_above(scores, options->thresholds_low, *begin - 1)) --*begin;
+    while (*begin > 0 && is_above(scores, options, options->thresholds_low, *begin - 1)) --*begin;
 }
 
 static tcs_status add_episode(tcsi_episode **episodes, size_t *count, size_t *capacity, tcsi_episode episode, tcs_error *err)
@@ -50,7 +50,7 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
     size_t count = 0, capacity = 0;
     memset(ret_anomaly, 0, row_count);
     for (size_t t = 0; t < row_count;) {
-        if (!is_above(scores, options->thresholds, t)) {
+        if (!is_above(scores, options, options->thresholds, t)) {
             t++;
             continue;
         }

@@ -23,6 +23,7 @@ typedef struct tcsi_episode_options {
     const double *thresholds;     /* (T) */
     const double *thresholds_low; /* (T) each <= its threshold */
     size_t merge_count;              /* rows; 0: touching ones only */
+    bool by_evidence;                /* thresholds are compared with tcs_score.evidence, not value */
     bool causal;                     /* online: no reaching back before the opening row */
 } tcsi_episode_options;
 

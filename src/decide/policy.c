@@ -49,11 +49,16 @@ typedef struct context {
     tcsi_policy_result *decision;
 } context;
 
+/* What the thresholds are compared with. */
+static double level_of(const context *self, size_t t)
+{
+    return self->decision->by_evidence ? self->scores[t].evidence : self->scores[t].value;
+}
+
 static double threshold_of(const context *self, const tcsi_tail *tail)
 {
-    bool own = !isnan(self->options->own_threshold) && !(self->options->budget.count > 0);
-    self->decision->own_threshold_used = own;
-    return own ? self->options->own_threshold : tcsi_tail_threshold(tail, self->decision->budget_count, (double)self->row_count);
+    if (self->decision->own_threshold_used) return self->options->own_threshold;
+    return tcsi_tail_threshold(tail, self->decision->budget_count, (double)self->row_count);
 }
 
 /* An episode lasts while the score is clearly out of the ordinary: halfway between the tail's beginning and the alarm, and
@@ -114,10 +119,7 @@ static tcs_status decide_online(context *self, tcs_error *err)
     if (refit_at > self->row_count / 2) refit_at = self->row_count / 2;
     if (refit_at < 2) refit_at = 2;
     double threshold = INFINITY, low = INFINITY;
-    if (!isnan(self->options->own_threshold) && !(self->options->budget.count > 0)) {
-        threshold = low = self->options->own_threshold; /* needs no history */
-        self->decision->own_threshold_used = true;
-    }
+    if (self->decision->own_threshold_used) threshold = low = self->options->own_threshold; /* needs no history */
     for (size_t t = 0; t < self->row_count; t++) {
         tcs_score *score = &self->scores[t];
         self->decision->thresholds[t] = threshold;
@@ -126,7 +128,7 @@ static tcs_status decide_online(context *self, tcs_error *err)
         bool calibrated = self->decision->tail.count > 0;
         score->p_value = calibrated ? tcsi_tail_p_value(&self->decision->tail, score->value) : 1;
         seen++;
-        if (!calibrated || score->value <= threshold) self->history[count++] = score->value;
+        if (!calibrated || level_of(self, t) <= threshold) self->history[count++] = score->value;
         if (seen < refit_at || count < 2) continue;
         tcs_status status = refit(self, &count, err);
         if (status != TCS_OK) return status;
@@ -155,6 +157,8 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
 {
     tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
     context self = { scores, row_count, options, TCSI_NEW_ARRAY(double, row_count), TCSI_NEW_ARRAY(double, row_count), &decision };
+    decision.own_threshold_used = !isnan(options->own_threshold) && !(options->budget.count > 0);
+    decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
     tcs_status status = TCS_OK;
@@ -163,7 +167,7 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     if (status == TCS_OK) {
         tcsi_episode_options episode_options = { .thresholds = decision.thresholds, .thresholds_low = self.thresholds_low,
                                                  .merge_count = decision.own_threshold_used ? 0 : options->merge_count,
-                                                 .causal = options->mode == TCS_MODE_ONLINE };
+                                                 .by_evidence = decision.by_evidence, .causal = options->mode == TCS_MODE_ONLINE };
         status = tcsi_episodes_find(scores, row_count, &episode_options, decision.anomaly, &decision.episodes,
                                     &decision.episode_count, err);
     }

@@ -28,6 +28,7 @@ typedef struct tcsi_policy_options {
     tcs_mode mode;
     tcsi_budget budget;
     double own_threshold;      /* from the detector; NaN: none */
+    bool own_by_evidence;      /* own_threshold is compared with tcs_score.evidence, not value */
     size_t train_row_count;    /* the reference is rows [0, train_row_count) when use_train */
     bool use_train;
     size_t merge_count;        /* rows */
@@ -36,12 +37,13 @@ typedef struct tcsi_policy_options {
 
 typedef struct tcsi_policy_result {
     uint8_t *anomaly;          /* (T) */
-    double *thresholds;        /* (T) the score above which a row alarms; constant offline */
+    double *thresholds;        /* (T) the score (or evidence, see by_evidence) above which a row alarms; constant offline */
     tcsi_episode *episodes;    /* by time */
     size_t episode_count;
     tcsi_tail tail;            /* the last one fitted */
     double budget_count;       /* false alarms allowed in the rows looked at */
     bool own_threshold_used;
+    bool by_evidence;          /* rows alarmed by tcs_score.evidence; p-values, peaks and severity are always those of the score */
 } tcsi_policy_result;
 
 /* Fills scores[t].p_value for READY rows (1 before there is a reference) and *ret_decision, owned by the caller. */

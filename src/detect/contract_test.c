@@ -131,7 +131,8 @@ static bool same_bits(const tcs_score *a, const tcs_score *b)
 {
     return a->state == b->state && memcmp(&a->value, &b->value, sizeof a->value) == 0
         && memcmp(&a->p_value, &b->p_value, sizeof a->p_value) == 0
-        && memcmp(&a->uncertainty, &b->uncertainty, sizeof a->uncertainty) == 0;
+        && memcmp(&a->uncertainty, &b->uncertainty, sizeof a->uncertainty) == 0
+        && memcmp(&a->evidence, &b->evidence, sizeof a->evidence) == 0;
 }
 
 static void assert_same_scores(const contract_trial *trial, const tcs_score *expected, const tcs_score *actual, size_t begin, size_t end,
@@ -264,6 +265,7 @@ static void check_outcomes(const contract_trial *trial)
         bool ready = score->state == TCS_SCORE_READY, said_missing = score->state == TCS_SCORE_MISSING;
         bool fine = ready ? isfinite(score->value) && isfinite(score->uncertainty) && score->uncertainty >= 0
                           : score->value == 0 && (said_missing || score->state == TCS_SCORE_WARMUP);
+        fine = fine && (ready && trial->info->traits & TCSI_TRAIT_EVIDENCE ? isfinite(score->evidence) : score->evidence == 0);
         if (!fine || score->p_value != 0 || (missing && !said_missing) || (complete && said_missing))
             fail_msg("%s, %s, %zu channels: row %zu (%s) has state %d, value %g, uncertainty %g, p %g", trial->info->name,
                      series_names[trial->kind], trial->channel_count, t, missing ? "missing" : complete ? "complete" : "in part missing",

@@ -39,6 +39,7 @@ typedef enum tcsi_trait {
     TCSI_TRAIT_DEEP = 1 << 6,
     TCSI_TRAIT_UNCERTAINTY = 1 << 7,  /* fills tcs_score.uncertainty */
     TCSI_TRAIT_FORECAST = 1 << 8,
+    TCSI_TRAIT_EVIDENCE = 1 << 9,     /* ranks rows by value, but alarms by tcs_score.evidence: that is what threshold() is in */
 } tcsi_trait;
 
 typedef enum tcsi_parameter_type {
@@ -63,7 +64,7 @@ typedef struct tcsi_detector_ops {
     tcs_status (*fit)(tcsi_detector *self, const tcsi_frame *train, tcs_error *err);
     /* Back to the beginning of the stream, keeping what fit learned.  Required with STREAMING. */
     void (*reset)(tcsi_detector *self);
-    /* One row in, one score out: state and value (and uncertainty); p_value stays 0.  Required with STREAMING. */
+    /* One row in, one score out: state and value (and uncertainty, evidence); p_value stays 0.  Required with STREAMING. */
     void (*push)(tcsi_detector *self, const tcsi_row *row, tcs_score *ret_score);
     /* The whole frame: ret_scores is (T).  Optional with STREAMING: then rows are pushed one by one. */
     tcs_status (*score)(tcsi_detector *self, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err);
@@ -71,7 +72,8 @@ typedef struct tcsi_detector_ops {
     void (*contribute)(const tcsi_detector *self, double *ret_parts);
     /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
     void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
-    /* The score above which the detector itself would alarm, calibrated on training rows it held out; NaN: none.  Optional. */
+    /* The score (with EVIDENCE: the evidence) above which the detector itself would alarm, calibrated on training rows it held
+     * out; NaN: none.  Optional. */
     double (*threshold)(const tcsi_detector *self);
     /* Rows over which neighbouring scores belong together (a window or period); episodes closer than this are one.
      * Optional: 0. */

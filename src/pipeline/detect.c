@@ -94,6 +94,7 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
 {
     tcsi_policy_options policy = { .mode = options->mode, .budget = options->budget,
                                    .own_threshold = tcsi_detector_threshold(detector),
+                                   .own_by_evidence = detection->info->traits & TCSI_TRAIT_EVIDENCE,
                                    .train_row_count = detection->train_row_count,
                                    .use_train = options->mode == TCS_MODE_ONLINE,
                                    .merge_count = options->is_tabular ? 0 : tcsi_detector_horizon(detector),
