@@ -102,6 +102,105 @@ def channel_break():
     write("channel_break", a=x[:, 0], b=x[:, 1], c=x[:, 2], d=x[:, 3], score=break_score(x[:, :3], 240))
 
 
+# ---- auto_online: every distance from its definition ----
+
+def period(x):
+    """Highest local maximum of the autocorrelation at lags 4..399; 125 when it lies outside 6..303."""
+    x = x - x.mean()
+    acf = np.array([x[:len(x) - k] @ x[k:] for k in range(min(401, len(x)))]) / (x @ x)
+    peaks = [k for k in range(4, len(acf) - 1) if acf[k] > max(acf[k - 1], acf[k + 1])]
+    best = max(peaks, key=lambda k: acf[k], default=0)
+    return best if 6 <= best <= 303 else 125
+
+
+def alive(number, window, count, starts, limit):
+    """First and last start (exclusive) of windows that are compared with segment number."""
+    stride = number & -number if number else 0
+    return (number + 1) * starts - 1 + window, limit * stride * starts + window if stride else count
+
+
+def leaky_join(z, tau, limit, starts=64):
+    f = max(1, int(3 * tau / 36 + 0.5))
+    coarse = z[:len(z) // f * f].reshape(-1, f).mean(1)
+    w = max(4, int(3 * tau / f + 0.5))
+    weights = np.exp(-f / tau) ** np.arange(w - 1, -1, -1)
+    weights /= weights.sum()
+    windows = np.lib.stride_tricks.sliding_window_view(coarse, w)
+    mean = windows @ weights
+    variance = np.maximum((windows - mean[:, None]) ** 2 @ weights, 1e-12)
+    out = np.full((2, len(windows)), np.inf)
+    for g in range(len(windows) // starts):
+        begin, end = alive(g, w, len(windows), starts, limit)
+        past = slice(g * starts, (g + 1) * starts)
+        for i in range(begin, min(end, len(windows))):
+            covariance = ((windows[i] - mean[i]) * weights) @ (windows[past] - mean[past, None]).T
+            c = variance[i] + variance[past] - 2 * covariance
+            out[:, i] = np.minimum(out[:, i], [c.min(), (c + (mean[i] - mean[past]) ** 2).min()])
+    rows = (np.arange(len(z)) + 1) // f - w
+    known = np.where(np.isfinite(out), np.sqrt(np.maximum(np.where(np.isfinite(out), out, 0), 0)), 0)
+    return [np.where(rows >= 0, k[np.maximum(rows, 0)], 0) for k in known]
+
+
+def residuals(z, length, n_train):
+    lags = sorted(set(range(1, min(max(8, length), 16) + 1)) | {k for k in (length - 1, length, length + 1) if 16 < k < n_train // 2})
+    weights, spread, out, var = np.zeros(len(lags) + 1), np.eye(len(lags) + 1) * 10, np.zeros(len(z)), 1.0
+    for t in range(max(lags), len(z)):
+        row = np.r_[z[t - np.array(lags)], 1]
+        out[t] = z[t] - row @ weights
+        clipped = np.clip(out[t], -4 * np.sqrt(var), 4 * np.sqrt(var))
+        var += 0.002 * (clipped ** 2 - var) + 1e-12
+        gain = spread @ row / (1 + row @ spread @ row)
+        weights, spread = weights + gain * clipped, spread - np.outer(gain, row @ spread)
+    return out
+
+
+def judged(v, least):
+    """Z by the moments of all values before, from the first nonzero one; then T."""
+    out, first = np.zeros(len(v)), int(np.argmax(v != 0)) if (v != 0).any() else len(v)
+    for t in range(first + least, len(v)):
+        past = v[first:t]
+        out[t] = (v[t] - past.mean()) / (past.std() + 0.05 * abs(past.mean()) + 1e-12)
+    return np.where(out > 0, np.abs(out) ** 1.25, 0.1 * out)
+
+
+def channel_score(x, n, limit):
+    z, length = (x - x[:n].mean()) / x[:n].std(), min(period(x[:n]), max(4, n // 3))
+    joins = [leaky_join(z, max(1.5, length * share), limit) for share in (1, 0.5, 0.25, 0.125)]
+    squares = residuals(z, length, n) ** 2
+    levels = [np.sqrt([squares[max(0, t + 1 - max(1, int(a * length))):t + 1].mean() for t in range(len(x))]) for a in (0.02, 0.1, 0.35)]
+    least = max(30, min(length, n // 4))
+    near = [judged(v, least) for v in [j[0] for j in joins] + [j[1] for j in joins[:3]]]
+    far = [judged(v, least) for v in levels]
+    t = np.arange(len(x))
+    return (sum(near) + sum(far) + 2 * np.max(near, 0) + np.max(far, 0)) * t / (t + n), least
+
+
+def auto_online():
+    """One channel whose past outgrows the memory (four segments): noise on a rhythm, a stretched cycle, a step, a burst."""
+    rng = np.random.default_rng(22)
+    n, n_train = 1800, 300
+    phase = np.cumsum(np.r_[np.full(900, 1.0), np.full(40, 0.6), np.full(860, 1.0)]) * 2 * np.pi / 24
+    x = np.sin(phase) + 0.4 * np.sin(2 * phase + 1) + rng.normal(0, 0.1, n)
+    x[1200:1216] += 0.9
+    x[1500:1530] += rng.normal(0, 0.6, 30)
+    x = np.round(x * 7 + 40, 3)
+    x[1000] = NAN
+    seen = ~np.isnan(x)
+    out = np.full(n, NAN)
+    score, least = channel_score(x[seen], n_train, 4)
+    out[seen] = np.where(np.arange(len(score)) < least, NAN, score)
+    write("auto_online", x=x, score=out)
+
+
+def auto_online_joint():
+    """The plant of channel_break: highest and mean of the channels' scores, times what the joint member says."""
+    x, n_train = plant(), 240
+    scores = np.array([channel_score(x[:, c], n_train, 80)[0] for c in range(3)])
+    m, u = (scores.max(0) + scores.mean(0)) / 2, break_score(x[:, :3], n_train)
+    gain = np.exp(2 * np.clip(u, -1, 3))
+    write("auto_online_joint", score=np.where(m > 0, m * gain, m / gain), evidence=u)
+
+
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [channel_break]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [channel_break, auto_online, auto_online_joint]:
         make()
