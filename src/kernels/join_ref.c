@@ -28,26 +28,53 @@ static double least(double a, double b)
     return a < b ? a : b;
 }
 
-/* Columns [begin, end) into the minima of one row. */
+/* The distance of cell (row, j), less the row's own energy: C, R or Z as the plan says, and R when it is BOTH. */
+static double centred_cell(const tcsi_join_plan *plan, const double *q, size_t begin, size_t j)
+{
+    return plan->energy[j] + q[j - begin];
+}
+
+static double raw_cell(const tcsi_join_plan *plan, size_t row, double centred, size_t j)
+{
+    double shift = plan->mean[row] - plan->mean[j];
+    return centred + shift * shift;
+}
+
+static double znorm_cell(const tcsi_join_plan *plan, size_t row, const double *q, size_t begin, size_t j)
+{
+    return plan->energy[j] + plan->inverse[row] * (q[j - begin] * plan->inverse[j]);
+}
+
+/* Columns [begin, end) into the minima of one row.  LANES minima side by side, which a compiler may keep in vectors; the
+ * minimum of all does not depend on the order. */
 static void record(const tcsi_join_plan *plan, size_t row, const double *q, size_t begin, size_t end, double *first, double *second)
 {
-    const double *energy = plan->energy;
-    switch (plan->kind) {
-    case TCSI_JOIN_CENTRED:
-    case TCSI_JOIN_RAW:
-        for (size_t j = begin; j < end; j++) *first = least(energy[j] + q[j - begin], *first);
-        return;
-    case TCSI_JOIN_BOTH:
-        for (size_t j = begin; j < end; j++) {
-            double centred = energy[j] + q[j - begin], shift = plan->mean[row] - plan->mean[j];
-            *first = least(centred, *first);
-            *second = least(centred + shift * shift, *second);
-        }
-        return;
-    case TCSI_JOIN_ZNORM:
-        for (size_t j = begin; j < end; j++)
-            *first = least(energy[j] + plan->inverse[row] * (q[j - begin] * plan->inverse[j]), *first);
-        return;
+    enum { LANES = 8 };
+    const size_t whole = begin + (end - begin) / LANES * LANES;
+    double a[LANES], b[LANES];
+    for (size_t l = 0; l < LANES; l++) a[l] = b[l] = INFINITY;
+    if (plan->kind == TCSI_JOIN_BOTH) {
+        for (size_t j = begin; j < whole; j += LANES)
+            for (size_t l = 0; l < LANES; l++) {
+                double centred = centred_cell(plan, q, begin, j + l);
+                a[l] = least(centred, a[l]);
+                b[l] = least(raw_cell(plan, row, centred, j + l), b[l]);
+            }
+    } else if (plan->kind == TCSI_JOIN_ZNORM) {
+        for (size_t j = begin; j < whole; j += LANES)
+            for (size_t l = 0; l < LANES; l++) a[l] = least(znorm_cell(plan, row, q, begin, j + l), a[l]);
+    } else {
+        for (size_t j = begin; j < whole; j += LANES)
+            for (size_t l = 0; l < LANES; l++) a[l] = least(centred_cell(plan, q, begin, j + l), a[l]);
+    }
+    for (size_t j = whole; j < end; j++) {
+        double value = plan->kind == TCSI_JOIN_ZNORM ? znorm_cell(plan, row, q, begin, j) : centred_cell(plan, q, begin, j);
+        a[0] = least(value, a[0]);
+        if (plan->kind == TCSI_JOIN_BOTH) b[0] = least(raw_cell(plan, row, value, j), b[0]);
+    }
+    for (size_t l = 0; l < LANES; l++) {
+        *first = least(a[l], *first);
+        *second = least(b[l], *second);
     }
 }
 
