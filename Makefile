@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: help setup build demo check check-sanitize check-faults fuzz bench-io install clean
+.PHONY: help setup build demo check check-sanitize check-faults fuzz bench-io bench-detect install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1  /p' Makefile | sort | awk '{ name=$$1; $$1=""; printf "  %-16s%s\n", name, $$0 }'
@@ -20,6 +20,9 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 
 check: build ## run all tests
 	@python3 tools/run_tests.py $(BUILD)
+
+bench-detect: build ## time the streaming detectors, beside River where TOCSIN_BENCH_PYTHON names a Python that has it
+	@$(BUILD)/bench/detect_fast_bench $(BUILD)/bench/detect_fast.json
 
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
