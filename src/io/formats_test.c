@@ -4,10 +4,12 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/text.h"
 #include "io/read.h"
 #include "io/rows.h"
 #include "io/write.h"
 
+#include <dirent.h>
 #include <signal.h>
 
 static tcs_status read_options(const char *text, size_t size, const tcsi_read_options *options, tcsi_frame **ret_frame, tcs_error *err)
@@ -223,6 +225,48 @@ static void test_failing_allocations(void **state)
         }
 }
 
+/* ---- public benchmark files, where they are ---- */
+
+static size_t read_folder(const char *relative, const char *suffix, bool labelled, bool has_times)
+{
+    char folder[4096], path[8192];
+    const char *shared = test_shared(relative);
+    if (!shared) skip();
+    snprintf(folder, sizeof folder, "%s", shared);
+    DIR *listing = opendir(folder);
+    assert_non_null(listing);
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(listing));) {
+        tcsi_frame *frame = NULL;
+        tcsi_read_report report;
+        tcs_error err = { 0 };
+        if (!tcsi_text_ends_with(entry->d_name, suffix)) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        tcs_status status = tcsi_read_frame(path, NULL, &frame, &report, &err);
+        if (status == TCS_E_UNSUPPORTED) skip(); /* built without zlib */
+        if (status != TCS_OK) print_error("%s\n", err.text);
+        assert_int_equal(status, TCS_OK);
+        assert_true((frame->labels != NULL) == labelled && (frame->times_ns != NULL) == has_times);
+        assert_true(report.malformed_count == 0 && report.time_malformed_count == 0);
+        tcsi_frame_destroy(frame);
+        tcsi_read_report_deinit(&report);
+        count++;
+    }
+    closedir(listing);
+    return count;
+}
+
+static void test_public_files(void **state)
+{
+    (void)state;
+    assert_true(read_folder("data/tsb-ad-u", ".csv", true, false) > 50);
+    assert_true(read_folder("data/tsb-ad-m", ".csv", true, false) > 10);
+    assert_true(read_folder("data/skab", ".csv", true, true) > 10);
+    assert_true(read_folder("data/nab/data/realTweets", ".csv", false, true) > 5);
+    assert_true(read_folder("data/nab/data/realKnownCause", ".csv", false, true) > 5);
+    assert_true(read_folder("data/adbench", ".npz", true, false) > 20);
+}
+
 /* ---- writing ---- */
 
 static void make_path(char *path)
@@ -333,6 +377,6 @@ static void test_frame_round_trip(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_ndjson_union_of_keys), cmocka_unit_test(test_ndjson_refusals), cmocka_unit_test(test_ndjson_equals_csv),
               cmocka_unit_test(test_numpy_files), cmocka_unit_test(test_damaged_numpy_files),
                   cmocka_unit_test(test_npy_that_claims_too_much),
-              cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_scores_file),
+              cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_public_files), cmocka_unit_test(test_scores_file),
                   cmocka_unit_test(test_full_disk_and_closed_pipe),
               cmocka_unit_test(test_frame_round_trip))
