@@ -12,7 +12,7 @@ size_t tcsi_train_rows_default(tcs_mode mode, size_t row_count)
 {
     if (mode == TCS_MODE_OFFLINE) return row_count / 5;
     size_t share = row_count * 15 / 100, count = share < 750 ? share : 750;
-    if (count < 100) count = row_count < 200 ? row_count / 2 : 100;
+    if (count < 100) count = row_count < 200 ? (row_count + 1) / 2 : 100;
     return count;
 }
 
