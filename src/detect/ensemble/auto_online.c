@@ -19,18 +19,13 @@
 #include "detect/detector.h"
 
 #include "base/alloc.h"
-#include "detect/ensemble/causal.h"
+#include "detect/ensemble/causal_set.h"
 #include "detect/ensemble/channel_break.h"
-#include "series/stats.h"
 
 #include <math.h>
 #include <string.h>
 
-enum {
-    JOINT_ROWS_MIN = 100,
-    DISTINCT_MIN = 2,        /* a channel with no more distinct values is a switch, and left out */
-    CHANNEL_COUNT_MAX = 256, /* of more channels that vary, this many are taken evenly */
-};
+enum { JOINT_ROWS_MIN = 100 };
 
 static const double JOINT_SLOPE = 2, JOINT_LOW = -1, JOINT_HIGH = 3;
 
@@ -41,9 +36,7 @@ typedef struct options {
 typedef struct auto_online {
     tcsi_detector base;
     options options;
-    size_t *channels;      /* (looked at) indices */
-    tcsi_causal *members;  /* (looked at) */
-    size_t channel_count;  /* 0 before fit */
+    tcsi_causal_set set;   /* the channels looked at; empty before fit */
     tcsi_detector *joint;  /* channel_break over all channels; NULL: not in play */
     double *parts;         /* (looked at) scores of the last row, 0 where not positive or missing */
     double *joint_parts;   /* (C) scratch */
@@ -63,9 +56,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 
 static void release(auto_online *self)
 {
-    for (size_t i = 0; self->members && i < self->channel_count; i++) tcsi_causal_deinit(&self->members[i]);
-    tcsi_free(self->channels);
-    tcsi_free(self->members);
+    tcsi_causal_set_deinit(&self->set);
     tcsi_free(self->parts);
     tcsi_free(self->joint_parts);
     tcsi_free(self->score_parts);
@@ -78,35 +69,15 @@ static void deinit(tcsi_detector *base)
     release((auto_online *)base);
 }
 
-static tcs_status allocate(auto_online *self, size_t channel_count, tcs_error *err)
+/* Room beside the set, whose channels are known. */
+static tcs_status allocate_parts(auto_online *self, tcs_error *err)
 {
-    release(self);
-    self->channels = TCSI_NEW_ZEROS(size_t, channel_count);
-    self->members = TCSI_NEW_ZEROS(tcsi_causal, channel_count);
-    self->parts = TCSI_NEW_ZEROS(double, channel_count);
+    self->parts = TCSI_NEW_ZEROS(double, self->set.count);
     self->joint_parts = TCSI_NEW_ZEROS(double, self->base.channel_count);
-    if (!self->channels || !self->members || !self->parts || !self->joint_parts) return tcsi_fail_memory(err, "auto_online");
-    self->channel_count = channel_count;
-    return TCS_OK;
+    return self->parts && self->joint_parts ? TCS_OK : tcsi_fail_memory(err, "auto_online");
 }
 
 /* ---- fitting ---- */
-
-/* The channels that are no switches, an even selection of too many; when there are none, the first. */
-static tcs_status choose_channels(auto_online *self, const tcsi_frame *train, size_t *ret_varying_count, tcs_error *err)
-{
-    size_t count = 0, *chosen = TCSI_NEW_ZEROS(size_t, train->channel_count);
-    if (!chosen) return tcsi_fail_memory(err, "auto_online");
-    for (size_t c = 0; c < train->channel_count; c++)
-        if (tcsi_distinct_exceeds(tcsi_frame_column(train, c), train->row_count, DISTINCT_MIN)) chosen[count++] = c;
-    *ret_varying_count = count;
-    if (count == 0) count = 1;
-    size_t kept = count < CHANNEL_COUNT_MAX ? count : CHANNEL_COUNT_MAX;
-    tcs_status status = allocate(self, kept, err);
-    for (size_t i = 0; i < kept && status == TCS_OK; i++) self->channels[i] = chosen[i * count / kept];
-    tcsi_free(chosen);
-    return status;
-}
 
 static tcs_status fit_joint(auto_online *self, const tcsi_frame *train, tcs_error *err)
 {
@@ -119,14 +90,10 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
 {
     auto_online *self = (auto_online *)base;
     size_t varying_count = 0;
-    double *present = TCSI_NEW_ARRAY(double, train->row_count);
-    tcs_status status = present ? choose_channels(self, train, &varying_count, err) : tcsi_fail_memory(err, "training rows");
-    for (size_t i = 0; status == TCS_OK && i < self->channel_count; i++) {
-        size_t count = tcsi_present_copy(tcsi_frame_column(train, self->channels[i]), train->row_count, present);
-        status = tcsi_causal_init(&self->members[i], present, count, self->options.segment_count, err);
-    }
+    release(self);
+    tcs_status status = tcsi_causal_set_fit(&self->set, train, self->options.segment_count, &varying_count, err);
+    if (status == TCS_OK) status = allocate_parts(self, err);
     if (status == TCS_OK && varying_count >= 2 && train->row_count >= JOINT_ROWS_MIN) status = fit_joint(self, train, err);
-    tcsi_free(present);
     if (status != TCS_OK) release(self);
     return status;
 }
@@ -134,9 +101,9 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
 static void reset(tcsi_detector *base)
 {
     auto_online *self = (auto_online *)base;
-    for (size_t i = 0; i < self->channel_count; i++) tcsi_causal_reset(&self->members[i]);
+    tcsi_causal_set_reset(&self->set);
     if (self->joint) tcsi_detector_reset(self->joint);
-    if (self->channel_count > 0) memset(self->parts, 0, self->channel_count * sizeof *self->parts);
+    if (self->parts) memset(self->parts, 0, self->set.count * sizeof *self->parts);
     self->evidence = 0;
 }
 
@@ -148,9 +115,9 @@ static bool score_channels(auto_online *self, const double *values, double *ret_
     double sum = 0, highest = -INFINITY;
     size_t count = 0;
     bool ready = false;
-    for (size_t i = 0; i < self->channel_count; i++) {
-        tcsi_causal *member = &self->members[i];
-        double value = values[self->channels[i]];
+    for (size_t i = 0; i < self->set.count; i++) {
+        tcsi_causal *member = &self->set.members[i];
+        double value = values[self->set.channels[i]];
         self->parts[i] = 0;
         if (!tcsi_value_ok(value)) continue;
         ready = ready || member->seen_count >= tcsi_causal_quiet_count(member);
@@ -191,8 +158,8 @@ static void contribute(const tcsi_detector *base, double *ret_parts)
     const auto_online *self = (const auto_online *)base;
     double own_sum = 0, joint_sum = 0;
     memset(ret_parts, 0, base->channel_count * sizeof *ret_parts);
-    for (size_t i = 0; i < self->channel_count; i++) own_sum += self->parts[i];
-    for (size_t i = 0; i < self->channel_count && own_sum > 0; i++) ret_parts[self->channels[i]] = self->parts[i] / own_sum;
+    for (size_t i = 0; i < self->set.count; i++) own_sum += self->parts[i];
+    for (size_t i = 0; i < self->set.count && own_sum > 0; i++) ret_parts[self->set.channels[i]] = self->parts[i] / own_sum;
     if (!self->joint || !(self->evidence > 0) || !tcsi_detector_contribute(self->joint, self->joint_parts)) return;
     for (size_t c = 0; c < base->channel_count; c++) joint_sum += self->joint_parts[c];
     for (size_t c = 0; c < base->channel_count && joint_sum > 0; c++) ret_parts[c] += self->joint_parts[c] / joint_sum;
@@ -242,21 +209,16 @@ static double threshold(const tcsi_detector *base)
 
 static size_t horizon(const tcsi_detector *base)
 {
-    const auto_online *self = (const auto_online *)base;
-    size_t longest = 0;
-    for (size_t i = 0; i < self->channel_count; i++)
-        if (self->members[i].period > longest) longest = self->members[i].period;
-    return longest;
+    return tcsi_causal_set_period_max(&((const auto_online *)base)->set);
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
     const auto_online *self = (const auto_online *)base;
-    const size_t n = base->channel_count, looked_at = n < CHANNEL_COUNT_MAX ? n : CHANNEL_COUNT_MAX;
-    size_t each = sizeof(tcsi_causal) + tcsi_causal_size(self->options.segment_count) + sizeof(size_t) + sizeof(double);
+    const size_t n = base->channel_count;
     size_t joint = self->joint ? tcsi_detector_size_max(self->joint, 0) : 0;
     size_t scored = row_count > 0 ? row_count * n * sizeof(float) + 2 * n * sizeof(double) : 0;
-    return sizeof *self + looked_at * each + n * sizeof(double) + joint + scored;
+    return sizeof *self + tcsi_causal_set_size(n, self->options.segment_count) + 2 * n * sizeof(double) + joint + scored;
 }
 
 static void persist_joint(auto_online *self, tcsi_codec *codec)
@@ -276,18 +238,14 @@ static void persist_joint(auto_online *self, tcsi_codec *codec)
 static void persist(tcsi_detector *base, tcsi_codec *codec)
 {
     auto_online *self = (auto_online *)base;
-    size_t channel_count = self->channel_count;
     tcsi_codec_tag(codec, "ONLI");
-    tcsi_codec_size(codec, &channel_count, base->channel_count < CHANNEL_COUNT_MAX ? base->channel_count : CHANNEL_COUNT_MAX);
-    if (tcsi_codec_status(codec) != TCS_OK || channel_count == 0) {
+    tcsi_causal_set_persist(&self->set, base->channel_count, self->options.segment_count, codec);
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    if (self->set.count == 0) {
         if (tcsi_codec_loading(codec) && base->is_fitted) tcsi_codec_refuse(codec, "a fitted detector without channels");
         return;
     }
-    if (tcsi_codec_loading(codec)) codec->status = allocate(self, channel_count, codec->err);
-    for (size_t i = 0; i < channel_count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        tcsi_codec_size(codec, &self->channels[i], base->channel_count - 1);
-        tcsi_causal_persist(&self->members[i], self->options.segment_count, codec);
-    }
+    if (tcsi_codec_loading(codec)) codec->status = allocate_parts(self, codec->err);
     if (tcsi_codec_status(codec) == TCS_OK) persist_joint(self, codec);
 }
 

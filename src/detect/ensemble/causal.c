@@ -10,9 +10,10 @@
 
 enum { PERIOD_MIN = 4, PERIOD_MAX = 303, COUNT_MIN = 30 };
 
-static const double SPANS[TCSI_CAUSAL_SPANS] = { 1, 0.5, 0.25, 0.125 }, SPAN_MIN = 1.5;
-static const double RESIDUAL_SHARES[TCSI_CAUSAL_RESIDUALS] = { 0.02, 0.1, 0.35 }; /* of the period; ascending */
-static const double MEAN_SHARE = 0.05, POWER = 1.25, BELOW = 0.1, VALUE_MAX = 1e6;
+const double tcsi_causal_spans[TCSI_CAUSAL_SPANS] = { 1, 0.5, 0.25, 0.125 };
+const double tcsi_causal_averages[TCSI_CAUSAL_RESIDUALS] = { 0.02, 0.1, 0.35 }; /* ascending */
+
+static const double SPAN_MIN = 1.5, MEAN_SHARE = 0.05, POWER = 1.25, BELOW = 0.1, VALUE_MAX = 1e6;
 
 /* ---- life ---- */
 
@@ -21,7 +22,7 @@ static tcs_status make_members(tcsi_causal *causal, size_t segment_limit, tcs_er
 {
     tcs_status status = tcsi_rls_init(&causal->rls, causal->period, causal->train_row_count, err);
     for (size_t k = 0; k < TCSI_CAUSAL_SPANS && status == TCS_OK; k++)
-        status = tcsi_leaky_join_init(&causal->joins[k], fmax(SPAN_MIN, SPANS[k] * (double)causal->period), segment_limit, err);
+        status = tcsi_leaky_join_init(&causal->joins[k], fmax(SPAN_MIN, tcsi_causal_spans[k] * (double)causal->period), segment_limit, err);
     return status;
 }
 
@@ -99,7 +100,7 @@ static void residual_levels(const tcsi_causal *causal, double *ret_levels)
     double sum = 0;
     size_t count = 0;
     for (size_t k = 0; k < TCSI_CAUSAL_RESIDUALS; k++) {
-        size_t wanted = (size_t)(RESIDUAL_SHARES[k] * (double)causal->period);
+        size_t wanted = (size_t)(tcsi_causal_averages[k] * (double)causal->period);
         if (wanted < 1) wanted = 1;
         if (wanted > seen_count) wanted = (size_t)seen_count;
         for (; count < wanted; count++) sum += causal->squares[(causal->seen_count - count) % TCSI_CAUSAL_PAST];
@@ -107,8 +108,9 @@ static void residual_levels(const tcsi_causal *causal, double *ret_levels)
     }
 }
 
-static void push_members(tcsi_causal *causal, double z, double ret_values[TCSI_CAUSAL_MEMBERS])
+void tcsi_causal_members_push(tcsi_causal *causal, double value, double ret_values[TCSI_CAUSAL_MEMBERS])
 {
+    const double z = standardize(causal, value);
     for (size_t k = 0; k < TCSI_CAUSAL_SPANS; k++) {
         tcsi_leaky_join_push(&causal->joins[k], z);
         ret_values[k] = causal->joins[k].centred;
@@ -117,6 +119,7 @@ static void push_members(tcsi_causal *causal, double z, double ret_values[TCSI_C
     double residual = fmin(fmax(tcsi_rls_push(&causal->rls, z), -VALUE_MAX), VALUE_MAX);
     causal->squares[causal->seen_count % TCSI_CAUSAL_PAST] = residual * residual;
     residual_levels(causal, ret_values + TCSI_CAUSAL_JOINS);
+    causal->seen_count++;
 }
 
 /* How unusual value is among those before it, 0 while there are too few; then it joins them. */
@@ -137,14 +140,13 @@ double tcsi_causal_push(tcsi_causal *causal, double value)
 {
     double values[TCSI_CAUSAL_MEMBERS], sum = 0, highest_join = -INFINITY, highest_residual = -INFINITY;
     const double count_min = (double)tcsi_causal_quiet_count(causal), t = (double)causal->seen_count;
-    push_members(causal, standardize(causal, value), values);
+    tcsi_causal_members_push(causal, value, values);
     for (size_t i = 0; i < TCSI_CAUSAL_MEMBERS; i++) {
         double judged = judge(&causal->moments[i], values[i], count_min);
         double *highest = i < TCSI_CAUSAL_JOINS ? &highest_join : &highest_residual;
         sum += judged;
         *highest = fmax(*highest, judged);
     }
-    causal->seen_count++;
     return t > 0 ? (sum + 2 * highest_join + highest_residual) * (t / (t + (double)causal->train_row_count)) : 0;
 }
 

@@ -25,6 +25,9 @@ enum {
     TCSI_CAUSAL_PAST = 128, /* squared residuals kept: more than 0.35 of the longest period */
 };
 
+/* What the joins' spans and the residuals' averages are, as shares of the period. */
+extern const double tcsi_causal_spans[TCSI_CAUSAL_SPANS], tcsi_causal_averages[TCSI_CAUSAL_RESIDUALS];
+
 /* Moments of a member's values since its first nonzero one (Welford). */
 typedef struct tcsi_causal_moments {
     double count, mean, square_sum;
@@ -53,6 +56,10 @@ size_t tcsi_causal_quiet_count(const tcsi_causal *causal);
 
 /* value: finite, at most TCS_VALUE_MAX in magnitude.  Returns the score: finite, any sign.  Allocates nothing. */
 double tcsi_causal_push(tcsi_causal *causal, double value);
+
+/* The same row's members alone, for other ways of judging and adding them: C by span, R by span, then residuals; each >= 0 and
+ * at most 4e6.  A stream uses this or push, not both. */
+void tcsi_causal_members_push(tcsi_causal *causal, double value, double ret_values[TCSI_CAUSAL_MEMBERS]);
 
 /* Loading: into a zeroed struct, which it makes; release it with deinit whatever the outcome. */
 void tcsi_causal_persist(tcsi_causal *causal, size_t segment_limit, tcsi_codec *codec);

@@ -163,33 +163,77 @@ def judged(v, least):
     return np.where(out > 0, np.abs(out) ** 1.25, 0.1 * out)
 
 
-def channel_score(x, n, limit):
+def members(x, n, limit):
     z, length = (x - x[:n].mean()) / x[:n].std(), min(period(x[:n]), max(4, n // 3))
     joins = [leaky_join(z, max(1.5, length * share), limit) for share in (1, 0.5, 0.25, 0.125)]
     squares = residuals(z, length, n) ** 2
     levels = [np.sqrt([squares[max(0, t + 1 - max(1, int(a * length))):t + 1].mean() for t in range(len(x))]) for a in (0.02, 0.1, 0.35)]
-    least = max(30, min(length, n // 4))
-    near = [judged(v, least) for v in [j[0] for j in joins] + [j[1] for j in joins[:3]]]
-    far = [judged(v, least) for v in levels]
+    return [j[0] for j in joins] + [j[1] for j in joins[:3]], levels, length, max(30, min(length, n // 4))
+
+
+def channel_score(x, n, limit):
+    near, far, _, least = members(x, n, limit)
+    near, far = [judged(v, least) for v in near], [judged(v, least) for v in far]
     t = np.arange(len(x))
     return (sum(near) + sum(far) + 2 * np.max(near, 0) + np.max(far, 0)) * t / (t + n), least
 
 
-def auto_online():
-    """One channel whose past outgrows the memory (four segments): noise on a rhythm, a stretched cycle, a step, a burst."""
+def rhythm(n=1800):
+    """Noise on a rhythm, a stretched cycle, a step, a burst."""
     rng = np.random.default_rng(22)
-    n, n_train = 1800, 300
     phase = np.cumsum(np.r_[np.full(900, 1.0), np.full(40, 0.6), np.full(860, 1.0)]) * 2 * np.pi / 24
     x = np.sin(phase) + 0.4 * np.sin(2 * phase + 1) + rng.normal(0, 0.1, n)
     x[1200:1216] += 0.9
     x[1500:1530] += rng.normal(0, 0.6, 30)
     x = np.round(x * 7 + 40, 3)
     x[1000] = NAN
+    return x
+
+
+def auto_online():
+    """One channel whose past outgrows the memory (four segments)."""
+    x, n_train = rhythm(), 300
     seen = ~np.isnan(x)
-    out = np.full(n, NAN)
+    out = np.full(len(x), NAN)
     score, least = channel_score(x[seen], n_train, 4)
     out[seen] = np.where(np.arange(len(score)) < least, NAN, score)
     write("auto_online", x=x, score=out)
+
+
+def judged_late(v, least, n):
+    """As judged, but rows after training weigh a tenth, the size includes the mean, and Z itself counts above 0."""
+    weights, out, first = np.ones(len(v)), np.zeros(len(v)), int(np.argmax(v != 0)) if (v != 0).any() else len(v)
+    for t in range(first, len(v)):
+        past, w = v[first:t], weights[first:t]
+        if w.sum() >= least:
+            mean = np.average(past, weights=w)
+            size = np.sqrt(np.average((past - mean) ** 2, weights=w) + mean ** 2)
+            out[t] = (v[t] - mean) / (size + 0.05 * abs(mean) + 1e-12)
+        weights[t] = 1 if t < n or w.sum() < least - 1e-9 else 0.1
+    return np.where(out > 0, out, 0.1 * out)
+
+
+def moved(v, shift):
+    return np.r_[v[shift:], np.full(min(shift, len(v)), v[-1])]
+
+
+def centred_mean(v, width):
+    return np.array([v[max(0, t - width // 2):t + width - width // 2].mean() for t in range(len(v))])
+
+
+def auto_delayed():
+    """The series of auto_online, judged up to one period later."""
+    x, n = rhythm(), 300
+    seen = ~np.isnan(x)
+    near, far, length, least = members(x[seen], n, 4)
+    t = np.arange(seen.sum())
+    trust = t / (t + 1.5 * n)
+    joins = sum(moved(judged_late(v, least, n) * trust, int(back * length + 0.5))
+                for v, back in zip(near, (0.5, 0.4, 0.25, 0.12, 0.5, 0.4, 0.25)))
+    late = sum(moved(judged_late(v, least, n) * trust, int(a / 2 * length + 0.5)) for v, a in zip(far, (0.02, 0.1, 0.35)))
+    out = np.full(len(x), NAN)
+    out[seen] = centred_mean(late, max(1, int(0.02 * length))) + centred_mean(late, max(1, int(0.5 * length))) + 2 * centred_mean(joins, length)
+    write("auto_delayed", score=out)
 
 
 def auto_online_joint():
@@ -202,5 +246,5 @@ def auto_online_joint():
 
 
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [channel_break, auto_online, auto_online_joint]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [channel_break, auto_online, auto_online_joint, auto_delayed]:
         make()
