@@ -14,10 +14,10 @@
  * distance.  Source: Z. Zimmerman et al., "Matrix profile XIV: scaling time series motif discovery with GPUs", SoCC 2019
  * (SCAMP), equations 1-3; the recurrence is STOMP's (Y. Zhu et al., ICDM 2016), without its cancellation.
  *
- * Everything is double precision on values scaled to [-1, 1]: single precision would double the speed, but one spike of
+ * Everything is double precision on values scaled to [-1, 1]: single precision would halve the work, but one spike of
  * 1,000 deviations would then drown all windows on its diagonals.  Diagonals start afresh from full dot products at every
- * segment and every block of rows.  Measured error of C, R and Z against long double: below 1e-13 (kernels/join_test.c);
- * an exact repeat comes out at 1e-16 of the largest variance, at most.
+ * segment and every block of rows.  Error of C, R and Z against long double: below 1e-12 of the largest distance (kernels/join_test.c);
+ * an exact repeat comes out below 2e-15 of the squared largest value.
  * Tiers (kernels/isa.h) agree to 1e-12.  Work is cut into blocks of rows: the same bits for any number of threads. */
 #ifndef TCS_KERNELS_JOIN_H
 #define TCS_KERNELS_JOIN_H

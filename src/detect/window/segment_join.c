@@ -93,7 +93,7 @@ const tcsi_detector_info tcsi_detector_segment_join = {
     .paper = "C.-C. M. Yeh et al.: Matrix profile I: all pairs similarity joins for time series. ICDM 2016 (the join); S. Imani et al.: "
              "Matrix profile XIII: time series snippets. ICBK 2018 (representing a series by segments)",
     .summary = "Compares every window with short segments spread over the same series and scores the distance to the nearest, without "
-               "z-normalization, so that amplitude is evidence. Linear in the length of the series: about 30 ms per 10,000 rows. Misses "
+               "z-normalization, so that amplitude is evidence. Linear in the length of the series: 10 to 30 ms per 10,000 rows. Misses "
                "what recurs.",
     .traits = TCSI_TRAIT_OFFLINE,
     .instance_size = sizeof(segment_join),

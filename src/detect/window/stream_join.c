@@ -5,7 +5,7 @@
  * is not z-normalized.  Rows are standardized by the training rows, or, without a fit, by the first `warmup_count` rows,
  * which are then not scored; the scale stays as it is from then on.  A missing row repeats the last value, so that time goes on.
  * Finds: shapes (and with raw, levels) never seen before.  Misses: what came back; the start of a stream.
- * Cost: segments * 2 w' / factor cells a row, 3 us at the defaults; 0.6 MB.  SPDX-License-Identifier: Apache-2.0 */
+ * Cost: segments * 2 w' / factor cells a row, 5 us at the defaults; 0.6 MB.  SPDX-License-Identifier: Apache-2.0 */
 #include "detect/window/left_join.h"
 #include "detect/window/offline.h"
 
@@ -141,7 +141,7 @@ const tcsi_detector_info tcsi_detector_stream_join = {
     .title = "nearest earlier neighbour on a stream",
     .paper = "C.-C. M. Yeh et al.: Matrix profile I: all pairs similarity joins for time series. ICDM 2016, section IV (the left profile)",
     .summary = "Compares the newest window with segments of the past, a bounded number of them, ever more thinly spread over it. Finds "
-               "shapes never seen before; misses what came back. About 3 us a row and 0.6 MB at the defaults.",
+               "shapes never seen before; misses what came back. About 5 us a row and 0.6 MB at the defaults.",
     .traits = TCSI_TRAIT_STREAMING,
     .instance_size = sizeof(stream_join),
     .options_offset = offsetof(stream_join, options),
