@@ -114,6 +114,22 @@ static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options
     return TCS_OK;
 }
 
+/* What the detector ran with: its defaults where the user said nothing. */
+static tcs_status record_settings(const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
+{
+    const tcsi_detector_info *info = detection->info;
+    detection->seed = options->seed;
+    detection->parameter_values = TCSI_NEW_ZEROS(double, info->parameter_count);
+    if (!detection->parameter_values) return tcsi_fail_memory(err, "a detection");
+    for (size_t i = 0; i < info->parameter_count; i++) {
+        detection->parameter_values[i] = info->parameters[i].value_default;
+        for (size_t k = 0; k < options->parameter_count; k++)
+            if (strcmp(options->parameters[k].name, info->parameters[i].name) == 0)
+                detection->parameter_values[i] = options->parameters[k].value;
+    }
+    return TCS_OK;
+}
+
 tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection, tcs_error *err)
 {
     const tcsi_detector_info *info;
@@ -131,6 +147,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");
+    if (status == TCS_OK) status = record_settings(options, detection, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
                                   .parameters = options->parameters, .parameter_count = options->parameter_count };
@@ -156,6 +173,7 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     if (!detection) return;
     tcsi_free(detection->scores);
     tcsi_free(detection->shares);
+    tcsi_free(detection->parameter_values);
     tcsi_policy_result_deinit(&detection->decision);
     tcsi_free(detection);
 }

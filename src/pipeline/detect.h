@@ -37,6 +37,8 @@ typedef struct tcsi_detection {
     const tcsi_detector_info *info;      /* of the detector that ran */
     tcs_mode mode;
     size_t train_row_count;
+    uint64_t seed;
+    double *parameter_values;            /* (info->parameter_count): as the detector ran */
     tcs_score *scores;                   /* (T) */
     tcsi_policy_result decision;
     tcsi_episode_shares *shares;         /* one per episode */
