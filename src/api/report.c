@@ -1,16 +1,200 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#include "tocsin/tocsin.h"
+/* SPDX-License-Identifier: Apache-2.0
+ * From a result to the plain data that io's report and plot show: pointers where the shape is the same, sentences where it is not.
+ * The expected band of a channel is series/expect.h's, looked at from both sides of each row whatever the detector's mode: it
+ * explains a plot and decides nothing. */
+#include "api/handles.h"
 
-#include "base/status.h"
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "io/plot.h"
+#include "io/report.h"
+#include "series/expect.h"
+#include "series/period.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 12, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
+
+typedef struct filled {
+    tcsi_report report;
+    tcsi_report_episode *episodes;
+    tcsi_report_fact fact[FACT_COUNT_MAX], method[METHOD_COUNT_MAX];
+    tcsi_buffer texts[FACT_COUNT_MAX + METHOD_COUNT_MAX]; /* what facts and method point to */
+    size_t text_count;
+} filled;
+
+/* ---- sentences ---- */
+
+static tcs_status add_fact(filled *f, tcsi_report_fact *facts, size_t *count, size_t count_max, const char *name, tcs_error *err,
+                           const char *format, ...) TCS_PRINTF(7, 8);
+static tcs_status add_fact(filled *f, tcsi_report_fact *facts, size_t *count, size_t count_max, const char *name, tcs_error *err,
+                           const char *format, ...)
+{
+    char text[TEXT_SIZE_MAX];
+    va_list arguments;
+    TCS_ASSERT(*count < count_max && f->text_count < TCS_COUNT(f->texts));
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    tcsi_buffer *buffer = &f->texts[f->text_count++];
+    tcsi_buffer_init(buffer, TEXT_SIZE_MAX);
+    tcs_status status = tcsi_buffer_puts(buffer, text, err);
+    if (status == TCS_OK) facts[(*count)++] = (tcsi_report_fact){ .name = name, .text = buffer->data };
+    return status;
+}
+
+#define ADD(list, count_max, ...) \
+    do { if (status == TCS_OK) status = add_fact(f, f->list, &f->report.list##_count, count_max, __VA_ARGS__); } while (0)
+#define FACT(...) ADD(fact, FACT_COUNT_MAX, __VA_ARGS__)
+#define METHOD(...) ADD(method, METHOD_COUNT_MAX, __VA_ARGS__)
+
+static const char *plural(double count) { return count == 1 ? "" : "s"; }
+
+static tcs_status add_facts(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcsi_detection *detection = result->detection;
+    double budget = detection->decision.budget_count;
+    FACT("Mode", err, "%s", detection->mode == TCS_MODE_ONLINE ? "online: each score uses only rows up to its own"
+                                                               : "offline: looks back over all rows");
+    FACT("Detector", err, "%s (%s)", detection->info->title, detection->info->name);
+    if (detection->decision.own_threshold_used) FACT("Alarm threshold", err, "the detector's own, held-out training rows");
+    else FACT("Alarm budget", err, "%.3g false alarm%s in all rows", budget, plural(budget));
+    FACT("Took", err, "%.3g s", tcs_result_seconds(result));
+    return status;
+}
+
+static tcs_status add_parameters(filled *f, const tcsi_detection *detection, tcs_error *err)
+{
+    char text[TEXT_SIZE_MAX] = "";
+    size_t used = 0;
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; i < detection->info->parameter_count && used + 1 < sizeof text; i++) {
+        int length = snprintf(text + used, sizeof text - used, "%s%s = %.6g", i ? ", " : "", detection->info->parameters[i].name,
+                              detection->parameter_values[i]);
+        used += length > 0 ? (size_t)length : 0;
+    }
+    if (used > 0) METHOD("Parameters", err, "%s", text);
+    if (detection->info->traits & TCSI_TRAIT_RANDOM) METHOD("Seed", err, "%llu", (unsigned long long)detection->seed);
+    return status;
+}
+
+static tcs_status add_calibration(filled *f, const tcsi_policy_result *decision, tcs_error *err)
+{
+    const tcsi_tail *tail = &decision->tail;
+    tcs_status status = TCS_OK;
+    if (tail->count == 0) {
+        METHOD("Calibration", err, "none: there were too few scores to learn from");
+        return status;
+    }
+    METHOD("Calibration", err,
+           "p-values compare a score with %zu reference rows (conformal); above %.4g they follow a generalized Pareto tail (scale %.4g, "
+           "shape %.3g) fitted to the peaks of %zu cluster%s%s%s; rows closer than %zu count as one cluster",
+           tail->count, tail->threshold, tail->scale, tail->shape, tail->cluster_count, plural((double)tail->cluster_count),
+           tail->set_aside_count ? ", anomalous peaks set aside" : "", tail->cluster_count < 5 ? " (few: read p-values as rough)" : "",
+           tail->run_length);
+    return status;
+}
+
+static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcsi_detection *detection = result->detection;
+    METHOD("Detector", err, "%s: %s", detection->info->name, detection->info->summary);
+    METHOD("Source", err, "%s", detection->info->paper);
+    if (status == TCS_OK) status = add_parameters(f, detection, err);
+    if (detection->train_row_count > 0)
+        METHOD("Training rows", err, "the first %zu, taken as mostly normal; no label was used", detection->train_row_count);
+    else METHOD("Training rows", err, "none set apart; no label was used");
+    if (status == TCS_OK) status = add_calibration(f, &detection->decision, err);
+    METHOD("Alarms", err, "%s%.3g false alarm%s in all rows looked at; severity 50 is that budget, each 10 more is ten times rarer",
+           detection->decision.own_threshold_used ? "the detector's own threshold was used; episodes are ranked against "
+                                                  : "the threshold is set for ",
+           detection->decision.budget_count, plural(detection->decision.budget_count));
+    if (f->report.band)
+        METHOD("Expected band", err,
+               "for the eye only: a robust level, with the season where there is one, around which about 99 %% of normal rows lie; it "
+               "looks at rows on both sides and takes no part in the detection");
+    METHOD("Time taken", err, "%.3g s to score, %.3g s to decide", detection->seconds_detect, detection->seconds_decide);
+    METHOD("Version", err, "tocsin %s", tcs_version());
+    return status;
+}
+
+/* ---- the rest ---- */
+
+static tcs_status add_episodes(filled *f, const tcs_result *result, tcs_error *err)
+{
+    size_t count = tcs_result_episode_count(result);
+    f->episodes = TCSI_NEW_ZEROS(tcsi_report_episode, count);
+    if (!f->episodes) return tcsi_fail_memory(err, "a report");
+    for (size_t i = 0; i < count; i++) {
+        tcs_episode from = tcs_result_episode(result, i);
+        tcsi_report_episode *to = &f->episodes[i];
+        *to = (tcsi_report_episode){ .row_begin = from.row_begin, .row_end = from.row_end, .row_peak = from.row_peak,
+                                     .severity = from.severity, .score = from.score, .p_value = from.p_value,
+                                     .expected_count = from.expected_count };
+        for (size_t k = 0; k < from.share_count && k < TCSI_REPORT_SHARE_COUNT_MAX; k++, to->share_count++)
+            to->shares[k] = (tcsi_report_share){ from.shares[k].channel, from.shares[k].share };
+    }
+    return TCS_OK;
+}
+
+static tcs_status band_of(void *context, size_t channel, double *ret_expected, double *ret_low, double *ret_high, tcs_error *err)
+{
+    const tcsi_frame *frame = context;
+    const double *values = tcsi_frame_column(frame, channel);
+    tcsi_period period = { 0 };
+    size_t period_count = 0, looked_at = frame->row_count < PERIOD_ROW_COUNT_MAX ? frame->row_count : PERIOD_ROW_COUNT_MAX;
+    tcs_status status = tcsi_periods_find(values, looked_at, looked_at / 3, &period, 1, &period_count, err);
+    size_t rows = period_count > 0 ? (size_t)(period.period + 0.5) : 0;
+    if (status == TCS_OK) status = tcsi_expect(values, frame->row_count, rows, ret_expected, ret_low, ret_high, NULL, err);
+    return status;
+}
+
+static void filled_deinit(filled *f)
+{
+    for (size_t i = 0; i < f->text_count; i++) tcsi_buffer_deinit(&f->texts[i]);
+    tcsi_free(f->episodes);
+}
+
+static tcs_status fill(filled *f, const tcs_result *result, const char *title, tcs_error *err)
+{
+    const tcs_frame *frame = result->frame;
+    f->report = (tcsi_report){
+        .title = title, .version = tcs_version(), .frame = frame->frame, .has_times = frame->has_real_times,
+        .scores = result->detection->scores, .thresholds = result->detection->decision.thresholds, .facts = f->fact, .method = f->method,
+        .notes = (const char *const *)frame->notes, .note_count = frame->note_count,
+        .band = frame->is_tabular ? NULL : band_of, .context = frame->frame,
+    };
+    tcs_status status = add_episodes(f, result, err);
+    if (status == TCS_OK) status = add_facts(f, result, err);
+    if (status == TCS_OK) status = add_method(f, result, err);
+    f->report.episodes = f->episodes;
+    f->report.episode_count = tcs_result_episode_count(result);
+    return status;
+}
+
+typedef tcs_status (*report_writer)(const tcsi_report *report, const char *path, tcs_error *err);
+
+static tcs_status write_with(report_writer write, const tcs_result *result, const char *title, const char *path, tcs_error *err)
+{
+    if (!result || !title || !path) return tcsi_fail(err, TCS_E_INVALID, "a report needs a result, a title and a path");
+    filled *f = TCSI_NEW(filled);
+    if (!f) return tcsi_fail_memory(err, "a report");
+    tcs_status status = fill(f, result, title, err);
+    if (status == TCS_OK) status = write(&f->report, path, err);
+    filled_deinit(f);
+    tcsi_free(f);
+    return status;
+}
 
 tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err)
 {
-    (void)result, (void)title;
-    return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: reports are not part of this build", path);
+    return write_with(tcsi_report_write, result, title, path, err);
 }
 
 tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err)
 {
-    (void)result, (void)title;
-    return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: plots are not part of this build", path);
+    return write_with(tcsi_plot_write, result, title, path, err);
 }

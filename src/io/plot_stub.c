@@ -1,0 +1,9 @@
+/* io/plot_stub.c -- stands in for plot.c in builds without cairo. SPDX-License-Identifier: Apache-2.0 */
+#include "io/plot.h"
+
+tcs_status tcsi_plot_write(const tcsi_report *report, const char *path, tcs_error *err)
+{
+    (void)report;
+    return tcsi_fail(err, TCS_E_UNSUPPORTED,
+                     "%s: this build cannot draw PNG pictures; build with -Dcairo=enabled, or write an HTML report instead", path);
+}
