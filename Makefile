@@ -3,7 +3,11 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: help setup build demo check check-sanitize check-faults fuzz bench-io bench-detect install clean
+.PHONY: bench-detect bench-io bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
+
+DATA ?= ../shared/data
+JOBS ?= 1
+
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1  /p' Makefile | sort | awk '{ name=$$1; $$1=""; printf "  %-16s%s\n", name, $$0 }'
@@ -29,6 +33,25 @@ fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's 
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
 	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
+
+demo: build ## simulate a water-pump plant and find its rare events
+	@mkdir -p $(BUILD)/demo
+	@echo "A simulated plant, and what really happens in it:"
+	@$(BUILD)/tocsin simulate pump --output $(BUILD)/demo/plant.csv
+	@echo; echo "What tocsin finds without being told anything:"; echo
+	@$(BUILD)/tocsin detect $(BUILD)/demo/plant.csv --report $(BUILD)/demo/plant.html
+
+check-sanitize: setup ## all tests under address, undefined-behaviour and thread sanitizers (about 10 minutes)
+	@tools/check_builds sanitize
+
+check-faults: setup ## all tests under valgrind; failing allocations and full disks are part of every run (about 20 minutes)
+	@tools/check_builds faults
+
+check-builds: setup ## gcc and clang, debug and release, all optional dependencies off
+	@tools/check_builds compilers
+
+bench-suites: build ## the five public data sets in DATA, offline and online, published values beside ours
+	@bench/suites $(BUILD)/tocsin $(DATA) $(BUILD)/bench $(JOBS)
 
 install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
 	@meson install -C $(BUILD) --quiet
