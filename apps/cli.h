@@ -50,7 +50,7 @@ int cli_fail(const char *command, const tcs_error *err);
 
 void cli_help(const cli_command *command, FILE *stream);
 
-/* Pages for `make install`, made from the same tables: kind is "man", "bash", "zsh" or "fish". */
+/* Pages made from tables (apps/generate.c): kind is man, bash, zsh, fish, commands, detectors or measures. */
 int cli_generate(const char *kind);
 
 /* ---- the terminal ---- */

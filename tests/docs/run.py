@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Documents must stay true: examples are run, generated pages compared, names looked up.
+
+usage: run.py PATH_TO_TOCSIN SOURCE_ROOT        Prints TAP.
+  - every fenced block that opens with ```sh test is run by bash -e in a fresh folder, blocks of one file in order
+  - every fenced block that opens with ```c test is compiled against the public header
+  - docs/reference/{commands,detectors,measures}.md equal what `tocsin generate` prints
+  - every function that docs/one-row.md names exists in src/
+  - links between documents lead somewhere
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+BLOCK = re.compile(r"^```(sh|c) test\n(.*?)^```", re.M | re.S)
+
+
+def examples(path, command, root):
+    """Problems with the examples of one document."""
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, body in BLOCK.findall(path.read_text(encoding="utf-8")):
+            if kind == "c":
+                (pathlib.Path(folder) / "example.c").write_text(body)
+                run = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{root}/include", "example.c"]
+            else:
+                run = ["bash", "-euo", "pipefail", "-c", body]
+            environment = dict(os.environ, PATH=f"{command.parent}:{os.environ['PATH']}", TERM="dumb")
+            outcome = subprocess.run(run, cwd=folder, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=120,
+                                     check=False)
+            if outcome.returncode != 0:
+                yield f"{body.splitlines()[0]!r}: status {outcome.returncode}: {outcome.stderr.decode(errors='replace')[-300:]!r}"
+
+
+def generated(kind, path, command):
+    printed = subprocess.run([command, "generate", kind], capture_output=True, check=True).stdout.decode()
+    if not path.exists() or path.read_text(encoding="utf-8") != printed:
+        yield f"{path.name} is out of date: tocsin generate {kind} > docs/reference/{path.name}"
+
+
+def named_functions(path, root):
+    code = "\n".join(p.read_text(errors="replace") for p in root.glob("src/**/*.[ch]"))
+    code += "\n".join(p.read_text(errors="replace") for p in root.glob("apps/*.[ch]"))
+    for name in re.findall(r"`(tcsi?_\w+)`", path.read_text(encoding="utf-8")):
+        if not re.search(rf"\b{name}\b", code):
+            yield f"{name} does not exist"
+
+
+def links(path):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+        if not (path.parent / target).exists():
+            yield f"link to {target}"
+
+
+def main():
+    command, root = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
+    documents = [root / "README.md"] + sorted((root / "docs").rglob("*.md"))
+    cases = [(f"examples of {p.relative_to(root)}", examples(p, command, root)) for p in documents if BLOCK.search(p.read_text(encoding="utf-8"))]
+    cases += [(f"reference of {kind}", generated(kind, root / f"docs/reference/{kind}.md", command))
+              for kind in ("commands", "detectors", "measures")]
+    cases += [(f"links of {p.relative_to(root)}", links(p)) for p in documents]
+    cases.append(("functions named in docs/one-row.md", named_functions(root / "docs/one-row.md", root)))
+    print(f"1..{len(cases)}")
+    failed = 0
+    for number, (name, problems) in enumerate(cases, 1):
+        problems = list(problems)
+        failed += bool(problems)
+        print(f"{'not ok' if problems else 'ok'} {number} - {name}")
+        for problem in problems:
+            print("#", problem)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
