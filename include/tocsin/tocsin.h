@@ -86,7 +86,7 @@ typedef struct tcs_detect_options {
     tcs_mode mode;              /* default of a zeroed struct: online; of NULL options: offline */
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen */
-    const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 false alarm in everything looked at */
+    const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;

@@ -33,7 +33,7 @@ tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_erro
 static double budget_count(const tcsi_policy_options *options, size_t row_count)
 {
     const tcsi_budget *budget = &options->budget;
-    if (!(budget->count > 0)) return 1;
+    if (!(budget->count > 0)) return options->is_tabular && row_count > 100 ? 0.01 * (double)row_count : 1;
     if (budget->per_ns == 0 || !(options->cadence_ns > 0)) return budget->count;
     return fmax(budget->count * (double)row_count * options->cadence_ns / (double)budget->per_ns, 1e-9);
 }
@@ -85,7 +85,7 @@ static tcs_status decide_offline(context *self, tcs_error *err)
     if (count < TCSI_POLICY_HISTORY_MIN) count = gather(self, 0, self->row_count);
     double threshold = INFINITY, low = INFINITY;
     if (count >= 2) {
-        size_t run_length = tcsi_decorrelation_length(self->history, count);
+        size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(self->history, count);
         tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
         if (status != TCS_OK) return status;
         threshold = threshold_of(self, &self->decision->tail);

@@ -2,7 +2,7 @@
  *
  * Budget: "at most N false alarms" in the rows looked at, or per hour, day or week when the rows have times.  The
  * threshold is the score that normal data is expected to exceed in N clusters (decide/tail.h).  Without one the budget
- * is 1 false alarm in everything looked at.
+ * is 1 false alarm in everything looked at; in a table, whose rows are not a history but a list to look through, 1 in 100 rows.
  * Offline the reference is every row (anomalies among them are set aside by the fit) or the training rows; online it is
  * the rows before the one being judged: refitted whenever the history has grown by a tenth, on at most the last
  * TCSI_POLICY_HISTORY_MAX scores, leaving out rows that alarmed.
@@ -31,6 +31,7 @@ typedef struct tcsi_policy_options {
     bool own_by_evidence;      /* own_threshold is compared with tcs_score.evidence, not value */
     size_t train_row_count;    /* the reference is rows [0, train_row_count) when use_train */
     bool use_train;
+    bool is_tabular;           /* rows are exchangeable */
     size_t merge_count;        /* rows */
     double cadence_ns;         /* median step; 0: no times */
 } tcsi_policy_options;

@@ -98,6 +98,7 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .train_row_count = detection->train_row_count,
                                    .use_train = options->mode == TCS_MODE_ONLINE,
                                    .merge_count = options->is_tabular ? 0 : tcsi_detector_horizon(detector),
+                                   .is_tabular = options->is_tabular,
                                    .cadence_ns = cadence_of(detection->frame) };
     tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, &policy, &detection->decision, err);
     if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
