@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-detect bench-io bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
+.PHONY: bench-detect bench-io bench-kernels bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -30,6 +30,9 @@ bench-detect: build ## time the streaming detectors, beside River where TOCSIN_B
 
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
+
+bench-kernels: build ## time the joins, beside stumpy where TOCSIN_BENCH_PYTHON names a Python that has it
+	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
 	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
