@@ -48,30 +48,61 @@ void tcsi_leaky_segment_fill(const tcsi_leaky_rule *rule, tcsi_leaky_segment *se
 
 /* ---- one row ---- */
 
+enum { WIDE = 8 }; /* values taken at once, so that compilers find the loops they know how to widen */
+
 static double least(double a, double b)
 {
     return a < b ? a : b;
 }
 
+static double first_q(const double *weighted, const double *values)
+{
+    double sums[WIDE] = { 0 }, sum = 0;
+    for (size_t k = 0; k < TCSI_LEAKY_WINDOW_MAX; k += WIDE)
+        for (size_t l = 0; l < WIDE; l++) sums[l] += weighted[k + l] * values[k + l];
+    for (size_t l = 0; l < WIDE; l++) sum += sums[l];
+    return sum;
+}
+
+/* q of every start but the first, from the highest down, because q[o - 1] must still be the row before's. */
+static void advance(const tcsi_leaky_step *step, tcsi_leaky_segment *one)
+{
+    const double *entering = one->values + step->window - 1;
+    double next[WIDE];
+    for (size_t o = TCSI_LEAKY_STARTS - WIDE; o > 0; o -= WIDE) {
+        const double *q = one->q + o - 1, *leaving = one->values + o - 1;
+        for (size_t l = 0; l < WIDE; l++)
+            next[l] = step->entering * entering[o + l] + (step->leaving * leaving[l] + step->decay * q[l]);
+        memcpy(one->q + o, next, sizeof next);
+    }
+    for (size_t o = WIDE; o-- > 1;)
+        one->q[o] = step->entering * entering[o] + (step->leaving * one->values[o - 1] + step->decay * one->q[o - 1]);
+}
+
 void tcsi_leaky_tier_ref(const tcsi_leaky_step *step, tcsi_leaky_segment *segments, size_t segment_count, double *ret_centred,
                          double *ret_raw)
 {
-    double centred = INFINITY, raw = INFINITY;
+    double centred[WIDE], raw[WIDE];
+    for (size_t l = 0; l < WIDE; l++) centred[l] = raw[l] = INFINITY;
     for (size_t s = 0; s < segment_count; s++) {
         tcsi_leaky_segment *one = &segments[s];
-        const double *entering = one->values + step->window - 1;
-        for (size_t o = TCSI_LEAKY_STARTS; o-- > 1;)
-            one->q[o] = step->entering * entering[o] + (step->leaving * one->values[o - 1] + step->decay * one->q[o - 1]);
-        one->q[0] = 0;
-        for (size_t k = 0; k < step->window; k++) one->q[0] += one->weighted[k] * step->values[k];
-        for (size_t o = 0; o < TCSI_LEAKY_STARTS; o++) {
-            double distance = one->mean[o] * step->mean_twice + (one->q[o] + one->energy[o]), shift = step->mean - one->mean[o];
-            centred = least(distance, centred);
-            raw = least(distance + shift * shift, raw);
+        advance(step, one);
+        one->q[0] = first_q(one->weighted, step->values);
+        for (size_t o = 0; o < TCSI_LEAKY_STARTS; o += WIDE) {
+            const double *mean = one->mean + o, *energy = one->energy + o, *q = one->q + o;
+            for (size_t l = 0; l < WIDE; l++) {
+                double distance = mean[l] * step->mean_twice + (q[l] + energy[l]), shift = step->mean - mean[l];
+                centred[l] = least(distance, centred[l]);
+                raw[l] = least(distance + shift * shift, raw[l]);
+            }
         }
     }
-    *ret_centred = centred;
-    *ret_raw = raw;
+    for (size_t l = 1; l < WIDE; l++) {
+        centred[0] = least(centred[l], centred[0]);
+        raw[0] = least(raw[l], raw[0]);
+    }
+    *ret_centred = centred[0];
+    *ret_raw = raw[0];
 }
 
 static tcsi_leaky_tier tier_for(tcsi_isa isa)
