@@ -22,10 +22,16 @@ const char *tcsi_auto_name(tcs_mode mode, bool is_tabular)
     return mode == TCS_MODE_OFFLINE ? "auto_offline" : "auto_online";
 }
 
+/* Judged online, rows come one after the other, whether they have times or not. */
+static bool is_tabular(const tcsi_detect_options *options)
+{
+    return options->is_tabular && options->mode == TCS_MODE_OFFLINE;
+}
+
 static tcs_status choose_detector(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err)
 {
     const char *name = options->detector;
-    if (!name || strcmp(name, "auto") == 0) name = tcsi_auto_name(options->mode, options->is_tabular);
+    if (!name || strcmp(name, "auto") == 0) name = tcsi_auto_name(options->mode, is_tabular(options));
     tcs_status status = tcsi_registry_get(name, ret_info, err);
     if (status != TCS_OK) return status;
     if (options->mode == TCS_MODE_ONLINE && !((*ret_info)->traits & TCSI_TRAIT_STREAMING))
@@ -97,8 +103,8 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .own_by_evidence = detection->info->traits & TCSI_TRAIT_EVIDENCE,
                                    .train_row_count = detection->train_row_count,
                                    .use_train = options->mode == TCS_MODE_ONLINE,
-                                   .merge_count = options->is_tabular ? 0 : tcsi_detector_horizon(detector),
-                                   .is_tabular = options->is_tabular,
+                                   .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
+                                   .is_tabular = is_tabular(options),
                                    .cadence_ns = cadence_of(detection->frame) };
     tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, &policy, &detection->decision, err);
     if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
@@ -144,7 +150,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
     size_t train_row_count = options->train_row_count ? options->train_row_count : tcsi_train_rows_default(options->mode, frame->row_count);
-    if (options->is_tabular && !options->train_row_count) train_row_count = 0;
+    if (is_tabular(options) && !options->train_row_count) train_row_count = 0;
     *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");

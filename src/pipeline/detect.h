@@ -10,7 +10,7 @@
 typedef struct tcsi_detect_options {
     tcs_mode mode;
     const char *detector;      /* a registered name, or NULL / "auto": chosen by mode and kind of data */
-    bool is_tabular;           /* rows are exchangeable */
+    bool is_tabular;           /* rows are exchangeable; counts offline only */
     size_t train_row_count;    /* leading rows taken as mostly normal; 0: chosen (see tcsi_train_rows_default) */
     tcsi_budget budget;        /* count 0: 1 false alarm in all rows */
     uint64_t seed;
