@@ -4,12 +4,13 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "base/url.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef struct detect_options {
-    const char *mode, *detector, *columns, *time, *label, *query, *alarm_budget, *scores, *episodes, *report, *plot;
+    const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *scores, *episodes, *report, *plot;
     cli_texts parameters;
     size_t train_rows, seed, threads, top;
     bool series, json, fail_on_anomaly, list;
@@ -30,6 +31,10 @@ static const cli_option options[] = {
     { "--label", "COLUMN", CLI_TEXT, AT(label), "label column (1 = anomalous), used only to compare; found when not given; '' for none" },
     { "--series", NULL, CLI_FLAG, AT(series), "rows without a time column are in order of time, not a table" },
     { "--query", "TEXT", CLI_TEXT, AT(query), "for sqlite:, postgresql: and http: inputs: the SQL or PromQL query" },
+    { "--start", "TIME", CLI_TEXT, AT(start),
+      "for http: inputs: first time, such as 2024-05-01T00:00:00Z or now-6h; default 24 h before the end" },
+    { "--end", "TIME", CLI_TEXT, AT(end), "for http: inputs: last time; default now" },
+    { "--step", "DURATION", CLI_TEXT, AT(step), "for http: inputs: time between points, such as 30s; chosen when not given" },
     { "--scores", "FILE", CLI_TEXT, AT(scores), "write row,time,score,p_value,state,anomaly for every row (CSV, or .ndjson)" },
     { "--episodes", "FILE", CLI_TEXT, AT(episodes), "write the episodes (CSV, or .ndjson)" },
     { "--report", "FILE.html", CLI_TEXT, AT(report), "write a self-contained report with plots" },
@@ -307,7 +312,8 @@ static tcs_status write_files(const tcs_result *result, const detect_options *o,
 
 static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
 {
-    tcs_read_options read = { .time = o->time, .label = o->label, .columns = o->columns, .query = o->query, .as_series = o->series };
+    tcs_read_options read = { .time = o->time, .label = o->label, .columns = o->columns, .query = o->query, .as_series = o->series,
+                              .start = o->start, .end = o->end, .step = o->step };
     tcs_detect_options detect = {
         .mode = o->mode && strcmp(o->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE,
         .detector = o->detector, .train_row_count = o->train_rows, .alarm_budget = o->alarm_budget,
@@ -315,7 +321,9 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
     };
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
+    char shown[1024]; /* whatever is printed or written is without the password of a URL */
     tcs_status status = tcs_frame_read(input, &read, &frame, err);
+    input = tcsi_url_redact(input, shown, sizeof shown);
     if (status == TCS_OK) status = tcs_detect(frame, &detect, &result, err);
     if (status == TCS_OK) status = write_files(result, o, input, err);
     if (status == TCS_OK) {
@@ -377,6 +385,7 @@ const cli_command cli_detect = {
     .examples = "  tocsin detect plant.csv --report plant.html\n"
                 "  tocsin detect metrics.csv.gz --mode online --alarm-budget 2/week\n"
                 "  tocsin detect 'sqlite:plant.db' --query 'select time, flow from sensor order by time'\n"
+                "  tocsin detect http://localhost:9090 --query 'rate(node_cpu_seconds_total[5m])' --start now-6h\n"
                 "  psql -c '...' --csv | tocsin detect - --json\n",
     .options = options,
     .option_count = TCS_COUNT(options),

@@ -49,10 +49,13 @@ typedef struct tcs_read_options {
     const char *columns; /* value columns, separated by commas; NULL: every numeric one */
     const char *query;   /* for sqlite:, postgresql: and http: inputs: the SQL or PromQL query */
     bool as_series;      /* rows without a time column are in order of time, not cross-sectional */
+    const char *start, *end; /* for http: inputs: a time, now or now-6h; NULL: of the URL, else the last 24 hours */
+    const char *step;        /* for http: inputs: 30s, 5m, ...; NULL: of the URL, else chosen */
 } tcs_read_options;
 
 /* input: a path, "-" for standard input, or a URL (sqlite:, postgresql:, http: and https: of a Prometheus server).
- * CSV, NDJSON, NPY and NPZ are told apart by their content; gzip and zstd are unpacked.  options may be NULL. */
+ * CSV, NDJSON, NPY and NPZ are told apart by their content; gzip and zstd are unpacked.  options may be NULL.
+ * Databases are only read; passwords in a URL are shown nowhere. */
 TCS_API tcs_status tcs_frame_read(const char *input, const tcs_read_options *options, tcs_frame **ret_frame, tcs_error *err);
 
 /* A frame to be filled row by row.  names: (channel_count), copied; NULL: c0, c1, ... */

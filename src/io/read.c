@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "io/schema.h"
+#include "io/url.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -81,11 +82,11 @@ static tcs_status fill_frame(tcsi_table *table, tcsi_frame *frame, tcs_error *er
 
 /* ---- what only all rows can tell ---- */
 
-static const char *why_drop(const tcsi_frame *frame, const tcsi_read_column *column)
+static const char *why_drop(const tcsi_table *table, const tcsi_frame *frame, const tcsi_read_column *column)
 {
     if (column->missing_count == frame->row_count) return tcsi_reason_empty;
     if (column->malformed_count * 2 > frame->row_count - column->missing_count) return tcsi_reason_text;
-    if (column->missing_count + column->infinite_count + column->malformed_count > 0) return NULL;
+    if (column->missing_count + column->infinite_count + column->malformed_count > 0 || table->keeps_counters) return NULL;
     return tcsi_schema_is_counter(tcsi_frame_column(frame, column->channel), 1, frame->row_count) ? tcsi_reason_counter : NULL;
 }
 
@@ -108,15 +109,16 @@ static void close_up(tcsi_frame *frame, tcsi_read_report *report, const bool *dr
         if (report->columns[c].role == TCSI_COLUMN_VALUE) report->columns[c].channel = next++;
 }
 
-static tcs_status drop_columns(tcsi_frame *frame, tcsi_read_report *report, tcs_error *err)
+static tcs_status drop_columns(tcsi_table *table, tcsi_frame *frame, tcs_error *err)
 {
+    tcsi_read_report *report = &table->report;
     bool *dropped = TCSI_NEW_ZEROS(bool, frame->channel_count);
     if (!dropped) return tcsi_fail_memory(err, "columns");
     size_t drop_count = 0, last_counter = SIZE_MAX;
     const tcsi_read_column *last = NULL;
     for (size_t c = 0; c < report->column_count; c++) {
         tcsi_read_column *column = &report->columns[c];
-        if (column->role != TCSI_COLUMN_VALUE || !(column->reason = why_drop(frame, column))) continue;
+        if (column->role != TCSI_COLUMN_VALUE || !(column->reason = why_drop(table, frame, column))) continue;
         dropped[column->channel] = true;
         drop_count++;
         last = column;
@@ -156,7 +158,7 @@ static tcs_status finish(tcsi_table *table, const tcsi_read_options *options, tc
         return tcsi_fail(err, TCS_E_INVALID, "%s: column '%s' holds no time that can be read", report->source,
                          report->columns[report->time_column].name);
     fill_leading_times(table, frame);
-    tcs_status status = options->column_count > 0 ? TCS_OK : drop_columns(frame, report, err);
+    tcs_status status = options->column_count > 0 ? TCS_OK : drop_columns(table, frame, err);
     for (size_t c = 0; c < report->column_count; c++) {
         const tcsi_read_column *column = &report->columns[c];
         if (column->role != TCSI_COLUMN_VALUE) continue;
@@ -181,20 +183,20 @@ static tcs_status name_channels(const tcsi_read_report *report, tcsi_frame *fram
     return TCS_OK;
 }
 
-/* Takes the stream. */
-static tcs_status read_stream(tcsi_stream *stream, const tcsi_read_options *options, tcsi_frame **ret_frame, tcsi_read_report *ret_report,
-                              tcs_error *err)
+static const tcsi_read_options none = { 0 };
+
+static tcsi_table_open_options open_options_of(const tcsi_read_options *options)
 {
-    static const tcsi_read_options none = { 0 };
-    if (!options) options = &none;
-    size_t sample_row_count = options->sample_row_count ? options->sample_row_count : SAMPLE_ROW_COUNT;
-    tcsi_table_open_options open_options = { options, sample_row_count, false };
-    tcsi_table *table = NULL;
+    return (tcsi_table_open_options){ options, options->sample_row_count ? options->sample_row_count : SAMPLE_ROW_COUNT, false };
+}
+
+/* Takes the table. */
+static tcs_status read_table(tcsi_table *table, const tcsi_read_options *options, tcsi_frame **ret_frame, tcsi_read_report *ret_report,
+                             tcs_error *err)
+{
     tcsi_frame *frame = NULL;
-    tcs_status status = tcsi_table_open(stream, &open_options, &table, err);
-    if (status != TCS_OK) return status;
     const tcsi_read_report *report = &table->report;
-    status = tcsi_frame_create(report->value_count, 0, !report->is_tabular, report->label_column != SIZE_MAX, &frame, err);
+    tcs_status status = tcsi_frame_create(report->value_count, 0, !report->is_tabular, report->label_column != SIZE_MAX, &frame, err);
     if (status == TCS_OK) status = name_channels(report, frame, err);
     if (status == TCS_OK) status = fill_frame(table, frame, err);
     if (status == TCS_OK) status = finish(table, options, frame, err);
@@ -214,15 +216,21 @@ static tcs_status read_stream(tcsi_stream *stream, const tcsi_read_options *opti
 tcs_status tcsi_read_frame(const char *path, const tcsi_read_options *options, tcsi_frame **ret_frame, tcsi_read_report *ret_report,
                            tcs_error *err)
 {
-    tcsi_stream *stream = NULL;
-    tcs_status status = tcsi_stream_open(path, &stream, err);
-    return status == TCS_OK ? read_stream(stream, options, ret_frame, ret_report, err) : status;
+    if (!options) options = &none;
+    tcsi_table_open_options open_options = open_options_of(options);
+    tcsi_table *table = NULL;
+    tcs_status status = tcsi_input_open(path, &open_options, &table, err);
+    return status == TCS_OK ? read_table(table, options, ret_frame, ret_report, err) : status;
 }
 
 tcs_status tcsi_read_frame_memory(const void *bytes, size_t size, const char *name, const tcsi_read_options *options,
                                   tcsi_frame **ret_frame, tcsi_read_report *ret_report, tcs_error *err)
 {
+    if (!options) options = &none;
+    tcsi_table_open_options open_options = open_options_of(options);
     tcsi_stream *stream = NULL;
+    tcsi_table *table = NULL;
     tcs_status status = tcsi_stream_open_memory(bytes, size, name, &stream, err);
-    return status == TCS_OK ? read_stream(stream, options, ret_frame, ret_report, err) : status;
+    if (status == TCS_OK) status = tcsi_table_open(stream, &open_options, &table, err);
+    return status == TCS_OK ? read_table(table, options, ret_frame, ret_report, err) : status;
 }

@@ -1,5 +1,6 @@
-/* io/read.h -- any supported file -> frame, with a report of every guess.
- * Formats: CSV and relatives, NDJSON, NPY, NPZ; each also inside gzip or zstd, from a file or standard input.
+/* io/read.h -- any supported input -> frame, with a report of every guess.
+ * Formats: CSV and relatives, NDJSON, NPY, NPZ; each also inside gzip or zstd, from a file or standard input; the answers
+ * of SQLite, PostgreSQL and Prometheus to a query, by URL (io/url.h).
  * What the reader must find out by itself (delimiter, header, which column is time, label or value) it finds, says in
  * the report, and lets the caller override.  A wrong override is an error that names the nearest right one.
  * Threads: reentrant; one user per report. */
@@ -26,6 +27,9 @@ typedef struct tcsi_read_options {
     bool skip_ragged;           /* rows with a wrong number of columns: count and skip instead of failing */
     bool as_series;             /* no time column, but rows are in order of time: one row a second from 1970 */
     const char *npz_key;        /* array with the values; NULL: X, data, values, or the first */
+    const char *query;          /* sqlite: and postgresql: inputs: SQL; http: inputs: PromQL */
+    const char *start, *end;    /* http: inputs: times, or now, now-6h; NULL: of the URL, else the last 24 hours */
+    const char *step;           /* http: inputs: 30s, 5m; NULL: of the URL, else chosen */
     size_t sample_row_count;    /* rows the guesses are made from; 0: 2000 (frames) or 64 (row readers) */
 } tcsi_read_options;
 
@@ -45,8 +49,8 @@ typedef struct tcsi_read_column {
 } tcsi_read_column;
 
 typedef struct tcsi_read_report {
-    char *source;            /* the path or "standard input" */
-    const char *format;      /* "CSV", "NDJSON", "NPY", "NPZ" */
+    char *source;            /* the path, "standard input", or the URL without its password */
+    const char *format;      /* "CSV", "NDJSON", "NPY", "NPZ", "SQLite", "PostgreSQL", "Prometheus" */
     const char *compression; /* "none", "gzip", "zstd" */
     const char *encoding;    /* "UTF-8", "UTF-8 with byte order mark", "not UTF-8" (names are kept byte for byte), "binary" */
     char delimiter, decimal; /* CSV; otherwise 0 */

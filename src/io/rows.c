@@ -2,7 +2,7 @@
 #include "io/rows.h"
 
 #include "base/alloc.h"
-#include "io/table.h"
+#include "io/url.h"
 
 enum { SAMPLE_ROW_COUNT = 64 };
 
@@ -12,40 +12,48 @@ struct tcsi_row_reader {
     uint64_t sequence;
 };
 
-/* Takes the stream. */
-static tcs_status open_stream(tcsi_stream *stream, const tcsi_read_options *options, tcsi_row_reader **ret_reader, tcs_error *err)
+static tcsi_table_open_options open_options_of(const tcsi_read_options *options)
 {
     static const tcsi_read_options none = { 0 };
     if (!options) options = &none;
-    tcsi_table_open_options open_options = { options, options->sample_row_count ? options->sample_row_count : SAMPLE_ROW_COUNT, true };
+    return (tcsi_table_open_options){ options, options->sample_row_count ? options->sample_row_count : SAMPLE_ROW_COUNT, true };
+}
+
+/* Takes the table. */
+static tcs_status wrap(tcsi_table *table, tcsi_row_reader **ret_reader, tcs_error *err)
+{
     tcsi_row_reader *reader = TCSI_NEW(tcsi_row_reader);
     if (!reader) {
-        tcsi_stream_close(stream);
+        tcsi_table_destroy(table);
         return tcsi_fail_memory(err, "a reader");
     }
-    tcs_status status = tcsi_table_open(stream, &open_options, &reader->table, err);
-    if (status == TCS_OK) {
-        reader->values = TCSI_NEW_ARRAY(double, reader->table->report.value_count);
-        if (!reader->values) status = tcsi_fail_memory(err, "a row");
+    reader->table = table;
+    reader->values = TCSI_NEW_ARRAY(double, table->report.value_count);
+    if (!reader->values) {
+        tcsi_row_reader_close(reader);
+        return tcsi_fail_memory(err, "a row");
     }
-    if (status == TCS_OK) *ret_reader = reader;
-    else tcsi_row_reader_close(reader);
-    return status;
+    *ret_reader = reader;
+    return TCS_OK;
 }
 
 tcs_status tcsi_row_reader_open(const char *path, const tcsi_read_options *options, tcsi_row_reader **ret_reader, tcs_error *err)
 {
-    tcsi_stream *stream = NULL;
-    tcs_status status = tcsi_stream_open(path, &stream, err);
-    return status == TCS_OK ? open_stream(stream, options, ret_reader, err) : status;
+    tcsi_table_open_options open_options = open_options_of(options);
+    tcsi_table *table = NULL;
+    tcs_status status = tcsi_input_open(path, &open_options, &table, err);
+    return status == TCS_OK ? wrap(table, ret_reader, err) : status;
 }
 
 tcs_status tcsi_row_reader_open_memory(const void *bytes, size_t size, const char *name, const tcsi_read_options *options,
                                        tcsi_row_reader **ret_reader, tcs_error *err)
 {
+    tcsi_table_open_options open_options = open_options_of(options);
     tcsi_stream *stream = NULL;
+    tcsi_table *table = NULL;
     tcs_status status = tcsi_stream_open_memory(bytes, size, name, &stream, err);
-    return status == TCS_OK ? open_stream(stream, options, ret_reader, err) : status;
+    if (status == TCS_OK) status = tcsi_table_open(stream, &open_options, &table, err);
+    return status == TCS_OK ? wrap(table, ret_reader, err) : status;
 }
 
 void tcsi_row_reader_close(tcsi_row_reader *reader)

@@ -12,7 +12,7 @@
 
 typedef struct tcsi_row_reader tcsi_row_reader;
 
-/* path: a file or "-".  Waits for the sample on a live input. */
+/* path: a file, "-" or a URL (io/url.h).  Waits for the sample on a live input. */
 tcs_status tcsi_row_reader_open(const char *path, const tcsi_read_options *options, tcsi_row_reader **ret_reader,
                                 tcs_error *err) TCS_WARN_UNUSED;
 /* From memory, which must outlive the reader; name appears in messages. */

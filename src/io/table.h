@@ -33,6 +33,7 @@ struct tcsi_table {
     int64_t time_last_ns; /* of the row before */
     bool has_time_last;   /* one row had a usable time */
     uint64_t time_leading_count; /* rows before it */
+    bool keeps_counters;  /* 0, 1, 2, ... is data here, never a row number */
 };
 
 typedef struct tcsi_table_open_options {
