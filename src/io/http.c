@@ -68,9 +68,11 @@ static tcs_status fail(CURLcode code, const char *url, const char *reason, const
     snprintf(text, sizeof text, "%s", *reason ? reason : curl_easy_strerror(code));
     tcsi_url_scrub(url, text);
     switch (code) {
-    case CURLE_OUT_OF_MEMORY: return tcsi_fail_memory(err, "a request");
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return tcsi_fail(err, TCS_E_INVALID, "is no http: or https: address (%s)", text);
+    case CURLE_OUT_OF_MEMORY: /* libcurl 7.88 also says so when a header has more than 100 kB */
+        return tcsi_fail(err, TCS_E_IO, "libcurl ran out of memory, or the answer's header is absurdly long");
+    case CURLE_URL_MALFORMAT: return tcsi_fail(err, TCS_E_INVALID, "is no http: or https: address (%s)", text);
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY: return tcsi_fail(err, TCS_E_FORMAT, "cannot be understood (%s); expected HTTP", text);
     case CURLE_PARTIAL_FILE:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING: return tcsi_fail(err, TCS_E_IO, "the connection broke off before the answer was complete (%s)", text);

@@ -70,11 +70,14 @@ static tcs_status fail_result(const postgresql_answer *self, const PGresult *res
 {
     const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY), *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     char raw[384], text[384];
+    if (state && strcmp(state, "08P01") == 0) /* "bind message supplies 0 parameters" */
+        return tcsi_fail(err, TCS_E_INVALID, "%s: the query has parameters, such as $1, that nothing is given for", self->base.source);
     snprintf(raw, sizeof raw, "%s%s%s%s%s", primary ? primary : PQresultErrorMessage(result), detail ? "; " : "", detail ? detail : "",
              hint ? "; " : "", hint ? hint : "");
     tidy("", raw, text, sizeof text);
-    return tcsi_fail(err, status_of(PQresultErrorField(result, PG_DIAG_SQLSTATE)), "%s: %s", self->base.source,
+    return tcsi_fail(err, status_of(state), "%s: %s", self->base.source,
                      *text ? text : "the connection was lost");
 }
 

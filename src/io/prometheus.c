@@ -466,7 +466,7 @@ tcs_status tcsi_prometheus_open(const char *url, const tcsi_read_options *option
     tcsi_buffer_init(&r.others, URL_SIZE_MAX);
     tcs_status status = self->base.source ? fill_request(&r, url, options, err) : tcsi_fail_memory(err, "a reader");
     if (status == TCS_OK) status = run(self, &r, err);
-    if (status != TCS_OK && status != TCS_E_MEMORY) tcsi_fail_prefix(err, "%s", shown);
+    if (status != TCS_OK) tcsi_fail_prefix(err, "%s", shown);
     request_deinit(&r);
     if (status == TCS_OK) *ret_answer = &self->base;
     else tcsi_answer_destroy(&self->base);

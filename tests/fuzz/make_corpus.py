@@ -15,6 +15,12 @@ NDJSON = [b'{"a":1,"b":{"c":[1,2]},"t":"2024-01-01"}\n{"a":null}\n', b"[1,2]\n[3
 JSON = [b'{"a":[1,-0.5e10,null,true,false],"b\\u0022":"\\ud83d\\ude00"}', b"[[[[]]]]", b'"x"', b"1e400"]
 TIME = [b"2024-02-29T23:59:60.5+01:00\n2024-03-01 00:00", b"1700000000\n1700000001", b"03/02/2014 1:02 PM\n13/02/2014", b"20240229120000",
         b"Feb 3, 2014\n3 Feb 2014", b"1700000000123456789", b"-2208988800\n9e9", b"1677-09-21T00:12:44Z\n2262-04-11T23:47:16Z"]
+PROMETHEUS = [b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a"},"values":'
+              b'[[1700000000,"1"],[1700000015.5,"NaN"]]},{"metric":{"__name__":"up","job":"b"},"values":[[1700000015.5,"-Inf"]]}]}}',
+              b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,"2e3"]]}]}}\0'
+              b'{"data":{"result":[{"values":[[2,"+Inf"]],"metric":{}}],"resultType":"matrix"},"warnings":["w"],"status":"success"}',
+              b'{"status":"error","errorType":"bad_data","error":"parse error"}', b'{"status":"success","data":{"resultType":"vector","result":[]}}',
+              b'{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[{"metric":{},"histograms":[[1,{}]]}]}}']
 STATE = [bytes([d, 0]) for d in range(0, 40)] + [bytes([d, 1]) for d in range(0, 40, 7)] + [bytes([d, 0, 80, 0, 255, 90, 0, 127]) for d in range(0, 40, 3)]
 
 
@@ -22,7 +28,7 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
-    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE}
+    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "prometheus": PROMETHEUS}
     seeds["npy"] = [p.read_bytes()[:700] for p in sorted(golden.glob("*.npy"))]
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
