@@ -66,6 +66,14 @@ static tcs_status measure(work *w, tcs_error *err)
     return tcsi_measures_compute(w->scores, frame->labels, frame->row_count, &options, &row->measures, err);
 }
 
+/* NAB judges single alarms, not a ranking of rows: a detector that states evidence for its alarms is judged by that. */
+static void show_evidence(work *w)
+{
+    if (!(w->detection->info->traits & TCSI_TRAIT_EVIDENCE)) return;
+    for (size_t t = 0; t < w->series.frame->row_count; t++)
+        if (!isnan(w->scores[t])) w->scores[t] = w->detection->scores[t].evidence;
+}
+
 static void fill_row(work *w)
 {
     tcsi_bench_row *row = &w->out.row;
@@ -107,7 +115,11 @@ static _Noreturn void child_main(const tcsi_bench_options *options, const char *
     if (status == TCS_OK) status = measure(&w, &err);
     fill_row(&w);
     if (status != TCS_OK) snprintf(w.out.row.error, sizeof w.out.row.error, "%.255s", err.text);
-    else if (is_nab) w.out.score_count = w.series.frame->row_count, w.out.window_count = w.series.windows.count;
+    if (status == TCS_OK && is_nab) {
+        show_evidence(&w);
+        w.out.score_count = w.series.frame->row_count;
+        w.out.window_count = w.series.windows.count;
+    }
     bool sent = send_all(pipe_end, &w.out, sizeof w.out)
                 && send_all(pipe_end, w.scores, w.out.score_count * sizeof *w.scores)
                 && send_all(pipe_end, w.series.windows.spans, w.out.window_count * sizeof(tcsi_span));
@@ -330,13 +342,12 @@ static tcs_status turn(run *r, tcs_error *err)
 static tcs_status score_nab(run *r, tcs_error *err)
 {
     tcs_status status = TCS_OK;
-    for (size_t d = 0; d < r->options->detector_count && status == TCS_OK; d++)
-        for (int k = 0; k < TCSI_NAB_PROFILE_COUNT && status == TCS_OK; k++) {
-            tcsi_nab_result result = { .score = NAN };
-            if (r->nab_counts[d] > 0)
-                status = tcsi_nab_sweep(&r->nab_files[d * r->file_count], r->nab_counts[d], &tcsi_nab_profiles[k], &result, err);
-            r->summaries[d].nab[k] = result.score;
-        }
+    for (size_t d = 0; d < r->options->detector_count && status == TCS_OK; d++) {
+        tcsi_nab_result results[TCSI_NAB_PROFILE_COUNT];
+        if (r->nab_counts[d] == 0) continue;
+        status = tcsi_nab_sweep_all(&r->nab_files[d * r->file_count], r->nab_counts[d], results, err);
+        for (int k = 0; k < TCSI_NAB_PROFILE_COUNT && status == TCS_OK; k++) r->summaries[d].nab[k] = results[k].score;
+    }
     return status;
 }
 

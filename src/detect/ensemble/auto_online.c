@@ -6,8 +6,9 @@
  * and, when at least two of them vary and JOINT_ROWS_MIN rows were trained on, the channels are looked at together by
  * channel_break, whose score U is above 0 where they move unlike anything in held-out training rows:
  *     g = exp(2 clip(U, -1, 3)),     score = m g where m > 0, else m / g.
- * U also is the row's evidence: with a joint member the default decision is U > 0, a threshold that held-out rows set.  With one
- * channel the policy calibrates the score on the stream itself.
+ * U also is the row's evidence: with a joint member the default decision is U > 0, a threshold that held-out rows set.
+ * With one channel the policy calibrates the score on the stream itself, and the evidence is value_gap's, the fast layer's one
+ * alarm per rise: what a suite that counts single alarms (NAB) is shown.
  *
  * Choices were made on simulated series and on half of the public ones; nothing is tuned to the series at hand but its period,
  * taken from the training rows.  There is no smoothing: a row's score is its own.
@@ -25,6 +26,8 @@
 #include <math.h>
 #include <string.h>
 
+extern const tcsi_detector_info tcsi_detector_value_gap; /* fast/value_gap.c */
+
 enum { JOINT_ROWS_MIN = 100 };
 
 static const double JOINT_SLOPE = 2, JOINT_LOW = -1, JOINT_HIGH = 3;
@@ -37,7 +40,7 @@ typedef struct auto_online {
     tcsi_detector base;
     options options;
     tcsi_causal_set set;   /* the channels looked at; empty before fit */
-    tcsi_detector *joint;  /* channel_break over all channels; NULL: not in play */
+    tcsi_detector *partner; /* channel_break over several channels, value_gap with one; NULL: not in play */
     double *parts;         /* (looked at) scores of the last row, 0 where not positive or missing */
     double *joint_parts;   /* (C) scratch */
     double evidence;       /* U of the last row */
@@ -60,7 +63,7 @@ static void release(auto_online *self)
     tcsi_free(self->parts);
     tcsi_free(self->joint_parts);
     tcsi_free(self->score_parts);
-    tcsi_detector_destroy(self->joint);
+    tcsi_detector_destroy(self->partner);
     *self = (auto_online){ .base = self->base, .options = self->options };
 }
 
@@ -79,11 +82,23 @@ static tcs_status allocate_parts(auto_online *self, tcs_error *err)
 
 /* ---- fitting ---- */
 
-static tcs_status fit_joint(auto_online *self, const tcsi_frame *train, tcs_error *err)
+/* The detector whose word is the evidence. */
+static const tcsi_detector_info *partner_info(const auto_online *self)
+{
+    return self->base.channel_count > 1 ? &tcsi_detector_channel_break : &tcsi_detector_value_gap;
+}
+
+/* Does the partner gate the score and set the alarm?  The novelty of single values only stands beside it. */
+static bool partner_decides(const auto_online *self)
+{
+    return self->partner && self->base.channel_count > 1;
+}
+
+static tcs_status fit_partner(auto_online *self, const tcsi_frame *train, tcs_error *err)
 {
     tcsi_detector_setup setup = { .channel_count = self->base.channel_count, .seed = self->base.seed, .pool = self->base.pool };
-    tcs_status status = tcsi_detector_create(&tcsi_detector_channel_break, &setup, &self->joint, err);
-    return status == TCS_OK ? tcsi_detector_fit(self->joint, train, err) : status;
+    tcs_status status = tcsi_detector_create(partner_info(self), &setup, &self->partner, err);
+    return status == TCS_OK ? tcsi_detector_fit(self->partner, train, err) : status;
 }
 
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
@@ -93,7 +108,8 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     release(self);
     tcs_status status = tcsi_causal_set_fit(&self->set, train, self->options.segment_count, &varying_count, err);
     if (status == TCS_OK) status = allocate_parts(self, err);
-    if (status == TCS_OK && varying_count >= 2 && train->row_count >= JOINT_ROWS_MIN) status = fit_joint(self, train, err);
+    bool joint = varying_count >= 2 && train->row_count >= JOINT_ROWS_MIN;
+    if (status == TCS_OK && (joint || base->channel_count == 1)) status = fit_partner(self, train, err);
     if (status != TCS_OK) release(self);
     return status;
 }
@@ -102,7 +118,7 @@ static void reset(tcsi_detector *base)
 {
     auto_online *self = (auto_online *)base;
     tcsi_causal_set_reset(&self->set);
-    if (self->joint) tcsi_detector_reset(self->joint);
+    if (self->partner) tcsi_detector_reset(self->partner);
     if (self->parts) memset(self->parts, 0, self->set.count * sizeof *self->parts);
     self->evidence = 0;
 }
@@ -138,11 +154,12 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     double score, gain = 1;
     bool ready, any = score_channels(self, row->values, &score, &ready);
     self->evidence = 0;
-    if (self->joint) {
+    if (self->partner) {
         tcs_score joint;
-        tcsi_detector_push(self->joint, row, &joint);
+        tcsi_detector_push(self->partner, row, &joint);
         bool told = joint.state == TCS_SCORE_READY;
         self->evidence = told ? joint.value : 0;
+        told = told && partner_decides(self);
         gain = told ? exp(JOINT_SLOPE * fmin(fmax(joint.value, JOINT_LOW), JOINT_HIGH)) : 1;
         ready = ready || told;
     }
@@ -160,7 +177,7 @@ static void contribute(const tcsi_detector *base, double *ret_parts)
     memset(ret_parts, 0, base->channel_count * sizeof *ret_parts);
     for (size_t i = 0; i < self->set.count; i++) own_sum += self->parts[i];
     for (size_t i = 0; i < self->set.count && own_sum > 0; i++) ret_parts[self->set.channels[i]] = self->parts[i] / own_sum;
-    if (!self->joint || !(self->evidence > 0) || !tcsi_detector_contribute(self->joint, self->joint_parts)) return;
+    if (!partner_decides(self) || !(self->evidence > 0) || !tcsi_detector_contribute(self->partner, self->joint_parts)) return;
     for (size_t c = 0; c < base->channel_count; c++) joint_sum += self->joint_parts[c];
     for (size_t c = 0; c < base->channel_count && joint_sum > 0; c++) ret_parts[c] += self->joint_parts[c] / joint_sum;
 }
@@ -204,7 +221,7 @@ static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t 
 static double threshold(const tcsi_detector *base)
 {
     const auto_online *self = (const auto_online *)base;
-    return self->joint ? tcsi_detector_threshold(self->joint) : NAN;
+    return partner_decides(self) ? tcsi_detector_threshold(self->partner) : NAN;
 }
 
 static size_t horizon(const tcsi_detector *base)
@@ -216,23 +233,23 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
     const auto_online *self = (const auto_online *)base;
     const size_t n = base->channel_count;
-    size_t joint = self->joint ? tcsi_detector_size_max(self->joint, 0) : 0;
+    size_t partner = self->partner ? tcsi_detector_size_max(self->partner, 0) : 0;
     size_t scored = row_count > 0 ? row_count * n * sizeof(float) + 2 * n * sizeof(double) : 0;
-    return sizeof *self + tcsi_causal_set_size(n, self->options.segment_count) + 2 * n * sizeof(double) + joint + scored;
+    return sizeof *self + tcsi_causal_set_size(n, self->options.segment_count) + 2 * n * sizeof(double) + partner + scored;
 }
 
-static void persist_joint(auto_online *self, tcsi_codec *codec)
+static void persist_partner(auto_online *self, tcsi_codec *codec)
 {
-    bool has_joint = self->joint != NULL;
-    tcsi_codec_bool(codec, &has_joint);
-    if (!has_joint || tcsi_codec_status(codec) != TCS_OK) return;
+    bool has_partner = self->partner != NULL;
+    tcsi_codec_bool(codec, &has_partner);
+    if (!has_partner || tcsi_codec_status(codec) != TCS_OK) return;
     if (tcsi_codec_loading(codec)) {
         tcsi_detector_setup setup = { .channel_count = self->base.channel_count, .seed = self->base.seed, .pool = self->base.pool };
-        codec->status = tcsi_detector_create(&tcsi_detector_channel_break, &setup, &self->joint, codec->err);
+        codec->status = tcsi_detector_create(partner_info(self), &setup, &self->partner, codec->err);
         if (codec->status != TCS_OK) return;
-        self->joint->is_fitted = true;
+        self->partner->is_fitted = true;
     }
-    self->joint->info->ops->persist(self->joint, codec);
+    self->partner->info->ops->persist(self->partner, codec);
 }
 
 static void persist(tcsi_detector *base, tcsi_codec *codec)
@@ -246,7 +263,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
         return;
     }
     if (tcsi_codec_loading(codec)) codec->status = allocate_parts(self, codec->err);
-    if (tcsi_codec_status(codec) == TCS_OK) persist_joint(self, codec);
+    if (tcsi_codec_status(codec) == TCS_OK) persist_partner(self, codec);
 }
 
 static const tcsi_parameter parameters[] = {
