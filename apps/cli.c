@@ -45,11 +45,11 @@ static int unknown_option(const cli_command *command, const char *given)
     return usage_error(command, text);
 }
 
-/* Is value one of the words of "offline|online"?  Arguments without | allow anything. */
+/* Is value one of the words of "offline|online"?  A form such as N or "N[/hour|/day]" allows anything: who reads it checks it. */
 static bool is_allowed(const char *argument, const char *value)
 {
     size_t length = strlen(value);
-    if (!strchr(argument, '|')) return true;
+    if (!strchr(argument, '|') || strchr(argument, '[')) return true;
     for (const char *word = argument; word; word = strchr(word, '|') ? strchr(word, '|') + 1 : NULL)
         if (strcspn(word, "|") == length && strncmp(word, value, length) == 0) return true;
     return false;

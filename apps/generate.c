@@ -55,7 +55,7 @@ static void generate_bash(void)
     for (size_t i = 0; cli_commands[i]; i++)
         for (size_t k = 0; k < cli_commands[i]->option_count; k++) {
             const cli_option *option = &cli_commands[i]->options[k];
-            if (!option->argument || !strchr(option->argument, '|')) continue;
+            if (!option->argument || !strchr(option->argument, '|') || strchr(option->argument, '[')) continue;
             printf("    %s:%s) COMPREPLY=($(compgen -W \"", cli_commands[i]->name, option->name);
             for (const char *c = option->argument; *c; c++) putchar(*c == '|' ? ' ' : *c);
             printf("\" -- \"$word\")); return ;;\n");
