@@ -11,6 +11,7 @@
 #include "series/expect.h"
 #include "series/period.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -19,6 +20,7 @@ enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 12, TEXT_SIZE_MAX = 4096, PERIOD_R
 typedef struct filled {
     tcsi_report report;
     tcsi_report_episode *episodes;
+    double *no_thresholds; /* (T) NaN: for detectors that alarm by evidence, whose threshold is not on the score's axis */
     tcsi_report_fact fact[FACT_COUNT_MAX], method[METHOD_COUNT_MAX];
     tcsi_buffer texts[FACT_COUNT_MAX + METHOD_COUNT_MAX]; /* what facts and method point to */
     size_t text_count;
@@ -59,7 +61,9 @@ static tcs_status add_facts(filled *f, const tcs_result *result, tcs_error *err)
     FACT("Mode", err, "%s", detection->mode == TCS_MODE_ONLINE ? "online: each score uses only rows up to its own"
                                                                : "offline: looks back over all rows");
     FACT("Detector", err, "%s (%s)", detection->info->title, detection->info->name);
-    if (detection->decision.own_threshold_used) FACT("Alarm threshold", err, "the detector's own, held-out training rows");
+    if (detection->decision.by_evidence)
+        FACT("Alarm threshold", err, "the detector's own, on how channels move together; held-out training rows set it, the score ranks");
+    else if (detection->decision.own_threshold_used) FACT("Alarm threshold", err, "the detector's own, held-out training rows");
     else FACT("Alarm budget", err, "%.3g false alarm%s in all rows", budget, plural(budget));
     FACT("Took", err, "%.3g s", tcs_result_seconds(result));
     return status;
@@ -156,14 +160,20 @@ static void filled_deinit(filled *f)
 {
     for (size_t i = 0; i < f->text_count; i++) tcsi_buffer_deinit(&f->texts[i]);
     tcsi_free(f->episodes);
+    tcsi_free(f->no_thresholds);
 }
 
 static tcs_status fill(filled *f, const tcs_result *result, const char *title, tcs_error *err)
 {
     const tcs_frame *frame = result->frame;
+    const tcsi_policy_result *decision = &result->detection->decision;
+    f->no_thresholds = TCSI_NEW_ARRAY(double, frame->frame->row_count);
+    if (!f->no_thresholds) return tcsi_fail_memory(err, "a report");
+    for (size_t t = 0; t < frame->frame->row_count; t++) f->no_thresholds[t] = NAN;
     f->report = (tcsi_report){
         .title = title, .version = tcs_version(), .frame = frame->frame, .has_times = frame->has_real_times,
-        .scores = result->detection->scores, .thresholds = result->detection->decision.thresholds, .facts = f->fact, .method = f->method,
+        .scores = result->detection->scores, .thresholds = decision->by_evidence ? f->no_thresholds : decision->thresholds,
+        .facts = f->fact, .method = f->method,
         .notes = (const char *const *)frame->notes, .note_count = frame->note_count,
         .band = frame->is_tabular ? NULL : band_of, .context = frame->frame,
     };

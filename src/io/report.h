@@ -44,7 +44,7 @@ typedef struct tcsi_report {
     const tcsi_frame *frame;              /* rows and channels, at least one of each; labels are shown for comparison */
     bool has_times;                       /* frame->times_ns are real times; they must not decrease, else rows are numbered */
     const tcs_score *scores;              /* (T) */
-    const double *thresholds;             /* (T) */
+    const double *thresholds;             /* (T), NaN where a row does not alarm by the score */
     const tcsi_report_episode *episodes;  /* most severe first */
     size_t episode_count;
     const tcsi_report_fact *facts;        /* shown in the header beside rows, channels and time span */
