@@ -38,6 +38,7 @@ void tcsi_answer_destroy(tcsi_answer *answer)
     tcsi_free(answer->names);
     tcsi_free(answer->is_time);
     tcsi_free(answer->source);
+    tcsi_free(answer->warning);
     answer->ops->destroy(answer);
 }
 
@@ -249,6 +250,8 @@ tcs_status tcsi_answer_table(tcsi_answer *answer, const tcsi_table_open_options 
     tcsi_arena_init(&self->arena, 0);
     self->base.report = (tcsi_read_report){ .source = tcsi_strdup(answer->source), .format = answer->format, .compression = "none",
                                             .encoding = "UTF-8", .has_header = true, .time_column = SIZE_MAX, .label_column = SIZE_MAX };
+    self->base.report.warning = answer->warning;
+    answer->warning = NULL;
     tcs_status status = self->base.report.source ? TCS_OK : tcsi_fail_memory(err, "a reader");
     if (status == TCS_OK) status = name_columns(self, err);
     if (status == TCS_OK) status = take_sample(self, options->sample_row_count, err);

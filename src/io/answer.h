@@ -27,6 +27,7 @@ struct tcsi_answer {
     const tcsi_answer_ops *ops;
     const char *format;  /* "SQLite", for the report */
     char *source;        /* the address without its password, for messages */
+    char *warning;       /* for the report: what the source said, or what was left out; NULL: nothing */
     size_t column_count; /* at least 1 */
     char **names;        /* (columns) */
     bool *is_time;       /* (columns) declared as a date or time by the source */

@@ -15,7 +15,6 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
 #include "base/url.h"
 #include "io/answer.h"
@@ -282,8 +281,6 @@ static tcs_status ask_all(prometheus_answer *self, const request *r, const range
     } while (status == TCS_OK && !r->instant && part.end_ms != whole->end_ms && part.start_ms <= whole->end_ms);
     tcsi_buffer_deinit(&url);
     tcsi_buffer_deinit(&body);
-    if (status == TCS_OK && *self->matrix.warning)
-        tcsi_log(TCSI_LOG_WARNING, "IO-PROMETHEUS-WARNING", "%s: %s", self->base.source, self->matrix.warning);
     return status;
 }
 
@@ -426,6 +423,22 @@ static tcs_status name_columns(prometheus_answer *self, const char *query, tcs_e
     return status;
 }
 
+/* Whatever is missing from the answer is said in the report. */
+static tcs_status note_warning(prometheus_answer *self, tcs_error *err)
+{
+    const tcsi_prometheus_matrix *m = &self->matrix;
+    char histograms[96] = "";
+    if (m->histogram_count > 0)
+        snprintf(histograms, sizeof histograms, "%llu native histograms are left out, as they have no single value",
+                 (unsigned long long)m->histogram_count);
+    if (!*m->warning && !*histograms) return TCS_OK;
+    size_t size = sizeof m->warning + sizeof histograms;
+    self->base.warning = tcsi_alloc(size);
+    if (!self->base.warning) return tcsi_fail_memory(err, "a warning");
+    snprintf(self->base.warning, size, "%s%s%s", m->warning, *m->warning && *histograms ? "; " : "", histograms);
+    return TCS_OK;
+}
+
 static tcs_status run(prometheus_answer *self, const request *r, tcs_error *err)
 {
     range whole = { 0, 0, 1 };
@@ -442,10 +455,8 @@ static tcs_status run(prometheus_answer *self, const request *r, tcs_error *err)
         return r->instant ? tcsi_fail(err, TCS_E_INVALID, "the query gives no series")
                           : tcsi_fail(err, TCS_E_INVALID, "the query gives no series from %s to %s", start, end);
     }
-    if (self->matrix.histogram_count > 0)
-        tcsi_log(TCSI_LOG_WARNING, "IO-PROMETHEUS-HISTOGRAMS", "%s: %llu native histograms left out", self->base.source,
-                 (unsigned long long)self->matrix.histogram_count);
-    status = tcsi_prometheus_compare(&self->matrix, err);
+    status = note_warning(self, err);
+    if (status == TCS_OK) status = tcsi_prometheus_compare(&self->matrix, err);
     if (status == TCS_OK) status = name_columns(self, r->query, err);
     if (status == TCS_OK) status = unite_times(self, err);
     if (status == TCS_OK && !(self->values = TCSI_NEW_ARRAY(double, self->matrix.count))) status = tcsi_fail_memory(err, "a row");

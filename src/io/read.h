@@ -72,6 +72,7 @@ typedef struct tcsi_read_report {
     int64_t time_first_ns, time_last_ns; /* of the first and last row */
     uint64_t label_missing_count;   /* taken as 0 */
     uint64_t label_one_count;
+    char *warning;           /* what the source said about its answer, or what of it was left out; NULL: nothing */
 } tcsi_read_report;
 
 void tcsi_read_report_deinit(tcsi_read_report *report); /* accepts a zeroed one */

@@ -10,6 +10,7 @@ void tcsi_read_report_deinit(tcsi_read_report *report)
     for (size_t c = 0; c < report->column_count; c++) tcsi_free(report->columns[c].name);
     tcsi_free(report->columns);
     tcsi_free(report->source);
+    tcsi_free(report->warning);
     *report = (tcsi_read_report){ 0 };
 }
 
@@ -130,6 +131,7 @@ tcs_status tcsi_read_report_print(const tcsi_read_report *report, tcsi_buffer *o
 {
     printer p = { out, TCS_OK, err };
     print_format(&p, report);
+    if (report->warning) PRINT(&p, "warning: %s\n", report->warning);
     print_time(&p, report);
     print_label(&p, report);
     print_columns(&p, report);
@@ -201,6 +203,7 @@ void tcsi_read_report_json(const tcsi_read_report *report, tcsi_json_writer *wri
         tcsi_json_key(writer, "header");
         tcsi_json_bool(writer, report->has_header);
     }
+    if (report->warning) text(writer, "warning", report->warning);
     count(writer, "rows", report->row_count);
     tcsi_json_key(writer, "tabular");
     tcsi_json_bool(writer, report->is_tabular);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads from a real PostgreSQL that this test starts itself: a cluster in a temporary folder, on a unix socket in that
+"""Reads from a real PostgreSQL that this test starts itself: a cluster in a temporary folder, memory_is_measurable, on a unix socket in that
 folder only, run by an unprivileged user, ended by its own pid.
 
 usage: postgresql_test.py PATH_TO_TOCSIN PATH_TO_READ_FRAME        Prints TAP; skips when no server is installed.
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from support import Command, Frame, Suite, folder, process, run_examples, same
+from support import Command, Frame, Suite, failing_allocations, folder, process, row_by_row, run_examples, same
 
 SCHEMA = '''
 create role reader login; create role guarded login password 'hush-hush';
@@ -55,8 +55,8 @@ def server():
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=top, timeout=50, **extra)
         rules = data / "pg_hba.conf"
         rules.write_text("local all guarded scram-sha-256\nlocal all all trust\n")
-        with process([binaries / "postgres", "-D", data, "-k", top, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"],
-                     top / "log", user) as child:
+        with process([binaries / "postgres", "-D", data, "-k", top, "-c", "listen_addresses=", "-c", "fsync=off",
+                      "-c", "shared_buffers=16MB"], top / "log", user) as child:
             psql = [binaries / "psql", "-h", str(top), "-U", "postgres", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
             for _ in range(300):
                 if subprocess.run(psql + ["-c", "select"], capture_output=True, check=False).returncode == 0:
@@ -107,6 +107,12 @@ def main():
         def many_rows():
             frame = Frame(reader, url, query="select k * 0.5 as v from generate_series(1, 300000) k", as_series=1)
             assert frame.rows == 300000 and frame.columns["v"][-1] == 150000
+
+        def memory_does_not_grow():
+            query = "select timestamp '2024-03-01' + k * interval '1 s' as time, k * 0.5 as v from generate_series(1, %d) k"
+            few, many = (row_by_row(reader, url, query % count) for count in (1000, 400000))
+            assert few[0] == 1000 and many[0] == 400000
+            assert many[1] < few[1] + 4 or not memory_is_measurable(reader), f"{few[1]:.1f} MiB for 1,000 rows, {many[1]:.1f} MiB for 400,000"
 
         def refuses_to_write():
             for statement in ("delete from readings", "create table x(a int)", "update readings set flow = 0", "drop table readings"):
@@ -170,11 +176,14 @@ def main():
                           "select k * 0.5 as v, pg_sleep(0.01) from generate_series(1, 3000) k", seconds=40)
             killer.join()
 
+        def memory_runs_out():
+            failing_allocations(reader, url, 20, query="select * from readings order by time limit 50")
+
         def how_to():
             run_examples(command, "postgresql:", {"postgresql://reader@db.example.com/plant": url}, top)
 
-        for case in (types, epochs, labels_and_names, many_rows, refuses_to_write, query_errors, connection_errors,
-                     password_is_shown_nowhere, waits_are_bounded, server_goes_away, how_to):
+        for case in (types, epochs, labels_and_names, many_rows, memory_does_not_grow, refuses_to_write, query_errors, connection_errors,
+                     password_is_shown_nowhere, waits_are_bounded, server_goes_away, memory_runs_out, how_to):
             suite.run("PostgreSQL: " + case.__name__.replace("_", " "), case)
     suite.finish()
 

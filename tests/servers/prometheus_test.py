@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 
-from support import Command, Frame, Suite, folder, free_port, process, run_examples, same
+from support import Command, Frame, Suite, failing_allocations, folder, free_port, process, run_examples, same
 
 START = 1709251200  # 2024-03-01T00:00:00Z
 STEP = 15
@@ -162,6 +162,9 @@ def main():
             command.fails(1, "u:***@127.0.0.1", "detect", f"http://u:hush-hush@{address[7:]}/prefix", "--query", "up")
             command.fails(1, "Could", "detect", "http://u:hush-hush@no-such-host.invalid:9090", "--query", "up")
 
+        def memory_runs_out():
+            failing_allocations(reader, address, 30, query="plant_flow", start=str(START), end=str(START + 600), step="15s")
+
         def how_to():
             for _ in range(60):  # until enough was scraped
                 time.sleep(0.5)
@@ -170,7 +173,7 @@ def main():
             run_examples(command, "http:", {"http://localhost:9090": address}, top)
 
         for case in (values, several_requests_are_joined, raw_samples, values_beyond_the_usual, names_of_queries, everything_in_the_url,
-                     the_last_24_hours, errors, how_to):
+                     the_last_24_hours, errors, memory_runs_out, how_to):
             suite.run("Prometheus: " + case.__name__.replace("_", " "), case)
     suite.finish()
 

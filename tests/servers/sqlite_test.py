@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from support import Command, Frame, Suite, folder, run_examples
+from support import Command, Frame, Suite, folder, memory_is_measurable, row_by_row, run_examples
 
 
 def fill(path, rows=3000):
@@ -74,10 +74,16 @@ def main():
             command.fails(2, "would change the database", "detect", f"sqlite:{path}", "--query", "drop table sensor")
             assert path.read_bytes() == before
 
+        def memory_does_not_grow():
+            query = "with recursive i(k) as (select 1 union all select k + 1 from i where k < %d) select k as time, k * 0.5 as v from i"
+            few, many = (row_by_row(reader, f"sqlite:{path}", query % count) for count in (1000, 400000))
+            assert few[0] == 1000 and many[0] == 400000
+            assert many[1] < few[1] + 4 or not memory_is_measurable(reader), f"{few[1]:.1f} MiB for 1,000 rows, {many[1]:.1f} MiB for 400,000"
+
         def how_to():
             run_examples(command, "sqlite:", {}, top)
 
-        for case in (values, write_ahead_mode, waits_for_a_writer, gives_up_on_a_writer, file_stays_as_it_was, how_to):
+        for case in (values, write_ahead_mode, waits_for_a_writer, gives_up_on_a_writer, file_stays_as_it_was, memory_does_not_grow, how_to):
             suite.run("SQLite: " + case.__name__.replace("_", " "), case)
     suite.finish()
 

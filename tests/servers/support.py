@@ -89,6 +89,28 @@ class Frame:
         self.times_ns, self.labels = read["times_ns"], read["labels"]
 
 
+def failing_allocations(reader, url, least, **options):
+    """Every allocation fails once, against the real server: see read_frame.c."""
+    outcome = subprocess.run([reader, url, "fail=1", *[f"{name}={value}" for name, value in options.items()]], stdin=subprocess.DEVNULL,
+                             capture_output=True, timeout=40, check=False, env=clean_environment(), encoding="utf-8")
+    assert outcome.returncode == 0, outcome.stderr
+    assert int(outcome.stdout) >= least, outcome.stdout
+
+
+def memory_is_measurable(program):
+    """Not in a build with the address sanitizer, which keeps what was released."""
+    return b"__asan_init" not in pathlib.Path(program).read_bytes()
+
+
+def row_by_row(reader, url, query):
+    """Number of rows read one by one, and the largest memory in MiB."""
+    outcome = subprocess.run([reader, url, f"query={query}", "rows=1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=40,
+                             check=False, env=clean_environment(), encoding="utf-8")
+    assert outcome.returncode == 0, outcome.stderr
+    count, kibibytes = outcome.stdout.split()
+    return int(count), int(kibibytes) / 1024
+
+
 def same(left, right):
     """Equal number for number, NaN equal to NaN and None."""
     if len(left) != len(right):
