@@ -2,12 +2,14 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "base/url.h"
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct detect_options {
     const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *scores, *episodes, *report, *plot;
@@ -282,6 +284,32 @@ static void json_result(tcsi_json_writer *w, const char *input, const tcs_frame 
     tcsi_json_end_object(w);
 }
 
+/* ---- progress ---- */
+
+typedef struct progress {
+    bool is_terminal, is_shown;
+    int64_t begin_ns;
+} progress;
+
+/* Nothing for the first second, and nothing at all in a pipe. */
+static bool show_progress(void *context, double share)
+{
+    progress *p = context;
+    double seconds = (double)(tcsi_clock_monotonic_ns() - p->begin_ns) * 1e-9;
+    if (!p->is_terminal || seconds < 1) return true;
+    int cells = (int)(40 * share);
+    fprintf(stderr, "\r  [");
+    for (int i = 0; i < 40; i++) fputs(i < cells ? "█" : "·", stderr);
+    fprintf(stderr, "] %3.0f %%  %.0f s left ", 100 * share, share > 0.01 ? seconds / share * (1 - share) : 0);
+    p->is_shown = true;
+    return true;
+}
+
+static void hide_progress(const progress *p)
+{
+    if (p->is_shown) fprintf(stderr, "\r%*s\r", 72, "");
+}
+
 /* ---- running ---- */
 
 static int list_detectors(void)
@@ -319,12 +347,16 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
         .detector = o->detector, .train_row_count = o->train_rows, .alarm_budget = o->alarm_budget,
         .parameters = o->parameters.items, .parameter_count = o->parameters.count, .seed = o->seed, .thread_count = o->threads,
     };
+    progress bar = { .is_terminal = isatty(STDERR_FILENO), .begin_ns = tcsi_clock_monotonic_ns() };
+    detect.progress = show_progress;
+    detect.progress_context = &bar;
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024]; /* whatever is printed or written is without the password of a URL */
     tcs_status status = tcs_frame_read(input, &read, &frame, err);
     input = tcsi_url_redact(input, shown, sizeof shown);
     if (status == TCS_OK) status = tcs_detect(frame, &detect, &result, err);
+    hide_progress(&bar);
     if (status == TCS_OK) status = write_files(result, o, input, err);
     if (status == TCS_OK) {
         if (json) json_result(json, input, frame, result);

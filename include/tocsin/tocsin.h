@@ -94,6 +94,9 @@ typedef struct tcs_detect_options {
     size_t parameter_count;
     uint64_t seed;
     size_t thread_count;        /* 0: one per processor; never changes a result */
+    /* Told the share done, in [0, 1], now and then; false stops the work with E_CANCELLED.  NULL: nobody asks. */
+    bool (*progress)(void *context, double share);
+    void *progress_context;
 } tcs_detect_options;
 
 enum { TCS_SHARE_COUNT_MAX = 8 };

@@ -35,6 +35,7 @@ static tcs_status translate(const tcs_detect_options *options, bool is_tabular, 
     out->options = (tcsi_detect_options){
         .mode = options->mode, .detector = options->detector, .is_tabular = is_tabular, .train_row_count = options->train_row_count,
         .seed = options->seed, .thread_count = options->thread_count,
+        .progress = { .report = options->progress, .context = options->progress_context },
         .parameters = out->values, .parameter_count = options->parameter_count,
     };
     if (options->parameter_count > PARAMETER_COUNT_MAX)

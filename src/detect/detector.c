@@ -73,7 +73,8 @@ tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detec
         return tcsi_per_channel_create(info, setup, ret_detector, err);
     tcsi_detector *detector = tcsi_alloc_zero(1, info->instance_size);
     if (!detector) return tcsi_fail_memory(err, info->name);
-    *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed, .pool = setup->pool };
+    *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed,
+                                 .pool = setup->pool, .progress = setup->progress };
     for (size_t i = 0; i < info->parameter_count; i++)
         option_set(detector, &info->parameters[i], info->parameters[i].value_default);
     tcs_status status = TCS_OK;
@@ -253,7 +254,8 @@ static tcs_status load_instance(const tcsi_detector_info *info, const tcsi_detec
     /* Options first, so that init sizes memory for the saved ones. */
     tcsi_detector *detector = tcsi_alloc_zero(1, info->instance_size);
     if (!detector) return tcsi_fail_memory(err, info->name);
-    *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed, .pool = setup->pool };
+    *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed,
+                                 .pool = setup->pool, .progress = setup->progress };
     persist_all(detector, codec);
     tcs_status status = tcsi_codec_status(codec);
     if (status != TCS_OK) {

@@ -23,6 +23,7 @@
 
 #include "base/codec.h"
 #include "base/pool.h"
+#include "base/progress.h"
 #include "series/frame.h"
 #include "series/row.h"
 
@@ -102,6 +103,7 @@ struct tcsi_detector {
     size_t channel_count;
     uint64_t seed;
     tcsi_pool *pool; /* borrowed; NULL: one thread */
+    const tcsi_progress *progress; /* borrowed; NULL: nobody asked.  Told by work that can take seconds */
     bool is_fitted;
 };
 
@@ -114,6 +116,7 @@ typedef struct tcsi_detector_setup {
     size_t channel_count; /* >= 1 */
     uint64_t seed;
     tcsi_pool *pool;
+    const tcsi_progress *progress;
     const tcsi_parameter_value *parameters; /* those that differ from their defaults */
     size_t parameter_count;
 } tcsi_detector_setup;

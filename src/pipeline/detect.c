@@ -157,6 +157,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     if (status == TCS_OK) status = record_settings(options, detection, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
+                                  .progress = &options->progress,
                                   .parameters = options->parameters, .parameter_count = options->parameter_count };
     if (status == TCS_OK) status = tcsi_detector_create(info, &setup, &detector, err);
     int64_t begin_ns = tcsi_clock_monotonic_ns();

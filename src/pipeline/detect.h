@@ -15,6 +15,7 @@ typedef struct tcsi_detect_options {
     tcsi_budget budget;        /* count 0: 1 false alarm in all rows */
     uint64_t seed;
     size_t thread_count;       /* 0: one per processor */
+    tcsi_progress progress;
     const tcsi_parameter_value *parameters; /* of the detector */
     size_t parameter_count;
 } tcsi_detect_options;

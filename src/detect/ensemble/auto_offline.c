@@ -80,6 +80,7 @@ typedef struct scoring {
     auto_offline *self;
     const tcsi_frame *frame;
     size_t train_row_count, period;
+    size_t channels_done, channels_wanted;
     double *column, *one, *sum, *highest, *scratch; /* (T) */
     double *memory;
 } scoring;
@@ -127,8 +128,10 @@ static tcs_status score_channel(scoring *s, size_t channel, size_t segment_count
     bridge(tcsi_frame_column(s->frame, channel), s->frame->row_count, s->column);
     tcs_status status = plain ? tcsi_experts_plain(s->column, s->frame->row_count, &expert, s->one, err)
                               : tcsi_experts_score(s->column, s->frame->row_count, &expert, s->one, err);
-    if (status == TCS_OK) remember_part(s, channel, s->one);
-    return status;
+    if (status != TCS_OK) return status;
+    remember_part(s, channel, s->one);
+    s->channels_done++;
+    return tcsi_progress_report(s->self->base.progress, 0.99 * (double)s->channels_done / (double)s->channels_wanted, err);
 }
 
 /* Different values of a channel, counted no further than count_max. */
@@ -218,6 +221,7 @@ static tcs_status score_frame(scoring *s, tcs_error *err)
     if (!channels) return tcsi_fail_memory(err, "channels");
     for (size_t c = 0; c < s->frame->channel_count; c++)
         if (distinct(s->frame, c, DISTINCT_MIN + 1) > DISTINCT_MIN) channels[count++] = c;
+    s->channels_wanted = count > 0 ? count : s->frame->channel_count;
     tcs_status status;
     if (s->frame->channel_count > 1 && count > 1) {
         status = score_many(s, channels, count, err);
