@@ -25,30 +25,12 @@ typedef struct page_writer {
 
 /* ---- text ---- */
 
-/* Bytes of the UTF-8 character at text, or 0 when it is not one (overlong, surrogate, beyond U+10FFFF, truncated). */
-static size_t utf8_size(const unsigned char *text)
-{
-    static const struct { unsigned char low, high, second_low, second_high, size; } forms[] = {
-        { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
-        { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-    };
-    if (text[0] < 0x80) return 1;
-    for (size_t i = 0; i < TCS_COUNT(forms); i++) {
-        if (text[0] < forms[i].low || text[0] > forms[i].high) continue;
-        if (text[1] < forms[i].second_low || text[1] > forms[i].second_high) return 0;
-        for (size_t k = 2; k < forms[i].size; k++)
-            if (text[k] < 0x80 || text[k] > 0xbf) return 0;
-        return forms[i].size;
-    }
-    return 0;
-}
-
 /* Anything, as text of an element or attribute. */
 static void write_text(FILE *stream, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
-        size_t size = utf8_size(at);
+        size_t size = tcsi_words_utf8_size(at);
         switch (*at) {
         case '&': fputs("&amp;", stream); break;
         case '<': fputs("&lt;", stream); break;

@@ -282,7 +282,7 @@ static bool trace_times(const int64_t *times_ns, size_t count, double tolerance_
     return true;
 }
 
-static double median_step(const int64_t *times_ns, size_t count)
+double tcsi_report_step_ns(const int64_t *times_ns, size_t count)
 {
     double steps[SAMPLE_COUNT];
     size_t step_count = 0, stride = count / SAMPLE_COUNT + 1;
@@ -297,7 +297,7 @@ static tcs_status write_times(const tcsi_report *report, FILE *stream, tcs_error
     size_t count = report->frame->row_count, point_count = 0;
     size_t *rows = TCSI_NEW_ARRAY(size_t, TIME_POINT_COUNT_MAX);
     if (!rows) return tcsi_fail_memory(err, "a report");
-    double tolerance_ns = fmax(1000, median_step(times_ns, count) / 100);
+    double tolerance_ns = fmax(1000, tcsi_report_step_ns(times_ns, count) / 100);
     while (!trace_times(times_ns, count, tolerance_ns, rows, &point_count)) tolerance_ns *= 8;
     encoder e = { .stream = stream };
     fputs("<script type=\"text/plain\" id=\"data-times\">", stream);
@@ -486,7 +486,7 @@ static tcs_status write_meta(const tcsi_report *report, const tcsi_report_plan *
     json_pair(w, "rows", (double)report->frame->row_count);
     tcsi_json_key(w, "times");
     tcsi_json_bool(w, plan->has_times);
-    json_pair(w, "step", plan->has_times ? median_step(report->frame->times_ns, report->frame->row_count) * 1e-6 : 1);
+    json_pair(w, "step", plan->has_times ? tcsi_report_step_ns(report->frame->times_ns, report->frame->row_count) * 1e-6 : 1);
     tcsi_json_key(w, "band");
     tcsi_json_bool(w, report->band != NULL);
     json_levels(w, plan);

@@ -44,6 +44,9 @@ bool tcsi_report_extremes(const double *values, size_t begin, size_t end, double
 /* READY scores as (T) values, NaN elsewhere. */
 void tcsi_report_score_values(const tcsi_report *report, double *ret_values);
 
+/* The usual step of times that do not decrease; 0 for fewer than two. */
+double tcsi_report_step_ns(const int64_t *times_ns, size_t count);
+
 /* Writes everything the page's script needs as script elements: one of JSON, one of base64 per track. */
 tcs_status tcsi_report_data_write(const tcsi_report *report, const tcsi_report_plan *plan, FILE *stream, tcs_error *err) TCS_WARN_UNUSED;
 

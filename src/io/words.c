@@ -72,3 +72,35 @@ void tcsi_words_duration(int64_t ns, char *ret_text, size_t size)
         snprintf(ret_text, size, "%lld %s %lld %s", (long long)whole, units[i].name, (long long)rest, units[i + 1].name);
     else snprintf(ret_text, size, "%lld %s", (long long)whole, units[i].name);
 }
+
+size_t tcsi_words_utf8_size(const unsigned char *text)
+{
+    static const struct { unsigned char low, high, second_low, second_high, size; } forms[] = {
+        { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
+        { 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+    };
+    if (text[0] < 0x80) return 1;
+    for (size_t i = 0; i < TCS_COUNT(forms); i++) {
+        if (text[0] < forms[i].low || text[0] > forms[i].high) continue;
+        if (text[1] < forms[i].second_low || text[1] > forms[i].second_high) return 0;
+        for (size_t k = 2; k < forms[i].size; k++)
+            if (text[k] < 0x80 || text[k] > 0xbf) return 0;
+        return forms[i].size;
+    }
+    return 0;
+}
+
+void tcsi_words_clean(const char *text, char *ret_text, size_t size)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t used = 0;
+    while (*at) {
+        size_t length = tcsi_words_utf8_size(at);
+        bool good = length > 0 && *at >= 0x20 && *at != 0x7f;
+        if (used + (good ? length : 3) >= size) break;
+        memcpy(ret_text + used, good ? (const char *)at : "\xef\xbf\xbd", good ? length : 3);
+        used += good ? length : 3;
+        at += length ? length : 1;
+    }
+    ret_text[used] = 0;
+}

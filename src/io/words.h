@@ -13,4 +13,9 @@ void tcsi_words_chance(double expected_count, char *ret_text, size_t size); /* "
 void tcsi_words_time(int64_t time_ns, char *ret_text, size_t size);        /* 2026-01-05 14:03:00.25, UTC */
 void tcsi_words_duration(int64_t ns, char *ret_text, size_t size);         /* 2 h 14 min; ns >= 0 */
 
+/* Bytes of the UTF-8 character at text (0-terminated), or 0 when it is none: overlong, a surrogate, beyond U+10FFFF, cut off. */
+size_t tcsi_words_utf8_size(const unsigned char *text);
+/* text as UTF-8 on one line, cut to size: what is not UTF-8 and control characters become U+FFFD.  Any size > 0. */
+void tcsi_words_clean(const char *text, char *ret_text, size_t size);
+
 #endif

@@ -1,4 +1,7 @@
+#!/usr/bin/env python3
 """Chromium by its DevTools protocol over a pipe: just what the tests of pages need, with nothing but Python.
+
+usage: browser.py ADDRESS FILE.png WIDTH HEIGHT [dark]      photographs a page (docs/images/report.png was made so)
 
 The browser reads commands from descriptor 3 and writes answers to descriptor 4, JSON documents that end in a 0 byte:
 https://chromedevtools.github.io/devtools-protocol/ .  Each browser has an empty profile of its own.
@@ -6,10 +9,12 @@ https://chromedevtools.github.io/devtools-protocol/ .  Each browser has an empty
 import base64
 import json
 import os
+import pathlib
 import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -130,3 +135,15 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=(x0 + x1) / 2, y=y, buttons=1)
             self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x1, y=y, buttons=1)
         self.call("Input.dispatchMouseEvent", type="mouseReleased", x=x1, y=y, button="left", clickCount=1)
+
+
+def main():
+    address, file, width, height = sys.argv[1:5]
+    with Browser(find()) as page:
+        page.open(address, int(width), int(height), "dark" in sys.argv[5:])
+        time.sleep(1)
+        page.screenshot(pathlib.Path(file))
+
+
+if __name__ == "__main__":
+    main()

@@ -75,11 +75,11 @@
     const whole = Math.floor(ms / units[i][0]), rest = i + 1 < 4 ? Math.floor(ms % units[i][0] / units[i + 1][0]) : 0;
     return `${whole} ${units[i][1]}` + (rest && whole < 100 ? ` ${rest} ${units[i + 1][1]}` : '');
   }
-  function number(value) {
+  function number(value, digits = 6) {
     if (value === null || value === undefined || Number.isNaN(value)) return '–';
     const size = Math.abs(value);
     if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(3);
-    return String(+value.toPrecision(6));
+    return String(+value.toPrecision(digits));
   }
   function make(tag, properties = {}, ...children) {
     const element = document.createElement(tag);
@@ -189,6 +189,12 @@
     ctx.restore();
   }
 
+  function axisNumbers(u, at) { // with as many digits as tell two neighbours apart
+    const shown = at.filter((v) => v !== null), step = shown.length > 1 ? Math.abs(shown[1] - shown[0]) : 0;
+    const digits = step > 0 ? Math.ceil(Math.log10(Math.max(...shown.map(Math.abs)) / step)) + 1 : 6;
+    return at.map((v) => v === null ? '' : number(v, Math.min(15, Math.max(6, digits))));
+  }
+
   /* Values whose axis would be unreadable are drawn as multiples of a power of ten. */
   function unitOf(track) {
     const size = Math.max(Math.abs(track.low), Math.abs(track.high));
@@ -203,19 +209,11 @@
     const isScore = track.name === undefined, unit = unitOf(track);
     const title = isScore ? 'Anomaly score' : track.name;
     const note = (track.low === null ? ' has no usable value' : '') + (track.unit ? ` [${track.unit}]` : '') + unit.text;
-    const now = make('span', { class: 'now' }), badge = make('span', { class: 'badge' }), key = make('span', { class: 'key' });
-    const swatch = (css, text, line) => key.append(make('i', { class: line ? 'line' : '', style: `background:var(--${css})` }), text);
+    const now = make('span', { class: 'now' }), badge = make('span', { class: 'badge' });
     const body = make('div', { role: 'img', 'aria-label': `Plot of ${title}${note}` });
     const article = make('article', { class: 'plot card', id: isScore ? 'score' : 'channel-' + track.slot },
-      make('header', {}, make('h3', {}, title, make('small', {}, note)), badge, key, now), body);
+      make('header', {}, make('h3', {}, title, make('small', {}, note)), badge, now), body);
     stack.append(article);
-    if (isScore) {
-      if (track.threshold !== null || track.varies) swatch('alarm', 'threshold', true);
-      swatch('alarm-chosen', 'episode');
-      if (meta.labels) swatch('label', 'labelled (for comparison only, not used)');
-    } else if (meta.band && plots.length === 1) {
-      swatch('data', 'value', true); swatch('expected', 'expected', true); swatch('band', 'expected band');
-    }
     const divide = (column) => unit.factor === 1 ? column : column.map((v) => v === null ? null : v / unit.factor);
     const threshold = isScore && track.threshold !== null ? track.threshold / unit.factor : null;
     const wide = isScore && threshold > 0 && track.high / unit.factor > 25 * threshold;
@@ -237,7 +235,7 @@
       bands: [{ series: [4, 3], fill: color.band }],
       axes: [
         { stroke: color.soft, grid: { stroke: color.grid, width: 1 }, ticks: { show: false }, size: points ? 42 : 28, values: points ? timeLabels : (u, at) => at.map((v) => Number.isInteger(v) ? v.toLocaleString('en') : ''), font: '12px system-ui, sans-serif' },
-        { stroke: color.soft, grid: { stroke: color.grid, width: 1 }, ticks: { show: false }, size: AXIS, values: (u, at) => at.map((v) => v === null ? '' : number(v)), font: '12px system-ui, sans-serif' },
+        { stroke: color.soft, grid: { stroke: color.grid, width: 1 }, ticks: { show: false }, size: AXIS, values: axisNumbers, font: '12px system-ui, sans-serif' },
       ],
       hooks: {
         drawAxes: [(u) => shade(u, isScore)],
@@ -312,6 +310,14 @@
     const width = (view.max - view.min) * zoom, middle = (view.min + view.max) / 2 + shift * (view.max - view.min);
     const min = Math.min(Math.max(full.min, middle - width / 2), Math.max(full.min, full.max - width));
     show(min, min + width);
+  }
+  function explainColors() {
+    const swatch = (css, text, line) => $('.key').append(make('span', {}, make('i', { class: line ? 'line' : '', style: `background:var(--${css})` }), text));
+    swatch('data', 'value', true);
+    if (meta.band) { swatch('expected', 'expected', true); swatch('band', 'expected band'); }
+    if (score.threshold !== null || score.varies) swatch('alarm', 'threshold', true);
+    if (meta.episodes.length) swatch('alarm-chosen', 'episode');
+    if (meta.labels) swatch('label', 'labelled (only to compare with: not used)');
   }
   function describe() {
     const output = $('.range'), all = view.min <= full.min && view.max >= full.max;
@@ -404,7 +410,10 @@
     for (const plot of plots) markShare(plot);
     if (i < 0) { $('.detail').hidden = true; redraw(); return; }
     const episode = meta.episodes[i], margin = Math.max(MARGIN_ROWS, 2 * (episode.end - episode.begin));
-    rows[i].scrollIntoView({ block: 'nearest' });
+    const list = $('.list'); // scrolls by itself where it stands beside the plots; where it stands above them, the plots are wanted
+    list.scrollTop += Math.min(0, rows[i].getBoundingClientRect().top - list.getBoundingClientRect().top - 4)
+      + Math.max(0, rows[i].getBoundingClientRect().bottom - list.getBoundingClientRect().bottom + 4);
+    if (matchMedia('(max-width: 960px)').matches) $('#plots').scrollIntoView();
     history.replaceState(null, '', '#episode-' + (i + 1));
     describeEpisode(episode, i);
     show(toX(Math.max(0, episode.begin - margin)), toX(Math.min(last, episode.end - 1 + margin)));
@@ -414,6 +423,7 @@
     const counts = !!share && share[1] >= 0.01;
     plot.badge.textContent = counts ? `${Math.round(100 * share[1])} % of episode ${chosen + 1}` : '';
     plot.article.classList.toggle('carries', counts && share[1] >= 0.1);
+    plot.article.style.order = plot.track.slot === undefined ? -2000 : counts ? -Math.round(1000 * share[1]) : 0; // carriers first
   }
   function step(by) {
     if (meta.episodes.length) choose(Math.min(meta.episodes.length - 1, Math.max(0, chosen < 0 && by < 0 ? 0 : chosen + by)));
@@ -437,10 +447,7 @@
   }
   function follow() { // the address may name an episode or a channel
     const [, kind, text] = /^#(episode|channel)-(\d+)$/.exec(location.hash) || [];
-    if (kind === 'episode' && meta.episodes[text - 1]) {
-      choose(text - 1);
-      $('#plots').scrollIntoView({ block: 'nearest' });
-    }
+    if (kind === 'episode' && meta.episodes[text - 1]) choose(text - 1);
     if (kind === 'channel' && channels[text]) {
       showChannels(+text + 1);
       document.getElementById('channel-' + text).scrollIntoView({ block: 'center' });
@@ -483,7 +490,9 @@
     drawNavigator();
   });
   addEventListener('afterprint', () => { document.documentElement.classList.remove('paper'); repaint(); });
-  if (/^#episode-/.test(location.hash)) scrollTo(0, 0); // the browser has gone to the row; the list scrolls by itself
+  explainColors();
+  for (const row of rows) row.removeAttribute('id'); // from here on #episode-1 is ours: the browser shall not scroll to the row
+  if (/^#episode-/.test(location.hash)) scrollTo({ top: 0, behavior: 'instant' });
   follow();
 
   window.tocsin = { view, full, plots, choose, reset, show, get chosen() { return chosen; } }; // for tests and the curious
