@@ -9,7 +9,8 @@
  * L is the period (64 rows when there is none).  Each part is standardized by the mean and deviation of its values clipped at
  * a high quantile, so that one huge event does not shrink all others, and the experts are joined by log-sum-exp: whoever
  * is sure decides, agreement adds.  The joins: C.-C. M. Yeh et al., "Matrix profile I", ICDM 2016, against a sample of
- * segments; log-sum-exp as combination: C. C. Aggarwal, S. Sathe, "Outlier Ensembles", 2017, section 5 (maximization with its instability softened).
+ * segments; log-sum-exp as combination: C. C. Aggarwal, S. Sathe, "Outlier Ensembles", 2017, section 5 (maximization with its
+ * instability softened).
  * Constants were chosen on public development data as a whole and on simulated series; see docs/benchmarks/.
  * Cost: about 330 segments of 2 w' windows, w' <= 32, per row.  Threads: reentrant. */
 #ifndef TCS_DETECT_EXPERTS_H
