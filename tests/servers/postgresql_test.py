@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads from a real PostgreSQL that this test starts itself: a cluster in a temporary folder, memory_is_measurable, on a unix socket in that
+"""Reads from a real PostgreSQL that this test starts itself: a cluster in a temporary folder, on a unix socket in that
 folder only, run by an unprivileged user, ended by its own pid.
 
 usage: postgresql_test.py PATH_TO_TOCSIN PATH_TO_READ_FRAME        Prints TAP; skips when no server is installed.
@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from support import Command, Frame, Suite, failing_allocations, folder, process, row_by_row, run_examples, same
+from support import Command, Frame, Suite, failing_allocations, folder, memory_is_measurable, process, row_by_row, run_examples, same
 
 SCHEMA = '''
 create role reader login; create role guarded login password 'hush-hush';
