@@ -18,7 +18,6 @@ enum {
     LEAF = 64,     /* rows in a leaf: 4 vectors of 16 floats */
     LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
     BOX_CHANNELS_MAX = 12, /* beyond, a query's own box test costs more than it saves */
-    SORTED_MAX = 32,       /* longest list of neighbours that is kept sorted all the time */
     ALIGNMENT = 64,        /* bytes: a cache line and a vector */
     STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
 };
@@ -66,14 +65,19 @@ static double distance2(const double *restrict a, const double *restrict b, size
     return sum;
 }
 
-static double point_box2(const double *restrict point, const double *restrict low, const double *restrict high, size_t count)
+/* Squared distances of LEAF points, (C,LEAF), from a box, (2,C). */
+TCSI_CLONES
+static void points_box2(const float *restrict points, const float *restrict box, size_t count, float *restrict ret_squares)
 {
-    double sum = 0;
+    for (size_t j = 0; j < LEAF; j++) ret_squares[j] = 0;
     for (size_t c = 0; c < count; c++) {
-        double below = low[c] - point[c], above = point[c] - high[c], gap = below > above ? below : above;
-        if (gap > 0) sum += gap * gap;
+        float low = box[c], high = box[count + c];
+        for (size_t j = 0; j < LEAF; j++) {
+            float below = low - points[c * LEAF + j], above = points[c * LEAF + j] - high, gap = below > above ? below : above;
+            gap = gap > 0 ? gap : 0;
+            ret_squares[j] += gap * gap;
+        }
     }
-    return sum;
 }
 
 static double box_box2(const double *restrict a, const double *restrict b, size_t count)
@@ -90,9 +94,17 @@ static double box_box2(const double *restrict a, const double *restrict b, size_
 typedef float lanes16 __attribute__((vector_size(64), aligned(4)));
 #endif
 
-/* Which of a leaf's 64 rows lie within limit (squared) of a point, a bit each.  leaf: (C,LEAF). */
+/* A scanner appends what it finds to two lists: the squared distance in floats, and the row's place in tree order.  Both
+ * have room for LEAF entries and a vector more. */
+typedef struct finds {
+    float *near;
+    uint32_t *at;
+} finds;
+
+/* Which of a leaf's first row_count rows lie within limit (squared) of a point; returns how many.  leaf: (C,LEAF). */
 TCSI_CLONES
-static uint64_t scan_leaf_plain(const float *restrict point, const float *restrict leaf, size_t count, float limit)
+static size_t scan_leaf_plain(const float *restrict point, const float *restrict leaf, size_t count, float limit, uint32_t first,
+                              uint32_t row_count, finds out)
 {
     _Alignas(64) float distances[LEAF] = { 0 };
 #if defined(__GNUC__)
@@ -105,11 +117,11 @@ static uint64_t scan_leaf_plain(const float *restrict point, const float *restri
         s2 += d2 * d2;
         s3 += d3 * d3;
     }
-    lanes16 *out = (lanes16 *)distances;
-    out[0] = s0;
-    out[1] = s1;
-    out[2] = s2;
-    out[3] = s3;
+    lanes16 *sums = (lanes16 *)distances;
+    sums[0] = s0;
+    sums[1] = s1;
+    sums[2] = s2;
+    sums[3] = s3;
 #else
     for (size_t c = 0; c < count; c++)
         for (size_t j = 0; j < LEAF; j++) {
@@ -118,19 +130,46 @@ static uint64_t scan_leaf_plain(const float *restrict point, const float *restri
         }
 #endif
     int any = 0;
-    uint64_t hits = 0;
+    size_t found = 0;
     for (size_t j = 0; j < LEAF; j++) any |= distances[j] <= limit;
-    for (size_t j = 0; j < LEAF && any; j++) hits |= (uint64_t)(distances[j] <= limit) << j;
-    return hits;
+    for (uint32_t j = 0; j < row_count && any; j++) { /* no branch: hits are as good as random */
+        out.near[found] = distances[j];
+        out.at[found] = first + j;
+        found += distances[j] <= limit;
+    }
+    return found;
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
+/* Appends the lanes of four vectors that are within limit. */
+__attribute__((target("avx512f,popcnt"), always_inline))
+static inline size_t append_avx512(const __m512 *squares, float limit, uint32_t first, uint32_t row_count, finds out)
+{
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    uint64_t valid = row_count < LEAF ? ((uint64_t)1 << row_count) - 1 : UINT64_MAX;
+    __m512 border = _mm512_set1_ps(limit);
+    __mmask16 hits[4];
+    size_t found = 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) hits[v] = (__mmask16)(_mm512_cmp_ps_mask(squares[v], border, _CMP_LE_OQ) & (valid >> (16 * v)));
+    if (!(hits[0] | hits[1] | hits[2] | hits[3])) return 0;
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; v++) {
+        __m512i at = _mm512_add_epi32(lane, _mm512_set1_epi32((int)(first + 16 * (uint32_t)v)));
+        _mm512_storeu_ps(out.near + found, _mm512_maskz_compress_ps(hits[v], squares[v]));
+        _mm512_storeu_si512(out.at + found, _mm512_maskz_compress_epi32(hits[v], at));
+        found += (size_t)__builtin_popcount(hits[v]);
+    }
+    return found;
+}
+
 /* The same with fused multiply-add, which rounds differently; the bound covers it.  Two channels a turn: eight sums that do
  * not wait for each other. */
-__attribute__((target("avx512f")))
-static uint64_t scan_leaf_avx512(const float *restrict point, const float *restrict leaf, size_t count, float limit)
+__attribute__((target("avx512f,popcnt")))
+static size_t scan_leaf_avx512(const float *restrict point, const float *restrict leaf, size_t count, float limit, uint32_t first,
+                               uint32_t row_count, finds out)
 {
-    __m512 s[8], border = _mm512_set1_ps(limit);
+    __m512 s[8];
     for (int v = 0; v < 8; v++) s[v] = _mm512_setzero_ps();
     size_t c = 0;
     for (; c + 2 <= count; c += 2)
@@ -143,39 +182,17 @@ static uint64_t scan_leaf_avx512(const float *restrict point, const float *restr
         __m512 d = _mm512_sub_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c]));
         s[v] = _mm512_fmadd_ps(d, d, s[v]);
     }
-    uint64_t hits = 0;
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; v++)
-        hits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_add_ps(s[v], s[v + 4]), border, _CMP_LE_OQ) << (16 * v);
-    return hits;
+    for (int v = 0; v < 4; v++) s[v] = _mm512_add_ps(s[v], s[v + 4]);
+    return append_avx512(s, limit, first, row_count, out);
 }
 
-/* Rows with |r|^2 / 2 - q.r <= limit, at one multiply-add a value instead of two operations. */
-__attribute__((target("avx512f")))
-static uint64_t scan_products_avx512(const float *restrict point, const float *restrict leaf, const float *restrict halves, size_t count,
-                                     float limit)
-{
-    __m512 s[8], border = _mm512_set1_ps(limit);
-    for (int v = 0; v < 4; v++) s[v] = _mm512_loadu_ps(halves + 16 * v);
-    for (int v = 4; v < 8; v++) s[v] = _mm512_setzero_ps();
-    size_t c = 0;
-    for (; c + 2 <= count; c += 2)
-#pragma GCC unroll 8
-        for (int v = 0; v < 8; v++)
-            s[v] = _mm512_fnmadd_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c + (v >= 4)]), s[v]);
-    for (int v = 0; v < 4 && c < count; v++)
-        s[v] = _mm512_fnmadd_ps(_mm512_loadu_ps(leaf + c * LEAF + 16 * v), _mm512_set1_ps(point[c]), s[v]);
-    uint64_t hits = 0;
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; v++)
-        hits |= (uint64_t)_mm512_cmp_ps_mask(_mm512_add_ps(s[v], s[v + 4]), border, _CMP_LE_OQ) << (16 * v);
-    return hits;
-}
-
-/* The same for four points (4,C) at once: a leaf's values are loaded once for all of them. */
-__attribute__((target("avx512f")))
+/* |q|^2 + 2 (|r|^2 / 2 - q.r), not below 0: one multiply-add a value instead of two operations.  For four points (4,C) at
+ * once: a leaf's values are loaded once for all of them. */
+__attribute__((target("avx512f,popcnt")))
 static void scan_four_avx512(const float *restrict points, const float *restrict leaf, const float *restrict halves, size_t count,
-                             const float *restrict limit, uint64_t *restrict ret_hits)
+                             const float *restrict squares, const float *restrict limits, uint32_t first, uint32_t row_count,
+                             const finds *out, size_t *restrict ret_found)
 {
     __m512 s[4][4];
     for (int v = 0; v < 4; v++)
@@ -189,31 +206,28 @@ static void scan_four_avx512(const float *restrict points, const float *restrict
         }
 #pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
-        ret_hits[i] = 0;
 #pragma GCC unroll 4
         for (int v = 0; v < 4; v++)
-            ret_hits[i] |= (uint64_t)_mm512_cmp_ps_mask(s[i][v], _mm512_set1_ps(limit[i]), _CMP_LE_OQ) << (16 * v);
+            s[i][v] = _mm512_max_ps(_mm512_fmadd_ps(_mm512_set1_ps(2), s[i][v], _mm512_set1_ps(squares[i])), _mm512_setzero_ps());
+        ret_found[i] = append_avx512(s[i], limits[i], first, row_count, out[i]);
     }
 }
 #endif
 
-typedef uint64_t (*leaf_scanner)(const float *restrict point, const float *restrict leaf, size_t count, float limit);
-
-typedef uint64_t (*product_scanner)(const float *restrict point, const float *restrict leaf, const float *restrict halves, size_t count,
-                                    float limit);
+typedef size_t (*leaf_scanner)(const float *restrict point, const float *restrict leaf, size_t count, float limit, uint32_t first,
+                               uint32_t row_count, finds out);
 
 typedef void (*four_scanner)(const float *restrict points, const float *restrict leaf, const float *restrict halves, size_t count,
-                             const float *restrict limit, uint64_t *restrict ret_hits);
+                             const float *restrict squares, const float *restrict limits, uint32_t first, uint32_t row_count,
+                             const finds *out, size_t *restrict ret_found);
 
-static void choose_scanners(leaf_scanner *ret_leaf, product_scanner *ret_products, four_scanner *ret_four)
+static void choose_scanners(leaf_scanner *ret_leaf, four_scanner *ret_four)
 {
     *ret_leaf = scan_leaf_plain;
-    *ret_products = NULL; /* without multiply-add the product form saves too little */
-    *ret_four = NULL;
+    *ret_four = NULL; /* without multiply-add the product form saves too little */
 #if defined(__x86_64__) && defined(__GNUC__)
     if (tcsi_isa_current() != TCSI_ISA_AVX512) return;
     *ret_leaf = scan_leaf_avx512;
-    *ret_products = scan_products_avx512;
     *ret_four = scan_four_avx512;
 #endif
 }
@@ -434,41 +448,53 @@ typedef struct candidate {
     uint32_t row;
 } candidate;
 
+/* Keeps the entries within limit, in their order; returns how many. */
+typedef size_t (*list_keeper)(finds list, size_t count, float limit);
+
 typedef struct search {
     const tcsi_neighbours *index, *queries;
     leaf_scanner scan_leaf;
-    product_scanner scan_products; /* may be NULL, and the next one */
-    four_scanner scan_four;
-    size_t k;
-    double *distances; /* (Q,k): squared until the group is done */
+    four_scanner scan_four; /* may be NULL */
+    list_keeper keep_within;
+    size_t k, room;
+    double *distances; /* (Q,k) */
     uint32_t *rows;
     float *scratch;   /* (threads,LEAF,C): the group's points as floats of the index */
-    candidate *found; /* (threads,LEAF,found_max) */
+    float *near;      /* (threads,LEAF,room), and the next two */
+    uint32_t *at;
+    candidate *found;
 } search;
 
 /* What a row's float result must not exceed, in either form of step 3. */
 typedef struct limits {
-    bool product; /* |r|^2 / 2 - q.r <= half is sharp enough; else sum of (r - q)^2 <= direct */
-    float direct, half;
+    bool product, sharp; /* the product form is sharp enough; the direct one is */
+    float direct, square;
 } limits;
 
-/* One query on its way.  Candidates gather unsorted; when there is no room left only the k nearest are kept, so that each
- * costs a constant amount whatever k is. */
+/* One query on its way.  Candidates gather in any order as floats; now and then only those are kept that can still be among
+ * the k nearest, which lowers the limit.  Doubles are computed at the end, of little more than k rows.  Where floats cannot
+ * tell rows apart (more than room of them look equally near) the query goes on in doubles. */
 typedef struct query {
     const double *values;
-    candidate *found; /* room for found_max(k) */
+    finds list;          /* room */
+    size_t count, kept;  /* in list; of them looked at by narrow */
+    candidate *found;    /* room; in use when exact */
     size_t found_count;
+    bool exact, used_product;
     uint32_t self; /* own row number, or UINT32_MAX */
     uint32_t row;
     double norm, square; /* of the floats: a bound, and the sum itself */
+    double norm_seen;    /* largest leaf_norm scanned */
     double worst;        /* squared distance that the k-th cannot exceed, infinite until k were found */
     double worst_scaled; /* its root in the floats' units */
+    double box_limit;    /* squared float distance of a box beyond which none of its rows is within worst */
     limits usual;        /* of any leaf, while worst stays; used when sharp enough */
 } query;
 
-static size_t found_max(size_t k)
+/* Entries of a query's list: k, those that floats cannot tell from them, those since the last look, a leaf and a vector. */
+static size_t room_of(size_t k)
 {
-    return 2 * k;
+    return 2 * k + 2 * LEAF + 32;
 }
 
 static bool nearer(const candidate *a, const candidate *b)
@@ -542,92 +568,217 @@ static float to_limit(double value)
     return value < 3e38 ? (float)value : 3e38f;
 }
 
+/* Bound of the product form's error, in squared units of the floats. */
+static double product_error(double channel_count, double norms)
+{
+    return (channel_count + 12) * 1.1 * 0x1p-24 * norms * norms;
+}
+
 /* What the bounds in the header leave possible for a row within worst. */
 static limits limits_of(const tcsi_neighbours *index, const query *q, float leaf_norm)
 {
     const double u = 0x1p-24;
     if (!(q->worst < DBL_MAX)) return (limits){ .direct = INFINITY };
     double n = (double)index->channel_count, norms = q->norm + (double)leaf_norm;
-    double reach = q->worst_scaled * (1 + 2 * u) + 1.001 * u * norms, error = (n + 8) * 1.1 * u * norms * norms;
+    double reach = q->worst_scaled * (1 + 2 * u) + 1.001 * u * norms, error = product_error(n, norms);
     double square = reach * reach, direct = square * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n;
-    bool product = error < 0.125 * square && norms < 1e10;
-    return (limits){ .product = product, .direct = to_limit(direct),
-                     .half = to_limit((square + error - q->square) * 0.5 + u * fabs(square - q->square) + 1.2e-37 * n) };
+    bool product = error < 0.02 * square && norms < 1e10;
+    return (limits){ .product = product, .sharp = direct < 1.01 * square, .direct = to_limit(direct), 
+                     .square = to_limit((square + error) * (1 + 2 * u) + 1.2e-37 * n) };
 }
 
-static void set_worst(const tcsi_neighbours *index, query *q, double worst)
+/* The same error as between two points: no coordinate of a box is larger than a norm, hence not even its farthest corner
+ * counts for more than the root of C norms. */
+static double box_limit_of(const tcsi_neighbours *index, const query *q)
+{
+    const double u = 0x1p-24;
+    double n = (double)index->channel_count, norms = q->norm + sqrt(n) * (double)index->norm_max;
+    double reach = q->worst_scaled * (1 + 2 * u) + 1.1 * u * norms;
+    return reach * reach * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n;
+}
+
+static void set_worst(const tcsi_neighbours *index, query *q, double worst, double worst_scaled)
 {
     q->worst = worst;
-    q->worst_scaled = sqrt(worst) * index->scale;
+    q->worst_scaled = worst_scaled;
     q->usual = limits_of(index, q, index->norm_max);
+    q->box_limit = box_limit_of(index, q);
 }
 
-static void tidy(const tcsi_neighbours *index, query *q, size_t k)
+/* No row whose float result is at most square is farther than this, in the floats' units. */
+static double farthest(const tcsi_neighbours *index, const query *q, double square)
+{
+    const double u = 0x1p-24;
+    double n = (double)index->channel_count, norms = q->norm + q->norm_seen, error = q->used_product ? product_error(n, norms) : 0;
+    double root = sqrt(square + error + 1.2e-37 * n) * (1 + (n + 8) * 1.1 * u);
+    return (root + 1.001 * u * norms) * (1 + 4 * u);
+}
+
+/* ---- the exact list: of a query whose neighbours floats cannot tell apart ---- */
+
+static void tidy_exact(const tcsi_neighbours *index, query *q, size_t k)
 {
     double worst = 0;
-    if (q->found_count < k || k <= SORTED_MAX) return;
+    if (q->found_count < k) return;
     if (q->found_count > k) select_nearest(q->found, q->found_count, k);
     q->found_count = k;
     for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
-    set_worst(index, q, worst);
+    if (worst < q->worst) set_worst(index, q, worst, sqrt(worst) * index->scale);
 }
 
-/* A short list is kept sorted instead: its worst is always known. */
-static void insert_sorted(const tcsi_neighbours *index, query *q, size_t k, candidate new)
-{
-    candidate *found = q->found;
-    size_t at = q->found_count < k ? q->found_count++ : k - 1;
-    if (at == k - 1 && q->worst < INFINITY && nearer(&found[at], &new)) return;
-    for (; at > 0 && nearer(&new, &found[at - 1]); at--) found[at] = found[at - 1];
-    found[at] = new;
-    if (q->found_count == k) set_worst(index, q, found[k - 1].distance);
-}
-
-/* A row as far as the worst may still come in for its lower number: only farther ones are turned away. */
-static void insert(const tcsi_neighbours *index, query *q, size_t k, double distance, uint32_t row)
-{
-    if (distance > q->worst || row == q->self) return;
-    if (k <= SORTED_MAX) {
-        insert_sorted(index, q, k, (candidate){ distance, row });
-        return;
-    }
-    q->found[q->found_count++] = (candidate){ distance, row };
-    if (q->found_count == found_max(k)) tidy(index, q, k);
-}
-
-static size_t lowest_bit(uint64_t bits)
-{
-#if defined(__GNUC__)
-    return (size_t)__builtin_ctzll(bits);
-#else
-    size_t at = 0;
-    while (!(bits >> at & 1)) at++;
-    return at;
-#endif
-}
-
-/* Computes the rows that the float pass could not rule out. */
-static void take_hits(const search *s, query *q, uint32_t leaf, uint32_t count, uint64_t hits)
+/* Moves the float list to the exact one; rows as far as the worst stay, for a lower row number may still win. */
+static void take_exact(const search *s, query *q)
 {
     const tcsi_neighbours *index = s->index;
     size_t channels = index->channel_count;
-    if (count < LEAF) hits &= ((uint64_t)1 << count) - 1;
-    for (; hits; hits &= hits - 1) {
-        size_t at = (size_t)leaf * LEAF + lowest_bit(hits);
-        insert(index, q, s->k, distance2(q->values, index->values + at * channels, channels), index->order[at]);
+    for (size_t i = 0; i < q->count; i++) {
+        size_t at = q->list.at[i];
+        double distance = distance2(q->values, index->values + at * channels, channels);
+        if (distance > q->worst || index->order[at] == q->self) continue;
+        if (q->found_count == s->room) tidy_exact(index, q, s->k);
+        q->found[q->found_count++] = (candidate){ distance, index->order[at] };
     }
-    if (!(q->worst < INFINITY)) tidy(index, q, s->k); /* a first bound, as soon as there is one */
+    q->count = q->kept = 0;
+}
+
+/* ---- the float list ---- */
+
+TCSI_CLONES
+static size_t count_within(const float *near, size_t count, float limit)
+{
+    uint32_t within = 0;
+    for (size_t i = 0; i < count; i++) within += near[i] <= limit;
+    return within;
+}
+
+static float float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Entries are not negative: their bits have their order. */
+TCSI_CLONES
+static float largest_of(const float *near, size_t count)
+{
+    int32_t largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        int32_t bits;
+        memcpy(&bits, &near[i], sizeof bits);
+        largest = bits > largest ? bits : largest;
+    }
+    return float_of((uint32_t)largest);
+}
+
+/* A value that k to k + k / 8 entries do not exceed, or that exactly the k-th smallest is when many are equal: bisection
+ * over the bits, whose order is the order of floats that are not negative.  k <= count. */
+static float border_of(const float *near, size_t count, size_t k)
+{
+    float largest = largest_of(near, count);
+    uint32_t low = 0, high;
+    memcpy(&high, &largest, sizeof high);
+    if (count <= k + k / 8) return largest;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        size_t within = count_within(near, count, float_of(middle));
+        if (within < k) low = middle + 1;
+        else high = middle;
+        if (within >= k && within <= k + k / 8) break;
+    }
+    return float_of(high);
+}
+
+static size_t keep_within_plain(finds list, size_t count, float limit)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        float near = list.near[i];
+        list.near[kept] = near;
+        list.at[kept] = list.at[i];
+        kept += near <= limit;
+    }
+    return kept;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("avx512f,popcnt")))
+static size_t keep_within_avx512(finds list, size_t count, float limit)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i += 16) { /* stores stay at or before what was loaded; lists have room for a vector more */
+        __mmask16 there = (__mmask16)(count - i < 16 ? (1u << (count - i)) - 1 : 0xffff);
+        __m512 near = _mm512_loadu_ps(list.near + i);
+        __m512i at = _mm512_loadu_si512(list.at + i);
+        __mmask16 keep = _mm512_mask_cmp_ps_mask(there, near, _mm512_set1_ps(limit), _CMP_LE_OQ);
+        _mm512_storeu_ps(list.near + kept, _mm512_maskz_compress_ps(keep, near));
+        _mm512_storeu_si512(list.at + kept, _mm512_maskz_compress_epi32(keep, at));
+        kept += (size_t)__builtin_popcount(keep);
+    }
+    return kept;
+}
+#endif
+
+static list_keeper choose_keeper(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    if (tcsi_isa_current() == TCSI_ISA_AVX512) return keep_within_avx512;
+#endif
+    return keep_within_plain;
+}
+
+/* Lowers the limit by the list and drops what is beyond it.  The own row is in the list too: hence k + 1. */
+static void narrow(const search *s, query *q)
+{
+    const tcsi_neighbours *index = s->index;
+    size_t wanted = s->k + (q->self != UINT32_MAX);
+    if (q->count >= wanted) {
+        double reach = farthest(index, q, border_of(q->list.near, q->count, wanted)), worst = reach / index->scale;
+        worst *= worst * (1 + 1e-14);
+        if (worst < q->worst) set_worst(index, q, worst, reach);
+        limits l = q->usual.sharp ? q->usual : limits_of(index, q, (float)q->norm_seen);
+        q->count = s->keep_within(q->list, q->count, l.direct > l.square || !q->used_product ? l.direct : l.square);
+    }
+    q->kept = q->count;
+    if (q->count + LEAF + 16 <= s->room) return;
+    q->exact = true;
+    take_exact(s, q);
+    tidy_exact(index, q, s->k);
+}
+
+/* After `count` rows of one leaf were appended. */
+static void take_hits(const search *s, query *q, size_t count)
+{
+    q->count += count;
+    if (q->exact) {
+        take_exact(s, q);
+        if (q->found_count > s->k + LEAF || !(q->worst < INFINITY)) tidy_exact(s->index, q, s->k);
+        return;
+    }
+    size_t news = q->count - q->kept;
+    if (!(q->worst < INFINITY) || news > 8 + s->k / 4 || q->count + LEAF + 16 > s->room) narrow(s, q);
+}
+
+static void see_leaf(const search *s, query *q, uint32_t leaf)
+{
+    double norm = s->index->leaf_norms[leaf];
+    q->norm_seen = norm > q->norm_seen ? norm : q->norm_seen;
+}
+
+static finds end_of(const query *q)
+{
+    return (finds){ q->list.near + q->count, q->list.at + q->count };
 }
 
 static void scan(const search *s, query *q, const float *point, uint32_t leaf, uint32_t count)
 {
     const tcsi_neighbours *index = s->index;
     size_t channels = index->channel_count;
-    const float *rows = index->floats + leaf * channels * LEAF;
-    limits l = q->usual.product ? q->usual : limits_of(index, q, index->leaf_norms[leaf]);
-    uint64_t hits = l.product && s->scan_products ? s->scan_products(point, rows, index->halves + (size_t)leaf * LEAF, channels, l.half)
-                                                  : s->scan_leaf(point, rows, channels, l.direct);
-    take_hits(s, q, leaf, count, hits);
+    float limit = q->usual.sharp ? q->usual.direct : limits_of(index, q, index->leaf_norms[leaf]).direct;
+    size_t found = s->scan_leaf(point, index->floats + leaf * channels * LEAF, channels, limit, leaf * LEAF, count, end_of(q));
+    if (found == 0) return;
+    see_leaf(s, q, leaf);
+    take_hits(s, q, found);
 }
 
 typedef struct group {
@@ -635,37 +786,62 @@ typedef struct group {
     size_t count;
     const double *box;
     float *points; /* (count,C) */
+    float columns[BOX_CHANNELS_MAX * LEAF]; /* the same, (C,LEAF), when channels are few */
 } group;
 
 /* Four neighbouring queries at once, when all of them have a sharp bound; false otherwise. */
 static bool scan_four(const search *s, query *queries, const float *points, uint32_t leaf, uint32_t count)
 {
     const tcsi_neighbours *index = s->index;
-    size_t channels = index->channel_count;
-    float limit[4];
-    uint64_t hits[4];
+    size_t channels = index->channel_count, found[4];
+    float limit[4], squares[4];
+    finds ends[4];
     for (size_t i = 0; i < 4; i++) {
         if (!queries[i].usual.product) return false;
-        limit[i] = queries[i].usual.half;
+        limit[i] = queries[i].usual.square;
+        squares[i] = (float)queries[i].square;
+        ends[i] = end_of(&queries[i]);
     }
-    s->scan_four(points, index->floats + leaf * channels * LEAF, index->halves + (size_t)leaf * LEAF, channels, limit, hits);
-    for (size_t i = 0; i < 4; i++)
-        if (hits[i]) take_hits(s, &queries[i], leaf, count, hits[i]);
+    s->scan_four(points, index->floats + leaf * channels * LEAF, index->halves + (size_t)leaf * LEAF, channels, squares, limit, leaf * LEAF,
+                 count, ends, found);
+    for (size_t i = 0; i < 4; i++) {
+        if (found[i] == 0) continue;
+        queries[i].used_product = true;
+        see_leaf(s, &queries[i], leaf);
+        take_hits(s, &queries[i], found[i]);
+    }
     return true;
+}
+
+/* Which queries the leaf's box does not rule out, in few channels. */
+static void choose_near(const search *s, const group *g, const double *box, bool *ret_near)
+{
+    const tcsi_neighbours *index = s->index;
+    size_t channels = index->channel_count;
+    float floats[2 * BOX_CHANNELS_MAX], squares[LEAF];
+    (void)make_floats(index, box, floats, 1);
+    (void)make_floats(index, box + channels, floats + channels, 1);
+    points_box2(g->columns, floats, channels, squares);
+    for (size_t i = 0; i < g->count; i++) {
+        const query *q = &g->queries[i];
+        ret_near[i] = !((double)squares[i] > q->box_limit);
+    }
 }
 
 static void scan_group(const search *s, group *g, const node *leaf, const double *box)
 {
     size_t channels = s->index->channel_count;
     uint32_t number = leaf->begin / LEAF, count = leaf->end - leaf->begin;
-    bool fours = s->scan_four && channels > BOX_CHANNELS_MAX;
+    bool fours = s->scan_four && channels > BOX_CHANNELS_MAX, near[LEAF];
+    memset(near, 1, sizeof near);
+    if (channels <= BOX_CHANNELS_MAX) choose_near(s, g, box, near);
     for (size_t i = 0; i < g->count; i++) {
         if (fours && i + 4 <= g->count && scan_four(s, &g->queries[i], g->points + i * channels, number, count)) {
             i += 3;
             continue;
         }
         query *q = &g->queries[i];
-        if (channels <= BOX_CHANNELS_MAX && point_box2(q->values, box, box + channels, channels) * (1 - 1e-9) > q->worst) continue;
+        if (!near[i]) continue;
         scan(s, q, g->points + i * channels, number, count);
     }
 }
@@ -713,50 +889,63 @@ static void walk(const search *s, group *g)
     }
 }
 
+/* The k nearest of what is left, in order. */
+static void finish(const search *s, query *q)
+{
+    size_t k = s->k;
+    if (!q->exact) narrow(s, q);
+    take_exact(s, q);
+    TCS_ASSERT(q->found_count >= k);
+    if (q->found_count > k) select_nearest(q->found, q->found_count, k);
+    sort_found(q->found, k);
+    for (size_t j = 0; j < k; j++) {
+        s->distances[(size_t)q->row * k + j] = sqrt(q->found[j].distance);
+        s->rows[(size_t)q->row * k + j] = q->found[j].row;
+    }
+}
+
 static void search_group(void *context, size_t leaf, size_t worker)
 {
     const search *s = context;
     const tcsi_neighbours *from = s->queries;
-    size_t channels = from->channel_count, k = s->k;
+    size_t channels = from->channel_count;
     const node *own = &from->nodes[from->leaf_nodes[leaf]];
+
     group g = { .count = own->end - own->begin, .box = from->boxes + (size_t)from->leaf_nodes[leaf] * 2 * channels,
                 .points = s->scratch + worker * LEAF * channels };
     for (size_t i = 0; i < g.count; i++) {
-        size_t at = own->begin + i, row = from->order[at];
+        size_t at = own->begin + i, row = from->order[at], place = (worker * LEAF + i) * s->room;
         query *q = &g.queries[i];
-        *q = (query){ .values = from->values + at * channels, .found = s->found + (worker * LEAF + i) * found_max(k),
+        *q = (query){ .values = from->values + at * channels, .list = { s->near + place, s->at + place }, .found = s->found + place,
                       .self = from == s->index ? (uint32_t)row : UINT32_MAX, .row = (uint32_t)row, .worst = INFINITY,
-                      .worst_scaled = INFINITY };
+                      .worst_scaled = INFINITY, .box_limit = INFINITY };
         q->square = make_floats(s->index, q->values, g.points + i * channels, 1);
         q->norm = norm_of(q->square);
+        for (size_t c = 0; c < channels && channels <= BOX_CHANNELS_MAX; c++) g.columns[c * LEAF + i] = g.points[i * channels + c];
     }
     walk(s, &g);
-    for (size_t i = 0; i < g.count; i++) {
-        query *q = &g.queries[i];
-        tidy(s->index, q, k);
-        TCS_ASSERT(q->found_count == k);
-        sort_found(q->found, k);
-        for (size_t j = 0; j < k; j++) {
-            s->distances[(size_t)q->row * k + j] = sqrt(q->found[j].distance);
-            s->rows[(size_t)q->row * k + j] = q->found[j].row;
-        }
-    }
+    for (size_t i = 0; i < g.count; i++) finish(s, &g.queries[i]);
 }
 
 tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
                                   double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
     TCS_ASSERT(k >= 1 && k + (queries == index) <= index->row_count && index->channel_count == queries->channel_count);
-    size_t points, found, leaf_count = (queries->row_count + LEAF - 1) / LEAF, lanes = tcsi_pool_thread_count(pool) * LEAF;
-    if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, found_max(k), &found))
+    size_t points, entries, leaf_count = (queries->row_count + LEAF - 1) / LEAF, lanes = tcsi_pool_thread_count(pool) * LEAF;
+    if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, room_of(k), &entries))
         return tcsi_fail_memory(err, "a group of rows");
-    search s = { .index = index, .queries = queries, .k = k, .distances = ret_distances, .rows = ret_rows };
-    choose_scanners(&s.scan_leaf, &s.scan_products, &s.scan_four);
+    search s = { .index = index, .queries = queries, .k = k, .room = room_of(k), .distances = ret_distances, .rows = ret_rows };
+    choose_scanners(&s.scan_leaf, &s.scan_four);
+    s.keep_within = choose_keeper();
     s.scratch = TCSI_NEW_ARRAY(float, points);
-    s.found = TCSI_NEW_ARRAY(candidate, found);
-    tcs_status status = s.scratch && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
+    s.near = TCSI_NEW_ARRAY(float, entries);
+    s.at = TCSI_NEW_ARRAY(uint32_t, entries);
+    s.found = TCSI_NEW_ARRAY(candidate, entries);
+    tcs_status status = s.scratch && s.near && s.at && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
     if (status == TCS_OK) tcsi_pool_run(pool, leaf_count, search_group, &s);
     tcsi_free(s.scratch);
+    tcsi_free(s.near);
+    tcsi_free(s.at);
     tcsi_free(s.found);
     return status;
 }
@@ -820,6 +1009,7 @@ size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count)
 
 size_t tcsi_neighbours_search_size(size_t channel_count, size_t k, size_t thread_count)
 {
-    size_t query_size = tcsi_size_sum(tcsi_size_product(channel_count, sizeof(float)), found_max(k) * sizeof(candidate));
+    size_t query_size = tcsi_size_sum(tcsi_size_product(channel_count, sizeof(float)),
+                                      room_of(k) * (sizeof(candidate) + sizeof(float) + sizeof(uint32_t)));
     return tcsi_size_product(thread_count * LEAF, query_size);
 }

@@ -3,13 +3,17 @@
  * One index for all dimensions: a balanced kd-tree whose leaves hold 64 rows.  Queries are taken leaf by leaf too, so that
  * a whole group walks the tree together and every comparison with a leaf is a vector loop.
  *   1. A subtree is skipped when its box is farther from the group's box than the worst k-th distance in the group.
- *   2. In up to 12 channels a leaf is skipped for one query when the leaf's box is farther than its k-th distance.
+ *   2. In up to 12 channels a leaf is skipped for one query when the leaf's box is farther than its k-th distance; 64
+ *      queries are compared with a box at once.
  *   3. Otherwise the query is compared with all 64 rows in single precision.  A row whose distance cannot be below the
- *      k-th one, rounding errors included, is done with; the few others are computed in double precision.
+ *      k-th one, rounding errors included, is done with; the others join a list of floats, without a branch a row.  Now
+ *      and then the list is cut to those that can still be among the k nearest, which lowers the limit.  Double precision is
+ *      spent at the end, on little more than k rows; where floats cannot tell more than that apart, as they come.
  * The bound of step 3: with u = 2^-24, |q|, |r| norms after centring and scaling, the float distance f of n channels
  * and the true one d satisfy  sqrt(f) <= (d (1 + u) + u (|q| + |r|)) (1 + (n + 4) u),  hence only rows within it count.
+ * Solved for d, the same inequality says how far a row of a given f can be.
  * Where |q| + |r| is not much larger than d the product form |r|^2 / 2 - q.r is used, at half the cost; its error is at most
- * (n + 8) u (|q| + |r|)^2 more.
+ * (n + 12) u (|q| + |r|)^2 more.
  * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  The result is the
  * same bits whatever the order of visits: distances are doubles summed in one order, ties go to the lower row number.
  * Sources: J. L. Bentley, "Multidimensional binary search trees used for associative searching", CACM 18(9), 1975;
