@@ -135,7 +135,7 @@ static bool draw_parting_cut(const double *lows, const double *highs, const doub
     }
     if (!(added > 0)) return false;
     double left = tcsi_rng_uniform(rng) * (total + added);
-    if (left >= added) return false;
+    if (left >= added && total > 0) return false; /* where the box is a point, rounding of a denormal must not decide */
     random_cut cut = { 0, 0 };
     double end = 0, begin = 0;
     for (size_t d = 0; d < dimension_count; d++) {
