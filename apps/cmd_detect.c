@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/status.h"
 #include "base/text.h"
 #include "base/url.h"
 
@@ -338,6 +339,12 @@ static tcs_status write_files(const tcs_result *result, const detect_options *o,
     return status;
 }
 
+/* A table on standard output leaves no room there for words or a document. */
+static bool has_table_on_stdout(const detect_options *o)
+{
+    return (o->scores && strcmp(o->scores, "-") == 0) || (o->episodes && strcmp(o->episodes, "-") == 0);
+}
+
 static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
 {
     tcs_read_options read = { .time = o->time, .label = o->label, .columns = o->columns, .query = o->query, .as_series = o->series,
@@ -360,13 +367,23 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
     if (status == TCS_OK) status = write_files(result, o, input, err);
     if (status == TCS_OK) {
         if (json) json_result(json, input, frame, result);
-        else print_words(input, frame, result, o);
-        if (!json && o->report) printf("\n  report: %s\n", o->report);
+        else if (!has_table_on_stdout(o)) print_words(input, frame, result, o);
+        if (!json && o->report && !has_table_on_stdout(o)) printf("\n  report: %s\n", o->report);
         *anomalous |= tcs_result_episode_count(result) > 0;
     }
     tcs_result_destroy(result);
     tcs_frame_destroy(frame);
     return status;
+}
+
+static tcs_status check_usage(const detect_options *o, size_t input_count, tcs_error *err)
+{
+    if (input_count == 0) return tcsi_fail(err, TCS_E_INVALID, "expected INPUT...; try `tocsin detect --help`");
+    if (input_count > 1 && (o->scores || o->episodes || o->report || o->plot))
+        return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --report or --plot");
+    if (has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))
+        return tcsi_fail(err, TCS_E_INVALID, "standard output holds one thing at a time: --scores -, --episodes - or --json");
+    return TCS_OK;
 }
 
 static int run(const void *raw, const char *const *inputs, size_t input_count)
@@ -378,12 +395,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcsi_json_writer json;
     bool anomalous = false;
     if (o->list) return list_detectors();
-    if (input_count == 0 || (input_count > 1 && (o->scores || o->episodes || o->report || o->plot))) {
-        err = (tcs_error){ .status = TCS_E_INVALID };
-        snprintf(err.text, sizeof err.text, input_count ? "one input at a time with --scores, --episodes, --report or --plot"
-                                                        : "expected INPUT...; try `tocsin detect --help`");
-        return cli_fail("detect", &err);
-    }
+    if (check_usage(o, input_count, &err) != TCS_OK) return cli_fail("detect", &err);
     tcsi_buffer_init(&document, (size_t)1 << 30);
     tcsi_json_writer_init(&json, &document, true);
     if (o->json && input_count > 1) tcsi_json_begin_array(&json);

@@ -46,10 +46,11 @@ static const double *column_named(const tcs_frame *frame, const char *name)
     return NULL;
 }
 
-/* Every numeric column as a channel, labels among them; the time column, if any, as times. */
+/* Every numeric column as a channel, labels among them; the time column, if any, as times.  Rows stay as they come: those of the
+ * scores belong to those of the labels by their place. */
 static tcs_status read_columns(const char *path, tcs_frame **ret_frame, tcs_error *err)
 {
-    tcs_read_options read = { .label = "", .as_series = true };
+    tcs_read_options read = { .label = "", .as_series = true, .keep_order = true };
     return tcs_frame_read(path, &read, ret_frame, err);
 }
 

@@ -51,6 +51,7 @@ typedef struct tcs_read_options {
     bool as_series;      /* rows without a time column are in order of time, not cross-sectional */
     const char *start, *end; /* for http: inputs: a time, now or now-6h; NULL: of the URL, else the last 24 hours */
     const char *step;        /* for http: inputs: 30s, 5m, ...; NULL: of the URL, else chosen */
+    bool keep_order;     /* rows stay as they come even when times go backward; otherwise they are sorted, and a note says so */
 } tcs_read_options;
 
 /* input: a path, "-" for standard input, or a URL (sqlite:, postgresql:, http: and https: of a Prometheus server).
@@ -61,7 +62,8 @@ TCS_API tcs_status tcs_frame_read(const char *input, const tcs_read_options *opt
 /* A frame to be filled row by row.  names: (channel_count), copied; NULL: c0, c1, ... */
 TCS_API tcs_status tcs_frame_create(size_t channel_count, const char *const *names, bool has_times, bool has_labels,
                                     tcs_frame **ret_frame, tcs_error *err);
-/* values: (channel_count), NaN = missing.  time_ns: nanoseconds since 1970-01-01 UTC; label: 0 or 1. */
+/* values: (channel_count), NaN = missing.  time_ns: nanoseconds since 1970-01-01 UTC, not before the last row's (E_INVALID);
+ * label: 0 or 1. */
 TCS_API tcs_status tcs_frame_append(tcs_frame *frame, const double *values, int64_t time_ns, int label, tcs_error *err);
 TCS_API void tcs_frame_destroy(tcs_frame *frame); /* accepts NULL */
 
@@ -126,7 +128,8 @@ TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
 TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at */
 TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting and deciding */
 
-/* Files are complete or absent.  "-": standard output.  A path ending in .ndjson or .jsonl gets one JSON object a line. */
+/* Scores: one line per row of the input, in its order.
+ * Files are complete or absent.  "-": standard output.  A path ending in .ndjson or .jsonl gets one JSON object a line. */
 TCS_API tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path, tcs_error *err);
 /* One self-contained HTML file with plots; title heads it.  A PNG picture (E_UNSUPPORTED in builds without cairo). */

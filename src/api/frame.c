@@ -34,6 +34,9 @@ tcs_status tcsi_api_note(tcs_frame *frame, const char *text, tcs_error *err)
 tcs_status tcs_frame_append(tcs_frame *frame, const double *values, int64_t time_ns, int label, tcs_error *err)
 {
     if (!frame || !values) return tcsi_fail(err, TCS_E_INVALID, "tcs_frame_append needs a frame and values");
+    size_t count = frame->frame->row_count;
+    if (count > 0 && frame->frame->times_ns && time_ns < frame->frame->times_ns[count - 1])
+        return tcsi_fail(err, TCS_E_INVALID, "row %zu is earlier than the row before it: append rows in order of time", count);
     return tcsi_frame_append(frame->frame, values, time_ns, label != 0, err);
 }
 
@@ -42,6 +45,7 @@ void tcs_frame_destroy(tcs_frame *frame)
     if (!frame) return;
     for (size_t i = 0; i < frame->note_count; i++) tcsi_free(frame->notes[i]);
     tcsi_free(frame->notes);
+    tcsi_free(frame->places);
     tcsi_frame_destroy(frame->frame);
     tcsi_free(frame);
 }

@@ -9,6 +9,7 @@ struct tcs_frame {
     tcsi_frame *frame;
     bool is_tabular;
     bool has_real_times; /* false: no times, or only row numbers */
+    size_t *places;      /* (T) where row r of the input stands in the frame; NULL: in the same place */
     char **notes;
     size_t note_count;
 };

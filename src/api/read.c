@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "io/read.h"
 #include "series/cadence.h"
+#include "series/order.h"
 #include "series/period.h"
 
 #include <math.h>
@@ -126,6 +127,17 @@ static tcs_status read_file(const char *input, const tcs_read_options *options, 
     return status;
 }
 
+/* A detector reads rows as they happened.  Nothing is dropped: equal stamps keep the order of the input. */
+static tcs_status put_in_order(tcs_frame *frame, tcs_error *err)
+{
+    size_t moved_count;
+    tcs_status status = tcsi_frame_sort(frame->frame, &frame->places, &moved_count, err);
+    if (status == TCS_OK && frame->places)
+        status = note(frame, err, "times went backward: %zu row%s stood after a later one; rows are sorted by time and counted "
+                      "in that order, only the scores file keeps the input's", moved_count, moved_count == 1 ? "" : "s");
+    return status;
+}
+
 tcs_status tcs_frame_read(const char *input, const tcs_read_options *options, tcs_frame **ret_frame, tcs_error *err)
 {
     static const tcs_read_options defaults = { 0 };
@@ -133,6 +145,7 @@ tcs_status tcs_frame_read(const char *input, const tcs_read_options *options, tc
     tcs_frame *frame = TCSI_NEW(tcs_frame);
     if (!frame) return tcsi_fail_memory(err, "a frame");
     tcs_status status = read_file(input, options ? options : &defaults, frame, err);
+    if (status == TCS_OK && frame->has_real_times && !(options && options->keep_order)) status = put_in_order(frame, err);
     if (status == TCS_OK) status = note_quality(frame, err);
     if (status != TCS_OK) {
         tcs_frame_destroy(frame);

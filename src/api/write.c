@@ -26,8 +26,10 @@ tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, t
     tcsi_scores_writer *writer;
     tcs_status status = tcsi_scores_open(path, &options, &writer, err);
     if (status != TCS_OK) return status;
-    for (size_t t = 0; t < frame->row_count && status == TCS_OK; t++) {
-        tcsi_scores_row row = { .row = t, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .score = detection->scores[t],
+    const size_t *places = result->frame->places;
+    for (size_t r = 0; r < frame->row_count && status == TCS_OK; r++) {
+        size_t t = places ? places[r] : r;
+        tcsi_scores_row row = { .row = r, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .score = detection->scores[t],
                                 .anomaly = detection->decision.anomaly[t], .label = frame->labels ? frame->labels[t] : 0 };
         status = tcsi_scores_put(writer, &row, err);
     }

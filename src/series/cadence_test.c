@@ -150,6 +150,31 @@ static void test_order_of_many_random_rows(void **state)
     test_free(times);
 }
 
+static void test_sort_keeps_every_row(void **state)
+{
+    (void)state;
+    const int64_t times[] = { 30, 10, 20, 10, 40, 30, 5 };
+    static const double expected[] = { 6, 1, 3, 2, 0, 5, 4 }; /* equal stamps in the order of the input */
+    tcsi_frame *frame = make_frame(times, TCS_COUNT(times), true);
+    size_t *places, moved_count;
+    assert_ok(tcsi_frame_sort(frame, &places, &moved_count, test_err));
+    assert_non_null(places);
+    assert_int_equal(moved_count, 5);
+    assert_int_equal(frame->row_count, TCS_COUNT(times));
+    for (size_t i = 0; i < TCS_COUNT(times); i++) {
+        size_t row = (size_t)expected[i];
+        assert_int_equal(places[row], i);
+        assert_int_equal(frame->times_ns[i], times[row]);
+        assert_true(tcsi_frame_column(frame, 0)[i] == expected[i] && tcsi_frame_column(frame, 1)[i] == 10 * expected[i]);
+        assert_int_equal(frame->labels[i], row == 2);
+    }
+    tcsi_free(places);
+    assert_ok(tcsi_frame_sort(frame, &places, &moved_count, test_err)); /* equal stamps are in order */
+    assert_null(places);
+    assert_int_equal(moved_count, 0);
+    tcsi_frame_destroy(frame);
+}
+
 static void test_resample_to_a_grid(void **state)
 {
     (void)state;
@@ -206,23 +231,25 @@ static void test_without_memory(void **state)
 {
     (void)state;
     const int64_t times[] = { 30 * S, 10 * S, 20 * S, 10 * S };
-    for (int which = 0; which < 3; which++)
+    for (int which = 0; which < 4; which++)
         for (size_t at = 1;; at++) {
             tcsi_alloc_trace_begin();
             tcsi_frame *frame = make_frame(times, 4, true), *grid = NULL;
             if (which == 2) frame->times_ns[0] = 0;
             if (which == 2) frame->row_count = 3;
-            size_t live = tcsi_alloc_trace_stats().live_count;
+            size_t live = tcsi_alloc_trace_stats().live_count, *places = NULL, moved_count;
             tcsi_quality q = { 0 };
             tcsi_order_report order;
             tcsi_resample_report resample;
             tcs_error err = { 0 };
             tcsi_alloc_trace_fail_at(at);
             tcs_status status = which == 0 ? tcsi_quality_of(frame, &q, &err) : which == 1 ? tcsi_frame_order(frame, &order, &err)
+                                : which == 3 ? tcsi_frame_sort(frame, &places, &moved_count, &err)
                                            : tcsi_frame_resample(frame, S, &grid, &resample, &err);
             tcsi_alloc_trace_fail_at(0);
             if (status != TCS_OK) assert_int_equal(tcsi_alloc_trace_stats().live_count, live);
             tcsi_quality_deinit(&q);
+            tcsi_free(places);
             tcsi_frame_destroy(grid);
             tcsi_frame_destroy(frame);
             assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
@@ -236,4 +263,5 @@ static void test_without_memory(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_cadence_with_gaps_and_disorder), cmocka_unit_test(test_cadence_at_the_ends_of_time),
               cmocka_unit_test(test_staleness), cmocka_unit_test(test_quality_summary),
               cmocka_unit_test(test_order_is_stable_and_keeps_the_last), cmocka_unit_test(test_order_of_many_random_rows),
+              cmocka_unit_test(test_sort_keeps_every_row),
               cmocka_unit_test(test_resample_to_a_grid), cmocka_unit_test(test_fill_short_gaps), cmocka_unit_test(test_without_memory))

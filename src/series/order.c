@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-static bool in_order(const int64_t *times_ns, size_t count)
+static bool in_order(const int64_t *times_ns, size_t count, bool allow_equal)
 {
     size_t i = 1;
-    while (i < count && times_ns[i - 1] < times_ns[i]) i++;
+    while (i < count && (times_ns[i - 1] < times_ns[i] || (allow_equal && times_ns[i - 1] == times_ns[i]))) i++;
     return i >= count;
 }
 
@@ -83,7 +83,7 @@ tcs_status tcsi_frame_order(tcsi_frame *frame, tcsi_order_report *ret_report, tc
     size_t count = frame->row_count;
     tcsi_order_report report = { 0 };
     tcs_status status = TCS_OK;
-    if (!frame->times_ns || in_order(frame->times_ns, count)) {
+    if (!frame->times_ns || in_order(frame->times_ns, count, false)) {
         *ret_report = report;
         return TCS_OK;
     }
@@ -99,6 +99,37 @@ tcs_status tcsi_frame_order(tcsi_frame *frame, tcsi_order_report *ret_report, tc
     report.duplicate_count = count - frame->row_count;
     gather(frame, rows, frame->row_count, scratch);
     *ret_report = report;
+done:
+    tcsi_free(a);
+    tcsi_free(b);
+    tcsi_free(scratch);
+    return status;
+}
+
+tcs_status tcsi_frame_sort(tcsi_frame *frame, size_t **ret_places, size_t *ret_moved_count, tcs_error *err)
+{
+    TCS_ASSERT(!frame->is_view);
+    size_t count = frame->row_count;
+    tcs_status status = TCS_OK;
+    if (!frame->times_ns || in_order(frame->times_ns, count, true)) {
+        *ret_places = NULL;
+        *ret_moved_count = 0;
+        return TCS_OK;
+    }
+    size_t *a = TCSI_NEW_ARRAY(size_t, count), *b = TCSI_NEW_ARRAY(size_t, count);
+    double *scratch = TCSI_NEW_ARRAY(double, count);
+    if (!a || !b || !scratch) {
+        status = tcsi_fail_memory(err, "putting rows into time order");
+        goto done;
+    }
+    size_t *rows = sort_rows(frame->times_ns, count, a, b);
+    *ret_moved_count = count_moved(frame->times_ns, count);
+    gather(frame, rows, count, scratch);
+    size_t *places = rows == a ? b : a; /* the inverse permutation takes the other array */
+    for (size_t i = 0; i < count; i++) places[rows[i]] = i;
+    *ret_places = places;
+    if (places == a) a = NULL;
+    else b = NULL;
 done:
     tcsi_free(a);
     tcsi_free(b);

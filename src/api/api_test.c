@@ -1,0 +1,416 @@
+/* api/api_test.c -- the public interface as a stranger uses it: well, wrongly, without memory, and from two threads.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "tocsin/tocsin.h"
+
+#include <pthread.h>
+
+enum { ROWS = 240, SPIKE = 170, SPIKE_ROWS = 4 };
+
+/* A sine with a spike; the channels differ in phase.  One row a second. */
+static tcs_frame *make_frame(size_t channel_count, size_t row_count, bool has_times)
+{
+    tcs_frame *frame = NULL;
+    double row[4];
+    assert_ok(tcs_frame_create(channel_count, NULL, has_times, true, &frame, test_err));
+    for (size_t t = 0; t < row_count; t++) {
+        bool spike = t >= SPIKE && t < SPIKE + SPIKE_ROWS;
+        for (size_t c = 0; c < channel_count; c++)
+            row[c] = sin((double)t * 0.26 + (double)c) + 0.05 * sin((double)(t * t) * 1.7) + (spike && c == 0 ? 8 : 0);
+        assert_ok(tcs_frame_append(frame, row, 1700000000000000000 + (int64_t)t * 1000000000, spike, test_err));
+    }
+    return frame;
+}
+
+static char *temporary_path(const char *name)
+{
+    static char path[4096];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/tocsin-api-%ld-%s", folder ? folder : "/tmp", (long)getpid(), name);
+    return path;
+}
+
+static char *read_text(const char *path)
+{
+    FILE *stream = fopen(path, "rb");
+    assert_non_null(stream);
+    char *text = calloc(1, 1 << 20);
+    size_t size = fread(text, 1, (1 << 20) - 1, stream);
+    text[size] = 0;
+    fclose(stream);
+    return text;
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *stream = fopen(path, "wb");
+    assert_non_null(stream);
+    assert_true(fputs(text, stream) >= 0 && fclose(stream) == 0);
+}
+
+/* ---- used well ---- */
+
+static void test_frame_holds_what_was_put_in(void **state)
+{
+    (void)state;
+    const char *const names[] = { "flow", "pressure" };
+    tcs_frame *frame;
+    assert_ok(tcs_frame_create(2, names, true, true, &frame, test_err));
+    assert_ok(tcs_frame_append(frame, (const double[]){ 1, NAN }, 5, 0, test_err));
+    assert_ok(tcs_frame_append(frame, (const double[]){ 2, 4 }, 5, 7, test_err)); /* equal times are fine; a label is 0 or 1 */
+    assert_int_equal(tcs_frame_row_count(frame), 2);
+    assert_int_equal(tcs_frame_channel_count(frame), 2);
+    assert_string_equal(tcs_frame_channel_name(frame, 1), "pressure");
+    assert_null(tcs_frame_channel_name(frame, 2));
+    assert_null(tcs_frame_values(frame, 2));
+    assert_true(isnan(tcs_frame_values(frame, 1)[0]) && tcs_frame_values(frame, 1)[1] == 4);
+    assert_int_equal(tcs_frame_times_ns(frame)[1], 5);
+    assert_int_equal(tcs_frame_labels(frame)[1], 1);
+    assert_true(tcs_frame_has_real_times(frame) && !tcs_frame_is_tabular(frame));
+    tcs_error err;
+    assert_int_equal(TCS_E_INVALID, tcs_frame_append(frame, (const double[]){ 3, 3 }, 4, 0, &err));
+    assert_string_equal(err.text, "row 2 is earlier than the row before it: append rows in order of time");
+    assert_int_equal(tcs_frame_row_count(frame), 2);
+    tcs_frame_destroy(frame);
+}
+
+/* An online alarm may need to see more rows first. */
+static void check_episodes(const tcs_result *result, bool has_times)
+{
+    size_t lag = tcs_result_mode(result) == TCS_MODE_ONLINE ? 20 : 0;
+    bool found = false;
+    size_t count = tcs_result_episode_count(result);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        tcs_episode episode = tcs_result_episode(result, i);
+        assert_true(episode.row_begin <= episode.row_peak && episode.row_peak < episode.row_end && episode.row_end <= ROWS);
+        assert_true(episode.severity >= 0 && episode.severity <= 100 && episode.p_value > 0 && episode.p_value <= 1);
+        assert_true(i == 0 || episode.severity <= tcs_result_episode(result, i - 1).severity);
+        assert_true(episode.share_count <= TCS_SHARE_COUNT_MAX);
+        assert_int_equal(episode.time_begin_ns, has_times ? 1700000000000000000 + (int64_t)episode.row_begin * 1000000000 : 0);
+        for (size_t t = episode.row_begin; t < episode.row_end; t++) assert_int_equal(tcs_result_anomalies(result)[t], 1);
+        found |= episode.row_begin < SPIKE + SPIKE_ROWS + lag && episode.row_end > SPIKE;
+    }
+    if (!found) fail_msg("%s: no episode holds the spike; the worst is [%zu, %zu)", tcs_result_detector(result),
+                         tcs_result_episode(result, 0).row_begin, tcs_result_episode(result, 0).row_end);
+}
+
+static void test_detects(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 4; which++) {
+        bool has_times = which & 1, online = which & 2;
+        tcs_frame *frame = make_frame(2, ROWS, has_times);
+        tcs_detect_options options = { .mode = online ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE, .thread_count = 1 };
+        tcs_result *result;
+        assert_ok(tcs_detect(frame, &options, &result, test_err));
+        assert_int_equal(tcs_result_mode(result), options.mode);
+        assert_true(strncmp(tcs_result_detector(result), "auto_", 5) == 0);
+        assert_true(tcs_result_train_row_count(result) < ROWS && tcs_result_budget(result) > 0 && tcs_result_seconds(result) >= 0);
+        for (size_t t = 0; t < ROWS; t++) {
+            tcs_score score = tcs_result_scores(result)[t];
+            if (score.state == TCS_SCORE_READY) assert_true(isfinite(score.value) && score.p_value > 0 && score.p_value <= 1);
+            assert_false(isnan(tcs_result_thresholds(result)[t]));
+        }
+        check_episodes(result, has_times);
+        tcs_result_destroy(result);
+        tcs_frame_destroy(frame);
+    }
+}
+
+static void test_every_detector_by_name_with_a_parameter(void **state)
+{
+    (void)state;
+    tcs_frame *frame = make_frame(2, ROWS, true);
+    for (size_t i = 0; i < tcs_detector_count(); i++) {
+        tcs_detector_description d = tcs_detector_describe(i);
+        char text[128] = "";
+        const char *parameters[] = { text };
+        tcs_detect_options options = { .mode = TCS_MODE_OFFLINE, .detector = d.name, .train_row_count = 100, .parameters = parameters,
+                                       .thread_count = 1 };
+        if (d.parameter_count > 0) {
+            tcs_detector_parameter p = tcs_detector_parameter_describe(i, 0);
+            snprintf(text, sizeof text, "%s=%.17g", p.name, p.value_default);
+            options.parameter_count = 1;
+            assert_true(p.value_min <= p.value_default && p.value_default <= p.value_max && *p.help);
+        }
+        tcs_result *result = NULL;
+        tcs_error err;
+        tcs_status status = tcs_detect(frame, &options, &result, &err);
+        if (status != TCS_OK) fail_msg("%s: %s", d.name, err.text);
+        assert_string_equal(tcs_result_detector(result), d.name);
+        tcs_result_destroy(result);
+    }
+    tcs_frame_destroy(frame);
+}
+
+static void test_writes_files(void **state)
+{
+    (void)state;
+    tcs_frame *frame = make_frame(2, ROWS, true);
+    tcs_result *result;
+    assert_ok(tcs_detect(frame, NULL, &result, test_err));
+    char *path = temporary_path("scores.csv");
+    assert_ok(tcs_result_scores_write(result, path, test_err));
+    char *text = read_text(path);
+    size_t lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++) lines++;
+    assert_int_equal(lines, ROWS + 1);
+    assert_int_equal(strncmp(text, "row,time,score,p_value,state,anomaly", 36), 0);
+    free(text);
+    unlink(path);
+    path = temporary_path("episodes.ndjson");
+    assert_ok(tcs_result_episodes_write(result, path, test_err));
+    text = read_text(path);
+    assert_int_equal(strncmp(text, "{\"rank\":1,", 10), 0);
+    free(text);
+    unlink(path);
+    tcs_error err;
+    assert_int_equal(TCS_E_IO, tcs_result_scores_write(result, "/nowhere/at/all.csv", &err));
+    assert_non_null(strstr(err.text, "/nowhere/at/all.csv"));
+    assert_int_equal(TCS_E_IO, tcs_result_episodes_write(result, "/nowhere/at/all.csv", &err));
+    assert_int_equal(TCS_E_IO, tcs_frame_write(frame, "/nowhere/at/all.csv", &err));
+    tcs_result_destroy(result);
+    tcs_frame_destroy(frame);
+}
+
+/* Detection runs in order of time; the scores file keeps the input's rows and order, and drops none. */
+static void test_rows_out_of_order(void **state)
+{
+    (void)state;
+    static const int order[] = { 4, 0, 2, 2, 1, 3, 5, 6, 7, 8, 9, 10 }; /* two rows with one stamp */
+    char *path = temporary_path("order.csv"), text[1024] = "time,v\n";
+    for (size_t i = 0; i < TCS_COUNT(order); i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "2024-01-01T00:00:%02dZ,%d\n", order[i], (int)(100 * order[i] + (int)i));
+    write_text(path, text);
+    tcs_frame *frame, *kept;
+    assert_ok(tcs_frame_read(path, NULL, &frame, test_err));
+    assert_ok(tcs_frame_read(path, &(tcs_read_options){ .keep_order = true }, &kept, test_err));
+    unlink(path);
+    assert_int_equal(tcs_frame_row_count(frame), TCS_COUNT(order));
+    static const double sorted[] = { 1, 104, 202, 203, 305, 400, 506, 607, 708, 809, 910, 1011 };
+    bool noted = false;
+    for (size_t i = 0; i < tcs_frame_note_count(frame); i++)
+        noted |= strstr(tcs_frame_note(frame, i), "times went backward: 5 rows") != NULL;
+    assert_true(noted);
+    for (size_t i = 0; i < TCS_COUNT(order); i++) {
+        assert_true(tcs_frame_values(frame, 0)[i] == sorted[i]);
+        assert_true(tcs_frame_values(kept, 0)[i] == 100 * order[i] + (int)i);
+        assert_true(i == 0 || tcs_frame_times_ns(frame)[i] >= tcs_frame_times_ns(frame)[i - 1]);
+    }
+    tcs_result *result;
+    tcs_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = "welford", .thread_count = 1 };
+    assert_ok(tcs_detect(frame, &options, &result, test_err));
+    path = temporary_path("order-scores.csv");
+    assert_ok(tcs_result_scores_write(result, path, test_err));
+    char *written = read_text(path), line[64];
+    unlink(path);
+    const char *at = strchr(written, '\n');
+    for (size_t i = 0; i < TCS_COUNT(order); i++, at = strchr(at + 1, '\n')) {
+        int length = snprintf(line, sizeof line, "\n%zu,2024-01-01T00:00:%02dZ,", i, order[i]);
+        assert_int_equal(strncmp(at, line, (size_t)length), 0);
+    }
+    assert_string_equal(at, "\n");
+    free(written);
+    tcs_result_destroy(result);
+    tcs_frame_destroy(frame);
+    tcs_frame_destroy(kept);
+}
+
+static void test_simulates_and_evaluates(void **state)
+{
+    (void)state;
+    tcs_frame *frame;
+    assert_ok(tcs_simulate("pump", 500, 3, &frame, test_err));
+    assert_int_equal(tcs_frame_row_count(frame), 500);
+    assert_non_null(tcs_frame_labels(frame));
+    tcs_frame_destroy(frame);
+    double scores[100], values[256];
+    uint8_t labels[100] = { 0 };
+    for (int i = 0; i < 100; i++) scores[i] = labels[i] = i >= 60 && i < 70;
+    assert_true(tcs_measure_count() <= TCS_COUNT(values));
+    assert_ok(tcs_evaluate(scores, labels, 100, NULL, values, test_err));
+    for (size_t i = 0; i < tcs_measure_count(); i++)
+        if (strcmp(tcs_measure_describe(i).key, "auc_roc") == 0) assert_near(1, values[i], 0);
+}
+
+/* ---- used wrongly ---- */
+
+static void test_wrong_arguments_are_errors(void **state)
+{
+    (void)state;
+    tcs_error err = { 0 };
+    tcs_frame *frame = NULL;
+    tcs_result *result = NULL;
+    double values[256];
+    assert_int_equal(TCS_E_INVALID, tcs_frame_create(0, NULL, true, false, &frame, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_frame_create(1, NULL, true, false, NULL, &err));
+    assert_int_equal(TCS_E_LIMIT, tcs_frame_create(SIZE_MAX, NULL, true, false, &frame, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_frame_append(NULL, values, 0, 0, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_frame_read(NULL, NULL, &frame, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_frame_read("x", NULL, NULL, &err));
+    assert_int_equal(TCS_E_IO, tcs_frame_read("/nowhere.csv", NULL, &frame, &err));
+    assert_non_null(strstr(err.text, "/nowhere.csv"));
+    assert_int_equal(TCS_E_IO, tcs_frame_read("/nowhere.csv", NULL, &frame, NULL)); /* err is optional */
+    assert_int_equal(TCS_E_INVALID, tcs_simulate("plague", 10, 1, &frame, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_simulate(NULL, 10, 1, &frame, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_evaluate(NULL, NULL, 0, NULL, values, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_detect(NULL, NULL, &result, &err));
+    assert_null(frame);
+    assert_ok(tcs_frame_create(1, NULL, true, false, &frame, test_err));
+    assert_int_equal(TCS_E_INVALID, tcs_frame_append(frame, NULL, 0, 0, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_detect(frame, NULL, &result, &err));
+    assert_string_equal(err.text, "no rows to look at");
+    assert_int_equal(TCS_E_INVALID, tcs_detect(frame, NULL, NULL, &err));
+    assert_null(result);
+    tcs_frame_destroy(frame);
+    tcs_frame_destroy(NULL);
+    tcs_result_destroy(NULL);
+    assert_string_equal(tcs_status_name(TCS_E_IO), "E_IO");
+    assert_non_null(tcs_version());
+}
+
+static void test_wrong_detect_options_are_errors(void **state)
+{
+    (void)state;
+    const struct { tcs_detect_options options; const char *text; } cases[] = {
+        { { .detector = "welfrod" }, "did you mean 'welford'?" },
+        { { .detector = "auto_offline", .mode = TCS_MODE_ONLINE }, "cannot run online" },
+        { { .train_row_count = ROWS + 1 }, "241 training rows asked for" },
+        { { .alarm_budget = "2/fortnight" }, "2/fortnight" },
+        { { .alarm_budget = "-1" }, "-1" },
+        { { .detector = "welford", .parameters = (const char *const[]){ "zzz=1" }, .parameter_count = 1 }, "zzz" },
+        { { .detector = "welford", .parameters = (const char *const[]){ "zzz" }, .parameter_count = 1 }, "expected name=number" },
+        { { .detector = "welford", .parameters = (const char *const[]){ "=1" }, .parameter_count = 1 }, "expected name=number" },
+        { { .detector = "welford", .parameters = (const char *const[]){ "a=1x" }, .parameter_count = 1 }, "expected name=number" },
+        { { .detector = "welford", .parameters = (const char *const[]){ NULL }, .parameter_count = 33 }, "at most 32" },
+    };
+    tcs_frame *frame = make_frame(1, ROWS, true);
+    for (size_t i = 0; i < TCS_COUNT(cases); i++) {
+        tcs_error err = { 0 };
+        tcs_result *result = NULL;
+        assert_int_equal(TCS_E_INVALID, tcs_detect(frame, &cases[i].options, &result, &err));
+        if (!strstr(err.text, cases[i].text)) fail_msg("'%s' does not say '%s'", err.text, cases[i].text);
+        assert_null(result);
+    }
+    tcs_frame_destroy(frame);
+}
+
+/* ---- without memory ---- */
+
+static void fail_detect_at_every_allocation(const char *detector, tcs_mode mode, size_t row_count)
+{
+    tcs_frame *frame = make_frame(2, row_count, true);
+    tcs_detect_options options = { .mode = mode, .detector = detector, .thread_count = 1 };
+    size_t at = 0, step = 1;
+    for (tcs_status status = TCS_E_MEMORY; status != TCS_OK; at += step) {
+        tcs_result *result = NULL;
+        tcs_error err = { 0 };
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at + 1);
+        status = tcs_detect(frame, &options, &result, &err);
+        tcsi_alloc_trace_fail_at(0);
+        if (status == TCS_OK) assert_non_null(result);
+        else assert_null(result);
+        tcs_result_destroy(result);
+        size_t live = tcsi_alloc_trace_stats().live_count;
+        tcsi_alloc_trace_end();
+        if (live) fail_msg("%s: %zu blocks leaked when allocation %zu failed", detector, live, at + 1);
+        if (status != TCS_OK) assert_int_equal(status, TCS_E_MEMORY);
+        assert_true(status == TCS_OK || strlen(err.text) >= 10);
+        if (at > 400) step = 7; /* the first ones singly; of the many alike a part */
+        assert_true(at < 20000);
+    }
+    tcs_frame_destroy(frame);
+}
+
+static void test_detect_without_memory(void **state)
+{
+    (void)state;
+    fail_detect_at_every_allocation("welford", TCS_MODE_ONLINE, ROWS);
+    fail_detect_at_every_allocation("isolation_forest", TCS_MODE_OFFLINE, ROWS);
+    fail_detect_at_every_allocation("sub_pca", TCS_MODE_OFFLINE, ROWS);
+    fail_detect_at_every_allocation("auto_online", TCS_MODE_ONLINE, 120);
+    fail_detect_at_every_allocation("auto_offline", TCS_MODE_OFFLINE, 120);
+}
+
+static void test_frame_without_memory(void **state)
+{
+    (void)state;
+    char *path = temporary_path("memory.csv");
+    write_text(path, "time,a,b\n2024-01-01T00:00:02Z,1,2\n2024-01-01T00:00:01Z,3,4\n2024-01-01T00:00:03Z,5,6\n");
+    for (size_t at = 1;; at++) {
+        tcs_frame *read = NULL, *made = NULL;
+        tcs_error err = { 0 };
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at);
+        tcs_status status = tcs_frame_read(path, NULL, &read, &err);
+        if (status == TCS_OK) status = tcs_frame_create(2, (const char *const[]){ "x", "y" }, true, true, &made, &err);
+        for (int t = 0; t < 300 && status == TCS_OK; t++) status = tcs_frame_append(made, (const double[]){ 1, 2 }, t, 0, &err);
+        tcsi_alloc_trace_fail_at(0);
+        tcs_frame_destroy(read);
+        tcs_frame_destroy(made);
+        size_t live = tcsi_alloc_trace_stats().live_count;
+        tcsi_alloc_trace_end();
+        if (live) fail_msg("%zu blocks leaked when allocation %zu failed", live, at);
+        if (status == TCS_OK) break;
+        assert_int_equal(status, TCS_E_MEMORY);
+        assert_true(at < 1000);
+    }
+    unlink(path);
+}
+
+/* ---- two threads, two objects ---- */
+
+typedef struct thread_work {
+    const tcs_frame *frame;
+    double highest;
+    size_t episode_count;
+    tcs_status status;
+} thread_work;
+
+static void *thread_main(void *argument)
+{
+    thread_work *work = argument;
+    for (int round = 0; round < 3 && work->status == TCS_OK; round++) {
+        tcs_result *result = NULL;
+        work->status = tcs_detect(work->frame, &(tcs_detect_options){ .mode = TCS_MODE_OFFLINE, .thread_count = 2 }, &result, NULL);
+        if (work->status != TCS_OK) break;
+        work->highest = tcs_result_episode_count(result) ? tcs_result_episode(result, 0).score : 0;
+        work->episode_count = tcs_result_episode_count(result);
+        tcs_result_destroy(result);
+    }
+    return NULL;
+}
+
+static void test_two_threads_on_two_objects(void **state)
+{
+    (void)state;
+    tcs_frame *frames[2] = { make_frame(1, ROWS, true), make_frame(3, ROWS, false) };
+    thread_work alone[2] = { { .frame = frames[0] }, { .frame = frames[1] } }, together[4];
+    pthread_t threads[4];
+    for (size_t i = 0; i < 2; i++) {
+        thread_main(&alone[i]);
+        assert_int_equal(alone[i].status, TCS_OK);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        together[i] = (thread_work){ .frame = frames[i % 2] }; /* reading one frame from two threads is allowed */
+        assert_int_equal(pthread_create(&threads[i], NULL, thread_main, &together[i]), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_int_equal(together[i].status, TCS_OK);
+        assert_true(together[i].highest == alone[i % 2].highest && together[i].episode_count == alone[i % 2].episode_count);
+    }
+    tcs_frame_destroy(frames[0]);
+    tcs_frame_destroy(frames[1]);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_frame_holds_what_was_put_in), cmocka_unit_test(test_detects),
+              cmocka_unit_test(test_every_detector_by_name_with_a_parameter), cmocka_unit_test(test_writes_files),
+              cmocka_unit_test(test_rows_out_of_order), cmocka_unit_test(test_simulates_and_evaluates),
+              cmocka_unit_test(test_wrong_arguments_are_errors), cmocka_unit_test(test_wrong_detect_options_are_errors),
+              cmocka_unit_test(test_detect_without_memory), cmocka_unit_test(test_frame_without_memory),
+              cmocka_unit_test(test_two_threads_on_two_objects))
