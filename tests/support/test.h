@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,12 +22,44 @@
 #include "base/status.h"
 
 #define TCS_TEST_MAIN(...)                                                   \
-    int main(void)                                                           \
+    static int test_run_all(void)                                            \
     {                                                                        \
         const struct CMUnitTest tests[] = { __VA_ARGS__ };                   \
         cmocka_set_message_output(CM_OUTPUT_TAP);                            \
         return cmocka_run_group_tests(tests, NULL, NULL);                    \
+    }                                                                        \
+    int main(void)                                                           \
+    {                                                                        \
+        return test_relay(test_run_all);                                     \
     }
+
+/* cmocka 1.1 writes a skipped case as "not ok 3 # SKIP name", which every reader of TAP counts as failed.  So the cases run in
+ * a child whose lines pass through here and lose that "not ".  Returns what the child returns; 99 when a signal ended it. */
+static inline int test_relay(int (*run)(void))
+{
+    int ends[2], status = 0;
+    char line[8192];
+    fflush(stdout);
+    if (pipe(ends) != 0) return 99;
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[1]);
+        setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed before a crash is seen */
+        exit(run());
+    }
+    close(ends[1]);
+    FILE *lines = fdopen(ends[0], "r");
+    while (lines && fgets(line, sizeof line, lines)) {
+        bool skipped = strncmp(line, "not ok ", 7) == 0 && strstr(line, " # SKIP");
+        fputs(skipped ? line + 4 : line, stdout);
+        fflush(stdout);
+    }
+    if (lines) fclose(lines);
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return 99;
+    return WEXITSTATUS(status);
+}
 
 /* Relative above 1, absolute below; NaN equals NaN only. */
 #define assert_near(expected, actual, tolerance) test_assert_near((expected), (actual), (tolerance), #actual, __FILE__, __LINE__)
