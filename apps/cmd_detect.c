@@ -16,7 +16,7 @@ typedef struct detect_options {
     const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *scores, *episodes, *report, *plot;
     cli_texts parameters;
     size_t train_rows, seed, threads, top;
-    bool series, json, fail_on_anomaly, list;
+    bool series, skip_ragged, json, fail_on_anomaly, list;
 } detect_options;
 
 #define AT(field) offsetof(detect_options, field)
@@ -33,6 +33,7 @@ static const cli_option options[] = {
     { "--time", "COLUMN", CLI_TEXT, AT(time), "time column; found when not given; '' for none" },
     { "--label", "COLUMN", CLI_TEXT, AT(label), "label column (1 = anomalous), used only to compare; found when not given; '' for none" },
     { "--series", NULL, CLI_FLAG, AT(series), "rows without a time column are in order of time, not a table" },
+    { "--skip-ragged", NULL, CLI_FLAG, AT(skip_ragged), "pass over rows with another number of columns and count them" },
     { "--query", "TEXT", CLI_TEXT, AT(query), "for sqlite:, postgresql: and http: inputs: the SQL or PromQL query" },
     { "--start", "TIME", CLI_TEXT, AT(start),
       "for http: inputs: first time, such as 2024-05-01T00:00:00Z or now-6h; default 24 h before the end" },
@@ -348,6 +349,7 @@ static bool has_table_on_stdout(const detect_options *o)
 static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
 {
     tcs_read_options read = { .time = o->time, .label = o->label, .columns = o->columns, .query = o->query, .as_series = o->series,
+                              .skip_ragged = o->skip_ragged,
                               .start = o->start, .end = o->end, .step = o->step };
     tcs_detect_options detect = {
         .mode = o->mode && strcmp(o->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE,

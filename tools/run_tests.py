@@ -4,6 +4,7 @@
 usage: run_tests.py BUILD_FOLDER [meson test arguments]
 Prints what failed with its output, the skipped cases with their number, and last `N passed, N failed, N skipped`.
 """
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import xml.etree.ElementTree as ElementTree
 def main():
     build = pathlib.Path(sys.argv[1])
     command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs"] + sys.argv[2:]
+    if os.environ.get("TOCSIN_TEST_WRAPPER"):  # one argument of several words, such as valgrind with its options
+        command += ["--wrapper", os.environ["TOCSIN_TEST_WRAPPER"]]
     outcome = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     passed = failed = skipped = 0
     for case in ElementTree.parse(build / "meson-logs/testlog.junit.xml").iter("testcase"):
@@ -21,6 +24,7 @@ def main():
             print("failed:", case.get("classname") or "", case.get("name"))
         elif case.find("skipped") is not None:
             skipped += 1
+            print("skipped:", case.get("classname") or "", case.get("name"))
         else:
             passed += 1
     if outcome.returncode != 0 and failed == 0:

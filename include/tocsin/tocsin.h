@@ -51,6 +51,7 @@ typedef struct tcs_read_options {
     bool as_series;      /* rows without a time column are in order of time, not cross-sectional */
     const char *start, *end; /* for http: inputs: a time, now or now-6h; NULL: of the URL, else the last 24 hours */
     const char *step;        /* for http: inputs: 30s, 5m, ...; NULL: of the URL, else chosen */
+    bool skip_ragged;    /* rows with another number of columns are passed over and counted in a note, not an error */
     bool keep_order;     /* rows stay as they come even when times go backward; otherwise they are sorted, and a note says so */
 } tcs_read_options;
 

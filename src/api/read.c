@@ -103,6 +103,7 @@ static size_t split_columns(char *text, const char **ret_names)
 static tcs_status read_file(const char *input, const tcs_read_options *options, tcs_frame *frame, tcs_error *err)
 {
     tcsi_read_options inner = { .time_name = options->time, .label_name = options->label, .as_series = options->as_series,
+                                .skip_ragged = options->skip_ragged,
                                 .query = options->query, .start = options->start, .end = options->end, .step = options->step };
     tcsi_read_report report = { 0 };
     char *text = options->columns ? tcsi_strdup(options->columns) : NULL;

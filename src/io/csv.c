@@ -298,7 +298,7 @@ static tcs_status refuse_ragged(tcsi_csv *csv, tcs_error *err)
     uint64_t lines;
     tcs_status status = tcsi_csv_split(csv, csv->at, csv->line, NULL, 0, NULL, &count, &next, &lines, err);
     if (status != TCS_OK) return status;
-    return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: %zu columns, expected %zu; rows like this can be skipped by option",
+    return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: %zu columns, expected %zu; --skip-ragged passes over such rows",
                      csv->base.report.source,
                      (unsigned long long)csv->line, count, csv->column_count);
 }

@@ -38,7 +38,7 @@ static void test_equal_to_the_slow_sweep(void **state)
     (void)state;
     static double scores[ROWS_MAX];
     static uint8_t labels[ROWS_MAX];
-    for (uint64_t seed = 0; seed < 60; seed++) {
+    for (uint64_t seed = 0; seed < (test_is_small() ? 6 : 60); seed++) {
         tcsi_rng rng = tcsi_rng_make(seed, 1);
         size_t n = random_case(&rng, scores, labels);
         size_t window = tcsi_rng_below(&rng, seed % 5 == 0 ? 3 * n / 2 + 2 : 40);

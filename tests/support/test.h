@@ -26,12 +26,25 @@
     {                                                                        \
         const struct CMUnitTest tests[] = { __VA_ARGS__ };                   \
         cmocka_set_message_output(CM_OUTPUT_TAP);                            \
+        test_choose_cases();                                                 \
         return cmocka_run_group_tests(tests, NULL, NULL);                    \
     }                                                                        \
     int main(void)                                                           \
     {                                                                        \
         return test_relay(test_run_all);                                     \
     }
+
+/* Under valgrind and sanitizers TOCSIN_TEST_SMALL=1 makes the few long cases shorter: fewer rounds of the same code. */
+static inline bool test_is_small(void)
+{
+    return getenv("TOCSIN_TEST_SMALL") != NULL;
+}
+
+/* TOCSIN_TEST_CASES='*thread*' runs only the cases whose names match. */
+static inline void test_choose_cases(void)
+{
+    if (getenv("TOCSIN_TEST_CASES")) cmocka_set_test_filter(getenv("TOCSIN_TEST_CASES"));
+}
 
 /* cmocka 1.1 writes a skipped case as "not ok 3 # SKIP name", which every reader of TAP counts as failed.  So the cases run in
  * a child whose lines pass through here and lose that "not ".  Returns what the child returns; 99 when a signal ended it. */
