@@ -14,11 +14,14 @@ import xml.etree.ElementTree as ElementTree
 def main():
     build = pathlib.Path(sys.argv[1])
     command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs"] + sys.argv[2:]
-    if os.environ.get("TOCSIN_TEST_WRAPPER"):  # one argument of several words, such as valgrind with its options
-        command += ["--wrapper", os.environ["TOCSIN_TEST_WRAPPER"]]
+    log = "testlog"
+    wrapper = os.environ.get("TOCSIN_TEST_WRAPPER")  # one argument of several words, such as valgrind with its options
+    if wrapper:
+        command += ["--wrapper", wrapper]
+        log += "-" + pathlib.Path(wrapper.split()[0]).name  # Meson names the log so
     outcome = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     passed = failed = skipped = 0
-    for case in ElementTree.parse(build / "meson-logs/testlog.junit.xml").iter("testcase"):
+    for case in ElementTree.parse(build / f"meson-logs/{log}.junit.xml").iter("testcase"):
         if case.find("failure") is not None or case.find("error") is not None:
             failed += 1
             print("failed:", case.get("classname") or "", case.get("name"))

@@ -260,7 +260,7 @@ static tcs_status fill_slot(const page_writer *page, const char *name, size_t le
         slots[i].fill(page);
         return TCS_OK;
     }
-    TCS_ASSERT(!"page.html names a slot that nobody fills");
+    TCS_ASSERT(false && "page.html names a slot that nobody fills");
     return TCS_OK;
 }
 
