@@ -28,7 +28,8 @@ static const cli_option options[] = {
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
     { "--train-rows", "N", CLI_COUNT, AT(train_rows), "the first N rows are mostly normal; chosen when not given" },
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, AT(alarm_budget),
-      "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows)" },
+      "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); "
+      "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 1 the default" },
     { "--columns", "A,B,...", CLI_TEXT, AT(columns), "value columns; default every numeric one" },
     { "--time", "COLUMN", CLI_TEXT, AT(time), "time column; found when not given; '' for none" },
     { "--label", "COLUMN", CLI_TEXT, AT(label), "label column (1 = anomalous), used only to compare; found when not given; '' for none" },

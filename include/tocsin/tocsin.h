@@ -92,7 +92,8 @@ typedef struct tcs_detect_options {
     tcs_mode mode;              /* default of a zeroed struct: online; of NULL options: offline */
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen */
-    const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table */
+    const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
+                                 * online a number without a time is per 10,000 rows, and NULL is 1 */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;
@@ -109,7 +110,7 @@ typedef struct tcs_episode {
     int64_t time_begin_ns, time_end_ns, time_peak_ns; /* of the first, last and peak row; 0 without times */
     double severity;                                 /* 0..100; 50 just reaches the alarm budget, 10 more is ten times rarer */
     double score, p_value;                           /* of the peak row */
-    double expected_count;                           /* episodes this high expected by chance in the rows looked at */
+    double expected_count;                           /* episodes this high expected by chance in the rows looked at; online in 10,000 */
     size_t share_count;                              /* channels that carry it, largest share first */
     struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
 } tcs_episode;
@@ -119,7 +120,7 @@ TCS_API tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *
 TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
 
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
-TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = inside an episode */
+TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
 TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */

@@ -15,11 +15,10 @@ static void reach_out(const tcs_score *scores, size_t row_count, const tcsi_epis
 {
     while (*end < row_count && (scores[*end].state != TCS_SCORE_READY || is_above(scores, options, options->thresholds_low, *end))) ++*end;
     while (*end > *begin + 1 && scores[*end - 1].state != TCS_SCORE_READY) --*end;
-    if (options->causal) return;
     while (*begin > 0 && is_above(scores, options, options->thresholds_low, *begin - 1)) --*begin;
 }
 
-static tcs_status add_episode(tcsi_episode **episodes, size_t *count, size_t *capacity, tcsi_episode episode, tcs_error *err)
+tcs_status tcsi_episodes_add(tcsi_episode **episodes, size_t *count, size_t *capacity, const tcsi_episode *episode, tcs_error *err)
 {
     if (*count == *capacity) {
         size_t larger = *capacity ? *capacity * 2 : 16;
@@ -28,7 +27,7 @@ static tcs_status add_episode(tcsi_episode **episodes, size_t *count, size_t *ca
         *episodes = grown;
         *capacity = larger;
     }
-    (*episodes)[(*count)++] = episode;
+    (*episodes)[(*count)++] = *episode;
     return TCS_OK;
 }
 
@@ -60,7 +59,8 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
         if (last && begin <= last->row_end + options->merge_count) {
             last->row_end = end;
         } else {
-            tcs_status status = add_episode(&episodes, &count, &capacity, (tcsi_episode){ .row_begin = begin, .row_end = end }, err);
+            tcsi_episode episode = { .row_begin = begin, .row_end = end };
+            tcs_status status = tcsi_episodes_add(&episodes, &count, &capacity, &episode, err);
             if (status != TCS_OK) {
                 tcsi_free(episodes);
                 return status;
@@ -75,4 +75,41 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
     *ret_episodes = episodes;
     *ret_episode_count = count;
     return TCS_OK;
+}
+
+/* ---- row by row ---- */
+
+void tcsi_episode_tracker_init(tcsi_episode_tracker *tracker, size_t merge_count)
+{
+    *tracker = (tcsi_episode_tracker){ .merge_count = merge_count };
+}
+
+/* The row is part of an episode: of the open one, or of a new one. */
+static tcsi_episode_step grow(tcsi_episode_tracker *tracker, size_t row, double value)
+{
+    tcsi_episode *episode = &tracker->episode;
+    tcsi_episode_step step = { .anomaly = true, .is_peak = !tracker->is_open || value > episode->score_peak,
+                               .event = tracker->is_open ? TCSI_EPISODE_CONTINUED : TCSI_EPISODE_OPENED };
+    if (!tracker->is_open) *episode = (tcsi_episode){ .row_begin = row };
+    episode->row_end = row + 1;
+    if (step.is_peak) {
+        episode->row_peak = row;
+        episode->score_peak = value;
+    }
+    tracker->is_open = tracker->is_inside = true;
+    return step;
+}
+
+tcsi_episode_step tcsi_episode_tracker_push(tcsi_episode_tracker *tracker, const tcs_score *score, double level, double threshold,
+                                            double threshold_low)
+{
+    size_t row = tracker->row_count++;
+    if (score->state == TCS_SCORE_READY) {
+        if (level > (tracker->is_inside ? threshold_low : threshold)) return grow(tracker, row, score->value);
+        tracker->is_inside = false;
+    }
+    /* The next row could still be bridged to as long as it begins within merge_count rows of the end. */
+    bool over = tracker->is_open && !tracker->is_inside && row - tracker->episode.row_end >= tracker->merge_count;
+    if (over) tracker->is_open = false;
+    return (tcsi_episode_step){ .event = over ? TCSI_EPISODE_CLOSED : TCSI_EPISODE_NONE };
 }

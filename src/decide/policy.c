@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* decide/policy.c -- budgets, and decisions on a whole frame; the online rule itself is in decide/policy_push.c.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "decide/policy.h"
 
 #include "base/alloc.h"
@@ -30,6 +31,11 @@ tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_erro
     return tcsi_fail(err, TCS_E_INVALID, "alarm budget '%s': expected a number above 0, alone or per hour, day or week, like 2/day", text);
 }
 
+bool tcsi_policy_uses_own_threshold(const tcsi_policy_options *options)
+{
+    return !isnan(options->own_threshold) && !(options->budget.count > 0);
+}
+
 static double budget_count(const tcsi_policy_options *options, size_t row_count)
 {
     const tcsi_budget *budget = &options->budget;
@@ -49,25 +55,10 @@ typedef struct context {
     tcsi_policy_result *decision;
 } context;
 
-/* What the thresholds are compared with. */
-static double level_of(const context *self, size_t t)
-{
-    return self->decision->by_evidence ? self->scores[t].evidence : self->scores[t].value;
-}
-
 static double threshold_of(const context *self, const tcsi_tail *tail)
 {
     if (self->decision->own_threshold_used) return self->options->own_threshold;
     return tcsi_tail_threshold(tail, self->decision->budget_count, (double)self->row_count);
-}
-
-/* An episode lasts while the score is clearly out of the ordinary: halfway between the tail's beginning and the alarm, and
- * never below what one normal row in fifty exceeds. */
-static double threshold_low_of(const context *self, const tcsi_tail *tail, double threshold)
-{
-    if (self->decision->own_threshold_used || !(tail->threshold < threshold)) return threshold;
-    double ordinary = tail->sorted[(size_t)(0.98 * (double)(tail->count - 1))], low = 0.5 * (tail->threshold + threshold);
-    return low > ordinary ? low : ordinary < threshold ? ordinary : threshold;
 }
 
 static size_t gather(const context *self, size_t row_begin, size_t row_end)
@@ -89,52 +80,13 @@ static tcs_status decide_offline(context *self, tcs_error *err)
         tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
         if (status != TCS_OK) return status;
         threshold = threshold_of(self, &self->decision->tail);
-        low = threshold_low_of(self, &self->decision->tail, threshold);
+        low = self->decision->own_threshold_used ? threshold : tcsi_tail_threshold_low(&self->decision->tail, threshold);
     }
     for (size_t t = 0; t < self->row_count; t++) {
         self->decision->thresholds[t] = threshold;
         self->thresholds_low[t] = low;
         if (self->scores[t].state == TCS_SCORE_READY)
             self->scores[t].p_value = count >= 2 ? tcsi_tail_p_value(&self->decision->tail, self->scores[t].value) : 1;
-    }
-    return TCS_OK;
-}
-
-/* Refits on the history and forgets its older part beyond the maximum. */
-static tcs_status refit(context *self, size_t *count, tcs_error *err)
-{
-    if (*count > TCSI_POLICY_HISTORY_MAX) {
-        memmove(self->history, self->history + (*count - TCSI_POLICY_HISTORY_MAX), TCSI_POLICY_HISTORY_MAX * sizeof *self->history);
-        *count = TCSI_POLICY_HISTORY_MAX;
-    }
-    tcsi_tail_deinit(&self->decision->tail);
-    return tcsi_tail_fit(self->history, *count, tcsi_decorrelation_length(self->history, *count), &self->decision->tail, err);
-}
-
-/* The threshold of row t is set by rows before it: nothing looks ahead. */
-static tcs_status decide_online(context *self, tcs_error *err)
-{
-    size_t count = 0, seen = 0, refit_at = TCSI_POLICY_HISTORY_MIN;
-    if (self->options->use_train && self->options->train_row_count > refit_at) refit_at = self->options->train_row_count;
-    if (refit_at > self->row_count / 2) refit_at = self->row_count / 2;
-    if (refit_at < 2) refit_at = 2;
-    double threshold = INFINITY, low = INFINITY;
-    if (self->decision->own_threshold_used) threshold = low = self->options->own_threshold; /* needs no history */
-    for (size_t t = 0; t < self->row_count; t++) {
-        tcs_score *score = &self->scores[t];
-        self->decision->thresholds[t] = threshold;
-        self->thresholds_low[t] = low;
-        if (score->state != TCS_SCORE_READY) continue;
-        bool calibrated = self->decision->tail.count > 0;
-        score->p_value = calibrated ? tcsi_tail_p_value(&self->decision->tail, score->value) : 1;
-        seen++;
-        if (!calibrated || level_of(self, t) <= threshold) self->history[count++] = score->value;
-        if (seen < refit_at || count < 2) continue;
-        tcs_status status = refit(self, &count, err);
-        if (status != TCS_OK) return status;
-        threshold = threshold_of(self, &self->decision->tail);
-        low = threshold_low_of(self, &self->decision->tail, threshold);
-        refit_at = seen + seen / 10 + 1;
     }
     return TCS_OK;
 }
@@ -152,28 +104,62 @@ static void rate_episodes(const context *self)
     }
 }
 
+static tcs_status find_offline(context *self, tcs_error *err)
+{
+    tcsi_policy_result *decision = self->decision;
+    self->history = TCSI_NEW_ARRAY(double, self->row_count);
+    self->thresholds_low = TCSI_NEW_ARRAY(double, self->row_count);
+    tcs_status status = self->history && self->thresholds_low ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    if (status == TCS_OK) status = decide_offline(self, err);
+    tcsi_episode_options options = { .thresholds = decision->thresholds, .thresholds_low = self->thresholds_low,
+                                     .merge_count = decision->own_threshold_used ? 0 : self->options->merge_count,
+                                     .by_evidence = decision->by_evidence };
+    if (status == TCS_OK)
+        status = tcsi_episodes_find(self->scores, self->row_count, &options, decision->anomaly, &decision->episodes,
+                                    &decision->episode_count, err);
+    if (status == TCS_OK) rate_episodes(self);
+    tcsi_free(self->history);
+    tcsi_free(self->thresholds_low);
+    return status;
+}
+
+/* Row by row: nothing looks ahead. */
+static tcs_status find_online(context *self, tcs_error *err)
+{
+    tcsi_policy_result *decision = self->decision;
+    const int64_t *times_ns = self->options->times_ns;
+    tcsi_policy policy;
+    size_t capacity = 0;
+    tcs_status status = tcsi_policy_init(&policy, self->options, err);
+    for (size_t t = 0; status == TCS_OK && t < self->row_count; t++) {
+        tcsi_verdict verdict;
+        status = tcsi_policy_push(&policy, &self->scores[t], times_ns ? times_ns[t] : 0, &verdict, err);
+        if (status != TCS_OK) break;
+        decision->thresholds[t] = verdict.threshold;
+        decision->anomaly[t] = verdict.anomaly;
+        if (verdict.event == TCSI_EPISODE_CLOSED)
+            status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
+    }
+    if (status == TCS_OK && policy.tracker.is_open)
+        status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
+    decision->budget_count = tcsi_policy_rate(&policy) * (double)self->row_count;
+    decision->tail = policy.tail;
+    policy.tail = (tcsi_tail){ 0 };
+    tcsi_policy_deinit(&policy);
+    return status;
+}
+
 tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_policy_result *ret_decision,
                               tcs_error *err)
 {
     tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
-    context self = { scores, row_count, options, TCSI_NEW_ARRAY(double, row_count), TCSI_NEW_ARRAY(double, row_count), &decision };
-    decision.own_threshold_used = !isnan(options->own_threshold) && !(options->budget.count > 0);
+    context self = { scores, row_count, options, NULL, NULL, &decision };
+    decision.own_threshold_used = tcsi_policy_uses_own_threshold(options);
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
-    tcs_status status = TCS_OK;
-    if (!self.history || !self.thresholds_low || !decision.anomaly || !decision.thresholds) status = tcsi_fail_memory(err, "decisions");
-    if (status == TCS_OK) status = options->mode == TCS_MODE_ONLINE ? decide_online(&self, err) : decide_offline(&self, err);
-    if (status == TCS_OK) {
-        tcsi_episode_options episode_options = { .thresholds = decision.thresholds, .thresholds_low = self.thresholds_low,
-                                                 .merge_count = decision.own_threshold_used ? 0 : options->merge_count,
-                                                 .by_evidence = decision.by_evidence, .causal = options->mode == TCS_MODE_ONLINE };
-        status = tcsi_episodes_find(scores, row_count, &episode_options, decision.anomaly, &decision.episodes,
-                                    &decision.episode_count, err);
-    }
-    if (status == TCS_OK) rate_episodes(&self);
-    tcsi_free(self.history);
-    tcsi_free(self.thresholds_low);
+    tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    if (status == TCS_OK) status = options->mode == TCS_MODE_ONLINE ? find_online(&self, err) : find_offline(&self, err);
     if (status != TCS_OK) {
         tcsi_policy_result_deinit(&decision);
         return status;

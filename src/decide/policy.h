@@ -3,9 +3,14 @@
  * Budget: "at most N false alarms" in the rows looked at, or per hour, day or week when the rows have times.  The
  * threshold is the score that normal data is expected to exceed in N clusters (decide/tail.h).  Without one the budget
  * is 1 false alarm in everything looked at; in a table, whose rows are not a history but a list to look through, 1 in 100 rows.
- * Offline the reference is every row (anomalies among them are set aside by the fit) or the training rows; online it is
- * the rows before the one being judged: refitted whenever the history has grown by a tenth, on at most the last
- * TCSI_POLICY_HISTORY_MAX scores, leaving out rows that alarmed.
+ * Online nobody knows how many rows there will be, so a budget without a time is one per TCSI_BUDGET_ROWS rows: 1 false
+ * alarm in 10,000 rows unless stated, "3" is 3 in 10,000; per hour, day or week goes by the mean step of the rows so far.
+ *
+ * Offline the reference is every row (anomalies among them are set aside by the fit) or the training rows.  Online it is
+ * the rows before the one being judged: first when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
+ * again whenever the history has grown by a tenth, on at most the last TCSI_POLICY_HISTORY_MAX scores, leaving out rows that
+ * alarmed.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
+ * stream of the same rows give the same bits.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
 #ifndef TCS_DECIDE_POLICY_H
@@ -14,11 +19,11 @@
 #include "decide/episode.h"
 #include "decide/tail.h"
 
-enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50 };
+enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000 };
 
 typedef struct tcsi_budget {
     double count;       /* false alarms, > 0; 0: none stated */
-    int64_t per_ns;     /* in this much time; 0: in all rows looked at */
+    int64_t per_ns;     /* in this much time; 0: in all rows looked at, online in TCSI_BUDGET_ROWS of them */
 } tcsi_budget;
 
 /* "2", "2/day", "0.5/hour", "1/week"; E_INVALID says what was expected. */
@@ -29,11 +34,12 @@ typedef struct tcsi_policy_options {
     tcsi_budget budget;
     double own_threshold;      /* from the detector; NaN: none */
     bool own_by_evidence;      /* own_threshold is compared with tcs_score.evidence, not value */
-    size_t train_row_count;    /* the reference is rows [0, train_row_count) when use_train */
+    size_t train_row_count;    /* with use_train the reference is rows [0, train_row_count); online there is none before their end */
     bool use_train;
-    bool is_tabular;           /* rows are exchangeable */
+    bool is_tabular;           /* offline: rows are exchangeable */
     size_t merge_count;        /* rows */
-    double cadence_ns;         /* median step; 0: no times */
+    double cadence_ns;         /* offline: mean step; 0: no times */
+    const int64_t *times_ns;   /* online, of tcsi_policy_decide only: (T), NULL: no times */
 } tcsi_policy_options;
 
 typedef struct tcsi_policy_result {
@@ -42,14 +48,46 @@ typedef struct tcsi_policy_result {
     tcsi_episode *episodes;    /* by time */
     size_t episode_count;
     tcsi_tail tail;            /* the last one fitted */
-    double budget_count;       /* false alarms allowed in the rows looked at */
+    double budget_count;       /* false alarms allowed in the rows looked at, of whatever rule the budget is */
     bool own_threshold_used;
     bool by_evidence;          /* rows alarmed by tcs_score.evidence; p-values, peaks and severity are always those of the score */
 } tcsi_policy_result;
+
+/* A detector's own threshold counts unless a budget is stated. */
+bool tcsi_policy_uses_own_threshold(const tcsi_policy_options *options);
 
 /* Fills scores[t].p_value for READY rows (1 before there is a reference) and *ret_decision, owned by the caller. */
 tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_policy_result *ret_decision,
                               tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_policy_result_deinit(tcsi_policy_result *decision);
+
+/* ---- online, row by row ---- */
+
+/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history and a tail of half as many, whatever the number of rows. */
+typedef struct tcsi_policy {
+    tcsi_policy_options options;
+    bool own_threshold_used, by_evidence;
+    double *history;                     /* scores of rows that did not alarm, in order of time */
+    size_t history_count;
+    uint64_t row_count, ready_count, refit_at;
+    int64_t time_first_ns, time_last_ns;
+    double threshold, threshold_low;     /* in force for the next row */
+    tcsi_tail tail;                      /* count 0: no reference yet */
+    tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
+} tcsi_policy;
+
+typedef struct tcsi_verdict {
+    double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
+    bool anomaly;
+    tcsi_episode_event event; /* of policy->tracker.episode */
+} tcsi_verdict;
+
+tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err) TCS_WARN_UNUSED;
+/* Fills score->p_value (READY: 1 before there is a reference).  time_ns: 0 in rows without times.  Allocates only when it
+ * refits; E_MEMORY leaves a policy that can only be released. */
+tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict,
+                            tcs_error *err) TCS_WARN_UNUSED;
+double tcsi_policy_rate(const tcsi_policy *policy); /* false alarms allowed per row, as known so far */
+void tcsi_policy_deinit(tcsi_policy *policy); /* accepts a zeroed one */
 
 #endif

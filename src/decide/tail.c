@@ -174,6 +174,13 @@ double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, doub
     return tail->threshold + tail->scale * ratio;
 }
 
+double tcsi_tail_threshold_low(const tcsi_tail *tail, double threshold)
+{
+    if (!(tail->threshold < threshold)) return threshold;
+    double ordinary = quantile(tail->sorted, tail->count, 0.98), low = 0.5 * (tail->threshold + threshold);
+    return low > ordinary ? low : ordinary < threshold ? ordinary : threshold;
+}
+
 size_t tcsi_decorrelation_length(const double *scores, size_t count)
 {
     size_t lag_max = count / 100, step = count > 20000 ? count / 20000 : 1;

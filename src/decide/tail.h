@@ -44,6 +44,10 @@ double tcsi_tail_expected_clusters(const tcsi_tail *tail, double score, double r
 /* The lowest score whose expected_clusters is at most cluster_count_max (> 0) in row_count rows. */
 double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, double row_count);
 
+/* An episode opened above threshold lasts while the score is clearly out of the ordinary: halfway between the tail's beginning
+ * and the threshold, and never below what one reference row in fifty exceeds.  At most threshold. */
+double tcsi_tail_threshold_low(const tcsi_tail *tail, double threshold);
+
 /* Rows after which the autocorrelation of scores has fallen below 0.2; at least 1, at most count / 100. */
 size_t tcsi_decorrelation_length(const double *scores, size_t count);
 

@@ -105,10 +105,19 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .use_train = options->mode == TCS_MODE_ONLINE,
                                    .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
                                    .is_tabular = is_tabular(options),
-                                   .cadence_ns = cadence_of(detection->frame) };
+                                   .cadence_ns = cadence_of(detection->frame),
+                                   .times_ns = detection->frame->times_ns };
     tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, &policy, &detection->decision, err);
     if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
     return status;
+}
+
+/* Online, a detector that learns nothing beforehand has no training part: its first scores are as honest as its last. */
+static size_t choose_train_rows(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t row_count)
+{
+    if (options->train_row_count > 0) return options->train_row_count;
+    if (is_tabular(options) || (options->mode == TCS_MODE_ONLINE && !info->ops->fit)) return 0;
+    return tcsi_train_rows_default(options->mode, row_count);
 }
 
 static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
@@ -149,8 +158,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
 
     detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
-    size_t train_row_count = options->train_row_count ? options->train_row_count : tcsi_train_rows_default(options->mode, frame->row_count);
-    if (is_tabular(options) && !options->train_row_count) train_row_count = 0;
+    size_t train_row_count = choose_train_rows(options, info, frame->row_count);
     *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");

@@ -11,8 +11,9 @@ typedef struct tcsi_detect_options {
     tcs_mode mode;
     const char *detector;      /* a registered name, or NULL / "auto": chosen by mode and kind of data */
     bool is_tabular;           /* rows are exchangeable; counts offline only */
-    size_t train_row_count;    /* leading rows taken as mostly normal; 0: chosen (see tcsi_train_rows_default) */
-    tcsi_budget budget;        /* count 0: 1 false alarm in all rows */
+    size_t train_row_count;    /* leading rows taken as mostly normal; 0: tcsi_train_rows_default, none in a table
+                                * nor online for a detector that has nothing to fit */
+    tcsi_budget budget;        /* count 0: see decide/policy.h */
     uint64_t seed;
     size_t thread_count;       /* 0: one per processor */
     tcsi_progress progress;

@@ -1,0 +1,102 @@
+/* decide/policy_push.c -- the online decision, one row at a time in bounded memory.
+ *
+ * The threshold of a row is set by rows before it.  Scores of rows that did not alarm are the reference; the tail is fitted to the
+ * last TCSI_POLICY_HISTORY_MAX of them when the history has grown by a tenth, so that a stream of T rows is fitted about
+ * 24 log10(T / 50) times and a row costs little more than a comparison and the binary search of its p-value.
+ * Nothing here depends on how many rows will come: the first fit, the budget and an episode's rating are defined by the rows so
+ * far.  An episode is rated at its peak, by the tail in force there, so that what was said when it opened still stands at its end.
+ * The history is an array of twice the maximum, whose newer half moves to the front when it is full: memory is bounded, order is
+ * kept and a score is copied once at most.  SPDX-License-Identifier: Apache-2.0 */
+#include "decide/policy.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { HISTORY_ROOM = 2 * TCSI_POLICY_HISTORY_MAX };
+
+tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err)
+{
+    *policy = (tcsi_policy){ .options = *options, .refit_at = TCSI_POLICY_HISTORY_MIN };
+    policy->own_threshold_used = tcsi_policy_uses_own_threshold(options);
+    policy->by_evidence = policy->own_threshold_used && options->own_by_evidence;
+    policy->threshold = policy->threshold_low = policy->own_threshold_used ? options->own_threshold : INFINITY;
+    if (options->use_train && options->train_row_count > policy->refit_at) policy->refit_at = options->train_row_count;
+    tcsi_episode_tracker_init(&policy->tracker, policy->own_threshold_used ? 0 : options->merge_count);
+    policy->history = TCSI_NEW_ARRAY(double, HISTORY_ROOM);
+    return policy->history ? TCS_OK : tcsi_fail_memory(err, "decisions");
+}
+
+void tcsi_policy_deinit(tcsi_policy *policy)
+{
+    tcsi_free(policy->history);
+    tcsi_tail_deinit(&policy->tail);
+    *policy = (tcsi_policy){ 0 };
+}
+
+double tcsi_policy_rate(const tcsi_policy *policy)
+{
+    const tcsi_budget *budget = &policy->options.budget;
+    if (!(budget->count > 0)) return 1.0 / TCSI_BUDGET_ROWS;
+    bool timed = budget->per_ns > 0 && policy->row_count > 1 && policy->time_last_ns > policy->time_first_ns;
+    if (!timed) return budget->count / TCSI_BUDGET_ROWS;
+    double span_ns = (double)((uint64_t)policy->time_last_ns - (uint64_t)policy->time_first_ns);
+    return fmax(budget->count * span_ns / (double)(policy->row_count - 1) / (double)budget->per_ns, 1e-15);
+}
+
+static void remember(tcsi_policy *policy, double score)
+{
+    if (policy->history_count == HISTORY_ROOM) {
+        memcpy(policy->history, policy->history + TCSI_POLICY_HISTORY_MAX, TCSI_POLICY_HISTORY_MAX * sizeof *policy->history);
+        policy->history_count = TCSI_POLICY_HISTORY_MAX;
+    }
+    policy->history[policy->history_count++] = score;
+}
+
+static tcs_status refit(tcsi_policy *policy, tcs_error *err)
+{
+    size_t count = policy->history_count < TCSI_POLICY_HISTORY_MAX ? policy->history_count : TCSI_POLICY_HISTORY_MAX;
+    const double *recent = policy->history + (policy->history_count - count);
+    tcsi_tail_deinit(&policy->tail);
+    tcs_status status = tcsi_tail_fit(recent, count, tcsi_decorrelation_length(recent, count), &policy->tail, err);
+    if (status != TCS_OK) return status;
+    policy->refit_at = policy->ready_count + policy->ready_count / 10 + 1;
+    if (policy->own_threshold_used) return TCS_OK;
+    policy->threshold = tcsi_tail_threshold(&policy->tail, tcsi_policy_rate(policy), 1);
+    policy->threshold_low = tcsi_tail_threshold_low(&policy->tail, policy->threshold);
+    return TCS_OK;
+}
+
+/* 50 just reaches the budget; ten times rarer is ten more. */
+static void rate_episode(tcsi_policy *policy, double p_value)
+{
+    tcsi_episode *episode = &policy->tracker.episode;
+    double budget = tcsi_policy_rate(policy);
+    double expected = policy->tail.count > 0 ? tcsi_tail_expected_clusters(&policy->tail, episode->score_peak, 1) : budget;
+    double severity = 50 + 10 * log10(budget / expected);
+    episode->p_value = p_value;
+    episode->expected_count = expected * TCSI_BUDGET_ROWS;
+    episode->severity = severity < 50 ? 50 : severity > 100 ? 100 : severity;
+}
+
+static void note_time(tcsi_policy *policy, int64_t time_ns)
+{
+    if (policy->row_count++ == 0) policy->time_first_ns = time_ns;
+    policy->time_last_ns = time_ns;
+}
+
+tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict, tcs_error *err)
+{
+    bool ready = score->state == TCS_SCORE_READY, calibrated = policy->tail.count > 0;
+    double level = policy->by_evidence ? score->evidence : score->value;
+    note_time(policy, time_ns);
+    if (ready) score->p_value = calibrated ? tcsi_tail_p_value(&policy->tail, score->value) : 1;
+    tcsi_episode_step step = tcsi_episode_tracker_push(&policy->tracker, score, level, policy->threshold, policy->threshold_low);
+    if (step.is_peak) rate_episode(policy, score->p_value);
+    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event };
+    if (!ready) return TCS_OK;
+    policy->ready_count++;
+    if (!calibrated || level <= policy->threshold) remember(policy, score->value);
+    return policy->ready_count >= policy->refit_at && policy->history_count >= 2 ? refit(policy, err) : TCS_OK;
+}
