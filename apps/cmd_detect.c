@@ -1,6 +1,7 @@
 /* apps/cmd_detect.c -- `tocsin detect`: from a file nobody has described to a ranked list of episodes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "detect_stream.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -16,13 +17,15 @@ typedef struct detect_options {
     const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *scores, *episodes, *report, *plot;
     cli_texts parameters;
     size_t train_rows, seed, threads, top;
-    bool series, skip_ragged, json, fail_on_anomaly, list;
+    bool series, stream, skip_ragged, json, fail_on_anomaly, list;
 } detect_options;
 
 #define AT(field) offsetof(detect_options, field)
 static const cli_option options[] = {
     { "--mode", "offline|online", CLI_TEXT, AT(mode),
       "offline looks back over everything (default); online uses only the past of each row" },
+    { "--stream", NULL, CLI_FLAG, AT(stream),
+      "with --mode online: judge each row as it arrives, in bounded memory; episodes are printed as they open and close" },
     { "--detector", "NAME", CLI_TEXT, AT(detector), "auto (default) or one of --list-detectors" },
     { "--param", "NAME=VALUE", CLI_TEXTS, AT(parameters), "a parameter of the detector; may be given several times" },
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
@@ -357,6 +360,10 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
         .detector = o->detector, .train_row_count = o->train_rows, .alarm_budget = o->alarm_budget,
         .parameters = o->parameters.items, .parameter_count = o->parameters.count, .seed = o->seed, .thread_count = o->threads,
     };
+    if (o->stream) {
+        cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->scores, .json = json != NULL };
+        return cli_detect_stream(&request, anomalous, err);
+    }
     progress bar = { .is_terminal = isatty(STDERR_FILENO), .begin_ns = tcsi_clock_monotonic_ns() };
     detect.progress = show_progress;
     detect.progress_context = &bar;
@@ -379,11 +386,22 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
     return status;
 }
 
+/* What --stream cannot be asked for; NULL: nothing. */
+static const char *stream_problem(const detect_options *o, size_t input_count)
+{
+    if (!o->mode || strcmp(o->mode, "online") != 0) return "--stream judges rows as they arrive: it needs --mode online";
+    if (o->report || o->plot) return "--report and --plot need the whole series: not with --stream";
+    if (o->episodes) return "--episodes ranks all episodes at the end: not with --stream, which prints each (--json: one object a line)";
+    return input_count > 1 ? "one input at a time with --stream" : NULL;
+}
+
 static tcs_status check_usage(const detect_options *o, size_t input_count, tcs_error *err)
 {
     if (input_count == 0) return tcsi_fail(err, TCS_E_INVALID, "expected INPUT...; try `tocsin detect --help`");
     if (input_count > 1 && (o->scores || o->episodes || o->report || o->plot))
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --report or --plot");
+    const char *problem = o->stream ? stream_problem(o, input_count) : NULL;
+    if (problem) return tcsi_fail(err, TCS_E_INVALID, "%s", problem);
     if (has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))
         return tcsi_fail(err, TCS_E_INVALID, "standard output holds one thing at a time: --scores -, --episodes - or --json");
     return TCS_OK;
@@ -406,7 +424,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
         if (i > 0 && !o->json) printf("\n");
         status = detect_one(inputs[i], o, o->json ? &json : NULL, &anomalous, &err);
     }
-    if (status == TCS_OK && o->json) {
+    if (status == TCS_OK && o->json && !o->stream) {
         if (input_count > 1) tcsi_json_end_array(&json);
         status = tcsi_json_finish(&json, &err);
         if (status == TCS_OK) printf("%s\n", document.data);
@@ -433,7 +451,8 @@ const cli_command cli_detect = {
                 "  tocsin detect metrics.csv.gz --mode online --alarm-budget 2/week\n"
                 "  tocsin detect 'sqlite:plant.db' --query 'select time, flow from sensor order by time'\n"
                 "  tocsin detect http://localhost:9090 --query 'rate(node_cpu_seconds_total[5m])' --start now-6h\n"
-                "  psql -c '...' --csv | tocsin detect - --json\n",
+                "  psql -c '...' --csv | tocsin detect - --json\n"
+                "  tail -f sensor.csv | tocsin detect - --mode online --stream --scores -\n",
     .options = options,
     .option_count = TCS_COUNT(options),
     .options_size = sizeof(detect_options),

@@ -138,6 +138,66 @@ TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const cha
 TCS_API tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 
+/* ---- streams: the online detection of rows as they come, in bounded memory ----
+ * Every score, p-value and anomaly is, bit for bit, what tcs_detect with mode online says of a frame of the same rows with the
+ * same train_row_count.  A detector that must be trained first keeps that many rows (0: 750, or what tcs_detect would choose when
+ * the input ends before), then gives their outcomes; any other answers each row at once. */
+
+typedef struct tcs_stream tcs_stream;
+
+typedef enum tcs_episode_event {
+    TCS_EPISODE_NONE = 0,
+    TCS_EPISODE_OPENED = 1,    /* by this row: suspected */
+    TCS_EPISODE_CONTINUED = 2, /* this row belongs to it */
+    TCS_EPISODE_CLOSED = 3,    /* this row is the first that can no longer continue it */
+} tcs_episode_event;
+
+typedef struct tcs_outcome {
+    uint64_t row;            /* from 0 */
+    int64_t time_ns;         /* 0 without times */
+    int label;               /* 0 or 1; 0 without labels */
+    tcs_score score;
+    double threshold;        /* score (or evidence) above which this row opens an episode; infinite while too little is known */
+    bool anomaly;
+    tcs_episode_event event;
+    tcs_episode episode;     /* what event is about, as known so far; zeroed with TCS_EPISODE_NONE */
+} tcs_outcome;
+
+typedef struct tcs_stream_summary {
+    const char *detector;
+    uint64_t row_count, episode_count; /* outcomes given, episodes opened */
+    size_t train_row_count, channel_count, memory_max; /* memory_max: bytes held between calls, at most, without the reader's */
+    double budget;                     /* false alarms allowed in the rows so far */
+    bool has_real_times, has_labels;
+    bool is_open;                      /* the last episode may still grow */
+    tcs_episode episode;               /* the last one; zeroed when there was none */
+} tcs_stream_summary;
+
+/* Rows come from push.  names as in tcs_frame_create.  E_INVALID: no such detector, or one that cannot run online. */
+TCS_API tcs_status tcs_stream_create(size_t channel_count, const char *const *names, bool has_times, const tcs_detect_options *options,
+                                     tcs_stream **ret_stream, tcs_error *err);
+/* Rows come from input as in tcs_frame_read, but what columns are is decided from the first 64 rows.  Both options may be NULL. */
+TCS_API tcs_status tcs_stream_open(const char *input, const tcs_read_options *read, const tcs_detect_options *options,
+                                   tcs_stream **ret_stream, tcs_error *err);
+TCS_API void tcs_stream_destroy(tcs_stream *stream); /* accepts NULL; a scores file not committed is removed */
+
+/* values: (channel_count), NaN = missing; copied.  E_INVALID: outcomes wait for tcs_stream_next, or rows come from an input. */
+TCS_API tcs_status tcs_stream_push(tcs_stream *stream, const double *values, int64_t time_ns, int label, tcs_error *err);
+/* No more rows: what was kept for training is trained on and can be had by tcs_stream_next. */
+TCS_API tcs_status tcs_stream_end(tcs_stream *stream, tcs_error *err);
+/* The outcome of the next row.  *ret_any = false: push another row, or the input (or stream) is over.  Waits for the input. */
+TCS_API tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *ret_any, tcs_error *err);
+
+/* From now on every outcome is also written to a scores file as by tcs_result_scores_write; is_live: handed on row by row.  The
+ * file appears at commit; "-" and pipes are written through. */
+TCS_API tcs_status tcs_stream_scores_begin(tcs_stream *stream, const char *path, bool is_live, tcs_error *err);
+TCS_API tcs_status tcs_stream_scores_commit(tcs_stream *stream, tcs_error *err);
+
+TCS_API tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream);
+TCS_API const char *tcs_stream_channel_name(const tcs_stream *stream, size_t channel);
+/* What was found out about the input so far, as lines; E_MEMORY.  Released by the next call and by destroy. */
+TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err);
+
 /* ---- detectors ---- */
 
 typedef struct tcs_detector_parameter {

@@ -21,15 +21,7 @@ static tcs_status parse_parameter(const char *text, char *name_buffer, size_t si
     return TCS_OK;
 }
 
-enum { PARAMETER_COUNT_MAX = 32, PARAMETER_NAME_SIZE = 64 };
-
-typedef struct translated {
-    tcsi_detect_options options;
-    tcsi_parameter_value values[PARAMETER_COUNT_MAX];
-    char names[PARAMETER_COUNT_MAX][PARAMETER_NAME_SIZE];
-} translated;
-
-static tcs_status translate(const tcs_detect_options *options, bool is_tabular, translated *out, tcs_error *err)
+tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_tabular, tcsi_api_detect *out, tcs_error *err)
 {
     tcs_status status = TCS_OK;
     out->options = (tcsi_detect_options){
@@ -38,10 +30,10 @@ static tcs_status translate(const tcs_detect_options *options, bool is_tabular, 
         .progress = { .report = options->progress, .context = options->progress_context },
         .parameters = out->values, .parameter_count = options->parameter_count,
     };
-    if (options->parameter_count > PARAMETER_COUNT_MAX)
-        return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, PARAMETER_COUNT_MAX);
+    if (options->parameter_count > TCSI_API_PARAMETER_COUNT_MAX)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, TCSI_API_PARAMETER_COUNT_MAX);
     for (size_t i = 0; i < options->parameter_count && status == TCS_OK; i++)
-        status = parse_parameter(options->parameters[i], out->names[i], PARAMETER_NAME_SIZE, &out->values[i], err);
+        status = parse_parameter(options->parameters[i], out->names[i], TCSI_API_PARAMETER_NAME_SIZE, &out->values[i], err);
     if (status == TCS_OK && options->alarm_budget) status = tcsi_budget_parse(options->alarm_budget, &out->options.budget, err);
     return status;
 }
@@ -80,11 +72,11 @@ static tcs_status rank_episodes(tcs_result *result, tcs_error *err)
 tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err)
 {
     static const tcs_detect_options defaults = { .mode = TCS_MODE_OFFLINE };
-    translated *inner = TCSI_NEW(translated);
+    tcsi_api_detect *inner = TCSI_NEW(tcsi_api_detect);
     tcs_result *result = TCSI_NEW(tcs_result);
     tcs_status status = frame && ret_result ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "tcs_detect needs a frame and a place for the result");
     if (!inner || !result) status = tcsi_fail_memory(err, "a detection");
-    if (status == TCS_OK) status = translate(options ? options : &defaults, frame->is_tabular, inner, err);
+    if (status == TCS_OK) status = tcsi_api_detect_options(options ? options : &defaults, frame->is_tabular, inner, err);
     if (status == TCS_OK) {
         result->frame = frame;
         status = tcsi_detect(frame->frame, &inner->options, &result->detection, err);

@@ -2,6 +2,7 @@
 #ifndef TCS_API_HANDLES_H
 #define TCS_API_HANDLES_H
 
+#include "io/read.h"
 #include "pipeline/detect.h"
 #include "tocsin/tocsin.h"
 
@@ -17,6 +18,27 @@ struct tcs_frame {
 /* Keeps a copy of text as a note; beyond TCSI_NOTE_COUNT_MAX notes, and for an empty text, nothing.  E_MEMORY. */
 enum { TCSI_NOTE_COUNT_MAX = 64 };
 tcs_status tcsi_api_note(tcs_frame *frame, const char *text, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Options of the public header as the rooms below want them. */
+typedef struct tcsi_api_read {
+    tcsi_read_options options;
+    char *text;         /* what names point into */
+    const char **names;
+} tcsi_api_read;
+
+tcs_status tcsi_api_read_options(const tcs_read_options *options, tcsi_api_read *ret_read, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_api_read_deinit(tcsi_api_read *read); /* accepts a zeroed one */
+
+enum { TCSI_API_PARAMETER_COUNT_MAX = 32, TCSI_API_PARAMETER_NAME_SIZE = 64 };
+
+typedef struct tcsi_api_detect {
+    tcsi_detect_options options; /* points into values */
+    tcsi_parameter_value values[TCSI_API_PARAMETER_COUNT_MAX];
+    char names[TCSI_API_PARAMETER_COUNT_MAX][TCSI_API_PARAMETER_NAME_SIZE];
+} tcsi_api_detect;
+
+tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_tabular, tcsi_api_detect *out,
+                                   tcs_error *err) TCS_WARN_UNUSED;
 
 struct tcs_result {
     const tcs_frame *frame;    /* borrowed */

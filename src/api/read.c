@@ -100,12 +100,11 @@ static size_t split_columns(char *text, const char **ret_names)
     return count;
 }
 
-static tcs_status read_file(const char *input, const tcs_read_options *options, tcs_frame *frame, tcs_error *err)
+tcs_status tcsi_api_read_options(const tcs_read_options *options, tcsi_api_read *ret_read, tcs_error *err)
 {
     tcsi_read_options inner = { .time_name = options->time, .label_name = options->label, .as_series = options->as_series,
                                 .skip_ragged = options->skip_ragged,
                                 .query = options->query, .start = options->start, .end = options->end, .step = options->step };
-    tcsi_read_report report = { 0 };
     char *text = options->columns ? tcsi_strdup(options->columns) : NULL;
     const char **names = options->columns ? TCSI_NEW_ARRAY(const char *, COLUMN_COUNT_MAX) : NULL;
     tcs_status status = options->columns && (!text || !names) ? tcsi_fail_memory(err, "column names") : TCS_OK;
@@ -116,15 +115,35 @@ static tcs_status read_file(const char *input, const tcs_read_options *options, 
             status = tcsi_fail(err, TCS_E_INVALID, "columns '%.60s': expected 1 to %d names separated by commas", options->columns,
                                COLUMN_COUNT_MAX);
     }
-    if (status == TCS_OK) status = tcsi_read_frame(input, &inner, &frame->frame, &report, err);
+    if (status == TCS_OK) {
+        *ret_read = (tcsi_api_read){ inner, text, names };
+        return TCS_OK;
+    }
+    tcsi_free(text);
+    tcsi_free(names);
+    return status;
+}
+
+void tcsi_api_read_deinit(tcsi_api_read *read)
+{
+    tcsi_free(read->text);
+    tcsi_free(read->names);
+    *read = (tcsi_api_read){ 0 };
+}
+
+static tcs_status read_file(const char *input, const tcs_read_options *options, tcs_frame *frame, tcs_error *err)
+{
+    tcsi_api_read read = { 0 };
+    tcsi_read_report report = { 0 };
+    tcs_status status = tcsi_api_read_options(options, &read, err);
+    if (status == TCS_OK) status = tcsi_read_frame(input, &read.options, &frame->frame, &report, err);
     if (status == TCS_OK) {
         frame->has_real_times = report.time_column != SIZE_MAX;
         frame->is_tabular = report.is_tabular;
         status = note_lines(frame, &report, err);
         tcsi_read_report_deinit(&report);
     }
-    tcsi_free(text);
-    tcsi_free(names);
+    tcsi_api_read_deinit(&read);
     return status;
 }
 

@@ -28,7 +28,7 @@ static bool is_tabular(const tcsi_detect_options *options)
     return options->is_tabular && options->mode == TCS_MODE_OFFLINE;
 }
 
-static tcs_status choose_detector(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err)
+tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err)
 {
     const char *name = options->detector;
     if (!name || strcmp(name, "auto") == 0) name = tcsi_auto_name(options->mode, is_tabular(options));
@@ -50,8 +50,7 @@ static tcs_status run_detector(tcsi_detector *detector, const tcsi_detection *de
     return status;
 }
 
-/* Keeps the largest parts, as shares of their sum. */
-static void rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares)
+void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares)
 {
     double sum = 0;
     size_t count = 0;
@@ -82,7 +81,7 @@ static tcs_status attribute_episodes(const tcsi_detector *detector, tcsi_detecti
         if (channel_count == 1) {
             detection->shares[i] = (tcsi_episode_shares){ .shares = { { .channel = 0, .share = 1 } }, .count = 1 };
         } else if (tcsi_detector_contribute_span(detector, episode->row_begin, episode->row_end, parts)) {
-            rank_parts(parts, channel_count, &detection->shares[i]);
+            tcsi_rank_parts(parts, channel_count, &detection->shares[i]);
         }
     }
     tcsi_free(parts);
@@ -153,7 +152,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     tcsi_detector *detector = NULL;
     tcsi_detection *detection = NULL;
     tcs_status status = check_frame(frame, options, err);
-    if (status == TCS_OK) status = choose_detector(options, &info, err);
+    if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
 
     detection = TCSI_NEW(tcsi_detection);

@@ -53,6 +53,12 @@ size_t tcsi_train_rows_default(tcs_mode mode, size_t row_count);
 /* The detector that "auto" stands for. */
 const char *tcsi_auto_name(tcs_mode mode, bool is_tabular);
 
+/* The detector that the options ask for; its name is looked up, its mode checked. */
+tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Keeps the largest of parts (C), as shares of their sum. */
+void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares);
+
 tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection,
                        tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_detection_destroy(tcsi_detection *detection); /* accepts NULL */

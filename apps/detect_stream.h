@@ -1,0 +1,18 @@
+/* apps/detect_stream.h -- the row-by-row form of `tocsin detect`. */
+#ifndef TOCSIN_APPS_DETECT_STREAM_H
+#define TOCSIN_APPS_DETECT_STREAM_H
+
+#include "cli.h"
+
+typedef struct cli_stream_request {
+    const char *input;
+    const tcs_read_options *read;
+    const tcs_detect_options *detect;
+    const char *scores; /* NULL: none; "-": standard output, words then go to standard error */
+    bool json;          /* one JSON object a line */
+} cli_stream_request;
+
+/* Until the input ends or the process is told to stop.  *anomalous becomes true when there was an episode. */
+tcs_status cli_detect_stream(const cli_stream_request *request, bool *anomalous, tcs_error *err);
+
+#endif

@@ -1,0 +1,212 @@
+/* pipeline/stream.c -- rows as they come: detector, decision, episode, one row at a time.
+ *
+ * Two phases.  Until there are enough training rows they are kept in a frame and nothing comes out; the fit makes the detector
+ * and the policy final, and the kept rows are then given out first, from the frame, which is released with its last row.
+ * From then on there is room for one row: it goes in by push and comes out, judged, by next.  SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/stream.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+struct tcsi_detect_stream {
+    tcsi_detect_options options;  /* parameters and detector name are not looked at after create */
+    const tcsi_detector_info *info;
+    tcsi_pool *pool;
+    tcsi_detector *detector;
+    tcsi_policy policy;           /* zeroed until is_ready */
+    size_t channel_count, train_row_count;
+    bool is_ready;                /* fitted: outcomes may be given */
+    bool is_over, has_row;        /* has_row: `row` waits to be judged */
+    tcsi_frame *kept;             /* training rows not given out yet; NULL: none */
+    size_t kept_next;
+    tcsi_row row;
+    uint8_t label;
+    double *values, *parts, *part_sums; /* (C) each: the row, contributions of the row and of the episode */
+    uint64_t pushed_count, given_count, episode_count;
+    tcsi_stream_episode episode;  /* times and shares; the rest is the policy's */
+};
+
+/* ---- life ---- */
+
+static tcs_status allocate(tcsi_detect_stream *stream, tcs_error *err)
+{
+    size_t n = stream->channel_count;
+    stream->values = TCSI_NEW_ZEROS(double, n);
+    stream->parts = TCSI_NEW_ZEROS(double, n);
+    stream->part_sums = TCSI_NEW_ZEROS(double, n);
+    if (!stream->values || !stream->parts || !stream->part_sums) return tcsi_fail_memory(err, "a stream");
+    if (!stream->info->ops->fit) return TCS_OK;
+    return tcsi_frame_create(n, 0, true, true, &stream->kept, err);
+}
+
+/* The detector is fitted, or has nothing to fit: from here on rows are judged. */
+static tcs_status begin_judging(tcsi_detect_stream *stream, tcs_error *err)
+{
+    const tcsi_detector *detector = stream->detector;
+    tcsi_policy_options policy = { .mode = TCS_MODE_ONLINE, .budget = stream->options.budget,
+                                   .own_threshold = tcsi_detector_threshold(detector),
+                                   .own_by_evidence = stream->info->traits & TCSI_TRAIT_EVIDENCE,
+                                   .train_row_count = stream->train_row_count, .use_train = true,
+                                   .merge_count = tcsi_detector_horizon(detector) };
+    tcsi_detector_reset(stream->detector);
+    tcs_status status = tcsi_policy_init(&stream->policy, &policy, err);
+    stream->is_ready = status == TCS_OK;
+    return status;
+}
+
+tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_options *options, tcsi_detect_stream **ret_stream,
+                                     tcs_error *err)
+{
+    tcsi_detect_stream *stream = TCSI_NEW(tcsi_detect_stream);
+    if (!stream) return tcsi_fail_memory(err, "a stream");
+    stream->options = *options;
+    stream->options.mode = TCS_MODE_ONLINE;
+    stream->channel_count = channel_count;
+    tcs_status status = channel_count > 0 ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "no numeric column to look at");
+    if (status == TCS_OK) status = tcsi_detect_choose(&stream->options, &stream->info, err);
+    if (status == TCS_OK) status = allocate(stream, err);
+    if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &stream->pool, err);
+    tcsi_detector_setup setup = { .channel_count = channel_count, .seed = options->seed, .pool = stream->pool,
+                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
+    if (status == TCS_OK) status = tcsi_detector_create(stream->info, &setup, &stream->detector, err);
+    if (status == TCS_OK) {
+        stream->train_row_count = options->train_row_count;
+        if (stream->kept && stream->train_row_count == 0) stream->train_row_count = TCSI_STREAM_TRAIN_ROWS;
+        if (!stream->kept) status = begin_judging(stream, err);
+    }
+    if (status == TCS_OK) *ret_stream = stream;
+    else tcsi_detect_stream_destroy(stream);
+    return status;
+}
+
+void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
+{
+    if (!stream) return;
+    tcsi_policy_deinit(&stream->policy);
+    tcsi_detector_destroy(stream->detector);
+    tcsi_pool_destroy(stream->pool);
+    tcsi_frame_destroy(stream->kept);
+    tcsi_free(stream->values);
+    tcsi_free(stream->parts);
+    tcsi_free(stream->part_sums);
+    tcsi_free(stream);
+}
+
+/* ---- rows in ---- */
+
+static tcs_status fit(tcsi_detect_stream *stream, tcs_error *err)
+{
+    tcsi_frame train = tcsi_frame_view(stream->kept, 0, stream->train_row_count);
+    tcs_status status = tcsi_detector_fit(stream->detector, &train, err);
+    return status == TCS_OK ? begin_judging(stream, err) : status;
+}
+
+tcs_status tcsi_detect_stream_push(tcsi_detect_stream *stream, const tcsi_row *row, uint8_t label, tcs_error *err)
+{
+    if (stream->is_over) return tcsi_fail(err, TCS_E_INVALID, "the stream was ended: no row can follow");
+    if (stream->has_row || (stream->is_ready && stream->kept))
+        return tcsi_fail(err, TCS_E_INVALID, "outcomes wait to be taken before another row can be pushed");
+    if (!stream->is_ready) {
+        tcs_status status = tcsi_frame_append(stream->kept, row->values, row->time_ns, label, err);
+        if (status == TCS_OK) stream->pushed_count++;
+        return status == TCS_OK && stream->kept->row_count == stream->train_row_count ? fit(stream, err) : status;
+    }
+    memcpy(stream->values, row->values, stream->channel_count * sizeof *stream->values);
+    stream->row = (tcsi_row){ .sequence = stream->pushed_count++, .time_ns = row->time_ns, .values = stream->values };
+    stream->label = label;
+    stream->has_row = true;
+    return TCS_OK;
+}
+
+tcs_status tcsi_detect_stream_end(tcsi_detect_stream *stream, tcs_error *err)
+{
+    stream->is_over = true;
+    if (stream->pushed_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
+    if (stream->is_ready) return TCS_OK;
+    size_t row_count = stream->kept->row_count;
+    if (stream->options.train_row_count > 0)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu training rows asked for, but there are only %zu rows", stream->train_row_count,
+                         row_count);
+    stream->train_row_count = tcsi_train_rows_default(TCS_MODE_ONLINE, row_count);
+    return fit(stream, err);
+}
+
+/* ---- outcomes out ---- */
+
+static void take_kept(tcsi_detect_stream *stream)
+{
+    size_t t = stream->kept_next++;
+    tcsi_frame_row(stream->kept, t, stream->values);
+    stream->row = (tcsi_row){ .sequence = t, .time_ns = stream->kept->times_ns[t], .values = stream->values };
+    stream->label = stream->kept->labels[t];
+    if (stream->kept_next < stream->kept->row_count) return;
+    tcsi_frame_destroy(stream->kept);
+    stream->kept = NULL;
+}
+
+/* The row belongs to the open episode. */
+static void follow_episode(tcsi_detect_stream *stream, tcsi_episode_event event)
+{
+    tcsi_stream_episode *episode = &stream->episode;
+    bool opened = event == TCSI_EPISODE_OPENED;
+    stream->episode_count += opened;
+    if (opened) episode->time_begin_ns = stream->row.time_ns;
+    if (stream->policy.tracker.episode.row_peak == stream->row.sequence) episode->time_peak_ns = stream->row.time_ns;
+    episode->time_end_ns = stream->row.time_ns;
+    if (stream->channel_count == 1) {
+        episode->shares = (tcsi_episode_shares){ .shares = { { .channel = 0, .share = 1 } }, .count = 1 };
+        return;
+    }
+    if (opened) memset(stream->part_sums, 0, stream->channel_count * sizeof *stream->part_sums);
+    if (opened) episode->shares.count = 0;
+    if (!tcsi_detector_contribute(stream->detector, stream->parts)) return;
+    for (size_t c = 0; c < stream->channel_count; c++)
+        if (stream->parts[c] > 0) stream->part_sums[c] += stream->parts[c];
+    tcsi_rank_parts(stream->part_sums, stream->channel_count, &episode->shares);
+}
+
+tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret_outcome, bool *ret_any, tcs_error *err)
+{
+    *ret_any = stream->is_ready && (stream->has_row || stream->kept);
+    if (!*ret_any) return TCS_OK;
+    if (stream->kept) take_kept(stream);
+    stream->has_row = false;
+    tcsi_outcome outcome = { .row = stream->row, .label = stream->label };
+    tcsi_detector_push(stream->detector, &stream->row, &outcome.score);
+    tcs_status status = tcsi_policy_push(&stream->policy, &outcome.score, stream->row.time_ns, &outcome.verdict, err);
+    if (status != TCS_OK) return status;
+    if (outcome.verdict.anomaly) follow_episode(stream, outcome.verdict.event);
+    stream->given_count++;
+    *ret_outcome = outcome;
+    return TCS_OK;
+}
+
+/* ---- what is known so far ---- */
+
+bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode)
+{
+    if (stream->episode_count == 0) return false;
+    *ret_episode = stream->episode;
+    ret_episode->episode = stream->policy.tracker.episode;
+    return true;
+}
+
+bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream) { return stream->policy.tracker.is_open; }
+uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream) { return stream->episode_count; }
+uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream) { return stream->given_count; }
+const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream) { return stream->info; }
+size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream) { return stream->train_row_count; }
+
+double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
+{
+    return tcsi_policy_rate(&stream->policy) * (double)stream->given_count;
+}
+
+size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
+{
+    size_t row = stream->channel_count * sizeof(double), kept = stream->info->ops->fit ? stream->train_row_count : 0;
+    size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
+    return sizeof *stream + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
+           + 3 * TCSI_POLICY_HISTORY_MAX * sizeof(double);
+}

@@ -1,0 +1,60 @@
+/* pipeline/stream.h -- a detection that never sees the end of its input: rows in, one outcome per row out, in bounded memory.
+ * The same functions as tcsi_detect with mode online, in the same order, so that a file that is streamed and a file that is read
+ * whole get the same bits in every score, p-value, threshold and anomaly.
+ *
+ *     create -> push row, next until it has none, push row, ... -> end -> next until it has none
+ *
+ * A detector that has something to fit first keeps the training rows: they get no outcome until the last of them is there, then
+ * all at once.  Any other answers each row at once.  Without a stated number there are TCSI_STREAM_TRAIN_ROWS training rows; an
+ * input that ends before is trained as tcsi_train_rows_default says for a frame of that length, so that only inputs of 750 to
+ * 5,000 rows without a stated number are trained differently from a frame.
+ * An episode's channels are the sum of tcsi_detector_contribute over its anomalous rows so far.
+ * Memory: tcsi_detect_stream_size_max, whatever the number of rows; while fitting also what the detector's fit needs for the
+ * training rows.  Threads: one user per stream. */
+#ifndef TCS_PIPELINE_STREAM_H
+#define TCS_PIPELINE_STREAM_H
+
+#include "pipeline/detect.h"
+
+enum { TCSI_STREAM_TRAIN_ROWS = 750 };
+
+typedef struct tcsi_detect_stream tcsi_detect_stream;
+
+/* An episode as known so far. */
+typedef struct tcsi_stream_episode {
+    tcsi_episode episode;
+    int64_t time_begin_ns, time_end_ns, time_peak_ns; /* of its first, last and peak row */
+    tcsi_episode_shares shares;
+} tcsi_stream_episode;
+
+typedef struct tcsi_outcome {
+    tcsi_row row;             /* values live until the next call */
+    uint8_t label;
+    tcs_score score;
+    tcsi_verdict verdict;
+} tcsi_outcome;
+
+/* options->mode is taken as online.  E_INVALID: an unknown detector, one that needs the whole frame, or a wrong parameter. */
+tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_options *options, tcsi_detect_stream **ret_stream,
+                                     tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_detect_stream_destroy(tcsi_detect_stream *stream); /* accepts NULL */
+
+/* Copies the row; its sequence is counted here.  E_INVALID: outcomes wait for next, or the stream was ended.  After any other
+ * failure only destroy may be called. */
+tcs_status tcsi_detect_stream_push(tcsi_detect_stream *stream, const tcsi_row *row, uint8_t label, tcs_error *err) TCS_WARN_UNUSED;
+/* No more rows will come.  E_INVALID: there was none, or fewer than the training rows asked for. */
+tcs_status tcsi_detect_stream_end(tcsi_detect_stream *stream, tcs_error *err) TCS_WARN_UNUSED;
+/* The outcome of the next row, in order; *ret_any = false: none is due. */
+tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret_outcome, bool *ret_any, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The episode that the last outcome's event is about; false: there was none yet. */
+bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode);
+bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream);
+uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream); /* opened so far */
+uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream);     /* outcomes given */
+const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream);
+size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
+double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
+size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream);        /* bytes, most it holds between calls */
+
+#endif
