@@ -402,7 +402,7 @@ static tcs_status check_usage(const detect_options *o, size_t input_count, tcs_e
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --report or --plot");
     const char *problem = o->stream ? stream_problem(o, input_count) : NULL;
     if (problem) return tcsi_fail(err, TCS_E_INVALID, "%s", problem);
-    if (has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))
+    if (!o->stream && has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))
         return tcsi_fail(err, TCS_E_INVALID, "standard output holds one thing at a time: --scores -, --episodes - or --json");
     return TCS_OK;
 }
