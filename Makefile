@@ -16,6 +16,7 @@ setup: ## install the packages of packages.txt that are missing
 	@tools/setup
 
 $(BUILD)/build.ninja:
+	@echo "building for the first time: a minute or two" >&2
 	@meson setup $(BUILD) $(MESON_OPTIONS) > /dev/null
 
 build: setup $(BUILD)/build.ninja ## build the library and the command: build/tocsin
