@@ -2,19 +2,13 @@
 #include "decide/tail.h"
 
 #include "base/alloc.h"
+#include "series/stats.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PEAK_COUNT_WANTED = 40 };
 static const double SHAPE_MAX = 0.3;
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Peaks of the runs above threshold, a run ending after run_length rows below it.  Returns how many. */
 static size_t find_peaks(const double *scores, size_t count, double threshold, size_t run_length, double *ret_peaks)
@@ -99,7 +93,7 @@ static void fit_tail(tcsi_tail *tail, const double *scores, double *peaks)
     double floor = fmax(1e-9 * fmax(spread, fabs(tail->threshold)), 1e-300);
     size_t kept = peak_count;
     if (peak_count > 0) {
-        qsort(peaks, peak_count, sizeof *peaks, compare_doubles);
+        tcsi_sort(peaks, peak_count);
         kept = count_plausible(peaks, peak_count, tail->threshold);
     }
     if (kept >= 5) {
@@ -131,7 +125,7 @@ tcs_status tcsi_tail_fit(const double *scores, size_t count, size_t run_length, 
     }
     for (size_t t = 0; t < count; t++) TCS_ASSERT(isfinite(scores[t]));
     memcpy(tail.sorted, scores, count * sizeof *scores);
-    qsort(tail.sorted, count, sizeof *tail.sorted, compare_doubles);
+    tcsi_sort(tail.sorted, count);
     fit_tail(&tail, scores, peaks);
     tcsi_free(peaks);
     *ret_tail = tail;

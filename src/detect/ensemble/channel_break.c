@@ -5,9 +5,9 @@
 
 #include "base/alloc.h"
 #include "kernels/linalg.h"
+#include "series/stats.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -278,20 +278,13 @@ static void workspace_deinit(workspace *w)
     tcsi_free(w->values);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median and standard deviation of column c of x (T,C); a deviation that is nothing but rounding counts as 1. */
 static void centre_and_spread(const double *x, size_t row_count, size_t stride, size_t c, double *column, double *ret_median,
                               double *ret_spread)
 {
     double mean = 0, square = 0;
     for (size_t t = 0; t < row_count; t++) column[t] = x[t * stride + c];
-    qsort(column, row_count, sizeof *column, compare_doubles);
-    double median = row_count % 2 ? column[row_count / 2] : 0.5 * (column[row_count / 2 - 1] + column[row_count / 2]);
+    double median = tcsi_quantile_inplace(column, row_count, 0.5);
     for (size_t t = 0; t < row_count; t++) mean += (column[t] - median) / (double)row_count;
     for (size_t t = 0; t < row_count; t++) square += (column[t] - median - mean) * (column[t] - median - mean);
     double spread = sqrt(square / (double)row_count);
