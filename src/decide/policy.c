@@ -46,6 +46,9 @@ static double budget_count(const tcsi_policy_options *options, size_t row_count)
 
 /* ---- thresholds ---- */
 
+/* More rows than this above the threshold that the training rows give, and the whole is no reference for the normal. */
+static const double CONTAMINATION_MAX = 0.2;
+
 typedef struct context {
     tcs_score *scores;
     size_t row_count;
@@ -69,24 +72,56 @@ static size_t gather(const context *self, size_t row_begin, size_t row_end)
     return count;
 }
 
+/* Fits the tail on READY scores of rows [0, reference_end); the threshold is INFINITY when there are fewer than 2. */
+static tcs_status fit_reference(context *self, size_t reference_end, double *ret_threshold, tcs_error *err)
+{
+    size_t count = gather(self, 0, reference_end);
+    tcsi_tail_deinit(&self->decision->tail);
+    *ret_threshold = INFINITY;
+    if (count < 2) return TCS_OK;
+    size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(self->history, count);
+    tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
+    if (status == TCS_OK) *ret_threshold = threshold_of(self, &self->decision->tail);
+    return status;
+}
+
+/* Share of the READY rows above threshold. */
+static double share_above(const context *self, double threshold)
+{
+    size_t above = 0, ready = 0;
+    for (size_t t = 0; t < self->row_count; t++)
+        if (self->scores[t].state == TCS_SCORE_READY) {
+            ready++;
+            above += self->scores[t].value > threshold;
+        }
+    return ready > 0 ? (double)above / (double)ready : 0;
+}
+
+/* The reference is everything, unless training rows were named and so much lies above what they allow that everything
+ * cannot serve as a picture of the normal. */
+static tcs_status fit_offline(context *self, double *ret_threshold, tcs_error *err)
+{
+    bool may_use_train = self->options->use_train && self->options->train_row_count >= TCSI_POLICY_HISTORY_MIN;
+    if (may_use_train) {
+        tcs_status status = fit_reference(self, self->options->train_row_count, ret_threshold, err);
+        if (status != TCS_OK || share_above(self, *ret_threshold) > CONTAMINATION_MAX) return status;
+    }
+    return fit_reference(self, self->row_count, ret_threshold, err);
+}
+
 static tcs_status decide_offline(context *self, tcs_error *err)
 {
-    size_t reference_end = self->options->use_train ? self->options->train_row_count : self->row_count;
-    size_t count = gather(self, 0, reference_end);
-    if (count < TCSI_POLICY_HISTORY_MIN) count = gather(self, 0, self->row_count);
-    double threshold = INFINITY, low = INFINITY;
-    if (count >= 2) {
-        size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(self->history, count);
-        tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
-        if (status != TCS_OK) return status;
-        threshold = threshold_of(self, &self->decision->tail);
-        low = self->decision->own_threshold_used ? threshold : tcsi_tail_threshold_low(&self->decision->tail, threshold);
-    }
+    double threshold, low;
+    tcs_status status = fit_offline(self, &threshold, err);
+    if (status != TCS_OK) return status;
+    const tcsi_tail *tail = &self->decision->tail;
+    bool calibrated = tail->count > 0;
+    low = !calibrated || self->decision->own_threshold_used ? threshold : tcsi_tail_threshold_low(tail, threshold);
     for (size_t t = 0; t < self->row_count; t++) {
         self->decision->thresholds[t] = threshold;
         self->thresholds_low[t] = low;
         if (self->scores[t].state == TCS_SCORE_READY)
-            self->scores[t].p_value = count >= 2 ? tcsi_tail_p_value(&self->decision->tail, self->scores[t].value) : 1;
+            self->scores[t].p_value = calibrated ? tcsi_tail_p_value(tail, self->scores[t].value) : 1;
     }
     return TCS_OK;
 }

@@ -6,7 +6,8 @@
  * Online nobody knows how many rows there will be, so a budget without a time is one per TCSI_BUDGET_ROWS rows: 1 false
  * alarm in 10,000 rows unless stated, "3" is 3 in 10,000; per hour, day or week goes by the mean step of the rows so far.
  *
- * Offline the reference is every row (anomalies among them are set aside by the fit) or the training rows.  Online it is
+ * Offline the reference is every row (anomalies among them are set aside by the fit), or the training rows when they were
+ * named and a fifth of all rows lies above what they allow.  Online it is
  * the rows before the one being judged: first when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
  * again whenever the history has grown by a tenth, on at most the last TCSI_POLICY_HISTORY_MAX scores, leaving out rows that
  * alarmed.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a

@@ -101,7 +101,7 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .own_threshold = tcsi_detector_threshold(detector),
                                    .own_by_evidence = detection->info->traits & TCSI_TRAIT_EVIDENCE,
                                    .train_row_count = detection->train_row_count,
-                                   .use_train = options->mode == TCS_MODE_ONLINE,
+                                   .use_train = options->mode == TCS_MODE_ONLINE || options->train_row_count > 0,
                                    .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
                                    .is_tabular = is_tabular(options),
                                    .cadence_ns = cadence_of(detection->frame),
