@@ -48,7 +48,7 @@ demo: build ## simulate a water-pump plant and find its rare events
 check-sanitize: setup ## all tests under address, undefined-behaviour and thread sanitizers (about 10 minutes)
 	@tools/check_builds sanitize
 
-check-faults: setup ## all tests under valgrind; failing allocations and full disks are part of every run (about 15 minutes)
+check-faults: setup ## all tests under valgrind; failing allocations and full disks are part of every run (about 10 minutes)
 	@tools/check_builds faults
 
 check-builds: setup ## gcc and clang, debug and release, all optional dependencies off

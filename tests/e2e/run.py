@@ -7,6 +7,7 @@ A case is sections that begin with a line `--- NAME`:
   --- about            what the case shows
   --- file NAME        a file made beforehand (text; \\xNN escapes are bytes when the section is `--- bytes NAME`)
   --- run              a shell command; `tocsin` is on the PATH; a fresh folder is the current one
+  --- memory KIB       no process may take more address space; sanitizers, which map terabytes, are let off
   --- status           expected exit status (default 0)
   --- stdout           lines that standard output must contain, in order;  --- stdout exact: the whole of it
   --- stderr           lines that standard error must contain;  --- stderr none: it must be empty
@@ -54,7 +55,11 @@ def check(sections, command, folder):
             raw = re.sub(rb"\\x([0-9a-fA-F]{2})", lambda m: bytes([int(m.group(1), 16)]), body.rstrip("\n").encode())
             (folder / rest).write_bytes(raw)
     environment = dict(os.environ, PATH=f"{command.parent}:{os.environ['PATH']}", LC_ALL="C.UTF-8", TERM="dumb")
-    outcome = subprocess.run(["bash", "-c", wanted["run"]], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+    script = wanted["run"]
+    for name in wanted:
+        if name.startswith("memory ") and b"__asan_init" not in command.read_bytes() and b"__tsan_init" not in command.read_bytes():
+            script = f"ulimit -v {int(name[7:])}\n{script}"
+    outcome = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
                              capture_output=True, timeout=60, check=False)
     stdout, stderr = outcome.stdout.decode("utf-8", "replace"), outcome.stderr.decode("utf-8", "replace")
     status = int(wanted.get("status", "0"))
