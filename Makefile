@@ -3,11 +3,11 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-detect bench-io bench-kernels bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
+.PHONY: bench-detect bench-io bench-kernels bench-peers bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
-
+BENCH_VENV ?= $(HOME)/.cache/tocsin/bench-venv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  \1  /p' Makefile | sort | awk '{ name=$$1; $$1=""; printf "  %-16s%s\n", name, $$0 }'
@@ -26,8 +26,11 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 check: build ## run all tests
 	@python3 tools/run_tests.py $(BUILD)
 
-bench-detect: build ## time the streaming detectors, beside River where TOCSIN_BENCH_PYTHON names a Python that has it
-	@$(BUILD)/bench/detect_fast_bench $(BUILD)/bench/detect_fast.json
+bench-peers: ## install what the benchmarks compare with (bench/peers.txt) into a virtual environment outside the project
+	@python3 -m venv $(BENCH_VENV) && $(BENCH_VENV)/bin/pip install --quiet --requirement bench/peers.txt
+
+bench-detect: build ## every speed figure of reading and detection, beside River, stumpy, scikit-learn and PyOD
+	@BENCH_VENV=$(BENCH_VENV) bench/speed $(BUILD)
 
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
