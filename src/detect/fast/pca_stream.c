@@ -365,7 +365,8 @@ static const tcsi_parameter parameters[] = {
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist, .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
+    .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_pca_stream = {
