@@ -215,7 +215,7 @@ static tcs_status run_profile(const char *python, const double *x, size_t window
     if (status == TCS_OK && python) status = peer_open(python, series_path, window, profile_path, &other, version, sizeof version, err);
     for (size_t k = 0; k < REPEAT_COUNT && status == TCS_OK; k++) {
         double begin = processor_ms();
-        status = tcsi_profile(x, count, &options, ours, err);
+        status = tcsi_profile_distances(x, count, &options, false, NULL, ours, err);
         ours_ms[k] = processor_ms() - begin;
         if (python && status == TCS_OK) peer_ms[k] = peer_run_ms(&other);
     }

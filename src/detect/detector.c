@@ -84,7 +84,7 @@ tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detec
         tcsi_free(detector);
         return status;
     }
-    status = info->ops->init(detector, err);
+    if (info->ops->init) status = info->ops->init(detector, err);
     if (status != TCS_OK) {
         tcsi_detector_destroy(detector);
         return status;
@@ -96,7 +96,7 @@ tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detec
 void tcsi_detector_destroy(tcsi_detector *detector)
 {
     if (!detector) return;
-    detector->info->ops->deinit(detector);
+    if (detector->info->ops->deinit) detector->info->ops->deinit(detector);
     tcsi_free(detector);
 }
 
@@ -127,19 +127,21 @@ void tcsi_detector_push(tcsi_detector *detector, const tcsi_row *row, tcs_score 
 {
     TCS_ASSERT(detector->info->ops->push);
     TCS_ASSERT(detector->is_fitted || !(detector->info->traits & TCSI_TRAIT_TRAINED));
-    *ret_score = (tcs_score){ .state = TCS_SCORE_WARMUP };
+    bool present = tcsi_row_ok(row->values, detector->channel_count);
+    *ret_score = (tcs_score){ .state = present ? TCS_SCORE_WARMUP : TCS_SCORE_MISSING };
     detector->info->ops->push(detector, row, ret_score);
 }
 
-static tcs_status push_all(tcsi_detector *detector, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
+tcs_status tcsi_detector_push_all(tcsi_detector *detector, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
     double *values = TCSI_NEW_ARRAY(double, frame->channel_count);
+    tcs_score unwanted;
     if (!values) return tcsi_fail_memory(err, "a row");
     tcsi_detector_reset(detector);
     for (size_t t = 0; t < frame->row_count; t++) {
         tcsi_row row = { .sequence = t, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .values = values };
         tcsi_frame_row(frame, t, values);
-        tcsi_detector_push(detector, &row, &ret_scores[t]);
+        tcsi_detector_push(detector, &row, ret_scores ? &ret_scores[t] : &unwanted);
     }
     tcsi_free(values);
     return TCS_OK;
@@ -151,16 +153,17 @@ tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame,
     if (status != TCS_OK) return status;
     if ((detector->info->traits & TCSI_TRAIT_TRAINED) && !detector->is_fitted)
         return tcsi_fail(err, TCS_E_INVALID, "%s: must be fitted on training rows before it can score", detector->info->name);
-    if (!detector->info->ops->score) return push_all(detector, frame, ret_scores, err);
+    if (!detector->info->ops->score) return tcsi_detector_push_all(detector, frame, ret_scores, err);
     for (size_t t = 0; t < frame->row_count; t++) ret_scores[t] = (tcs_score){ .state = TCS_SCORE_WARMUP };
     return detector->info->ops->score(detector, frame, ret_scores, err);
 }
 
 bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts)
 {
-    if (!detector->info->ops->contribute) return false;
-    detector->info->ops->contribute(detector, ret_parts);
-    return true;
+    bool known = detector->info->ops->contribute || detector->channel_count == 1;
+    if (detector->info->ops->contribute) detector->info->ops->contribute(detector, ret_parts);
+    else if (known) ret_parts[0] = 1;
+    return known;
 }
 
 bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts)
@@ -239,7 +242,7 @@ tcs_status tcsi_detector_save(tcsi_detector *detector, tcsi_buffer *out, tcs_err
     tcsi_codec_u64(&codec, &detector->seed);
     persist_all(detector, &codec);
     tcsi_codec_bool(&codec, &detector->is_fitted);
-    detector->info->ops->persist(detector, &codec);
+    if (detector->info->ops->persist) detector->info->ops->persist(detector, &codec);
     tcsi_codec_tag(&codec, "DONE");
     if (tcsi_codec_status(&codec) == TCS_OK) {
         uint64_t seal = seal_of((const unsigned char *)out->data + begin, out->size - begin);
@@ -262,10 +265,10 @@ static tcs_status load_instance(const tcsi_detector_info *info, const tcsi_detec
         tcsi_free(detector);
         return status;
     }
-    status = info->ops->init(detector, err);
+    if (info->ops->init) status = info->ops->init(detector, err);
     if (status == TCS_OK) {
         tcsi_codec_bool(codec, &detector->is_fitted);
-        info->ops->persist(detector, codec);
+        if (info->ops->persist) info->ops->persist(detector, codec);
         tcsi_codec_tag(codec, "DONE");
         if (codec->in_size > 0) tcsi_codec_refuse(codec, "more bytes than a detector has");
         status = tcsi_codec_status(codec);

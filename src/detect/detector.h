@@ -27,6 +27,8 @@
 #include "series/frame.h"
 #include "series/row.h"
 
+#include <stddef.h>
+
 typedef struct tcsi_detector tcsi_detector;
 
 typedef enum tcsi_trait {
@@ -57,19 +59,27 @@ typedef struct tcsi_parameter {
     const char *help;         /* one sentence with the unit */
 } tcsi_parameter;
 
+/* Rows of a parameter table, for a parameter that is called as its field in the file's `options`. */
+#define TCSI_REAL(name, standard, least, most, help) { #name, TCSI_PARAMETER_REAL, offsetof(options, name), standard, least, most, help }
+#define TCSI_COUNT(name, standard, least, most, help) { #name, TCSI_PARAMETER_COUNT, offsetof(options, name), standard, least, most, help }
+#define TCSI_BOOL(name, standard, help) { #name, TCSI_PARAMETER_BOOL, offsetof(options, name), standard, 0, 1, help }
+
 typedef struct tcsi_detector_ops {
-    /* Sizes and allocates; options are set and in range.  A failed init is followed by deinit. */
+    /* Sizes and allocates; options are set and in range, the rest is zeros.  A failed init is followed by deinit.  Both
+     * optional: then zeros are the beginning, and nothing is held. */
     tcs_status (*init)(tcsi_detector *self, tcs_error *err);
     void (*deinit)(tcsi_detector *self);
     /* Learns from normal-ish rows (anomalies among them are tolerated).  Optional unless TRAINED.  May be called again. */
     tcs_status (*fit)(tcsi_detector *self, const tcsi_frame *train, tcs_error *err);
     /* Back to the beginning of the stream, keeping what fit learned.  Required with STREAMING. */
     void (*reset)(tcsi_detector *self);
-    /* One row in, one score out: state and value (and uncertainty, evidence); p_value stays 0.  Required with STREAMING. */
+    /* One row in, one score out: state and value (and uncertainty, evidence); p_value stays 0.  The score comes in as MISSING when
+     * no channel of the row has a usable value, else as WARMUP; what push leaves alone stands.  Required with STREAMING. */
     void (*push)(tcsi_detector *self, const tcsi_row *row, tcs_score *ret_score);
     /* The whole frame: ret_scores is (T).  Optional with STREAMING: then rows are pushed one by one. */
     tcs_status (*score)(tcsi_detector *self, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err);
-    /* Per-channel parts (C), >= 0, of the last pushed row's score.  Optional: then shares are unknown. */
+    /* Per-channel parts (C), >= 0, of the last pushed row's score.  Optional: one channel is all of it, shares of several are
+     * unknown. */
     void (*contribute)(const tcsi_detector *self, double *ret_parts);
     /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
     void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
@@ -79,7 +89,7 @@ typedef struct tcsi_detector_ops {
     /* Rows over which neighbouring scores belong together (a window or period); episodes closer than this are one.
      * Optional: 0. */
     size_t (*horizon)(const tcsi_detector *self);
-    /* Names every field of the state, fitted and streaming, once (see base/codec.h).  Required. */
+    /* Names every field of the state, fitted and streaming, once (see base/codec.h).  Required with STREAMING or fit. */
     void (*persist)(tcsi_detector *self, tcsi_codec *codec);
     /* Most bytes the instance holds while scoring a frame of row_count rows (0: pushing only). */
     size_t (*size_max)(const tcsi_detector *self, size_t row_count);
@@ -130,6 +140,9 @@ void tcsi_detector_destroy(tcsi_detector *detector); /* accepts NULL */
 tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_detector_reset(tcsi_detector *detector);
 void tcsi_detector_push(tcsi_detector *detector, const tcsi_row *row, tcs_score *ret_score);
+/* reset, then push of every row; ret_scores (T) may be NULL.  How a streaming detector scores a frame, and how most learn from one.
+ * E_MEMORY. */
+tcs_status tcsi_detector_push_all(tcsi_detector *detector, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
 /* false when the detector cannot say. */
 bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
@@ -147,6 +160,14 @@ tcs_status tcsi_detector_load(const void *bytes, size_t size, tcsi_pool *pool, t
 static inline bool tcsi_value_ok(double value)
 {
     return value <= TCS_VALUE_MAX && value >= -TCS_VALUE_MAX;
+}
+
+/* Is any value of a row (C) usable? */
+static inline bool tcsi_row_ok(const double *values, size_t channel_count)
+{
+    size_t c = 0;
+    while (c < channel_count && !tcsi_value_ok(values[c])) c++;
+    return c < channel_count;
 }
 
 #endif

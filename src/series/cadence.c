@@ -137,7 +137,7 @@ static tcsi_channel_quality channel_quality(const double *values, size_t count)
 {
     tcsi_moments m = tcsi_moments_of(values, count);
     tcsi_channel_quality q = { .present_count = m.count, .minimum = m.minimum, .maximum = m.maximum };
-    size_t run = 0, limit = 0;
+    size_t run = 0;
     for (size_t i = 0; i < count; i++) {
         bool present = tcsi_present(values[i]);
         q.missing_count += isnan(values[i]) != 0;
@@ -145,9 +145,8 @@ static tcsi_channel_quality channel_quality(const double *values, size_t count)
         run = present ? 0 : run + 1;
         if (run > q.missing_run_longest) q.missing_run_longest = run;
     }
-    while (limit <= DISTINCT_LIMIT && tcsi_distinct_exceeds(values, count, limit)) limit++;
-    q.distinct_count_or_limit = limit;
-    q.constant = limit <= 1;
+    q.distinct_count_or_limit = tcsi_distinct_count(values, count, DISTINCT_LIMIT + 1);
+    q.constant = q.distinct_count_or_limit <= 1;
     q.staleness = tcsi_staleness_of(values, count, q.constant ? SIZE_MAX : tcsi_stale_length(values, count));
     return q;
 }

@@ -314,31 +314,20 @@ void tcsi_ranks(const double *values, size_t count, double *ret_ranks, size_t *o
     }
 }
 
-size_t tcsi_distinct_count(const double *values, size_t count, double *scratch)
+size_t tcsi_distinct_count(const double *values, size_t count, size_t count_max)
 {
-    size_t present = tcsi_present_copy(values, count, scratch), distinct = present > 0;
-    tcsi_sort(scratch, present);
-    for (size_t i = 1; i < present; i++) distinct += scratch[i] != scratch[i - 1];
-    return distinct;
-}
-
-bool tcsi_distinct_exceeds(const double *values, size_t count, size_t limit)
-{
-    enum { LIMIT_MAX = 64 };
-    double seen[LIMIT_MAX];
+    enum { COUNT_MAX = 64 };
+    double seen[COUNT_MAX];
     size_t seen_count = 0, last = 0;
-    TCS_ASSERT(limit <= LIMIT_MAX);
-    for (size_t i = 0; i < count; i++) {
+    TCS_ASSERT(count_max <= COUNT_MAX);
+    for (size_t i = 0; i < count && seen_count < count_max; i++) {
         double value = values[i];
         if (!tcsi_present(value)) continue;
         if (seen_count > 0 && seen[last] == value) continue; /* runs of one value are common */
         size_t k = 0;
         while (k < seen_count && seen[k] != value) k++;
-        if (k == seen_count) {
-            if (seen_count == limit) return true;
-            seen[seen_count++] = value;
-        }
+        if (k == seen_count) seen[seen_count++] = value;
         last = k;
     }
-    return false;
+    return seen_count;
 }

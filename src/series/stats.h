@@ -50,9 +50,7 @@ void tcsi_argsort(const double *values, size_t count, size_t *ret_order, size_t 
 /* Ranks 1..present count, ties share their mean rank; missing values rank NaN.  order, scratch: room for count indices each. */
 void tcsi_ranks(const double *values, size_t count, double *ret_ranks, size_t *order, size_t *scratch);
 
-/* How many different values are present (-0 equals 0).  scratch: room for count. */
-size_t tcsi_distinct_count(const double *values, size_t count, double *scratch);
-/* More than limit different values?  Stops as soon as it knows; limit <= 64. */
-bool tcsi_distinct_exceeds(const double *values, size_t count, size_t limit);
+/* How many different values are present (-0 equals 0), counted no further than count_max <= 64: stops as soon as it knows. */
+size_t tcsi_distinct_count(const double *values, size_t count, size_t count_max);
 
 #endif

@@ -137,7 +137,7 @@ static tcs_status score_channel(scoring *s, size_t channel, size_t segment_count
 /* Different values of a channel, counted no further than count_max. */
 static size_t distinct(const tcsi_frame *frame, size_t channel, size_t count_max)
 {
-    return tcsi_count_distinct(tcsi_frame_column(frame, channel), frame->row_count, count_max);
+    return tcsi_distinct_count(tcsi_frame_column(frame, channel), frame->row_count, count_max);
 }
 
 /* No continuous channel: those with the most values; the first of them leads, the highest adds a quarter. */

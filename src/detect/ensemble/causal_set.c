@@ -29,7 +29,7 @@ static tcs_status choose_channels(tcsi_causal_set *set, const tcsi_frame *train,
     size_t count = 0, *chosen = TCSI_NEW_ZEROS(size_t, train->channel_count);
     if (!chosen) return tcsi_fail_memory(err, "the channels' members");
     for (size_t c = 0; c < train->channel_count; c++)
-        if (tcsi_distinct_exceeds(tcsi_frame_column(train, c), train->row_count, DISTINCT_MIN)) chosen[count++] = c;
+        if (tcsi_distinct_count(tcsi_frame_column(train, c), train->row_count, DISTINCT_MIN + 1) > DISTINCT_MIN) chosen[count++] = c;
     *ret_varying_count = count;
     if (count == 0) count = 1;
     size_t kept = count < TCSI_CAUSAL_CHANNEL_COUNT_MAX ? count : TCSI_CAUSAL_CHANNEL_COUNT_MAX;

@@ -478,19 +478,6 @@ typedef struct channel_break {
     bool alarmed_by_energy;
 } channel_break;
 
-size_t tcsi_count_distinct(const double *column, size_t row_count, size_t count_max)
-{
-    double found[64];
-    size_t count = 0;
-    if (count_max > TCS_COUNT(found)) count_max = TCS_COUNT(found);
-    for (size_t t = 0; t < row_count && count < count_max; t++) {
-        bool is_new = tcsi_value_ok(column[t]);
-        for (size_t i = 0; i < count && is_new; i++) is_new = found[i] != column[t];
-        if (is_new) found[count++] = column[t];
-    }
-    return count;
-}
-
 static void reset_smoothing(channel_break *self)
 {
     rolling *all[] = { &self->joint, &self->energy };
@@ -552,7 +539,7 @@ static tcs_status choose_channels(channel_break *self, const tcsi_frame *train, 
     size_t *chosen = TCSI_NEW_ARRAY(size_t, all);
     if (!chosen) return tcsi_fail_memory(err, "channel_break");
     for (size_t c = 0; c < all; c++)
-        if (tcsi_count_distinct(tcsi_frame_column(train, c), train->row_count, DISTINCT_MIN + 1) > DISTINCT_MIN) chosen[count++] = c;
+        if (tcsi_distinct_count(tcsi_frame_column(train, c), train->row_count, DISTINCT_MIN + 1) > DISTINCT_MIN) chosen[count++] = c;
     if (count == 0)
         for (; count < all; count++) chosen[count] = count;
     size_t kept = count < CHANNEL_COUNT_MAX ? count : CHANNEL_COUNT_MAX;

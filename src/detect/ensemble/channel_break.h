@@ -18,7 +18,4 @@
 
 extern const tcsi_detector_info tcsi_detector_channel_break;
 
-/* Distinct finite values among the first row_count rows of a column, counting no further than count_max. */
-size_t tcsi_count_distinct(const double *column, size_t row_count, size_t count_max);
-
 #endif

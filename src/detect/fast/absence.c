@@ -141,25 +141,16 @@ static void deinit(tcsi_detector *base)
     tcsi_free(self->parts);
 }
 
-static bool row_has_value(const double *values, size_t channel_count)
-{
-    for (size_t c = 0; c < channel_count; c++)
-        if (tcsi_value_ok(values[c])) return true;
-    return false;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     absence *self = (absence *)base;
     int64_t time = row->time_ns != 0 ? row->time_ns : (int64_t)(row->sequence & INT64_MAX);
     double score = 0;
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!row_has_value(row->values, base->channel_count)) return;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     for (size_t c = 0; c < base->channel_count; c++) {
         self->parts[c] = look(&self->channels[c], row->values[c], time, &self->options);
         score = fmax(score, self->parts[c]);
     }
-    ret_score->state = TCS_SCORE_WARMUP;
     if (++self->row_count > self->options.warmup_count) *ret_score = (tcs_score){ .state = TCS_SCORE_READY, .value = score };
 }
 
@@ -167,15 +158,8 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     absence *self = (absence *)base;
-    double *values = TCSI_NEW_ARRAY(double, base->channel_count);
-    if (!values) return tcsi_fail_memory(err, "a row");
     self->is_learned = false;
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        tcsi_frame_row(train, t, values);
-        push(base, &(tcsi_row){ .sequence = t, .time_ns = train->times_ns ? train->times_ns[t] : 0, .values = values }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     for (size_t c = 0; c < base->channel_count; c++) {
         self->learned[c] = self->channels[c];
         self->learned[c].has_last = false;
@@ -184,10 +168,9 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
         self->learned[c].run = 0;
     }
     self->learned_row_count = self->row_count;
-    self->is_learned = true;
+    self->is_learned = status == TCS_OK;
     reset(base);
-    tcsi_free(values);
-    return TCS_OK;
+    return status;
 }
 
 static void contribute(const tcsi_detector *base, double *ret_parts)
@@ -233,9 +216,9 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "alpha", TCSI_PARAMETER_REAL, offsetof(options, alpha), 0.01, 1e-6, 1, "weight of the newest interval in the cadence" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 30, 1, 1e9, "rows before the first score" },
-    { "standstill", TCSI_PARAMETER_BOOL, offsetof(options, standstill), 1, 0, 1, "exact repeats of a value are looked at as well" },
+    TCSI_REAL(alpha, 0.01, 1e-6, 1, "weight of the newest interval in the cadence"),
+    TCSI_COUNT(warmup_count, 30, 1, 1e9, "rows before the first score"),
+    TCSI_BOOL(standstill, 1, "exact repeats of a value are looked at as well"),
 };
 
 static const tcsi_detector_ops ops = {

@@ -72,9 +72,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     const options *opt = &self->options;
     cusum_state *now = &self->now;
     double value = row->values[0];
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(value)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!now->started) {
         if (tcsi_first_rows_add(&self->first, value)) start(self);
         return;
@@ -92,25 +90,14 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     cusum *self = (cusum *)base;
-    (void)err;
     self->learned = (cusum_state){ 0 };
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     if (!self->now.started && self->first.count >= 2) start(self);
     self->learned = self->now;
     self->learned.up = self->learned.down = 0;
     self->learned.ceiling_run = 0;
     reset(base);
-    return TCS_OK;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
+    return status;
 }
 
 static bool state_ok(const cusum_state *state, const options *opt)
@@ -138,7 +125,6 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     persist_state(self, &self->now, codec);
     persist_state(self, &self->learned, codec);
     tcsi_first_rows_persist(&self->first, codec);
-    if (tcsi_codec_loading(codec) && self->first.count >= self->first.capacity) tcsi_codec_refuse(codec, "too many first rows");
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
@@ -148,20 +134,17 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "slack", TCSI_PARAMETER_REAL, offsetof(options, slack), 0.5, 0, 100,
-      "Page's k: half the smallest shift worth finding, in deviations" },
-    { "ceiling", TCSI_PARAMETER_REAL, offsetof(options, ceiling), 50, 1, 1e9, "highest sum, and so highest score" },
-    { "clip", TCSI_PARAMETER_REAL, offsetof(options, clip), 6, 0.5, 1e9, "distance from the center at most, in deviations" },
-    { "alpha", TCSI_PARAMETER_REAL, offsetof(options, alpha), 0.001, 0, 1, "how far the center follows a row at most, in deviations" },
-    { "spread_min", TCSI_PARAMETER_REAL, offsetof(options, spread_min), 0, 0, 1e100, "floor of the deviation, in units of the data" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 50, 2, 100000, "rows the reference is taken from" },
-    { "patience_count", TCSI_PARAMETER_COUNT, offsetof(options, patience_count), 200, 1, 1e9,
-      "rows at the ceiling after which the shift is the new normal" },
+    TCSI_REAL(slack, 0.5, 0, 100, "Page's k: half the smallest shift worth finding, in deviations"),
+    TCSI_REAL(ceiling, 50, 1, 1e9, "highest sum, and so highest score"),
+    TCSI_REAL(clip, 6, 0.5, 1e9, "distance from the center at most, in deviations"),
+    TCSI_REAL(alpha, 0.001, 0, 1, "how far the center follows a row at most, in deviations"),
+    TCSI_REAL(spread_min, 0, 0, 1e100, "floor of the deviation, in units of the data"),
+    TCSI_COUNT(warmup_count, 50, 2, 100000, "rows the reference is taken from"),
+    TCSI_COUNT(patience_count, 200, 1, 1e9, "rows at the ceiling after which the shift is the new normal"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
-    .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_cusum = {

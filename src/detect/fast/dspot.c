@@ -94,9 +94,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     dspot *self = (dspot *)base;
     size_t depth = self->options.depth;
     double value = row->values[0], score;
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(value)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (self->average.count < depth) {
         average_add(&self->average, value, depth);
         return;
@@ -110,13 +108,8 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     dspot *self = (dspot *)base;
-    (void)err;
     self->is_learned = false;
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     if (!self->now.is_started) tcsi_pot_start(&self->now);
     self->is_learned = self->now.is_started;
     if (self->is_learned) {
@@ -124,13 +117,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
         average_copy(&self->average_learned, &self->average, self->options.depth);
     }
     reset(base);
-    return TCS_OK;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
+    return status;
 }
 
 static void persist_average(moving_average *average, size_t depth, tcsi_codec *codec)
@@ -165,19 +152,12 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "depth", TCSI_PARAMETER_COUNT, offsetof(options, depth), 10, 1, 100000, "rows in the moving average" },
-    { "risk", TCSI_PARAMETER_REAL, offsetof(options, pot.risk), 1e-4, 1e-12, 0.1, "probability below which a row is an alarm" },
-    { "level", TCSI_PARAMETER_REAL, offsetof(options, pot.level), 0.95, 0.5, 0.9999, "quantile where the tail begins" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, pot.warmup_count), 200, 2, 100000, "rows held for the start" },
-    { "peak_count_max", TCSI_PARAMETER_COUNT, offsetof(options, pot.peak_count_max), 200, 1, 4096, "excesses kept per side" },
-    { "patience_count", TCSI_PARAMETER_COUNT, offsetof(options, pot.patience_count), 100, 1, 1e9,
-      "alarms on end after which a new normal is learned" },
-    { "two_sided", TCSI_PARAMETER_BOOL, offsetof(options, pot.two_sided), 1, 0, 1, "low values are anomalous as well" },
+    TCSI_COUNT(depth, 10, 1, 100000, "rows in the moving average"),
+    TCSI_POT_PARAMETERS(offsetof(options, pot)),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
-    .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_dspot = {

@@ -79,9 +79,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     ewma *self = (ewma *)base;
     double value = row->values[0];
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(value)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!self->now.started) {
         if (tcsi_first_rows_add(&self->first, value)) start(self);
         return;
@@ -95,23 +93,12 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     ewma *self = (ewma *)base;
-    (void)err;
     self->learned = (ewma_state){ 0 };
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     if (!self->now.started && self->first.count >= 2) start(self); /* fewer rows than asked for: better than none */
     self->learned = self->now;
     reset(base);
-    return TCS_OK;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
+    return status;
 }
 
 static void persist_state(ewma_state *state, tcsi_codec *codec)
@@ -131,7 +118,6 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     persist_state(&self->now, codec);
     persist_state(&self->learned, codec);
     tcsi_first_rows_persist(&self->first, codec);
-    if (tcsi_codec_loading(codec) && self->first.count >= self->first.capacity) tcsi_codec_refuse(codec, "too many first rows");
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
@@ -141,17 +127,15 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "alpha", TCSI_PARAMETER_REAL, offsetof(options, alpha), 0.02, 1e-6, 1, "weight of the newest row in mean and variance" },
-    { "clip", TCSI_PARAMETER_REAL, offsetof(options, clip), 3, 0.5, 1e6, "absorbed distance from the mean at most, in deviations" },
-    { "spread_min", TCSI_PARAMETER_REAL, offsetof(options, spread_min), 0, 0, 1e100, "floor of the deviation, in units of the data" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 30, 2, 100000, "rows held for the start" },
-    { "patience_count", TCSI_PARAMETER_COUNT, offsetof(options, patience_count), 50, 0, 1e9,
-      "clipped rows on end after which they count as the new normal" },
+    TCSI_REAL(alpha, 0.02, 1e-6, 1, "weight of the newest row in mean and variance"),
+    TCSI_REAL(clip, 3, 0.5, 1e6, "absorbed distance from the mean at most, in deviations"),
+    TCSI_REAL(spread_min, 0, 0, 1e100, "floor of the deviation, in units of the data"),
+    TCSI_COUNT(warmup_count, 30, 2, 100000, "rows held for the start"),
+    TCSI_COUNT(patience_count, 50, 0, 1e9, "clipped rows on end after which they count as the new normal"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
-    .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_ewma = {

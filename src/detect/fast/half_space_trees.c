@@ -251,19 +251,10 @@ static void deinit(tcsi_detector *base)
     for (size_t i = 0; i < TCS_COUNT(blocks); i++) tcsi_free(blocks[i]);
 }
 
-static bool row_has_value(const double *values, size_t channel_count)
-{
-    for (size_t c = 0; c < channel_count; c++)
-        if (tcsi_value_ok(values[c])) return true;
-    return false;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     half_space_trees *self = (half_space_trees *)base;
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!row_has_value(row->values, base->channel_count)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!self->is_built) {
         hold_row(self, row->values);
         return;
@@ -284,14 +275,14 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     for (size_t t = 0; t < train->row_count; t++) {
         tcsi_frame_row(train, t, values);
         extend_ranges(self, values);
-        usable_count += row_has_value(values, base->channel_count);
+        usable_count += tcsi_row_ok(values, base->channel_count);
     }
     if (usable_count >= 2) {
         build(self, self->first_rows + self->options.window * base->channel_count);
         for (size_t t = 0; t < train->row_count; t++) {
             tcsi_frame_row(train, t, values);
             fill_missing(self, values);
-            if (row_has_value(values, base->channel_count)) (void)walk(self);
+            if (tcsi_row_ok(values, base->channel_count)) (void)walk(self);
         }
         memcpy(self->mass_learned, usable_count >= self->options.window ? self->mass_before : self->mass, size);
         self->is_learned = true;
@@ -358,10 +349,10 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "tree_count", TCSI_PARAMETER_COUNT, offsetof(options, tree_count), 10, 1, 1000, "number of trees" },
-    { "height", TCSI_PARAMETER_COUNT, offsetof(options, height), 8, 1, 15, "levels below the root" },
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 250, 2, 65535, "rows in a window of the mass counts" },
-    { "size_limit", TCSI_PARAMETER_REAL, offsetof(options, size_limit), 0.1, 0, 1, "part of a window below which a walk ends" },
+    TCSI_COUNT(tree_count, 10, 1, 1000, "number of trees"),
+    TCSI_COUNT(height, 8, 1, 15, "levels below the root"),
+    TCSI_COUNT(window, 250, 2, 65535, "rows in a window of the mass counts"),
+    TCSI_REAL(size_limit, 0.1, 0, 1, "part of a window below which a walk ends"),
 };
 
 static const tcsi_detector_ops ops = {

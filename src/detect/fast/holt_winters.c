@@ -197,8 +197,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     holt_winters *self = (holt_winters *)base;
     smooth_state *now = &self->now;
     double value = row->values[0];
-    bool usable = tcsi_value_ok(value);
-    *ret_score = (tcs_score){ .state = usable ? TCS_SCORE_WARMUP : TCS_SCORE_MISSING };
+    bool usable = ret_score->state != TCS_SCORE_MISSING;
     if (!now->started) {
         if (self->held_count == 0 && !usable) return; /* nothing to hold before the first value */
         self->held[self->held_count++] = usable ? value : NAN;
@@ -252,7 +251,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
         double trend = self->now.trend, level = self->now.level - trend * (double)(first + count);
         for (size_t t = first + count; t < train->row_count; t++) {
             tcs_score ignored;
-            push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
+            tcsi_detector_push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
         }
         self->learned = self->now;
         /* The stream begins with the first training row: phase, level and trend as of there, season and spread as of the end. */
@@ -265,12 +264,6 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     reset(base);
     tcsi_free(scratch);
     return status;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
 }
 
 static void persist_state(const holt_winters *self, smooth_state *state, tcsi_codec *codec)
@@ -312,24 +305,20 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     return sizeof *self + (2 * self->season_capacity + 2 * self->held_capacity) * sizeof(double);
 }
 
-#define COUNT(name, standard, least, most, help) { #name, TCSI_PARAMETER_COUNT, offsetof(options, name), standard, least, most, help }
-#define REAL(name, standard, least, most, help) { #name, TCSI_PARAMETER_REAL, offsetof(options, name), standard, least, most, help }
-
 static const tcsi_parameter parameters[] = {
-    REAL(alpha, 0.1, 0, 1, "weight of the newest row in the level"),
-    REAL(beta, 0.01, 0, 1, "weight of the newest step in the trend"),
-    REAL(gamma, 0.1, 0, 1, "weight of the newest row in its phase of the season"),
-    REAL(delta, 0.02, 0, 1, "weight of the newest error in the spread"),
-    REAL(spread_min, 0, 0, 1e100, "floor of the spread, in units of the data"),
-    COUNT(period, 0, 0, 100000, "rows in a season; 0: fit finds it, without fit there is none"),
-    COUNT(period_max, 400, 2, 100000, "longest season that fit may find, in rows"),
-    COUNT(warmup_count, 50, 4, 100000, "rows held for the start; three seasons at least"),
-    COUNT(patience_count, 50, 0, 1e9, "clipped rows on end after which they are the new normal"),
+    TCSI_REAL(alpha, 0.1, 0, 1, "weight of the newest row in the level"),
+    TCSI_REAL(beta, 0.01, 0, 1, "weight of the newest step in the trend"),
+    TCSI_REAL(gamma, 0.1, 0, 1, "weight of the newest row in its phase of the season"),
+    TCSI_REAL(delta, 0.02, 0, 1, "weight of the newest error in the spread"),
+    TCSI_REAL(spread_min, 0, 0, 1e100, "floor of the spread, in units of the data"),
+    TCSI_COUNT(period, 0, 0, 100000, "rows in a season; 0: fit finds it, without fit there is none"),
+    TCSI_COUNT(period_max, 400, 2, 100000, "longest season that fit may find, in rows"),
+    TCSI_COUNT(warmup_count, 50, 4, 100000, "rows held for the start; three seasons at least"),
+    TCSI_COUNT(patience_count, 50, 0, 1e9, "clipped rows on end after which they are the new normal"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
-    .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_holt_winters = {

@@ -105,9 +105,7 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     page_hinkley *self = (page_hinkley *)base;
     double value = row->values[0];
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(value)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!self->now.started) {
         if (tcsi_first_rows_add(&self->first, value)) start(self);
         return;
@@ -119,23 +117,12 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     page_hinkley *self = (page_hinkley *)base;
-    (void)err;
     self->learned = (test_state){ 0 };
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        push(base, &(tcsi_row){ .values = &train->values[t] }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     if (!self->now.started && self->first.count >= 2) start(self);
     self->learned = self->now;
     reset(base);
-    return TCS_OK;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
+    return status;
 }
 
 static bool state_ok(const test_state *state)
@@ -162,7 +149,6 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     persist_state(&self->now, codec);
     persist_state(&self->learned, codec);
     tcsi_first_rows_persist(&self->first, codec);
-    if (tcsi_codec_loading(codec) && self->first.count >= self->first.capacity) tcsi_codec_refuse(codec, "too many first rows");
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
@@ -172,20 +158,16 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "delta", TCSI_PARAMETER_REAL, offsetof(options, delta), 0.005, 0, 1e6, "change that does not count, in deviations" },
-    { "threshold", TCSI_PARAMETER_REAL, offsetof(options, threshold), 50, 0, 1e150,
-      "score at which the change is accepted and the test starts anew" },
-    { "alpha", TCSI_PARAMETER_REAL, offsetof(options, alpha), 0.9999, 0, 1, "forgetting factor of the sums" },
-    { "clip", TCSI_PARAMETER_REAL, offsetof(options, clip), 6, 0.5, 1e9,
-      "with standardize: distance from the median at most, in deviations" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 30, 2, 100000,
-      "rows before the first score, and after a change" },
-    { "standardize", TCSI_PARAMETER_BOOL, offsetof(options, standardize), 1, 0, 1, "bring rows to median 0 and deviation 1 first" },
+    TCSI_REAL(delta, 0.005, 0, 1e6, "change that does not count, in deviations"),
+    TCSI_REAL(threshold, 50, 0, 1e150, "score at which the change is accepted and the test starts anew"),
+    TCSI_REAL(alpha, 0.9999, 0, 1, "forgetting factor of the sums"),
+    TCSI_REAL(clip, 6, 0.5, 1e9, "with standardize: distance from the median at most, in deviations"),
+    TCSI_COUNT(warmup_count, 30, 2, 100000, "rows before the first score, and after a change"),
+    TCSI_BOOL(standardize, 1, "bring rows to median 0 and deviation 1 first"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .contribute = contribute, .persist = persist,
-    .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_page_hinkley = {

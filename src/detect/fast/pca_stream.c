@@ -283,19 +283,10 @@ static void deinit(tcsi_detector *base)
     tcsi_free(self->work);
 }
 
-static bool row_has_value(const double *values, size_t channel_count)
-{
-    for (size_t c = 0; c < channel_count; c++)
-        if (tcsi_value_ok(values[c])) return true;
-    return false;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     pca_stream *self = (pca_stream *)base;
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!row_has_value(row->values, base->channel_count)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!self->is_started) {
         if (hold_row(self, row->values)) start(self);
         return;
@@ -309,21 +300,13 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     pca_stream *self = (pca_stream *)base;
-    double *values = TCSI_NEW_ARRAY(double, base->channel_count);
-    if (!values) return tcsi_fail_memory(err, "a row");
     self->is_learned = false;
-    reset(base);
-    for (size_t t = 0; t < train->row_count; t++) {
-        tcs_score ignored;
-        tcsi_frame_row(train, t, values);
-        push(base, &(tcsi_row){ .values = values }, &ignored);
-    }
+    tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
     if (!self->is_started && self->first_count >= 2) start(self);
     self->is_learned = self->is_started;
     if (self->is_learned) copy_learned(self, true);
     reset(base);
-    tcsi_free(values);
-    return TCS_OK;
+    return status;
 }
 
 static void contribute(const tcsi_detector *base, double *ret_parts)
@@ -374,12 +357,11 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "alpha", TCSI_PARAMETER_REAL, offsetof(options, alpha), 0.002, 1e-6, 1, "weight of the newest row in mean and covariance" },
-    { "variance", TCSI_PARAMETER_REAL, offsetof(options, variance), 0.9, 0, 1, "part of the variance that the leading components hold" },
-    { "clip", TCSI_PARAMETER_REAL, offsetof(options, clip), 3, 0.1, 1e6,
-      "rows that score higher are scaled down to it before they are absorbed" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 100, 2, 100000, "rows held for the start" },
-    { "refresh_rows", TCSI_PARAMETER_COUNT, offsetof(options, refresh_rows), 64, 1, 1e9, "rows between two eigenvalue decompositions" },
+    TCSI_REAL(alpha, 0.002, 1e-6, 1, "weight of the newest row in mean and covariance"),
+    TCSI_REAL(variance, 0.9, 0, 1, "part of the variance that the leading components hold"),
+    TCSI_REAL(clip, 3, 0.1, 1e6, "rows that score higher are scaled down to it before they are absorbed"),
+    TCSI_COUNT(warmup_count, 100, 2, 100000, "rows held for the start"),
+    TCSI_COUNT(refresh_rows, 64, 1, 1e9, "rows between two eigenvalue decompositions"),
 };
 
 static const tcsi_detector_ops ops = {

@@ -311,7 +311,6 @@ void tcsi_pot_persist(tcsi_pot *pot, tcsi_codec *codec)
     tcsi_codec_size(codec, &pot->alarm_run, SIZE_MAX / 2);
     tcsi_first_rows_persist(&pot->first, codec);
     for (size_t i = 0; i < 2; i++) persist_tail(pot, &pot->tails[i], codec);
-    if (tcsi_codec_loading(codec) && pot->first.count >= pot->first.capacity) tcsi_codec_refuse(codec, "too many first rows");
 }
 
 size_t tcsi_pot_size(const tcsi_pot_options *options)

@@ -27,6 +27,18 @@ typedef struct tcsi_pot_options {
     bool two_sided;
 } tcsi_pot_options;
 
+/* Their rows of a parameter table; at: where a tcsi_pot_options lies in the detector's options. */
+#define TCSI_POT_PARAMETERS(at) \
+    { "risk", TCSI_PARAMETER_REAL, (at) + offsetof(tcsi_pot_options, risk), 1e-4, 1e-12, 0.1, \
+      "probability below which a row is an alarm" }, \
+    { "level", TCSI_PARAMETER_REAL, (at) + offsetof(tcsi_pot_options, level), 0.95, 0.5, 0.9999, "quantile where the tail begins" }, \
+    { "warmup_count", TCSI_PARAMETER_COUNT, (at) + offsetof(tcsi_pot_options, warmup_count), 200, 2, 100000, "rows held for the start" }, \
+    { "peak_count_max", TCSI_PARAMETER_COUNT, (at) + offsetof(tcsi_pot_options, peak_count_max), 200, 1, 4096, \
+      "excesses kept per side" }, \
+    { "patience_count", TCSI_PARAMETER_COUNT, (at) + offsetof(tcsi_pot_options, patience_count), 100, 1, 1e9, \
+      "alarms on end after which a new normal is learned" }, \
+    { "two_sided", TCSI_PARAMETER_BOOL, (at) + offsetof(tcsi_pot_options, two_sided), 1, 0, 1, "low values are anomalous as well" }
+
 typedef struct tcsi_pot_tail {
     double *excesses;      /* (peak_count_max), a ring */
     size_t count, next, unfitted_count;

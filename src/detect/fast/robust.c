@@ -56,7 +56,7 @@ void tcsi_first_rows_deinit(tcsi_first_rows *rows)
 
 void tcsi_first_rows_persist(tcsi_first_rows *rows, tcsi_codec *codec)
 {
-    tcsi_codec_size(codec, &rows->count, rows->capacity);
+    tcsi_codec_size(codec, &rows->count, rows->capacity - 1); /* the last one would have been the start */
     if (tcsi_codec_status(codec) == TCS_OK) tcsi_codec_f64s(codec, rows->values, rows->count);
     for (size_t i = 0; tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && i < rows->count; i++)
         if (!(fabs(rows->values[i]) <= TCS_VALUE_MAX)) tcsi_codec_refuse(codec, "a held row out of range");

@@ -417,21 +417,12 @@ static void deinit(tcsi_detector *base)
     for (size_t i = 0; i < TCS_COUNT(blocks); i++) tcsi_free(blocks[i]);
 }
 
-static bool row_has_value(const double *values, size_t channel_count)
-{
-    for (size_t c = 0; c < channel_count; c++)
-        if (tcsi_value_ok(values[c])) return true;
-    return false;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     rrcf *self = (rrcf *)base;
     size_t channel_count = base->channel_count;
     double score;
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!row_has_value(row->values, channel_count)) return;
-    ret_score->state = TCS_SCORE_WARMUP;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
     if (!self->is_started) {
         memcpy(&self->first_rows[self->first_count * channel_count], row->values, channel_count * sizeof *row->values);
         if (++self->first_count == self->options.warmup_count) start(self);
@@ -452,7 +443,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     self->learned_count = 0;
     for (size_t t = 0; t < train->row_count; t++) {
         tcsi_frame_row(train, t, &rows[usable * channel_count]);
-        usable += row_has_value(&rows[usable * channel_count], channel_count);
+        usable += tcsi_row_ok(&rows[usable * channel_count], channel_count);
     }
     if (usable >= 2) {
         for (size_t c = 0; c < channel_count; c++) measure_channel(self, c, rows, usable, rows + train->row_count * channel_count);
@@ -605,11 +596,11 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "tree_count", TCSI_PARAMETER_COUNT, offsetof(options, tree_count), 16, 1, 10000, "number of trees" },
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 256, 2, 65536, "points in each tree: the last ones" },
-    { "shingle", TCSI_PARAMETER_COUNT, offsetof(options, shingle), 1, 1, 1024, "rows that make one point" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 64, 2, 65536, "rows held for the start" },
-    { "standardize", TCSI_PARAMETER_BOOL, offsetof(options, standardize), 1, 0, 1, "bring channels to median 0 and deviation 1 first" },
+    TCSI_COUNT(tree_count, 16, 1, 10000, "number of trees"),
+    TCSI_COUNT(window, 256, 2, 65536, "points in each tree: the last ones"),
+    TCSI_COUNT(shingle, 1, 1, 1024, "rows that make one point"),
+    TCSI_COUNT(warmup_count, 64, 2, 65536, "rows held for the start"),
+    TCSI_BOOL(standardize, 1, "bring channels to median 0 and deviation 1 first"),
 };
 
 static const tcsi_detector_ops ops = {

@@ -466,28 +466,15 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return TCS_OK;
 }
 
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     value_gap *self = (value_gap *)base;
     double x = row->values[0];
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(x)) return; /* time stands still */
+    if (ret_score->state == TCS_SCORE_MISSING) return; /* time stands still */
     float score = once_per_rise(self, judge_row(self, x));
-    ret_score->state = TCS_SCORE_WARMUP;
     if (self->seen_count >= self->options.warmup_count) *ret_score = (tcs_score){ .state = TCS_SCORE_READY, .value = (double)score };
     if (self->seen_count % HOUSE_ROWS == HOUSE_ROWS - 1) keep_house(self);
     self->seen_count++;
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
 }
 
 static void persist_small(tcsi_codec *codec, uint8_t *value, uint32_t value_max)
@@ -571,29 +558,26 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     return sizeof(value_gap);
 }
 
-#define COUNT(name, standard, least, most, help) { #name, TCSI_PARAMETER_COUNT, offsetof(options, name), standard, least, most, help }
-#define REAL(name, standard, least, most, help) { #name, TCSI_PARAMETER_REAL, offsetof(options, name), standard, least, most, help }
-
 static const tcsi_parameter parameters[] = {
-    COUNT(deviation_rows, 48, 2, 1000000, "rows in the window of the deviation, taken as two halves"),
-    COUNT(mean_rows, 16, 2, 1000000, "rows in the window of the mean, taken as two halves"),
-    COUNT(warmup_count, 50, 1, 1e9, "rows before the first score"),
-    COUNT(quiet_count, 60, 0, 1e9, "rows before gaps of the value count"),
-    COUNT(hold_count, 400, 0, 1e9, "one alarm per rise: rows a score must top, at most; 0 = score every row"),
-    COUNT(hold_divisor, 40, 1, 1e9, "one alarm per rise: the same early on, as a part of the rows seen"),
-    COUNT(gap_count_max, 16384, 64, 1000000, "gaps remembered; beyond it all counts are halved"),
-    COUNT(epoch_rows, 512, 64, 1e9, "rows in an epoch of forgetting"),
-    COUNT(epoch_age_max, 16, 1, 250, "epochs after which values not seen again are forgotten"),
-    REAL(tail, 0.06, 1e-4, 0.5, "share of the gaps that the tail is fitted on"),
-    REAL(shrink, 1e-6, 0, 0.1, "part by which the edges of an interval shrink at each hit"),
-    REAL(score_max, 10, 1, 1000, "highest score of one feature"),
-    REAL(rise, 1.1, 1, 100, "one alarm per rise: factor by which a score must top those rows"),
-    REAL(weight_deviation, 0.3, 0, 100, "weight of the log deviation's score"),
-    REAL(weight_mean, 0.35, 0, 100, "weight of the mean's score"),
+    TCSI_COUNT(deviation_rows, 48, 2, 1000000, "rows in the window of the deviation, taken as two halves"),
+    TCSI_COUNT(mean_rows, 16, 2, 1000000, "rows in the window of the mean, taken as two halves"),
+    TCSI_COUNT(warmup_count, 50, 1, 1e9, "rows before the first score"),
+    TCSI_COUNT(quiet_count, 60, 0, 1e9, "rows before gaps of the value count"),
+    TCSI_COUNT(hold_count, 400, 0, 1e9, "one alarm per rise: rows a score must top, at most; 0 = score every row"),
+    TCSI_COUNT(hold_divisor, 40, 1, 1e9, "one alarm per rise: the same early on, as a part of the rows seen"),
+    TCSI_COUNT(gap_count_max, 16384, 64, 1000000, "gaps remembered; beyond it all counts are halved"),
+    TCSI_COUNT(epoch_rows, 512, 64, 1e9, "rows in an epoch of forgetting"),
+    TCSI_COUNT(epoch_age_max, 16, 1, 250, "epochs after which values not seen again are forgotten"),
+    TCSI_REAL(tail, 0.06, 1e-4, 0.5, "share of the gaps that the tail is fitted on"),
+    TCSI_REAL(shrink, 1e-6, 0, 0.1, "part by which the edges of an interval shrink at each hit"),
+    TCSI_REAL(score_max, 10, 1, 1000, "highest score of one feature"),
+    TCSI_REAL(rise, 1.1, 1, 100, "one alarm per rise: factor by which a score must top those rows"),
+    TCSI_REAL(weight_deviation, 0.3, 0, 100, "weight of the log deviation's score"),
+    TCSI_REAL(weight_mean, 0.35, 0, 100, "weight of the mean's score"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .reset = reset, .push = push, .contribute = contribute, .persist = persist, .size_max = size_max,
+    .init = init, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_value_gap = {

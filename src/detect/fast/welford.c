@@ -30,24 +30,11 @@ static void reset(tcsi_detector *base)
     self->mean = self->square_sum = 0;
 }
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)err;
-    reset(base);
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     welford *self = (welford *)base;
     double value = row->values[0];
-    *ret_score = (tcs_score){ .state = TCS_SCORE_MISSING };
-    if (!tcsi_value_ok(value)) return; /* a gap: state untouched */
+    if (ret_score->state == TCS_SCORE_MISSING) return; /* a gap: state untouched */
     if (self->seen_count == 0) self->mean = value;
 
     double difference = value - self->mean;
@@ -62,12 +49,6 @@ static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
     self->mean += difference / (double)self->seen_count;
     self->square_sum += difference * (value - self->mean);
     TCS_ASSERT(self->square_sum >= 0);
-}
-
-static void contribute(const tcsi_detector *base, double *ret_parts)
-{
-    (void)base;
-    ret_parts[0] = 1; /* there is only one channel */
 }
 
 static void persist(tcsi_detector *base, tcsi_codec *codec)
@@ -89,13 +70,12 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 30, 2, 1e9, "rows absorbed before the first score" },
-    { "spread_min", TCSI_PARAMETER_REAL, offsetof(options, spread_min), 0, 0, 1e100,
-      "floor of the standard deviation, in units of the data" },
+    TCSI_COUNT(warmup_count, 30, 2, 1e9, "rows absorbed before the first score"),
+    TCSI_REAL(spread_min, 0, 0, 1e100, "floor of the standard deviation, in units of the data"),
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .reset = reset, .push = push, .contribute = contribute, .persist = persist, .size_max = size_max,
+    .reset = reset, .push = push, .persist = persist, .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_welford = {

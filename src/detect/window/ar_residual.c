@@ -29,18 +29,6 @@ typedef struct ar_residual {
 
 enum { LAG_COUNT_MAX = 68, FIT_ROW_COUNT_MAX = 8000, PERIOD_MAX = 1000000 };
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 static tcs_status fit_to(const tcsi_offline *offline, fitted *ret_fitted, tcs_error *err)
 {
     tcsi_ar_options ar = { .period = offline->window, .train_row_count = offline->row_count };
@@ -113,13 +101,11 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "period", TCSI_PARAMETER_COUNT, offsetof(options, period), 0, 0, 1e6,
-      "rows of a season, which chooses the lags; 0: found in the data" },
-    { "smoothing", TCSI_PARAMETER_COUNT, offsetof(options, smoothing), 0, 0, 1e6, "rows of the mean square; 0: the period" },
+    TCSI_COUNT(period, 0, 0, 1e6, "rows of a season, which chooses the lags; 0: found in the data"),
+    TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean square; 0: the period"),
 };
 
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .fit = fit, .score = score, .persist = persist,
-                                       .size_max = size_max };
+static const tcsi_detector_ops ops = { .fit = fit, .score = score, .persist = persist, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_ar_residual = {
     .name = "ar_residual",

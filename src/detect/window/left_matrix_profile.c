@@ -7,88 +7,42 @@
  * Finds: the first time of every novelty, also when it comes back later.  Misses: what came back.  Early rows, with
  * little past, score high; rows before the first neighbour are WARMUP.  Cost: half a matrix profile.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "base/alloc.h"
-#include "detect/window/offline.h"
 #include "detect/window/profile.h"
 
 #include <math.h>
 
-enum { WINDOW_DEFAULT_MAX = 400 };
-
-typedef struct options {
-    size_t window;
-    bool normalize;
-} options;
-
 typedef struct left_matrix_profile {
     tcsi_detector base;
-    options options;
+    tcsi_profile_options options;
 } left_matrix_profile;
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 /* Each distance at its window's last row. */
-static void place(const tcsi_offline *offline, const double *distances, tcs_score *ret_scores)
+static void place(const tcsi_profile *profile, tcs_score *ret_scores)
 {
-    const size_t w = offline->window;
-    tcsi_offline_scores(offline, NULL, ret_scores);
-    for (size_t i = 0; i + w <= offline->row_count; i++) {
-        tcs_score *score = &ret_scores[i + w - 1];
-        if (score->state == TCS_SCORE_MISSING || isinf(distances[i])) continue;
-        *score = (tcs_score){ .state = TCS_SCORE_READY, .value = distances[i] };
+    for (size_t i = 0; i < profile->window_count; i++) {
+        tcs_score *score = &ret_scores[i + profile->offline.window - 1];
+        if (score->state == TCS_SCORE_MISSING || isinf(profile->distances[i])) continue;
+        *score = (tcs_score){ .state = TCS_SCORE_READY, .value = profile->distances[i] };
     }
 }
 
 static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
-    left_matrix_profile *self = (left_matrix_profile *)base;
-    tcsi_offline offline = { 0 };
-    double *distances = NULL;
-    tcs_status status = tcsi_offline_begin(frame, self->options.window, NULL, &offline, err);
-    bool long_enough = status == TCS_OK && offline.row_count / 2 >= offline.window; /* else no window has a neighbour to speak of */
-    if (long_enough) {
-        tcsi_profile_options profile = { .window = offline.window, .normalize = self->options.normalize, .pool = base->pool, .left = true };
-        distances = TCSI_NEW_ARRAY(double, offline.row_count);
-        status = distances ? tcsi_profile(offline.z, offline.row_count, &profile, distances, err) : tcsi_fail_memory(err,
-                                                                                                                     "a matrix profile");
-    }
-    if (status == TCS_OK && long_enough) place(&offline, distances, ret_scores);
-    else if (status == TCS_OK) tcsi_offline_scores(&offline, NULL, ret_scores);
-    tcsi_free(distances);
-    tcsi_offline_end(&offline);
-    return status;
-}
-
-static void persist(tcsi_detector *base, tcsi_codec *codec)
-{
-    (void)base;
-    tcsi_codec_tag(codec, "LMPR"); /* nothing is learned: the options say it all */
+    tcsi_profile profile = { 0 };
+    tcs_status status = tcsi_profile_begin(frame, &((left_matrix_profile *)base)->options, true, base->pool, &profile, err);
+    if (status != TCS_OK) return status;
+    tcsi_offline_scores(&profile.offline, NULL, ret_scores);
+    place(&profile, ret_scores);
+    tcsi_profile_end(&profile);
+    return TCS_OK;
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
-    const left_matrix_profile *self = (const left_matrix_profile *)base;
-    size_t window = self->options.window ? self->options.window : WINDOW_DEFAULT_MAX;
-    return sizeof *self + tcsi_offline_size_max(row_count) + tcsi_profile_size_max(row_count, window,
-                                                                                   base->pool) + 2 * row_count * sizeof(double);
+    return sizeof(left_matrix_profile) + tcsi_profile_size_max(row_count, &((const left_matrix_profile *)base)->options, base->pool);
 }
 
-static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 0, 0, 1e6, "rows of a window, 3 or more; 0: the period of the series" },
-    { "normalize", TCSI_PARAMETER_BOOL, offsetof(options, normalize), 1, 0, 1, "z-normalize every window, so that only its shape counts" },
-};
-
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .score = score, .persist = persist, .size_max = size_max };
+static const tcsi_detector_ops ops = { .score = score, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_left_matrix_profile = {
     .name = "left_matrix_profile",
@@ -101,7 +55,7 @@ const tcsi_detector_info tcsi_detector_left_matrix_profile = {
     .traits = TCSI_TRAIT_OFFLINE,
     .instance_size = sizeof(left_matrix_profile),
     .options_offset = offsetof(left_matrix_profile, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
+    .parameters = tcsi_profile_parameters,
+    .parameter_count = TCS_COUNT(tcsi_profile_parameters),
     .ops = &ops,
 };

@@ -8,87 +8,48 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "detect/window/coarse.h"
-#include "detect/window/offline.h"
 #include "detect/window/profile.h"
 
 #include <math.h>
 
-enum { WINDOW_DEFAULT_MAX = 400 };
-
-typedef struct options {
-    size_t window;
-    bool normalize;
-} options;
-
 typedef struct matrix_profile {
     tcsi_detector base;
-    options options;
+    tcsi_profile_options options;
 } matrix_profile;
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 /* Distances to rows; windows without a neighbour count as 0. */
-static void place(size_t row_count, size_t window, double *distances, double *ret_rows)
+static void place(const tcsi_profile *profile, double *ret_rows)
 {
-    tcsi_coarse full = { .row_count = row_count, .factor = 1, .value_count = row_count, .window = window,
-                         .window_count = row_count - window + 1 };
+    size_t row_count = profile->offline.row_count;
+    tcsi_coarse full = { .row_count = row_count, .factor = 1, .value_count = row_count, .window = profile->offline.window,
+                         .window_count = profile->window_count };
     for (size_t i = 0; i < full.window_count; i++)
-        if (isinf(distances[i])) distances[i] = 0;
-    tcsi_coarse_expand(&full, distances, ret_rows);
+        if (isinf(profile->distances[i])) profile->distances[i] = 0;
+    tcsi_coarse_expand(&full, profile->distances, ret_rows);
 }
 
 static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
-    matrix_profile *self = (matrix_profile *)base;
-    tcsi_offline offline = { 0 };
-    double *distances = NULL, *rows = NULL;
-    tcs_status status = tcsi_offline_begin(frame, self->options.window, NULL, &offline, err);
-    bool long_enough = status == TCS_OK && offline.row_count / 2 >= offline.window; /* else no window has a neighbour to speak of */
-    if (long_enough) {
-        tcsi_profile_options profile = { .window = offline.window, .normalize = self->options.normalize, .pool = base->pool };
-        distances = TCSI_NEW_ARRAY(double, offline.row_count);
-        rows = TCSI_NEW_ARRAY(double, offline.row_count);
-        status = distances && rows ? tcsi_profile(offline.z, offline.row_count, &profile, distances, err)
-                                   : tcsi_fail_memory(err, "a matrix profile");
+    tcsi_profile profile = { 0 };
+    double *rows = NULL;
+    tcs_status status = tcsi_profile_begin(frame, &((matrix_profile *)base)->options, false, base->pool, &profile, err);
+    if (status == TCS_OK && profile.window_count > 0) {
+        rows = TCSI_NEW_ARRAY(double, profile.offline.row_count);
+        if (rows) place(&profile, rows);
+        else status = tcsi_fail_memory(err, "scores");
     }
-    if (status == TCS_OK && long_enough) place(offline.row_count, offline.window, distances, rows);
-    if (status == TCS_OK) tcsi_offline_scores(&offline, rows, ret_scores);
-    tcsi_free(distances);
+    if (status == TCS_OK) tcsi_offline_scores(&profile.offline, rows, ret_scores);
     tcsi_free(rows);
-    tcsi_offline_end(&offline);
+    tcsi_profile_end(&profile);
     return status;
-}
-
-static void persist(tcsi_detector *base, tcsi_codec *codec)
-{
-    (void)base;
-    tcsi_codec_tag(codec, "MPRO"); /* nothing is learned: the options say it all */
 }
 
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
-    const matrix_profile *self = (const matrix_profile *)base;
-    size_t window = self->options.window ? self->options.window : WINDOW_DEFAULT_MAX;
-    return sizeof *self + tcsi_offline_size_max(row_count) + tcsi_profile_size_max(row_count, window,
-                                                                                   base->pool) + 2 * row_count * sizeof(double);
+    return sizeof(matrix_profile) + tcsi_profile_size_max(row_count, &((const matrix_profile *)base)->options, base->pool);
 }
 
-static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 0, 0, 1e6, "rows of a window, 3 or more; 0: the period of the series" },
-    { "normalize", TCSI_PARAMETER_BOOL, offsetof(options, normalize), 1, 0, 1, "z-normalize every window, so that only its shape counts" },
-};
-
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .score = score, .persist = persist, .size_max = size_max };
+static const tcsi_detector_ops ops = { .score = score, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_matrix_profile = {
     .name = "matrix_profile",
@@ -100,7 +61,7 @@ const tcsi_detector_info tcsi_detector_matrix_profile = {
     .traits = TCSI_TRAIT_OFFLINE,
     .instance_size = sizeof(matrix_profile),
     .options_offset = offsetof(matrix_profile, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
+    .parameters = tcsi_profile_parameters,
+    .parameter_count = TCS_COUNT(tcsi_profile_parameters),
     .ops = &ops,
 };

@@ -9,93 +9,61 @@
  * Finds: unusual shapes and levels.  Misses: what happens at least k times.  Cost: rows / factor * bank_size * w' differences,
  * 40 ms for 10,000 rows of period 48.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
-#include "detect/window/coarse.h"
-#include "detect/window/offline.h"
+#include "detect/window/patches.h"
 
 #include <math.h>
 
-typedef struct knn_options {
+typedef struct options {
     size_t window, target_window, bank_size, neighbour_count;
-} knn_options;
+} options;
 
 /* patches: (W, B): value k of patch b at k * count + b, so that one value meets all patches in a row. */
 typedef struct patch_bank {
-    size_t window_row_count, factor, window, count, stride; /* stride: coarse windows between patches */
-    tcsi_scale scale;
+    tcsi_patch_measure measure;
+    size_t count, stride; /* stride: windows between patches */
     double *patches;
 } patch_bank;
 
 typedef struct patch_knn {
     tcsi_detector base;
-    knn_options options;
+    options options;
     patch_bank fitted; /* patches NULL: not fitted */
 } patch_knn;
 
-enum { NEIGHBOUR_COUNT_MAX = 64, WINDOW_MAX = 512, BANK_SIZE_MAX = 20000, BLOCK_WINDOW_COUNT = 256 };
-
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
+enum { NEIGHBOUR_COUNT_MAX = 64, BANK_SIZE_MAX = 20000, BLOCK_WINDOW_COUNT = 256 };
 
 static void deinit(tcsi_detector *base)
 {
     tcsi_free(((patch_knn *)base)->fitted.patches);
 }
 
-static tcsi_coarse scale_for(const knn_options *options, size_t row_count, size_t window)
+static tcs_status make_bank(const tcsi_patches *patches, const options *opt, patch_bank *ret_bank, tcs_error *err)
 {
-    return tcsi_coarse_make(row_count, window > 4 ? window : 4, options->target_window);
-}
-
-static tcs_status make_bank(const tcsi_offline *offline, const tcsi_coarse *scale, const double *coarse, const knn_options *options,
-                            patch_bank *ret_bank, tcs_error *err)
-{
-    patch_bank made = { .window_row_count = offline->window, .factor = scale->factor, .window = scale->window, .scale = offline->scale };
+    patch_bank made = { .measure = tcsi_patches_measure(patches) };
+    const size_t window_count = patches->coarse.window_count;
     size_t total;
-    made.stride = (scale->window_count + options->bank_size - 1) / options->bank_size;
-    made.count = (scale->window_count + made.stride - 1) / made.stride;
-    if (tcsi_multiply(made.count, made.window, &total)) made.patches = TCSI_NEW_ARRAY(double, total);
+    made.stride = (window_count + opt->bank_size - 1) / opt->bank_size;
+    made.count = (window_count + made.stride - 1) / made.stride;
+    if (tcsi_multiply(made.count, made.measure.window, &total)) made.patches = TCSI_NEW_ARRAY(double, total);
     if (!made.patches) return tcsi_fail_memory(err, "a memory bank");
-    for (size_t k = 0; k < made.window; k++)
-        for (size_t b = 0; b < made.count; b++) made.patches[k * made.count + b] = coarse[b * made.stride + k];
+    for (size_t k = 0; k < made.measure.window; k++)
+        for (size_t b = 0; b < made.count; b++) made.patches[k * made.count + b] = patches->values[b * made.stride + k];
     *ret_bank = made;
-    return TCS_OK;
-}
-
-/* The coarse series as a new array. */
-static tcs_status make_coarse(const tcsi_offline *offline, const tcsi_coarse *scale, double **ret_coarse, tcs_error *err)
-{
-    double *coarse = TCSI_NEW_ARRAY(double, scale->value_count);
-    if (!coarse) return tcsi_fail_memory(err, "a coarse series");
-    tcsi_coarse_shrink(scale, offline->z, coarse);
-    *ret_coarse = coarse;
     return TCS_OK;
 }
 
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
 {
     patch_knn *self = (patch_knn *)base;
-    tcsi_offline offline = { 0 };
-    patch_bank made = { 0 };
-    double *coarse = NULL;
-    tcs_status status = tcsi_offline_begin(train, self->options.window, NULL, &offline, err);
-    if (status == TCS_OK) {
-        tcsi_coarse scale = scale_for(&self->options, offline.row_count, offline.window);
-        if (scale.window_count == 0)
-            status = tcsi_fail(err, TCS_E_INVALID, "patch_knn: %zu training rows are fewer than 8 windows of %zu", offline.row_count,
-                               offline.window);
-        if (status == TCS_OK) status = make_coarse(&offline, &scale, &coarse, err);
-        if (status == TCS_OK) status = make_bank(&offline, &scale, coarse, &self->options, &made, err);
-    }
+    tcsi_patches patches = { 0 };
+    patch_bank made;
+    tcs_status status = tcsi_patches_begin_fit(train, self->options.window, self->options.target_window, base->info->name, &patches, err);
+    if (status == TCS_OK) status = make_bank(&patches, &self->options, &made, err);
     if (status == TCS_OK) {
         tcsi_free(self->fitted.patches);
         self->fitted = made;
     }
-    tcsi_free(coarse);
-    tcsi_offline_end(&offline);
+    tcsi_patches_end(&patches);
     return status;
 }
 
@@ -104,7 +72,7 @@ static void squared_distances(const patch_bank *bank, const double *x, double *s
 {
     const size_t count = bank->count;
     for (size_t b = 0; b < count; b++) squares[b] = 0;
-    for (size_t k = 0; k < bank->window; k++) {
+    for (size_t k = 0; k < bank->measure.window; k++) {
         const double value = x[k], *patches = bank->patches + k * count;
         for (size_t b = 0; b < count; b++) squares[b] += (value - patches[b]) * (value - patches[b]);
     }
@@ -126,65 +94,51 @@ static double mean_of_smallest(const double *squares, size_t count, size_t close
     return fmin(sum, 1e150);
 }
 
-typedef struct score_job {
+typedef struct knn_model {
     const patch_bank *bank;
-    const double *coarse;
-    double *distances, *scratch; /* scratch: (workers, bank count) */
-    size_t window_count, neighbour_count;
-    bool own; /* the bank is made of the scored series */
-} score_job;
+    bool own;        /* the bank is made of the scored series */
+    size_t neighbour_count;
+    double *scratch; /* (workers, bank count) */
+} knn_model;
 
-static void score_block(void *context, size_t task_index, size_t worker_index)
+static void score_windows(const void *model, const double *values, size_t begin, size_t end, size_t worker_index, double *ret_scores)
 {
-    const score_job *job = context;
-    const patch_bank *bank = job->bank;
-    double *squares = job->scratch + worker_index * bank->count;
-    size_t end = (task_index + 1) * BLOCK_WINDOW_COUNT < job->window_count ? (task_index + 1) * BLOCK_WINDOW_COUNT : job->window_count;
-    for (size_t i = task_index * BLOCK_WINDOW_COUNT; i < end; i++) {
+    const knn_model *knn = model;
+    const patch_bank *bank = knn->bank;
+    const size_t w = bank->measure.window;
+    double *squares = knn->scratch + worker_index * bank->count;
+    for (size_t i = begin; i < end; i++) {
         /* Patch b starts at b * stride: those less than a window away overlap. */
-        size_t closed_begin = i + 1 > bank->window ? (i - bank->window) / bank->stride + 1 : 0;
-        size_t closed_end = (i + bank->window - 1) / bank->stride + 1;
-        squared_distances(bank, job->coarse + i, squares);
-        job->distances[i] = mean_of_smallest(squares, bank->count, closed_begin, job->own ? closed_end : 0, job->neighbour_count);
+        size_t closed_begin = i + 1 > w ? (i - w) / bank->stride + 1 : 0, closed_end = (i + w - 1) / bank->stride + 1;
+        squared_distances(bank, values + i, squares);
+        ret_scores[i] = mean_of_smallest(squares, bank->count, closed_begin, knn->own ? closed_end : 0, knn->neighbour_count);
     }
+}
+
+static tcs_status score_by(const tcsi_detector *base, const patch_bank *bank, bool own, const tcsi_patches *patches, tcs_score *ret_scores,
+                           tcs_error *err)
+{
+    knn_model model = { bank, own, ((const patch_knn *)base)->options.neighbour_count, NULL };
+    size_t cells;
+    if (tcsi_multiply(bank->count, tcsi_pool_thread_count(base->pool), &cells)) model.scratch = TCSI_NEW_ARRAY(double, cells);
+    tcs_status status = model.scratch ? tcsi_patches_score(patches, BLOCK_WINDOW_COUNT, score_windows, &model, base->pool, ret_scores, err)
+                                      : tcsi_fail_memory(err, "distances to a memory bank");
+    tcsi_free(model.scratch);
+    return status;
 }
 
 static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
     patch_knn *self = (patch_knn *)base;
-    const bool has_fit = self->fitted.patches != NULL;
-    tcsi_offline offline = { 0 };
-    tcsi_coarse scale = { 0 };
+    const patch_bank *fitted = self->fitted.patches ? &self->fitted : NULL;
+    tcsi_patches patches = { 0 };
     patch_bank own = { 0 };
-    double *coarse = NULL, *distances = NULL, *rows = NULL, *scratch = NULL;
-    tcs_status status = tcsi_offline_begin(frame, has_fit ? self->fitted.window_row_count : self->options.window,
-                                           has_fit ? &self->fitted.scale : NULL, &offline, err);
-    if (status == TCS_OK) scale = has_fit ? tcsi_coarse_with_factor(offline.row_count, offline.window, self->fitted.factor)
-                                          : scale_for(&self->options, offline.row_count, offline.window);
-    const bool long_enough = scale.window_count > 0;
-    const patch_bank *used = has_fit ? &self->fitted : &own;
-    if (status == TCS_OK && long_enough) {
-        status = make_coarse(&offline, &scale, &coarse, err);
-        if (status == TCS_OK && !has_fit) status = make_bank(&offline, &scale, coarse, &self->options, &own, err);
-    }
-    if (status == TCS_OK && long_enough) {
-        distances = TCSI_NEW_ARRAY(double, scale.window_count);
-        rows = TCSI_NEW_ARRAY(double, offline.row_count);
-        scratch = tcsi_alloc_array(used->count * tcsi_pool_thread_count(base->pool), sizeof *scratch);
-        if (!distances || !rows || !scratch) status = tcsi_fail_memory(err, "scores");
-    }
-    if (status == TCS_OK && long_enough) {
-        score_job job = { used, coarse, distances, scratch, scale.window_count, self->options.neighbour_count, !has_fit };
-        tcsi_pool_run(base->pool, (scale.window_count + BLOCK_WINDOW_COUNT - 1) / BLOCK_WINDOW_COUNT, score_block, &job);
-        tcsi_coarse_expand(&scale, distances, rows);
-    }
-    if (status == TCS_OK) tcsi_offline_scores(&offline, rows, ret_scores);
-    tcsi_free(coarse);
-    tcsi_free(distances);
-    tcsi_free(rows);
-    tcsi_free(scratch);
+    tcs_status status = tcsi_patches_begin(frame, self->options.window, self->options.target_window, fitted ? &fitted->measure : NULL,
+                                           &patches, err);
+    if (status == TCS_OK && !fitted && patches.coarse.window_count > 0) status = make_bank(&patches, &self->options, &own, err);
+    if (status == TCS_OK) status = score_by(base, fitted ? fitted : &own, !fitted, &patches, ret_scores, err);
     tcsi_free(own.patches);
-    tcsi_offline_end(&offline);
+    tcsi_patches_end(&patches);
     return status;
 }
 
@@ -196,26 +150,21 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_tag(codec, "PKNN");
     tcsi_codec_bool(codec, &has_fit);
     if (tcsi_codec_status(codec) != TCS_OK || !has_fit) return;
-    tcsi_codec_size(codec, &fitted->window_row_count, 1000000);
-    tcsi_codec_size(codec, &fitted->factor, 1000000);
-    tcsi_codec_size(codec, &fitted->window, WINDOW_MAX);
+    tcsi_patch_measure_persist(&fitted->measure, codec);
     tcsi_codec_size(codec, &fitted->count, BANK_SIZE_MAX);
     tcsi_codec_size(codec, &fitted->stride, SIZE_MAX / 4);
-    tcsi_offline_persist_scale(&fitted->scale, codec);
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    size_t total = fitted->window * fitted->count;
+    size_t total = fitted->measure.window * fitted->count;
     if (tcsi_codec_loading(codec)) {
-        bool fits = fitted->factor > 0 && fitted->window_row_count > 0 && fitted->count > 0 && fitted->stride > 0 &&
-                    tcsi_coarse_with_factor(0, fitted->window_row_count, fitted->factor).window == fitted->window;
-        if (!fits || codec->in_size / sizeof(double) < total) {
-            tcsi_codec_refuse(codec, "a memory bank that does not fit its scale");
+        if (total == 0 || fitted->stride == 0 || codec->in_size / sizeof(double) < total) {
+            tcsi_codec_refuse(codec, "a memory bank that is none");
             return;
         }
         fitted->patches = TCSI_NEW_ARRAY(double, total);
-        if (!fitted->patches) {
-            codec->status = tcsi_fail_memory(codec->err, "a memory bank");
-            return;
-        }
+    }
+    if (!fitted->patches) {
+        codec->status = tcsi_fail_memory(codec->err, "a memory bank");
+        return;
     }
     tcsi_codec_f64s(codec, fitted->patches, total);
     bool fine = true;
@@ -227,22 +176,20 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
     const patch_knn *self = (const patch_knn *)base;
     size_t w = self->options.target_window * 3 / 2 + 4, own = row_count < self->options.bank_size ? row_count : self->options.bank_size;
-    size_t fitted = self->fitted.count * self->fitted.window, widest = own > self->fitted.count ? own : self->fitted.count;
-    return sizeof *self + tcsi_offline_size_max(row_count) +
-           (fitted + own * w + 3 * row_count + widest * tcsi_pool_thread_count(base->pool)) * sizeof(double) + 4096;
+    size_t fitted = self->fitted.count * self->fitted.measure.window, widest = own > self->fitted.count ? own : self->fitted.count;
+    return sizeof *self + tcsi_patches_size_max(row_count) +
+           (fitted + own * w + widest * tcsi_pool_thread_count(base->pool)) * sizeof(double) + 4096;
 }
 
 static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, offsetof(knn_options, window), 0, 0, 1e6, "rows of a patch; 0: the period of the series" },
-    { "target_window", TCSI_PARAMETER_COUNT, offsetof(knn_options, target_window), 32, 4, 300,
-      "values of a patch after averaging; longer patches are averaged down to about this many" },
-    { "bank_size", TCSI_PARAMETER_COUNT, offsetof(knn_options, bank_size), 1000, 1, 20000, "most patches in the memory bank" },
-    { "n_neighbors", TCSI_PARAMETER_COUNT, offsetof(knn_options, neighbour_count), 3, 1, 64,
+    TCSI_COUNT(window, 0, 0, 1e6, "rows of a patch; 0: the period of the series"),
+    TCSI_COUNT(target_window, 32, 4, 300, "values of a patch after averaging; longer patches are averaged down to about this many"),
+    TCSI_COUNT(bank_size, 1000, 1, 20000, "most patches in the memory bank"),
+    { "n_neighbors", TCSI_PARAMETER_COUNT, offsetof(options, neighbour_count), 3, 1, 64,
       "nearest patches whose distances are averaged" },
 };
 
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .fit = fit, .score = score, .persist = persist,
-                                       .size_max = size_max };
+static const tcsi_detector_ops ops = { .deinit = deinit, .fit = fit, .score = score, .persist = persist, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_patch_knn = {
     .name = "patch_knn",

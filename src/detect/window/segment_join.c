@@ -19,18 +19,6 @@ typedef struct segment_join {
     options options;
 } segment_join;
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 static tcsi_join_options join_options(const segment_join *self, size_t window)
 {
     return (tcsi_join_options){ .window = window, .target_window = self->options.target_window, .rank = self->options.rank,
@@ -61,12 +49,6 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     return status;
 }
 
-static void persist(tcsi_detector *base, tcsi_codec *codec)
-{
-    (void)base;
-    tcsi_codec_tag(codec, "SEGJ"); /* nothing is learned: the options say it all */
-}
-
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
     const segment_join *self = (const segment_join *)base;
@@ -75,17 +57,16 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 0, 0, 1e6, "rows of a window; 0: the period of the series" },
-    { "target_window", TCSI_PARAMETER_COUNT, offsetof(options, target_window), 32, 4, 4096,
-      "values of a window after averaging; longer windows are averaged down to about this many" },
+    TCSI_COUNT(window, 0, 0, 1e6, "rows of a window; 0: the period of the series"),
+    TCSI_COUNT(target_window, 32, 4, 4096, "values of a window after averaging; longer windows are averaged down to about this many"),
     { "segments", TCSI_PARAMETER_COUNT, offsetof(options, segment_count), 160, 1, 100000,
       "reference segments, spread evenly over the series" },
-    { "rank", TCSI_PARAMETER_COUNT, offsetof(options, rank), 1, 1, 4,
-      "take the distance to the rank-th nearest segment, so that what happened rank - 1 times more still stands out" },
-    { "raw", TCSI_PARAMETER_BOOL, offsetof(options, raw), 0, 0, 1, "compare levels too, not only shapes" },
+    TCSI_COUNT(rank, 1, 1, 4,
+               "take the distance to the rank-th nearest segment, so that what happened rank - 1 times more still stands out"),
+    TCSI_BOOL(raw, 0, "compare levels too, not only shapes"),
 };
 
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .score = score, .persist = persist, .size_max = size_max };
+static const tcsi_detector_ops ops = { .score = score, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_segment_join = {
     .name = "segment_join",

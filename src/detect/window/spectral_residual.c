@@ -25,18 +25,6 @@ typedef struct spectral_residual {
 enum { ROW_COUNT_MIN = 12 };
 static const double AMPLITUDE_MIN = 1e-8; /* beside a standardized series: rounding of an empty frequency */
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
-{
-    (void)base;
-    (void)err;
-    return TCS_OK;
-}
-
-static void deinit(tcsi_detector *base)
-{
-    (void)base;
-}
-
 /* Mean of the width values around each, on a circle; width is odd and at most count. */
 static void circular_mean(const double *values, size_t count, size_t width, double *ret_means)
 {
@@ -101,12 +89,6 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     return status;
 }
 
-static void persist(tcsi_detector *base, tcsi_codec *codec)
-{
-    (void)base;
-    tcsi_codec_tag(codec, "SPRE"); /* nothing is learned: the options say it all */
-}
-
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
     (void)base;
@@ -116,13 +98,12 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "spectrum_width", TCSI_PARAMETER_COUNT, offsetof(options, spectrum_width), 3, 1, 999,
-      "frequencies in the average that is taken off the log spectrum (q in the paper; even numbers are raised by one)" },
-    { "score_width", TCSI_PARAMETER_COUNT, offsetof(options, score_width), 21, 1, 1e6,
-      "rows up to the scored one in the average saliency (z in the paper)" },
+    TCSI_COUNT(spectrum_width, 3, 1, 999,
+               "frequencies in the average that is taken off the log spectrum (q in the paper; even numbers are raised by one)"),
+    TCSI_COUNT(score_width, 21, 1, 1e6, "rows up to the scored one in the average saliency (z in the paper)"),
 };
 
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .score = score, .persist = persist, .size_max = size_max };
+static const tcsi_detector_ops ops = { .score = score, .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_spectral_residual = {
     .name = "spectral_residual",

@@ -123,13 +123,11 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 }
 
 static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, offsetof(options, window), 32, 1, 1e6, "rows of a window; the season, when there is one" },
-    { "target_window", TCSI_PARAMETER_COUNT, offsetof(options, target_window), 32, 4, 4096,
-      "values of a window after averaging; longer windows are averaged down to about this many" },
+    TCSI_COUNT(window, 32, 1, 1e6, "rows of a window; the season, when there is one"),
+    TCSI_COUNT(target_window, 32, 4, 4096, "values of a window after averaging; longer windows are averaged down to about this many"),
     { "segments", TCSI_PARAMETER_COUNT, offsetof(options, segment_count), 160, 1, 100000, "segments of the past that are kept" },
-    { "warmup_count", TCSI_PARAMETER_COUNT, offsetof(options, warmup_count), 50, 2, 1e9,
-      "rows that set the scale when nothing was fitted; they are not scored" },
-    { "raw", TCSI_PARAMETER_BOOL, offsetof(options, raw), 0, 0, 1, "compare levels too, not only shapes" },
+    TCSI_COUNT(warmup_count, 50, 2, 1e9, "rows that set the scale when nothing was fitted; they are not scored"),
+    TCSI_BOOL(raw, 0, "compare levels too, not only shapes"),
 };
 
 static const tcsi_detector_ops ops = {
