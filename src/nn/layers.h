@@ -1,0 +1,49 @@
+/* nn/layers.h -- the functions that build a net: one per operation.
+ *
+ * Each appends a node and returns its id, or TCSI_NODE_NONE once something was wrong (tcsi_net_finish says what).  Shapes are
+ * (B,T,C): rows, steps, channels.  Weights are named by the current scope ("scope.weight"); layouts are given in row-major order.
+ * Options are copied; a zeroed options struct means the defaults that are stated. */
+#ifndef TCS_NN_LAYERS_H
+#define TCS_NN_LAYERS_H
+
+#include "kernels/activation.h"
+#include "nn/net.h"
+
+/* What the caller brings with each run, (B,T,C). */
+tcsi_node_id tcsi_nn_input(tcsi_net *net, size_t length, size_t channels);
+
+/* y (B,T,U) = activation(x (B,T,C) weight (C,U) + bias (U) + residual (B,T,U)).  Initial values: PyTorch's. */
+typedef struct tcsi_dense_options {
+    size_t units;                /* U */
+    tcsi_activation activation;
+    bool without_bias;
+} tcsi_dense_options;
+tcsi_node_id tcsi_nn_dense(tcsi_net *net, tcsi_node_id x, const tcsi_dense_options *options);
+tcsi_node_id tcsi_nn_dense_residual(tcsi_net *net, tcsi_node_id x, tcsi_node_id residual, const tcsi_dense_options *options);
+
+/* y (B,U,O) = activation(convolution of x (B,T,C) with weight (K,C,O) + bias (O) + residual (B,U,O)); depthwise: weight (K,C).
+ * Causal: step t sees t and before; same: centred (the longer half before); valid: only whole windows.  U = ceil(T / stride) with padding,
+ * floor((T - (K-1) dilation - 1) / stride) + 1 without. */
+typedef enum tcsi_padding { TCSI_PADDING_CAUSAL, TCSI_PADDING_SAME, TCSI_PADDING_VALID } tcsi_padding;
+typedef struct tcsi_conv_options {
+    size_t channels;             /* O; depthwise: 0 or C */
+    size_t kernel;               /* K >= 1 */
+    size_t dilation, stride;     /* 0: 1 */
+    tcsi_padding padding;
+    tcsi_activation activation;
+    bool is_depthwise, without_bias;
+} tcsi_conv_options;
+tcsi_node_id tcsi_nn_conv(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
+tcsi_node_id tcsi_nn_conv_residual(tcsi_net *net, tcsi_node_id x, tcsi_node_id residual, const tcsi_conv_options *options);
+
+/* ---- losses: (B,1,1), the mean over those elements of a row whose target is a number.  A target of NaN is missing and left out; a row
+ *      with nothing but missing targets has loss 0.  No gradient flows to the target. ---- */
+
+/* mean (y - target)^2 */
+tcsi_node_id tcsi_nn_loss_squared(tcsi_net *net, tcsi_node_id y, tcsi_node_id target);
+/* mean |y - target| */
+tcsi_node_id tcsi_nn_loss_absolute(tcsi_net *net, tcsi_node_id y, tcsi_node_id target);
+/* mean of d^2 / 2 up to delta > 0, delta (|d| - delta / 2) beyond: PyTorch's HuberLoss */
+tcsi_node_id tcsi_nn_loss_huber(tcsi_net *net, tcsi_node_id y, tcsi_node_id target, float delta);
+
+#endif

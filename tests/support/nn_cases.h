@@ -1,0 +1,187 @@
+/* tests/support/nn_cases.h -- a small net around every operation: the cases that gradients, threads, streams and exports are tested on.
+ *
+ * A case builds inputs, one or two nodes of its operation and what they need, and returns the node that is looked at.  Where that is not a
+ * loss, the harness puts a squared loss against one more input behind it.  Every operation of ops.def must have a case; op_test.c says
+ * which has none. */
+#ifndef TCS_NN_CASES_H
+#define TCS_NN_CASES_H
+
+#include "base/rng.h"
+#include "nn/layers.h"
+#include "nn/ops.h"
+#include "nn/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef enum nn_fill { NN_FILL_NORMAL, NN_FILL_POSITIVE, NN_FILL_BIT, NN_FILL_INDEX, NN_FILL_GAPS } nn_fill;
+
+typedef struct nn_case {
+    const char *op, *name;
+    tcsi_node_id (*build)(tcsi_net *net);
+    nn_fill fills[TCSI_RUN_INPUT_MAX]; /* of the inputs, in order; INDEX: whole numbers 0..4, GAPS: every fifth value is NaN */
+    size_t batch;                      /* 0: 5 */
+    double tolerance;                  /* of the gradient test; 0: 5e-3 */
+} nn_case;
+
+/* ---- the nets ---- */
+
+static tcsi_node_id nn_dense_plain(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 5 });
+}
+
+static tcsi_node_id nn_dense_activated(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 7, .activation = TCSI_ACTIVATION_TANH });
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 6, .activation = TCSI_ACTIVATION_SIGMOID });
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2, .activation = TCSI_ACTIVATION_SOFTPLUS, .without_bias = true });
+}
+
+static tcsi_node_id nn_dense_residual(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 4 });
+    return tcsi_nn_dense_residual(net, h, h, &(tcsi_dense_options){ .units = 4, .activation = TCSI_ACTIVATION_RELU });
+}
+
+static tcsi_node_id nn_dense_shared(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 1, 4), h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 4, .activation = TCSI_ACTIVATION_TANH });
+    return tcsi_net_share(net, h, &h, 1);
+}
+
+static tcsi_node_id nn_conv_causal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 11, 3);
+    x = tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 5, .kernel = 3, .dilation = 2, .activation = TCSI_ACTIVATION_TANH });
+    return tcsi_nn_conv_residual(net, x, x, &(tcsi_conv_options){ .channels = 5, .kernel = 2, .dilation = 4 });
+}
+
+static tcsi_node_id nn_conv_same(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 9, 3);
+    x = tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 4, .kernel = 4, .padding = TCSI_PADDING_SAME, .activation = TCSI_ACTIVATION_RELU });
+    return tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 2, .kernel = 3, .stride = 2, .padding = TCSI_PADDING_SAME });
+}
+
+static tcsi_node_id nn_conv_valid(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 12, 2);
+    return tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 3, .kernel = 3, .stride = 2, .dilation = 2, .padding = TCSI_PADDING_VALID });
+}
+
+static tcsi_node_id nn_conv_depthwise(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 10, 4);
+    return tcsi_nn_conv(net, x, &(tcsi_conv_options){ .kernel = 3, .dilation = 2, .is_depthwise = true, .activation = TCSI_ACTIVATION_TANH });
+}
+
+static tcsi_node_id nn_loss_pair(tcsi_net *net, tcsi_node_id *ret_target)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    *ret_target = tcsi_nn_input(net, 4, 2);
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2 });
+}
+
+static tcsi_node_id nn_loss_squared(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_loss_pair(net, &target);
+    return tcsi_nn_loss_squared(net, y, target);
+}
+
+static tcsi_node_id nn_loss_absolute(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_loss_pair(net, &target);
+    return tcsi_nn_loss_absolute(net, y, target);
+}
+
+static tcsi_node_id nn_loss_huber(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_loss_pair(net, &target);
+    return tcsi_nn_loss_huber(net, y, target, 0.7f);
+}
+
+static const nn_case nn_cases[] = {
+    { "dense", "dense", nn_dense_plain, { 0 }, 0, 0 },
+    { "dense", "dense, three activations", nn_dense_activated, { 0 }, 0, 0 },
+    { "dense", "dense with residual", nn_dense_residual, { 0 }, 0, 0 },
+    { "dense", "dense, weights used twice", nn_dense_shared, { 0 }, 0, 0 },
+    { "conv", "conv, causal and dilated", nn_conv_causal, { 0 }, 0, 0 },
+    { "conv", "conv, centred and strided", nn_conv_same, { 0 }, 0, 0 },
+    { "conv", "conv, whole windows only", nn_conv_valid, { 0 }, 0, 0 },
+    { "conv", "conv, depthwise", nn_conv_depthwise, { 0 }, 0, 0 },
+    { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },
+};
+
+/* ---- a case, ready to run ---- */
+
+typedef struct nn_bench {
+    tcsi_net *net;
+    tcsi_node_id looked_at, loss;
+    tcsi_run run;
+    float *values[TCSI_RUN_INPUT_MAX];
+    size_t counts[TCSI_RUN_INPUT_MAX]; /* floats a row */
+    size_t input_count;
+} nn_bench;
+
+static inline void nn_fill_values(nn_fill fill, uint64_t seed, size_t count, float *values)
+{
+    tcsi_rng rng = tcsi_rng_make(seed, 77);
+    for (size_t i = 0; i < count; i++) {
+        double normal = tcsi_rng_normal(&rng);
+        switch (fill) {
+        case NN_FILL_NORMAL: values[i] = (float)normal; break;
+        case NN_FILL_POSITIVE: values[i] = (float)(normal * normal + 0.1); break;
+        case NN_FILL_BIT: values[i] = normal > 0; break;
+        case NN_FILL_INDEX: values[i] = (float)tcsi_rng_below(&rng, 5); break;
+        case NN_FILL_GAPS: values[i] = i % 5 == 3 ? (float)NAN : (float)normal; break;
+        }
+    }
+}
+
+/* Builds the case's net with a loss behind it and fills `batch` rows of every input. */
+static inline tcs_status nn_bench_init(nn_bench *bench, const nn_case *one, size_t batch, tcs_error *err)
+{
+    *bench = (nn_bench){ 0 };
+    tcs_status status = tcsi_net_create(11, &bench->net, err);
+    if (status != TCS_OK) return status;
+    bench->loss = bench->looked_at = one->build(bench->net);
+    if (bench->net->status == TCS_OK && !(tcsi_net_node(bench->net, bench->looked_at)->op->traits & TCSI_OP_LOSS)) {
+        tcsi_shape shape = tcsi_net_shape(bench->net, bench->looked_at);
+        tcsi_node_id target = tcsi_nn_input(bench->net, shape.length, shape.channels);
+        bench->loss = tcsi_nn_loss_squared(bench->net, bench->looked_at, target);
+    }
+    status = tcsi_net_finish(bench->net, err);
+    if (status != TCS_OK) return status;
+    bench->run = (tcsi_run){ .batch = batch, .is_training = true, .is_stochastic = true, .seed = 5, .step = 3 };
+    for (size_t n = 0; n < bench->net->node_count; n++) {
+        const tcsi_node *node = tcsi_net_node(bench->net, (tcsi_node_id)n);
+        if (!(node->op->traits & TCSI_OP_INPUT)) continue;
+        size_t k = bench->input_count++;
+        bench->counts[k] = node->shape.length * node->shape.channels;
+        bench->values[k] = calloc(batch * bench->counts[k] + 1, sizeof(float));
+        nn_fill_values(one->fills[k], 100 + k, batch * bench->counts[k], bench->values[k]);
+        bench->run.inputs[k] = bench->values[k];
+    }
+    return TCS_OK;
+}
+
+static inline void nn_bench_deinit(nn_bench *bench)
+{
+    for (size_t k = 0; k < bench->input_count; k++) free(bench->values[k]);
+    tcsi_net_destroy(bench->net);
+}
+
+static inline tcs_status nn_bench_plan(const nn_bench *bench, tcsi_isa isa, tcsi_plan **ret_plan, tcs_error *err)
+{
+    bool is_loss = bench->looked_at == bench->loss;
+    return tcsi_plan_create(&(tcsi_plan_options){ .net = bench->net, .batch = bench->run.batch, .has_loss = true, .loss = bench->loss,
+                                                  .outputs = &bench->looked_at, .output_count = !is_loss, .input_gradients = true,
+                                                  .has_isa = true, .isa = isa }, ret_plan, err);
+}
+
+#endif
