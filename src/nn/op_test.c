@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "nn_cases.h"
 
-#define EACH_ISA(isa) for (tcsi_isa isa = TCSI_ISA_PORTABLE; isa < TCSI_ISA_COUNT; isa++) if (tcsi_isa_supported(isa))
+#define EACH_ISA(isa) for (tcsi_isa isa = TCSI_ISA_PORTABLE; (int)isa < TCSI_ISA_COUNT; isa++) if (tcsi_isa_supported(isa))
 
 static void test_every_operation_has_a_case(void **state)
 {

@@ -325,7 +325,7 @@ static bool allocate(tcsi_plan *plan)
     size_t lanes, gradients = 0;
     if (!tcsi_multiply(plan->lane_count, plan->lane_size, &lanes)) return false;
     if (plan->has_loss && !tcsi_multiply(plan->lane_count, plan->net->weight_count, &gradients)) return false;
-    plan->shared = TCSI_NEW_ZEROS(double, plan->shared_count);
+    plan->shared = TCSI_NEW_ZEROS(double, plan->shared_count + 1);
     return plan->shared && tcsi_floats_init(&plan->lanes, lanes) && tcsi_floats_init(&plan->whole, plan->whole_size) &&
            tcsi_floats_init(&plan->gradients, gradients);
 }
@@ -373,5 +373,6 @@ size_t tcsi_plan_size(const tcsi_plan *plan)
     size_t floats = plan->lane_count * plan->lane_size + plan->whole_size +
                     (plan->has_loss ? plan->lane_count * plan->net->weight_count : 0) + 3 * TCSI_FLOATS_BORDER;
     size_t steps = 2 * (4 * plan->net->node_count + 1) * (sizeof(tcsi_step) + sizeof(tcsi_stage));
-    return sizeof *plan + plan->net->node_count * sizeof *plan->nodes + steps + floats * sizeof(float) + plan->shared_count * sizeof(double);
+    return sizeof *plan + plan->net->node_count * sizeof *plan->nodes + steps + floats * sizeof(float) +
+           (plan->shared_count + 1) * sizeof(double);
 }

@@ -19,7 +19,7 @@ struct tcsi_stream_net {
     stream_step *steps;
     size_t step_count;
     tcsi_floats values, carried; /* (C) of every node one after another, then scratch; carried states */
-    size_t value_count, carried_count;
+    size_t value_count, carried_count, scratch_count;
     const float *output;
 };
 
@@ -42,9 +42,8 @@ static tcs_status check_node(const tcsi_net *net, size_t n, size_t *input_count,
 }
 
 /* Sizes of all, and where each node's values and carried state begin. */
-static size_t measure(const tcsi_net *net, const bool *needed, size_t *values_at, size_t *carried_at, tcsi_stream_net *stream)
+static void measure(const tcsi_net *net, const bool *needed, size_t *values_at, size_t *carried_at, tcsi_stream_net *stream)
 {
-    size_t scratch = 0;
     for (size_t n = 0; n < net->node_count; n++) {
         const tcsi_node *node = &net->nodes[n];
         if (!needed[n]) continue;
@@ -53,9 +52,8 @@ static size_t measure(const tcsi_net *net, const bool *needed, size_t *values_at
         stream->value_count += tcsi_floats_round(node->shape.channels + node->saved_count);
         if (node->op->step && node->op->carried_count) stream->carried_count += tcsi_floats_round(node->op->carried_count(net, node));
         size_t own = node->op->scratch_count ? node->op->scratch_count(net, node, 1) : 0;
-        if (own > scratch) scratch = own;
+        if (own > stream->scratch_count) stream->scratch_count = own;
     }
-    return scratch;
 }
 
 static void bind(tcsi_stream_net *stream, const bool *needed, const size_t *values_at, const size_t *carried_at)
@@ -99,9 +97,9 @@ tcs_status tcsi_stream_net_create(const tcsi_net *net, tcsi_node_id output, tcsi
         status = tcsi_fail(err, TCS_E_INVALID, "the output of a stream is its input");
     if (status == TCS_OK) {
         stream->net = net;
-        size_t scratch = measure(net, needed, places, places + net->node_count, stream);
+        measure(net, needed, places, places + net->node_count, stream);
         stream->steps = TCSI_NEW_ZEROS(stream_step, net->node_count);
-        if (!stream->steps || !tcsi_floats_init(&stream->values, stream->value_count + scratch) ||
+        if (!stream->steps || !tcsi_floats_init(&stream->values, stream->value_count + stream->scratch_count) ||
             !tcsi_floats_init(&stream->carried, stream->carried_count))
             status = tcsi_fail_memory(err, "a stream");
     }
@@ -140,7 +138,8 @@ const float *tcsi_stream_net_push(tcsi_stream_net *stream, const float *row)
 
 size_t tcsi_stream_net_size(const tcsi_stream_net *stream)
 {
-    return sizeof *stream + stream->net->node_count * sizeof *stream->steps + (stream->value_count + stream->carried_count) * sizeof(float);
+    size_t floats = stream->value_count + stream->scratch_count + stream->carried_count + 2 * TCSI_FLOATS_BORDER;
+    return sizeof *stream + stream->net->node_count * sizeof *stream->steps + floats * sizeof(float);
 }
 
 void tcsi_stream_net_persist(tcsi_stream_net *stream, tcsi_codec *codec)
