@@ -56,8 +56,8 @@ static double train(fixture *f, tcsi_pool *pool, size_t steps)
     return loss;
 }
 
-static const tcsi_train_options adam = { .rate = 1e-2, .decay = 1e-4, .clip_norm = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE, .step_count = 300,
-                                         .average_decay = 0.9 };
+static const tcsi_train_options adam = { .rate = 1e-2, .decay = 1e-4, .clip_norm = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE,
+                                         .step_count = 300, .average_decay = 0.9 };
 
 static void test_it_learns(void **state)
 {
@@ -158,7 +158,8 @@ static void test_schedules(void **state)
 {
     (void)state;
     static const struct { size_t step; double one_cycle, cosine; } expected[] = {
-        { 0, 0.04, 1 }, { 10, 0.295163948, 0.977975432 }, { 29, 1, 0.825808174 }, { 60, 0.58928009, 0.410942353 }, { 99, 4e-6, 0.100222048 } };
+        { 0, 0.04, 1 }, { 10, 0.295163948, 0.977975432 }, { 29, 1, 0.825808174 },
+        { 60, 0.58928009, 0.410942353 }, { 99, 4e-6, 0.100222048 } };
     fixture cycle, cosine;
     fixture_init(&cycle, &(tcsi_train_options){ .rate = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE, .step_count = 100 });
     fixture_init(&cosine, &(tcsi_train_options){ .rate = 1, .rate_end = 0.1, .schedule = TCSI_SCHEDULE_COSINE, .step_count = 100 });
