@@ -5,8 +5,8 @@
  * call gives TCSI_NODE_NONE: ask tcsi_net_finish once at the end.
  *
  * Weights are named tensors of up to three dimensions inside `weights` (trained) and `states` (running statistics), 64-byte
- * aligned, so that an optimizer is one loop and a file is one read.  A weight belongs to the group that was current when it was declared: plans
- * train chosen groups (adversaries take turns).
+ * aligned, so that an optimizer is one loop and a file is one read.  A weight belongs to the group that was current when it was
+ * declared: plans train chosen groups (adversaries take turns).
  * Initial values are drawn from the seed and the weight's number: they do not depend on what else the net holds.
  * Threads: build in one; a finished net may be read by many plans at once as long as nobody trains it. */
 #ifndef TCS_NN_NET_H
