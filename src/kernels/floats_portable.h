@@ -80,6 +80,13 @@ INLINE ints ints_set(int32_t x)
 #define ints_to_floats(a) __builtin_convertvector(a, floats)
 #define floats_to_ints(a) __builtin_convertvector(a, ints) /* toward zero; in range only */
 
+/* a 2^n, rounded once; n is a whole number of at most +-250 and a is between 1/2 and 2. */
+INLINE floats floats_scale(floats a, floats n)
+{
+    ints i = floats_to_ints(n), half = i >> 1;
+    return a * (floats)((half + 127) << 23) * (floats)((i - half + 127) << 23);
+}
+
 INLINE ints ints_load(const uint32_t *p)
 {
     ints a;
