@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fits the polynomials of src/kernels/math_lanes.h and prints their coefficients.  Needs numpy and mpmath; prints the same every time.
+"""Fits the polynomials of src/kernels/math_lanes.h and random_lanes.h and prints their coefficients.  Needs numpy and mpmath; prints the same every time.
 
 Each fit makes the largest relative error small: least squares on Chebyshev nodes whose weights grow where the error is large (C. L. Lawson,
 1961), which ends near the minimax polynomial.  Coefficients are rounded to float one by one from the lowest, the others being fitted again
@@ -77,6 +77,12 @@ def main():
 
     fit("Phi(-a) exp(a^2 / 2) (1 + 5/8 a) in 2 / (1 + 5/8 a) - 1", normal_ratio, range(12), 2 / (1 + 0.625 * 14.6) - 1, 1.0,
         lambda u: 1 / normal_ratio(u))
+
+    turn = 2 * mpmath.pi
+    fit("2 artanh(s) / s in s^2, s <= 3 - 2 sqrt(2)", lambda z: 2 * mpmath.atanh(mpmath.sqrt(z)) / mpmath.sqrt(z), range(4), 1e-9, 0.02945,
+        lambda z: 0.5)
+    fit("sin(2 pi w) / w in w^2", lambda z: mpmath.sin(turn * mpmath.sqrt(z)) / mpmath.sqrt(z), range(4), 1e-9, 0.01563, lambda z: 1 / turn)
+    fit("cos(2 pi w) - 1 over w^2, in w^2", lambda z: mpmath.cos(turn * mpmath.sqrt(z)) - 1, range(1, 5), 1e-9, 0.01563, lambda z: 1)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,28 @@ INLINE ints ints_mul_wide(ints a, uint32_t factor, ints *ret_high)
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 }
 
+INLINE float floats_max_across(floats a)
+{
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+INLINE floats floats_load_quads(const float *p, size_t stride)
+{
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + stride), 1);
+}
+
+INLINE void floats_turn(floats row[4])
+{
+    __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(row[0], row[1])), b = _mm256_castps_pd(_mm256_unpacklo_ps(row[2], row[3]));
+    __m256d c = _mm256_castps_pd(_mm256_unpackhi_ps(row[0], row[1])), d = _mm256_castps_pd(_mm256_unpackhi_ps(row[2], row[3]));
+    row[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+    row[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+    row[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
+    row[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
+}
+
 /* ---- LANES doubles ---- */
 
 INLINE doubles doubles_set(double x)
@@ -128,6 +150,13 @@ INLINE doubles doubles_first(doubles a, size_t count)
     __m256d low = _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(bits)));
     __m256d high = _mm256_castsi256_pd(_mm256_cvtepi32_epi64(_mm256_extracti128_si256(bits, 1)));
     return (doubles){ _mm256_and_pd(a.low, low), _mm256_and_pd(a.high, high) };
+}
+
+INLINE double doubles_across(doubles a)
+{
+    __m256d four = _mm256_add_pd(a.low, a.high);
+    __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
 
 #endif

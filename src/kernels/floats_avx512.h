@@ -67,6 +67,31 @@ INLINE ints ints_mul_wide(ints a, uint32_t factor, ints *ret_high)
     return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
 }
 
+INLINE float floats_max_across(floats a)
+{
+    __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+INLINE floats floats_load_quads(const float *p, size_t stride)
+{
+    __m256 low = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + stride), 1);
+    __m256 high = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 2 * stride)), _mm_loadu_ps(p + 3 * stride), 1);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+
+INLINE void floats_turn(floats row[4])
+{
+    __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(row[0], row[1])), b = _mm512_castps_pd(_mm512_unpacklo_ps(row[2], row[3]));
+    __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(row[0], row[1])), d = _mm512_castps_pd(_mm512_unpackhi_ps(row[2], row[3]));
+    row[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+    row[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    row[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+    row[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
+}
+
 /* ---- LANES doubles ---- */
 
 INLINE doubles doubles_set(double x)
@@ -114,6 +139,14 @@ INLINE doubles doubles_first(doubles a, size_t count)
 {
     const unsigned bits = (1u << count) - 1;
     return (doubles){ _mm512_maskz_mov_pd((__mmask8)bits, a.low), _mm512_maskz_mov_pd((__mmask8)(bits >> 8), a.high) };
+}
+
+INLINE double doubles_across(doubles a)
+{
+    __m512d eight = _mm512_add_pd(a.low, a.high);
+    __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(eight), _mm512_extractf64x4_pd(eight, 1));
+    __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
 
 #endif
