@@ -38,6 +38,11 @@ static tcs_status mark_needed(tcsi_plan *plan, const tcsi_plan_options *options,
             return tcsi_fail(err, TCS_E_INVALID, "output %zu of a plan is an input or no node of the net", i);
         plan->nodes[options->outputs[i]].is_needed = true;
     }
+    for (size_t i = 0; i < options->kept_count; i++) {
+        if (options->kept[i] >= net->node_count || net->nodes[options->kept[i]].saved_count == 0)
+            return tcsi_fail(err, TCS_E_INVALID, "kept node %zu of a plan saves nothing or is no node of the net", i);
+        plan->nodes[options->kept[i]].is_needed = true;
+    }
     if (plan->has_loss) {
         if (plan->loss >= net->node_count || row_count(&net->nodes[plan->loss]) != 1)
             return tcsi_fail(err, TCS_E_INVALID, "the loss of a plan must be a node with one value a row");
@@ -55,6 +60,11 @@ static tcs_status mark_needed(tcsi_plan *plan, const tcsi_plan_options *options,
     return TCS_OK;
 }
 
+static bool passes_gradient(const tcsi_node *node, size_t input)
+{
+    return !(node->op->stops >> input & 1);
+}
+
 /* Gradients flow to a node when it leads to a trained weight (or a wanted input) and the loss leads to it. */
 static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, bool *reached)
 {
@@ -63,7 +73,7 @@ static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, b
     for (size_t n = 0; n < net->node_count; n++) {
         const tcsi_node *node = &net->nodes[n];
         leads[n] = has_trait(node, TCSI_OP_INPUT) ? input_gradients : is_trained(plan, node);
-        for (size_t i = 0; i < node->input_count; i++) leads[n] |= leads[node->inputs[i]];
+        for (size_t i = 0; i < node->input_count; i++) leads[n] |= passes_gradient(node, i) && leads[node->inputs[i]];
         leads[n] &= has_trait(node, TCSI_OP_INPUT) || node->op->backward != NULL;
     }
     reached[plan->loss] = true;
@@ -73,7 +83,7 @@ static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, b
         own->has_backward = own->is_needed && leads[n] && reached[n] && node->op->backward;
         for (size_t i = 0; i < node->input_count && own->has_backward; i++) {
             size_t input = node->inputs[i];
-            own->wants[i] = leads[input];
+            own->wants[i] = leads[input] && passes_gradient(node, i);
             own->accumulate[i] = own->wants[i] && reached[input];
             reached[input] |= own->wants[i];
         }
@@ -214,6 +224,7 @@ static void mark_whole(tcsi_plan *plan, const tcsi_plan_options *options)
 {
     const tcsi_net *net = plan->net;
     for (size_t i = 0; i < options->output_count; i++) plan->nodes[options->outputs[i]].value.is_whole = true;
+    for (size_t i = 0; i < options->kept_count; i++) plan->nodes[options->kept[i]].saved.is_whole = true;
     if (plan->has_loss) plan->nodes[plan->loss].value.is_whole = true;
     for (size_t n = 0; n < net->node_count; n++) {
         const tcsi_node *node = &net->nodes[n];

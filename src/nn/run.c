@@ -48,7 +48,8 @@ static void run_operation(const tcsi_lane_run *lane, const tcsi_step *step, cons
     tcsi_op_call call = { .net = plan->net, .node = node, .isa = plan->isa, .batch = at->count, .row_begin = at->begin,
                           .batch_total = run->batch, .length = node->shape.length, .phase = step->phase, .shard = at->shard,
                           .shard_count = lane->shard_count, .is_training = run->is_training, .is_stochastic = run->is_stochastic,
-                          .seed = run->seed, .step = run->step };
+                          .seed = run->seed, .step = run->step,
+                          .row_weights = run->row_weights ? run->row_weights + at->begin : NULL };
     call.y = place_at(plan, &own->value, at);
     call.dy = place_at(plan, &own->gradient, at);
     call.saved = place_at(plan, &own->saved, at);
@@ -113,6 +114,21 @@ static tcsi_lane_run lane_run_of(const tcsi_plan *plan, const tcsi_run *run, con
     TCS_ASSERT(run->batch >= 1 && run->batch <= plan->batch);
     return (tcsi_lane_run){ .plan = plan, .run = run, .program = program,
                             .shard_count = (run->batch + plan->shard_rows - 1) / plan->shard_rows };
+}
+
+tcs_status tcsi_plan_check(const tcsi_plan *plan, const tcsi_run *run, tcs_error *err)
+{
+    const tcsi_net *net = plan->net;
+    for (size_t n = 0; n < net->node_count; n++) {
+        const tcsi_node *node = &net->nodes[n];
+        const float *x[TCSI_INPUT_MAX] = { NULL };
+        if (!node->op->check || !plan->nodes[n].is_needed) continue;
+        for (size_t i = 0; i < node->input_count; i++)
+            if (net->nodes[node->inputs[i]].op->traits & TCSI_OP_INPUT) x[i] = run->inputs[plan->nodes[node->inputs[i]].input_index];
+        tcs_status status = node->op->check(net, node, run->batch, x, err);
+        if (status != TCS_OK) return status;
+    }
+    return TCS_OK;
 }
 
 void tcsi_plan_forward(tcsi_plan *plan, tcsi_pool *pool, const tcsi_run *run)
@@ -188,6 +204,12 @@ const float *tcsi_plan_values(const tcsi_plan *plan, tcsi_node_id node)
 {
     TCS_ASSERT(node < plan->net->node_count && plan->nodes[node].value.is_whole && plan->nodes[node].value.offset != TCSI_NOWHERE);
     return plan->whole.values + plan->nodes[node].value.offset;
+}
+
+const float *tcsi_plan_saved(const tcsi_plan *plan, tcsi_node_id node)
+{
+    TCS_ASSERT(node < plan->net->node_count && plan->nodes[node].saved.is_whole && plan->nodes[node].saved.offset != TCSI_NOWHERE);
+    return plan->whole.values + plan->nodes[node].saved.offset;
 }
 
 const float *tcsi_plan_input_gradients(const tcsi_plan *plan, tcsi_node_id input)
