@@ -1,12 +1,12 @@
 /* nn/net.h -- a small network: operations in the order they run, and their weights in one flat block.
  *
- * A net is built once by the functions of nn/layers.h, node after node, and does not change its form afterwards.  It owns the weights; plans
- * (nn/plan.h) own everything that depends on a batch.  While building, the first error sticks and every later call gives
- * TCSI_NODE_NONE: ask tcsi_net_finish once at the end.
+ * A net is built once by the functions of nn/layers.h, node after node, and does not change its form afterwards.  It owns the
+ * weights; plans (nn/plan.h) own everything that depends on a batch.  While building, the first error sticks and every later
+ * call gives TCSI_NODE_NONE: ask tcsi_net_finish once at the end.
  *
- * Weights are named tensors of up to three dimensions inside `weights` (trained) and `states` (running statistics), 64-byte aligned, so that an
- * optimizer is one loop and a file is one read.  A weight belongs to the group that was current when it was declared: plans
- * train chosen groups (adversaries take turns).
+ * Weights are named tensors of up to three dimensions inside `weights` (trained) and `states` (running statistics), 64-byte
+ * aligned, so that an optimizer is one loop and a file is one read.  A weight belongs to the group that was current when it was
+ * declared: plans train chosen groups (adversaries take turns).
  * Initial values are drawn from the seed and the weight's number: they do not depend on what else the net holds.
  * Threads: build in one; a finished net may be read by many plans at once as long as nobody trains it. */
 #ifndef TCS_NN_NET_H

@@ -1,5 +1,5 @@
-/* nn/net_test.c -- building: the first error sticks and says what was expected, weights are named, shared, and start the same whatever stands
- * around them.  SPDX-License-Identifier: Apache-2.0 */
+/* nn/net_test.c -- building: the first error sticks and says what was expected, weights are named, shared, and start the same
+ * whatever stands around them.  SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
 #include "nn/layers.h"
@@ -160,12 +160,15 @@ static void test_plans_refuse_nonsense(void **state)
     tcs_error err;
     tcsi_node_id x = tcsi_nn_input(net, 4, 3), y = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2 }), none = 99;
     assert_ok(tcsi_net_finish(net, test_err));
-    assert_int_equal(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 0, .outputs = &y, .output_count = 1 }, &plan, &err), TCS_E_INVALID);
-    assert_int_equal(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 1, .outputs = &none, .output_count = 1 }, &plan, &err), TCS_E_INVALID);
-    assert_int_equal(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 1, .outputs = &x, .output_count = 1 }, &plan, &err), TCS_E_INVALID);
-    assert_int_equal(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 1, .has_loss = true, .loss = y }, &plan, &err), TCS_E_INVALID);
-    assert_int_equal(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = (size_t)1 << 40, .outputs = &y, .output_count = 1 }, &plan, &err),
-                     TCS_E_LIMIT);
+    const tcsi_plan_options bad[] = {
+        { .net = net, .batch = 0, .outputs = &y, .output_count = 1 },
+        { .net = net, .batch = 1, .outputs = &none, .output_count = 1 },
+        { .net = net, .batch = 1, .outputs = &x, .output_count = 1 },
+        { .net = net, .batch = 1, .has_loss = true, .loss = y },
+    };
+    const tcsi_plan_options huge = { .net = net, .batch = (size_t)1 << 40, .outputs = &y, .output_count = 1 };
+    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_int_equal(tcsi_plan_create(&bad[i], &plan, &err), TCS_E_INVALID);
+    assert_int_equal(tcsi_plan_create(&huge, &plan, &err), TCS_E_LIMIT);
     assert_null(plan);
     tcsi_net_destroy(net);
 }
@@ -184,7 +187,8 @@ static void test_groups(void **state)
     tcsi_node_id loss = tcsi_nn_loss_squared(net, y, target);
     assert_ok(tcsi_net_finish(net, test_err));
     for (uint64_t groups = 1; groups <= 2; groups++) {
-        assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 2, .has_loss = true, .loss = loss, .groups = groups }, &plan, test_err));
+        tcsi_plan_options options = { .net = net, .batch = 2, .has_loss = true, .loss = loss, .groups = groups };
+        assert_ok(tcsi_plan_create(&options, &plan, test_err));
         (void)tcsi_plan_backward(plan, NULL, &(tcsi_run){ .inputs = { values, targets }, .batch = 2 });
         for (size_t i = 0; i < net->tensor_count; i++) {
             const tcsi_weight *weight = &net->tensors[i];

@@ -235,43 +235,48 @@ static size_t last_reader(const tcsi_net *net, const tcsi_plan *plan, size_t n)
     return last;
 }
 
-static void add_life(tcsi_place *place, size_t count, size_t first, size_t last, life *lane_lives, size_t *lane_count, life *whole_lives,
-                     size_t *whole_count)
+/* All buffers: those of lanes, and those of the whole batch, which are read after a run and so live for ever. */
+typedef struct lives {
+    life *lane, *whole;
+    size_t lane_count, whole_count;
+} lives;
+
+static void add_life(lives *all, tcsi_place *place, size_t count, size_t first, size_t last)
 {
     place->row_count = count;
-    life one = { place, first, last };
-    if (place->is_whole) whole_lives[(*whole_count)++] = one;
-    else lane_lives[(*lane_count)++] = one;
+    if (place->is_whole) all->whole[all->whole_count++] = (life){ place, 0, SIZE_MAX };
+    else all->lane[all->lane_count++] = (life){ place, first, last };
 }
 
-/* With joins the shards of a batch are at different steps, but a lane has only one: its buffers may still share places.  Buffers of the
- * whole batch are read after the run and live for ever. */
-static tcs_status place_buffers(tcsi_plan *plan, life *lane_lives, life *whole_lives, tcs_error *err)
+/* The buffers of one node.  Values live until they are read for the last time, with gradients until their own backward step. */
+static void add_node_lives(tcsi_plan *plan, size_t n, lives *all)
 {
     const tcsi_net *net = plan->net;
-    size_t lane_count = 0, whole_count = 0, end = 2 * net->node_count;
+    const tcsi_node *node = &net->nodes[n];
+    tcsi_node_plan *own = &plan->nodes[n];
+    bool is_input = has_trait(node, TCSI_OP_INPUT), is_loss = plan->has_loss && n == plan->loss;
+    size_t end = 2 * net->node_count, back = end - 1 - n, reader = last_reader(net, plan, n), last = plan->has_loss ? back : reader;
+    bool has_gradient = own->has_backward || (is_input && own->gradient.row_count);
+    if (!is_input) add_life(all, &own->value, row_count(node), n, last);
+    if (has_gradient) add_life(all, &own->gradient, row_count(node), is_loss ? n : end - 1 - reader, back);
+    if (node->saved_count > 0) add_life(all, &own->saved, node->saved_count, n, last);
+}
+
+static tcs_status place_buffers(tcsi_plan *plan, lives *all, tcs_error *err)
+{
     double most = 0;
-    for (size_t n = 0; n < net->node_count; n++) {
-        const tcsi_node *node = &net->nodes[n];
+    for (size_t n = 0; n < plan->net->node_count; n++) {
         tcsi_node_plan *own = &plan->nodes[n];
         own->value.offset = own->gradient.offset = own->saved.offset = TCSI_NOWHERE;
         if (!own->is_needed) continue;
-        bool is_input = has_trait(node, TCSI_OP_INPUT), is_target = plan->has_loss && n == plan->loss;
-        size_t back = end - 1 - n, reader = last_reader(net, plan, n), values_last = plan->has_loss ? back : reader;
-        bool has_gradient = own->has_backward || (is_input && own->gradient.row_count);
-        if (!is_input) add_life(&own->value, row_count(node), own->value.is_whole ? 0 : n, own->value.is_whole ? end : values_last, lane_lives,
-                                &lane_count, whole_lives, &whole_count);
-        if (has_gradient) add_life(&own->gradient, row_count(node), own->gradient.is_whole ? 0 : is_target ? n : end - 1 - reader,
-                                   own->gradient.is_whole ? end : back, lane_lives, &lane_count, whole_lives, &whole_count);
-        if (node->saved_count > 0) add_life(&own->saved, node->saved_count, own->saved.is_whole ? 0 : n, own->saved.is_whole ? end : values_last,
-                                            lane_lives, &lane_count, whole_lives, &whole_count);
-        most += 3.0 * (double)(row_count(node) + node->saved_count + TCSI_FLOATS_BORDER);
+        add_node_lives(plan, n, all);
+        most += 3.0 * (double)(row_count(&plan->net->nodes[n]) + plan->net->nodes[n].saved_count + TCSI_FLOATS_BORDER);
     }
     if (most * (double)plan->batch > (double)TCSI_NET_FLOATS_MAX)
         return tcsi_fail(err, TCS_E_LIMIT, "a batch of %zu rows of this net is more than %zu values (take a smaller batch)", plan->batch,
                          TCSI_NET_FLOATS_MAX);
-    plan->lane_size = place_lives(lane_lives, lane_count, plan->shard_rows);
-    plan->whole_size = place_lives(whole_lives, whole_count, plan->batch);
+    plan->lane_size = place_lives(all->lane, all->lane_count, plan->shard_rows);
+    plan->whole_size = place_lives(all->whole, all->whole_count, plan->batch);
     return TCS_OK;
 }
 
@@ -302,8 +307,9 @@ static tcs_status lay_out(tcsi_plan *plan, const tcsi_plan_options *options, tcs
 {
     size_t count = plan->net->node_count;
     bool *flags = TCSI_NEW_ZEROS(bool, 2 * count);
-    life *lives = TCSI_NEW_ZEROS(life, 6 * count);
-    tcs_status status = flags && lives ? TCS_OK : tcsi_fail_memory(err, "a plan");
+    life *block = TCSI_NEW_ZEROS(life, 6 * count);
+    lives all = { .lane = block, .whole = block + 3 * count };
+    tcs_status status = flags && block ? TCS_OK : tcsi_fail_memory(err, "a plan");
     if (status == TCS_OK) status = mark_needed(plan, options, err);
     if (status == TCS_OK) {
         mark_gradients(plan, options->input_gradients, flags, flags + count);
@@ -313,10 +319,10 @@ static tcs_status lay_out(tcsi_plan *plan, const tcsi_plan_options *options, tcs
         mark_whole(plan, options);
         if (!order_steps(plan)) status = tcsi_fail_memory(err, "a plan");
     }
-    if (status == TCS_OK) status = place_buffers(plan, lives, lives + 3 * count, err);
+    if (status == TCS_OK) status = place_buffers(plan, &all, err);
     if (status == TCS_OK) place_scratch(plan);
     tcsi_free(flags);
-    tcsi_free(lives);
+    tcsi_free(block);
     return status;
 }
 

@@ -45,7 +45,6 @@ static void run_operation(const tcsi_lane_run *lane, const tcsi_step *step, cons
     const tcsi_run *run = lane->run;
     const tcsi_node *node = &plan->net->nodes[step->node];
     const tcsi_node_plan *own = &plan->nodes[step->node];
-    bool is_whole = (node->op->traits & TCSI_OP_WHOLE) != 0;
     tcsi_op_call call = { .net = plan->net, .node = node, .isa = plan->isa, .batch = at->count, .row_begin = at->begin,
                           .batch_total = run->batch, .length = node->shape.length, .phase = step->phase, .shard = at->shard,
                           .shard_count = lane->shard_count, .is_training = run->is_training, .is_stochastic = run->is_stochastic,
@@ -54,7 +53,8 @@ static void run_operation(const tcsi_lane_run *lane, const tcsi_step *step, cons
     call.dy = place_at(plan, &own->gradient, at);
     call.saved = place_at(plan, &own->saved, at);
     call.shared = plan->shared + own->shared_offset;
-    call.scratch = is_whole ? plan->whole.values + plan->whole_scratch : plan->lanes.values + at->lane * plan->lane_size + plan->lane_scratch;
+    call.scratch = plan->lanes.values + at->lane * plan->lane_size + plan->lane_scratch;
+    if (node->op->traits & TCSI_OP_WHOLE) call.scratch = plan->whole.values + plan->whole_scratch;
     for (size_t i = 0; i < node->input_count; i++) {
         call.x[i] = value_at(lane, node->inputs[i], at);
         call.accumulate[i] = own->accumulate[i];

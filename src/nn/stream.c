@@ -35,7 +35,8 @@ static tcs_status check_node(const tcsi_net *net, size_t n, size_t *input_count,
 {
     const tcsi_node *node = &net->nodes[n];
     bool can = node->op->step ? !node->op->can_step || node->op->can_step(net, node) : (node->op->traits & TCSI_OP_ROWWISE) != 0;
-    if (!can) return tcsi_fail(err, TCS_E_UNSUPPORTED, "node %zu (%s) needs later rows or the whole window: it cannot run row by row", n, node->op->name);
+    if (!can) return tcsi_fail(err, TCS_E_UNSUPPORTED, "node %zu (%s) needs later rows or the whole window: it cannot run row by row", n,
+                              node->op->name);
     if ((node->op->traits & TCSI_OP_INPUT) && ++*input_count > 1)
         return tcsi_fail(err, TCS_E_INVALID, "a net with more than one input cannot run row by row");
     return TCS_OK;

@@ -35,7 +35,8 @@ typedef struct tcsi_train_options {
 typedef struct tcsi_trainer tcsi_trainer;
 
 /* E_INVALID: an option out of range; E_MEMORY. */
-tcs_status tcsi_trainer_create(tcsi_net *net, const tcsi_train_options *options, tcsi_trainer **ret_trainer, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_trainer_create(tcsi_net *net, const tcsi_train_options *options, tcsi_trainer **ret_trainer,
+                               tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_trainer_destroy(tcsi_trainer *trainer); /* accepts NULL */
 
 /* One step: runs the plan backward and updates what it trains; returns the loss before the update.  A gradient that is not finite

@@ -56,8 +56,8 @@ static double train(fixture *f, tcsi_pool *pool, size_t steps)
     return loss;
 }
 
-static const tcsi_train_options adam = { .rate = 1e-2, .decay = 1e-4, .clip_norm = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE, .step_count = 300,
-                                         .average_decay = 0.9 };
+static const tcsi_train_options adam = { .rate = 1e-2, .decay = 1e-4, .clip_norm = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE,
+                                         .step_count = 300, .average_decay = 0.9 };
 
 static void test_it_learns(void **state)
 {
@@ -135,6 +135,72 @@ static void test_steps_allocate_nothing(void **state)
     tcsi_alloc_trace_end();
 }
 
+/* 101,208 weights, 10,000 steps: not one allocation after the plan stands. */
+static void test_a_long_training_allocates_nothing(void **state)
+{
+    (void)state;
+    enum { WIDTH = 224, BATCH = 16 };
+    const size_t steps = test_is_small() ? 100 : 10000;
+    tcsi_net *net;
+    tcsi_plan *plan;
+    tcsi_trainer *trainer;
+    static float x[BATCH * WIDTH];
+    for (size_t i = 0; i < BATCH * WIDTH; i++) x[i] = (float)sin(0.1 * (double)i);
+    tcsi_alloc_trace_begin();
+    assert_ok(tcsi_net_create(1, &net, test_err));
+    tcsi_node_id in = tcsi_nn_input(net, 1, WIDTH);
+    tcsi_node_id h = tcsi_nn_dense(net, in, &(tcsi_dense_options){ .units = WIDTH, .activation = TCSI_ACTIVATION_RELU });
+    tcsi_node_id loss = tcsi_nn_loss_squared(net, tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = WIDTH }), in);
+    assert_ok(tcsi_net_finish(net, test_err));
+    assert_true(tcsi_net_trained_count(net) >= 100000);
+    assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = BATCH, .has_loss = true, .loss = loss }, &plan, test_err));
+    assert_ok(tcsi_trainer_create(net, &(tcsi_train_options){ .rate = 1e-3 }, &trainer, test_err));
+    tcsi_alloc_stats before = tcsi_alloc_trace_stats();
+    double first = 0, last = 0;
+    for (size_t i = 0; i < steps; i++) {
+        last = tcsi_trainer_step(trainer, plan, NULL, &(tcsi_run){ .inputs = { x }, .batch = BATCH, .is_training = true, .step = i });
+        if (i == 0) first = last;
+    }
+    tcsi_alloc_stats after = tcsi_alloc_trace_stats();
+    assert_int_equal(after.total_count, before.total_count);
+    assert_int_equal(after.peak_size, before.peak_size);
+    assert_true(last < first / 10);
+    tcsi_trainer_destroy(trainer);
+    tcsi_plan_destroy(plan);
+    tcsi_net_destroy(net);
+    assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+    tcsi_alloc_trace_end();
+}
+
+/* Many models at once, one a task: the weights of each are those it gets alone. */
+static void train_one(void *context, size_t task, size_t worker)
+{
+    fixture *all = context;
+    (void)worker;
+    (void)train(&all[task], NULL, 10 + task);
+}
+
+static void test_models_side_by_side_on_threads(void **state)
+{
+    (void)state;
+    enum { MODELS = 5 };
+    fixture together[MODELS], alone[MODELS];
+    tcsi_pool *pool;
+    assert_ok(tcsi_pool_create(4, &pool, test_err));
+    for (size_t i = 0; i < MODELS; i++) {
+        fixture_init(&together[i], &adam);
+        fixture_init(&alone[i], &adam);
+        (void)train(&alone[i], NULL, 10 + i);
+    }
+    tcsi_pool_run(pool, MODELS, train_one, together);
+    for (size_t i = 0; i < MODELS; i++) {
+        assert_memory_equal(together[i].net->weights.values, alone[i].net->weights.values, alone[i].net->weight_count * sizeof(float));
+        fixture_deinit(&together[i]);
+        fixture_deinit(&alone[i]);
+    }
+    tcsi_pool_destroy(pool);
+}
+
 static void test_a_gradient_that_is_not_finite_changes_nothing(void **state)
 {
     (void)state;
@@ -158,7 +224,8 @@ static void test_schedules(void **state)
 {
     (void)state;
     static const struct { size_t step; double one_cycle, cosine; } expected[] = {
-        { 0, 0.04, 1 }, { 10, 0.295163948, 0.977975432 }, { 29, 1, 0.825808174 }, { 60, 0.58928009, 0.410942353 }, { 99, 4e-6, 0.100222048 } };
+        { 0, 0.04, 1 }, { 10, 0.295163948, 0.977975432 }, { 29, 1, 0.825808174 },
+        { 60, 0.58928009, 0.410942353 }, { 99, 4e-6, 0.100222048 } };
     fixture cycle, cosine;
     fixture_init(&cycle, &(tcsi_train_options){ .rate = 1, .schedule = TCSI_SCHEDULE_ONE_CYCLE, .step_count = 100 });
     fixture_init(&cosine, &(tcsi_train_options){ .rate = 1, .rate_end = 0.1, .schedule = TCSI_SCHEDULE_COSINE, .step_count = 100 });
@@ -234,6 +301,7 @@ static void test_bad_options_are_refused(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_it_learns), cmocka_unit_test(test_threads_give_the_same_weights),
-              cmocka_unit_test(test_interrupted_training_continues), cmocka_unit_test(test_steps_allocate_nothing),
+              cmocka_unit_test(test_models_side_by_side_on_threads), cmocka_unit_test(test_interrupted_training_continues),
+              cmocka_unit_test(test_steps_allocate_nothing), cmocka_unit_test(test_a_long_training_allocates_nothing),
               cmocka_unit_test(test_a_gradient_that_is_not_finite_changes_nothing), cmocka_unit_test(test_schedules),
               cmocka_unit_test(test_the_average_follows), cmocka_unit_test(test_early_stop), cmocka_unit_test(test_bad_options_are_refused))

@@ -36,7 +36,8 @@ static tcs_status check_options(const tcsi_conv_options *options, tcsi_shape x, 
 {
     size_t reach, dilation = at_least_one(options->dilation);
     if (options->kernel == 0 || (options->channels == 0 && !options->is_depthwise))
-        return tcsi_fail(err, TCS_E_INVALID, "conv: needs a kernel and channels of 1 or more, got %zu and %zu", options->kernel, options->channels);
+        return tcsi_fail(err, TCS_E_INVALID, "conv: needs a kernel and channels of 1 or more, got %zu and %zu", options->kernel,
+                        options->channels);
     if (options->is_depthwise && options->channels != 0 && options->channels != x.channels)
         return tcsi_fail(err, TCS_E_INVALID, "conv: depthwise keeps its %zu channels, got %zu", x.channels, options->channels);
     if (options->kernel - 1 > TCSI_NET_FLOATS_MAX / dilation)
@@ -64,7 +65,8 @@ static tcs_status conv_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
                              residual.channels, node->shape.length, out);
     }
     tcsi_weight weight = { .name = "weight", .dims = { options->kernel, x.channels, out }, .dim_count = options->is_depthwise ? 2 : 3,
-                           .decays = true, .start = TCSI_START_UNIFORM, .fan_in = options->kernel * (options->is_depthwise ? 1 : x.channels) };
+                           .decays = true, .start = TCSI_START_UNIFORM,
+                           .fan_in = options->kernel * (options->is_depthwise ? 1 : x.channels) };
     tcsi_weight bias = { .name = "bias", .dims = { out }, .dim_count = 1, .start = TCSI_START_UNIFORM, .fan_in = weight.fan_in };
     status = tcsi_net_weight(net, node, &weight, err);
     if (status == TCS_OK && !options->without_bias) status = tcsi_net_weight(net, node, &bias, err);

@@ -38,8 +38,8 @@ static void dense_forward(const tcsi_op_call *call)
 {
     const tcsi_dense_options *options = call->node->options;
     size_t c = channels_in(call), u = options->units;
-    tcsi_gemm product = { .m = call->batch * call->length, .n = u, .k = c, .a = call->x[X], .a_stride = c, .b = call->w[WEIGHT], .b_stride = u,
-                          .c = call->y, .c_stride = u, .bias = options->without_bias ? NULL : call->w[BIAS],
+    tcsi_gemm product = { .m = call->batch * call->length, .n = u, .k = c, .a = call->x[X], .a_stride = c, .b = call->w[WEIGHT],
+                          .b_stride = u, .c = call->y, .c_stride = u, .bias = options->without_bias ? NULL : call->w[BIAS],
                           .residual = call->x[RESIDUAL], .residual_stride = u, .activation = options->activation };
     tcsi_gemm_run(call->isa, NULL, &product);
 }

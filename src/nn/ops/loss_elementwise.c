@@ -19,8 +19,8 @@ static tcs_status loss_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
 {
     tcsi_shape y = tcsi_net_shape(net, node->inputs[Y]), target = tcsi_net_shape(net, node->inputs[TARGET]);
     if (y.length != target.length || y.channels != target.channels)
-        return tcsi_fail(err, TCS_E_INVALID, "%s: a prediction of %zu steps and %zu channels against a target of %zu and %zu", node->op->name,
-                         y.length, y.channels, target.length, target.channels);
+        return tcsi_fail(err, TCS_E_INVALID, "%s: a prediction of %zu steps and %zu channels against a target of %zu and %zu",
+                         node->op->name, y.length, y.channels, target.length, target.channels);
     node->shape = (tcsi_shape){ 1, 1 };
     node->saved_count = 1; /* how many elements counted */
     return TCS_OK;
