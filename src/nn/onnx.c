@@ -37,6 +37,13 @@ typedef struct value {
     uint32_t twin;    /* swapped; 0: nobody has asked */
 } value;
 
+/* The constant that holds a weight as an operation wants it, or as it stands. */
+typedef struct constant {
+    size_t weight;        /* the net's */
+    const tcsi_op *form;  /* NULL: as it stands */
+    tcsi_onnx_value value;
+} constant;
+
 typedef struct text_list {
     const char **texts;
     size_t count, capacity;
@@ -53,7 +60,9 @@ struct tcsi_onnx {
     text_list ports, notes;        /* notes: key, text, key, text, ... */
     char scope[SCOPE_SIZE];
     const tcsi_net *net;           /* being exported */
-    tcsi_onnx_value *of_nodes, *of_weights, *of_weights_as;
+    tcsi_onnx_value *of_nodes;
+    constant *constants;           /* of its weights */
+    size_t constant_count, constant_capacity;
     bool is_finished;
     tcs_status status;
     tcs_error err;
@@ -334,38 +343,44 @@ tcsi_onnx_value tcsi_onnx_input_of(tcsi_onnx *onnx, const tcsi_node *node, size_
     return onnx->of_nodes[node->inputs[i]];
 }
 
-static tcsi_onnx_value add_weight(tcsi_onnx *onnx, const tcsi_weight *weight, bool is_twice, const float *values, const size_t *dims,
-                                  size_t dim_count)
+/* The first form of a weight has the weight's own name. */
+static const char *weight_name(tcsi_onnx *onnx, size_t index, const tcsi_op *form)
 {
-    char text[NAME_SIZE];
+    char text[NAME_SIZE], net[32] = "";
+    bool is_first = true;
+    for (size_t i = 0; i < onnx->constant_count; i++) is_first &= onnx->constants[i].weight != index;
+    if (onnx->net_count > 1) snprintf(net, sizeof net, "net%u/", onnx->net_count);
+    int length = snprintf(text, sizeof text, "%s%s%s%.40s", net, onnx->net->tensors[index].name, is_first ? "" : "/",
+                          is_first ? "" : form ? form->name : "as_it_stands");
+    return tcsi_arena_strndup(&onnx->arena, text, (size_t)length);
+}
+
+static tcsi_onnx_value weight_in_form(tcsi_onnx *onnx, const tcsi_node *node, size_t i, const tcsi_op *form, const float *values,
+                                      const size_t *dims, size_t dim_count)
+{
+    TCS_ASSERT(i < node->weight_count);
+    size_t index = node->weights[i];
     if (onnx->status != TCS_OK) return none;
-    int length = snprintf(text, sizeof text, "%s%s", weight->name, is_twice ? "/again" : "");
-    if (onnx->net_count > 1) length = snprintf(text, sizeof text, "net%u/%s%s", onnx->net_count, weight->name, is_twice ? "/again" : "");
-    const char *name = tcsi_arena_strndup(&onnx->arena, text, (size_t)length);
-    return name ? add_floats(onnx, name, values, dims, dim_count) : fail_memory(onnx);
+    for (size_t k = 0; k < onnx->constant_count; k++)
+        if (onnx->constants[k].weight == index && onnx->constants[k].form == form) return onnx->constants[k].value;
+    const char *name = weight_name(onnx, index, form);
+    if (!name || !grow((void **)&onnx->constants, &onnx->constant_capacity, onnx->constant_count, sizeof *onnx->constants))
+        return fail_memory(onnx);
+    tcsi_onnx_value added = add_floats(onnx, name, values, dims, dim_count);
+    onnx->constants[onnx->constant_count++] = (constant){ index, form, added };
+    return added;
 }
 
 tcsi_onnx_value tcsi_onnx_weight_of(tcsi_onnx *onnx, const tcsi_node *node, size_t i)
 {
-    TCS_ASSERT(i < node->weight_count);
-    size_t index = node->weights[i];
-    const tcsi_weight *weight = &onnx->net->tensors[index];
-    tcsi_onnx_value *own = &onnx->of_weights[index];
-    if (own->id == 0)
-        *own = add_weight(onnx, weight, onnx->of_weights_as[index].id != 0, tcsi_net_values(onnx->net, weight), weight->dims,
-                          weight->dim_count);
-    return *own;
+    const tcsi_weight *weight = &onnx->net->tensors[node->weights[i]];
+    return weight_in_form(onnx, node, i, NULL, tcsi_net_values(onnx->net, weight), weight->dims, weight->dim_count);
 }
 
 tcsi_onnx_value tcsi_onnx_weight_as(tcsi_onnx *onnx, const tcsi_node *node, size_t i, const float *values, const size_t *dims,
                                     size_t dim_count)
 {
-    TCS_ASSERT(i < node->weight_count);
-    size_t index = node->weights[i];
-    tcsi_onnx_value *own = &onnx->of_weights_as[index];
-    if (own->id == 0 && onnx->status == TCS_OK)
-        *own = add_weight(onnx, &onnx->net->tensors[index], onnx->of_weights[index].id != 0, values, dims, dim_count);
-    return *own;
+    return weight_in_form(onnx, node, i, node->op, values, dims, dim_count);
 }
 
 float *tcsi_onnx_scratch(tcsi_onnx *onnx, size_t count)
@@ -439,10 +454,9 @@ void tcsi_onnx_net(tcsi_onnx *onnx, const tcsi_net *net, const tcsi_onnx_value *
     onnx->net = net;
     onnx->net_count++;
     onnx->of_nodes = new_values(onnx, net->node_count);
-    onnx->of_weights = new_values(onnx, net->tensor_count);
-    onnx->of_weights_as = new_values(onnx, net->tensor_count);
+    onnx->constant_count = 0;
     bool *needed = TCSI_ARENA_NEW(&onnx->arena, bool, net->node_count + 1);
-    if (!onnx->of_nodes || !onnx->of_weights || !onnx->of_weights_as || !needed) (void)fail_memory(onnx);
+    if (!onnx->of_nodes || !needed) (void)fail_memory(onnx);
     if (onnx->status == TCS_OK) onnx->status = tcsi_net_check_finite(net, &onnx->err);
     if (onnx->status == TCS_OK) onnx->status = mark_needed(net, outputs, output_count, needed, &onnx->err);
     if (onnx->status == TCS_OK) export_nodes(onnx, inputs, needed);
@@ -511,6 +525,7 @@ void tcsi_onnx_destroy(tcsi_onnx *onnx)
     tcsi_free(onnx->ports.texts);
     tcsi_free(onnx->notes.texts);
     tcsi_free(onnx->values);
+    tcsi_free(onnx->constants);
     tcsi_free(onnx);
 }
 

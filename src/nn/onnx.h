@@ -120,7 +120,7 @@ tcsi_onnx_value tcsi_onnx_swap(tcsi_onnx *onnx, tcsi_onnx_value x);
 
 tcsi_onnx_value tcsi_onnx_input_of(tcsi_onnx *onnx, const tcsi_node *node, size_t i);  /* (B,T,C) */
 tcsi_onnx_value tcsi_onnx_weight_of(tcsi_onnx *onnx, const tcsi_node *node, size_t i); /* weight or state, as it stands in the net */
-/* The weight in ONNX's own order.  Nodes that share weights share the constant: the first one's values are taken. */
+/* The weight in ONNX's own order.  Nodes of one operation that share a weight share the constant: the first one's values are taken. */
 tcsi_onnx_value tcsi_onnx_weight_as(tcsi_onnx *onnx, const tcsi_node *node, size_t i, const float *values, const size_t *dims,
                                     size_t dim_count);
 float *tcsi_onnx_scratch(tcsi_onnx *onnx, size_t count); /* until destroy; NULL after an error */

@@ -435,13 +435,38 @@ static void test_files_and_limits(void **state)
     tcsi_net_destroy(net);
 }
 
+static void test_failing_allocations_of_a_graph(void **state)
+{
+    (void)state;
+    tcsi_net *net = new_net();
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3), target = tcsi_nn_input(net, 4, 3);
+    tcsi_node_id y = tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 3, .kernel = 2 }), loss = tcsi_nn_loss_absolute(net, y, target);
+    assert_ok(tcsi_net_finish(net, test_err));
+    tcs_status status = TCS_E_MEMORY;
+    for (size_t at = 1; status == TCS_E_MEMORY; at++) {
+        tcsi_buffer out;
+        tcs_error err = { 0 };
+        tcsi_alloc_trace_begin();
+        tcsi_buffer_init(&out, 1 << 24);
+        tcsi_alloc_trace_fail_at(at);
+        status = save_pipeline(net, loss, false, &out, &err);
+        tcsi_alloc_trace_fail_at(0);
+        assert_true(status == TCS_OK || (strlen(err.text) > 5 && out.size == 0));
+        tcsi_buffer_deinit(&out);
+        assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+        tcsi_alloc_trace_end();
+        assert_true(at < 1000 && (status == TCS_OK || status == TCS_E_MEMORY));
+    }
+    tcsi_net_destroy(net);
+}
+
 static void test_failing_allocations(void **state)
 {
     (void)state;
     for (size_t k = 0; k < TCS_COUNT(nn_cases); k++) {
         nn_bench bench;
-        assert_ok(nn_bench_init(&bench, &nn_cases[k], 2, test_err));
         tcs_status status = TCS_E_MEMORY;
+        assert_ok(nn_bench_init(&bench, &nn_cases[k], 2, test_err));
         for (size_t at = 1; status == TCS_E_MEMORY; at++) {
             tcsi_buffer out;
             tcs_error err = { 0 };
@@ -464,4 +489,5 @@ static void test_failing_allocations(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_every_case_is_sound_or_refused), cmocka_unit_test(test_the_bytes_of_a_model),
               cmocka_unit_test(test_rows_of_convolutions_are_swapped_once), cmocka_unit_test(test_nothing_but_what_is_needed),
               cmocka_unit_test(test_refusals), cmocka_unit_test(test_nodes_before_and_behind),
-              cmocka_unit_test(test_a_model_that_is_given_up), cmocka_unit_test(test_files_and_limits), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_a_model_that_is_given_up), cmocka_unit_test(test_files_and_limits),
+              cmocka_unit_test(test_failing_allocations_of_a_graph), cmocka_unit_test(test_failing_allocations))
