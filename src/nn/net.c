@@ -120,6 +120,14 @@ tcsi_node_id tcsi_net_share(tcsi_net *net, tcsi_node_id node, const tcsi_node_id
     return add_node(net, owner->op, inputs, input_count, owner->options, owner->weights_of);
 }
 
+tcsi_node_id tcsi_net_add_tied(tcsi_net *net, tcsi_node_id node, const tcsi_op *op, const tcsi_node_id *inputs, size_t input_count,
+                               const void *options)
+{
+    if (net->status != TCS_OK) return TCSI_NODE_NONE;
+    TCS_ASSERT(node < net->node_count);
+    return add_node(net, op, inputs, input_count, options, net->nodes[node].weights_of);
+}
+
 /* ---- weights ---- */
 
 /* The count of a weight's numbers, 0 when it is none or too large. */
@@ -135,7 +143,8 @@ static size_t weight_size(const tcsi_weight *weight)
 static tcs_status share_weight(const tcsi_net *net, tcsi_node *node, const tcsi_weight *weight, tcs_error *err)
 {
     const tcsi_node *owner = &net->nodes[node->weights_of];
-    TCS_ASSERT(node->weight_count < owner->weight_count);
+    if (node->weight_count >= owner->weight_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%s: has more weights than the %s whose weights it shares", node->op->name, owner->op->name);
     size_t index = owner->weights[node->weight_count];
     const tcsi_weight *owned = &net->tensors[index];
     if (owned->dim_count != weight->dim_count || memcmp(owned->dims, weight->dims, weight->dim_count * sizeof *weight->dims) != 0)

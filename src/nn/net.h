@@ -95,6 +95,9 @@ void tcsi_net_group(tcsi_net *net, size_t group);
 tcsi_node_id tcsi_net_add(tcsi_net *net, const tcsi_op *op, const tcsi_node_id *inputs, size_t input_count, const void *options);
 /* The same operation with the same weights on another input. */
 tcsi_node_id tcsi_net_share(tcsi_net *net, tcsi_node_id node, const tcsi_node_id *inputs, size_t input_count);
+/* Another operation with the first weights of node, which must have the forms it declares. */
+tcsi_node_id tcsi_net_add_tied(tcsi_net *net, tcsi_node_id node, const tcsi_op *op, const tcsi_node_id *inputs, size_t input_count,
+                               const void *options);
 
 /* Called by an operation's shape function, in the order of its weights.  Zero dimensions are errors. */
 tcs_status tcsi_net_weight(tcsi_net *net, tcsi_node *node, const tcsi_weight *weight, tcs_error *err) TCS_WARN_UNUSED;

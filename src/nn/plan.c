@@ -38,6 +38,11 @@ static tcs_status mark_needed(tcsi_plan *plan, const tcsi_plan_options *options,
             return tcsi_fail(err, TCS_E_INVALID, "output %zu of a plan is an input or no node of the net", i);
         plan->nodes[options->outputs[i]].is_needed = true;
     }
+    for (size_t i = 0; i < options->kept_count; i++) {
+        if (options->kept[i] >= net->node_count || net->nodes[options->kept[i]].saved_count == 0)
+            return tcsi_fail(err, TCS_E_INVALID, "kept node %zu of a plan saves nothing or is no node of the net", i);
+        plan->nodes[options->kept[i]].is_needed = true;
+    }
     if (plan->has_loss) {
         if (plan->loss >= net->node_count || row_count(&net->nodes[plan->loss]) != 1)
             return tcsi_fail(err, TCS_E_INVALID, "the loss of a plan must be a node with one value a row");
@@ -214,6 +219,7 @@ static void mark_whole(tcsi_plan *plan, const tcsi_plan_options *options)
 {
     const tcsi_net *net = plan->net;
     for (size_t i = 0; i < options->output_count; i++) plan->nodes[options->outputs[i]].value.is_whole = true;
+    for (size_t i = 0; i < options->kept_count; i++) plan->nodes[options->kept[i]].saved.is_whole = true;
     if (plan->has_loss) plan->nodes[plan->loss].value.is_whole = true;
     for (size_t n = 0; n < net->node_count; n++) {
         const tcsi_node *node = &net->nodes[n];

@@ -28,6 +28,8 @@ typedef struct tcsi_plan_options {
     size_t batch;                /* most rows of a run, >= 1 */
     const tcsi_node_id *outputs; /* nodes whose values are wanted after a run, besides the loss */
     size_t output_count;
+    const tcsi_node_id *kept;    /* nodes whose saved values are wanted after a run: attention's weights, say */
+    size_t kept_count;
     bool has_loss;
     tcsi_node_id loss;           /* a node of shape (B,1,1) */
     uint64_t groups;             /* bit g: weights of group g are trained; 0: all */
@@ -51,6 +53,10 @@ typedef struct tcsi_run {
     uint64_t seed, step;       /* random numbers are a function of seed, step, node and row */
 } tcsi_run;
 
+/* Does what the run brings fit its net: indices of an embedding in range, say?  E_INVALID says which value does not.  To be asked where data
+ * enter; a run that was not asked about is safe too, but what such a value leads to is not a number. */
+tcs_status tcsi_plan_check(const tcsi_plan *plan, const tcsi_run *run, tcs_error *err) TCS_WARN_UNUSED;
+
 /* Values only.  pool may be NULL. */
 void tcsi_plan_forward(tcsi_plan *plan, tcsi_pool *pool, const tcsi_run *run);
 /* Values and gradients.  Returns the loss: the mean over rows weighted by row_weights (0 when they sum to 0, as then do the gradients).
@@ -59,6 +65,8 @@ double tcsi_plan_backward(tcsi_plan *plan, tcsi_pool *pool, const tcsi_run *run)
 
 /* (batch,T,C) of an output or the loss, valid until the next run. */
 const float *tcsi_plan_values(const tcsi_plan *plan, tcsi_node_id node);
+/* What a kept node's operation saves, (batch, saved_count) as layers.h says, valid until the next run. */
+const float *tcsi_plan_saved(const tcsi_plan *plan, tcsi_node_id node);
 /* Laid out as the net's weights; zero for what is not trained. */
 float *tcsi_plan_gradients(const tcsi_plan *plan);
 /* (batch,T,C) of an input node, with input_gradients. */

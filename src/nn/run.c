@@ -115,6 +115,21 @@ static tcsi_lane_run lane_run_of(const tcsi_plan *plan, const tcsi_run *run, con
                             .shard_count = (run->batch + plan->shard_rows - 1) / plan->shard_rows };
 }
 
+tcs_status tcsi_plan_check(const tcsi_plan *plan, const tcsi_run *run, tcs_error *err)
+{
+    const tcsi_net *net = plan->net;
+    for (size_t n = 0; n < net->node_count; n++) {
+        const tcsi_node *node = &net->nodes[n];
+        const float *x[TCSI_INPUT_MAX] = { NULL };
+        if (!node->op->check || !plan->nodes[n].is_needed) continue;
+        for (size_t i = 0; i < node->input_count; i++)
+            if (net->nodes[node->inputs[i]].op->traits & TCSI_OP_INPUT) x[i] = run->inputs[plan->nodes[node->inputs[i]].input_index];
+        tcs_status status = node->op->check(net, node, run->batch, x, err);
+        if (status != TCS_OK) return status;
+    }
+    return TCS_OK;
+}
+
 void tcsi_plan_forward(tcsi_plan *plan, tcsi_pool *pool, const tcsi_run *run)
 {
     tcsi_lane_run lane = lane_run_of(plan, run, &plan->forward);
@@ -188,6 +203,12 @@ const float *tcsi_plan_values(const tcsi_plan *plan, tcsi_node_id node)
 {
     TCS_ASSERT(node < plan->net->node_count && plan->nodes[node].value.is_whole && plan->nodes[node].value.offset != TCSI_NOWHERE);
     return plan->whole.values + plan->nodes[node].value.offset;
+}
+
+const float *tcsi_plan_saved(const tcsi_plan *plan, tcsi_node_id node)
+{
+    TCS_ASSERT(node < plan->net->node_count && plan->nodes[node].saved.is_whole && plan->nodes[node].saved.offset != TCSI_NOWHERE);
+    return plan->whole.values + plan->nodes[node].saved.offset;
 }
 
 const float *tcsi_plan_input_gradients(const tcsi_plan *plan, tcsi_node_id input)

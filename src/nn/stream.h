@@ -2,7 +2,8 @@
  *
  * From a reset on, the answers to rows 0, 1, 2, ... equal the values of the net run on the whole sequence, bit for bit, whatever
  * its length; a convolution net needs only the rows that its field of view covers, so once it has seen that many, its answers equal
- * those for any window ending there.  Exceptions are named by their operations.  A step costs what one step of the sequence costs.
+ * those for any window ending there.  A node of one step that took the last of its input (tcsi_nn_last) answers in every step, as if the
+ * sequence ended there.  Exceptions are named by their operations.  A step costs what one step of the sequence costs.
  *
  * Every operation between input and output must be causal: row by row (ROWWISE) or with a step of its own; creating a stream says which
  * one is not.  A step allocates nothing.  Threads: one caller per stream; streams of one net may run at once. */

@@ -26,14 +26,15 @@ static void test_stream_equals_sequence(void **state)
         bench.run.is_training = bench.run.is_stochastic = false;
         tcsi_stream_net *stream = stream_of(&bench);
         if (stream) {
-            tcsi_shape shape = tcsi_net_shape(bench.net, bench.looked_at);
+            tcsi_shape shape = tcsi_net_shape(bench.net, bench.looked_at), input = tcsi_net_shape(bench.net, 0);
+            size_t skipped = input.length - shape.length; /* nets that look at their last steps only */
             assert_ok(nn_bench_plan(&bench, tcsi_isa_current(), &plan, test_err));
             tcsi_plan_forward(plan, NULL, &bench.run);
             const float *expected = tcsi_plan_values(plan, bench.looked_at);
             for (size_t round = 0; round < 2; round++) { /* after a reset again the same */
-                for (size_t t = 0; t < shape.length; t++) {
-                    const float *got = tcsi_stream_net_push(stream, bench.values[0] + t * bench.counts[0] / shape.length);
-                    assert_memory_equal(got, expected + t * shape.channels, shape.channels * sizeof *got);
+                for (size_t t = 0; t < input.length; t++) {
+                    const float *got = tcsi_stream_net_push(stream, bench.values[0] + t * input.channels);
+                    if (t >= skipped) assert_memory_equal(got, expected + (t - skipped) * shape.channels, shape.channels * sizeof *got);
                 }
                 tcsi_stream_net_reset(stream);
             }
