@@ -279,10 +279,27 @@ tcsi_onnx_value tcsi_onnx_integers(tcsi_onnx *onnx, const int64_t *values, size_
 {
     const char *name = onnx->status == TCS_OK ? new_name(onnx, "integers") : NULL;
     if (!name) return none;
-    begin_constant(&onnx->writer, name, TCSI_ONNX_INTEGER, &count, 1);
+    begin_constant(&onnx->writer, name, TCSI_ONNX_INT64, &count, 1);
     tcsi_protobuf_raw_integers(&onnx->writer, TENSOR_RAW, values, count);
     tcsi_protobuf_end(&onnx->writer);
     return new_value(onnx, name, 0);
+}
+
+tcsi_onnx_value tcsi_onnx_slice(tcsi_onnx *onnx, tcsi_onnx_value x, int64_t axis, size_t begin, size_t end)
+{
+    tcsi_onnx_call call = { "Slice", { x } };
+    call.inputs[1] = tcsi_onnx_integers(onnx, (const int64_t[]){ (int64_t)begin }, 1);
+    call.inputs[2] = tcsi_onnx_integers(onnx, (const int64_t[]){ (int64_t)end }, 1);
+    call.inputs[3] = tcsi_onnx_integers(onnx, &axis, 1);
+    return tcsi_onnx_add(onnx, &call);
+}
+
+tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size_t *dims, size_t dim_count)
+{
+    int64_t form[TCSI_ONNX_DIM_MAX];
+    TCS_ASSERT(dim_count <= TCSI_ONNX_DIM_MAX);
+    for (size_t i = 0; i < dim_count; i++) form[i] = (int64_t)dims[i];
+    return tcsi_onnx_of_two(onnx, "Reshape", x, tcsi_onnx_integers(onnx, form, dim_count));
 }
 
 /* ---- inputs and outputs ---- */

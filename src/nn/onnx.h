@@ -46,7 +46,7 @@ tcs_status tcsi_onnx_write(const tcsi_onnx_options *options, const char *path, t
 
 /* ---- a graph, piece by piece ---- */
 
-typedef enum tcsi_onnx_type { TCSI_ONNX_FLOAT = 1, TCSI_ONNX_INTEGER = 7, TCSI_ONNX_BOOL = 9 } tcsi_onnx_type; /* onnx.proto's numbers */
+typedef enum tcsi_onnx_type { TCSI_ONNX_FLOAT = 1, TCSI_ONNX_INT64 = 7, TCSI_ONNX_BOOL = 9 } tcsi_onnx_type; /* onnx.proto's numbers */
 
 #define TCSI_ONNX_BATCH 0 /* the dimension that is known when the model runs */
 
@@ -111,6 +111,10 @@ tcsi_onnx_value tcsi_onnx_number(tcsi_onnx *onnx, float value); /* a scalar */
 tcsi_onnx_value tcsi_onnx_integers(tcsi_onnx *onnx, const int64_t *values, size_t count);
 tcsi_onnx_value tcsi_onnx_floats(tcsi_onnx *onnx, const float *values, const size_t *dims, size_t dim_count);
 
+/* Elements [begin, end) of an axis. */
+tcsi_onnx_value tcsi_onnx_slice(tcsi_onnx *onnx, tcsi_onnx_value x, int64_t axis, size_t begin, size_t end);
+/* The same numbers in another form; 0: the dimension that stands there, as for the batch. */
+tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size_t *dims, size_t dim_count);
 tcsi_onnx_value tcsi_onnx_activate(tcsi_onnx *onnx, tcsi_activation activation, tcsi_onnx_value x);
 /* (B,T,C) to (B,C,T) and back.  Swapping back gives the value that it was, and a value that nobody uses swapped is never transposed: a
  * row of convolutions is transposed once before and once behind. */

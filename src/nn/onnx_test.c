@@ -275,6 +275,40 @@ static void test_nothing_but_what_is_needed(void **state)
     tcsi_net_destroy(net);
 }
 
+/* An operation that wants its weight (2,1) as (1,2), and is refused when it has another form. */
+static tcs_status turned_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
+{
+    node->shape = tcsi_net_shape(net, node->inputs[0]);
+    return tcsi_net_weight(net, node, &(tcsi_weight){ .name = "weight", .dims = { 2, 1 }, .dim_count = 2 }, err);
+}
+
+static tcsi_onnx_value turned_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const float *values = tcsi_net_values(net, &net->tensors[node->weights[0]]);
+    return tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_input_of(onnx, node, 0),
+                            tcsi_onnx_weight_as(onnx, node, 0, values, (size_t[]){ 1, 2 }, 2));
+}
+
+static const tcsi_op turned = { .name = "turned", .input_min = 1, .input_max = 1, .shape = turned_shape, .onnx = turned_onnx };
+
+/* One weight that two operations read in different orders is two constants, however often each stands in the net. */
+static void test_tied_weights(void **state)
+{
+    (void)state;
+    tcsi_net *net = new_net();
+    tcsi_node_id x = tcsi_nn_input(net, 1, 2), y = tcsi_net_add(net, &turned, &x, 1, NULL);
+    y = tcsi_net_share(net, y, &y, 1);
+    tcsi_node_id h = tcsi_net_add_tied(net, y, &tcsi_op_dense, &y, 1, &(tcsi_dense_options){ .units = 1, .without_bias = true });
+    tcsi_node_id again = tcsi_net_share(net, h, &x, 1);
+    assert_ok(tcsi_net_finish(net, test_err));
+    assert_int_equal(net->tensor_count, 1);
+    tcsi_buffer out = save(net, (tcsi_node_id[]){ y, h, again }, 3);
+    assert_true(find_name("turned1.weight") != SIZE_MAX && find_name("turned1.weight/as_it_stands") != SIZE_MAX);
+    assert_int_equal(found.count, 1 + 2 + 4 + 3); /* the input, constants, values, outputs */
+    tcsi_buffer_deinit(&out);
+    tcsi_net_destroy(net);
+}
+
 /* ---- what is refused ---- */
 
 static tcs_status odd_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
@@ -488,6 +522,7 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_every_case_is_sound_or_refused), cmocka_unit_test(test_the_bytes_of_a_model),
               cmocka_unit_test(test_rows_of_convolutions_are_swapped_once), cmocka_unit_test(test_nothing_but_what_is_needed),
+              cmocka_unit_test(test_tied_weights),
               cmocka_unit_test(test_refusals), cmocka_unit_test(test_nodes_before_and_behind),
               cmocka_unit_test(test_a_model_that_is_given_up), cmocka_unit_test(test_files_and_limits),
               cmocka_unit_test(test_failing_allocations_of_a_graph), cmocka_unit_test(test_failing_allocations))
