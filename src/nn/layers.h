@@ -7,6 +7,7 @@
 #define TCS_NN_LAYERS_H
 
 #include "kernels/activation.h"
+#include "kernels/vector.h"
 #include "nn/net.h"
 
 /* What the caller brings with each run, (B,T,C). */
@@ -35,6 +36,48 @@ typedef struct tcsi_conv_options {
 } tcsi_conv_options;
 tcsi_node_id tcsi_nn_conv(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
 tcsi_node_id tcsi_nn_conv_residual(tcsi_net *net, tcsi_node_id x, tcsi_node_id residual, const tcsi_conv_options *options);
+
+/* y (B,U,O) = the convolution (B,U,O) -> (B,T,C) the other way, activated; weight (K,O,C), depthwise (K,C), bias (O).  Options as there:
+ * causal: U = T stride, step u sees t <= u / stride; same: U = T stride, centred; valid: U = (T-1) stride + (K-1) dilation + 1, all of it.
+ * PyTorch's ConvTranspose1d with weight (C,O,K), cut to U. */
+tcsi_node_id tcsi_nn_conv_transposed(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
+
+/* ---- element by element ---- */
+
+tcsi_node_id tcsi_nn_unary(tcsi_net *net, tcsi_node_id x, tcsi_unary f);    /* f(x) */
+tcsi_node_id tcsi_nn_scale(tcsi_net *net, tcsi_node_id x, float factor);    /* factor x */
+tcsi_node_id tcsi_nn_add(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);    /* a + b, of one shape */
+tcsi_node_id tcsi_nn_multiply(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);
+tcsi_node_id tcsi_nn_detach(tcsi_net *net, tcsi_node_id x);                 /* x; no gradient passes */
+/* In runs that draw (is_stochastic): 0 with probability rate in [0, 1), else x / (1 - rate).  Otherwise x. */
+tcsi_node_id tcsi_nn_dropout(tcsi_net *net, tcsi_node_id x, float rate);
+
+/* ---- channels of a step ---- */
+
+tcsi_node_id tcsi_nn_concat(tcsi_net *net, const tcsi_node_id *inputs, size_t count); /* side by side; at most TCSI_INPUT_MAX */
+tcsi_node_id tcsi_nn_slice(tcsi_net *net, tcsi_node_id x, size_t begin, size_t count); /* channels [begin, begin + count) */
+tcsi_node_id tcsi_nn_reverse(tcsi_net *net, tcsi_node_id x);                           /* channel C - 1 - c at c */
+tcsi_node_id tcsi_nn_softmax(tcsi_net *net, tcsi_node_id x);                           /* positive, sum 1 over channels */
+
+/* ---- steps of a window ---- */
+
+tcsi_node_id tcsi_nn_steps(tcsi_net *net, tcsi_node_id x, size_t begin, size_t count); /* steps [begin, begin + count) */
+tcsi_node_id tcsi_nn_last(tcsi_net *net, tcsi_node_id x);                              /* (B,1,C): the last step */
+tcsi_node_id tcsi_nn_repeat(tcsi_net *net, tcsi_node_id x, size_t length);             /* (B,1,C) at every one of length steps */
+tcsi_node_id tcsi_nn_reshape(tcsi_net *net, tcsi_node_id x, size_t length, size_t channels); /* the same numbers in the same order */
+tcsi_node_id tcsi_nn_flatten(tcsi_net *net, tcsi_node_id x);                           /* (B,1,T C) */
+tcsi_node_id tcsi_nn_unflatten(tcsi_net *net, tcsi_node_id x, size_t length);          /* (B,1,T C) -> (B,length,T C / length) */
+
+/* The mean or maximum of each window of steps: U = floor((T - window) / stride) + 1.  Not for streams. */
+typedef struct tcsi_pool_options {
+    size_t window;               /* 0: all T steps */
+    size_t stride;               /* 0: window */
+    bool is_max;
+} tcsi_pool_options;
+tcsi_node_id tcsi_nn_pool(tcsi_net *net, tcsi_node_id x, const tcsi_pool_options *options);
+tcsi_node_id tcsi_nn_global_mean(tcsi_net *net, tcsi_node_id x); /* (B,1,C) */
+tcsi_node_id tcsi_nn_global_max(tcsi_net *net, tcsi_node_id x);  /* (B,1,C) */
+tcsi_node_id tcsi_nn_mean(tcsi_net *net, tcsi_node_id x);        /* (B,1,1): over steps and channels */
 
 /* ---- losses: (B,1,1), the mean over those elements of a row whose target is a number.  A target of NaN is missing and left out; a row
  *      with nothing but missing targets has loss 0.  No gradient flows to the target. ---- */

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Golden vectors of the layers: dense, convolution, ... in PyTorch.  usage: python3 layers.py"""
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -33,6 +35,11 @@ def dense_shared(net):
     return net.dense(h, 4, torch.tanh, name="dense1")
 
 
+@case("dense, ReLU")
+def dense_relu(net):
+    return net.dense(net.dense(net.input(2, 4), 5, torch.relu), 2)
+
+
 # ---- convolution ----
 
 @case("conv, causal and dilated")
@@ -55,6 +62,193 @@ def conv_valid(net):
 @case("conv, depthwise")
 def conv_depthwise(net):
     return net.conv(net.input(10, 4), kernel=3, dilation=2, depthwise=True, activation=torch.tanh)
+
+
+def conv_transposed(net, x, channels=None, kernel=1, dilation=1, stride=1, padding="causal", activation=None, depthwise=False, bias=True):
+    name, inputs, span = net.node("conv_transposed"), x.shape[-1], (kernel - 1) * dilation + 1
+    channels = inputs if depthwise else channels
+    if depthwise:
+        weight = net.weight(f"{name}.weight", kernel, inputs, decays=True).t().unsqueeze(1)
+    else:
+        weight = net.weight(f"{name}.weight", kernel, channels, inputs, decays=True).permute(2, 1, 0)
+    bias = net.weight(f"{name}.bias", channels) if bias else None
+    y = F.conv_transpose1d(x.transpose(1, 2), weight, bias, stride, dilation=dilation, groups=inputs if depthwise else 1).transpose(1, 2)
+    if padding != "valid":
+        before = max(span - stride + 1, 0) // 2 if padding == "same" else 0
+        y = F.pad(y, (0, 0, 0, stride))[:, before:before + x.shape[1] * stride]
+    return activation(y) if activation else y
+
+
+@case("transposed conv, causal")
+def conv_transposed_causal(net):
+    x = conv_transposed(net, net.input(4, 3), 4, kernel=3, dilation=2, activation=torch.tanh)
+    return conv_transposed(net, x, 2, kernel=3, stride=2, bias=False)
+
+
+@case("transposed conv, centred")
+def conv_transposed_same(net):
+    x = conv_transposed(net, net.input(4, 3), 4, kernel=5, stride=2, padding="same")
+    return conv_transposed(net, x, 2, kernel=3, stride=3, padding="same")
+
+
+@case("transposed conv, all of it")
+def conv_transposed_valid(net):
+    x = conv_transposed(net, net.input(4, 3), 4, kernel=3, stride=2, dilation=2, padding="valid")
+    return conv_transposed(net, x, kernel=2, padding="valid", depthwise=True)
+
+
+# ---- element by element; every operation takes a node ----
+
+def unary(net, x, f):
+    net.node("unary")
+    return f(x)
+
+
+def add(net, a, b):
+    net.node("add")
+    return a + b
+
+
+def multiply(net, a, b):
+    net.node("multiply")
+    return a * b
+
+
+def dropout(net, x, rate):
+    net.node("dropout")
+    return F.dropout(x, rate, training=False)
+
+
+@case("smooth functions")
+def unary_all(net):
+    x = net.dense(net.input(3, 4), 5)
+    for f in torch.tanh, torch.exp, torch.log, torch.sigmoid, torch.sqrt, torch.square:
+        x = unary(net, x, f)
+    return unary(net, unary(net, net.dense(x, 5), F.gelu), F.softplus)
+
+
+@case("functions with corners")
+def unary_corners(net):
+    x = net.input(2, 3)
+    parts = unary(net, x, torch.relu), unary(net, x, torch.abs)
+    net.node("concat")
+    return net.dense(torch.cat(parts, 2), 2)
+
+
+@case("add")
+def add_three(net):
+    x = net.input(3, 4)
+    h = net.dense(x, 4)
+    return add(net, add(net, h, x), h)
+
+
+@case("multiply")
+def multiply_three(net):
+    x = net.input(3, 4)
+    h = net.dense(x, 4)
+    return multiply(net, multiply(net, h, x), h)
+
+
+@case("scale")
+def scale(net):
+    h = unary(net, net.dense(net.input(3, 4), 4), lambda h: -1.5 * h)
+    return add(net, unary(net, h, lambda h: 0.25 * h), h)
+
+
+@case("detach")
+def detach(net):
+    x, other = net.input(3, 4), net.input(3, 2)
+    y = net.dense(x, 2)
+    return multiply(net, y, unary(net, other, torch.detach))
+
+
+@case("dropout")
+def dropout_mean(net):
+    return net.dense(dropout(net, net.dense(net.input(3, 4), 7), 0.4), 2)
+
+
+# ---- channels and steps ----
+
+@case("concat")
+def concat(net):
+    x = net.input(3, 4)
+    h = net.dense(x, 2)
+    net.node("concat")
+    return net.dense(torch.cat([h, x, h], 2), 2)
+
+
+@case("slice")
+def slices(net):
+    x = net.input(3, 7)
+    a, b = unary(net, x, lambda x: x[:, :, :4]), unary(net, x, lambda x: x[:, :, 3:])
+    return net.dense(multiply(net, a, b), 2)
+
+
+@case("reverse")
+def reverse(net):
+    h = net.dense(net.input(3, 5), 5)
+    return multiply(net, h, unary(net, h, lambda h: h.flip(2)))
+
+
+@case("softmax")
+def softmax(net):
+    return unary(net, net.dense(net.input(3, 4), 5), lambda h: h.softmax(2))
+
+
+@case("steps")
+def steps(net):
+    h = net.dense(net.input(6, 3), 2)
+    return multiply(net, unary(net, h, lambda h: h[:, 1:4]), unary(net, h, lambda h: h[:, 2:5]))
+
+
+@case("last step")
+def last(net):
+    x = net.conv(net.input(6, 3), 4, kernel=3)
+    return net.dense(unary(net, x, lambda x: x[:, -1:]), 2)
+
+
+@case("repeat")
+def repeat(net):
+    h = net.dense(net.input(1, 4), 3)
+    return net.dense(unary(net, h, lambda h: h.expand(-1, 5, -1)), 2)
+
+
+@case("reshape")
+def reshape(net):
+    x = net.input(4, 3)
+    h = net.dense(unary(net, x, lambda x: x.reshape(-1, 1, 12)), 8)
+    h = unary(net, unary(net, h, lambda h: h.reshape(-1, 4, 2)), lambda h: h.reshape(-1, 2, 4))
+    other = unary(net, unary(net, x, lambda x: x.reshape(-1, 3, 4)), lambda x: x[:, 1:])
+    return add(net, h, other)
+
+
+def pool(net, x, function, *window):
+    return unary(net, x, lambda x: function(x.transpose(1, 2), *window).transpose(1, 2))
+
+
+@case("mean pooling")
+def pool_mean(net):
+    return net.dense(pool(net, net.dense(net.input(9, 3), 4), F.avg_pool1d, 3, 2), 2)
+
+
+@case("max pooling")
+def pool_max(net):
+    return net.dense(pool(net, net.input(9, 3), F.max_pool1d, 3, 2), 2)
+
+
+@case("global pooling")
+def pool_global(net):
+    x = net.input(5, 3)
+    h = net.dense(x, 4)
+    parts = [pool(net, h, F.avg_pool1d, 5), pool(net, x, F.max_pool1d, 5)]
+    net.node("concat")
+    return torch.cat(parts, 2)
+
+
+@case("mean")
+def mean(net):
+    h = unary(net, net.dense(net.input(5, 3), 4), torch.tanh)
+    return unary(net, h, lambda h: h.mean((1, 2)).reshape(-1, 1, 1))
 
 
 generate()
