@@ -79,6 +79,26 @@ tcsi_node_id tcsi_nn_global_mean(tcsi_net *net, tcsi_node_id x); /* (B,1,C) */
 tcsi_node_id tcsi_nn_global_max(tcsi_net *net, tcsi_node_id x);  /* (B,1,C) */
 tcsi_node_id tcsi_nn_mean(tcsi_net *net, tcsi_node_id x);        /* (B,1,1): over steps and channels */
 
+/* ---- normalization ---- */
+
+/* y = (x - mean) / sqrt(variance + epsilon) * gain (C) + shift (C), over the channels of each step. */
+typedef struct tcsi_layer_norm_options {
+    float epsilon;               /* 0: 1e-5 */
+} tcsi_layer_norm_options;
+tcsi_node_id tcsi_nn_layer_norm(tcsi_net *net, tcsi_node_id x, const tcsi_layer_norm_options *options);
+
+/* The same over all rows and steps, per channel; training runs move the running mean (C) and variance (C), other runs use them. */
+typedef struct tcsi_batch_norm_options {
+    float epsilon;               /* 0: 1e-5 */
+    double momentum;             /* 0: 0.1; running += momentum (batch - running) */
+} tcsi_batch_norm_options;
+tcsi_node_id tcsi_nn_batch_norm(tcsi_net *net, tcsi_node_id x, const tcsi_batch_norm_options *options);
+
+/* The same over the steps of each window, per channel (RevIN: Kim et al. 2022), epsilon 1e-5; the statistics (B,2,C), mean and
+ * deviation, let no gradient pass.  denorm takes (B,U,C) back to the scale of norm's input, with norm's statistics and weights. */
+tcsi_node_id tcsi_nn_instance_norm(tcsi_net *net, tcsi_node_id x, tcsi_node_id *ret_statistics);
+tcsi_node_id tcsi_nn_instance_denorm(tcsi_net *net, tcsi_node_id x, tcsi_node_id norm);
+
 /* ---- losses: (B,1,1), the mean over those elements of a row whose target is a number.  A target of NaN is missing and left out; a row
  *      with nothing but missing targets has loss 0.  No gradient flows to the target. ---- */
 

@@ -243,6 +243,42 @@ static tcsi_node_id nn_mean(tcsi_net *net)
     return tcsi_nn_mean(net, tcsi_nn_unary(net, nn_units(net, x, 4), TCSI_UNARY_TANH));
 }
 
+static tcsi_node_id nn_layer_norm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = nn_units(net, x, 6);
+    return nn_units(net, tcsi_nn_layer_norm(net, h, &(tcsi_layer_norm_options){ 0 }), 2);
+}
+
+/* No biases in front: batch norm takes them away again, and a gradient of nothing but rounding cannot be compared. */
+static tcsi_node_id nn_batch_norm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 6, .without_bias = true });
+    x = tcsi_nn_unary(net, tcsi_nn_batch_norm(net, x, &(tcsi_batch_norm_options){ 0 }), TCSI_UNARY_TANH);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2, .without_bias = true });
+    return tcsi_nn_batch_norm(net, x, &(tcsi_batch_norm_options){ .epsilon = 1e-3f, .momentum = 0.3 });
+}
+
+static tcsi_node_id nn_instance_statistics(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3);
+    (void)tcsi_nn_instance_norm(net, x, &statistics);
+    return nn_units(net, statistics, 2);
+}
+
+static tcsi_node_id nn_instance_norm(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3);
+    return nn_units(net, tcsi_nn_instance_norm(net, x, &statistics), 2);
+}
+
+static tcsi_node_id nn_instance_denorm(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3), norm = tcsi_nn_instance_norm(net, x, &statistics);
+    tcsi_node_id h = tcsi_nn_dense(net, norm, &(tcsi_dense_options){ .units = 3, .activation = TCSI_ACTIVATION_TANH });
+    return tcsi_nn_instance_denorm(net, tcsi_nn_steps(net, h, 2, 4), norm);
+}
+
 /* ---- losses ---- */
 
 static tcsi_node_id nn_loss_pair(tcsi_net *net, tcsi_node_id *ret_target)
@@ -302,6 +338,12 @@ static const nn_case nn_cases[] = {
     { "pool", "max pooling", nn_pool_max, { 0 }, 0, 0 },
     { "pool", "global pooling", nn_pool_global, { 0 }, 0, 0 },
     { "mean", "mean", nn_mean, { 0 }, 0, 0 },
+    { "layer_norm", "layer norm", nn_layer_norm, { 0 }, 0, 0 },
+    { "batch_norm", "batch norm", nn_batch_norm, { 0 }, 0, 0 },
+    /* by its input the gradient leaves the statistics out, which finite differences do not: the golden vector looks at that */
+    { "instance_statistics", "instance statistics", nn_instance_statistics, { NN_FILL_POSITIVE }, 0, 0 },
+    { "instance_norm", "instance norm", nn_instance_norm, { NN_FILL_POSITIVE }, 0, 0 },
+    { "instance_denorm", "instance denorm", nn_instance_denorm, { NN_FILL_POSITIVE }, 0, 0 },
     { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },

@@ -251,4 +251,65 @@ def mean(net):
     return unary(net, h, lambda h: h.mean((1, 2)).reshape(-1, 1, 1))
 
 
+# ---- normalization ----
+
+def layer_norm(net, x):
+    name, channels = net.node("layer_norm"), x.shape[2]
+    return F.layer_norm(x, (channels,), net.weight(f"{name}.gain", channels, offset=1), net.weight(f"{name}.shift", channels))
+
+
+def batch_norm(net, x, epsilon=1e-5, momentum=0.1):
+    name, channels = net.node("batch_norm"), x.shape[2]
+    running = net.state(f"{name}.mean", [0] * channels), net.state(f"{name}.variance", [1] * channels)
+    gain, shift = net.weight(f"{name}.gain", channels, offset=1), net.weight(f"{name}.shift", channels)
+    return F.batch_norm(x.transpose(1, 2), *running, gain, shift, net.is_training, momentum, epsilon).transpose(1, 2)
+
+
+@case("layer norm")
+def layer_norm_between(net):
+    return net.dense(layer_norm(net, net.dense(net.input(3, 4), 6)), 2)
+
+
+@case("batch norm", batch=3)
+def batch_norm_twice(net):
+    x = net.dense(net.input(3, 4), 6, bias=False)
+    x = unary(net, batch_norm(net, x), torch.tanh)
+    return batch_norm(net, net.dense(x, 2, bias=False), 1e-3, 0.3)
+
+
+class InstanceNorm:
+    """As the code published with Kim et al. 2022, github.com/ts-kim/RevIN: RevIN.py"""
+
+    def __init__(self, net, x):
+        self.net = net
+        net.node("instance_statistics")
+        self.mean = x.mean(1, keepdim=True).detach()
+        self.deviation = torch.sqrt(x.var(1, keepdim=True, unbiased=False) + 1e-5).detach()
+        name = net.node("instance_norm")
+        self.gain, self.shift = net.weight(f"{name}.gain", 3, offset=1, scale=0.2), net.weight(f"{name}.shift", 3)
+        self.y = (x - self.mean) / self.deviation * self.gain + self.shift
+
+    def back(self, y):
+        self.net.node("instance_denorm")
+        return (y - self.shift) / (self.gain + 1e-5 * 1e-5) * self.deviation + self.mean
+
+
+@case("instance statistics")
+def instance_statistics(net):
+    norm = InstanceNorm(net, net.input(6, 3, "positive"))
+    return net.dense(torch.cat([norm.mean, norm.deviation], 1), 2)
+
+
+@case("instance norm")
+def instance_norm(net):
+    return net.dense(InstanceNorm(net, net.input(6, 3, "positive")).y, 2)
+
+
+@case("instance denorm")
+def instance_denorm(net):
+    norm = InstanceNorm(net, net.input(6, 3, "positive"))
+    h = net.dense(norm.y, 3, torch.tanh)
+    return norm.back(unary(net, h, lambda h: h[:, 2:]))
+
+
 generate()
