@@ -99,6 +99,32 @@ tcsi_node_id tcsi_nn_batch_norm(tcsi_net *net, tcsi_node_id x, const tcsi_batch_
 tcsi_node_id tcsi_nn_instance_norm(tcsi_net *net, tcsi_node_id x, tcsi_node_id *ret_statistics);
 tcsi_node_id tcsi_nn_instance_denorm(tcsi_net *net, tcsi_node_id x, tcsi_node_id norm);
 
+/* ---- memory and attention ---- */
+
+/* All hidden states (B,T,H).  weight_input (C,G H), weight_hidden (H,G H), bias_input (G H), bias_hidden (G H), gates in PyTorch's order:
+ * i, f, g, o (LSTM, G = 4) or r, z, n (GRU, G = 3). */
+tcsi_node_id tcsi_nn_lstm(tcsi_net *net, tcsi_node_id x, size_t hidden);
+tcsi_node_id tcsi_nn_gru(tcsi_net *net, tcsi_node_id x, size_t hidden);
+
+/* softmax(q k' / sqrt(D/H)) v of H heads, (B,T,D) from queries, keys and values side by side (B,T,3D).  Saves the softmax, (B,H,T,T):
+ * name the node among a plan's kept ones and tcsi_plan_saved shows it. */
+typedef struct tcsi_attention_options {
+    size_t head_count;           /* H, divides D */
+    bool is_causal;              /* a step sees itself and earlier ones */
+} tcsi_attention_options;
+tcsi_node_id tcsi_nn_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options);
+/* The layer: dense to (B,T,3C), attention, dense to (B,T,C).  ret_attention: the node that saves the softmax, or NULL. */
+tcsi_node_id tcsi_nn_self_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options, tcsi_node_id *ret_attention);
+
+/* The Transformer's encoder block, (B,T,C) -> (B,T,C); nn/transformer.c has its formulas. */
+typedef struct tcsi_transformer_options {
+    size_t head_count;           /* divides C */
+    size_t hidden;               /* of the feed-forward part; 0: 4 C */
+    bool is_causal, norm_first, is_gelu; /* is_gelu: GELU instead of ReLU */
+    float dropout;               /* after attention, inside and after the feed-forward part */
+} tcsi_transformer_options;
+tcsi_node_id tcsi_nn_transformer(tcsi_net *net, tcsi_node_id x, const tcsi_transformer_options *options, tcsi_node_id *ret_attention);
+
 /* ---- losses: (B,1,1), the mean over those elements of a row whose target is a number.  A target of NaN is missing and left out; a row
  *      with nothing but missing targets has loss 0.  No gradient flows to the target. ---- */
 

@@ -279,6 +279,49 @@ static tcsi_node_id nn_instance_denorm(tcsi_net *net)
     return tcsi_nn_instance_denorm(net, tcsi_nn_steps(net, h, 2, 4), norm);
 }
 
+static tcsi_node_id nn_lstm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_lstm(net, tcsi_nn_lstm(net, x, 4), 3), 2);
+}
+
+static tcsi_node_id nn_lstm_last(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_last(net, tcsi_nn_lstm(net, x, 5)), 2);
+}
+
+static tcsi_node_id nn_gru(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_gru(net, tcsi_nn_gru(net, x, 4), 3), 2);
+}
+
+static tcsi_node_id nn_attention_plain(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 4);
+    return tcsi_nn_self_attention(net, x, &(tcsi_attention_options){ .head_count = 2 }, NULL);
+}
+
+static tcsi_node_id nn_attention_causal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 6, 6);
+    return tcsi_nn_self_attention(net, x, &(tcsi_attention_options){ .head_count = 3, .is_causal = true }, NULL);
+}
+
+static tcsi_node_id nn_transformer_after(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 4);
+    return tcsi_nn_transformer(net, x, &(tcsi_transformer_options){ .head_count = 2, .hidden = 6, .is_gelu = true }, NULL);
+}
+
+static tcsi_node_id nn_transformer_before(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 4);
+    return tcsi_nn_transformer(net, x, &(tcsi_transformer_options){ .head_count = 1, .hidden = 5, .is_causal = true, .norm_first = true,
+                                                                    .is_gelu = true, .dropout = 0.2f }, NULL);
+}
+
 /* ---- losses ---- */
 
 static tcsi_node_id nn_loss_pair(tcsi_net *net, tcsi_node_id *ret_target)
@@ -344,6 +387,14 @@ static const nn_case nn_cases[] = {
     { "instance_statistics", "instance statistics", nn_instance_statistics, { NN_FILL_POSITIVE }, 0, 0 },
     { "instance_norm", "instance norm", nn_instance_norm, { NN_FILL_POSITIVE }, 0, 0 },
     { "instance_denorm", "instance denorm", nn_instance_denorm, { NN_FILL_POSITIVE }, 0, 0 },
+    /* the hidden weights' gradient is small beside the loss's rounding; the golden vector is the sharper test here */
+    { "lstm", "LSTM", nn_lstm, { 0 }, 0, 2e-2 },
+    { "lstm", "LSTM, last state", nn_lstm_last, { 0 }, 0, 0 },
+    { "gru", "GRU", nn_gru, { 0 }, 0, 0 },
+    { "attention", "attention", nn_attention_plain, { 0 }, 0, 0 },
+    { "attention", "attention, causal", nn_attention_causal, { 0 }, 0, 0 },
+    { "attention", "transformer, norm after", nn_transformer_after, { 0 }, 0, 0 },
+    { "attention", "transformer, norm before, causal", nn_transformer_before, { 0 }, 0, 0 },
     { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },

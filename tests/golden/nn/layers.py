@@ -312,4 +312,99 @@ def instance_denorm(net):
     return norm.back(unary(net, h, lambda h: h[:, 2:]))
 
 
+# ---- memory and attention ----
+
+def recurrent(net, kind, x, hidden):
+    name, inputs = net.node(kind), x.shape[2]
+    gates, function = (4, torch.lstm) if kind == "lstm" else (3, torch.gru)
+    weights = [net.weight(f"{name}.weight_input", inputs, gates * hidden, decays=True).t(),
+               net.weight(f"{name}.weight_hidden", hidden, gates * hidden, decays=True).t(),
+               net.weight(f"{name}.bias_input", gates * hidden), net.weight(f"{name}.bias_hidden", gates * hidden)]
+    zeros = torch.zeros(1, x.shape[0], hidden)
+    return function(x, (zeros, zeros) if kind == "lstm" else zeros, weights, True, 1, 0.0, net.is_training, False, True)[0]
+
+
+@case("LSTM")
+def lstm(net):
+    x = recurrent(net, "lstm", net.input(5, 3), 4)
+    return net.dense(recurrent(net, "lstm", x, 3), 2)
+
+
+@case("LSTM, last state")
+def lstm_last(net):
+    h = recurrent(net, "lstm", net.input(5, 3), 5)
+    return net.dense(unary(net, h, lambda h: h[:, -1:]), 2)
+
+
+@case("GRU")
+def gru(net):
+    x = recurrent(net, "gru", net.input(5, 3), 4)
+    return net.dense(recurrent(net, "gru", x, 3), 2)
+
+
+def causal_mask(length):
+    return torch.full((length, length), -math.inf).triu(1)
+
+
+# The bias of the keys has no gradient, as softmax does not see what all steps share; a large epsilon keeps Adam from magnifying rounding.
+
+def self_attention(net, x, heads, causal):
+    width, names = x.shape[2], (net.node("dense"), net.node("attention"), net.node("dense"))
+    triple, triple_bias = net.weight(f"{names[0]}.weight", width, 3 * width, decays=True), net.weight(f"{names[0]}.bias", 3 * width)
+    out, out_bias = net.weight(f"{names[2]}.weight", width, width, decays=True), net.weight(f"{names[2]}.bias", width)
+    rows = x.transpose(0, 1)
+    y, _ = F.multi_head_attention_forward(rows, rows, rows, width, heads, triple.t(), triple_bias, None, None, False, 0.0, out.t(),
+                                          out_bias, attn_mask=causal_mask(x.shape[1]) if causal else None)
+    return y.transpose(0, 1)
+
+
+@case("attention", epsilon=1e-3)
+def attention(net):
+    return self_attention(net, net.input(5, 4), 2, False)
+
+
+@case("attention, causal", epsilon=1e-3)
+def attention_causal(net):
+    return self_attention(net, net.input(6, 6), 3, True)
+
+
+def transformer(net, x, heads, hidden, causal, norm_first):
+    """torch.nn.TransformerEncoderLayer with our weights, whose nodes stand in the order of nn/transformer.c."""
+    width = x.shape[2]
+    norm1 = net.node("layer_norm") if norm_first else None
+    triple, _, out = net.node("dense"), net.node("attention"), net.node("dense")
+    if norm_first:  # dropped out, added
+        net.node("dropout"), net.node("add")
+    norm = net.node("layer_norm")
+    norm1, norm2 = (norm1, norm) if norm_first else (norm, None)
+    feed1, _ = net.node("dense"), net.node("unary")
+    if norm_first:
+        net.node("dropout")
+    feed2 = net.node("dense")
+    if norm_first:
+        net.node("dropout"), net.node("add")
+    else:
+        norm2 = net.node("layer_norm")
+    parameters = {}
+    for name, ours, inputs, outputs in (("self_attn.in_proj_", triple, width, 3 * width), ("self_attn.out_proj.", out, width, width),
+                                        ("linear1.", feed1, width, hidden), ("linear2.", feed2, hidden, width)):
+        parameters[name + "weight"] = net.weight(f"{ours}.weight", inputs, outputs, decays=True).t()
+        parameters[name + "bias"] = net.weight(f"{ours}.bias", outputs)
+    for name, ours in (("norm1.", norm1), ("norm2.", norm2)):
+        parameters[name + "weight"] = net.weight(f"{ours}.gain", width, offset=1)
+        parameters[name + "bias"] = net.weight(f"{ours}.shift", width)
+    layer = torch.nn.TransformerEncoderLayer(width, heads, hidden, 0.0, F.gelu, batch_first=True, norm_first=norm_first)
+    return torch.func.functional_call(layer, parameters, x, {"src_mask": causal_mask(x.shape[1]) if causal else None})
+
+
+@case("transformer, norm after", epsilon=1e-3)
+def transformer_after(net):
+    return transformer(net, net.input(4, 4), 2, 6, False, False)
+
+
+@case("transformer, norm before, causal", epsilon=1e-3)
+def transformer_before(net):
+    return transformer(net, net.input(4, 4), 1, 5, True, True)
+
+
 generate()
