@@ -125,6 +125,20 @@ typedef struct tcsi_transformer_options {
 } tcsi_transformer_options;
 tcsi_node_id tcsi_nn_transformer(tcsi_net *net, tcsi_node_id x, const tcsi_transformer_options *options, tcsi_node_id *ret_attention);
 
+/* ---- time and kinds ---- */
+
+tcsi_node_id tcsi_nn_position_sinusoidal(tcsi_net *net, tcsi_node_id x); /* x + sines and cosines of the step's number */
+tcsi_node_id tcsi_nn_position_learned(tcsi_net *net, tcsi_node_id x);    /* x + position (T,C), first values within +- 0.02 */
+/* Time2Vec (Kazemi et al. 2019), (B,T,C units): frequency (C,units), phase (C,units), first values within +- 1. */
+tcsi_node_id tcsi_nn_time2vec(tcsi_net *net, tcsi_node_id x, size_t units);
+
+/* y (B,T,units) = weight (count,units) at the whole number 0 .. count - 1 in a channel of x, an input of the net.  tcsi_plan_check says
+ * when it is none; an unchecked run gives NaN there. */
+typedef struct tcsi_embedding_options {
+    size_t count, units, channel;
+} tcsi_embedding_options;
+tcsi_node_id tcsi_nn_embedding(tcsi_net *net, tcsi_node_id x, const tcsi_embedding_options *options);
+
 /* ---- losses: (B,1,1), the mean over those elements of a row whose target is a number.  A target of NaN is missing and left out; a row
  *      with nothing but missing targets has loss 0.  No gradient flows to the target. ---- */
 

@@ -322,6 +322,32 @@ static tcsi_node_id nn_transformer_before(tcsi_net *net)
                                                                     .is_gelu = true, .dropout = 0.2f }, NULL);
 }
 
+static tcsi_node_id nn_position_sinusoidal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3), h = nn_units(net, x, 5);
+    return nn_units(net, tcsi_nn_position_sinusoidal(net, h), 2);
+}
+
+static tcsi_node_id nn_position_learned(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3), h = nn_units(net, x, 4);
+    return nn_units(net, tcsi_nn_position_learned(net, h), 2);
+}
+
+static tcsi_node_id nn_time2vec(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 2);
+    return nn_units(net, tcsi_nn_time2vec(net, x, 3), 2);
+}
+
+static tcsi_node_id nn_embedding(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 3);
+    tcsi_node_id first = tcsi_nn_embedding(net, x, &(tcsi_embedding_options){ .count = 5, .units = 4, .channel = 1 });
+    tcsi_node_id second = tcsi_nn_embedding(net, x, &(tcsi_embedding_options){ .count = 6, .units = 3, .channel = 2 });
+    return nn_units(net, tcsi_nn_concat(net, (tcsi_node_id[]){ first, second }, 2), 2);
+}
+
 /* ---- losses ---- */
 
 static tcsi_node_id nn_loss_pair(tcsi_net *net, tcsi_node_id *ret_target)
@@ -395,6 +421,10 @@ static const nn_case nn_cases[] = {
     { "attention", "attention, causal", nn_attention_causal, { 0 }, 0, 0 },
     { "attention", "transformer, norm after", nn_transformer_after, { 0 }, 0, 0 },
     { "attention", "transformer, norm before, causal", nn_transformer_before, { 0 }, 0, 0 },
+    { "position_sinusoidal", "sinusoidal positions", nn_position_sinusoidal, { 0 }, 0, 0 },
+    { "position_learned", "learned positions", nn_position_learned, { 0 }, 0, 0 },
+    { "time2vec", "time2vec", nn_time2vec, { 0 }, 0, 0 },
+    { "embedding", "embedding", nn_embedding, { NN_FILL_INDEX }, 0, 0 },
     { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },

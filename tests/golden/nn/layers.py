@@ -407,4 +407,40 @@ def transformer_before(net):
     return transformer(net, net.input(4, 4), 1, 5, True, True)
 
 
+# ---- time and kinds ----
+
+@case("sinusoidal positions")
+def position_sinusoidal(net):
+    """The table as in the tutorial "Language modeling with nn.Transformer" of PyTorch."""
+    h = net.dense(net.input(5, 3), 5)
+    net.node("position_sinusoidal")
+    position, step = torch.arange(5).unsqueeze(1), torch.exp(torch.arange(0, 5, 2) * (-math.log(10000.0) / 5))
+    table = torch.zeros(5, 5)
+    table[:, 0::2], table[:, 1::2] = torch.sin(position * step), torch.cos(position * step)[:, :2]
+    return net.dense(h + table, 2)
+
+
+@case("learned positions")
+def position_learned(net):
+    h = net.dense(net.input(5, 3), 4)
+    return net.dense(h + net.weight(net.node("position_learned") + ".position", 5, 4), 2)
+
+
+@case("time2vec")
+def time2vec(net):
+    x, name = net.input(5, 2), net.node("time2vec")
+    angles = x.unsqueeze(3) * net.weight(f"{name}.frequency", 2, 3) + net.weight(f"{name}.phase", 2, 3)
+    waves = torch.cat([angles[..., :1], torch.sin(angles[..., 1:])], 3)
+    return net.dense(waves.flatten(2), 2)
+
+
+@case("embedding")
+def embedding(net):
+    x = net.input(2, 3, "index").long()
+    parts = [F.embedding(x[:, :, channel], net.weight(net.node("embedding") + ".weight", count, units, decays=True))
+             for channel, count, units in ((1, 5, 4), (2, 6, 3))]
+    net.node("concat")
+    return net.dense(torch.cat(parts, 2), 2)
+
+
 generate()
