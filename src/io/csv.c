@@ -70,7 +70,7 @@ void tcsi_csv_find_safe(tcsi_csv *csv)
 static tcs_status grow(tcsi_csv *csv, tcs_error *err)
 {
     size_t capacity = csv->capacity ? csv->capacity * 2 : 2 * TCSI_CSV_READ_SIZE;
-    char *buffer = tcsi_realloc_array(csv->buffer, capacity + TCSI_NUMBER_PADDING, 1);
+    char *buffer = tcsi_realloc_array(csv->buffer, capacity + TCSI_CSV_PADDING, 1);
     if (!buffer) return tcsi_fail_memory(err, "reading rows");
     csv->buffer = buffer;
     csv->capacity = capacity;
@@ -100,11 +100,12 @@ tcs_status tcsi_csv_fill(tcsi_csv *csv, tcs_error *err)
 {
     size_t before = csv->safe - csv->at; /* complete rows that the caller has not taken */
     while (!csv->stream_end) {
-        if (csv->at > 0) {
-            memmove(csv->buffer, csv->buffer + csv->at, csv->end - csv->at);
-            csv->end -= csv->at;
-            csv->safe -= csv->at;
-            csv->at = 0;
+        if (csv->at > TCSI_CSV_MARGIN) {
+            size_t shift = csv->at - TCSI_CSV_MARGIN;
+            memmove(csv->buffer + TCSI_CSV_MARGIN, csv->buffer + csv->at, csv->end - csv->at);
+            csv->at -= shift;
+            csv->safe -= shift;
+            csv->end -= shift;
         }
         size_t row_size = csv->end - csv->safe;
         if (row_size >= TCSI_CSV_ROW_SIZE_MAX) return refuse_long(csv, err);
@@ -124,7 +125,7 @@ tcs_status tcsi_csv_fill(tcsi_csv *csv, tcs_error *err)
         csv->stream_end = size == 0;
         if (nul) return refuse_nul(csv, nul, err);
         if (csv->stream_end && csv->end > csv->at && csv->buffer[csv->end - 1] != '\n') csv->buffer[csv->end++] = '\n';
-        memset(csv->buffer + csv->end, 0, TCSI_NUMBER_PADDING);
+        memset(csv->buffer + csv->end, 0, TCSI_CSV_PADDING);
         tcsi_csv_find_safe(csv);
         if (csv->safe - csv->at > before) return TCS_OK;
     }
@@ -303,8 +304,8 @@ static tcs_status refuse_ragged(tcsi_csv *csv, tcs_error *err)
                      (unsigned long long)csv->line, count, csv->column_count);
 }
 
-/* Any cell that is no plain number. */
-static tcs_status take_cell(tcsi_csv *csv, cursor *c, size_t column, double *values, int64_t *time_ns, uint8_t *label, tcs_error *err)
+/* A cell that is no plain number. */
+static tcs_status take_words(tcsi_csv *csv, cursor *c, size_t column, double *values, int64_t *time_ns, uint8_t *label, tcs_error *err)
 {
     const tcsi_csv_plan *plan = &csv->plans[column];
     tcsi_cell cell;
@@ -319,36 +320,66 @@ static tcs_status take_cell(tcsi_csv *csv, cursor *c, size_t column, double *val
     return TCS_OK;
 }
 
-/* One row of buffer[at, safe) into values (C); moves `at` and line behind it. */
-static tcs_status take_row(tcsi_csv *csv, double *values, int64_t *time_ns, uint8_t *label, tcs_error *err)
+/* One cell of any kind; moves c behind it and behind what ends it, which must be right for the column. */
+static tcs_status take_cell(tcsi_csv *csv, cursor *c, size_t column, tcsi_rows *rows, double *values, tcs_error *err)
 {
-    const char delimiter = csv->delimiter, decimal = csv->decimal;
-    const tcsi_csv_plan *plans = csv->plans;
-    const size_t column_count = csv->column_count;
-    cursor c = { csv->buffer + csv->at, 1 };
-    size_t column = 0;
-    if (delimiter == ' ') skip_blanks(&c.at);
-    for (;;) {
-        double value;
-        const char *end;
-        while (*c.at == ' ' && delimiter != ' ') c.at++;
-        if (plans[column].role == TCSI_COLUMN_VALUE && (end = tcsi_number_scan(c.at, decimal, &value)) != NULL &&
-            ends_cell(end, delimiter) && fabs(value) <= DBL_MAX) {
-            values[plans[column].channel] = value;
-            c.at = end;
-        } else {
-            tcs_status status = take_cell(csv, &c, column, values, time_ns, label, err);
-            if (status != TCS_OK) return status;
-        }
-        column++;
-        if (column == column_count) break;
-        if (!next_follows(&c.at, delimiter)) return refuse_ragged(csv, err);
+    const tcsi_csv_plan *plan = &csv->plans[column];
+    const char delimiter = csv->delimiter, *end;
+    double value;
+    while (*c->at == ' ' && delimiter != ' ') c->at++;
+    if (plan->role == TCSI_COLUMN_VALUE && (end = tcsi_number_scan(c->at, csv->decimal, &value)) != NULL && ends_cell(end, delimiter) &&
+        fabs(value) <= DBL_MAX) {
+        values[plan->channel] = value;
+        c->at = end;
+    } else if (plan->role == TCSI_COLUMN_LABEL && (*c->at == '0' || *c->at == '1') && ends_cell(c->at + 1, delimiter)) {
+        rows->labels[rows->count] = *c->at++ == '1';
+    } else {
+        tcs_status status = take_words(csv, c, column, values, rows->times_ns + rows->count, rows->labels + rows->count, err);
+        if (status != TCS_OK) return status;
     }
-    if (next_follows(&c.at, delimiter) && (delimiter == ' ' || !(*c.at == '\n' || (*c.at == '\r' && c.at[1] == '\n'))))
-        return refuse_ragged(csv, err);
-    csv->at = (size_t)(behind_row(c.at) - csv->buffer);
-    csv->line += c.lines;
+    bool follows = next_follows(&c->at, delimiter);
+    if (column + 1 < csv->column_count) return follows ? TCS_OK : refuse_ragged(csv, err);
+    if (follows && (delimiter == ' ' || !(*c->at == '\n' || (*c->at == '\r' && c->at[1] == '\n')))) return refuse_ragged(csv, err);
+    c->at = behind_row(c->at);
     return TCS_OK;
+}
+
+/* The row at csv->at, of which the cells before c and column are taken; moves `at` and line behind it. */
+static tcs_status take_row(tcsi_csv *csv, cursor c, size_t column, tcsi_rows *rows, tcs_error *err)
+{
+    double *values = rows->values + rows->count * csv->base.report.value_count;
+    if (csv->delimiter == ' ') skip_blanks(&c.at);
+    while (column < csv->column_count) {
+        size_t run = csv->plans[column].run;
+        if (run > 0) {
+            tcsi_csv_place place = { c.at, column };
+            size_t taken = tcsi_csv_take_plain(csv, &place, run, values + csv->plans[column].channel);
+            c.at = place.at;
+            column += taken;
+            if (taken == run) continue;
+        }
+        tcs_status status = take_cell(csv, &c, column, rows, values, err);
+        if (status != TCS_OK) return status;
+        column++;
+    }
+    csv->at = (size_t)(c.at - csv->buffer);
+    csv->line += c.lines;
+    rows->count++;
+    return TCS_OK;
+}
+
+/* Rows of nothing but plain numbers as long as there are, then the one that is not. */
+static tcs_status take_rows(tcsi_csv *csv, tcsi_rows *rows, tcs_error *err)
+{
+    const size_t column_count = csv->column_count;
+    tcsi_csv_place place = { csv->buffer + csv->at, 0 };
+    if (csv->plans[0].run < column_count || csv->skip_ragged) return take_row(csv, (cursor){ place.at, 1 }, 0, rows, err);
+    size_t cell_count_max = (rows->capacity - rows->count) * column_count;
+    size_t row_count = tcsi_csv_take_plain(csv, &place, cell_count_max, rows->values + rows->count * column_count) / column_count;
+    if (row_count > 0) csv->at = after_last_newline(csv->buffer, csv->at, (size_t)(place.at - csv->buffer));
+    csv->line += row_count;
+    rows->count += row_count;
+    return row_count > 0 && place.column == 0 ? TCS_OK : take_row(csv, (cursor){ place.at, 1 }, place.column, rows, err);
 }
 
 /* With skip_ragged: true when the row at `at` has another number of columns and was passed over. */
@@ -369,7 +400,6 @@ static tcs_status skip_if_ragged(tcsi_csv *csv, bool *ret_skipped, tcs_error *er
 static tcs_status read_rows(tcsi_table *base, tcsi_rows *rows, tcs_error *err)
 {
     tcsi_csv *csv = (tcsi_csv *)base;
-    const size_t channel_count = csv->base.report.value_count;
     while (rows->count < rows->capacity) {
         if (csv->at == csv->safe) {
             if (rows->count > 0) break;
@@ -387,11 +417,7 @@ static tcs_status read_rows(tcsi_table *base, tcsi_rows *rows, tcs_error *err)
         }
         bool skipped = false;
         tcs_status status = csv->skip_ragged ? skip_if_ragged(csv, &skipped, err) : TCS_OK;
-        if (status == TCS_OK && !skipped) {
-            size_t i = rows->count;
-            status = take_row(csv, rows->values + i * channel_count, rows->times_ns + i, rows->labels + i, err);
-            rows->count++;
-        }
+        if (status == TCS_OK && !skipped) status = take_rows(csv, rows, err);
         if (status != TCS_OK) return status;
     }
     return TCS_OK;
@@ -420,8 +446,13 @@ static tcs_status plan(tcsi_csv *csv, tcs_error *err)
 {
     csv->plans = TCSI_NEW_ARRAY(tcsi_csv_plan, csv->column_count);
     if (!csv->plans) return tcsi_fail_memory(err, "columns");
-    for (size_t c = 0; c < csv->column_count; c++)
-        csv->plans[c] = (tcsi_csv_plan){ csv->base.report.columns[c].role, csv->base.report.columns[c].channel };
+    for (size_t c = csv->column_count; c-- > 0;) {
+        const tcsi_read_column *column = &csv->base.report.columns[c];
+        csv->plans[c] = (tcsi_csv_plan){ column->role, column->channel, 0 };
+        if (column->role != TCSI_COLUMN_VALUE || csv->delimiter == ' ') continue;
+        const tcsi_csv_plan *next = c + 1 < csv->column_count ? &csv->plans[c + 1] : NULL;
+        csv->plans[c].run = next && next->run > 0 && next->channel == column->channel + 1 ? next->run + 1 : 1;
+    }
     return TCS_OK;
 }
 
@@ -431,6 +462,7 @@ tcs_status tcsi_csv_open(tcsi_stream *stream, const tcsi_table_open_options *opt
     tcsi_csv *csv = TCSI_NEW(tcsi_csv);
     if (!csv) return tcsi_fail_memory(err, "a reader");
     csv->base.ops = &ops;
+    csv->at = csv->safe = csv->end = TCSI_CSV_MARGIN;
     csv->line = 1;
     csv->skip_ragged = options->read->skip_ragged;
     tcsi_buffer_init(&csv->unquoted, TCSI_CSV_ROW_SIZE_MAX * (size_t)4);

@@ -46,21 +46,23 @@ static tcs_status check_encoding(tcsi_csv *csv, tcs_error *err)
 
 /* ---- sample ---- */
 
-static size_t count_lines(const tcsi_csv *csv)
+static size_t count_lines(const char *text, size_t size)
 {
     size_t count = 0;
-    for (size_t i = csv->at; i < csv->safe; i++) count += csv->buffer[i] == '\n';
+    for (size_t i = 0; i < size; i++) count += text[i] == '\n';
     return count;
 }
 
 /* Reads until the sample is there. */
 static tcs_status gather(tcsi_csv *csv, size_t row_count, tcs_error *err)
 {
-    size_t rows = 0;
+    size_t rows = 0, counted_size = 0;
     do {
         tcs_status status = tcsi_csv_fill(csv, err);
         if (status != TCS_OK) return status;
-        rows = count_lines(csv);
+        size_t available = csv->safe - csv->at - counted_size;
+        rows += count_lines(csv->buffer + csv->at + counted_size, available);
+        counted_size += available;
     } while (!csv->stream_end && (rows < 3 || (rows <= row_count && csv->safe - csv->at < TCSI_CSV_SAMPLE_SIZE_MAX)));
     if (csv->at == csv->safe) return tcsi_fail(err, TCS_E_INVALID, "%s: is empty, expected rows of numbers", csv->base.report.source);
     const char *text = csv->buffer + csv->at;
@@ -180,7 +182,7 @@ static tcs_status collect(tcsi_csv *csv, size_t row_count_max, bool shift, sampl
     rows->column_count = csv->column_count;
     if (row_count_max > CELL_COUNT_MAX / rows->column_count) row_count_max = CELL_COUNT_MAX / rows->column_count;
     if (row_count_max < 2) row_count_max = 2;
-    size_t available = count_lines(csv);
+    size_t available = count_lines(csv->buffer + csv->at, csv->safe - csv->at);
     if (row_count_max > available) row_count_max = available;
     if (!tcsi_multiply(row_count_max, rows->column_count, &cell_count)) return tcsi_fail_memory(err, "a sample");
     rows->cells = TCSI_NEW_ZEROS(tcsi_cell, cell_count);

@@ -4,10 +4,7 @@
  * number every eight bytes, so that 500 MB/s leaves 16 ns for each, splitting included.
  *
  * Idea, in the order tried:
- *   0. Numbers in a file have random signs and lengths, so that every loop over digits costs a mispredicted branch, more
- *      than all its arithmetic.  What fits 32 bytes (up to 8 digits, a mark and 16 digits, no exponent) is therefore read
- *      without a loop: where the digits end comes from a mask, and eight digits at a time are shifted to the end of a word
- *      and converted whatever their number.  The branches left go one way for a whole file.
+ *   0. What fits 32 bytes and has no exponent is read without a loop (io/number_short.h).
  *   1. Otherwise collect up to 19 digits in a 64-bit integer w, eight at a time when eight stand together, and a power q
  *      of ten.
  *   2. W. D. Clinger, "How to read floating point numbers accurately", PLDI 1990: when w < 2^53 and |q| <= 22 both
@@ -23,20 +20,16 @@
  * Cost: see bench/csv_bench.c.  SPDX-License-Identifier: Apache-2.0 */
 #include "io/number.h"
 
+#include "io/number_short.h"
+
 #include <math.h>
 #include <string.h>
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 enum { POWER_MIN = -342, POWER_MAX = 308, DIGIT_COUNT_FAST = 19 };
 
 static const uint64_t powers_of_five[POWER_MAX - POWER_MIN + 1][2] = {
 #include "io/number_powers.inc"
 };
-
-static const double powers_of_ten[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 
 __extension__ typedef unsigned __int128 u128;
 
@@ -56,7 +49,7 @@ static uint64_t to_bits(double value)
 
 /* ---- step 3: w * 10^q rounded once ---- */
 
-__attribute__((noinline)) static double scale(uint64_t w, int64_t q)
+double tcsi_number_scale(uint64_t w, int64_t q)
 {
     if (w == 0 || q < POWER_MIN) return 0;
     if (q > POWER_MAX) return HUGE_VAL;
@@ -187,25 +180,15 @@ static double convert_long(const char *digits, const char *end, int64_t q)
         w = w * 10 + digit;
         used += used > 0 || digit > 0;
     }
-    double low = scale(w, q + left_out);
+    double low = tcsi_number_scale(w, q + left_out);
     if (left_out == 0) return low;
-    double high = scale(w + 1, q + left_out);
+    double high = tcsi_number_scale(w + 1, q + left_out);
     if (low == high) return low;
     /* Far below the least denormal or above the greatest double the neighbours agreed; here big integers stay small. */
     return round_exactly(digits, end, q, low);
 }
 
 /* ---- scanning ---- */
-
-static uint64_t load_eight(const char *text)
-{
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
-}
 
 /* Lemire 2021, section 3: eight ASCII digits at once. */
 static bool is_eight_digits(uint64_t word)
@@ -214,75 +197,20 @@ static bool is_eight_digits(uint64_t word)
             (((word + UINT64_C(0x0606060606060606)) & UINT64_C(0xF0F0F0F0F0F0F0F0)) >> 4)) == UINT64_C(0x3333333333333333);
 }
 
-/* Of bytes 0..9, the first the most significant. */
-static uint64_t join_eight(uint64_t word)
-{
-    word = word * 10 + (word >> 8);
-    return ((word & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x000F424000000064) +
-            ((word >> 16) & UINT64_C(0x000000FF000000FF)) * UINT64_C(0x0000271000000001)) >> 32;
-}
-
 static uint64_t eight_digits(uint64_t word)
 {
     return join_eight(word - UINT64_C(0x3030303030303030));
 }
 
-/* Of the 32 bytes at text: bit i of *ret_others says that byte i is no digit, of *ret_points that it is the decimal mark. */
-#if defined(__SSE2__)
-static void classify(const char *text, char decimal, uint64_t *ret_others, uint64_t *ret_points)
-{
-    uint64_t digits = 0, points = 0;
-    for (int i = 0; i < 32; i += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i)), values = _mm_sub_epi8(bytes, _mm_set1_epi8('0'));
-        __m128i is_digit = _mm_cmpeq_epi8(_mm_subs_epu8(values, _mm_set1_epi8(9)), _mm_setzero_si128());
-        digits |= (uint64_t)(unsigned)_mm_movemask_epi8(is_digit) << i;
-        points |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(decimal))) << i;
-    }
-    *ret_others = digits ^ 0xFFFFFFFF;
-    *ret_points = points;
-}
-#else
-static void classify(const char *text, char decimal, uint64_t *ret_others, uint64_t *ret_points)
-{
-    uint64_t others = 0, points = 0;
-    for (unsigned i = 0; i < 32; i++) {
-        others |= (uint64_t)((unsigned)(text[i] - '0') > 9) << i;
-        points |= (uint64_t)(text[i] == decimal) << i;
-    }
-    *ret_others = others;
-    *ret_points = points;
-}
-#endif
-
-static const uint64_t whole_powers_of_ten[] = { 1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000 };
-
-/* The number that the count <= 8 digits at text make, whatever follows them. */
-static uint64_t few_digits(const char *text, unsigned count)
-{
-    unsigned half = 4 * (8 - count); /* in two steps: a shift by 64 is undefined */
-    return join_eight((load_eight(text) ^ UINT64_C(0x3030303030303030)) << half << half);
-}
-
-/* Step 0: up to 8 digits before the decimal mark and 16 behind it, no exponent, no plus.  NULL: anything else. */
+/* Step 0: NULL when it does not fit. */
 static const char *scan_short(const char *text, char decimal, double *ret_value)
 {
-    uint64_t others, points, negative = *text == '-';
-    classify(text, decimal, &others, &points);
-    others &= ~negative;
-    uint64_t first = others & (0u - others) & points; /* the decimal mark, when it is the first byte that is no digit */
-    unsigned point = (unsigned)__builtin_ctzll(others | UINT64_C(1) << 32),
-        end = (unsigned)__builtin_ctzll((others ^ first) | UINT64_C(1) << 32);
-    unsigned has_point = first != 0, whole = point - (unsigned)negative, fraction = end - point - has_point;
-    if (end == 32 || whole + fraction - 1 >= DIGIT_COUNT_FAST || whole > 8 || fraction > 16 || (text[end] | 0x20) == 'e') return NULL;
-    const char *behind = text + point + has_point;
-    uint64_t w = few_digits(text + negative, whole);
-    if (fraction <= 8) {
-        w = w * whole_powers_of_ten[fraction] + few_digits(behind, fraction);
-    } else {
-        w = (w * 100000000 + few_digits(behind, 8)) * whole_powers_of_ten[fraction - 8] + few_digits(behind + 8, fraction - 8);
-    }
-    double value = w <= UINT64_C(1) << 53 ? (double)w / powers_of_ten[fraction] : scale(w, -(int64_t)fraction);
-    *ret_value = from_bits(to_bits(value) | negative << 63);
+    uint64_t negative = *text == '-', others = (look_for_others(text, 32) & ~negative) | UINT64_C(1) << 32;
+    uint64_t first = others & (0u - others) & look_for(decimal, text, 32); /* the mark, when it is the first byte that is no digit */
+    unsigned point = (unsigned)__builtin_ctzll(others), end = (unsigned)__builtin_ctzll(others ^ first), has_point = first != 0;
+    if (end == 32 || (text[end] | 0x20) == 'e') return NULL;
+    if (!short_decimal(text + negative, point - (unsigned)negative, end - point - has_point, ret_value)) return NULL;
+    *ret_value = with_sign(*ret_value, negative);
     return text + end;
 }
 
@@ -301,7 +229,7 @@ static const char *scan_exponent(const char *text, int64_t *exponent)
     return at;
 }
 
-__attribute__((noinline)) static const char *scan_long(const char *text, char decimal, double *ret_value)
+const char *tcsi_number_scan_long(const char *text, char decimal, double *ret_value)
 {
     bool negative = *text == '-';
     const char *at = text + (negative || *text == '+'), *begin = at;
@@ -336,7 +264,7 @@ __attribute__((noinline)) static const char *scan_long(const char *text, char de
     } else if (w <= UINT64_C(1) << 53 && q >= -22 && q <= 22) {
         value = q < 0 ? (double)w / powers_of_ten[-q] : (double)w * powers_of_ten[q];
     } else {
-        value = scale(w, q);
+        value = tcsi_number_scale(w, q);
     }
     *ret_value = negative ? -value : value;
     return at;
@@ -345,7 +273,7 @@ __attribute__((noinline)) static const char *scan_long(const char *text, char de
 const char *tcsi_number_scan(const char *text, char decimal, double *ret_value)
 {
     const char *end = scan_short(text, decimal, ret_value);
-    return end ? end : scan_long(text, decimal, ret_value);
+    return end ? end : tcsi_number_scan_long(text, decimal, ret_value);
 }
 
 /* A number longer than the local copy: the same, byte by byte within bounds. */

@@ -15,6 +15,12 @@ enum { TCSI_NUMBER_PADDING = 40 };
  * followed, sooner or later, by a byte that cannot belong to a number, and TCSI_NUMBER_PADDING readable bytes more. */
 const char *tcsi_number_scan(const char *text, char decimal, double *ret_value);
 
+/* The same; quicker where the number is known to be long or to have an exponent. */
+const char *tcsi_number_scan_long(const char *text, char decimal, double *ret_value);
+
+/* w * 10^q, rounded once. */
+double tcsi_number_scale(uint64_t w, int64_t q);
+
 /* The whole of text[0, size) as a number; false when it is not one.  Needs no padding. */
 bool tcsi_number_parse(const char *text, size_t size, char decimal, double *ret_value);
 

@@ -60,21 +60,38 @@ static tcs_status make_room(tcsi_frame *frame, size_t extra, double progress, tc
     return tcsi_frame_reserve(frame, need + frame->row_count / 2, err);
 }
 
+/* Where the next tile goes: into the frame itself, where it has room and no need to turn rows into columns. */
+static tcsi_rows aim(const tile *t, const tcsi_frame *frame)
+{
+    tcsi_rows rows = { t->values, t->times_ns, t->labels, t->capacity, 0 };
+    size_t at = frame->row_count;
+    if (frame->stride - at < t->capacity) return rows;
+    if (frame->channel_count == 1) rows.values = frame->values + at;
+    if (frame->times_ns) rows.times_ns = frame->times_ns + at;
+    if (frame->labels) rows.labels = frame->labels + at;
+    return rows;
+}
+
+static void land(const tcsi_rows *rows, tcsi_frame *frame)
+{
+    size_t at = frame->row_count;
+    if (rows->values != frame->values + at) transpose(rows->values, rows->count, frame->channel_count, frame->values + at, frame->stride);
+    if (frame->times_ns && rows->times_ns != frame->times_ns + at)
+        memcpy(frame->times_ns + at, rows->times_ns, rows->count * sizeof *rows->times_ns);
+    if (frame->labels && rows->labels != frame->labels + at) memcpy(frame->labels + at, rows->labels, rows->count);
+    frame->row_count += rows->count;
+}
+
 static tcs_status fill_frame(tcsi_table *table, tcsi_frame *frame, tcs_error *err)
 {
     tile t = { 0 };
     tcs_status status = tile_init(&t, frame->channel_count, err);
     while (status == TCS_OK) {
-        tcsi_rows rows = { t.values, t.times_ns, t.labels, t.capacity, 0 };
+        tcsi_rows rows = aim(&t, frame);
         status = tcsi_table_read(table, &rows, err);
         if (status != TCS_OK || rows.count == 0) break;
         status = make_room(frame, rows.count, table->ops->progress(table), err);
-        if (status != TCS_OK) break;
-        size_t at = frame->row_count;
-        transpose(rows.values, rows.count, frame->channel_count, frame->values + at, frame->stride);
-        if (frame->times_ns) memcpy(frame->times_ns + at, rows.times_ns, rows.count * sizeof *rows.times_ns);
-        if (frame->labels) memcpy(frame->labels + at, rows.labels, rows.count);
-        frame->row_count += rows.count;
+        if (status == TCS_OK) land(&rows, frame);
     }
     tile_deinit(&t);
     return status;

@@ -65,20 +65,33 @@ void tcsi_table_destroy(tcsi_table *table)
     tcsi_read_report_deinit(&report);
 }
 
-static void account_times(tcsi_table *table, const tcsi_rows *rows)
+static void account_times(tcsi_read_report *report, const tcsi_rows *rows)
 {
-    tcsi_read_report *report = &table->report;
-    int64_t last = report->time_last_ns;
-    for (size_t i = 0; i < rows->count; i++) {
-        int64_t now = rows->times_ns[i];
-        if (report->row_count + i > 0) {
-            report->time_duplicate_count += now == last;
-            report->time_reversed_count += now < last;
-        }
-        last = now;
+    const int64_t *times_ns = rows->times_ns;
+    uint64_t duplicates = 0, reversals = 0;
+    if (report->row_count == 0) {
+        report->time_first_ns = times_ns[0];
+    } else {
+        duplicates += times_ns[0] == report->time_last_ns;
+        reversals += times_ns[0] < report->time_last_ns;
     }
-    if (report->row_count == 0) report->time_first_ns = rows->times_ns[0];
-    report->time_last_ns = last;
+    for (size_t i = 1; i < rows->count; i++) {
+        duplicates += times_ns[i] == times_ns[i - 1];
+        reversals += times_ns[i] < times_ns[i - 1];
+    }
+    report->time_duplicate_count += duplicates;
+    report->time_reversed_count += reversals;
+    report->time_last_ns = times_ns[rows->count - 1];
+}
+
+/* One row a second from 1970 where there is no time column. */
+static void count_times(tcsi_read_report *report, tcsi_rows *rows)
+{
+    const int64_t first_ns = (int64_t)report->row_count * TCSI_NS_PER_S;
+    const size_t count = rows->count;
+    int64_t *times_ns = rows->times_ns;
+    for (size_t i = 0; i < count; i++) times_ns[i] = first_ns + (int64_t)i * TCSI_NS_PER_S;
+    report->time_last_ns = times_ns[count - 1];
 }
 
 tcs_status tcsi_table_read(tcsi_table *table, tcsi_rows *rows, tcs_error *err)
@@ -87,9 +100,10 @@ tcs_status tcsi_table_read(tcsi_table *table, tcsi_rows *rows, tcs_error *err)
     rows->count = 0;
     tcs_status status = table->ops->read(table, rows, err);
     if (status != TCS_OK || rows->count == 0) return status;
-    if (!report->is_tabular && report->time_column == SIZE_MAX)
-        for (size_t i = 0; i < rows->count; i++) rows->times_ns[i] = (int64_t)(report->row_count + i) * TCSI_NS_PER_S;
-    if (!report->is_tabular) account_times(table, rows);
+    if (!report->is_tabular) {
+        if (report->time_column == SIZE_MAX) count_times(report, rows);
+        else account_times(report, rows);
+    }
     if (report->label_column != SIZE_MAX)
         for (size_t i = 0; i < rows->count; i++) report->label_one_count += rows->labels[i];
     report->row_count += rows->count;
