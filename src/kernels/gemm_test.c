@@ -150,7 +150,8 @@ static void check(const setting *s)
             if (!right)
                 fail_msg("%s, %zu x %zu x %zu%s%s, %zu taps, %s%s%s, activation %d, flavour %d: row %zu, column %zu: %a, expected %a",
                          tcsi_isa_name((tcsi_isa)isa), s->m, s->k, s->n, s->a_transposed ? " A'" : "",
-                         s->b_transposed ? " B'" : "", s->taps, s->accumulate ? "accumulate " : "", s->has_residual ? "residual " : "", s->residual_is_c ? "residual is C" : "",
+                         s->b_transposed ? " B'" : "", s->taps, s->accumulate ? "accumulate " : "", s->has_residual ? "residual " : "",
+                         s->residual_is_c ? "residual is C" : "",
                          (int)s->activation, (int)s->values, i / (s->n + s->c_gap), i % (s->n + s->c_gap), (double)o.c.data[i],
                          (double)wanted[i]);
         }
