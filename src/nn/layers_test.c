@@ -182,6 +182,34 @@ static void test_running_statistics_survive_bad_batches(void **state)
     drop_norm_net(&self);
 }
 
+/* Not training, the statistics are constants: dx = dy gain / sqrt(variance + epsilon), and nothing moves. */
+static void test_gradients_of_a_batch_norm_at_rest(void **state)
+{
+    (void)state;
+    tcsi_net *net = new_net();
+    tcsi_plan *plan;
+    tcsi_node_id x = tcsi_nn_input(net, 1, 2), target = tcsi_nn_input(net, 1, 2);
+    tcsi_net_scope(net, "norm");
+    tcsi_node_id y = tcsi_nn_batch_norm(net, x, &(tcsi_batch_norm_options){ 0 }), loss = tcsi_nn_loss_squared(net, y, target);
+    assert_ok(tcsi_net_finish(net, test_err));
+    float *mean = state_of(net, "norm.mean"), *variance = state_of(net, "norm.variance");
+    float *gain = tcsi_net_values(net, tcsi_net_find(net, "norm.gain"));
+    mean[1] = 2, variance[1] = 4, gain[1] = 3;
+    const float values[] = { 1, 6, -1, 0 }, targets[] = { 0, 2, 0, 1 };
+    tcsi_run run = { .inputs = { values, targets }, .batch = 2 };
+    assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 2, .has_loss = true, .loss = loss, .input_gradients = true },
+                               &plan, test_err));
+    (void)tcsi_plan_backward(plan, NULL, &run);
+    const float *dx = tcsi_plan_input_gradients(plan, x), *dgain = tcsi_plan_gradients(plan) + tcsi_net_find(net, "norm.gain")->offset;
+    /* normalized 2 and -1, y 6 and -3, dy = 2 (y - target) / 4 = 2 and -2 */
+    assert_near(2 * 3 / 2.0, (double)dx[1], 1e-5);
+    assert_near(-2 * 3 / 2.0, (double)dx[3], 1e-5);
+    assert_near(2 * 2 + 2 * 1, (double)dgain[1], 1e-5);
+    assert_true(mean[1] == 2 && variance[1] == 4);
+    tcsi_plan_destroy(plan);
+    tcsi_net_destroy(net);
+}
+
 /* ---- dropout ---- */
 
 enum { DROP_STEPS = 7, DROP_CHANNELS = 9, DROP_ROWS = 2000, DROP_ROW = DROP_STEPS * DROP_CHANNELS };
@@ -588,7 +616,8 @@ static void test_a_plan_keeps_only_what_is_saved(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_batch_norm_over_shards_equals_over_one), cmocka_unit_test(test_running_statistics),
-              cmocka_unit_test(test_running_statistics_survive_bad_batches), cmocka_unit_test(test_dropout_rate_scale_and_streams),
+              cmocka_unit_test(test_running_statistics_survive_bad_batches),
+              cmocka_unit_test(test_gradients_of_a_batch_norm_at_rest), cmocka_unit_test(test_dropout_rate_scale_and_streams),
               cmocka_unit_test(test_dropout_does_not_depend_on_the_cut), cmocka_unit_test(test_attention_shares),
               cmocka_unit_test(test_causal_attention_does_not_look_ahead), cmocka_unit_test(test_a_stream_of_attention_moves_its_window),
               cmocka_unit_test(test_an_index_that_is_none), cmocka_unit_test(test_nothing_passes_a_detached_node),
