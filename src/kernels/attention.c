@@ -71,6 +71,22 @@ void tcsi_attention_forward(tcsi_isa isa, const tcsi_attention *attention, size_
         }
 }
 
+void tcsi_attention_step(tcsi_isa isa, const tcsi_attention *attention, size_t count, const float *query, const float *keys_values,
+                         float *y, float *scratch)
+{
+    const size_t width = attention->width, part = width / attention->head_count;
+    const tcsi_attention_rows row = { 1, count, count, 0 };
+    for (size_t i = 0; i < attention->head_count; i++) {
+        tcsi_gemm scores = { .m = 1, .n = count, .k = part, .a = query + i * part, .a_stride = width, .b = keys_values + i * part,
+                             .b_stride = 2 * width, .b_transposed = true, .c = scratch, .c_stride = count };
+        tcsi_gemm values = { .m = 1, .n = part, .k = count, .a = scratch, .a_stride = count, .b = keys_values + width + i * part,
+                             .b_stride = 2 * width, .c = y + i * part, .c_stride = width };
+        tcsi_gemm_run(isa, NULL, &scores);
+        tcsi_cells_ops_for(isa)->attention_softmax(&row, (float)(1 / sqrt((double)part)), scratch);
+        tcsi_gemm_run(isa, NULL, &values);
+    }
+}
+
 /* ---- backward ---- */
 
 static void backward_head(const head *h, const float *weights, const float *dy, size_t dy_stride, bool accumulate, float *dq, float *slopes)

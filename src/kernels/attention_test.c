@@ -139,6 +139,29 @@ static void test_causal(void **state)
         }
 }
 
+/* Row after row from keys and values side by side: the bits of the whole. */
+static void test_step(void **state)
+{
+    (void)state;
+    tcsi_rng rng = tcsi_rng_make(5, 0);
+    EACH_ISA(isa)
+        for (size_t s = 0; s < TCS_COUNT(shapes); s++) {
+            const tcsi_attention *shape = &shapes[s];
+            if (!shape->causal) continue;
+            const size_t width = shape->width;
+            arrays a = make_arrays(&rng, shape);
+            float *known = guarded(shape->length * 2 * width), *y = guarded(width), *scratch = guarded(shape->length);
+            tcsi_attention_forward(isa, shape, 1, a.qkv, a.y, a.weights, a.scratch);
+            for (size_t t = 0; t < shape->length; t++) {
+                const float *row = a.qkv + t * 3 * width;
+                memcpy(known + t * 2 * width, row + width, 2 * width * sizeof *known);
+                tcsi_attention_step(isa, shape, t + 1, row, known, y, scratch);
+                assert_same_bits("step", isa, width, a.y + t * width, y);
+            }
+            guarded_release();
+        }
+}
+
 /* A row of a batch is what it is alone. */
 static void test_batch(void **state)
 {
@@ -188,5 +211,5 @@ static void test_empty(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_forward), cmocka_unit_test(test_backward), cmocka_unit_test(test_causal), cmocka_unit_test(test_batch),
-              cmocka_unit_test(test_golden), cmocka_unit_test(test_empty))
+TCS_TEST_MAIN(cmocka_unit_test(test_forward), cmocka_unit_test(test_backward), cmocka_unit_test(test_causal), cmocka_unit_test(test_step),
+              cmocka_unit_test(test_batch), cmocka_unit_test(test_golden), cmocka_unit_test(test_empty))

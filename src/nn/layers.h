@@ -37,9 +37,9 @@ typedef struct tcsi_conv_options {
 tcsi_node_id tcsi_nn_conv(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
 tcsi_node_id tcsi_nn_conv_residual(tcsi_net *net, tcsi_node_id x, tcsi_node_id residual, const tcsi_conv_options *options);
 
-/* y (B,U,O) = the convolution (B,U,O) -> (B,T,C) the other way, activated; weight (K,O,C), depthwise (K,C), bias (O).  Options as there:
- * causal: U = T stride, step u sees t <= u / stride; same: U = T stride, centred; valid: U = (T-1) stride + (K-1) dilation + 1, all of it.
- * PyTorch's ConvTranspose1d with weight (C,O,K), cut to U. */
+/* y (B,U,O) = the convolution (B,U,O) -> (B,T,C) the other way, activated; weight (K,O,C), depthwise (K,C), bias (O).  Options as there;
+ * causal: U = T stride, step u sees t <= u / stride; same: U = T stride, centred; valid: U = (T-1) stride + (K-1) dilation + 1, all of
+ * it.  PyTorch's ConvTranspose1d with weight (C,O,K), cut to U. */
 tcsi_node_id tcsi_nn_conv_transposed(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
 
 /* ---- element by element ---- */
@@ -113,7 +113,8 @@ typedef struct tcsi_attention_options {
     bool is_causal;              /* a step sees itself and earlier ones */
 } tcsi_attention_options;
 tcsi_node_id tcsi_nn_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options);
-/* The layer: dense to (B,T,3C), attention, dense to (B,T,C).  ret_attention: the node that saves the softmax, or NULL. */
+/* The layer: dense to (B,T,3C), attention, dense to (B,T,C), with first values as dense layers have them.  ret_attention: the node that
+ * saves the softmax, or NULL. */
 tcsi_node_id tcsi_nn_self_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options, tcsi_node_id *ret_attention);
 
 /* The Transformer's encoder block, (B,T,C) -> (B,T,C); nn/transformer.c has its formulas. */

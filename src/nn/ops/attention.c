@@ -2,15 +2,14 @@
  * A. Vaswani et al., "Attention is all you need", 2017, equation 1.
  *
  * Saved of a row: the attention weights (H,T,T), each line the shares of the steps that one step looks at; a plan that keeps the node
- * (plan.h) shows them. Streaming, when causal: keys and values of the last T steps are carried, twice in a ring of twice that length,
- * so that they always stand in a row (ops/conv.c).  The first T answers equal the sequence's bit for bit; later ones look at the last T
- * steps, as the last step of a window would, except that what stands there was itself computed from more than this window when layers
- * are stacked. SPDX-License-Identifier: Apache-2.0 */
+ * (plan.h) shows them.
+ *
+ * Streaming, when causal: keys and values of the last T steps are carried, twice in a ring of twice that length, so that they always
+ * stand in a row (ops/conv.c).  The first T answers equal the sequence's bit for bit.  Later ones look at the last T steps, as the last
+ * step of a window would; but where layers are stacked, what stands there was itself computed from more than this window.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "kernels/attention.h"
-#include "kernels/gemm.h"
-#include "kernels/norm.h"
-#include "kernels/vector.h"
 #include "nn/layers.h"
 #include "nn/onnx.h"
 #include "nn/ops.h"
@@ -104,19 +103,9 @@ static const float *remember(const tcsi_op_call *call, const tcsi_attention *att
 static void attention_step(const tcsi_op_call *call)
 {
     tcsi_attention attention = attention_of(call->node);
-    size_t count, width = attention.width, part = width / attention.head_count;
-    const float *keys = remember(call, &attention, &count);
-    float scale = (float)(1 / sqrt((double)part)), *shares = call->saved; /* saved holds (H,T,T) and nobody reads it here */
-    for (size_t head = 0; head < attention.head_count; head++) {
-        tcsi_gemm scores = { .m = 1, .n = count, .k = part, .a = call->x[0] + head * part, .a_stride = 3 * width, .b = keys + head * part,
-                             .b_stride = 2 * width, .b_transposed = true, .c = shares, .c_stride = count };
-        tcsi_gemm values = { .m = 1, .n = part, .k = count, .a = shares, .a_stride = count, .b = keys + width + head * part,
-                             .b_stride = 2 * width, .c = call->y + head * part, .c_stride = width };
-        tcsi_gemm_run(call->isa, NULL, &scores);
-        tcsi_vector_scale(call->isa, count, scale, shares, shares);
-        tcsi_softmax_forward(call->isa, 1, count, shares, shares);
-        tcsi_gemm_run(call->isa, NULL, &values);
-    }
+    size_t count;
+    const float *known = remember(call, &attention, &count);
+    tcsi_attention_step(call->isa, &attention, count, call->x[0], known, call->y, call->scratch);
 }
 
 /* ---- ONNX ---- */

@@ -1,13 +1,15 @@
-/* nn/ops/batch_norm.c -- every channel by its mean and deviation over all rows and steps of the batch, then a gain and a shift. S.
- * Ioffe, C. Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2; conventions are PyTorch's BatchNorm1d: the batch is
- * normalized by its biased variance, the running variance takes the unbiased one, running += momentum (batch - running).
+/* nn/ops/batch_norm.c -- every channel by its mean and deviation over all rows and steps of the batch, then a gain and a shift.
+ * S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015, algorithms 1 and 2, as PyTorch's BatchNorm1d: the batch is normalized by its
+ * biased variance, the running variance takes the unbiased one, running += momentum (batch - running).
  *
  * In training, each shard leaves in shared its number of steps, means and sums of squared deviations (phase 0); every shard then merges
  * all of them in order (T. Chan, G. Golub, R. LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances",
  * 1979), so nothing cancels and all shards see the same bits (phase 1).  Backward likewise with the two sums its gradient needs.
- * Otherwise the running statistics serve, rows are independent and phase 0 does all. Where we differ: a batch whose statistics are not
- * finite leaves the running ones alone, as such a batch leaves the weights alone; one of a single value moves the running mean only,
- * where PyTorch refuses it.  Row weights do not enter the statistics. SPDX-License-Identifier: Apache-2.0 */
+ * Otherwise the running statistics serve, rows are independent and phase 0 does all.
+ *
+ * Where we differ: a batch whose statistics are not finite leaves the running ones alone, as such a batch leaves the weights alone; one
+ * of a single value moves the running mean only, where PyTorch refuses it.  Row weights do not enter the statistics.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
 #include "nn/onnx.h"

@@ -1,6 +1,6 @@
-/* nn/ops/dropout.c -- leaves out values at random in runs that draw, and scales the others so that the mean stays. N. Srivastava et
- * al., "Dropout", JMLR 2014, in PyTorch's form: with probability rate 0, otherwise x / (1 - rate).  Scoring may draw as well (Y. Gal,
- * Z. Ghahramani, "Dropout as a Bayesian approximation", ICML 2016): is_stochastic of the run decides, not is_training.
+/* nn/ops/dropout.c -- leaves out values at random in runs that draw, and scales the others so that the mean stays.
+ * N. Srivastava et al., "Dropout", JMLR 2014, in PyTorch's form: with probability rate 0, otherwise x / (1 - rate).  Scoring may draw
+ * as well (Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation", ICML 2016): the run's is_stochastic decides, not is_training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/random.h"
 #include "kernels/vector.h"

@@ -1,5 +1,5 @@
-/* nn/ops/instance_norm.c -- reversible instance normalization: a window by its own mean and deviation, and what came of it back to its
- * scale. T. Kim et al., "Reversible instance normalization for accurate time-series forecasting against distribution shift", ICLR 2022,
+/* nn/ops/instance_norm.c -- a window by its own mean and deviation, and what came of it back to its scale.
+ * T. Kim et al., "Reversible instance normalization for accurate time-series forecasting against distribution shift", ICLR 2022,
  * equations 2 and 3, with the published code's epsilon (1e-5, under the root and, squared, beside the gain).
  *
  *     statistics (B,2,C): mean and sqrt(variance + epsilon) of each channel over the steps; detached: no gradient passes
@@ -7,8 +7,8 @@
  *     denorm      y = (x - shift) / (gain + epsilon^2) * deviation + mean
  *
  * The two are one formula, ((x - centre) * inverse) * factor + offset, with the roles of statistics and weights exchanged; so both run
- * on batch norm's kernels, row by row.  Streaming: refused, as the statistics need the whole window.  SPDX-License-Identifier:
- * Apache-2.0 */
+ * on batch norm's kernels, row by row.  Streaming: refused, as the statistics need the whole window.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
 #include "nn/onnx.h"

@@ -70,9 +70,11 @@ static void sinusoidal_backward(const tcsi_op_call *call)
 
 static void sinusoidal_step(const tcsi_op_call *call)
 {
-    size_t channels = call->node->shape.channels;
-    sinusoids(count_step(call->carried), channels, call->y);
-    tcsi_vector_add(call->isa, channels, call->x[0], call->y, call->y);
+    size_t channels = call->node->shape.channels, at = count_step(call->carried);
+    const float *table = call->node->options, *position = call->y;
+    if (at < call->node->shape.length) position = table + at * channels;
+    else sinusoids(at, channels, call->y);
+    tcsi_vector_add(call->isa, channels, call->x[0], position, call->y);
 }
 
 static tcsi_onnx_value sinusoidal_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)

@@ -1,6 +1,6 @@
-/* nn/ops/recurrent.c -- LSTM and GRU over the steps of a sequence, all hidden states out (kernels/recurrent.h). S. Hochreiter, J.
- * Schmidhuber, "Long short-term memory", 1997; K. Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014; both
- * in PyTorch's form, with its two biases and first values.  Every sequence begins from zeros.
+/* nn/ops/recurrent.c -- LSTM and GRU over the steps of a sequence, all hidden states out (kernels/recurrent.h).
+ * S. Hochreiter, J. Schmidhuber, "Long short-term memory", 1997; K. Cho et al., "Learning phrase representations using RNN
+ * encoder-decoder", 2014; both in PyTorch's form, with its two biases and first values.  Every sequence begins from zeros.
  *
  * Saved of a row: kernels/recurrent.h's gates.  Streaming: hidden state and cell are carried.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"

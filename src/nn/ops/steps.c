@@ -1,8 +1,8 @@
-/* nn/ops/steps.c -- what happens along time without arithmetic: some of the steps, one step many times, another form of the same numbers.
+/* nn/ops/steps.c -- what happens along time without arithmetic: some of the steps, one step many times, the same numbers in another form.
  *
  * Streaming: the last steps of a sequence that ends here are the newest, so a slice up to the end passes on what comes.  Repeating a
- * step and folding steps into channels need the whole window and are refused, but for sequences of one step.  SPDX-License-Identifier:
- * Apache-2.0 */
+ * step and folding steps into channels need the whole window and are refused, but for sequences of one step.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
