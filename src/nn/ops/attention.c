@@ -11,8 +11,10 @@
 #include "base/alloc.h"
 #include "kernels/attention.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 static tcsi_attention attention_of(const tcsi_node *node)
@@ -106,10 +108,45 @@ static void attention_step(const tcsi_op_call *call)
     tcsi_attention_step(call->isa, &attention, count, call->x[0], known, call->y, call->scratch);
 }
 
+/* ---- ONNX ---- */
+
+/* Queries, keys or values as (B,H,T,D/H), or turned, (B,H,D/H,T). */
+static tcsi_onnx_value heads_onnx(tcsi_onnx *onnx, const tcsi_attention *attention, tcsi_onnx_value x, size_t third, bool is_turned)
+{
+    const size_t width = attention->width, dims[] = { 0, attention->length, attention->head_count, width / attention->head_count };
+    x = tcsi_onnx_reshape(onnx, tcsi_onnx_slice(onnx, x, 2, third * width, (third + 1) * width), dims, 4);
+    tcsi_onnx_call call = { "Transpose", { x }, { TCSI_ONNX_INTEGERS("perm", 0, 2, is_turned ? 3 : 1, is_turned ? 1 : 3) } };
+    return tcsi_onnx_add(onnx, &call);
+}
+
+/* (T,T): nothing for the steps that are seen, minus infinity for those to come. */
+static tcsi_onnx_value mask_onnx(tcsi_onnx *onnx, size_t length)
+{
+    float *mask = tcsi_onnx_scratch(onnx, length * length);
+    for (size_t i = 0; i < length * length && mask; i++) mask[i] = i % length > i / length ? -INFINITY : 0;
+    return tcsi_onnx_floats(onnx, mask, (size_t[]){ length, length }, 2);
+}
+
+static tcsi_onnx_value attention_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_attention attention = attention_of(node);
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, 0), queries = heads_onnx(onnx, &attention, x, 0, false);
+    tcsi_onnx_value keys = heads_onnx(onnx, &attention, x, 1, true), values = heads_onnx(onnx, &attention, x, 2, false);
+    float scale = (float)(1 / sqrt((double)(attention.width / attention.head_count)));
+    (void)net;
+    tcsi_onnx_value shares = tcsi_onnx_of_two(onnx, "MatMul", queries, keys);
+    shares = tcsi_onnx_of_two(onnx, "Mul", shares, tcsi_onnx_number(onnx, scale));
+    if (attention.causal) shares = tcsi_onnx_of_two(onnx, "Add", shares, mask_onnx(onnx, attention.length));
+    shares = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Softmax", { shares }, { TCSI_ONNX_INTEGER("axis", 3) } });
+    tcsi_onnx_value y = tcsi_onnx_of_two(onnx, "MatMul", shares, values);
+    y = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Transpose", { y }, { TCSI_ONNX_INTEGERS("perm", 0, 2, 1, 3) } });
+    return tcsi_onnx_reshape(onnx, y, (size_t[]){ 0, attention.length, attention.width }, 3);
+}
+
 const tcsi_op tcsi_op_attention = {
     .name = "attention", .options_size = sizeof(tcsi_attention_options), .input_min = 1, .input_max = 1, .shape = attention_shape,
     .forward = attention_forward, .backward = attention_backward, .cost = attention_cost, .scratch_count = attention_scratch,
-    .step = attention_step, .carried_count = attention_carried, .can_step = attention_can_step,
+    .step = attention_step, .carried_count = attention_carried, .can_step = attention_can_step, .onnx = attention_onnx,
 };
 
 tcsi_node_id tcsi_nn_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options)

@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -190,10 +191,20 @@ static void batch_norm_backward(const tcsi_op_call *call)
                                        call->dy, call->accumulate[0], call->dx[0]);
 }
 
+static tcsi_onnx_value batch_norm_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_batch_norm_options *options = node->options;
+    tcsi_onnx_call call = { "BatchNormalization", { tcsi_onnx_swap(onnx, tcsi_onnx_input_of(onnx, node, 0)) },
+                            { TCSI_ONNX_NUMBER("epsilon", options->epsilon > 0 ? options->epsilon : 1e-5f) } };
+    (void)net;
+    for (size_t i = GAIN; i <= VARIANCE; i++) call.inputs[1 + i] = tcsi_onnx_weight_of(onnx, node, i);
+    return tcsi_onnx_swap(onnx, tcsi_onnx_add(onnx, &call));
+}
+
 const tcsi_op tcsi_op_batch_norm = {
     .name = "batch_norm", .traits = TCSI_OP_TWO_PHASE | TCSI_OP_ROWWISE, .options_size = sizeof(tcsi_batch_norm_options), .input_min = 1,
     .input_max = 1, .shape = batch_norm_shape, .forward = batch_norm_forward, .backward = batch_norm_backward,
-    .scratch_count = batch_norm_scratch,
+    .scratch_count = batch_norm_scratch, .onnx = batch_norm_onnx,
 };
 
 tcsi_node_id tcsi_nn_batch_norm(tcsi_net *net, tcsi_node_id x, const tcsi_batch_norm_options *options)

@@ -1,6 +1,7 @@
 /* nn/ops/binary.c -- the sum and the product of two inputs of one shape, element by element.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 static tcs_status pair_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
@@ -39,14 +40,26 @@ static void multiply_backward(const tcsi_op_call *call)
         if (call->dx[i]) tcsi_vector_multiply(call->isa, value_count(call), call->dy, call->x[1 - i], call->accumulate[i], call->dx[i]);
 }
 
+static tcsi_onnx_value add_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_of_two(onnx, "Add", tcsi_onnx_input_of(onnx, node, 0), tcsi_onnx_input_of(onnx, node, 1));
+}
+
+static tcsi_onnx_value multiply_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_input_of(onnx, node, 0), tcsi_onnx_input_of(onnx, node, 1));
+}
+
 const tcsi_op tcsi_op_add = {
     .name = "add", .traits = TCSI_OP_ROWWISE, .input_min = 2, .input_max = 2, .shape = pair_shape,
-    .forward = add_forward, .backward = add_backward,
+    .forward = add_forward, .backward = add_backward, .onnx = add_onnx,
 };
 
 const tcsi_op tcsi_op_multiply = {
     .name = "multiply", .traits = TCSI_OP_ROWWISE, .input_min = 2, .input_max = 2, .shape = pair_shape,
-    .forward = multiply_forward, .backward = multiply_backward,
+    .forward = multiply_forward, .backward = multiply_backward, .onnx = multiply_onnx,
 };
 
 tcsi_node_id tcsi_nn_add(tcsi_net *net, tcsi_node_id a, tcsi_node_id b)

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <string.h>
@@ -55,9 +56,17 @@ static void concat_backward(const tcsi_op_call *call)
     }
 }
 
+static tcsi_onnx_value concat_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_call call = { "Concat", .attributes = { TCSI_ONNX_INTEGER("axis", 2) } };
+    (void)net;
+    for (size_t i = 0; i < node->input_count; i++) call.inputs[i] = tcsi_onnx_input_of(onnx, node, i);
+    return tcsi_onnx_add(onnx, &call);
+}
+
 const tcsi_op tcsi_op_concat = {
     .name = "concat", .traits = TCSI_OP_ROWWISE, .input_min = 1, .input_max = TCSI_INPUT_MAX, .shape = concat_shape,
-    .forward = concat_forward, .backward = concat_backward,
+    .forward = concat_forward, .backward = concat_backward, .onnx = concat_onnx,
 };
 
 tcsi_node_id tcsi_nn_concat(tcsi_net *net, const tcsi_node_id *inputs, size_t count)
@@ -98,9 +107,16 @@ static void slice_backward(const tcsi_op_call *call)
     copy_columns(rows, options->count, call->dy, options->count, true, call->dx[0] + options->begin, channels);
 }
 
+static tcsi_onnx_value slice_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const slice_options *options = node->options;
+    (void)net;
+    return tcsi_onnx_slice(onnx, tcsi_onnx_input_of(onnx, node, 0), 2, options->begin, options->begin + options->count);
+}
+
 const tcsi_op tcsi_op_slice = {
     .name = "slice", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(slice_options), .input_min = 1, .input_max = 1, .shape = slice_shape,
-    .forward = slice_forward, .backward = slice_backward,
+    .forward = slice_forward, .backward = slice_backward, .onnx = slice_onnx,
 };
 
 tcsi_node_id tcsi_nn_slice(tcsi_net *net, tcsi_node_id x, size_t begin, size_t count)
@@ -133,9 +149,18 @@ static void reverse_backward(const tcsi_op_call *call)
     if (call->dx[0]) reverse_rows(call->batch * call->length, call->node->shape.channels, call->dy, call->accumulate[0], call->dx[0]);
 }
 
+static tcsi_onnx_value reverse_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const int64_t starts_ends_axes_steps[] = { -1, -(int64_t)node->shape.channels - 1, 2, -1 };
+    tcsi_onnx_call call = { "Slice", { tcsi_onnx_input_of(onnx, node, 0) } };
+    (void)net;
+    for (size_t i = 0; i < 4; i++) call.inputs[1 + i] = tcsi_onnx_integers(onnx, &starts_ends_axes_steps[i], 1);
+    return tcsi_onnx_add(onnx, &call);
+}
+
 const tcsi_op tcsi_op_reverse = {
     .name = "reverse", .traits = TCSI_OP_ROWWISE, .input_min = 1, .input_max = 1, .shape = same_shape,
-    .forward = reverse_forward, .backward = reverse_backward,
+    .forward = reverse_forward, .backward = reverse_backward, .onnx = reverse_onnx,
 };
 
 tcsi_node_id tcsi_nn_reverse(tcsi_net *net, tcsi_node_id x)
@@ -156,9 +181,15 @@ static void softmax_backward(const tcsi_op_call *call)
     if (call->dx[0]) tcsi_softmax_backward(call->isa, rows, channels, call->y, call->dy, call->accumulate[0], call->dx[0]);
 }
 
+static tcsi_onnx_value softmax_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Softmax", { tcsi_onnx_input_of(onnx, node, 0) }, { TCSI_ONNX_INTEGER("axis", 2) } });
+}
+
 const tcsi_op tcsi_op_softmax = {
     .name = "softmax", .traits = TCSI_OP_ROWWISE, .input_min = 1, .input_max = 1, .shape = same_shape,
-    .forward = softmax_forward, .backward = softmax_backward,
+    .forward = softmax_forward, .backward = softmax_backward, .onnx = softmax_onnx,
 };
 
 tcsi_node_id tcsi_nn_softmax(tcsi_net *net, tcsi_node_id x)

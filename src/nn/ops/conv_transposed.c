@@ -7,6 +7,7 @@
 #include "kernels/conv.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <string.h>
@@ -91,10 +92,42 @@ static size_t conv_transposed_scratch(const tcsi_net *net, const tcsi_node *node
     return tcsi_conv_scratch_count(&conv);
 }
 
+/* ---- ONNX: channels first, weight (C,O,K), depthwise (C,1,K) ---- */
+
+static tcsi_onnx_value weight_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_conv conv = conv_of(net, node);
+    size_t out = conv.is_depthwise ? 1 : conv.channels_in, in = conv.channels_out;
+    const size_t dims[] = { in, out, conv.kernel };
+    const float *w = tcsi_net_values(net, &net->tensors[node->weights[WEIGHT]]); /* (K,O,C) or (K,C) */
+    float *moved = tcsi_onnx_scratch(onnx, conv.kernel * in * out);
+    for (size_t k = 0; k < conv.kernel && moved; k++)
+        for (size_t o = 0; o < out; o++)
+            for (size_t c = 0; c < in; c++) moved[(c * out + o) * conv.kernel + k] = w[(k * out + o) * in + c];
+    return tcsi_onnx_weight_as(onnx, node, WEIGHT, moved, dims, 3);
+}
+
+/* All that the steps reach is cut to U, or lengthened where the kernel is shorter than the stride. */
+static tcsi_onnx_value conv_transposed_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_conv_options *options = node->options;
+    tcsi_conv conv = conv_of(net, node);
+    size_t reached = (conv.length_out - 1) * conv.stride + (conv.kernel - 1) * conv.dilation + 1, wanted = conv.length_in + conv.pad_left;
+    tcsi_onnx_call call = { "ConvTranspose",
+                            { tcsi_onnx_swap(onnx, tcsi_onnx_input_of(onnx, node, 0)), weight_onnx(net, node, onnx) },
+                            { TCSI_ONNX_INTEGERS("kernel_shape", conv.kernel), TCSI_ONNX_INTEGERS("strides", conv.stride),
+                              TCSI_ONNX_INTEGERS("dilations", conv.dilation),
+                              TCSI_ONNX_INTEGERS("pads", conv.pad_left, reached > wanted ? reached - wanted : 0),
+                              TCSI_ONNX_INTEGERS("output_padding", wanted > reached ? wanted - reached : 0),
+                              TCSI_ONNX_INTEGER("group", conv.is_depthwise ? conv.channels_in : 1) } };
+    if (!options->without_bias) call.inputs[2] = tcsi_onnx_weight_of(onnx, node, BIAS);
+    return tcsi_onnx_swap(onnx, tcsi_onnx_activate(onnx, options->activation, tcsi_onnx_add(onnx, &call)));
+}
+
 const tcsi_op tcsi_op_conv_transposed = {
     .name = "conv_transposed", .options_size = sizeof(tcsi_conv_options), .input_min = 1, .input_max = 1, .shape = conv_transposed_shape,
     .forward = conv_transposed_forward, .backward = conv_transposed_backward, .cost = conv_transposed_cost,
-    .scratch_count = conv_transposed_scratch,
+    .scratch_count = conv_transposed_scratch, .onnx = conv_transposed_onnx,
 };
 
 tcsi_node_id tcsi_nn_conv_transposed(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options)

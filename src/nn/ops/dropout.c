@@ -5,6 +5,7 @@
 #include "kernels/random.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <string.h>
@@ -45,9 +46,16 @@ static double dropout_cost(const tcsi_net *net, const tcsi_node *node)
     return 10 * (double)node->shape.length * (double)node->shape.channels; /* a random number is ten rounds */
 }
 
+/* In scoring it is not there. */
+static tcsi_onnx_value dropout_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_input_of(onnx, node, 0);
+}
+
 const tcsi_op tcsi_op_dropout = {
     .name = "dropout", .traits = TCSI_OP_ROWWISE | TCSI_OP_RANDOM, .options_size = sizeof(float), .input_min = 1, .input_max = 1,
-    .shape = dropout_shape, .forward = dropout_forward, .backward = dropout_backward, .cost = dropout_cost,
+    .shape = dropout_shape, .forward = dropout_forward, .backward = dropout_backward, .cost = dropout_cost, .onnx = dropout_onnx,
 };
 
 tcsi_node_id tcsi_nn_dropout(tcsi_net *net, tcsi_node_id x, float rate)

@@ -4,6 +4,7 @@
  * that was not checked is safe: what is no index of the table leads to NaN and to no gradient.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -77,9 +78,21 @@ static void embedding_backward(const tcsi_op_call *call)
             tcsi_vector_add(call->isa, units, call->dw[0] + index * units, call->dy + r * units, call->dw[0] + index * units);
 }
 
+/* What is no index is not refused there: it is an error or some row of the table, as the runtime has it. */
+static tcsi_onnx_value embedding_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_embedding_options *options = node->options;
+    (void)net;
+    tcsi_onnx_value index = tcsi_onnx_slice(onnx, tcsi_onnx_input_of(onnx, node, 0), 2, options->channel, options->channel + 1);
+    index = tcsi_onnx_reshape(onnx, index, (size_t[]){ 0, node->shape.length }, 2);
+    index = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Cast", { index }, { TCSI_ONNX_INTEGER("to", TCSI_ONNX_INT64) } });
+    return tcsi_onnx_of_two(onnx, "Gather", tcsi_onnx_weight_of(onnx, node, 0), index);
+}
+
 const tcsi_op tcsi_op_embedding = {
     .name = "embedding", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(tcsi_embedding_options), .input_min = 1, .input_max = 1,
     .shape = embedding_shape, .forward = embedding_forward, .backward = embedding_backward, .check = embedding_check,
+    .onnx = embedding_onnx,
 };
 
 tcsi_node_id tcsi_nn_embedding(tcsi_net *net, tcsi_node_id x, const tcsi_embedding_options *options)

@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -61,9 +62,24 @@ static double statistics_cost(const tcsi_net *net, const tcsi_node *node)
     return 2 * (double)x.length * (double)x.channels;
 }
 
+static tcsi_onnx_value mean_onnx(tcsi_onnx *onnx, tcsi_onnx_value x)
+{
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "ReduceMean", { x }, { TCSI_ONNX_INTEGERS("axes", 1) } });
+}
+
+static tcsi_onnx_value statistics_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, 0), mean = mean_onnx(onnx, x), apart = tcsi_onnx_of_two(onnx, "Sub", x, mean);
+    (void)net;
+    tcsi_onnx_value variance = mean_onnx(onnx, tcsi_onnx_of_two(onnx, "Mul", apart, apart));
+    variance = tcsi_onnx_of_two(onnx, "Add", variance, tcsi_onnx_number(onnx, (float)EPSILON));
+    tcsi_onnx_call call = { "Concat", { mean, tcsi_onnx_of(onnx, "Sqrt", variance) }, { TCSI_ONNX_INTEGER("axis", 1) } };
+    return tcsi_onnx_add(onnx, &call);
+}
+
 const tcsi_op tcsi_op_instance_statistics = {
     .name = "instance_statistics", .input_min = 1, .input_max = 1, .shape = statistics_shape, .forward = statistics_forward,
-    .cost = statistics_cost, .scratch_count = statistics_scratch,
+    .cost = statistics_cost, .scratch_count = statistics_scratch, .onnx = statistics_onnx,
 };
 
 /* ---- there and back ---- */
@@ -148,14 +164,28 @@ static void norm_backward(const tcsi_op_call *call)
     }
 }
 
+static tcsi_onnx_value norm_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value y = tcsi_onnx_input_of(onnx, node, X), statistics = tcsi_onnx_input_of(onnx, node, STATISTICS);
+    tcsi_onnx_value mean = tcsi_onnx_slice(onnx, statistics, 1, 0, 1), deviation = tcsi_onnx_slice(onnx, statistics, 1, 1, 2);
+    tcsi_onnx_value gain = tcsi_onnx_weight_of(onnx, node, GAIN), shift = tcsi_onnx_weight_of(onnx, node, SHIFT);
+    bool is_back = node->op == &tcsi_op_instance_denorm;
+    (void)net;
+    if (is_back) gain = tcsi_onnx_of_two(onnx, "Add", gain, tcsi_onnx_number(onnx, (float)(EPSILON * EPSILON)));
+    y = tcsi_onnx_of_two(onnx, "Sub", y, is_back ? shift : mean);
+    y = tcsi_onnx_of_two(onnx, "Div", y, is_back ? gain : deviation);
+    y = tcsi_onnx_of_two(onnx, "Mul", y, is_back ? deviation : gain);
+    return tcsi_onnx_of_two(onnx, "Add", y, is_back ? mean : shift);
+}
+
 const tcsi_op tcsi_op_instance_norm = {
     .name = "instance_norm", .input_min = 2, .input_max = 2, .shape = norm_shape, .forward = norm_forward, .backward = norm_backward,
-    .scratch_count = norm_scratch,
+    .scratch_count = norm_scratch, .onnx = norm_onnx,
 };
 
 const tcsi_op tcsi_op_instance_denorm = {
     .name = "instance_denorm", .input_min = 2, .input_max = 2, .shape = norm_shape, .forward = norm_forward, .backward = norm_backward,
-    .scratch_count = norm_scratch,
+    .scratch_count = norm_scratch, .onnx = norm_onnx,
 };
 
 tcsi_node_id tcsi_nn_instance_norm(tcsi_net *net, tcsi_node_id x, tcsi_node_id *ret_statistics)

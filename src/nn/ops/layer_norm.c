@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/norm.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 enum { GAIN, SHIFT };
@@ -45,9 +46,21 @@ static void layer_norm_backward(const tcsi_op_call *call)
                              call->dx[0] && call->accumulate[0], dx, dgain, dshift);
 }
 
+static tcsi_onnx_value layer_norm_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_layer_norm_options *options = node->options;
+    tcsi_onnx_call call = { "LayerNormalization", { tcsi_onnx_input_of(onnx, node, 0) },
+                            { TCSI_ONNX_NUMBER("epsilon", options->epsilon > 0 ? options->epsilon : 1e-5f) } };
+    (void)net;
+    call.inputs[1] = tcsi_onnx_weight_of(onnx, node, GAIN);
+    call.inputs[2] = tcsi_onnx_weight_of(onnx, node, SHIFT);
+    return tcsi_onnx_add(onnx, &call);
+}
+
 const tcsi_op tcsi_op_layer_norm = {
     .name = "layer_norm", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(tcsi_layer_norm_options), .input_min = 1, .input_max = 1,
     .shape = layer_norm_shape, .forward = layer_norm_forward, .backward = layer_norm_backward, .scratch_count = layer_norm_scratch,
+    .onnx = layer_norm_onnx,
 };
 
 tcsi_node_id tcsi_nn_layer_norm(tcsi_net *net, tcsi_node_id x, const tcsi_layer_norm_options *options)

@@ -5,6 +5,7 @@
 #include "kernels/pooling.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 /* ---- windows ---- */
@@ -47,9 +48,17 @@ static double pool_cost(const tcsi_net *net, const tcsi_node *node)
     return (double)node->shape.length * (double)node->shape.channels * (double)pooling_of(net, node).window;
 }
 
+static tcsi_onnx_value pool_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_pooling pooling = pooling_of(net, node);
+    tcsi_onnx_call call = { pooling.is_max ? "MaxPool" : "AveragePool", { tcsi_onnx_swap(onnx, tcsi_onnx_input_of(onnx, node, 0)) },
+                            { TCSI_ONNX_INTEGERS("kernel_shape", pooling.window), TCSI_ONNX_INTEGERS("strides", pooling.stride) } };
+    return tcsi_onnx_swap(onnx, tcsi_onnx_add(onnx, &call));
+}
+
 const tcsi_op tcsi_op_pool = {
     .name = "pool", .options_size = sizeof(tcsi_pool_options), .input_min = 1, .input_max = 1, .shape = pool_shape,
-    .forward = pool_forward, .backward = pool_backward, .cost = pool_cost,
+    .forward = pool_forward, .backward = pool_backward, .cost = pool_cost, .onnx = pool_onnx,
 };
 
 tcsi_node_id tcsi_nn_pool(tcsi_net *net, tcsi_node_id x, const tcsi_pool_options *options)
@@ -105,9 +114,16 @@ static double mean_cost(const tcsi_net *net, const tcsi_node *node)
     return (double)mean_count(net, node);
 }
 
+static tcsi_onnx_value mean_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    tcsi_onnx_call call = { "ReduceMean", { tcsi_onnx_input_of(onnx, node, 0) }, { TCSI_ONNX_INTEGERS("axes", 1, 2) } };
+    return tcsi_onnx_add(onnx, &call);
+}
+
 const tcsi_op tcsi_op_mean = {
     .name = "mean", .input_min = 1, .input_max = 1, .shape = mean_shape, .forward = mean_forward, .backward = mean_backward,
-    .cost = mean_cost,
+    .cost = mean_cost, .onnx = mean_onnx,
 };
 
 tcsi_node_id tcsi_nn_mean(tcsi_net *net, tcsi_node_id x)

@@ -7,6 +7,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -76,9 +77,16 @@ static void sinusoidal_step(const tcsi_op_call *call)
     tcsi_vector_add(call->isa, channels, call->x[0], position, call->y);
 }
 
+static tcsi_onnx_value sinusoidal_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    const size_t dims[] = { node->shape.length, node->shape.channels };
+    return tcsi_onnx_of_two(onnx, "Add", tcsi_onnx_input_of(onnx, node, 0), tcsi_onnx_floats(onnx, node->options, dims, 2));
+}
+
 const tcsi_op tcsi_op_position_sinusoidal = {
     .name = "position_sinusoidal", .input_min = 1, .input_max = 1, .shape = sinusoidal_shape, .forward = sinusoidal_forward,
-    .backward = sinusoidal_backward, .step = sinusoidal_step, .carried_count = carried_count,
+    .backward = sinusoidal_backward, .step = sinusoidal_step, .carried_count = carried_count, .onnx = sinusoidal_onnx,
 };
 
 tcsi_node_id tcsi_nn_position_sinusoidal(tcsi_net *net, tcsi_node_id x)
@@ -114,9 +122,15 @@ static void learned_step(const tcsi_op_call *call)
     tcsi_vector_add(call->isa, channels, call->x[0], call->w[0] + (at < last ? at : last) * channels, call->y);
 }
 
+static tcsi_onnx_value learned_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_of_two(onnx, "Add", tcsi_onnx_input_of(onnx, node, 0), tcsi_onnx_weight_of(onnx, node, 0));
+}
+
 const tcsi_op tcsi_op_position_learned = {
     .name = "position_learned", .input_min = 1, .input_max = 1, .shape = learned_shape, .forward = learned_forward,
-    .backward = learned_backward, .step = learned_step, .carried_count = carried_count,
+    .backward = learned_backward, .step = learned_step, .carried_count = carried_count, .onnx = learned_onnx,
 };
 
 tcsi_node_id tcsi_nn_position_learned(tcsi_net *net, tcsi_node_id x)

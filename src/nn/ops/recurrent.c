@@ -6,7 +6,10 @@
 #include "base/alloc.h"
 #include "kernels/recurrent.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
+
+#include <string.h>
 
 enum { WEIGHT_INPUT, WEIGHT_HIDDEN, BIAS_INPUT, BIAS_HIDDEN };
 
@@ -108,16 +111,67 @@ static void recurrent_step(const tcsi_op_call *call)
                            call->scratch);
 }
 
+/* ---- ONNX: (T,B,C), weights (1,G H,C) and (1,G H,H), both biases in one (1,2 G H), gates i, o, f, g or z, r, n ---- */
+
+static size_t our_gate(const tcsi_node *node, size_t gate)
+{
+    static const size_t of_lstm[] = { 0, 3, 1, 2 }, of_gru[] = { 1, 0, 2 };
+    return node->op == &tcsi_op_gru ? of_gru[gate] : of_lstm[gate];
+}
+
+static tcsi_onnx_value matrix_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx, size_t i)
+{
+    const tcsi_weight *weight = &net->tensors[node->weights[i]];
+    size_t rows = weight->dims[0], columns = weight->dims[1], hidden = node->shape.channels;
+    const float *w = tcsi_net_values(net, weight);
+    float *moved = tcsi_onnx_scratch(onnx, weight->count);
+    for (size_t g = 0; g < gate_count(node) && moved; g++)
+        for (size_t h = 0; h < hidden; h++)
+            for (size_t r = 0; r < rows; r++) moved[(g * hidden + h) * rows + r] = w[r * columns + our_gate(node, g) * hidden + h];
+    return tcsi_onnx_weight_as(onnx, node, i, moved, (size_t[]){ 1, columns, rows }, 3);
+}
+
+static tcsi_onnx_value biases_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    size_t hidden = node->shape.channels, columns = gate_count(node) * hidden;
+    float *moved = tcsi_onnx_scratch(onnx, 2 * columns);
+    for (size_t i = 0; i < 2 && moved; i++) {
+        const float *bias = tcsi_net_values(net, &net->tensors[node->weights[BIAS_INPUT + i]]);
+        for (size_t g = 0; g < gate_count(node); g++)
+            memcpy(moved + i * columns + g * hidden, bias + our_gate(node, g) * hidden, hidden * sizeof *moved);
+    }
+    return tcsi_onnx_weight_as(onnx, node, BIAS_INPUT, moved, (size_t[]){ 1, 2 * columns }, 2);
+}
+
+/* (B,T,C) to (T,B,C) and back. */
+static tcsi_onnx_value turn_onnx(tcsi_onnx *onnx, tcsi_onnx_value x)
+{
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Transpose", { x }, { TCSI_ONNX_INTEGERS("perm", 1, 0, 2) } });
+}
+
+static tcsi_onnx_value recurrent_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    bool is_gru = node->op == &tcsi_op_gru;
+    tcsi_onnx_call call = { is_gru ? "GRU" : "LSTM", .attributes = { TCSI_ONNX_INTEGER("hidden_size", node->shape.channels) } };
+    if (is_gru) call.attributes[1] = (tcsi_onnx_attribute)TCSI_ONNX_INTEGER("linear_before_reset", 1); /* bias_hidden inside the product */
+    call.inputs[0] = turn_onnx(onnx, tcsi_onnx_input_of(onnx, node, 0));
+    call.inputs[1] = matrix_onnx(net, node, onnx, WEIGHT_INPUT);
+    call.inputs[2] = matrix_onnx(net, node, onnx, WEIGHT_HIDDEN);
+    call.inputs[3] = biases_onnx(net, node, onnx);
+    tcsi_onnx_value y = tcsi_onnx_add(onnx, &call); /* (T,1,B,H): one direction */
+    return turn_onnx(onnx, tcsi_onnx_of_two(onnx, "Squeeze", y, tcsi_onnx_integers(onnx, (const int64_t[]){ 1 }, 1)));
+}
+
 const tcsi_op tcsi_op_lstm = {
     .name = "lstm", .options_size = sizeof(size_t), .input_min = 1, .input_max = 1, .shape = recurrent_shape, .forward = recurrent_forward,
     .backward = recurrent_backward, .cost = recurrent_cost, .scratch_count = recurrent_scratch, .step = recurrent_step,
-    .carried_count = recurrent_carried,
+    .carried_count = recurrent_carried, .onnx = recurrent_onnx,
 };
 
 const tcsi_op tcsi_op_gru = {
     .name = "gru", .options_size = sizeof(size_t), .input_min = 1, .input_max = 1, .shape = recurrent_shape, .forward = recurrent_forward,
     .backward = recurrent_backward, .cost = recurrent_cost, .scratch_count = recurrent_scratch, .step = recurrent_step,
-    .carried_count = recurrent_carried,
+    .carried_count = recurrent_carried, .onnx = recurrent_onnx,
 };
 
 tcsi_node_id tcsi_nn_lstm(tcsi_net *net, tcsi_node_id x, size_t hidden)

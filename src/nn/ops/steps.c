@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <string.h>
@@ -63,9 +64,16 @@ static bool steps_can_step(const tcsi_net *net, const tcsi_node *node)
     return options->begin + options->count == tcsi_net_shape(net, node->inputs[0]).length;
 }
 
+static tcsi_onnx_value steps_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const steps_options *options = node->options;
+    (void)net;
+    return tcsi_onnx_slice(onnx, tcsi_onnx_input_of(onnx, node, 0), 1, options->begin, options->begin + options->count);
+}
+
 const tcsi_op tcsi_op_steps = {
     .name = "steps", .options_size = sizeof(steps_options), .input_min = 1, .input_max = 1, .shape = steps_shape,
-    .forward = steps_forward, .backward = steps_backward, .step = pass_step, .can_step = steps_can_step,
+    .forward = steps_forward, .backward = steps_backward, .step = pass_step, .can_step = steps_can_step, .onnx = steps_onnx,
 };
 
 tcsi_node_id tcsi_nn_steps(tcsi_net *net, tcsi_node_id x, size_t begin, size_t count)
@@ -105,9 +113,16 @@ static void repeat_backward(const tcsi_op_call *call)
                              call->dx[0] + b * y.channels);
 }
 
+static tcsi_onnx_value repeat_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const int64_t form[] = { 1, (int64_t)node->shape.length, 1 }; /* 1: as it is */
+    (void)net;
+    return tcsi_onnx_of_two(onnx, "Expand", tcsi_onnx_input_of(onnx, node, 0), tcsi_onnx_integers(onnx, form, 3));
+}
+
 const tcsi_op tcsi_op_repeat = {
     .name = "repeat", .options_size = sizeof(size_t), .input_min = 1, .input_max = 1, .shape = repeat_shape,
-    .forward = repeat_forward, .backward = repeat_backward,
+    .forward = repeat_forward, .backward = repeat_backward, .onnx = repeat_onnx,
 };
 
 tcsi_node_id tcsi_nn_repeat(tcsi_net *net, tcsi_node_id x, size_t length)
@@ -144,9 +159,15 @@ static bool reshape_can_step(const tcsi_net *net, const tcsi_node *node)
     return tcsi_net_shape(net, node->inputs[0]).length == node->shape.length;
 }
 
+static tcsi_onnx_value reshape_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_reshape(onnx, tcsi_onnx_input_of(onnx, node, 0), (size_t[]){ 0, node->shape.length, node->shape.channels }, 3);
+}
+
 const tcsi_op tcsi_op_reshape = {
     .name = "reshape", .options_size = sizeof(tcsi_shape), .input_min = 1, .input_max = 1, .shape = reshape_shape,
-    .forward = reshape_forward, .backward = reshape_backward, .step = pass_step, .can_step = reshape_can_step,
+    .forward = reshape_forward, .backward = reshape_backward, .step = pass_step, .can_step = reshape_can_step, .onnx = reshape_onnx,
 };
 
 tcsi_node_id tcsi_nn_reshape(tcsi_net *net, tcsi_node_id x, size_t length, size_t channels)

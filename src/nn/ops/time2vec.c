@@ -6,6 +6,7 @@
  * Angles and sines are in double: times can be large numbers.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -74,9 +75,23 @@ static double time2vec_cost(const tcsi_net *net, const tcsi_node *node)
     return 20 * (double)node->shape.length * (double)node->shape.channels; /* a sine is some twenty operations */
 }
 
+/* Over (B,T,C,U); angles are floats there, so times should not be large. */
+static tcsi_onnx_value time2vec_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    size_t units = units_of(node), channels = tcsi_net_shape(net, node->inputs[0]).channels;
+    tcsi_onnx_value y = tcsi_onnx_reshape(onnx, tcsi_onnx_input_of(onnx, node, 0), (size_t[]){ 0, node->shape.length, channels, 1 }, 4);
+    y = tcsi_onnx_of_two(onnx, "Mul", y, tcsi_onnx_weight_of(onnx, node, FREQUENCY));
+    y = tcsi_onnx_of_two(onnx, "Add", y, tcsi_onnx_weight_of(onnx, node, PHASE));
+    if (units > 1) {
+        tcsi_onnx_value line = tcsi_onnx_slice(onnx, y, 3, 0, 1), waves = tcsi_onnx_of(onnx, "Sin", tcsi_onnx_slice(onnx, y, 3, 1, units));
+        y = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Concat", { line, waves }, { TCSI_ONNX_INTEGER("axis", 3) } });
+    }
+    return tcsi_onnx_reshape(onnx, y, (size_t[]){ 0, node->shape.length, node->shape.channels }, 3);
+}
+
 const tcsi_op tcsi_op_time2vec = {
     .name = "time2vec", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(size_t), .input_min = 1, .input_max = 1, .shape = time2vec_shape,
-    .forward = time2vec_forward, .backward = time2vec_backward, .cost = time2vec_cost,
+    .forward = time2vec_forward, .backward = time2vec_backward, .cost = time2vec_cost, .onnx = time2vec_onnx,
 };
 
 tcsi_node_id tcsi_nn_time2vec(tcsi_net *net, tcsi_node_id x, size_t units)
