@@ -44,13 +44,21 @@ typedef struct facts { /* of one column in the sample */
     bool integers;
     bool counter;
     double first, last;
+    uint8_t time_rank, label_rank; /* of its name; the number of names when it has none of them */
 } facts;
+
+/* Its place among names, which are in lower case, or name_count.  Most columns have none: the first letter tells. */
+static size_t rank_among(const char *name, const char *const *names, size_t name_count)
+{
+    char first = *name >= 'A' && *name <= 'Z' ? (char)(*name - 'A' + 'a') : *name;
+    for (size_t i = 0; i < name_count; i++)
+        if (first == *names[i] && tcsi_text_equal_nocase(name, names[i])) return i;
+    return name_count;
+}
 
 static bool is_any(const char *name, const char *const *names, size_t name_count)
 {
-    for (size_t i = 0; i < name_count; i++)
-        if (tcsi_text_equal_nocase(name, names[i])) return true;
-    return false;
+    return rank_among(name, names, name_count) < name_count;
 }
 
 /* ---- names ---- */
@@ -197,6 +205,7 @@ typedef struct guess {
     tcsi_read_report *report;
     facts *facts;   /* (C) */
     bool *decided;  /* (C) */
+    uint32_t time_ranks, label_ranks; /* bit i: some column has rank i; a million columns without are not gone through for it */
     tcs_error *err;
 } guess;
 
@@ -247,9 +256,8 @@ static tcs_status decide_time(guess *g)
         return TCS_OK;
     }
     for (size_t i = 0; i < TCS_COUNT(time_names); i++)
-        for (column = 0; column < g->report->column_count; column++)
-            if (!g->decided[column] && tcsi_text_equal_nocase(g->report->columns[column].name, time_names[i]) &&
-                usable_as_time(g, column, &format)) {
+        for (column = 0; column < g->report->column_count && (g->time_ranks >> i & 1); column++)
+            if (!g->decided[column] && g->facts[column].time_rank == i && usable_as_time(g, column, &format)) {
                 take_time(g, column, format);
                 return TCS_OK;
             }
@@ -286,9 +294,9 @@ static tcs_status decide_label(guess *g)
         take_label(g, column); /* its cells are checked as they are read */
     }
     for (size_t i = 0; i < TCS_COUNT(label_names); i++)
-        for (column = 0; column < g->report->column_count; column++) {
+        for (column = 0; column < g->report->column_count && (g->label_ranks >> i & 1); column++) {
             const facts *f = &g->facts[column];
-            if (g->decided[column] || !tcsi_text_equal_nocase(g->report->columns[column].name, label_names[i])) continue;
+            if (g->decided[column] || f->label_rank != i) continue;
             bool binary = f->number_count > 0 && f->binary_count == f->number_count && f->text_count + f->grouped_count == 0;
             if (name && !*name) continue; /* the caller says that there is no label: then it is like any other column */
             if (!binary) skip(g, column, reason_not_label);
@@ -368,7 +376,15 @@ static void keep_one(guess *g)
 
 static tcs_status decide(guess *g)
 {
-    for (size_t c = 0; c < g->report->column_count; c++) g->facts[c] = look(g->sample, c);
+    _Static_assert(TCS_COUNT(time_names) < 32 && TCS_COUNT(label_names) < 32, "ranks are bits");
+    for (size_t c = 0; c < g->report->column_count; c++) {
+        facts f = look(g->sample, c);
+        f.time_rank = (uint8_t)rank_among(g->report->columns[c].name, time_names, TCS_COUNT(time_names));
+        f.label_rank = (uint8_t)rank_among(g->report->columns[c].name, label_names, TCS_COUNT(label_names));
+        g->time_ranks |= UINT32_C(1) << f.time_rank;
+        g->label_ranks |= UINT32_C(1) << f.label_rank;
+        g->facts[c] = f;
+    }
     tcs_status status = choose_values(g);
     if (status == TCS_OK) status = decide_time(g);
     if (status == TCS_OK) status = decide_label(g);
@@ -388,7 +404,8 @@ static tcs_status decide(guess *g)
 tcs_status tcsi_schema_guess(const tcsi_sample *sample, const tcsi_table_open_options *options, tcsi_read_report *report, tcs_error *err)
 {
     TCS_ASSERT(sample->column_count == report->column_count);
-    guess g = { sample, options, report, TCSI_NEW_ARRAY(facts, sample->column_count), TCSI_NEW_ZEROS(bool, sample->column_count), err };
+    guess g = { sample, options, report, TCSI_NEW_ARRAY(facts, sample->column_count), TCSI_NEW_ZEROS(bool, sample->column_count),
+                0, 0, err };
     tcs_status status = g.facts && g.decided ? decide(&g) : tcsi_fail_memory(err, "columns");
     tcsi_free(g.facts);
     tcsi_free(g.decided);
