@@ -10,8 +10,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/gemm_tier.h"
 
-#include <stdint.h>
-
 enum {
     STRETCH = 512,                    /* values of p at once */
     STRETCH_TRANSPOSED = 256,         /* where A or B is transposed */
@@ -190,12 +188,19 @@ static size_t stretch_count(const tcsi_gemm *gemm)
     return (gemm->k + parts - 1) / parts;
 }
 
+/* How many rows of C are taken at once: as many as keep their stretch of A near, many where they share a copy of B. */
+static size_t rows_at_once(const tcsi_gemm *gemm, size_t stretch)
+{
+    if (gemm->m <= ROWS_MIN) return gemm->m;
+    if (gemm->b_transposed) return ROWS_MAX;
+    return larger(ROWS_MIN, smaller(ROWS_MAX, A_COUNT / (stretch + 1) / ROW_UNIT * ROW_UNIT));
+}
+
 /* Without an activation other than relu, and without taps of a transposed A. */
 static void plain_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
     const size_t count = stretch_count(gemm);
-    size_t rows = gemm->m, fitting = A_COUNT / (count + 1) / ROW_UNIT * ROW_UNIT;
-    if (rows > ROWS_MIN) rows = gemm->b_transposed ? ROWS_MAX : larger(ROWS_MIN, smaller(ROWS_MAX, fitting));
+    const size_t rows = rows_at_once(gemm, count);
     for (size_t row = 0; row < gemm->m; row += rows) {
         const size_t m = smaller(rows, gemm->m - row);
         size_t begin = 0;
@@ -270,10 +275,9 @@ static void task_run(void *context, size_t index, size_t worker)
 {
     const cut *c = context;
     (void)worker;
-    const size_t column = index % c->column_blocks * c->columns, block = index / c->column_blocks;
-    const size_t group = block / c->row_blocks * c->group, row = block % c->row_blocks * c->rows;
-    const size_t rows = smaller(c->rows, c->group - row), columns = smaller(c->columns, c->gemm->n - column);
-    const tcsi_gemm part = part_of(c->gemm, group + row, rows, column, columns);
+    const size_t column = index % c->column_blocks * c->columns, n = smaller(c->columns, c->gemm->n - column);
+    const size_t block = index / c->column_blocks, row = block % c->row_blocks * c->rows, m = smaller(c->rows, c->group - row);
+    const tcsi_gemm part = part_of(c->gemm, block / c->row_blocks * c->group + row, m, column, n);
     block_run(c->ops, &part);
 }
 

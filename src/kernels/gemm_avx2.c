@@ -6,9 +6,9 @@ enum { WIDEST = 2 };
 
 #include "kernels/gemm_lanes.h"
 
-TILES_8(1, 1, false)
-TILES_6(2, 2, false)
-TILES_8(part, 1, true)
+TILES_8(1)
+TILES_6(2)
+TILES_8(part)
 ROW(1)
 ROW(2)
 ROW(3)
@@ -52,8 +52,8 @@ const tcsi_gemm_ops tcsi_gemm_ops_avx2 = {
     .lane_bits = 3,
     .widest = WIDEST,
     .widest_row = 8,
-    .tiles = { LISTS(8, 1), LISTS(6, 2) },
-    .part = LISTS(8, part),
+    .tiles = { TABLE(8, 1), TABLE(6, 2) },
+    .part = TABLE(8, part),
     .row = { row_1, row_2, row_3, row_4, row_5, row_6, row_7, row_8 },
     .transpose = tcsi_gemm_transpose_avx2,
 };

@@ -6,11 +6,11 @@ enum { WIDEST = 4 };
 
 #include "kernels/gemm_lanes.h"
 
-TILES_8(1, 1, false)
-TILES_8(2, 2, false)
-TILES_8(3, 3, false)
-TILES_6(4, 4, false)
-TILES_8(part, 1, true)
+TILES_8(1)
+TILES_8(2)
+TILES_8(3)
+TILES_6(4)
+TILES_8(part)
 ROW(1)
 ROW(2)
 ROW(3)
@@ -24,9 +24,9 @@ const tcsi_gemm_ops tcsi_gemm_ops_avx512 = {
     .lane_bits = 4,
     .widest = WIDEST,
     .widest_row = 8,
-    .tiles = { LISTS(8, 1), LISTS(8, 2), LISTS(8, 3), LISTS(6, 4) },
-    .part = LISTS(8, part),
+    .tiles = { TABLE(8, 1), TABLE(8, 2), TABLE(8, 3), TABLE(6, 4) },
+    .part = TABLE(8, part),
     .row = { row_1, row_2, row_3, row_4, row_5, row_6, row_7, row_8 },
     .transpose = tcsi_gemm_transpose_avx2,
-    .narrow = &tcsi_gemm_ops_avx2,
+    .narrow = &tcsi_gemm_ops_half_avx512,
 };

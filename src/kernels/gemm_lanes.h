@@ -112,29 +112,29 @@ INLINE void tile_run(form f, const tcsi_gemm_strip *s, size_t row)
     tile_store(f, sum, c, c_stride, columns);
 }
 
-/* The copies.  Each is a function of its own: in one large function compilers keep integers in vector registers. */
-#define TILE(rows, width, registers, is_part)                                              \
+/* The copies.  Each is a function of its own: in one large function compilers keep integers in vector registers.  width: 1 to 4
+ * registers, or part of one. */
+enum { REGISTERS_1 = 1, REGISTERS_2, REGISTERS_3, REGISTERS_4, REGISTERS_part = 1 };
+enum { IS_PART_1, IS_PART_2 = 0, IS_PART_3 = 0, IS_PART_4 = 0, IS_PART_part = 1 };
+
+#define TILE(rows, width)                                                                  \
     static void straight_##rows##x##width(const tcsi_gemm_strip *s, size_t row)            \
     {                                                                                      \
-        tile_run((form){ rows, registers, false, is_part }, s, row);                       \
+        tile_run((form){ rows, REGISTERS_##width, false, IS_PART_##width }, s, row);       \
     }                                                                                      \
     static void transposed_##rows##x##width(const tcsi_gemm_strip *s, size_t row)          \
     {                                                                                      \
-        tile_run((form){ rows, registers, true, is_part }, s, row);                        \
+        tile_run((form){ rows, REGISTERS_##width, true, IS_PART_##width }, s, row);        \
     }
 
-#define TILES_4(width, registers, is_part) \
-    TILE(1, width, registers, is_part) TILE(2, width, registers, is_part) TILE(3, width, registers, is_part) \
-    TILE(4, width, registers, is_part)
-#define TILES_6(width, registers, is_part) \
-    TILES_4(width, registers, is_part) TILE(5, width, registers, is_part) TILE(6, width, registers, is_part)
-#define TILES_8(width, registers, is_part) \
-    TILES_6(width, registers, is_part) TILE(7, width, registers, is_part) TILE(8, width, registers, is_part)
+#define TILES_4(width) TILE(1, width) TILE(2, width) TILE(3, width) TILE(4, width)
+#define TILES_6(width) TILES_4(width) TILE(5, width) TILE(6, width)
+#define TILES_8(width) TILES_6(width) TILE(7, width) TILE(8, width)
 
-#define LIST_4(form, width) form##_1x##width, form##_2x##width, form##_3x##width, form##_4x##width
-#define LIST_6(form, width) LIST_4(form, width), form##_5x##width, form##_6x##width
-#define LIST_8(form, width) LIST_6(form, width), form##_7x##width, form##_8x##width
-#define LISTS(count, width) { count, { LIST_##count(straight, width) }, { LIST_##count(transposed, width) } }
+#define NAMES_4(kind, width) kind##_1x##width, kind##_2x##width, kind##_3x##width, kind##_4x##width
+#define NAMES_6(kind, width) NAMES_4(kind, width), kind##_5x##width, kind##_6x##width
+#define NAMES_8(kind, width) NAMES_6(kind, width), kind##_7x##width, kind##_8x##width
+#define TABLE(rows, width) { rows, { NAMES_##rows(straight, width) }, { NAMES_##rows(transposed, width) } }
 
 /* One row, which may be wider. */
 #define ROW(width)                                                                         \

@@ -4,11 +4,20 @@
 
 enum { WIDEST = 2 };
 
+/* In an inner loop: memcpy with a length that compilers do not know would be a call. */
+INLINE floats load_few(const float *p, size_t count)
+{
+    if (count == 1) return (floats){ p[0], 0, 0, 0 };
+    if (count == 2) return (floats){ p[0], p[1], 0, 0 };
+    return (floats){ p[0], p[1], p[2], 0 };
+}
+#define floats_load_part(p, count) load_few(p, count)
+
 #include "kernels/gemm_lanes.h"
 
-TILES_8(1, 1, false)
-TILES_4(2, 2, false)
-TILES_8(part, 1, true)
+TILES_8(1)
+TILES_4(2)
+TILES_8(part)
 ROW(1)
 ROW(2)
 ROW(3)
@@ -28,8 +37,8 @@ const tcsi_gemm_ops tcsi_gemm_ops_portable = {
     .lane_bits = 2,
     .widest = WIDEST,
     .widest_row = 4,
-    .tiles = { LISTS(8, 1), LISTS(4, 2) },
-    .part = LISTS(8, part),
+    .tiles = { TABLE(8, 1), TABLE(4, 2) },
+    .part = TABLE(8, part),
     .row = { row_1, row_2, row_3, row_4 },
     .transpose = transpose,
 };

@@ -149,11 +149,10 @@ static void check(const setting *s)
             if (!right && !is_fused_activation(s->activation)) right = fabsf(o.c.data[i] - wanted[i]) <= 1e-6f * fabsf(wanted[i]) + 1e-30f;
             if (!right)
                 fail_msg("%s, %zu x %zu x %zu%s%s, %zu taps, %s%s%s, activation %d, flavour %d: row %zu, column %zu: %a, expected %a",
-                         tcsi_isa_name((tcsi_isa)isa), s->m, s->k, s->n, s->a_transposed ? " A'" : "",
-                         s->b_transposed ? " B'" : "", s->taps, s->accumulate ? "accumulate " : "", s->has_residual ? "residual " : "",
-                         s->residual_is_c ? "residual is C" : "",
-                         (int)s->activation, (int)s->values, i / (s->n + s->c_gap), i % (s->n + s->c_gap), (double)o.c.data[i],
-                         (double)wanted[i]);
+                         tcsi_isa_name((tcsi_isa)isa), s->m, s->k, s->n, s->a_transposed ? " A'" : "", s->b_transposed ? " B'" : "",
+                         s->taps, s->accumulate ? "accumulate " : "", s->has_residual ? "residual " : "",
+                         s->residual_is_c ? "residual is C" : "", (int)s->activation, (int)s->values, i / (s->n + s->c_gap),
+                         i % (s->n + s->c_gap), (double)o.c.data[i], (double)wanted[i]);
         }
         free(wanted);
         operands_free(&o);
@@ -188,8 +187,8 @@ static void test_shapes(void **state)
 {
     (void)state;
     static const size_t ms[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 17, 30, 53 };
-    static const size_t ns[] = { 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16, 17, 24, 25,
-                                 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 79, 96, 100, 129, 140 };
+    static const size_t ns[] = { 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 15, 16, 17, 24, 25, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 79, 96, 100,
+                                 129, 140 };
     static const size_t ks[] = { 0, 1, 2, 3, 6, 8, 16, 21, 64 };
     size_t number = 0, step = test_is_small() ? 7 : 1;
     for (size_t i = 0; i < TCS_COUNT(ms); i++)
@@ -205,7 +204,7 @@ static void test_shapes(void **state)
 static void test_cuts(void **state)
 {
     (void)state;
-    static const size_t sizes[][3] = { { 70, 70, 300 }, { 6, 20, 2100 }, { 250, 9, 60 }, { 1, 150, 1030 }, { 120, 130, 516 } };
+    static const size_t sizes[][3] = { { 50, 70, 300 }, { 6, 20, 2100 }, { 250, 9, 60 }, { 1, 150, 1030 }, { 26, 130, 516 } };
     for (size_t i = 0; i < TCS_COUNT(sizes); i++)
         for (unsigned bits = 0; bits < 64; bits++) {
             if (test_is_small() && (bits + i) % 5) continue;
@@ -271,7 +270,7 @@ static void test_alone(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    static const size_t sizes[][3] = { { 500, 70, 130 }, { 90, 40, 2000 }, { 7, 2000, 400 }, { 1, 4000, 900 } };
+    static const size_t sizes[][3] = { { 500, 70, 130 }, { 90, 40, 2000 }, { 7, 700, 400 }, { 1, 1900, 600 } };
     static const size_t threads[] = { 1, 2, 4 };
     for (size_t i = 0; i < TCS_COUNT(sizes); i++)
         for (unsigned bits = 0; bits < 16; bits++)

@@ -46,7 +46,7 @@ typedef struct tcsi_gemm_ops {
     const struct tcsi_gemm_ops *narrow;   /* takes the last columns when half a register is enough; NULL: none */
 } tcsi_gemm_ops;
 
-extern const tcsi_gemm_ops tcsi_gemm_ops_portable, tcsi_gemm_ops_avx2, tcsi_gemm_ops_avx512;
+extern const tcsi_gemm_ops tcsi_gemm_ops_portable, tcsi_gemm_ops_avx2, tcsi_gemm_ops_avx512, tcsi_gemm_ops_half_avx512;
 
 void tcsi_gemm_transpose_avx2(size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
 
