@@ -41,8 +41,8 @@ static const bench_case cases[] = {
     { "pca_stream", 8, 20000, 1, 0, false },
     { "half_space_trees", 1, 100000, 1, 300, false },
     { "half_space_trees", 3, PEER_ROW_COUNT, 1, 0, true },
-    { "rrcf", 1, 3000, 1, 300, false },
-    { "rrcf", 3, 2000, 1, 0, false },
+    { "rrcf", 1, 100000, 1, 300, false },
+    { "rrcf", 3, 20000, 1, 0, false },
 };
 
 typedef struct outcome {

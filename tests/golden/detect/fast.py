@@ -402,9 +402,11 @@ def codisp_from_scratch(points, target, rng):
 
 
 def rrcf():
-    """Expected CoDisp of the newest of the last 24 points, over 1,500 trees built from scratch for each row."""
+    """Expected CoDisp of the newest point in trees built from scratch: of the last 24 points (1,500 trees a row), and of the newest
+    and the last 12 that a thinned tree took before it (4,000 a row, each of its own sample): point j with probability
+    1 / min(4, 1 + j // 12)."""
     rng = np.random.default_rng(16)
-    n, window = 90, 24
+    n, window, kept = 90, 24, 12
     x = rng.normal(0, 1, (n, 2))
     x[40], x[60:63], x[75:] = [6, 0], [0, 7], np.round(x[75:])
     mean, error = np.full(n, NAN), np.full(n, NAN)
@@ -412,7 +414,15 @@ def rrcf():
         points = x[i + 1 - window:i + 1]
         values = np.array([codisp_from_scratch(points, window - 1, rng) for _ in range(1500)])
         mean[i], error[i] = values.mean(), values.std() / np.sqrt(len(values))
-    write("rrcf", a=x[:, 0], b=x[:, 1], mean=mean, error=error)
+    thinned, thinned_error = np.full(n, NAN), np.full(n, NAN)
+    chance = 1 / np.minimum(4, 1 + np.arange(n) // kept)
+    for i in range(50, n):
+        values = []
+        for _ in range(4000):
+            taken = np.flatnonzero(rng.random(i) < chance[:i])[-kept:]
+            values.append(codisp_from_scratch(x[np.append(taken, i)], len(taken), rng))
+        thinned[i], thinned_error[i] = np.mean(values), np.std(values) / np.sqrt(len(values))
+    write("rrcf", a=x[:, 0], b=x[:, 1], mean=mean, error=error, thinned=thinned, thinned_error=thinned_error)
 
 
 def absence():
