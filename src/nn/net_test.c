@@ -201,7 +201,36 @@ static void test_groups(void **state)
     tcsi_net_destroy(net);
 }
 
+/* A target made by trained weights: the loss moves what is compared with it, never the target.  A second loss runs backward first
+ * and leaves its numbers in the memory that buffers share. */
+static void test_targets_get_no_gradient(void **state)
+{
+    (void)state;
+    tcsi_net *net = new_net();
+    tcsi_plan *plan;
+    float values[2 * 3] = { 1, 2, 3, -1, 0, 1 }, zeros[2] = { 0, 0 };
+    tcsi_node_id x = tcsi_nn_input(net, 1, 3), zero = tcsi_nn_input(net, 1, 1);
+    tcsi_node_id target = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 4 });
+    tcsi_net_group(net, 1);
+    tcsi_node_id y = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 4 });
+    tcsi_node_id loss = tcsi_nn_loss_absolute(net, tcsi_nn_loss_squared(net, y, target), zero);
+    assert_ok(tcsi_net_finish(net, test_err));
+    for (uint64_t groups = 0; groups <= 2; groups++) {
+        tcsi_plan_options options = { .net = net, .batch = 2, .has_loss = true, .loss = loss, .groups = groups };
+        assert_ok(tcsi_plan_create(&options, &plan, test_err));
+        assert_true(tcsi_plan_backward(plan, NULL, &(tcsi_run){ .inputs = { values, zeros }, .batch = 2 }) > 0);
+        for (size_t i = 0; i < net->tensor_count; i++) {
+            const tcsi_weight *weight = &net->tensors[i];
+            double sum = 0;
+            for (size_t k = 0; k < weight->count; k++) sum += fabs((double)tcsi_plan_gradients(plan)[weight->offset + k]);
+            assert_int_equal(sum > 0, weight->group == 1 && groups != 1);
+        }
+        tcsi_plan_destroy(plan);
+    }
+    tcsi_net_destroy(net);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_the_first_error_sticks), cmocka_unit_test(test_shapes_that_do_not_fit_are_refused),
               cmocka_unit_test(test_weights_too_large_are_refused), cmocka_unit_test(test_names_and_layout),
               cmocka_unit_test(test_a_name_taken_is_refused), cmocka_unit_test(test_sharing), cmocka_unit_test(test_start_values),
-              cmocka_unit_test(test_plans_refuse_nonsense), cmocka_unit_test(test_groups))
+              cmocka_unit_test(test_plans_refuse_nonsense), cmocka_unit_test(test_groups), cmocka_unit_test(test_targets_get_no_gradient))

@@ -13,6 +13,8 @@
  *   TWO_PHASE  forward runs twice with a barrier between: phase 0 leaves what its shard knows in shared, phase 1 reads
  *              every shard's; the same for backward.
  *   WHOLE      one call sees the whole batch, after all shards have arrived.
+ * Rows that a run leaves out (row weight 0) have a gradient of 0 and need no care, except in operations that compare rows: row_weights
+ * says which they are, and they must not be anybody's partner.
  * Threads: the calls of one net run at the same time on different shards; an operation keeps nothing outside its arguments. */
 #ifndef TCS_NN_OP_H
 #define TCS_NN_OP_H
@@ -43,6 +45,7 @@ typedef struct tcsi_op_call {
     bool is_training;           /* batch norm takes the batch's statistics */
     bool is_stochastic;         /* dropout and sampling draw; otherwise they give their mean */
     uint64_t seed, step;        /* of the random numbers */
+    const float *row_weights;   /* (B), of the loss; NULL: all 1 */
     const float *x[TCSI_INPUT_MAX]; /* (B,T,C) of each input */
     float *y;                   /* (B,T,C), written whole */
     float *dy;                  /* backward: gradient of y; may be overwritten, nobody reads it afterwards */
@@ -62,6 +65,7 @@ struct tcsi_op {
     unsigned traits;
     size_t options_size;
     size_t input_min, input_max;
+    unsigned stops;             /* bit i: no gradient passes to input i (targets); its dx is always NULL */
     /* Checks options and input shapes; sets the node's shape, saved_count and shared_count; declares weights.  E_INVALID. */
     tcs_status (*shape)(tcsi_net *net, tcsi_node *node, tcs_error *err);
     void (*forward)(const tcsi_op_call *call);

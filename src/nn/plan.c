@@ -60,6 +60,11 @@ static tcs_status mark_needed(tcsi_plan *plan, const tcsi_plan_options *options,
     return TCS_OK;
 }
 
+static bool passes_gradient(const tcsi_node *node, size_t input)
+{
+    return !(node->op->stops >> input & 1);
+}
+
 /* Gradients flow to a node when it leads to a trained weight (or a wanted input) and the loss leads to it. */
 static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, bool *reached)
 {
@@ -68,7 +73,7 @@ static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, b
     for (size_t n = 0; n < net->node_count; n++) {
         const tcsi_node *node = &net->nodes[n];
         leads[n] = has_trait(node, TCSI_OP_INPUT) ? input_gradients : is_trained(plan, node);
-        for (size_t i = 0; i < node->input_count; i++) leads[n] |= leads[node->inputs[i]];
+        for (size_t i = 0; i < node->input_count; i++) leads[n] |= passes_gradient(node, i) && leads[node->inputs[i]];
         leads[n] &= has_trait(node, TCSI_OP_INPUT) || node->op->backward != NULL;
     }
     reached[plan->loss] = true;
@@ -78,7 +83,7 @@ static void mark_gradients(tcsi_plan *plan, bool input_gradients, bool *leads, b
         own->has_backward = own->is_needed && leads[n] && reached[n] && node->op->backward;
         for (size_t i = 0; i < node->input_count && own->has_backward; i++) {
             size_t input = node->inputs[i];
-            own->wants[i] = leads[input];
+            own->wants[i] = leads[input] && passes_gradient(node, i);
             own->accumulate[i] = own->wants[i] && reached[input];
             reached[input] |= own->wants[i];
         }

@@ -48,7 +48,8 @@ static void run_operation(const tcsi_lane_run *lane, const tcsi_step *step, cons
     tcsi_op_call call = { .net = plan->net, .node = node, .isa = plan->isa, .batch = at->count, .row_begin = at->begin,
                           .batch_total = run->batch, .length = node->shape.length, .phase = step->phase, .shard = at->shard,
                           .shard_count = lane->shard_count, .is_training = run->is_training, .is_stochastic = run->is_stochastic,
-                          .seed = run->seed, .step = run->step };
+                          .seed = run->seed, .step = run->step,
+                          .row_weights = run->row_weights ? run->row_weights + at->begin : NULL };
     call.y = place_at(plan, &own->value, at);
     call.dy = place_at(plan, &own->gradient, at);
     call.saved = place_at(plan, &own->saved, at);

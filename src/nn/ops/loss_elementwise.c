@@ -163,18 +163,18 @@ static tcsi_onnx_value huber_onnx(const tcsi_net *net, const tcsi_node *node, tc
 }
 
 const tcsi_op tcsi_op_loss_squared = {
-    .name = "loss_squared", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .shape = loss_shape,
-    .forward = squared_forward, .backward = squared_backward, .onnx = squared_onnx,
+    .name = "loss_squared", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
+    .shape = loss_shape, .forward = squared_forward, .backward = squared_backward, .onnx = squared_onnx,
 };
 
 const tcsi_op tcsi_op_loss_absolute = {
-    .name = "loss_absolute", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .shape = loss_shape,
-    .forward = absolute_forward, .backward = absolute_backward, .onnx = absolute_onnx,
+    .name = "loss_absolute", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
+    .shape = loss_shape, .forward = absolute_forward, .backward = absolute_backward, .onnx = absolute_onnx,
 };
 
 const tcsi_op tcsi_op_loss_huber = {
-    .name = "loss_huber", .traits = TCSI_OP_LOSS, .options_size = sizeof(float), .input_min = 2, .input_max = 2, .shape = huber_shape,
-    .forward = huber_forward, .backward = huber_backward, .onnx = huber_onnx,
+    .name = "loss_huber", .traits = TCSI_OP_LOSS, .options_size = sizeof(float), .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
+    .shape = huber_shape, .forward = huber_forward, .backward = huber_backward, .onnx = huber_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_squared(tcsi_net *net, tcsi_node_id y, tcsi_node_id target)
