@@ -302,6 +302,21 @@ tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size
     return tcsi_onnx_of_two(onnx, "Reshape", x, tcsi_onnx_integers(onnx, form, dim_count));
 }
 
+tcsi_onnx_value tcsi_onnx_row_sum(tcsi_onnx *onnx, tcsi_onnx_value x)
+{
+    return tcsi_onnx_of_two(onnx, "ReduceSum", x, tcsi_onnx_integers(onnx, (const int64_t[]){ 1, 2 }, 2));
+}
+
+tcsi_onnx_value tcsi_onnx_mean_known(tcsi_onnx *onnx, tcsi_onnx_value x, tcsi_onnx_value target)
+{
+    tcsi_onnx_value is_known = tcsi_onnx_of(onnx, "Not", tcsi_onnx_of(onnx, "IsNaN", target));
+    x = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Where", { is_known, x, tcsi_onnx_number(onnx, 0) } });
+    tcsi_onnx_value sum = tcsi_onnx_row_sum(onnx, x);
+    tcsi_onnx_call cast = { "Cast", { is_known }, { TCSI_ONNX_INTEGER("to", TCSI_ONNX_FLOAT) } };
+    tcsi_onnx_value count = tcsi_onnx_row_sum(onnx, tcsi_onnx_add(onnx, &cast));
+    return tcsi_onnx_of_two(onnx, "Div", sum, tcsi_onnx_of_two(onnx, "Max", count, tcsi_onnx_number(onnx, 1)));
+}
+
 /* ---- inputs and outputs ---- */
 
 static void write_port(tcsi_protobuf_writer *writer, unsigned field, const tcsi_onnx_port *port)
@@ -441,7 +456,9 @@ static void export_node(tcsi_onnx *onnx, size_t n)
 {
     const tcsi_node *node = &onnx->net->nodes[n];
     tcsi_onnx_scope(onnx, "%.40s%zu", node->op->name, n);
-    if (!node->op->onnx) (void)tcsi_onnx_refuse(onnx, node, "the operation has no form in it");
+    if (!node->op->onnx && (node->op->traits & TCSI_OP_LOSS))
+        (void)tcsi_onnx_refuse(onnx, node, "it is there for training (choose what it is computed from)");
+    else if (!node->op->onnx) (void)tcsi_onnx_refuse(onnx, node, "the operation has no form in it");
     else onnx->of_nodes[n] = node->op->onnx(onnx->net, node, onnx);
     TCS_ASSERT(onnx->of_nodes[n].id != 0 || onnx->status != TCS_OK);
 }

@@ -116,6 +116,9 @@ tcsi_onnx_value tcsi_onnx_slice(tcsi_onnx *onnx, tcsi_onnx_value x, int64_t axis
 /* The same numbers in another form; 0: the dimension that stands there, as for the batch. */
 tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size_t *dims, size_t dim_count);
 tcsi_onnx_value tcsi_onnx_activate(tcsi_onnx *onnx, tcsi_activation activation, tcsi_onnx_value x);
+/* (B,1,1) from (B,T,C): the sum of a row; the mean of those elements whose target is a number, 0 where none is. */
+tcsi_onnx_value tcsi_onnx_row_sum(tcsi_onnx *onnx, tcsi_onnx_value x);
+tcsi_onnx_value tcsi_onnx_mean_known(tcsi_onnx *onnx, tcsi_onnx_value x, tcsi_onnx_value target);
 /* (B,T,C) to (B,C,T) and back.  Swapping back gives the value that it was, and a value that nobody uses swapped is never transposed: a
  * row of convolutions is transposed once before and once behind. */
 tcsi_onnx_value tcsi_onnx_swap(tcsi_onnx *onnx, tcsi_onnx_value x);

@@ -35,9 +35,10 @@ static void unary_backward(const tcsi_op_call *call)
 /* x (1 + erf(x / sqrt 2)) / 2: GELU has an operator of its own from opset 20 on. */
 static tcsi_onnx_value gelu_onnx(tcsi_onnx *onnx, tcsi_onnx_value x)
 {
-    tcsi_onnx_value normal = tcsi_onnx_of_two(onnx, "Mul", x, tcsi_onnx_number(onnx, 0.70710678f));
-    normal = tcsi_onnx_of_two(onnx, "Add", tcsi_onnx_of(onnx, "Erf", normal), tcsi_onnx_number(onnx, 1));
-    return tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_of_two(onnx, "Mul", x, normal), tcsi_onnx_number(onnx, 0.5f));
+    tcsi_onnx_value normal = tcsi_onnx_of(onnx, "Erf", tcsi_onnx_of_two(onnx, "Mul", x, tcsi_onnx_number(onnx, 0.70710678f)));
+    normal = tcsi_onnx_of_two(onnx, "Add", normal, tcsi_onnx_number(onnx, 1));
+    normal = tcsi_onnx_of_two(onnx, "Mul", normal, tcsi_onnx_number(onnx, 0.5f));
+    return tcsi_onnx_of_two(onnx, "Mul", x, normal);
 }
 
 static tcsi_onnx_value unary_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
