@@ -54,8 +54,8 @@ static void layer_norm_forward(size_t row_count, size_t column_count, float epsi
                                float *y, float *ret_mean, float *ret_inverse)
 {
     for (size_t r = 0; r < row_count; r += ROWS_TOGETHER)
-        layer_norm_rows(rows_from(r, row_count), column_count, epsilon, x + r * column_count, gain, shift, y + r * column_count, ret_mean + r,
-                        ret_inverse + r);
+        layer_norm_rows(rows_from(r, row_count), column_count, epsilon, x + r * column_count, gain, shift, y + r * column_count,
+                        ret_mean + r, ret_inverse + r);
 }
 
 /* The normalized value that forward made, but for the rest of the mean. */
@@ -207,8 +207,8 @@ INLINE float softmax_origin(size_t count, const float *x)
     return top == -INFINITY ? INFINITY : top;
 }
 
-/* y = softmax(factor x) of the first seen + r step entries of at most ROWS_TOGETHER rows r, stride apart; factor > 0.  A NaN makes its whole
- * row NaN, through the sum if not through the maximum. */
+/* y = softmax(factor x) of the first seen + r step entries of at most ROWS_TOGETHER rows r, stride apart; factor > 0.  A NaN makes its
+ * whole row NaN, through the sum if not through the maximum. */
 INLINE void softmax_rows(size_t row_count, size_t seen, size_t step, size_t stride, float factor, const float *x, float *y)
 {
     float origin[ROWS_TOGETHER], share[ROWS_TOGETHER];

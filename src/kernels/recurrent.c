@@ -127,7 +127,8 @@ static void forward_step(const forward_rows *rows, size_t t)
     const size_t h_stride = t > 0 ? length * hidden : hidden;
     float *line = rows->lines + t * rows->order.step_stride, *h = rows->y + t * hidden;
     tcsi_gemm product = { .m = rows->count, .n = gates, .k = hidden, .a = h_before, .a_stride = h_stride, .b = rows->weights->w_hidden,
-                          .b_stride = gates, .c = line + hidden_offset(rows->shape), .c_stride = rows->order.row_stride, .accumulate = true };
+                          .b_stride = gates, .c = line + hidden_offset(rows->shape), .c_stride = rows->order.row_stride,
+                          .accumulate = true };
     if (h_before) tcsi_gemm_run(rows->isa, NULL, &product);
     tcsi_cell_rows cells = { .count = rows->count, .hidden = hidden, .line_stride = rows->order.row_stride, .before = h_before,
                              .before_stride = h_stride, .h_stride = length * hidden };
@@ -143,11 +144,12 @@ static void forward_step(const forward_rows *rows, size_t t)
 static void forward_block(const forward_rows *rows)
 {
     const size_t hidden = rows->shape->hidden, length = rows->shape->length, channels = rows->shape->channels_in;
+    const line_order order = rows->order;
     const bool at_once = rows->count < FEW;
-    if (at_once) input_part(rows, rows->count * length, rows->x, channels, rows->lines, rows->order.step_stride);
+    if (at_once) input_part(rows, rows->count * length, rows->x, channels, rows->lines, order.step_stride);
     for (size_t t = 0; t < length; t++) {
         if (!at_once)
-            input_part(rows, rows->count, rows->x + t * channels, length * channels, rows->lines + t * rows->order.step_stride, rows->order.row_stride);
+            input_part(rows, rows->count, rows->x + t * channels, length * channels, rows->lines + t * order.step_stride, order.row_stride);
         forward_step(rows, t);
     }
     const float *last = rows->lines + (length - 1) * rows->order.step_stride + 4 * hidden;
@@ -165,8 +167,8 @@ void tcsi_recurrent_forward(tcsi_isa isa, const tcsi_recurrent *recurrent, size_
     tcsi_vector_add(isa, gates, weights->bias_input, weights->bias_hidden, scratch);
     if (!is_lstm(recurrent)) memcpy(scratch + 2 * hidden, weights->bias_input + 2 * hidden, hidden * sizeof *scratch);
     for (size_t begin = 0; begin < batch; begin += BLOCK_ROWS) {
-        forward_rows rows = { .isa = isa, .shape = recurrent, .weights = weights, .bias = scratch, .count = smaller(batch - begin, BLOCK_ROWS),
-                              .x = x + begin * length * recurrent->channels_in, .h = h ? h + begin * hidden : NULL,
+        forward_rows rows = { .isa = isa, .shape = recurrent, .weights = weights, .bias = scratch,
+                              .count = smaller(batch - begin, BLOCK_ROWS), .x = x + begin * length * recurrent->channels_in, .h = h ? h + begin * hidden : NULL,
                               .c = c ? c + begin * hidden : NULL, .y = y + begin * length * hidden, .lines = scratch + 4 * hidden,
                               .order = order_of(recurrent, smaller(batch - begin, BLOCK_ROWS)) };
         if (saved) rows.lines = saved + begin * length * line;
@@ -197,7 +199,8 @@ typedef struct backward_rows {
 static void backward_step(const backward_rows *rows, size_t t, size_t slot)
 {
     const size_t hidden = rows->shape->hidden, length = rows->shape->length, gates = gates_size(rows->shape);
-    const float *saved = rows->saved + t * rows->order.step_stride, *dy = rows->dy + t * hidden, *h_before = t > 0 ? rows->y + (t - 1) * hidden : NULL;
+    const float *saved = rows->saved + t * rows->order.step_stride, *dy = rows->dy + t * hidden;
+    const float *h_before = t > 0 ? rows->y + (t - 1) * hidden : NULL;
     float *dsums = rows->dsums + slot * rows->count * 4 * hidden;
     tcsi_cell_rows cells = { .count = rows->count, .hidden = hidden, .line_stride = rows->order.row_stride, .before = h_before,
                              .before_stride = length * hidden, .h_stride = length * hidden };
