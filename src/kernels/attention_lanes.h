@@ -17,28 +17,30 @@ static void transpose(size_t row_count, size_t column_count, const float *x, siz
         for (size_t r = c < whole_columns ? whole_rows : 0; r < row_count; r++) y[c * row_count + r] = x[r * x_stride + c];
 }
 
+static void zeros_behind(const tcsi_attention_rows *rows, float *weights)
+{
+    for (size_t r = 0; r < rows->count; r++)
+        for (size_t c = rows->seen + r * rows->step; c < rows->length; c++) weights[r * rows->length + c] = 0;
+}
+
 /* weights (R,T): scores on entry; row r sees its first `seen + r step` entries, whose softmax it becomes, with zeros behind. */
 static void attention_softmax(const tcsi_attention_rows *rows, float factor, float *weights)
 {
-    for (size_t r = 0; r < rows->count; r++, weights += rows->length) {
-        const size_t seen = rows->seen + r * rows->step;
-        softmax_row(seen, factor, weights, weights);
-        memset(weights + seen, 0, (rows->length - seen) * sizeof *weights);
-    }
+    for (size_t r = 0; r < rows->count; r += ROWS_TOGETHER)
+        softmax_rows(rows_from(r, rows->count), rows->seen + r * rows->step, rows->step, rows->length,
+                     factor, weights + r * rows->length, weights + r * rows->length);
+    zeros_behind(rows, weights);
 }
 
 /* slopes (R,T): on entry of the weights, on return of the scores: factor w (dw - sum of w dw), with zeros behind what a row sees. */
 static void attention_softmax_backward(const tcsi_attention_rows *rows, float factor, const float *weights, float *slopes)
 {
-    const floats f = floats_set(factor);
-    for (size_t r = 0; r < rows->count; r++, weights += rows->length, slopes += rows->length) {
-        const size_t seen = rows->seen + r * rows->step;
-        const floats mean = floats_set((float)vector_dot(seen, weights, slopes));
-        EACH(c, n, seen, {
-            store(slopes + c, floats_mul(floats_mul(load(weights + c, n), f), floats_sub(load(slopes + c, n), mean)), n);
-        });
-        memset(slopes + seen, 0, (rows->length - seen) * sizeof *slopes);
+    for (size_t r = 0; r < rows->count; r += ROWS_TOGETHER) {
+        const size_t at = r * rows->length;
+        softmax_rows_backward(rows_from(r, rows->count), rows->seen + r * rows->step, rows->step,
+                              rows->length, factor, weights + at, slopes + at, false, slopes + at);
     }
+    zeros_behind(rows, slopes);
 }
 
 /* y (R,part) += weights (R,R) below and on the diagonal times v (R,part): of a block of causal rows the part they see of each other.

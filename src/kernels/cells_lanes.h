@@ -86,6 +86,32 @@ INLINE double chains_total(chains s)
         }                                                                                           \
     } while (0)
 
+/* Sums of floats that were just computed, where a rounding more or less does not matter: EACH_SUM, but four registers 16 elements apart are
+ * added as floats first, which leaves a quarter of the conversions.  The statement leaves what is to be summed in `term`. */
+#define EACH_TERM(i, n, term, sum, count, ...)                                                         \
+    do {                                                                                               \
+        const size_t each_total = (count), each_whole = each_total / (4 * SUM_PARTS) * (4 * SUM_PARTS); \
+        for (size_t each_group = 0; each_group < each_whole; each_group += 4 * SUM_PARTS)              \
+            UNROLL for (size_t each_r = 0; each_r < SUM_REGISTERS; each_r++) {                         \
+                floats each_term[4];                                                                   \
+                const size_t n = LANES;                                                                \
+                UNROLL for (size_t each_k = 0; each_k < 4; each_k++) {                                 \
+                    const size_t i = each_group + each_k * SUM_PARTS + each_r * LANES;                 \
+                    floats term;                                                                       \
+                    __VA_ARGS__                                                                        \
+                    each_term[each_k] = term;                                                          \
+                }                                                                                      \
+                floats each_sum = floats_add(floats_add(each_term[0], each_term[1]), floats_add(each_term[2], each_term[3])); \
+                (sum).part[each_r] = doubles_add((sum).part[each_r], doubles_from(each_sum));          \
+            }                                                                                          \
+        EACH_SUM(each_rest, n, each_r, each_total - each_whole, {                                      \
+            const size_t i = each_whole + each_rest;                                                   \
+            floats term;                                                                               \
+            __VA_ARGS__                                                                                \
+            (sum).part[each_r] = doubles_add((sum).part[each_r], doubles_part(doubles_from(term), n)); \
+        });                                                                                            \
+    } while (0)
+
 /* The table of a tier, whose file includes all of the *_lanes.h files. */
 #define CELLS_OPS                                                                                                 \
     {                                                                                                             \

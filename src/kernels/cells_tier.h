@@ -15,6 +15,15 @@ typedef struct tcsi_attention_rows {
     size_t count, length, seen, step;
 } tcsi_attention_rows;
 
+/* Some rows of a batch at one time step of a recurrent cell.  Strides in floats, from one row to the next. */
+typedef struct tcsi_cell_rows {
+    size_t count, hidden;
+    size_t line_stride;
+    const float *before; /* of the step before: c (LSTM) or h (GRU); NULL: zeros */
+    size_t before_stride;
+    size_t h_stride;     /* of h, and of dy in backward */
+} tcsi_cell_rows;
+
 /* As the functions of the same names in kernels/vector.h and so on. */
 typedef struct tcsi_cells_ops {
     void (*unary)(tcsi_unary f, size_t count, const float *x, float *y);
@@ -55,12 +64,11 @@ typedef struct tcsi_cells_ops {
     void (*attention_softmax_backward)(const tcsi_attention_rows *rows, float factor, const float *weights, float *slopes);
     void (*attention_triangle)(size_t row_count, size_t part, const float *weights, size_t weights_stride, const float *v, size_t v_stride,
                                float *y, size_t y_stride);
-    /* One time step of one row of a batch; shapes in recurrent_lanes.h. */
-    void (*lstm_step)(size_t hidden, float *gates, const float *c_before, float *c, float *h);
-    void (*lstm_step_backward)(size_t hidden, const float *gates, const float *c_before, const float *c, const float *dh, float *dc,
-                               float *dgates);
-    void (*gru_step)(size_t hidden, float *gates, const float *h_before, float *h);
-    void (*gru_step_backward)(size_t hidden, const float *gates, const float *h_before, float *dh, float *dgates);
+    /* One time step of some rows; shapes in recurrent_lanes.h. */
+    void (*lstm_step)(const tcsi_cell_rows *rows, float *line, float *h);
+    void (*lstm_step_backward)(const tcsi_cell_rows *rows, const float *line, const float *dy, float *dh, float *dc, float *dsums);
+    void (*gru_step)(const tcsi_cell_rows *rows, float *line, float *h);
+    void (*gru_step_backward)(const tcsi_cell_rows *rows, const float *line, const float *dy, float *dh, float *dsums);
 } tcsi_cells_ops;
 
 const tcsi_cells_ops *tcsi_cells_ops_for(tcsi_isa isa);

@@ -72,12 +72,14 @@ INLINE floats floats_scale(floats a, floats n)
     return floats_mul(floats_mul(a, first), ints_as_floats(ints_shift_left(ints_add(ints_sub(i, half), bias), 23)));
 }
 
-INLINE ints ints_mul_wide(ints a, uint32_t factor, ints *ret_high)
-{
-    ints f = ints_set((int32_t)factor), even = _mm256_mul_epu32(a, f), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), f);
-    *ret_high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
-}
+typedef __m256i longs; /* LANES / 2 */
+#define longs_set(x) _mm256_set1_epi64x((long long)(x))
+#define longs_from_even(a) (a)
+#define longs_from_odd(a) _mm256_srli_epi64(a, 32)
+#define longs_join(even, odd) _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA)
+#define longs_multiply(a, factor) _mm256_mul_epu32(a, longs_set(factor))
+#define longs_upper(a) _mm256_srli_epi64(a, 32)
+#define longs_xor3(a, b, c) _mm256_xor_si256(_mm256_xor_si256(a, b), c)
 
 INLINE float floats_max_across(floats a)
 {

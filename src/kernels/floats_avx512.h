@@ -60,12 +60,14 @@ typedef struct doubles {
 #define mask_and(a, b) ((mask)((a) & (b)))
 #define mask_or(a, b) ((mask)((a) | (b)))
 
-INLINE ints ints_mul_wide(ints a, uint32_t factor, ints *ret_high)
-{
-    ints f = ints_set((int32_t)factor), even = _mm512_mul_epu32(a, f), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), f);
-    *ret_high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
-    return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
-}
+typedef __m512i longs; /* LANES / 2 */
+#define longs_set(x) _mm512_set1_epi64((long long)(x))
+#define longs_from_even(a) (a)
+#define longs_from_odd(a) _mm512_srli_epi64(a, 32)
+#define longs_join(even, odd) _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32))
+#define longs_multiply(a, factor) _mm512_mul_epu32(a, longs_set(factor))
+#define longs_upper(a) _mm512_srli_epi64(a, 32)
+#define longs_xor3(a, b, c) _mm512_ternarylogic_epi64(a, b, c, 0x96)
 
 INLINE float floats_max_across(floats a)
 {

@@ -16,6 +16,7 @@ enum { LANES = 4 };
 typedef float floats __attribute__((vector_size(16)));
 typedef int32_t ints __attribute__((vector_size(16)));
 typedef uint32_t uints __attribute__((vector_size(16)));
+typedef uint64_t longs __attribute__((vector_size(16))); /* LANES / 2 */
 typedef ints mask; /* all bits or none */
 typedef double doubles_half __attribute__((vector_size(16)));
 typedef struct doubles {
@@ -104,18 +105,6 @@ INLINE void ints_store_part(uint32_t *p, ints a, size_t count)
     memcpy(p, &a, count * sizeof *p);
 }
 
-/* The lower half of each 64-bit product; the upper one in *ret_high. */
-INLINE ints ints_mul_wide(ints a, uint32_t factor, ints *ret_high)
-{
-    ints low;
-    for (size_t l = 0; l < LANES; l++) {
-        uint64_t product = (uint64_t)(uint32_t)a[l] * factor;
-        low[l] = (int32_t)(uint32_t)product;
-        (*ret_high)[l] = (int32_t)(uint32_t)(product >> 32);
-    }
-    return low;
-}
-
 #define mask_and(a, b) ((a) & (b))
 #define mask_or(a, b) ((a) | (b))
 
@@ -143,6 +132,18 @@ INLINE floats floats_sqrt(floats a)
 {
     for (size_t l = 0; l < LANES; l++) a[l] = sqrtf(a[l]);
     return a;
+}
+
+#define longs_from_even(a) ((longs)(a))         /* lanes 0, 2, ... in the lower halves; what is above does not matter */
+#define longs_from_odd(a) ((longs)(a) >> 32)
+#define longs_join(even, odd) ((ints)(((even) & UINT32_MAX) | (odd) << 32)) /* the lower halves */
+#define longs_multiply(a, factor) (((a) & UINT32_MAX) * (factor)) /* the lower half of a times 32 bits, all 64 of it */
+#define longs_upper(a) ((a) >> 32)
+#define longs_xor3(a, b, c) ((a) ^ (b) ^ (c))
+
+INLINE longs longs_set(uint64_t x)
+{
+    return (longs){ x, x };
 }
 
 /* The largest lane; with a NaN anything. */

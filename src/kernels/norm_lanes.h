@@ -1,59 +1,111 @@
 /* kernels/norm_lanes.h -- the loops of kernels/norm.h; included once per tier by cells_TIER.c after vector_lanes.h. */
 #include "kernels/cells_lanes.h"
 
+/* Sums, quotients and roots of one row wait for each other, so ROWS_TOGETHER rows go through each pass together. */
+enum { ROWS_TOGETHER = 16 };
+
+INLINE size_t rows_from(size_t row, size_t row_count)
+{
+    return row_count - row < ROWS_TOGETHER ? row_count - row : ROWS_TOGETHER;
+}
+
 /* ---- layer norm ---- */
 
-/* sum over i of (x[i] - mean)^2 */
-static double centred_square_sum(size_t count, const float *x, double mean)
+/* x less a mean near it is exact; so is what is left of the mean then worth taking off. */
+typedef struct centre {
+    float mean, rest;
+} centre;
+
+INLINE floats centred(floats x, const centre *at)
 {
-    const doubles m = doubles_set(mean);
-    chains s = chains_zero();
-    EACH_SUM(i, n, r, count, {
-        doubles d = doubles_part(doubles_sub(doubles_from(load(x + i, n)), m), n);
-        s.part[r] = doubles_add(s.part[r], doubles_mul(d, d));
-    });
-    return chains_total(s);
+    return floats_sub(floats_sub(x, floats_set(at->mean)), floats_set(at->rest));
+}
+
+INLINE void layer_norm_rows(size_t row_count, size_t count, float epsilon, const float *x, const float *gain, const float *shift, float *y,
+                            float *ret_mean, float *ret_inverse)
+{
+    centre at[ROWS_TOGETHER];
+    for (size_t r = 0; r < row_count; r++) {
+        const double mean = vector_sum(count, x + r * count) / (double)count;
+        at[r] = (centre){ (float)mean, (float)(mean - (double)(float)mean) };
+        ret_mean[r] = at[r].mean;
+    }
+    for (size_t r = 0; r < row_count; r++) {
+        const float *from = x + r * count;
+        chains sum = chains_zero();
+        EACH_TERM(c, n, term, sum, count, {
+            floats d = centred(load(from + c, n), &at[r]);
+            term = floats_mul(d, d);
+        });
+        ret_inverse[r] = (float)(1 / sqrt(chains_total(sum) / (double)count + (double)epsilon));
+    }
+    for (size_t r = 0; r < row_count; r++) {
+        const float *from = x + r * count;
+        float *to = y + r * count;
+        const floats inverse = floats_set(ret_inverse[r]);
+        EACH(c, n, count, {
+            floats normal = floats_mul(centred(load(from + c, n), &at[r]), inverse);
+            store(to + c, floats_fma(normal, load(gain + c, n), load(shift + c, n)), n);
+        });
+    }
 }
 
 static void layer_norm_forward(size_t row_count, size_t column_count, float epsilon, const float *x, const float *gain, const float *shift,
                                float *y, float *ret_mean, float *ret_inverse)
 {
-    for (size_t r = 0; r < row_count; r++, x += column_count, y += column_count) {
-        const double mean = vector_sum(column_count, x) / (double)column_count;
-        const double variance = centred_square_sum(column_count, x, mean) / (double)column_count;
-        ret_mean[r] = (float)mean;
-        ret_inverse[r] = (float)(1 / sqrt(variance + (double)epsilon));
-        /* x less a mean near it is exact; so is what is left of the mean then worth taking off. */
-        const floats m = floats_set(ret_mean[r]), rest = floats_set((float)(mean - (double)ret_mean[r]));
-        const floats inverse = floats_set(ret_inverse[r]);
-        EACH(c, n, column_count, {
-            floats normal = floats_mul(floats_sub(floats_sub(load(x + c, n), m), rest), inverse);
-            store(y + c, floats_fma(normal, load(gain + c, n), load(shift + c, n)), n);
+    for (size_t r = 0; r < row_count; r += ROWS_TOGETHER)
+        layer_norm_rows(rows_from(r, row_count), column_count, epsilon, x + r * column_count, gain, shift, y + r * column_count,
+                        ret_mean + r, ret_inverse + r);
+}
+
+/* The normalized value that forward made, but for the rest of the mean. */
+INLINE floats normal_of(floats x, float mean, float inverse)
+{
+    return floats_mul(floats_sub(x, floats_set(mean)), floats_set(inverse));
+}
+
+/* With h = dy * gain and xhat = (x - mean) * inverse:  dx = inverse * (h - mean(h) - xhat * mean(h * xhat)). */
+INLINE void layer_norm_rows_backward(size_t row_count, size_t count, const float *x, const float *gain, const float *mean,
+                                     const float *inverse, const float *dy, bool accumulate, float *dx)
+{
+    float h_mean[ROWS_TOGETHER], slope[ROWS_TOGETHER];
+    for (size_t r = 0; r < row_count; r++) {
+        const float *from = x + r * count, *d = dy + r * count;
+        chains first = chains_zero(), second = chains_zero();
+        EACH_TERM(c, n, term, first, count, { term = floats_mul(load(d + c, n), load(gain + c, n)); });
+        EACH_TERM(c, n, term, second, count, {
+            term = floats_mul(floats_mul(load(d + c, n), load(gain + c, n)), normal_of(load(from + c, n), mean[r], inverse[r]));
+        });
+        h_mean[r] = (float)(chains_total(first) / (double)count);
+        slope[r] = (float)(chains_total(second) / (double)count);
+    }
+    for (size_t r = 0; r < row_count; r++) {
+        const floats inv = floats_set(inverse[r]), m = floats_set(h_mean[r]), s = floats_set(slope[r]);
+        EACH(c, n, count, {
+            const size_t at = r * count + c;
+            floats normal = normal_of(load(x + at, n), mean[r], inverse[r]), h = floats_mul(load(dy + at, n), load(gain + c, n));
+            floats d = floats_mul(inv, floats_sub(floats_sub(h, m), floats_mul(normal, s)));
+            store(dx + at, accumulate ? floats_add(load(dx + at, n), d) : d, n);
         });
     }
 }
 
-/* With h = dy * gain and xhat = (x - mean) * inverse:  dx = inverse * (h - mean(h) - xhat * mean(h * xhat)). */
 static void layer_norm_backward(size_t row_count, size_t column_count, const float *x, const float *gain, const float *mean,
                                 const float *inverse, const float *dy, bool accumulate, float *dx, float *dgain, float *dshift)
 {
-    for (size_t r = 0; r < row_count; r++, x += column_count, dy += column_count, dx += column_count) {
-        const floats m = floats_set(mean[r]), inv = floats_set(inverse[r]);
-        chains first = chains_zero(), second = chains_zero();
-        EACH_SUM(c, n, p, column_count, {
-            floats d = load(dy + c, n), normal = floats_mul(floats_sub(load(x + c, n), m), inv), h = floats_mul(d, load(gain + c, n));
-            store(dgain + c, floats_fma(d, normal, load(dgain + c, n)), n);
-            store(dshift + c, floats_add(d, load(dshift + c, n)), n);
-            first.part[p] = doubles_add(first.part[p], doubles_from(h));
-            second.part[p] = doubles_add(second.part[p], doubles_mul(doubles_from(h), doubles_from(normal)));
-        });
-        const floats h_mean = floats_set((float)(chains_total(first) / (double)column_count));
-        const floats slope = floats_set((float)(chains_total(second) / (double)column_count));
+    for (size_t begin = 0; begin < row_count; begin += ROWS_TOGETHER) {
+        const size_t rows = rows_from(begin, row_count), at = begin * column_count;
         EACH(c, n, column_count, {
-            floats normal = floats_mul(floats_sub(load(x + c, n), m), inv), h = floats_mul(load(dy + c, n), load(gain + c, n));
-            floats d = floats_mul(inv, floats_sub(floats_sub(h, h_mean), floats_mul(normal, slope)));
-            store(dx + c, accumulate ? floats_add(load(dx + c, n), d) : d, n);
+            floats to_gain = load(dgain + c, n), to_shift = load(dshift + c, n);
+            for (size_t r = begin; r < begin + rows; r++) {
+                floats d = load(dy + r * column_count + c, n);
+                to_gain = floats_fma(d, normal_of(load(x + r * column_count + c, n), mean[r], inverse[r]), to_gain);
+                to_shift = floats_add(to_shift, d);
+            }
+            store(dgain + c, to_gain, n);
+            store(dshift + c, to_shift, n);
         });
+        layer_norm_rows_backward(rows, column_count, x + at, gain, mean + begin, inverse + begin, dy + at, accumulate, dx + at);
     }
 }
 
@@ -147,40 +199,74 @@ INLINE float largest(size_t count, const float *x)
     return floats_max_across(most);
 }
 
-/* y = softmax(factor x), factor > 0.  A NaN anywhere makes everything NaN, through the sum if not through the maximum. */
-static void softmax_row(size_t count, float factor, const float *x, float *y)
+/* The value that exp is taken relative to; INFINITY, which leaves only zeros, where all are -INFINITY. */
+INLINE float softmax_origin(size_t count, const float *x)
 {
-    if (count == 0) return;
-    float top = largest(count, x);
+    float top = count > 0 ? largest(count, x) : 0;
     if (top == -INFINITY) top = vector_max(count, x); /* NaN, if there is one */
-    if (top == -INFINITY) {
-        EACH(c, n, count, { store(y + c, floats_set(0), n); });
-        return;
+    return top == -INFINITY ? INFINITY : top;
+}
+
+/* y = softmax(factor x) of the first seen + r step entries of at most ROWS_TOGETHER rows r, stride apart; factor > 0.  A NaN makes its
+ * whole row NaN, through the sum if not through the maximum. */
+INLINE void softmax_rows(size_t row_count, size_t seen, size_t step, size_t stride, float factor, const float *x, float *y)
+{
+    float origin[ROWS_TOGETHER], share[ROWS_TOGETHER];
+    const floats f = floats_set(factor);
+    for (size_t r = 0; r < row_count; r++) origin[r] = softmax_origin(seen + r * step, x + r * stride);
+    for (size_t r = 0; r < row_count; r++) {
+        const float *from = x + r * stride;
+        float *to = y + r * stride;
+        const floats o = floats_set(origin[r]);
+        chains sum = chains_zero();
+        EACH_TERM(c, n, term, sum, seen + r * step, {
+            term = floats_exp(floats_mul(floats_sub(load(from + c, n), o), f));
+            store(to + c, term, n);
+        });
+        const double total = chains_total(sum);
+        share[r] = total == 0 ? 0 : (float)(1 / total);
     }
-    const floats m = floats_set(top), f = floats_set(factor);
-    chains s = chains_zero();
-    EACH_SUM(c, n, r, count, {
-        floats e = floats_exp(floats_mul(floats_sub(load(x + c, n), m), f));
-        store(y + c, e, n);
-        s.part[r] = doubles_add(s.part[r], doubles_part(doubles_from(e), n));
-    });
-    const floats share = floats_set((float)(1 / chains_total(s)));
-    EACH(c, n, count, { store(y + c, floats_mul(load(y + c, n), share), n); });
+    for (size_t r = 0; r < row_count; r++) {
+        float *to = y + r * stride;
+        const floats s = floats_set(share[r]);
+        EACH(c, n, seen + r * step, { store(to + c, floats_mul(load(to + c, n), s), n); });
+    }
 }
 
 static void softmax_forward(size_t row_count, size_t column_count, const float *x, float *y)
 {
-    for (size_t r = 0; r < row_count; r++) softmax_row(column_count, 1, x + r * column_count, y + r * column_count);
+    for (size_t r = 0; r < row_count; r += ROWS_TOGETHER)
+        softmax_rows(rows_from(r, row_count), column_count, 0, column_count, 1,
+                     x + r * column_count, y + r * column_count);
 }
 
-/* dx = y * (dy - sum of dy * y) */
+/* dx (+)= factor y (dy - sum of y dy), row by row as softmax_rows. */
+INLINE void softmax_rows_backward(size_t row_count, size_t seen, size_t step, size_t stride, float factor, const float *y, const float *dy,
+                                  bool accumulate, float *dx)
+{
+    float mean[ROWS_TOGETHER];
+    const floats f = floats_set(factor);
+    for (size_t r = 0; r < row_count; r++) {
+        const float *a = y + r * stride, *b = dy + r * stride;
+        chains sum = chains_zero();
+        EACH_TERM(c, n, term, sum, seen + r * step, { term = floats_mul(load(a + c, n), load(b + c, n)); });
+        mean[r] = (float)chains_total(sum);
+    }
+    for (size_t r = 0; r < row_count; r++) {
+        const floats m = floats_set(mean[r]);
+        EACH(c, n, seen + r * step, {
+            const size_t at = r * stride + c;
+            floats d = floats_mul(floats_mul(load(y + at, n), f), floats_sub(load(dy + at, n), m));
+            store(dx + at, accumulate ? floats_add(load(dx + at, n), d) : d, n);
+        });
+    }
+}
+
 static void softmax_backward(size_t row_count, size_t column_count, const float *y, const float *dy, bool accumulate, float *dx)
 {
-    for (size_t r = 0; r < row_count; r++, y += column_count, dy += column_count, dx += column_count) {
-        const floats mean = floats_set((float)vector_dot(column_count, y, dy));
-        EACH(c, n, column_count, {
-            floats d = floats_mul(load(y + c, n), floats_sub(load(dy + c, n), mean));
-            store(dx + c, accumulate ? floats_add(load(dx + c, n), d) : d, n);
-        });
+    for (size_t r = 0; r < row_count; r += ROWS_TOGETHER) {
+        const size_t at = r * column_count;
+        softmax_rows_backward(rows_from(r, row_count), column_count, 0, column_count, 1, y + at, dy + at,
+                              accumulate, dx + at);
     }
 }

@@ -8,30 +8,48 @@
 
 enum { BLOCK_WORDS = 4, DRAW = BLOCK_WORDS * LANES }; /* numbers drawn at once */
 
-/* Words of the blocks block .. block + LANES - 1; lane 4 g + j has block j LANES / 4 + g. */
+/* The state of LANES / 2 blocks, a word in the lower half of each long: what multiplication takes, and half of what it gives. */
+typedef struct blocks {
+    longs c0, c1, c2, c3;
+} blocks;
+
+INLINE blocks philox_round(blocks b, longs k0, longs k1)
+{
+    longs x = longs_multiply(b.c0, 0xD2511F53u), y = longs_multiply(b.c2, 0xCD9E8D57u);
+    return (blocks){ longs_xor3(longs_upper(y), b.c1, k0), y, longs_xor3(longs_upper(x), b.c3, k1), x };
+}
+
+/* The two halves of the counters block .. block + LANES - 1: lane 4 g + j has block j LANES / 4 + g. */
+INLINE void counters(uint64_t block, ints *ret_low, ints *ret_high)
+{
+    uint32_t offset[LANES], high[LANES];
+    for (size_t l = 0; l < LANES; l++) offset[l] = (uint32_t)(l % 4 * (LANES / 4) + l / 4);
+    *ret_low = ints_add(ints_load(offset), ints_set((int32_t)(uint32_t)block));
+    *ret_high = ints_set((int32_t)(uint32_t)(block >> 32));
+    if ((uint32_t)block <= UINT32_MAX - LANES) return;
+    for (size_t l = 0; l < LANES; l++) high[l] = (uint32_t)((block + offset[l]) >> 32);
+    *ret_high = ints_load(high);
+}
+
+/* Words of the blocks block .. block + LANES - 1. */
 INLINE void draw_words(const tcsi_random_span *span, uint64_t block, ints *ret_words)
 {
-    uint32_t low[LANES], high[LANES], k0 = (uint32_t)span->seed, k1 = (uint32_t)(span->seed >> 32);
-    for (size_t l = 0; l < LANES; l++) {
-        const uint64_t counter = block + l % 4 * (LANES / 4) + l / 4;
-        low[l] = (uint32_t)counter;
-        high[l] = (uint32_t)(counter >> 32);
-    }
-    ints c0 = ints_load(low), c1 = ints_load(high);
-    ints c2 = ints_set((int32_t)(uint32_t)span->stream), c3 = ints_set((int32_t)(uint32_t)(span->stream >> 32));
+    uint32_t k0 = (uint32_t)span->seed, k1 = (uint32_t)(span->seed >> 32);
+    ints c0, c1;
+    counters(block, &c0, &c1);
+    const longs c2 = longs_set((uint32_t)span->stream), c3 = longs_set(span->stream >> 32);
+    blocks even = { longs_from_even(c0), longs_from_even(c1), c2, c3 }, odd = { longs_from_odd(c0), longs_from_odd(c1), c2, c3 };
     UNROLL for (int round = 0; round < 10; round++) {
-        ints a, b, a_low = ints_mul_wide(c0, 0xD2511F53u, &a), b_low = ints_mul_wide(c2, 0xCD9E8D57u, &b);
-        c0 = ints_xor(ints_xor(b, c1), ints_set((int32_t)k0));
-        c2 = ints_xor(ints_xor(a, c3), ints_set((int32_t)k1));
-        c1 = b_low;
-        c3 = a_low;
+        const longs a = longs_set(k0), b = longs_set(k1);
+        even = philox_round(even, a, b);
+        odd = philox_round(odd, a, b);
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    ret_words[0] = c0;
-    ret_words[1] = c1;
-    ret_words[2] = c2;
-    ret_words[3] = c3;
+    ret_words[0] = longs_join(even.c0, odd.c0);
+    ret_words[1] = longs_join(even.c1, odd.c1);
+    ret_words[2] = longs_join(even.c2, odd.c2);
+    ret_words[3] = longs_join(even.c3, odd.c3);
 }
 
 /* The first count of DRAW numbers, one register per word of a block. */

@@ -5,7 +5,8 @@
  * inside the reset product).
  * x (B,T,C), y (B,T,H) all hidden states.  State: h (B,H) and, LSTM, c (B,H); in: where the sequence begins (NULL: zeros), out: where
  * it ended.  The step is the sequence of length 1: same bits.
- * saved: what backward needs, (tcsi_recurrent_saved_count) floats a row b.  Gradients of parameters are accumulated (+=).
+ * saved: what backward needs, (tcsi_recurrent_saved_count) floats a row b, in an order of its own: backward takes the rows of one forward
+ * call, no fewer and no more.  Gradients of parameters are accumulated (+=).
  * Threads: no state; cut by b. */
 #ifndef TCS_KERNELS_RECURRENT_H
 #define TCS_KERNELS_RECURRENT_H
