@@ -263,7 +263,8 @@ static tcs_status check_sides(side *s, peer *p, size_t rows, tcs_error *err)
     char line[512];
     tcs_status status = side_plans(s, rows, err);
     if (status != TCS_OK) return status;
-    if (!give_weights(s, p) || !give(p, "x", s->x, rows * s->in_count) || !give(p, "target", s->target, rows * s->out_count) ||
+    if (!give_weights(s, p) || !give(p, "x", s->x, ROWS_MAX * s->in_count) ||
+        !give(p, "target", s->target, ROWS_MAX * s->out_count) ||
         !ask(p, line, sizeof line, "model", s->model->name, 0) || !ask(p, line, sizeof line, "rows", NULL, rows) ||
         !ask(p, line, sizeof line, "check", "", 0))
         return tcsi_fail(err, TCS_E_IO, "%s: the peer does not answer", s->model->name);

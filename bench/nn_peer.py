@@ -4,7 +4,7 @@
 usage: nn_peer.py FOLDER       (driven by nn_bench; one command a line on standard input, one answer a line)
     model NAME                 build NAME from FOLDER/weights.bin (float32, tensors in the order of nn_bench), answer its number of weights
     threads N
-    rows B                     read FOLDER/x.bin and FOLDER/target.bin, B rows
+    rows B                     take the first B rows of FOLDER/x.bin and FOLDER/target.bin
     check                      write the output to FOLDER/output.bin; answer the losses of ten training steps from the loaded weights
     score N                    N forward passes; answer processor seconds and elapsed seconds of one
     train N                    N training steps with AdamW; answer the same
@@ -136,7 +136,7 @@ class Peer:
         self.model = self.x = self.target = None
 
     def read(self, name, rows, shape):
-        values = torch.from_numpy(np.fromfile(f"{self.folder}/{name}.bin", np.float32).reshape(rows, *shape))
+        values = torch.from_numpy(np.fromfile(f"{self.folder}/{name}.bin", np.float32).reshape(-1, *shape)[:rows].copy())
         return values.transpose(1, 2).contiguous() if getattr(self.model, "channels_first", False) else values
 
     def do(self, word, argument):

@@ -168,8 +168,9 @@ void tcsi_recurrent_forward(tcsi_isa isa, const tcsi_recurrent *recurrent, size_
     if (!is_lstm(recurrent)) memcpy(scratch + 2 * hidden, weights->bias_input + 2 * hidden, hidden * sizeof *scratch);
     for (size_t begin = 0; begin < batch; begin += BLOCK_ROWS) {
         forward_rows rows = { .isa = isa, .shape = recurrent, .weights = weights, .bias = scratch,
-                              .count = smaller(batch - begin, BLOCK_ROWS), .x = x + begin * length * recurrent->channels_in, .h = h ? h + begin * hidden : NULL,
-                              .c = c ? c + begin * hidden : NULL, .y = y + begin * length * hidden, .lines = scratch + 4 * hidden,
+                              .count = smaller(batch - begin, BLOCK_ROWS), .x = x + begin * length * recurrent->channels_in,
+                              .h = h ? h + begin * hidden : NULL, .c = c ? c + begin * hidden : NULL,
+                              .y = y + begin * length * hidden, .lines = scratch + 4 * hidden,
                               .order = order_of(recurrent, smaller(batch - begin, BLOCK_ROWS)) };
         if (saved) rows.lines = saved + begin * length * line;
         else if (rows.count >= FEW) rows.order.step_stride = 0; /* every step writes over the one before */
