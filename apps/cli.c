@@ -134,13 +134,16 @@ static int run_command(const cli_command *command, int argc, char **argv)
         } else if (!only_inputs && argv[i][0] == '-' && argv[i][1]) {
             int status = parse_option(&p, argc, argv, &i);
             if (status != EXIT_DONE) return status;
-        } else if (p.input_count < sizeof p.inputs / sizeof *p.inputs) {
-            p.inputs[p.input_count++] = argv[i];
+        } else {
+            if (p.input_count < sizeof p.inputs / sizeof *p.inputs) p.inputs[p.input_count] = argv[i];
+            p.input_count++;
         }
     }
     if (p.input_count < command->positional_min || p.input_count > command->positional_max) {
         char text[256];
-        snprintf(text, sizeof text, "expected %s", command->positional_max ? command->positional : "no input");
+        bool many = p.input_count > command->positional_max && command->positional_max > 1;
+        if (many) snprintf(text, sizeof text, "%zu inputs, at most %zu at a time", p.input_count, command->positional_max);
+        else snprintf(text, sizeof text, "expected %s", command->positional_max ? command->positional : "no input");
         return usage_error(command, text);
     }
     return command->run(options.bytes, p.inputs, p.input_count);
@@ -203,7 +206,7 @@ int cli_fail(const char *command, const tcs_error *err)
     return err->status == TCS_E_INVALID ? EXIT_USAGE : EXIT_FAILED;
 }
 
-int cli_dispatch(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
     const char *names[32];
     size_t count = 0;
@@ -235,6 +238,14 @@ int cli_dispatch(int argc, char **argv)
     fprintf(stderr, "tocsin: no command '%s'%s%s%s\nTry `tocsin --help`.\n", name, nearest ? "; did you mean " : "",
             nearest ? nearest : "", nearest ? "?" : "");
     return EXIT_USAGE;
+}
+
+int cli_dispatch(int argc, char **argv)
+{
+    int status = dispatch(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout)) return status;
+    if (status == EXIT_DONE || status == EXIT_ANOMALY) fprintf(stderr, "tocsin %s: standard output cannot be written\n", argv[1]);
+    return status == EXIT_USAGE ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /* ---- the terminal ---- */

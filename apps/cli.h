@@ -42,10 +42,11 @@ typedef struct cli_command {
 
 extern const cli_command *const cli_commands[]; /* ends with NULL */
 
-/* Parses and runs; returns the exit status. */
+/* Parses and runs; returns the exit status: EXIT_USAGE only where flags and arguments are at fault, EXIT_FAILED for what the
+ * world and the data do, a full disk or a closed pipe behind standard output among it. */
 int cli_dispatch(int argc, char **argv);
 
-/* "tocsin detect: text" on standard error; returns EXIT_FAILED, or EXIT_USAGE for E_INVALID. */
+/* "tocsin detect: text" on standard error; returns EXIT_USAGE for E_INVALID, an argument's fault, otherwise EXIT_FAILED. */
 int cli_fail(const char *command, const tcs_error *err);
 
 void cli_help(const cli_command *command, FILE *stream);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct bench_options {
@@ -175,7 +176,8 @@ static bool recall(void *context, const char *file, const char *detector, tcsi_b
 static tcs_status load_earlier(bench_context *c, tcs_error *err)
 {
     tcsi_buffer bytes;
-    if (!c->o->output || access(c->o->output, R_OK) != 0) return TCS_OK;
+    struct stat info;
+    if (!c->o->output || stat(c->o->output, &info) != 0 || !S_ISREG(info.st_mode)) return TCS_OK;
     tcsi_buffer_init(&bytes, (size_t)1 << 30);
     tcs_status status = tcsi_file_read(c->o->output, &bytes, err);
     size_t lines = 0;
@@ -278,31 +280,35 @@ static tcs_status print_published(const bench_context *c, const tcsi_bench_summa
 
 /* ---- running ---- */
 
-/* Splits names at commas, in place; returns how many. */
-static size_t split_names(char *text, const char **ret_names, size_t max)
+/* The names between the commas of list. */
+static tcs_status split_names(bench_context *c, const char *list, const char **ret_names, size_t max, size_t *ret_count, tcs_error *err)
 {
     size_t count = 0;
-    for (char *at = text; count < max && at;) {
+    char *text = tcsi_arena_strndup(&c->arena, list, strlen(list));
+    if (!text) return tcsi_fail_memory(err, "names of detectors");
+    for (char *at = text; at;) {
         char *comma = strchr(at, ',');
         if (comma) *comma = 0;
+        if (*at && count == max) return tcsi_fail(err, TCS_E_INVALID, "--detector: at most %zu names at a time", max);
         if (*at) ret_names[count++] = at;
         at = comma ? comma + 1 : NULL;
     }
-    return count;
+    if (count == 0) return tcsi_fail(err, TCS_E_INVALID, "--detector '%s': expected names separated by commas", list);
+    *ret_count = count;
+    return TCS_OK;
 }
 
 static tcs_status run_bench(bench_context *c, const char *folder, tcs_error *err)
 {
-    char text[1024];
     const char *detectors[16];
     tcsi_bench_summary summaries[16];
     tcsi_bench_options bench = { .folder = folder, .mode = strcmp(c->o->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE,
                                  .job_count = c->o->jobs, .timeout_seconds = c->o->timeout, .seed = c->o->seed, .filter = c->o->filter,
                                  .recall = recall, .row = on_row, .progress = on_progress, .context = c };
-    snprintf(text, sizeof text, "%s", c->o->detector ? c->o->detector : "auto");
-    bench.detector_count = split_names(text, detectors, TCS_COUNT(detectors));
     bench.detectors = detectors;
-    tcs_status status = tcsi_suite_find(c->o->suite, &bench.suite, err);
+    const char *list = c->o->detector ? c->o->detector : "auto";
+    tcs_status status = split_names(c, list, detectors, TCS_COUNT(detectors), &bench.detector_count, err);
+    if (status == TCS_OK) status = tcsi_suite_find(c->o->suite, &bench.suite, err);
     if (status == TCS_OK) status = load_earlier(c, err);
     if (status != TCS_OK) return status;
     if (c->o->output && !(c->output = fopen(c->o->output, "a"))) return tcsi_fail(err, TCS_E_IO, "%s: cannot be written", c->o->output);
@@ -326,17 +332,21 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (!o.suite) o.suite = "csv";
     if (!o.mode) o.mode = "offline";
     bench_context *c = calloc(1, sizeof *c);
-    if (!c) return EXIT_FAILED;
+    if (!c) {
+        tcsi_fail_memory(&err, "a run");
+        return cli_fail("bench", &err);
+    }
     c->o = &o;
     c->show_progress = isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO);
     tcsi_arena_init(&c->arena, 0);
-    tcs_status status = run_bench(c, inputs[0], &err);
-    if (c->output && fclose(c->output) != 0 && status == TCS_OK)
-        status = tcsi_fail(&err, TCS_E_IO, "%s: cannot be written", o.output);
+    tcs_status status = o.timeout >= 0 ? run_bench(c, inputs[0], &err)
+                                       : tcsi_fail(&err, TCS_E_INVALID, "--timeout %g: expected seconds", o.timeout);
+    bool is_written = !c->output || !ferror(c->output);
+    if (c->output && fclose(c->output) != 0) is_written = false;
+    if (!is_written && status == TCS_OK) status = tcsi_fail(&err, TCS_E_IO, "%s: cannot be written", o.output);
     tcsi_arena_deinit(&c->arena);
     free(c);
-    if (status != TCS_OK) return cli_fail("bench", &err);
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return status == TCS_OK ? EXIT_DONE : cli_fail("bench", &err);
 }
 
 const cli_command cli_bench = {

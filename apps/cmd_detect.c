@@ -430,10 +430,6 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
         if (status == TCS_OK) printf("%s\n", document.data);
     }
     tcsi_buffer_deinit(&document);
-    if (status == TCS_OK && (fflush(stdout) != 0 || ferror(stdout))) {
-        fprintf(stderr, "tocsin detect: standard output cannot be written\n");
-        return EXIT_FAILED;
-    }
     if (status != TCS_OK) return cli_fail("detect", &err);
     return o->fail_on_anomaly && anomalous ? EXIT_ANOMALY : EXIT_DONE;
 }

@@ -9,9 +9,8 @@
 #include <string.h>
 
 typedef struct evaluate_options {
-    const char *scores, *labels, *score_column, *label_column, *threshold;
+    const char *scores, *labels, *score_column, *label_column, *threshold, *cost_miss, *cost_false_alarm;
     size_t window;
-    double cost_miss, cost_false_alarm;
     bool decisions, json, list;
 } evaluate_options;
 
@@ -24,8 +23,8 @@ static const cli_option options[] = {
     { "--threshold", "X", CLI_TEXT, AT(threshold), "judge at this threshold instead of the best one" },
     { "--decisions", NULL, CLI_FLAG, AT(decisions), "judge the decisions in the scores file's anomaly column: what a user would have had" },
     { "--window", "ROWS", CLI_COUNT, AT(window), "largest margin around events in VUS; default 100" },
-    { "--cost-miss", "X", CLI_REAL, AT(cost_miss), "cost of a missed event; default 10" },
-    { "--cost-false-alarm", "X", CLI_REAL, AT(cost_false_alarm), "cost of a false alarm; default 1" },
+    { "--cost-miss", "X", CLI_TEXT, AT(cost_miss), "cost of a missed event; default 10" },
+    { "--cost-false-alarm", "X", CLI_TEXT, AT(cost_false_alarm), "cost of a false alarm; default 1" },
     { "--list-measures", NULL, CLI_FLAG, AT(list), "explain every measure with its source, and stop" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document" },
 };
@@ -63,14 +62,14 @@ static const double *find_labels(const tcs_frame *frame, const char *name)
     return NULL;
 }
 
-static tcs_status to_flags(const double *values, size_t count, const char *what, uint8_t **ret_flags, tcs_error *err)
+static tcs_status to_flags(const double *values, size_t count, const char *path, const char *what, uint8_t **ret_flags, tcs_error *err)
 {
     uint8_t *flags = malloc(count ? count : 1);
     if (!flags) return tcsi_fail_memory(err, what);
     for (size_t t = 0; t < count; t++) {
         if (values[t] != 0 && values[t] != 1 && !isnan(values[t])) {
             free(flags);
-            return tcsi_fail(err, TCS_E_INVALID, "%s of row %zu is %g, expected 0 or 1", what, t, values[t]);
+            return tcsi_fail(err, TCS_E_FORMAT, "%s: %s of row %zu is %g, expected 0 or 1", path, what, t, values[t]);
         }
         flags[t] = values[t] == 1;
     }
@@ -78,7 +77,7 @@ static tcs_status to_flags(const double *values, size_t count, const char *what,
     return TCS_OK;
 }
 
-static void print_values(const evaluate_options *o, size_t row_count, const double *values)
+static tcs_status print_values(const evaluate_options *o, size_t row_count, const double *values, tcs_error *err)
 {
     tcsi_buffer out;
     tcsi_json_writer w;
@@ -99,8 +98,10 @@ static void print_values(const evaluate_options *o, size_t row_count, const doub
         if (!o->json && !isnan(values[i])) printf("  %-26s %12.6g  %s%s%s\n", m.key, values[i], m.title, *m.unit ? ", " : "", m.unit);
     }
     tcsi_json_end_object(&w);
-    if (tcsi_json_finish(&w, NULL) == TCS_OK && o->json) printf("%s\n", out.data);
+    tcs_status status = tcsi_json_finish(&w, err);
+    if (status == TCS_OK && o->json) printf("%s\n", out.data);
     tcsi_buffer_deinit(&out);
+    return status;
 }
 
 typedef struct loaded {
@@ -108,6 +109,13 @@ typedef struct loaded {
     const double *score, *label, *p_value, *anomaly;
     uint8_t *label_flags, *decision_flags;
 } loaded;
+
+/* A column that an option names and that is not there is the option's fault, one that is only usual the file's. */
+static tcs_status refuse_missing(const char *path, const char *what, const char *option, const char *given, tcs_error *err)
+{
+    if (given) return tcsi_fail(err, TCS_E_INVALID, "%s: no column '%s', which %s names", path, given, option);
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: no %s column; %s names it", path, what, option);
+}
 
 static tcs_status load(const evaluate_options *o, const char *path, loaded *l, tcs_error *err)
 {
@@ -120,48 +128,81 @@ static tcs_status load(const evaluate_options *o, const char *path, loaded *l, t
     l->label = find_labels(labelled, o->label_column);
     l->p_value = column_named(l->scores, "p_value");
     l->anomaly = column_named(l->scores, "anomaly");
-    if (!l->score) return tcsi_fail(err, TCS_E_INVALID, "%s: no column '%s'; --score-column names it", path, score_name);
-    if (!l->label) return tcsi_fail(err, TCS_E_INVALID, "%s: no label column; --label-column names it", o->labels ? o->labels : path);
-    if (o->decisions && !l->anomaly) return tcsi_fail(err, TCS_E_INVALID, "%s: --decisions needs a column 'anomaly'", path);
+    if (!l->score) return refuse_missing(path, "score", "--score-column", o->score_column, err);
+    if (!l->label) return refuse_missing(o->labels ? o->labels : path, "label", "--label-column", o->label_column, err);
+    if (o->decisions && !l->anomaly) return tcsi_fail(err, TCS_E_FORMAT, "%s: --decisions needs a column 'anomaly'", path);
     size_t row_count = tcs_frame_row_count(l->scores);
     if (tcs_frame_row_count(labelled) != row_count)
-        return tcsi_fail(err, TCS_E_INVALID, "%zu scores but %zu labels", row_count, tcs_frame_row_count(labelled));
-    status = to_flags(l->label, row_count, "label", &l->label_flags, err);
-    if (status == TCS_OK && o->decisions) status = to_flags(l->anomaly, row_count, "anomaly", &l->decision_flags, err);
+        return tcsi_fail(err, TCS_E_FORMAT, "%s holds %zu scores but %s %zu labels", path, row_count, o->labels,
+                         tcs_frame_row_count(labelled));
+    status = to_flags(l->label, row_count, o->labels ? o->labels : path, "label", &l->label_flags, err);
+    if (status == TCS_OK && o->decisions) status = to_flags(l->anomaly, row_count, path, "anomaly", &l->decision_flags, err);
+    return status;
+}
+
+/* Options whose zero means zero come as text.  *ret keeps its value when text is NULL. */
+static tcs_status parse_number(const char *option, const char *text, double value_min, double *ret, tcs_error *err)
+{
+    char *end = NULL;
+    double value = text ? strtod(text, &end) : *ret;
+    if (!text) return TCS_OK;
+    if (end == text || *end || !isfinite(value) || value < value_min)
+        return tcsi_fail(err, TCS_E_INVALID, "%s %s: expected a number%s", option, text, value_min == 0 ? " of 0 or more" : "");
+    *ret = value;
+    return TCS_OK;
+}
+
+/* Everything that can be wrong with the options alone. */
+static tcs_status parse_usage(const evaluate_options *o, const char *const *inputs, size_t input_count, const char **ret_path,
+                              tcs_evaluate_options *ret_evaluate, tcs_error *err)
+{
+    tcs_evaluate_options evaluate = { .window = o->window, .has_threshold = o->threshold, .cost_miss = 10, .cost_false_alarm = 1 };
+    if (o->scores && input_count) return tcsi_fail(err, TCS_E_INVALID, "--scores %s or %s, not both", o->scores, inputs[0]);
+    if (!o->scores && !input_count) return tcsi_fail(err, TCS_E_INVALID, "expected --scores FILE; try `tocsin evaluate --help`");
+    if (o->threshold && o->decisions) return tcsi_fail(err, TCS_E_INVALID, "--threshold or --decisions, not both");
+    tcs_status status = parse_number("--threshold", o->threshold, -INFINITY, &evaluate.threshold, err);
+    if (status == TCS_OK) status = parse_number("--cost-miss", o->cost_miss, 0, &evaluate.cost_miss, err);
+    if (status == TCS_OK) status = parse_number("--cost-false-alarm", o->cost_false_alarm, 0, &evaluate.cost_false_alarm, err);
+    if (status == TCS_OK && evaluate.cost_miss + evaluate.cost_false_alarm == 0)
+        status = tcsi_fail(err, TCS_E_INVALID, "--cost-miss and --cost-false-alarm are both 0: nothing would cost anything");
+    *ret_path = o->scores ? o->scores : inputs[0];
+    *ret_evaluate = evaluate;
+    return status;
+}
+
+static tcs_status evaluate_loaded(const evaluate_options *o, const loaded *l, tcs_evaluate_options *evaluate, tcs_error *err)
+{
+    double *values = calloc(tcs_measure_count(), sizeof *values);
+    if (!values) return tcsi_fail_memory(err, "measures");
+    const tcs_frame *timed = l->labels && tcs_frame_times_ns(l->labels) ? l->labels : l->scores;
+    evaluate->decisions = l->decision_flags;
+    evaluate->p_values = l->p_value;
+    evaluate->times_ns = tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
+    tcs_status status = tcs_evaluate(l->score, l->label_flags, tcs_frame_row_count(l->scores), evaluate, values, err);
+    /* The options were checked but for the size of the window; what else is wrong is in the columns. */
+    if (status == TCS_E_INVALID) status = err->status = TCS_E_FORMAT;
+    else if (status == TCS_E_LIMIT && o->window > 0) status = err->status = TCS_E_INVALID;
+    if (status == TCS_OK) status = print_values(o, tcs_frame_row_count(l->scores), values, err);
+    free(values);
     return status;
 }
 
 static int run(const void *raw, const char *const *inputs, size_t input_count)
 {
     const evaluate_options *o = raw;
-    const char *path = o->scores ? o->scores : input_count ? inputs[0] : NULL;
+    const char *path = NULL;
+    tcs_evaluate_options evaluate;
     tcs_error err = { 0 };
     loaded l = { 0 };
     if (o->list) return list_measures();
-    tcs_status status = path ? load(o, path, &l, &err)
-                             : tcsi_fail(&err, TCS_E_INVALID, "expected --scores FILE; try `tocsin evaluate --help`");
-    tcs_evaluate_options evaluate = { .window = o->window, .decisions = l.decision_flags, .p_values = l.p_value,
-                                      .cost_miss = o->cost_miss, .cost_false_alarm = o->cost_false_alarm };
-    if (status == TCS_OK && o->threshold) {
-        char *end;
-        evaluate.threshold = strtod(o->threshold, &end);
-        evaluate.has_threshold = true;
-        if (end == o->threshold || *end) status = tcsi_fail(&err, TCS_E_INVALID, "--threshold %s: expected a number", o->threshold);
-    }
-    double *values = calloc(tcs_measure_count(), sizeof *values);
-    if (status == TCS_OK && values) {
-        const tcs_frame *timed = l.labels && tcs_frame_times_ns(l.labels) ? l.labels : l.scores;
-        evaluate.times_ns = tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
-        status = tcs_evaluate(l.score, l.label_flags, tcs_frame_row_count(l.scores), &evaluate, values, &err);
-    }
-    if (status == TCS_OK && values) print_values(o, tcs_frame_row_count(l.scores), values);
-    free(values);
+    tcs_status status = parse_usage(o, inputs, input_count, &path, &evaluate, &err);
+    if (status == TCS_OK) status = load(o, path, &l, &err);
+    if (status == TCS_OK) status = evaluate_loaded(o, &l, &evaluate, &err);
     free(l.label_flags);
     free(l.decision_flags);
     tcs_frame_destroy(l.scores);
     tcs_frame_destroy(l.labels);
-    if (status != TCS_OK) return cli_fail("evaluate", &err);
-    return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+    return status == TCS_OK ? EXIT_DONE : cli_fail("evaluate", &err);
 }
 
 const cli_command cli_evaluate = {

@@ -15,10 +15,10 @@ extern "C" {
 /* One row per status: name, number, text.  The enum, tcs_status_name and tcs_status_text are made from it. */
 #define TCS_STATUS_LIST(X)                                                                        \
     X(OK, 0, "done")                                                                              \
-    X(E_INVALID, 1, "an argument, option or data set is not usable")                              \
+    X(E_INVALID, 1, "an argument or option is not usable")                                        \
     X(E_MEMORY, 2, "out of memory")                                                               \
     X(E_IO, 3, "a file, pipe or connection failed")                                               \
-    X(E_FORMAT, 4, "the input is not in the expected format")                                     \
+    X(E_FORMAT, 4, "the input is not in the expected format, or holds nothing to work with")      \
     X(E_LIMIT, 5, "a stated limit was reached")                                                   \
     X(E_UNSUPPORTED, 6, "not available in this build or for this input")                          \
     X(E_CANCELLED, 7, "stopped on request")

@@ -73,7 +73,7 @@ static tcs_status take_sample(answer_table *self, size_t row_count, tcs_error *e
         if (status != TCS_OK) return status;
         self->rows[self->sample_count++] = self->row++;
     }
-    return self->sample_count > 0 ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "%s: the query gives no rows", self->answer->source);
+    return self->sample_count > 0 ? TCS_OK : tcsi_fail(err, TCS_E_FORMAT, "%s: the query gives no rows", self->answer->source);
 }
 
 static tcs_status name_columns(answer_table *self, tcs_error *err)

@@ -64,7 +64,7 @@ static tcs_status gather(tcsi_csv *csv, size_t row_count, tcs_error *err)
         rows += count_lines(csv->buffer + csv->at + counted_size, available);
         counted_size += available;
     } while (!csv->stream_end && (rows < 3 || (rows <= row_count && csv->safe - csv->at < TCSI_CSV_SAMPLE_SIZE_MAX)));
-    if (csv->at == csv->safe) return tcsi_fail(err, TCS_E_INVALID, "%s: is empty, expected rows of numbers", csv->base.report.source);
+    if (csv->at == csv->safe) return tcsi_fail(err, TCS_E_FORMAT, "%s: is empty, expected rows of numbers", csv->base.report.source);
     const char *text = csv->buffer + csv->at;
     size_t size = csv->safe - csv->at;
     const char *carriage = memchr(text, '\r', size), *newline = memchr(text, '\n', size);
@@ -158,7 +158,7 @@ static tcs_status count_columns(tcsi_csv *csv, bool *ret_shift, tcs_error *err)
     size_t at = csv->at, first, second, third;
     uint64_t line = csv->line, lines;
     *ret_shift = false;
-    if (!find_row(csv, &at, &line)) return tcsi_fail(err, TCS_E_INVALID, "%s: holds no rows", csv->base.report.source);
+    if (!find_row(csv, &at, &line)) return tcsi_fail(err, TCS_E_FORMAT, "%s: holds no rows", csv->base.report.source);
     tcs_status status = tcsi_csv_split(csv, at, line, NULL, 0, NULL, &first, &at, &lines, err);
     line += lines;
     csv->column_count = 0;
@@ -202,7 +202,7 @@ static tcs_status collect(tcsi_csv *csv, size_t row_count_max, bool shift, sampl
         if (count + skipped == rows->column_count) rows->row_count++; /* a ragged one is met again when it is read */
     }
     if (rows->row_count > 0) return TCS_OK;
-    return tcsi_fail(err, TCS_E_INVALID, "%s: holds no rows", csv->base.report.source);
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: holds no rows", csv->base.report.source);
 }
 
 /* ---- decimal mark and header ---- */
@@ -295,7 +295,7 @@ static tcs_status apply(tcsi_csv *csv, const tcsi_table_open_options *options, c
     tcs_status status = tcsi_schema_name(report, header ? rows->cells : NULL, rows->column_count, err);
     if (status != TCS_OK) return status;
     if (rows->row_count == header && csv->stream_end)
-        return tcsi_fail(err, TCS_E_INVALID, "%s: holds a header and no rows", report->source);
+        return tcsi_fail(err, TCS_E_FORMAT, "%s: holds a header and no rows", report->source);
     tcsi_sample sample = { rows->row_count - header, rows->column_count, rows->cells + header * rows->column_count, rows->lines + header,
                           csv->decimal };
     status = tcsi_schema_guess(&sample, options, report, err);

@@ -306,8 +306,8 @@ static tcs_status gather(ndjson *self, const tcsi_table_open_options *options, t
         if (status != TCS_OK) return status;
     }
     self->line = 1;
-    if (row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "%s: holds no rows", self->base.report.source);
-    if (self->keys.count == 0) return tcsi_fail(err, TCS_E_INVALID, "%s: holds no keys", self->base.report.source);
+    if (row_count == 0) return tcsi_fail(err, TCS_E_FORMAT, "%s: holds no rows", self->base.report.source);
+    if (self->keys.count == 0) return tcsi_fail(err, TCS_E_FORMAT, "%s: holds no keys", self->base.report.source);
     return TCS_OK;
 }
 

@@ -148,12 +148,16 @@ static tcs_status parse_dictionary(array_header *header, const char *text, size_
     header->row_count = shape[0];
     header->column_count = dimension_count == 2 ? shape[1] : 1;
     if (dimension_count == 1) header->fortran_order = false;
-    if (header->column_count == 0 || header->row_count == 0)
-        return tcsi_fail(err, TCS_E_INVALID, "%s: an empty array, %zu x %zu", name, header->row_count, header->column_count);
     if (header->column_count >= TCSI_FRAME_CHANNEL_COUNT_MAX)
         return tcsi_fail(err, TCS_E_LIMIT, "%s: %zu columns: at most %zu are supported", name, header->column_count,
                          TCSI_FRAME_CHANNEL_COUNT_MAX - 1);
     return set_type(header, descr, name, err);
+}
+
+static tcs_status refuse_empty(const array_header *header, const char *name, tcs_error *err)
+{
+    if (header->column_count > 0 && header->row_count > 0) return TCS_OK;
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: an empty array, %zu x %zu", name, header->row_count, header->column_count);
 }
 
 static tcs_status short_read(const char *name, tcs_error *err)
@@ -420,6 +424,7 @@ tcs_status tcsi_npy_open(tcsi_stream *stream, const tcsi_table_open_options *opt
     if (status != TCS_OK) return status;
     status = begin(self, stream, err);
     self->stream = stream;
+    if (status == TCS_OK) status = refuse_empty(&self->header, tcsi_stream_name(stream), err);
     if (status == TCS_OK) status = guess(self, options, NULL, err);
     if (status == TCS_OK) {
         *ret_table = &self->base;
@@ -502,7 +507,7 @@ static tcs_status choose_member(const archive *a, const char *key, const tcsi_zi
     }
     for (size_t i = 0; i < TCS_COUNT(usual) && !*ret_member; i++) *ret_member = find_member(a, usual[i]);
     if (!*ret_member && a->count > 0) *ret_member = a->members;
-    return *ret_member ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "%s: the archive is empty", a->source);
+    return *ret_member ? TCS_OK : tcsi_fail(err, TCS_E_FORMAT, "%s: the archive is empty", a->source);
 }
 
 /* Fills self->labels from a member with one 0 or 1 for each row; leaves it NULL when it is anything else. */
@@ -536,7 +541,7 @@ static tcs_status read_labels(npy *self, const archive *a, const tcsi_zip_member
     tcsi_stream_close(stream);
     tcsi_free(content);
     /* An array of another type or shape is no label, and no error; a corrupt one is. */
-    return status == TCS_E_UNSUPPORTED || status == TCS_E_INVALID ? TCS_OK : status;
+    return status == TCS_E_UNSUPPORTED ? TCS_OK : status;
 }
 
 /* All members but the two that were used, at the end of the report's columns. */
@@ -569,6 +574,7 @@ static tcs_status open_values(npy *self, const archive *a, const tcsi_table_open
     if (status != TCS_OK) return status;
     status = begin(self, stream, err);
     self->stream = stream;
+    if (status == TCS_OK) status = refuse_empty(&self->header, tcsi_stream_name(stream), err);
     if (status != TCS_OK) return status;
     if (wanted && *wanted && find_member(a, wanted)) label_name = wanted;
     for (size_t i = 0; !wanted && i < TCS_COUNT(label_names) && !label_name; i++)

@@ -452,8 +452,8 @@ static tcs_status run(prometheus_answer *self, const request *r, tcs_error *err)
         char start[TCSI_TIME_TEXT_SIZE], end[TCSI_TIME_TEXT_SIZE];
         (void)tcsi_time_format_iso(whole.start_ms * 1000000, start, sizeof start); /* the size suffices */
         (void)tcsi_time_format_iso(whole.end_ms * 1000000, end, sizeof end);
-        return r->instant ? tcsi_fail(err, TCS_E_INVALID, "the query gives no series")
-                          : tcsi_fail(err, TCS_E_INVALID, "the query gives no series from %s to %s", start, end);
+        return r->instant ? tcsi_fail(err, TCS_E_FORMAT, "the query gives no series")
+                          : tcsi_fail(err, TCS_E_FORMAT, "the query gives no series from %s to %s", start, end);
     }
     status = note_warning(self, err);
     if (status == TCS_OK) status = tcsi_prometheus_compare(&self->matrix, err);

@@ -148,7 +148,7 @@ static tcs_status drop_columns(tcsi_table *table, tcsi_frame *frame, tcs_error *
     }
     tcs_status status = TCS_OK;
     if (drop_count == frame->channel_count) {
-        status = tcsi_fail(err, TCS_E_INVALID, "%s: no column holds numbers; '%s' %s%s", report->source, last->name,
+        status = tcsi_fail(err, TCS_E_FORMAT, "%s: no column holds numbers; '%s' %s%s", report->source, last->name,
                            last->reason == tcsi_reason_text ? "is " : "", last->reason);
     } else if (drop_count > 0) {
         for (size_t c = 0; c < report->column_count; c++)
@@ -170,9 +170,9 @@ static void fill_leading_times(tcsi_table *table, tcsi_frame *frame)
 static tcs_status finish(tcsi_table *table, const tcsi_read_options *options, tcsi_frame *frame, tcs_error *err)
 {
     tcsi_read_report *report = &table->report;
-    if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "%s: holds no rows", report->source);
+    if (frame->row_count == 0) return tcsi_fail(err, TCS_E_FORMAT, "%s: holds no rows", report->source);
     if (report->time_column != SIZE_MAX && !table->has_time_last)
-        return tcsi_fail(err, TCS_E_INVALID, "%s: column '%s' holds no time that can be read", report->source,
+        return tcsi_fail(err, TCS_E_FORMAT, "%s: column '%s' holds no time that can be read", report->source,
                          report->columns[report->time_column].name);
     fill_leading_times(table, frame);
     tcs_status status = options->column_count > 0 ? TCS_OK : drop_columns(table, frame, err);

@@ -79,8 +79,8 @@ void tcsi_read_report_deinit(tcsi_read_report *report); /* accepts a zeroed one 
 
 /* Reads everything.  *ret_frame is complete or not given out at all; release it with tcsi_frame_destroy.  *ret_report
  * (may be NULL) is written on success only and released by the caller.
- * E_IO: cannot be read; E_FORMAT: not what it should be, with line; E_INVALID: an option does not fit the input, or it
- * holds no rows or no numbers; E_LIMIT; E_MEMORY; E_UNSUPPORTED. */
+ * E_IO: cannot be read; E_FORMAT: not what it should be, with line, or it holds no rows or no numbers; E_INVALID: an
+ * option does not fit the input; E_LIMIT; E_MEMORY; E_UNSUPPORTED. */
 tcs_status tcsi_read_frame(const char *path, const tcsi_read_options *options, tcsi_frame **ret_frame,
                            tcsi_read_report *ret_report, tcs_error *err) TCS_WARN_UNUSED;
 /* The same from memory; name appears in messages. */

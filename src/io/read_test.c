@@ -50,10 +50,10 @@ typedef struct nasty_case {
 #define LONG_TIMES "2024-01-01T00:00:00Z,1\n2024-01-01T00:01:00Z,2\n"
 
 static const nasty_case nasty_cases[] = {
-    { "", "E_INVALID t.csv: is empty" },
-    { "\n\n", "E_INVALID t.csv: holds no rows" },
-    { "# only a comment\n", "E_INVALID t.csv: holds no rows" },
-    { "a,b\n", "E_INVALID t.csv: holds a header and no rows" },
+    { "", "E_FORMAT t.csv: is empty" },
+    { "\n\n", "E_FORMAT t.csv: holds no rows" },
+    { "# only a comment\n", "E_FORMAT t.csv: holds no rows" },
+    { "a,b\n", "E_FORMAT t.csv: holds a header and no rows" },
     { "1,2\n", "c0=1 c1=2" },
     { "1,2", "c0=1 c1=2" },
     { "a,b\n1,2\n", "a=1 b=2" },
@@ -71,7 +71,7 @@ static const nasty_case nasty_cases[] = {
     { "a,b\n5e-324,1e308\n2.2250738585072014e-308,-1.7976931348623157e308\n",
      "a=4.940656458e-324,2.225073859e-308 b=1e+308,-1.797693135e+308" },
     { "a,b\n,1.5\n,2\n,3\n", "b=1.5,2,3" },
-    { "a,b\n,\n,\n", "E_INVALID t.csv: no column holds numbers" },
+    { "a,b\n,\n,\n", "E_FORMAT t.csv: no column holds numbers" },
     { "a,b\n7,1.5\n7,2\n7,3\n", "a=7,7,7 b=1.5,2,3" },
     { "\"a, x\",\"b\"\"q\"\n\"1.5\",2\n\" 3 \",\"4\"\n", "a, x=1.5,3 b\"q=2,4" },
     { "a,note\n1.5,\"two\nlines\"\n2,\"say \"\"hi\"\"\"\n", "a=1.5,2" },
@@ -86,7 +86,7 @@ static const nasty_case nasty_cases[] = {
     { "a;b\n1.234,5;2\n2.000,5;3\n", "E_FORMAT t.csv:2: column 'a': '1.234,5' has thousands separators" },
     { "a,b\nTrue,1.5\nfalse,2\nTRUE,3\n", "a=1,0,1 b=1.5,2,3" },
     { "state,v\nidle,1.5\nrun,2\n", "v=1.5,2" },
-    { "a,b\nx,y\nz,w\n", "E_INVALID t.csv: no column holds numbers; the first of 2, 'a', text" },
+    { "a,b\nx,y\nz,w\n", "E_FORMAT t.csv: no column holds numbers; the first of 2, 'a', text" },
     { "a\n1.5\nerror\n2\n", "a=1.5,nan,2" },
     /* time */
     { "timestamp,v\n" LONG_TIMES, "v=1,2 @1.7040672e+09,1.70406726e+09" },

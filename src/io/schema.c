@@ -394,7 +394,7 @@ static tcs_status decide(guess *g)
     g->report->is_tabular = g->report->time_column == SIZE_MAX && !g->options->read->as_series;
     if (g->report->value_count > 0) return TCS_OK;
     const tcsi_read_column *first = g->report->columns;
-    return tcsi_fail(g->err, TCS_E_INVALID, "%s: no column holds numbers; the first of %zu, '%s', %s", g->report->source,
+    return tcsi_fail(g->err, TCS_E_FORMAT, "%s: no column holds numbers; the first of %zu, '%s', %s", g->report->source,
                      g->report->column_count,
                      g->report->column_count > 0 ? first->name : "",
                      g->report->column_count == 0 ? "is missing" : first->role == TCSI_COLUMN_TIME ? "is time"

@@ -16,7 +16,7 @@ typedef struct tcsi_sample {
 tcs_status tcsi_schema_name(tcsi_read_report *report, const tcsi_cell *names, size_t column_count, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Gives every column its role, and the report its time, label and value columns.  E_INVALID: an option names a column
- * that is not there or not usable, or no column holds numbers. */
+ * that is not there or not usable; E_FORMAT: no column holds numbers. */
 tcs_status tcsi_schema_guess(const tcsi_sample *sample, const tcsi_table_open_options *options, tcsi_read_report *report,
                              tcs_error *err) TCS_WARN_UNUSED;
 

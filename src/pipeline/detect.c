@@ -39,6 +39,13 @@ tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_det
     return TCS_OK;
 }
 
+tcs_status tcsi_detect_blame_rows(tcs_status status, tcs_error *err)
+{
+    if (status != TCS_E_INVALID) return status;
+    if (err) err->status = TCS_E_FORMAT;
+    return TCS_E_FORMAT;
+}
+
 static tcs_status run_detector(tcsi_detector *detector, const tcsi_detection *detection, tcs_error *err)
 {
     tcs_status status = TCS_OK;
@@ -47,7 +54,7 @@ static tcs_status run_detector(tcsi_detector *detector, const tcsi_detection *de
         status = tcsi_detector_fit(detector, &train, err);
     }
     if (status == TCS_OK) status = tcsi_detector_score(detector, detection->frame, detection->scores, err);
-    return status;
+    return tcsi_detect_blame_rows(status, err);
 }
 
 void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares)
@@ -119,6 +126,13 @@ static size_t choose_train_rows(const tcsi_detect_options *options, const tcsi_d
     return tcsi_train_rows_default(options->mode, row_count);
 }
 
+static tcs_status check_training(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, tcs_error *err)
+{
+    if (!(info->traits & TCSI_TRAIT_TRAINED) || train_row_count > 0 || !is_tabular(options)) return TCS_OK;
+    return tcsi_fail(err, TCS_E_INVALID, "%s learns from training rows, and a table has none unless --train-rows names them; --series "
+                     "says that rows without times are in order of time", info->name);
+}
+
 static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
 {
     if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
@@ -154,10 +168,12 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     tcs_status status = check_frame(frame, options, err);
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
+    size_t train_row_count = choose_train_rows(options, info, frame->row_count);
+    status = check_training(options, info, train_row_count, err);
+    if (status != TCS_OK) return status;
 
     detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
-    size_t train_row_count = choose_train_rows(options, info, frame->row_count);
     *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");

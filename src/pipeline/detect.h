@@ -56,6 +56,10 @@ const char *tcsi_auto_name(tcs_mode mode, bool is_tabular);
 /* The detector that the options ask for; its name is looked up, its mode checked. */
 tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err) TCS_WARN_UNUSED;
 
+/* What a detector refuses while it learns or scores lies in the rows, not in its options, which were looked at when it was made:
+ * E_INVALID becomes E_FORMAT. */
+tcs_status tcsi_detect_blame_rows(tcs_status status, tcs_error *err);
+
 /* Keeps the largest of parts (C), as shares of their sum. */
 void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares);
 

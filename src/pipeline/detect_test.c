@@ -97,8 +97,16 @@ static void test_refusals(void **state)
     assert_non_null(strstr(err.text, "offline"));
     options.detector = "no_such_thing";
     assert_int_equal(TCS_E_INVALID, tcsi_detect(frame, &options, &detection, &err));
+    options = (tcsi_detect_options){ .mode = TCS_MODE_OFFLINE, .detector = "channel_break", .is_tabular = true };
+    assert_int_equal(TCS_E_INVALID, tcsi_detect(frame, &options, &detection, &err)); /* a table has no training rows */
+    assert_non_null(strstr(err.text, "--train-rows"));
+    options = (tcsi_detect_options){ .mode = TCS_MODE_OFFLINE, .detector = "pca", .train_row_count = 10 };
+    for (size_t t = 0; t < 10; t++) tcsi_frame_column(frame, 0)[t] = NAN;
+    assert_int_equal(TCS_E_FORMAT, tcsi_detect(frame, &options, &detection, &err)); /* the rows, not the options, are at fault */
+    assert_int_equal(TCS_E_FORMAT, err.status);
+    assert_non_null(strstr(err.text, "no training row"));
     tcsi_frame empty = tcsi_frame_view(frame, 0, 0);
-    options.detector = NULL;
+    options = online();
     assert_int_equal(TCS_E_INVALID, tcsi_detect(&empty, &options, &detection, &err));
     assert_null(detection);
     tcsi_frame_destroy(frame);

@@ -98,7 +98,7 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
 static tcs_status fit(tcsi_detect_stream *stream, tcs_error *err)
 {
     tcsi_frame train = tcsi_frame_view(stream->kept, 0, stream->train_row_count);
-    tcs_status status = tcsi_detector_fit(stream->detector, &train, err);
+    tcs_status status = tcsi_detect_blame_rows(tcsi_detector_fit(stream->detector, &train, err), err);
     return status == TCS_OK ? begin_judging(stream, err) : status;
 }
 

@@ -374,8 +374,19 @@ static void release(run *r)
     tcsi_suite_files_free(r->files, r->file_count);
 }
 
+/* What no file can make right is refused before the first one. */
+static tcs_status check_detectors(const tcsi_bench_options *o, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t d = 0; d < o->detector_count && status == TCS_OK; d++) {
+        const tcsi_detector_info *info;
+        status = tcsi_detect_choose(&(tcsi_detect_options){ .mode = o->mode, .detector = o->detectors[d] }, &info, err);
+    }
+    return status;
+}
+
 /* Drops the files that the filter does not name. */
-static void apply_filter(run *r)
+static tcs_status apply_filter(run *r, tcs_error *err)
 {
     size_t kept = 0;
     for (size_t i = 0; r->options->filter && i < r->file_count; i++) {
@@ -383,6 +394,8 @@ static void apply_filter(run *r)
         else tcsi_free(r->files[i]);
     }
     if (r->options->filter) r->file_count = kept;
+    if (r->file_count > 0) return TCS_OK;
+    return tcsi_fail(err, TCS_E_INVALID, "%s: no file has '%s' in its name", r->options->folder, r->options->filter);
 }
 
 static tcs_status prepare(run *r, tcs_error *err)
@@ -408,11 +421,11 @@ static tcs_status prepare(run *r, tcs_error *err)
 tcs_status tcsi_bench_run(const tcsi_bench_options *options, tcsi_bench_summary *ret_summaries, tcs_error *err)
 {
     run r = { .options = options, .summaries = ret_summaries };
-    tcs_status status = tcsi_suite_files(options->suite, options->folder, &r.files, &r.file_count, err);
-    if (status != TCS_OK) return status;
-    apply_filter(&r);
-    size_t(*counts)[4] = tcsi_alloc_zero(options->detector_count, sizeof *counts);
-    status = counts ? prepare(&r, err) : tcsi_fail_memory(err, "the bench");
+    tcs_status status = check_detectors(options, err);
+    if (status == TCS_OK) status = tcsi_suite_files(options->suite, options->folder, &r.files, &r.file_count, err);
+    if (status == TCS_OK) status = apply_filter(&r, err);
+    size_t(*counts)[4] = status == TCS_OK ? tcsi_alloc_zero(options->detector_count, sizeof *counts) : NULL;
+    if (status == TCS_OK) status = counts ? prepare(&r, err) : tcsi_fail_memory(err, "the bench");
     while (status == TCS_OK && r.done_count < r.task_count) {
         status = turn(&r, err);
         if (status == TCS_OK) status = hand_out(&r, counts, err);

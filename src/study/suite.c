@@ -73,7 +73,7 @@ tcs_status tcsi_suite_files(const tcsi_suite *suite, const char *folder, char **
     snprintf(root, sizeof root, "%s%s%s", folder, suite->subfolder ? "/" : "", suite->subfolder ? suite->subfolder : "");
     tcs_status status = walk(suite, root, "", 0, &list, err);
     if (status == TCS_OK && list.count == 0)
-        status = tcsi_fail(err, TCS_E_INVALID, "%s: no file ending in %s", root, suite->extension);
+        status = tcsi_fail(err, TCS_E_FORMAT, "%s: no file ending in %s", root, suite->extension);
     if (status != TCS_OK) {
         tcsi_suite_files_free(list.files, list.count);
         return status;

@@ -127,10 +127,12 @@ def main():
             for query, words in {"select * from nowhere": 'relation "nowhere" does not exist', "selec 1": "syntax error at or near",
                                  "select flo from readings": 'Perhaps you meant to reference the column "readings.flow"',
                                  "select 1.0 / (4000 - k) as v from generate_series(1, 5000) k": "division by zero", "": "needs a query",
-                                 "-- nothing": "the query is empty", "select flow from readings where false": "the query gives no rows",
-                                 "select note from readings": "no column holds numbers", "select": "the query gives no columns",
+                                 "-- nothing": "the query is empty", "select": "the query gives no columns",
                                  "copy readings to stdout": "expected a select", "select flow from readings where n > $1": "has parameters"}.items():
                 command.fails(2, words, "detect", url, "--query", query)
+            for query, words in {"select flow from readings where false": "the query gives no rows",
+                                 "select note from readings": "no column holds numbers"}.items():
+                command.fails(1, words, "detect", url, "--query", query)
 
         def connection_errors():
             query = ["--query", "select * from readings"]
