@@ -20,5 +20,9 @@ void tcsi_attention_forward(tcsi_isa isa, const tcsi_attention *attention, size_
 /* dqkv: += with accumulate, else =. */
 void tcsi_attention_backward(tcsi_isa isa, const tcsi_attention *attention, size_t batch, const float *qkv, const float *weights,
                              const float *dy, bool accumulate, float *dqkv, float *scratch);
+/* The newest row of a causal sequence alone, with that row's bits: y (D) from its query (D) and count keys and values side by side
+ * (count,2D), its own last.  scratch: (count) floats. */
+void tcsi_attention_step(tcsi_isa isa, const tcsi_attention *attention, size_t count, const float *query, const float *keys_values,
+                         float *y, float *scratch);
 
 #endif

@@ -63,11 +63,9 @@ INLINE chains chains_zero(void)
 
 INLINE double chains_total(chains s)
 {
-    double part[SUM_PARTS];
-    UNROLL for (size_t r = 0; r < SUM_REGISTERS; r++) doubles_store(part + r * LANES, s.part[r]);
-    for (size_t half = SUM_PARTS / 2; half > 0; half /= 2)
-        for (size_t p = 0; p < half; p++) part[p] += part[p + half];
-    return part[0];
+    UNROLL for (size_t half = SUM_REGISTERS / 2; half > 0; half /= 2)
+        UNROLL for (size_t r = 0; r < half; r++) s.part[r] = doubles_add(s.part[r], s.part[r + half]);
+    return doubles_across(s.part[0]);
 }
 
 /* EACH for sums: r is the register of sums that lanes i .. i + n - 1 belong to. */
@@ -89,18 +87,21 @@ INLINE double chains_total(chains s)
     } while (0)
 
 /* The table of a tier, whose file includes all of the *_lanes.h files. */
-#define CELLS_OPS                                                                                                    \
-    {                                                                                                                \
-        .unary = vector_unary, .unary_backward = vector_unary_backward, .activate_backward =                         \
-        vector_activate_backward, .add = vector_add, .multiply = vector_multiply, .axpy = vector_axpy, .scale =      \
-        vector_scale, .sum = vector_sum, .dot = vector_dot, .max = vector_max, .sum_rows = vector_sum_rows,          \
-        .random_uniform = random_uniform, .random_normal = random_normal, .random_dropout = random_dropout,          \
-        .adamw_step = adamw_step, .sgd_step = sgd_step, .pool_mean = pool_mean, .pool_max = pool_max,                \
-        .layer_norm_forward = layer_norm_forward, .layer_norm_backward = layer_norm_backward, .batch_norm_sums =     \
-        batch_norm_sums, .batch_norm_apply = batch_norm_apply, .batch_norm_backward_sums = batch_norm_backward_sums, \
-        .batch_norm_backward_apply = batch_norm_backward_apply, .softmax_forward = softmax_forward,                  \
-        .softmax_backward = softmax_backward, .lstm_step = lstm_step, .lstm_step_backward = lstm_step_backward,      \
-        .gru_step = gru_step, .gru_step_backward = gru_step_backward                                                 \
+#define CELLS_OPS                                                                                                 \
+    {                                                                                                             \
+        .unary = vector_unary, .unary_backward = vector_unary_backward,                                           \
+        .activate_backward = vector_activate_backward, .add = vector_add, .multiply = vector_multiply,            \
+        .axpy = vector_axpy, .scale = vector_scale, .sum = vector_sum, .dot = vector_dot, .max = vector_max,      \
+        .sum_rows = vector_sum_rows, .random_uniform = random_uniform, .random_normal = random_normal,            \
+        .random_dropout = random_dropout, .adamw_step = adamw_step, .sgd_step = sgd_step, .pool_mean = pool_mean, \
+        .pool_max = pool_max, .layer_norm_forward = layer_norm_forward,                                           \
+        .layer_norm_backward = layer_norm_backward, .batch_norm_sums = batch_norm_sums,                           \
+        .batch_norm_apply = batch_norm_apply, .batch_norm_backward_sums = batch_norm_backward_sums,               \
+        .batch_norm_backward_apply = batch_norm_backward_apply, .softmax_forward = softmax_forward,               \
+        .softmax_backward = softmax_backward, .transpose = transpose, .attention_softmax = attention_softmax,     \
+        .attention_softmax_backward = attention_softmax_backward, .attention_triangle = attention_triangle,       \
+        .lstm_step = lstm_step, .lstm_step_backward = lstm_step_backward, .gru_step = gru_step,                   \
+        .gru_step_backward = gru_step_backward                                                                    \
     }
 
 #endif

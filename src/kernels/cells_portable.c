@@ -3,6 +3,7 @@
 
 #include "kernels/vector_lanes.h"
 #include "kernels/norm_lanes.h"
+#include "kernels/attention_lanes.h"
 #include "kernels/optimize_lanes.h"
 #include "kernels/pooling_lanes.h"
 #include "kernels/random_lanes.h"

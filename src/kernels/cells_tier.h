@@ -3,11 +3,17 @@
 #ifndef TCS_KERNELS_CELLS_TIER_H
 #define TCS_KERNELS_CELLS_TIER_H
 
+#include "kernels/attention.h"
 #include "kernels/norm.h"
 #include "kernels/optimize.h"
 #include "kernels/pooling.h"
 #include "kernels/random.h"
 #include "kernels/vector.h"
+
+/* Some rows of an attention matrix: row r sees the first seen + r step of length columns. */
+typedef struct tcsi_attention_rows {
+    size_t count, length, seen, step;
+} tcsi_attention_rows;
 
 /* As the functions of the same names in kernels/vector.h and so on. */
 typedef struct tcsi_cells_ops {
@@ -43,6 +49,12 @@ typedef struct tcsi_cells_ops {
                                       const float *gain, const double *sums, double total, const float *dy, bool accumulate, float *dx);
     void (*softmax_forward)(size_t row_count, size_t column_count, const float *x, float *y);
     void (*softmax_backward)(size_t row_count, size_t column_count, const float *y, const float *dy, bool accumulate, float *dx);
+    /* Shapes in attention_lanes.h. */
+    void (*transpose)(size_t row_count, size_t column_count, const float *x, size_t x_stride, float *y);
+    void (*attention_softmax)(const tcsi_attention_rows *rows, float factor, float *weights);
+    void (*attention_softmax_backward)(const tcsi_attention_rows *rows, float factor, const float *weights, float *slopes);
+    void (*attention_triangle)(size_t row_count, size_t part, const float *weights, size_t weights_stride, const float *v, size_t v_stride,
+                               float *y, size_t y_stride);
     /* One time step of one row of a batch; shapes in recurrent_lanes.h. */
     void (*lstm_step)(size_t hidden, float *gates, const float *c_before, float *c, float *h);
     void (*lstm_step_backward)(size_t hidden, const float *gates, const float *c_before, const float *c, const float *dh, float *dc,

@@ -80,6 +80,13 @@ INLINE ints ints_set(int32_t x)
 #define ints_to_floats(a) __builtin_convertvector(a, floats)
 #define floats_to_ints(a) __builtin_convertvector(a, ints) /* toward zero; in range only */
 
+/* a 2^n, rounded once; n is a whole number of at most +-250 and a is between 1/2 and 2. */
+INLINE floats floats_scale(floats a, floats n)
+{
+    ints i = floats_to_ints(n), half = i >> 1;
+    return a * (floats)((half + 127) << 23) * (floats)((i - half + 127) << 23);
+}
+
 INLINE ints ints_load(const uint32_t *p)
 {
     ints a;
@@ -138,6 +145,30 @@ INLINE floats floats_sqrt(floats a)
     return a;
 }
 
+/* The largest lane; with a NaN anything. */
+INLINE float floats_max_across(floats a)
+{
+    float first = a[0] > a[2] ? a[0] : a[2], second = a[1] > a[3] ? a[1] : a[3];
+    return first > second ? first : second;
+}
+
+/* Four floats from each of LANES / 4 places, stride apart. */
+INLINE floats floats_load_quads(const float *p, size_t stride)
+{
+    (void)stride;
+    return floats_load(p);
+}
+
+/* Turns each group of 4 x 4 lanes: lane j of row[i] becomes lane i of row[j], within every 4 lanes. */
+INLINE void floats_turn(floats row[4])
+{
+    float before[4][4], after[4][4];
+    memcpy(before, row, sizeof before);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t j = 0; j < 4; j++) after[j][i] = before[i][j];
+    memcpy(row, after, sizeof after);
+}
+
 /* ---- LANES doubles ---- */
 
 INLINE doubles doubles_set(double x)
@@ -189,6 +220,13 @@ INLINE doubles doubles_first(doubles a, size_t count)
     doubles_store(lane, a);
     for (size_t l = count; l < LANES; l++) lane[l] = 0;
     return doubles_load(lane);
+}
+
+/* All lanes added, in halves: lane l and l + LANES / 2 first. */
+INLINE double doubles_across(doubles a)
+{
+    doubles_half half = a.low + a.high;
+    return half[0] + half[1];
 }
 
 #endif

@@ -23,9 +23,11 @@ static void layer_norm_forward(size_t row_count, size_t column_count, float epsi
         const double variance = centred_square_sum(column_count, x, mean) / (double)column_count;
         ret_mean[r] = (float)mean;
         ret_inverse[r] = (float)(1 / sqrt(variance + (double)epsilon));
-        const floats m = floats_set(ret_mean[r]), inverse = floats_set(ret_inverse[r]);
+        /* x less a mean near it is exact; so is what is left of the mean then worth taking off. */
+        const floats m = floats_set(ret_mean[r]), rest = floats_set((float)(mean - (double)ret_mean[r]));
+        const floats inverse = floats_set(ret_inverse[r]);
         EACH(c, n, column_count, {
-            floats normal = floats_mul(floats_sub(load(x + c, n), m), inverse);
+            floats normal = floats_mul(floats_sub(floats_sub(load(x + c, n), m), rest), inverse);
             store(y + c, floats_fma(normal, load(gain + c, n), load(shift + c, n)), n);
         });
     }
@@ -132,17 +134,33 @@ static void batch_norm_backward_apply(size_t row_count, size_t column_count, con
 
 /* ---- softmax ---- */
 
-static void softmax_row(size_t count, const float *x, float *y)
+/* The largest of count > 0 values, anything with a NaN among them.  The last LANES are looked at twice. */
+INLINE float largest(size_t count, const float *x)
 {
-    const float most = vector_max(count, x);
-    if (most == -INFINITY) {
+    float top = x[0];
+    if (count < LANES) {
+        for (size_t c = 1; c < count; c++) top = x[c] > top ? x[c] : top;
+        return top;
+    }
+    floats most = floats_load(x + count - LANES);
+    for (size_t c = 0; c + LANES <= count; c += LANES) most = floats_max(floats_load(x + c), most);
+    return floats_max_across(most);
+}
+
+/* y = softmax(factor x), factor > 0.  A NaN anywhere makes everything NaN, through the sum if not through the maximum. */
+static void softmax_row(size_t count, float factor, const float *x, float *y)
+{
+    if (count == 0) return;
+    float top = largest(count, x);
+    if (top == -INFINITY) top = vector_max(count, x); /* NaN, if there is one */
+    if (top == -INFINITY) {
         EACH(c, n, count, { store(y + c, floats_set(0), n); });
         return;
     }
-    const floats m = floats_set(most);
+    const floats m = floats_set(top), f = floats_set(factor);
     chains s = chains_zero();
     EACH_SUM(c, n, r, count, {
-        floats e = floats_exp(floats_sub(load(x + c, n), m));
+        floats e = floats_exp(floats_mul(floats_sub(load(x + c, n), m), f));
         store(y + c, e, n);
         s.part[r] = doubles_add(s.part[r], doubles_part(doubles_from(e), n));
     });
@@ -152,7 +170,7 @@ static void softmax_row(size_t count, const float *x, float *y)
 
 static void softmax_forward(size_t row_count, size_t column_count, const float *x, float *y)
 {
-    for (size_t r = 0; r < row_count; r++) softmax_row(column_count, x + r * column_count, y + r * column_count);
+    for (size_t r = 0; r < row_count; r++) softmax_row(column_count, 1, x + r * column_count, y + r * column_count);
 }
 
 /* dx = y * (dy - sum of dy * y) */

@@ -39,11 +39,6 @@ INLINE floats tanh_slope(floats y)
     return floats_mul(floats_sub(floats_set(1), y), floats_add(floats_set(1), y)); /* 1 - y^2 without cancellation near 1 */
 }
 
-INLINE floats gelu_slope(floats x)
-{
-    return floats_fma(x, floats_normal_density(x), floats_normal_cdf(x));
-}
-
 INLINE floats sign(floats x)
 {
     floats one = ints_as_floats(ints_or(ints_and(floats_as_ints(x), ints_set(INT32_MIN)), floats_as_ints(floats_set(1))));
@@ -66,7 +61,7 @@ static void vector_unary_backward(tcsi_unary f, size_t count, const float *x, co
     case TCSI_UNARY_TANH: MAP_BACKWARD(floats_mul(d, tanh_slope(b))); break;
     case TCSI_UNARY_SIGMOID: MAP_BACKWARD(floats_mul(d, sigmoid_slope(b))); break;
     case TCSI_UNARY_SOFTPLUS: MAP_BACKWARD(floats_mul(d, floats_sigmoid(a))); break;
-    case TCSI_UNARY_GELU: MAP_BACKWARD(floats_mul(d, gelu_slope(a))); break;
+    case TCSI_UNARY_GELU: MAP_BACKWARD(floats_mul(d, floats_gelu_slope(a))); break;
     case TCSI_UNARY_RELU: MAP_BACKWARD(positive(a, d)); break;
     case TCSI_UNARY_SQUARE: MAP_BACKWARD(floats_mul(d, floats_add(a, a))); break;
     case TCSI_UNARY_SQRT: MAP_BACKWARD(floats_div(d, floats_add(b, b))); break;

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+_Static_assert(TCSI_NODE_MAX <= 1 << 12, "a node's number has the upper 12 bits of a stream");
+
 void tcsi_op_pass(const tcsi_op_call *call, size_t i, const float *gradient, size_t count)
 {
     if (!call->dx[i]) return;
@@ -12,8 +14,13 @@ void tcsi_op_pass(const tcsi_op_call *call, size_t i, const float *gradient, siz
     else memcpy(call->dx[i], gradient, count * sizeof *gradient);
 }
 
-uint64_t tcsi_op_random_stream(const tcsi_op_call *call)
+tcsi_node_id tcsi_op_node_id(const tcsi_op_call *call)
 {
-    uint64_t node = (uint64_t)(call->node - call->net->nodes);
-    return (uint64_t)1 << 63 | (call->step * TCSI_NODE_MAX + node);
+    return (tcsi_node_id)(call->node - call->net->nodes);
+}
+
+/* Nobody runs 2^52 steps. */
+uint64_t tcsi_op_stream(const tcsi_op_call *call, tcsi_node_id node)
+{
+    return (uint64_t)node << 52 ^ call->step;
 }

@@ -74,15 +74,18 @@ struct tcsi_op {
     void (*step)(const tcsi_op_call *call);
     size_t (*carried_count)(const tcsi_net *net, const tcsi_node *node);
     bool (*can_step)(const tcsi_net *net, const tcsi_node *node); /* NULL: always; a centred convolution, say, cannot */
-    /* Does what the caller brings fit?  x[i]: (batch,T,C) of input i where that is an input node, else NULL.  E_INVALID.  NULL: all does. */
+    /* Does what the caller brings fit?  x[i]: (batch,T,C) of input i where that is an input node, else NULL.  E_INVALID.
+     * NULL: all does. */
     tcs_status (*check)(const tcsi_net *net, const tcsi_node *node, size_t batch, const float *const *x, tcs_error *err);
 };
 
 /* Passes a gradient of count floats to input i as the call wants it: dx += or dx =, or nothing. */
 void tcsi_op_pass(const tcsi_op_call *call, size_t i, const float *gradient, size_t count);
 
-/* The stream of random numbers (kernels/random.h) that belongs to this node and this training step, and to no weight's first values.
- * Element k of row b of the batch is number b * (count rounded up to 4) + k of it, whatever the shard. */
-uint64_t tcsi_op_random_stream(const tcsi_op_call *call);
+/* The stream of a node's random numbers in this run's step (kernels/random.h, with call->seed).  Usually of the call's own node; of the
+ * owner of the weights where all who share them must draw alike.  Row b takes the elements from (row_begin + b) * pitch on, for a pitch
+ * that is a multiple of 4, so that bits depend on neither threads nor shards. */
+uint64_t tcsi_op_stream(const tcsi_op_call *call, tcsi_node_id node);
+tcsi_node_id tcsi_op_node_id(const tcsi_op_call *call);
 
 #endif

@@ -127,6 +127,35 @@ static void test_gradients_of_inputs(void **state)
     }
 }
 
+/* Weights that are not trained and inputs whose gradient nobody asks for change nothing for the others: to the bit. */
+static void test_gradients_that_nobody_wants(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < TCS_COUNT(nn_cases); k++) {
+        nn_bench bench;
+        tcsi_plan *all, *frozen, *bare;
+        assert_ok(nn_bench_init(&bench, &nn_cases[k], batch_of(&nn_cases[k]), test_err));
+        tcsi_plan_options options = { .net = bench.net, .batch = bench.run.batch, .has_loss = true, .loss = bench.loss };
+        assert_ok(tcsi_plan_create(&options, &bare, test_err));
+        options.input_gradients = true;
+        assert_ok(tcsi_plan_create(&options, &all, test_err));
+        options.groups = 2; /* nobody's */
+        assert_ok(tcsi_plan_create(&options, &frozen, test_err));
+        (void)tcsi_plan_backward(all, NULL, &bench.run);
+        (void)tcsi_plan_backward(bare, NULL, &bench.run);
+        (void)tcsi_plan_backward(frozen, NULL, &bench.run);
+        assert_memory_equal(tcsi_plan_gradients(all), tcsi_plan_gradients(bare), bench.net->weight_count * sizeof(float));
+        for (size_t i = 0; i < bench.net->weight_count; i++) assert_true(tcsi_plan_gradients(frozen)[i] == 0);
+        if (nn_cases[k].fills[0] == NN_FILL_NORMAL)
+            assert_memory_equal(tcsi_plan_input_gradients(all, 0), tcsi_plan_input_gradients(frozen, 0),
+                                bench.run.batch * bench.counts[0] * sizeof(float));
+        tcsi_plan_destroy(all);
+        tcsi_plan_destroy(bare);
+        tcsi_plan_destroy(frozen);
+        nn_bench_deinit(&bench);
+    }
+}
+
 /* A row left out by its weight does not matter, whatever it holds. */
 static void test_rows_of_weight_zero_do_not_count(void **state)
 {
@@ -264,6 +293,7 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_every_operation_has_a_case), cmocka_unit_test(test_every_case_is_of_its_operation),
               cmocka_unit_test(test_gradients_of_weights), cmocka_unit_test(test_gradients_of_inputs),
+              cmocka_unit_test(test_gradients_that_nobody_wants),
               cmocka_unit_test(test_rows_of_weight_zero_do_not_count), cmocka_unit_test(test_threads_do_not_change_bits),
               cmocka_unit_test(test_one_row_equals_its_batch), cmocka_unit_test(test_running_allocates_nothing),
               cmocka_unit_test(test_failing_allocations))

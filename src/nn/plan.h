@@ -53,8 +53,8 @@ typedef struct tcsi_run {
     uint64_t seed, step;       /* random numbers are a function of seed, step, node and row */
 } tcsi_run;
 
-/* Does what the run brings fit its net: indices of an embedding in range, say?  E_INVALID says which value does not.  To be asked where data
- * enter; a run that was not asked about is safe too, but what such a value leads to is not a number. */
+/* Does what the run brings fit its net: indices of an embedding in range, say?  E_INVALID says which value does not.  To be asked where
+ * data enter; a run that was not asked about is safe too, but what such a value leads to is not a number. */
 tcs_status tcsi_plan_check(const tcsi_plan *plan, const tcsi_run *run, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Values only.  pool may be NULL. */

@@ -4,6 +4,7 @@
 usage: run.py PATH_TO_TOCSIN SOURCE_ROOT        Prints TAP.
   - every fenced block that opens with ```sh test is run by bash -e in a fresh folder, blocks of one file in order
   - every fenced block that opens with ```c test is compiled against the public header
+  - every fenced block that opens with ```c from PATH stands in that file, word for word but for indentation
   - docs/reference/{commands,detectors,measures}.md equal what `tocsin generate` prints
   - every function that docs/one-row.md names exists in src/
   - links between documents lead somewhere
@@ -16,6 +17,8 @@ import sys
 import tempfile
 
 BLOCK = re.compile(r"^```(sh|c) test\n(.*?)^```", re.M | re.S)
+
+QUOTE = re.compile(r"^ *```c from (\S+)\n(.*?)^ *```", re.M | re.S)
 
 
 def examples(path, command, root):
@@ -32,6 +35,13 @@ def examples(path, command, root):
                                      check=False)
             if outcome.returncode != 0:
                 yield f"{body.splitlines()[0]!r}: status {outcome.returncode}: {outcome.stderr.decode(errors='replace')[-300:]!r}"
+
+
+def quotes(path, root):
+    for source, body in QUOTE.findall(path.read_text(encoding="utf-8")):
+        lines = " ".join(body.split())
+        if lines not in " ".join((root / source).read_text(encoding="utf-8").split()):
+            yield f"{source} has no longer {body.splitlines()[0].strip()!r} as quoted"
 
 
 def generated(kind, path, command):
@@ -58,6 +68,7 @@ def main():
     command, root = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
     documents = [root / "README.md"] + sorted((root / "docs").rglob("*.md"))
     cases = [(f"examples of {p.relative_to(root)}", examples(p, command, root)) for p in documents if BLOCK.search(p.read_text(encoding="utf-8"))]
+    cases += [(f"quotes in {p.relative_to(root)}", quotes(p, root)) for p in documents if QUOTE.search(p.read_text(encoding="utf-8"))]
     cases += [(f"reference of {kind}", generated(kind, root / f"docs/reference/{kind}.md", command))
               for kind in ("commands", "detectors", "measures")]
     cases += [(f"links of {p.relative_to(root)}", links(p)) for p in documents]

@@ -1,9 +1,10 @@
 /* tests/support/nn_cases.h -- a small net around every operation: the cases that gradients, threads, streams and exports are tested on.
  *
- * A case builds inputs, one or two nodes of its operation and what they need, and returns the node that is looked at.  Where that is not a
- * loss, the harness puts a squared loss against one more input behind it.  Nets are smooth, because finite differences across the corner of
- * a ReLU are wrong; ReLU is checked by kernels/vector_test.c and the golden vectors.  Every operation of ops.def must have a case; op_test.c says
- * which has none. */
+ * A case builds inputs, one or two nodes of its operation and what they need, and returns the node that is looked at.  Where that is
+ * not a loss, the harness puts a squared loss against one more input behind it.  Nets are smooth, because finite differences across the
+ * corner of a ReLU are wrong; ReLU is checked by kernels/vector_test.c and the golden vectors.  Every operation of ops.def must have a
+ * case; op_test.c says which has none.
+ * Weights are named by their node's number, so no two nodes may be arguments of one call: C does not say which is evaluated first. */
 #ifndef TCS_NN_CASES_H
 #define TCS_NN_CASES_H
 
@@ -79,6 +80,276 @@ static tcsi_node_id nn_conv_depthwise(tcsi_net *net)
     return tcsi_nn_conv(net, x, &(tcsi_conv_options){ .kernel = 3, .dilation = 2, .is_depthwise = true, .activation = TCSI_ACTIVATION_TANH });
 }
 
+/* ---- layers ---- */
+
+static tcsi_node_id nn_units(tcsi_net *net, tcsi_node_id x, size_t units)
+{
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units });
+}
+
+static tcsi_node_id nn_dense_relu(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 4);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 5, .activation = TCSI_ACTIVATION_RELU });
+    return nn_units(net, x, 2);
+}
+
+static tcsi_node_id nn_conv_transposed_causal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    x = tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .channels = 4, .kernel = 3, .dilation = 2, .activation = TCSI_ACTIVATION_TANH });
+    return tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .channels = 2, .kernel = 3, .stride = 2, .without_bias = true });
+}
+
+static tcsi_node_id nn_conv_transposed_same(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    x = tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .channels = 4, .kernel = 5, .stride = 2, .padding = TCSI_PADDING_SAME });
+    return tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .channels = 2, .kernel = 3, .stride = 3, .padding = TCSI_PADDING_SAME });
+}
+
+static tcsi_node_id nn_conv_transposed_valid(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    x = tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .channels = 4, .kernel = 3, .stride = 2, .dilation = 2,
+                                                              .padding = TCSI_PADDING_VALID });
+    return tcsi_nn_conv_transposed(net, x, &(tcsi_conv_options){ .kernel = 2, .padding = TCSI_PADDING_VALID, .is_depthwise = true });
+}
+
+/* All functions, one after another, each in its domain and none larger than some tens; the corners of the last two are far. */
+static tcsi_node_id nn_unary_all(tcsi_net *net)
+{
+    tcsi_node_id x = nn_units(net, tcsi_nn_input(net, 3, 4), 5);
+    x = tcsi_nn_unary(net, tcsi_nn_unary(net, x, TCSI_UNARY_TANH), TCSI_UNARY_EXP);
+    x = tcsi_nn_unary(net, tcsi_nn_unary(net, x, TCSI_UNARY_LOG), TCSI_UNARY_SIGMOID);
+    x = tcsi_nn_unary(net, tcsi_nn_unary(net, x, TCSI_UNARY_SQRT), TCSI_UNARY_SQUARE);
+    x = nn_units(net, x, 5);
+    return tcsi_nn_unary(net, tcsi_nn_unary(net, x, TCSI_UNARY_GELU), TCSI_UNARY_SOFTPLUS);
+}
+
+static tcsi_node_id nn_unary_corners(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 3);
+    tcsi_node_id relu = tcsi_nn_unary(net, x, TCSI_UNARY_RELU), absolute = tcsi_nn_unary(net, x, TCSI_UNARY_ABS);
+    return nn_units(net, tcsi_nn_concat(net, (tcsi_node_id[]){ relu, absolute }, 2), 2);
+}
+
+static tcsi_node_id nn_add(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = nn_units(net, x, 4);
+    return tcsi_nn_add(net, tcsi_nn_add(net, h, x), h);
+}
+
+static tcsi_node_id nn_multiply(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = nn_units(net, x, 4);
+    return tcsi_nn_multiply(net, tcsi_nn_multiply(net, h, x), h);
+}
+
+static tcsi_node_id nn_scale(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = tcsi_nn_scale(net, nn_units(net, x, 4), -1.5f);
+    return tcsi_nn_add(net, tcsi_nn_scale(net, h, 0.25f), h);
+}
+
+/* What stands behind the detached branch is an input that nobody asks the gradient of. */
+static tcsi_node_id nn_detach(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), other = tcsi_nn_input(net, 3, 2), h = nn_units(net, x, 2);
+    return tcsi_nn_multiply(net, h, tcsi_nn_detach(net, other));
+}
+
+static tcsi_node_id nn_dropout(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    return nn_units(net, tcsi_nn_dropout(net, nn_units(net, x, 7), 0.4f), 2);
+}
+
+static tcsi_node_id nn_concat(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = nn_units(net, x, 2);
+    return nn_units(net, tcsi_nn_concat(net, (tcsi_node_id[]){ h, x, h }, 3), 2);
+}
+
+static tcsi_node_id nn_slice(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 7), low = tcsi_nn_slice(net, x, 0, 4), high = tcsi_nn_slice(net, x, 3, 4);
+    return nn_units(net, tcsi_nn_multiply(net, low, high), 2);
+}
+
+static tcsi_node_id nn_reverse(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 5), h = nn_units(net, x, 5);
+    return tcsi_nn_multiply(net, h, tcsi_nn_reverse(net, h));
+}
+
+static tcsi_node_id nn_softmax(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    return tcsi_nn_softmax(net, nn_units(net, x, 5));
+}
+
+static tcsi_node_id nn_steps(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 6, 3), h = nn_units(net, x, 2);
+    tcsi_node_id early = tcsi_nn_steps(net, h, 1, 3), late = tcsi_nn_steps(net, h, 2, 3);
+    return tcsi_nn_multiply(net, early, late);
+}
+
+static tcsi_node_id nn_last(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 6, 3);
+    x = tcsi_nn_conv(net, x, &(tcsi_conv_options){ .channels = 4, .kernel = 3 });
+    return nn_units(net, tcsi_nn_last(net, x), 2);
+}
+
+static tcsi_node_id nn_repeat(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 1, 4), h = nn_units(net, x, 3);
+    return nn_units(net, tcsi_nn_repeat(net, h, 5), 2);
+}
+
+static tcsi_node_id nn_reshape(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3), h = tcsi_nn_flatten(net, x);
+    h = tcsi_nn_reshape(net, tcsi_nn_unflatten(net, nn_units(net, h, 8), 4), 2, 4);
+    return tcsi_nn_add(net, h, tcsi_nn_steps(net, tcsi_nn_reshape(net, x, 3, 4), 1, 2));
+}
+
+static tcsi_node_id nn_pool_mean(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 9, 3), h = nn_units(net, x, 4);
+    h = tcsi_nn_pool(net, h, &(tcsi_pool_options){ .window = 3, .stride = 2 });
+    return nn_units(net, h, 2);
+}
+
+static tcsi_node_id nn_pool_max(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 9, 3);
+    x = tcsi_nn_pool(net, x, &(tcsi_pool_options){ .window = 3, .stride = 2, .is_max = true });
+    return nn_units(net, x, 2);
+}
+
+static tcsi_node_id nn_pool_global(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3), h = nn_units(net, x, 4);
+    tcsi_node_id mean = tcsi_nn_global_mean(net, h), max = tcsi_nn_global_max(net, x);
+    return tcsi_nn_concat(net, (tcsi_node_id[]){ mean, max }, 2);
+}
+
+static tcsi_node_id nn_mean(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return tcsi_nn_mean(net, tcsi_nn_unary(net, nn_units(net, x, 4), TCSI_UNARY_TANH));
+}
+
+static tcsi_node_id nn_layer_norm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), h = nn_units(net, x, 6);
+    return nn_units(net, tcsi_nn_layer_norm(net, h, &(tcsi_layer_norm_options){ 0 }), 2);
+}
+
+/* No biases in front: batch norm takes them away again, and a gradient of nothing but rounding cannot be compared. */
+static tcsi_node_id nn_batch_norm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 6, .without_bias = true });
+    x = tcsi_nn_unary(net, tcsi_nn_batch_norm(net, x, &(tcsi_batch_norm_options){ 0 }), TCSI_UNARY_TANH);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2, .without_bias = true });
+    return tcsi_nn_batch_norm(net, x, &(tcsi_batch_norm_options){ .epsilon = 1e-3f, .momentum = 0.3 });
+}
+
+static tcsi_node_id nn_instance_statistics(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3);
+    (void)tcsi_nn_instance_norm(net, x, &statistics);
+    return nn_units(net, statistics, 2);
+}
+
+static tcsi_node_id nn_instance_norm(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3);
+    return nn_units(net, tcsi_nn_instance_norm(net, x, &statistics), 2);
+}
+
+static tcsi_node_id nn_instance_denorm(tcsi_net *net)
+{
+    tcsi_node_id statistics, x = tcsi_nn_input(net, 6, 3), norm = tcsi_nn_instance_norm(net, x, &statistics);
+    tcsi_node_id h = tcsi_nn_dense(net, norm, &(tcsi_dense_options){ .units = 3, .activation = TCSI_ACTIVATION_TANH });
+    return tcsi_nn_instance_denorm(net, tcsi_nn_steps(net, h, 2, 4), norm);
+}
+
+static tcsi_node_id nn_lstm(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_lstm(net, tcsi_nn_lstm(net, x, 4), 3), 2);
+}
+
+static tcsi_node_id nn_lstm_last(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_last(net, tcsi_nn_lstm(net, x, 5)), 2);
+}
+
+static tcsi_node_id nn_gru(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3);
+    return nn_units(net, tcsi_nn_gru(net, tcsi_nn_gru(net, x, 4), 3), 2);
+}
+
+static tcsi_node_id nn_attention_plain(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 4);
+    return tcsi_nn_self_attention(net, x, &(tcsi_attention_options){ .head_count = 2 }, NULL);
+}
+
+static tcsi_node_id nn_attention_causal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 6, 6);
+    return tcsi_nn_self_attention(net, x, &(tcsi_attention_options){ .head_count = 3, .is_causal = true }, NULL);
+}
+
+static tcsi_node_id nn_transformer_after(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 4);
+    return tcsi_nn_transformer(net, x, &(tcsi_transformer_options){ .head_count = 2, .hidden = 6, .is_gelu = true }, NULL);
+}
+
+static tcsi_node_id nn_transformer_before(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 4);
+    return tcsi_nn_transformer(net, x, &(tcsi_transformer_options){ .head_count = 1, .hidden = 5, .is_causal = true, .norm_first = true,
+                                                                    .is_gelu = true, .dropout = 0.2f }, NULL);
+}
+
+static tcsi_node_id nn_position_sinusoidal(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3), h = nn_units(net, x, 5);
+    return nn_units(net, tcsi_nn_position_sinusoidal(net, h), 2);
+}
+
+static tcsi_node_id nn_position_learned(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 3), h = nn_units(net, x, 4);
+    return nn_units(net, tcsi_nn_position_learned(net, h), 2);
+}
+
+static tcsi_node_id nn_time2vec(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 2);
+    return nn_units(net, tcsi_nn_time2vec(net, x, 3), 2);
+}
+
+static tcsi_node_id nn_embedding(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 3);
+    tcsi_node_id first = tcsi_nn_embedding(net, x, &(tcsi_embedding_options){ .count = 5, .units = 4, .channel = 1 });
+    tcsi_node_id second = tcsi_nn_embedding(net, x, &(tcsi_embedding_options){ .count = 6, .units = 3, .channel = 2 });
+    return nn_units(net, tcsi_nn_concat(net, (tcsi_node_id[]){ first, second }, 2), 2);
+}
+
+/* ---- losses ---- */
+
 static tcsi_node_id nn_loss_pair(tcsi_net *net, tcsi_node_id *ret_target)
 {
     tcsi_node_id x = tcsi_nn_input(net, 4, 3);
@@ -113,6 +384,47 @@ static const nn_case nn_cases[] = {
     { "conv", "conv, centred and strided", nn_conv_same, { 0 }, 0, 0 },
     { "conv", "conv, whole windows only", nn_conv_valid, { 0 }, 0, 0 },
     { "conv", "conv, depthwise", nn_conv_depthwise, { 0 }, 0, 0 },
+    { "dense", "dense, ReLU", nn_dense_relu, { 0 }, 3, 0 },
+    { "conv_transposed", "transposed conv, causal", nn_conv_transposed_causal, { 0 }, 0, 0 },
+    { "conv_transposed", "transposed conv, centred", nn_conv_transposed_same, { 0 }, 0, 0 },
+    { "conv_transposed", "transposed conv, all of it", nn_conv_transposed_valid, { 0 }, 0, 0 },
+    { "unary", "smooth functions", nn_unary_all, { 0 }, 0, 0 },
+    { "unary", "functions with corners", nn_unary_corners, { 0 }, 0, 0 },
+    { "add", "add", nn_add, { 0 }, 0, 0 },
+    { "multiply", "multiply", nn_multiply, { 0 }, 0, 0 },
+    { "scale", "scale", nn_scale, { 0 }, 0, 0 },
+    { "detach", "detach", nn_detach, { 0 }, 0, 0 },
+    { "dropout", "dropout", nn_dropout, { 0 }, 0, 0 },
+    { "concat", "concat", nn_concat, { 0 }, 0, 0 },
+    { "slice", "slice", nn_slice, { 0 }, 0, 0 },
+    { "reverse", "reverse", nn_reverse, { 0 }, 0, 0 },
+    { "softmax", "softmax", nn_softmax, { 0 }, 0, 0 },
+    { "steps", "steps", nn_steps, { 0 }, 0, 0 },
+    { "steps", "last step", nn_last, { 0 }, 0, 0 },
+    { "repeat", "repeat", nn_repeat, { 0 }, 0, 0 },
+    { "reshape", "reshape", nn_reshape, { 0 }, 0, 0 },
+    { "pool", "mean pooling", nn_pool_mean, { 0 }, 0, 0 },
+    { "pool", "max pooling", nn_pool_max, { 0 }, 0, 0 },
+    { "pool", "global pooling", nn_pool_global, { 0 }, 0, 0 },
+    { "mean", "mean", nn_mean, { 0 }, 0, 0 },
+    { "layer_norm", "layer norm", nn_layer_norm, { 0 }, 0, 0 },
+    { "batch_norm", "batch norm", nn_batch_norm, { 0 }, 0, 0 },
+    /* by its input the gradient leaves the statistics out, which finite differences do not: the golden vector looks at that */
+    { "instance_statistics", "instance statistics", nn_instance_statistics, { NN_FILL_POSITIVE }, 0, 0 },
+    { "instance_norm", "instance norm", nn_instance_norm, { NN_FILL_POSITIVE }, 0, 0 },
+    { "instance_denorm", "instance denorm", nn_instance_denorm, { NN_FILL_POSITIVE }, 0, 0 },
+    /* the hidden weights' gradient is small beside the loss's rounding; the golden vector is the sharper test here */
+    { "lstm", "LSTM", nn_lstm, { 0 }, 0, 2e-2 },
+    { "lstm", "LSTM, last state", nn_lstm_last, { 0 }, 0, 0 },
+    { "gru", "GRU", nn_gru, { 0 }, 0, 0 },
+    { "attention", "attention", nn_attention_plain, { 0 }, 0, 0 },
+    { "attention", "attention, causal", nn_attention_causal, { 0 }, 0, 0 },
+    { "attention", "transformer, norm after", nn_transformer_after, { 0 }, 0, 0 },
+    { "attention", "transformer, norm before, causal", nn_transformer_before, { 0 }, 0, 0 },
+    { "position_sinusoidal", "sinusoidal positions", nn_position_sinusoidal, { 0 }, 0, 0 },
+    { "position_learned", "learned positions", nn_position_learned, { 0 }, 0, 0 },
+    { "time2vec", "time2vec", nn_time2vec, { 0 }, 0, 0 },
+    { "embedding", "embedding", nn_embedding, { NN_FILL_INDEX }, 0, 0 },
     { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },

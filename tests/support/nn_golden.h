@@ -1,7 +1,8 @@
 /* tests/support/nn_golden.h -- sets the nets of tests/support/nn_cases.h to the inputs and weights of their golden files and compares.
  *
- * tests/golden/nn/ has one file a case, named as the case in small letters; tests/golden/nn/golden.py says what its blocks are.  A number is right when it
- * is within tolerance times the largest number of its block: a sum's small terms carry the errors of its large ones. */
+ * tests/golden/nn/ has one file a case, named as the case in small letters; tests/golden/nn/golden.py says what its blocks are.  A
+ * number is right when it is within tolerance times the largest number of its block: a sum's small terms carry the errors of its large
+ * ones. */
 #ifndef TCS_TEST_NN_GOLDEN_H
 #define TCS_TEST_NN_GOLDEN_H
 
@@ -10,7 +11,7 @@
 
 #include <ctype.h>
 
-static const double NN_GOLDEN_FLOOR = 1e-2; /* a block whose largest number is smaller is compared as if it were this: zeros with rounding */
+static const double NN_GOLDEN_FLOOR = 1e-2; /* a block whose largest number is smaller is compared as if it were this */
 
 /* "Huber loss" -> tests/golden/nn/huber_loss.txt */
 static inline const char *nn_golden_file(const nn_case *one)
@@ -67,14 +68,15 @@ static inline void nn_golden_set(const nn_case *one, const char *kind, const cha
     free(golden);
 }
 
-static inline void nn_golden_compare(const nn_case *one, const char *kind, const char *name, const float *values, size_t count, double tolerance)
+static inline void nn_golden_compare(const nn_case *one, const char *kind, const char *name, const float *values, size_t count,
+                                     double tolerance)
 {
     double *golden = nn_golden_values(one, kind, name, count), scale = NN_GOLDEN_FLOOR;
     for (size_t i = 0; i < count; i++) scale = fmax(scale, fabs(golden[i]));
     for (size_t i = 0; i < count; i++)
         if (!(fabs((double)values[i] - golden[i]) <= tolerance * scale) && !(isnan(values[i]) && isnan(golden[i])))
-            fail_msg("%s: %s.%s [%zu of %zu] is %.8g, expected %.8g within %g", one->name, kind, name ? name : "", i, count, (double)values[i],
-                     golden[i], tolerance * scale);
+            fail_msg("%s: %s.%s [%zu of %zu] is %.8g, expected %.8g within %g", one->name, kind, name ? name : "", i, count,
+                     (double)values[i], golden[i], tolerance * scale);
     free(golden);
 }
 
@@ -96,10 +98,12 @@ static inline void nn_golden_init(nn_bench *bench, const nn_case *one)
 }
 
 /* The node looked at, after a run. */
-static inline void nn_golden_compare_output(const nn_case *one, const char *kind, const nn_bench *bench, const tcsi_plan *plan, double tolerance)
+static inline void nn_golden_compare_output(const nn_case *one, const char *kind, const nn_bench *bench, const tcsi_plan *plan,
+                                            double tolerance)
 {
     tcsi_shape shape = tcsi_net_shape(bench->net, bench->looked_at);
-    nn_golden_compare(one, kind, NULL, tcsi_plan_values(plan, bench->looked_at), bench->run.batch * shape.length * shape.channels, tolerance);
+    size_t count = bench->run.batch * shape.length * shape.channels;
+    nn_golden_compare(one, kind, NULL, tcsi_plan_values(plan, bench->looked_at), count, tolerance);
 }
 
 #endif

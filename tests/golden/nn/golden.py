@@ -1,8 +1,8 @@
 """What the generators beside it share: runs a net built of PyTorch's functions and writes a golden file.
 
 A generator has one function per case of tests/support/nn_cases.h, marked @case("the case's name").  It builds the same net, node after
-node, on a Net, whose nodes count up as the C net's do, so that weights get the same names ("dense1.weight").  It returns values (B,T,C), behind
-which comes a squared loss against one more input, or the loss of each row (B).  Everything runs in double precision, on inputs and
+node, on a Net, whose nodes count up as the C net's do, so that weights get the same names ("dense1.weight").  It returns values (B,T,C),
+behind which comes a squared loss against one more input, or the loss of each row (B).  Everything runs in double precision, on inputs and
 weights that are single precision numbers.
 
 One file a case: blocks of "name count" and count numbers.
@@ -153,7 +153,8 @@ def blocks_of(name, build, batch=2, epsilon=1e-8):
     rows.mean().backward()
     blocks |= {f"input{i}": values.detach() for i, values in enumerate(net.inputs)}
     blocks |= {"output": output.detach(), "loss": rows.mean().detach()}
-    blocks |= {f"gradient.{key}": values.grad.clone() for key, values in net.weights.items() if values.grad is not None}
+    blocks |= {f"gradient.{key}": torch.zeros_like(values) if values.grad is None else values.grad.clone()
+               for key, values in net.weights.items()}
     blocks |= {f"gradient.input{i}": values.grad.clone() for i, values in enumerate(net.inputs) if values.grad is not None}
     for key, values in net.states.items():
         values.copy_(blocks[f"start.{key}"])
