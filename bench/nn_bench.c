@@ -53,7 +53,7 @@ static tcsi_node_id build_autoencoder(tcsi_net *net, tcsi_node_id x)
 
 static tcsi_node_id build_lstm(tcsi_net *net, tcsi_node_id x)
 {
-    return dense(net, tcsi_nn_last(net, tcsi_nn_lstm(net, x, &(tcsi_recurrent_options){ .hidden = 64 })), FEATURES, TCSI_ACTIVATION_NONE);
+    return dense(net, tcsi_nn_last(net, tcsi_nn_lstm(net, x, 64)), FEATURES, TCSI_ACTIVATION_NONE);
 }
 
 static tcsi_node_id build_tcn(tcsi_net *net, tcsi_node_id x)
@@ -69,13 +69,8 @@ static tcsi_node_id build_tcn(tcsi_net *net, tcsi_node_id x)
 static tcsi_node_id build_transformer(tcsi_net *net, tcsi_node_id x)
 {
     tcsi_node_id h = dense(net, x, 64, TCSI_ACTIVATION_NONE);
-    for (size_t layer = 0; layer < 2; layer++) {
-        tcsi_node_id normed = tcsi_nn_layer_norm(net, h), qkv = dense(net, normed, 3 * 64, TCSI_ACTIVATION_NONE);
-        tcsi_node_id seen = tcsi_nn_attention(net, qkv, &(tcsi_attention_options){ .head_count = 4 });
-        h = tcsi_nn_dense_residual(net, seen, h, &(tcsi_dense_options){ .units = 64 });
-        normed = tcsi_nn_layer_norm(net, h);
-        h = tcsi_nn_dense_residual(net, dense(net, normed, 128, TCSI_ACTIVATION_RELU), h, &(tcsi_dense_options){ .units = 64 });
-    }
+    const tcsi_transformer_options options = { .head_count = 4, .hidden = 128, .norm_first = true };
+    for (size_t layer = 0; layer < 2; layer++) h = tcsi_nn_transformer(net, h, &options, NULL);
     return dense(net, h, FEATURES, TCSI_ACTIVATION_NONE);
 }
 

@@ -367,7 +367,7 @@ static tcs_status parse_container(parser *p, int depth, tcsi_json_value *value)
         if (status != TCS_OK) return status;
         tcsi_json_value item = { 0 };
         const char *key = NULL;
-        size_t key_size;
+        size_t key_size = 0;
         if (object) {
             if (p->at >= p->end || *p->at != '"') return refuse(p, "a key in quotes");
             status = parse_string(p, &key, &key_size);
@@ -379,6 +379,7 @@ static tcs_status parse_container(parser *p, int depth, tcsi_json_value *value)
         status = parse_value(p, depth + 1, &item);
         if (status != TCS_OK) return status;
         item.key = key;
+        item.key_size = key_size;
         items[count++] = item;
         skip_space(p);
         if (p->at >= p->end || *p->at != ',') break;

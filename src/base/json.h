@@ -48,6 +48,7 @@ struct tcsi_json_value {
     const char *text;              /* STRING: UTF-8, 0-terminated; NUMBER: as written */
     size_t text_size;
     const char *key;               /* when a member of an object */
+    size_t key_size;               /* bytes of key, which may hold a 0 byte */
     size_t item_count;             /* ARRAY, OBJECT */
     const tcsi_json_value *items;  /* ARRAY: elements; OBJECT: members in order of appearance */
 };

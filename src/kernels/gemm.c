@@ -1,8 +1,331 @@
-/* kernels/gemm.c -- hands a product to the tier it is asked for.  SPDX-License-Identifier: Apache-2.0 */
+/* kernels/gemm.c -- cuts a matrix product into strips that a tier's inner loops (gemm_lanes.h) walk.
+ *
+ * From the outside in: blocks of C for the threads of a pool; in a block, some rows of C at a time, so that their part of A stays in
+ * the second cache level; in these, stretches of the inner index p, where it is long; in these, strips as wide as the registers
+ * hold.  A stretch but the first begins where the one before it left C: a store and a load change no bit, so every element is
+ * the one chain of gemm.h, however it is cut.
+ *
+ * Only a transposed B is copied, because lanes run along columns of C and want them side by side: one strip and stretch at a time, on the
+ * stack.  A product with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/gemm_tier.h"
+
+#include <stdint.h>
+
+enum {
+    STRETCH = 512,                    /* values of p at once */
+    STRETCH_TRANSPOSED = 256,         /* where A or B is transposed */
+    COPY_COUNT = 16384,               /* floats of B copied at once: 64 KiB of stack */
+    A_COUNT = 131072,                 /* floats of A in use at once: 512 KiB of the second cache level */
+    B_NEAR = 65536,                   /* floats of B that stay in the second cache level: 256 KiB */
+    B_AHEAD = 4,                      /* rows of B */
+    ROW_UNIT = 24,                    /* rows are cut in multiples of it: whole tiles of 8, 6 or 4 */
+    ROWS_MIN = 2 * ROW_UNIT,
+    ROWS_MAX = 10 * ROW_UNIT,
+    PARTIAL_ROWS = 2 * ROW_UNIT,      /* of unfinished sums on the stack */
+    PARTIAL_COLUMNS = 64,
+    POOL_WORK = 1 << 20,              /* multiply-adds from which on a pool is woken, which costs it microseconds */
+    TASK_WORK = 1 << 17,              /* multiply-adds of a task, at least */
+    COLUMN_UNIT = 64,                 /* columns are cut in multiples of it */
+    ROWS_TRANSPOSED = 5 * ROW_UNIT,   /* rows of a task, at least, that copies B for itself */
+};
+
+static const tcsi_gemm_ops *ops_for(tcsi_isa isa)
+{
+#if defined(__x86_64__)
+    if (isa == TCSI_ISA_AVX512) return &tcsi_gemm_ops_avx512;
+    if (isa == TCSI_ISA_AVX2) return &tcsi_gemm_ops_avx2;
+#endif
+    return &tcsi_gemm_ops_portable;
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The part of a product in rows [row, row + m) and columns [column, column + n) of C.  Rows of a transposed A that has taps must
+ * belong to one of them, and then have none. */
+static tcsi_gemm part_of(const tcsi_gemm *gemm, size_t row, size_t m, size_t column, size_t n)
+{
+    tcsi_gemm part = *gemm;
+    part.m = m;
+    part.n = n;
+    if (!gemm->a_transposed) part.a += row * gemm->a_stride;
+    else if (gemm->tap_count <= 1) part.a += row;
+    else {
+        const size_t channels = gemm->m / gemm->tap_count;
+        part.a += row / channels * gemm->tap_stride + row % channels;
+        part.tap_count = 0;
+    }
+    part.b += gemm->b_transposed ? column * gemm->b_stride : column;
+    part.c += row * gemm->c_stride + column;
+    if (gemm->bias) part.bias += column;
+    if (gemm->residual) part.residual += row * gemm->residual_stride + column;
+    return part;
+}
+
+/* All rows of a strip, in tiles that differ by at most one row. */
+static void strip_run(const tcsi_gemm_strip *strip, size_t m, const tcsi_gemm_tile *tiles, size_t rows_max)
+{
+    if (m <= rows_max) {
+        tiles[m - 1](strip, 0);
+        return;
+    }
+    const size_t count = (m + rows_max - 1) / rows_max, rows = m / count;
+    size_t larger_count = m % count;
+    for (size_t row = 0; row < m;) {
+        const size_t more = larger_count > 0;
+        tiles[rows + more - 1](strip, row);
+        larger_count -= more;
+        row += rows + more;
+    }
+}
+
+/* As many columns as one strip takes; returns how many.  Strips are as wide as can be, the last two alike; what is less than a
+ * register comes last. */
+static size_t strip_columns(const tcsi_gemm_ops *ops, size_t left, size_t widest)
+{
+    const size_t registers = left >> ops->lane_bits;
+    if (registers == 0) return left;
+    const size_t width = registers <= widest ? registers : registers < 2 * widest ? registers - registers / 2 : widest;
+    return width << ops->lane_bits;
+}
+
+static const tcsi_gemm_tiles *tiles_for(const tcsi_gemm_ops *ops, size_t columns)
+{
+    if (ops->narrow && columns <= (size_t)1 << ops->narrow->lane_bits) ops = ops->narrow;
+    const size_t width = columns >> ops->lane_bits;
+    return width > 0 ? &ops->tiles[width - 1] : &ops->part;
+}
+
+static void strip_advance(tcsi_gemm_strip *strip)
+{
+    strip->c += strip->columns;
+    if (strip->start) strip->start += strip->columns;
+    if (strip->residual) strip->residual += strip->columns;
+}
+
+/* All columns of some rows, by a strip prepared for the first of them. */
+static void rows_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t m, tcsi_gemm_strip *strip)
+{
+    const bool is_row = gemm->m == 1 && !gemm->a_transposed, is_far = strip->k * gemm->n > B_NEAR;
+    for (size_t left = gemm->n; left > 0; left -= strip->columns) {
+        strip->columns = strip_columns(ops, left, is_row ? ops->widest_row : ops->widest);
+        strip->b_ahead = is_far ? strip->columns : B_AHEAD * strip->b_stride; /* the next strip, or soon */
+        if (is_row && left >> ops->lane_bits) ops->row[(strip->columns >> ops->lane_bits) - 1](strip, 0);
+        else {
+            const tcsi_gemm_tiles *tiles = tiles_for(ops, strip->columns);
+            strip_run(strip, m, gemm->a_transposed ? tiles->transposed : tiles->straight, tiles->rows);
+        }
+        strip->b += strip->columns;
+        strip_advance(strip);
+    }
+}
+
+/* The same for a transposed B, of which strip->b is the first row that counts. */
+static void rows_run_transposed(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t m, tcsi_gemm_strip strip)
+{
+    float copy[COPY_COUNT];
+    const float *b = strip.b;
+    strip.b = copy;
+    for (size_t left = gemm->n; left > 0; left -= strip.columns) {
+        strip.columns = strip.b_stride = strip_columns(ops, left, ops->widest);
+        strip.b_ahead = B_AHEAD * strip.b_stride;
+        TCS_ASSERT(strip.columns * strip.k <= COPY_COUNT);
+        ops->transpose(strip.k, strip.columns, b, gemm->b_stride, copy, strip.b_stride);
+        const tcsi_gemm_tiles *tiles = tiles_for(ops, strip.columns);
+        strip_run(&strip, m, gemm->a_transposed ? tiles->transposed : tiles->straight, tiles->rows);
+        b += strip.columns * gemm->b_stride;
+        strip_advance(&strip);
+    }
+}
+
+/* Rows [row, row + m) over p in [begin, begin + count). */
+static void stretch_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t row, size_t m, size_t begin, size_t count)
+{
+    const bool is_first = begin == 0, is_last = begin + count == gemm->k;
+    tcsi_gemm_strip strip = {
+        .k = count,
+        .a = gemm->a + (gemm->a_transposed ? row + begin * gemm->a_stride : row * gemm->a_stride),
+        .a_stride = gemm->a_stride,
+        .tap_begin = gemm->a_transposed ? 0 : begin,
+        .tap_size = gemm->a_transposed ? count : gemm->k,
+        .tap_stride = gemm->tap_stride,
+        .b = gemm->b + begin * (gemm->b_transposed ? 1 : gemm->b_stride),
+        .b_stride = gemm->b_stride,
+        .start = gemm->bias,
+        .relu = is_last && gemm->activation == TCSI_ACTIVATION_RELU,
+        .c = gemm->c + row * gemm->c_stride,
+        .c_stride = gemm->c_stride,
+    };
+    if (gemm->tap_count > 1) {
+        strip.tap_size = gemm->k / gemm->tap_count;
+        strip.tap_begin = begin % strip.tap_size;
+        strip.a += begin / strip.tap_size * gemm->tap_stride;
+    }
+    if (gemm->accumulate || !is_first) {
+        strip.start = strip.c;
+        strip.start_stride = strip.c_stride;
+    }
+    if (gemm->residual && is_last) {
+        strip.residual = gemm->residual + row * gemm->residual_stride;
+        strip.residual_stride = gemm->residual_stride;
+    }
+    if (gemm->b_transposed) rows_run_transposed(ops, gemm, m, strip);
+    else rows_run(ops, gemm, m, &strip);
+}
+
+/* How many values of p are taken at once: all, or parts of about the same length. */
+static size_t stretch_count(const tcsi_gemm *gemm)
+{
+    const size_t longest = gemm->a_transposed || gemm->b_transposed ? STRETCH_TRANSPOSED : STRETCH;
+    if (gemm->k <= longest) return gemm->k;
+    const size_t parts = (gemm->k + longest - 1) / longest;
+    return (gemm->k + parts - 1) / parts;
+}
+
+/* Without an activation other than relu, and without taps of a transposed A. */
+static void plain_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    const size_t count = stretch_count(gemm);
+    size_t rows = gemm->m, fitting = A_COUNT / (count + 1) / ROW_UNIT * ROW_UNIT;
+    if (rows > ROWS_MIN) rows = gemm->b_transposed ? ROWS_MAX : larger(ROWS_MIN, smaller(ROWS_MAX, fitting));
+    for (size_t row = 0; row < gemm->m; row += rows) {
+        const size_t m = smaller(rows, gemm->m - row);
+        size_t begin = 0;
+        do {
+            stretch_run(ops, gemm, row, m, begin, smaller(count, gemm->k - begin));
+            begin += count;
+        } while (begin < gemm->k);
+    }
+}
+
+/* A residual that may be C, and an inner index of several stretches: sums are finished elsewhere. */
+static void residual_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    float sums[PARTIAL_ROWS * PARTIAL_COLUMNS];
+    for (size_t row = 0; row < gemm->m; row += PARTIAL_ROWS)
+        for (size_t column = 0; column < gemm->n; column += PARTIAL_COLUMNS) {
+            tcsi_gemm part = part_of(gemm, row, smaller(PARTIAL_ROWS, gemm->m - row), column, smaller(PARTIAL_COLUMNS, gemm->n - column));
+            const tcsi_gemm whole = part;
+            part.c = sums;
+            part.c_stride = PARTIAL_COLUMNS;
+            part.residual = NULL;
+            part.activation = TCSI_ACTIVATION_NONE;
+            plain_run(ops, &part);
+            for (size_t i = 0; i < part.m; i++)
+                for (size_t j = 0; j < part.n; j++) {
+                    float sum = sums[i * PARTIAL_COLUMNS + j] + whole.residual[i * whole.residual_stride + j];
+                    if (whole.activation == TCSI_ACTIVATION_RELU && sum < 0) sum = 0;
+                    whole.c[i * whole.c_stride + j] = sum;
+                }
+        }
+}
+
+/* The activations that are not part of the inner loops. */
+static void activate(tcsi_activation activation, size_t count, float *c)
+{
+    for (size_t j = 0; j < count; j++) c[j] = tcsi_activation_ref(activation, c[j]);
+}
+
+static void block_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    if (gemm->residual && stretch_count(gemm) < gemm->k) residual_run(ops, gemm);
+    else plain_run(ops, gemm);
+    if (gemm->activation == TCSI_ACTIVATION_NONE || gemm->activation == TCSI_ACTIVATION_RELU) return;
+    for (size_t i = 0; i < gemm->m; i++) activate(gemm->activation, gemm->n, gemm->c + i * gemm->c_stride);
+}
+
+/* Rows of A whose taps follow each other without a gap are rows without taps. */
+static bool has_real_taps(const tcsi_gemm *gemm)
+{
+    if (gemm->tap_count <= 1) return false;
+    const size_t inner = gemm->a_transposed ? gemm->m : gemm->k;
+    TCS_ASSERT(inner % gemm->tap_count == 0);
+    return inner != gemm->tap_count * gemm->tap_stride;
+}
+
+/* Rows that part_of may take together: those of a tap of a transposed A, otherwise all. */
+static size_t group_count(const tcsi_gemm *gemm)
+{
+    return gemm->a_transposed && gemm->tap_count > 1 ? gemm->m / gemm->tap_count : gemm->m;
+}
+
+/* Blocks of C, each a task: the same ones for any pool. */
+typedef struct cut {
+    const tcsi_gemm_ops *ops;
+    const tcsi_gemm *gemm;
+    size_t group;                     /* rows are cut within groups of this many: those of a tap of a transposed A, else all */
+    size_t rows, columns;             /* of a block */
+    size_t row_blocks, column_blocks; /* of a group */
+} cut;
+
+static void task_run(void *context, size_t index, size_t worker)
+{
+    const cut *c = context;
+    (void)worker;
+    const size_t column = index % c->column_blocks * c->columns, block = index / c->column_blocks;
+    const size_t group = block / c->row_blocks * c->group, row = block % c->row_blocks * c->rows;
+    const size_t rows = smaller(c->rows, c->group - row), columns = smaller(c->columns, c->gemm->n - column);
+    const tcsi_gemm part = part_of(c->gemm, group + row, rows, column, columns);
+    block_run(c->ops, &part);
+}
+
+static size_t rounded_up(size_t count, size_t unit)
+{
+    return (count + unit - 1) / unit * unit;
+}
+
+/* Rows as they lie; columns too where there are few rows. */
+static cut cut_make(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    cut c = { .ops = ops, .gemm = gemm, .group = group_count(gemm), .columns = gemm->n };
+    const size_t row_work = larger(1, gemm->n * gemm->k);
+    c.rows = smaller(ROWS_MAX, rounded_up(TASK_WORK / row_work + 1, ROW_UNIT));
+    if (gemm->b_transposed) c.rows = larger(c.rows, ROWS_TRANSPOSED);
+    if (c.rows >= c.group) {
+        c.rows = c.group;
+        c.columns = smaller(gemm->n, rounded_up(TASK_WORK / larger(1, c.rows * gemm->k) + 1, COLUMN_UNIT));
+    }
+    c.row_blocks = (c.group + c.rows - 1) / c.rows;
+    c.column_blocks = (gemm->n + c.columns - 1) / c.columns;
+    return c;
+}
+
+static void pool_run(const tcsi_gemm_ops *ops, tcsi_pool *pool, const tcsi_gemm *gemm)
+{
+    cut c = cut_make(ops, gemm);
+    tcsi_pool_run(pool, gemm->m / c.group * c.row_blocks * c.column_blocks, task_run, &c);
+}
+
+/* A transposed A with taps: one product a tap. */
+static void taps_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    const size_t group = group_count(gemm);
+    for (size_t row = 0; row < gemm->m; row += group) {
+        const tcsi_gemm part = part_of(gemm, row, group, 0, gemm->n);
+        block_run(ops, &part);
+    }
+}
 
 void tcsi_gemm_run(tcsi_isa isa, tcsi_pool *pool, const tcsi_gemm *gemm)
 {
-    (void)pool;
-    tcsi_gemm_ref(gemm, isa != TCSI_ISA_PORTABLE);
+    TCS_ASSERT(!gemm->accumulate || (!gemm->bias && !gemm->residual && gemm->activation == TCSI_ACTIVATION_NONE));
+    if (gemm->m == 0 || gemm->n == 0) return;
+    const tcsi_gemm_ops *ops = ops_for(isa);
+    tcsi_gemm plain;
+    if (gemm->tap_count > 1 && !has_real_taps(gemm)) {
+        plain = *gemm;
+        plain.tap_count = 0;
+        gemm = &plain;
+    }
+    if (pool && (double)gemm->m * (double)gemm->n * (double)gemm->k >= POOL_WORK) pool_run(ops, pool, gemm);
+    else if (gemm->a_transposed && gemm->tap_count > 1) taps_run(ops, gemm);
+    else block_run(ops, gemm);
 }

@@ -246,3 +246,16 @@ size_t tcsi_net_trained_count(const tcsi_net *net)
     for (size_t i = 0; i < net->tensor_count; i++) count += net->tensors[i].is_state ? 0 : net->tensors[i].count;
     return count;
 }
+
+tcs_status tcsi_net_check_finite(const tcsi_net *net, tcs_error *err)
+{
+    for (size_t i = 0; i < net->tensor_count; i++) {
+        const tcsi_weight *weight = &net->tensors[i];
+        const float *values = tcsi_net_values(net, weight);
+        for (size_t k = 0; k < weight->count; k++)
+            if (!isfinite(values[k]))
+                return tcsi_fail(err, TCS_E_INVALID, "number %zu of weight '%s' is %s, expected a finite float", k, weight->name,
+                                 isnan(values[k]) ? "not a number" : "infinite");
+    }
+    return TCS_OK;
+}

@@ -201,8 +201,8 @@ static void test_groups(void **state)
     tcsi_net_destroy(net);
 }
 
-/* A target made by trained weights: the loss moves what is compared with it, never the target.  A second loss runs backward first and leaves
- * its numbers in the memory that buffers share. */
+/* A target made by trained weights: the loss moves what is compared with it, never the target.  A second loss runs backward first
+ * and leaves its numbers in the memory that buffers share. */
 static void test_targets_get_no_gradient(void **state)
 {
     (void)state;
@@ -216,7 +216,8 @@ static void test_targets_get_no_gradient(void **state)
     tcsi_node_id loss = tcsi_nn_loss_absolute(net, tcsi_nn_loss_squared(net, y, target), zero);
     assert_ok(tcsi_net_finish(net, test_err));
     for (uint64_t groups = 0; groups <= 2; groups++) {
-        assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 2, .has_loss = true, .loss = loss, .groups = groups }, &plan, test_err));
+        tcsi_plan_options options = { .net = net, .batch = 2, .has_loss = true, .loss = loss, .groups = groups };
+        assert_ok(tcsi_plan_create(&options, &plan, test_err));
         assert_true(tcsi_plan_backward(plan, NULL, &(tcsi_run){ .inputs = { values, zeros }, .batch = 2 }) > 0);
         for (size_t i = 0; i < net->tensor_count; i++) {
             const tcsi_weight *weight = &net->tensors[i];

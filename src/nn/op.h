@@ -22,6 +22,9 @@
 #include "kernels/isa.h"
 #include "nn/net.h"
 
+struct tcsi_onnx;
+struct tcsi_onnx_value;
+
 typedef enum tcsi_op_trait {
     TCSI_OP_TWO_PHASE = 1 << 0,
     TCSI_OP_WHOLE = 1 << 1,
@@ -77,6 +80,9 @@ struct tcsi_op {
     /* Does what the caller brings fit?  x[i]: (batch,T,C) of input i where that is an input node, else NULL.  E_INVALID.
      * NULL: all does. */
     tcs_status (*check)(const tcsi_net *net, const tcsi_node *node, size_t batch, const float *const *x, tcs_error *err);
+    /* Appends what the node is in scoring to an ONNX graph (nn/onnx.h) and gives the value of its output, (B,T,C).  Errors stick to onnx.
+     * NULL: cannot be exported. */
+    struct tcsi_onnx_value (*onnx)(const tcsi_net *net, const tcsi_node *node, struct tcsi_onnx *onnx);
 };
 
 /* Passes a gradient of count floats to input i as the call wants it: dx += or dx =, or nothing. */

@@ -3,7 +3,7 @@
 
 usage: run.py PATH_TO_TOCSIN SOURCE_ROOT        Prints TAP.
   - every fenced block that opens with ```sh test is run by bash -e in a fresh folder, blocks of one file in order
-  - every fenced block that opens with ```c test is compiled against the public header
+  - every fenced block that opens with ```c test is compiled against the public header, ```c internal test against src/ too
   - every fenced block that opens with ```c from PATH stands in that file, word for word but for indentation
   - docs/reference/{commands,detectors,measures}.md equal what `tocsin generate` prints
   - every function that docs/one-row.md names exists in src/
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-BLOCK = re.compile(r"^```(sh|c) test\n(.*?)^```", re.M | re.S)
+BLOCK = re.compile(r"^```(sh|c|c internal) test\n(.*?)^```", re.M | re.S)
 
 QUOTE = re.compile(r"^ *```c from (\S+)\n(.*?)^ *```", re.M | re.S)
 
@@ -25,9 +25,10 @@ def examples(path, command, root):
     """Problems with the examples of one document."""
     with tempfile.TemporaryDirectory() as folder:
         for kind, body in BLOCK.findall(path.read_text(encoding="utf-8")):
-            if kind == "c":
+            if kind != "sh":
                 (pathlib.Path(folder) / "example.c").write_text(body)
                 run = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{root}/include", "example.c"]
+                run += [f"-I{root}/src"] if kind == "c internal" else []
             else:
                 run = ["bash", "-euo", "pipefail", "-c", body]
             environment = dict(os.environ, PATH=f"{command.parent}:{os.environ['PATH']}", TERM="dumb")

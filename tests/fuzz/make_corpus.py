@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Writes the small seeds of tests/fuzz/corpus/NAME/.  usage: make_corpus.py FOLDER (from the source root)
 
-The NumPy and pandas files come from tests/golden/io; inputs that once made a target fail are added by hand.
+The NumPy and pandas files come from tests/golden/io, those of the safetensors package from tests/golden/nn; inputs that once made
+a target fail are added by hand.
 """
 import gzip
+import json
 import pathlib
 import subprocess
 import sys
@@ -24,11 +26,28 @@ PROMETHEUS = [b'{"status":"success","data":{"resultType":"matrix","result":[{"me
 STATE = [bytes([d, 0]) for d in range(0, 40)] + [bytes([d, 1]) for d in range(0, 40, 7)] + [bytes([d, 0, 80, 0, 255, 90, 0, 127]) for d in range(0, 40, 3)]
 
 
+def weights(kind, size, notes=None, **changes):
+    """A file for the net of safetensors.c; changes replace a tensor's shape and places."""
+    header, at = {"__metadata__": notes} if notes else {}, 0
+    for name, shape in (("weight", [3, 2, 4]), ("bias", [4]), ("mean", [4])):
+        count = 24 if name == "weight" else 4
+        header[f"encoder.{name}"] = {"dtype": kind, "shape": shape, "data_offsets": [at, at + count * size]} | changes.get(name, {})
+        at += count * size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(at)
+
+
+SAFETENSORS = [weights("F32", 4), weights("F64", 8, {"made by": "\u00e9\n\"x\""}), weights("I64", 8), weights("F16", 2, bias={"shape": [2, 2]}),
+               weights("F32", 4, mean={"data_offsets": [96, 112]}), weights("BF16", 2, weight={"shape": [2**62, 4, 24]}), b"\x02" + bytes(7) + b"{}",
+               b"\xff" * 8 + b"{}"]
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
-    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "prometheus": PROMETHEUS}
+    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "prometheus": PROMETHEUS, "safetensors": SAFETENSORS}
+    seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     seeds["npy"] = [p.read_bytes()[:700] for p in sorted(golden.glob("*.npy"))]
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]

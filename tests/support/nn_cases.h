@@ -13,6 +13,7 @@
 #include "nn/ops.h"
 #include "nn/plan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,6 +5,7 @@
 #include "kernels/conv.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <string.h>
@@ -150,6 +151,37 @@ static void conv_step(const tcsi_op_call *call)
                       call->x[RESIDUAL], options->activation, call->y, call->scratch);
 }
 
+/* ---- ONNX: channels first, weight (O,C,K), depthwise (C,1,K) ---- */
+
+static tcsi_onnx_value weight_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_conv conv = conv_of(net, node);
+    size_t inner = conv.is_depthwise ? 1 : conv.channels_in, outer = conv.channels_out;
+    const size_t dims[] = { outer, inner, conv.kernel };
+    const float *w = tcsi_net_values(net, &net->tensors[node->weights[WEIGHT]]); /* (K,C,O) or (K,C) */
+    float *moved = tcsi_onnx_scratch(onnx, conv.kernel * inner * outer);
+    for (size_t k = 0; k < conv.kernel && moved; k++)
+        for (size_t c = 0; c < inner; c++)
+            for (size_t o = 0; o < outer; o++) moved[(o * inner + c) * conv.kernel + k] = w[(k * inner + c) * outer + o];
+    return tcsi_onnx_weight_as(onnx, node, WEIGHT, moved, dims, 3);
+}
+
+static tcsi_onnx_value conv_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_conv_options *options = node->options;
+    tcsi_conv conv = conv_of(net, node);
+    size_t reached = (conv.length_out - 1) * conv.stride + (conv.kernel - 1) * conv.dilation + 1, there = conv.length_in + conv.pad_left;
+    tcsi_onnx_call call = { "Conv", { tcsi_onnx_swap(onnx, tcsi_onnx_input_of(onnx, node, X)), weight_onnx(net, node, onnx) },
+                            { TCSI_ONNX_INTEGERS("kernel_shape", conv.kernel), TCSI_ONNX_INTEGERS("strides", conv.stride),
+                              TCSI_ONNX_INTEGERS("dilations", conv.dilation),
+                              TCSI_ONNX_INTEGERS("pads", conv.pad_left, reached > there ? reached - there : 0),
+                              TCSI_ONNX_INTEGER("group", conv.is_depthwise ? conv.channels_in : 1) } };
+    if (!options->without_bias) call.inputs[2] = tcsi_onnx_weight_of(onnx, node, BIAS);
+    tcsi_onnx_value y = tcsi_onnx_add(onnx, &call);
+    if (node->input_count > RESIDUAL) y = tcsi_onnx_of_two(onnx, "Add", y, tcsi_onnx_swap(onnx, tcsi_onnx_input_of(onnx, node, RESIDUAL)));
+    return tcsi_onnx_swap(onnx, tcsi_onnx_activate(onnx, options->activation, y));
+}
+
 const tcsi_op tcsi_op_conv = {
     .name = "conv",
     .options_size = sizeof(tcsi_conv_options),
@@ -163,6 +195,7 @@ const tcsi_op tcsi_op_conv = {
     .step = conv_step,
     .carried_count = conv_carried,
     .can_step = conv_can_step,
+    .onnx = conv_onnx,
 };
 
 tcsi_node_id tcsi_nn_conv(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options)

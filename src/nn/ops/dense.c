@@ -2,6 +2,7 @@
 #include "kernels/gemm.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 enum { WEIGHT, BIAS };
@@ -68,6 +69,16 @@ static double dense_cost(const tcsi_net *net, const tcsi_node *node)
     return (double)node->shape.length * (double)node->shape.channels * (double)tcsi_net_shape(net, node->inputs[X]).channels;
 }
 
+static tcsi_onnx_value dense_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_dense_options *options = node->options;
+    (void)net;
+    tcsi_onnx_value y = tcsi_onnx_of_two(onnx, "MatMul", tcsi_onnx_input_of(onnx, node, X), tcsi_onnx_weight_of(onnx, node, WEIGHT));
+    if (!options->without_bias) y = tcsi_onnx_of_two(onnx, "Add", y, tcsi_onnx_weight_of(onnx, node, BIAS));
+    if (node->input_count > RESIDUAL) y = tcsi_onnx_of_two(onnx, "Add", y, tcsi_onnx_input_of(onnx, node, RESIDUAL));
+    return tcsi_onnx_activate(onnx, options->activation, y);
+}
+
 const tcsi_op tcsi_op_dense = {
     .name = "dense",
     .traits = TCSI_OP_ROWWISE,
@@ -78,6 +89,7 @@ const tcsi_op tcsi_op_dense = {
     .forward = dense_forward,
     .backward = dense_backward,
     .cost = dense_cost,
+    .onnx = dense_onnx,
 };
 
 tcsi_node_id tcsi_nn_dense(tcsi_net *net, tcsi_node_id x, const tcsi_dense_options *options)

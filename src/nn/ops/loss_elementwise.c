@@ -5,6 +5,7 @@
  * Huber: P. Huber, "Robust estimation of a location parameter", 1964: d^2 / 2 up to delta, delta (|d| - delta / 2) beyond.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -130,19 +131,63 @@ static tcs_status huber_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
     return loss_shape(net, node, err);
 }
 
+/* ---- ONNX: a loss is a score, the error of a reconstruction ---- */
+
+/* y - target, 0 where the target is missing; ret_is_known: 1 where it is not, else 0. */
+static tcsi_onnx_value difference_onnx(const tcsi_node *node, tcsi_onnx *onnx, tcsi_onnx_value *ret_is_known)
+{
+    tcsi_onnx_value target = tcsi_onnx_input_of(onnx, node, TARGET);
+    tcsi_onnx_value is_known = tcsi_onnx_of(onnx, "Not", tcsi_onnx_of(onnx, "IsNaN", target));
+    tcsi_onnx_value difference = tcsi_onnx_of_two(onnx, "Sub", tcsi_onnx_input_of(onnx, node, Y), target);
+    *ret_is_known = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Cast", { is_known }, { TCSI_ONNX_INTEGER("to", TCSI_ONNX_FLOAT) } });
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Where", { is_known, difference, tcsi_onnx_number(onnx, 0) } });
+}
+
+/* The mean over the known elements of a row, (B,1,1); 0 where there are none. */
+static tcsi_onnx_value mean_onnx(tcsi_onnx *onnx, tcsi_onnx_value error, tcsi_onnx_value is_known)
+{
+    tcsi_onnx_value axes = tcsi_onnx_integers(onnx, (const int64_t[]){ 1, 2 }, 2), sum = tcsi_onnx_of_two(onnx, "ReduceSum", error, axes);
+    tcsi_onnx_value count = tcsi_onnx_of_two(onnx, "ReduceSum", is_known, axes);
+    return tcsi_onnx_of_two(onnx, "Div", sum, tcsi_onnx_of_two(onnx, "Max", count, tcsi_onnx_number(onnx, 1)));
+}
+
+static tcsi_onnx_value squared_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value is_known, d = difference_onnx(node, onnx, &is_known);
+    (void)net;
+    return mean_onnx(onnx, tcsi_onnx_of_two(onnx, "Mul", d, d), is_known);
+}
+
+static tcsi_onnx_value absolute_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value is_known, d = difference_onnx(node, onnx, &is_known);
+    (void)net;
+    return mean_onnx(onnx, tcsi_onnx_of(onnx, "Abs", d), is_known);
+}
+
+/* With m = min(|d|, delta) both branches are m (|d| - m / 2). */
+static tcsi_onnx_value huber_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value is_known, d = tcsi_onnx_of(onnx, "Abs", difference_onnx(node, onnx, &is_known));
+    (void)net;
+    tcsi_onnx_value m = tcsi_onnx_of_two(onnx, "Min", d, tcsi_onnx_number(onnx, *(const float *)node->options));
+    tcsi_onnx_value rest = tcsi_onnx_of_two(onnx, "Sub", d, tcsi_onnx_of_two(onnx, "Mul", m, tcsi_onnx_number(onnx, 0.5f)));
+    return mean_onnx(onnx, tcsi_onnx_of_two(onnx, "Mul", m, rest), is_known);
+}
+
 const tcsi_op tcsi_op_loss_squared = {
-    .name = "loss_squared", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET, .shape = loss_shape,
-    .forward = squared_forward, .backward = squared_backward,
+    .name = "loss_squared", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
+    .shape = loss_shape, .forward = squared_forward, .backward = squared_backward, .onnx = squared_onnx,
 };
 
 const tcsi_op tcsi_op_loss_absolute = {
-    .name = "loss_absolute", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET, .shape = loss_shape,
-    .forward = absolute_forward, .backward = absolute_backward,
+    .name = "loss_absolute", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
+    .shape = loss_shape, .forward = absolute_forward, .backward = absolute_backward, .onnx = absolute_onnx,
 };
 
 const tcsi_op tcsi_op_loss_huber = {
     .name = "loss_huber", .traits = TCSI_OP_LOSS, .options_size = sizeof(float), .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
-    .shape = huber_shape, .forward = huber_forward, .backward = huber_backward,
+    .shape = huber_shape, .forward = huber_forward, .backward = huber_backward, .onnx = huber_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_squared(tcsi_net *net, tcsi_node_id y, tcsi_node_id target)

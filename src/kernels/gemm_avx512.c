@@ -1,0 +1,32 @@
+/* kernels/gemm_avx512.c -- the matrix product on AVX-512: tiles of 8 rows and up to 48 columns, or 6 rows and 64: at most 24 of the
+ * 32 registers hold sums.  SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/floats_avx512.h"
+
+enum { WIDEST = 4 };
+
+#include "kernels/gemm_lanes.h"
+
+TILES_8(1, 1, false)
+TILES_8(2, 2, false)
+TILES_8(3, 3, false)
+TILES_6(4, 4, false)
+TILES_8(part, 1, true)
+ROW(1)
+ROW(2)
+ROW(3)
+ROW(4)
+ROW(5)
+ROW(6)
+ROW(7)
+ROW(8)
+
+const tcsi_gemm_ops tcsi_gemm_ops_avx512 = {
+    .lane_bits = 4,
+    .widest = WIDEST,
+    .widest_row = 8,
+    .tiles = { LISTS(8, 1), LISTS(8, 2), LISTS(8, 3), LISTS(6, 4) },
+    .part = LISTS(8, part),
+    .row = { row_1, row_2, row_3, row_4, row_5, row_6, row_7, row_8 },
+    .transpose = tcsi_gemm_transpose_avx2,
+    .narrow = &tcsi_gemm_ops_avx2,
+};
