@@ -150,4 +150,127 @@ tcsi_node_id tcsi_nn_loss_absolute(tcsi_net *net, tcsi_node_id y, tcsi_node_id t
 /* mean of d^2 / 2 up to delta > 0, delta (|d| - delta / 2) beyond: PyTorch's HuberLoss */
 tcsi_node_id tcsi_nn_loss_huber(tcsi_net *net, tcsi_node_id y, tcsi_node_id target, float delta);
 
+/* ---- predicted distributions: heads, their losses, draws from them.  C is the number of values that are predicted. ---- */
+
+/* Predicted spreads are kept within these limits wherever they are used: outside, the value is that of the limit, and a gradient passes
+ * only when it leads back. */
+#define TCSI_NN_LOG_VARIANCE_MIN (-13.8155106f) /* log 1e-6: the floor of torch.nn.GaussianNLLLoss */
+#define TCSI_NN_LOG_VARIANCE_MAX 20.0f
+#define TCSI_NN_SCALE_MIN 1e-3f
+#define TCSI_NN_DEGREES_MIN 0.1f
+#define TCSI_NN_DEGREES_MAX 1e9f
+
+/* A dense layer with outputs [mean (C) | log variance (C)]; the log variance clamped, or log(softplus(raw) + 1e-6). */
+typedef struct tcsi_gaussian_head_options {
+    size_t units;                /* C */
+    bool is_softplus;
+} tcsi_gaussian_head_options;
+tcsi_node_id tcsi_nn_gaussian_head(tcsi_net *net, tcsi_node_id x, const tcsi_gaussian_head_options *options);
+/* Mean of (log variance + (target - mean)^2 / variance) / 2: GaussianNLLLoss, without its constant.  x: [mean | log variance] */
+tcsi_node_id tcsi_nn_loss_gaussian(tcsi_net *net, tcsi_node_id x, tcsi_node_id target);
+
+/* A dense layer with outputs [location (C) | scale (C)] and, when learned, [degrees of freedom (C)]: softplus(raw) + 1e-3 and + 2. */
+typedef struct tcsi_student_head_options {
+    size_t units;                /* C */
+    bool learns_degrees;
+} tcsi_student_head_options;
+tcsi_node_id tcsi_nn_student_head(tcsi_net *net, tcsi_node_id x, const tcsi_student_head_options *options);
+/* Mean of -log of the Student density of the target.  x: [location | scale], or with degrees = 0 [location | scale | degrees]. */
+tcsi_node_id tcsi_nn_loss_student(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, float degrees);
+
+/* A dense layer with outputs [first quantile (C) | second (C) | ...] that do not cross.  (Where they may, a dense layer will do.) */
+typedef struct tcsi_quantile_head_options {
+    size_t units, quantile_count; /* C; 1 or more */
+} tcsi_quantile_head_options;
+tcsi_node_id tcsi_nn_quantile_head(tcsi_net *net, tcsi_node_id x, const tcsi_quantile_head_options *options);
+/* Mean over elements and levels of the pinball loss.  y: [quantile of levels[0] (C) | ...] */
+enum { TCSI_QUANTILE_MAX = 15 };
+typedef struct tcsi_quantiles {
+    size_t count;
+    float levels[TCSI_QUANTILE_MAX]; /* in (0, 1), ascending for a quantile head */
+} tcsi_quantiles;
+tcsi_node_id tcsi_nn_loss_quantile(tcsi_net *net, tcsi_node_id y, tcsi_node_id target, const tcsi_quantiles *quantiles);
+
+/* z (B,T,C) = mean + exp(log variance / 2) noise of x (B,T,2C) = [mean | log variance]; the mean when a run is not stochastic. */
+tcsi_node_id tcsi_nn_sample(tcsi_net *net, tcsi_node_id x);
+/* Divergence of that distribution from the standard normal, summed over a row, in nats.  Beside a mean over D elements, the coefficient
+ * 1 / D makes both the evidence bound. */
+tcsi_node_id tcsi_nn_loss_divergence(tcsi_net *net, tcsi_node_id x);
+
+/* ---- losses of scores and labels ---- */
+
+/* Mean binary cross entropy of logits x against targets in [0, 1]: BCEWithLogitsLoss; or against one target for all. */
+tcsi_node_id tcsi_nn_loss_logits(tcsi_net *net, tcsi_node_id x, tcsi_node_id target);
+tcsi_node_id tcsi_nn_loss_logits_all(tcsi_net *net, tcsi_node_id x, float target);
+/* Mean focal loss, weighted by class, on logits adjusted by adjustment log(base_rate / (1 - base_rate)); x itself is the score. */
+typedef struct tcsi_focal_options {
+    float gamma;                 /* 0: plain cross entropy; Lin et al. 2 */
+    float class_weight;          /* alpha of yes, 1 - alpha of no; 0: both 1; Lin et al. 0.25 */
+    float base_rate;             /* share of yes, in (0, 1); 0: not adjusted */
+    float adjustment;            /* tau; 0: 1 */
+} tcsi_focal_options;
+tcsi_node_id tcsi_nn_loss_focal(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_focal_options *options);
+/* Mean of |dev| for label 0, max(0, margin - dev) for label 1: dev is the score x in deviations of a reference drawn in each run. */
+typedef struct tcsi_deviation_options {
+    float margin;                /* 0: 5 */
+    size_t reference_count;      /* 0: 5,000 */
+} tcsi_deviation_options;
+tcsi_node_id tcsi_nn_loss_deviation(tcsi_net *net, tcsi_node_id x, tcsi_node_id label, const tcsi_deviation_options *options);
+
+/* |z - centre|^2 (B,1,1), z (B,T,C) taken as one point: a score, and the loss of Deep SVDD.  The centre is a state, 0 until it is set. */
+tcsi_node_id tcsi_nn_sphere(tcsi_net *net, tcsi_node_id z);
+/* After tcsi_net_finish: the mean of z (row_count,T,C) of the untrained net, no coordinate nearer to 0 than 0.1.  row_count >= 1. */
+void tcsi_nn_sphere_set_center(tcsi_net *net, tcsi_node_id sphere, size_t row_count, const float *z);
+/* radius^2 + max(0, sphere - radius^2) / nu; the radius is a state, 0 until it is set to the 1 - nu quantile of sqrt(sphere). */
+tcsi_node_id tcsi_nn_loss_soft_boundary(tcsi_net *net, tcsi_node_id sphere, float nu);
+void tcsi_nn_sphere_set_radius(tcsi_net *net, tcsi_node_id boundary, float radius);
+/* Label (B,1,1) 0: sphere; +1: eta sphere; -1: eta / sphere; missing: 0.  eta 0: 1. */
+tcsi_node_id tcsi_nn_loss_sphere_labels(tcsi_net *net, tcsi_node_id sphere, tcsi_node_id label, float eta);
+
+/* ---- losses that compare rows by the cosine between them, x (B,T,C) taken as vectors of T C.  They need the whole batch.  A row's
+ *      weight is that of its own loss, and a row of weight 0 is nobody's partner.  A row alone has loss 0. ---- */
+
+#define TCSI_NN_LENGTH_MIN 1e-8f /* a shorter vector has no direction: cosine 0, and no gradient */
+
+/* -log of the share of exp(cos(a_i, b_i) / temperature) among all exp(cos(a_i, b_j) / temperature); temperature 0: 0.1. */
+tcsi_node_id tcsi_nn_loss_infonce(tcsi_net *net, tcsi_node_id a, tcsi_node_id b, float temperature);
+/* max(0, margin + cos distance to the positive - that to the farthest anchor of the batch); margin 0: 0.5. */
+tcsi_node_id tcsi_nn_loss_farthest(tcsi_net *net, tcsi_node_id anchor, tcsi_node_id positive, float margin);
+/* Not of the batch: max(0, margin + |anchor - positive| - |anchor - negative|): TripletMarginLoss; margin 0: 1. */
+tcsi_node_id tcsi_nn_loss_triplet(tcsi_net *net, tcsi_node_id anchor, tcsi_node_id positive, tcsi_node_id negative, float margin);
+
+/* coefficients[0] losses[0] + ..., at most TCSI_INPUT_MAX of them, (B,1,1) each; a loss with coefficient 0 does not count, even NaN. */
+tcsi_node_id tcsi_nn_loss_sum(tcsi_net *net, const tcsi_node_id *losses, const float *coefficients, size_t count);
+
+/* ---- weights that are distributions ---- */
+
+/* y (B,T,U) = activation(x weight (C,U) + bias (U)), both drawn in each stochastic run as mean + softplus(rho) noise; else the means. */
+typedef struct tcsi_bayes_options {
+    size_t units;                /* U */
+    tcsi_activation activation;
+    bool without_bias;
+    float start_deviation;       /* 0: 0.01 */
+} tcsi_bayes_options;
+tcsi_node_id tcsi_nn_bayes(tcsi_net *net, tcsi_node_id x, const tcsi_bayes_options *options);
+/* Divergence of a bayes layer's weights from a normal prior with mean 0, in nats, the same for every row; prior_deviation 0: 1.  Its
+ * coefficient is 1 / the rows of the training set. */
+tcsi_node_id tcsi_nn_loss_bayes(tcsi_net *net, tcsi_node_id layer, float prior_deviation);
+
+/* ---- flows: an invertible map to a standard normal distribution, each step t by itself ---- */
+
+/* y = [first C/2 channels | others exp(s) + shift], s = bound tanh(raw / bound), parameters [raw (C - C/2) | shift (C - C/2)]; and back. */
+tcsi_node_id tcsi_nn_coupling(tcsi_net *net, tcsi_node_id x, tcsi_node_id parameters, float bound);
+tcsi_node_id tcsi_nn_coupling_inverse(tcsi_net *net, tcsi_node_id y, tcsi_node_id parameters, float bound);
+/* (B,1,1): log |dy / dx| of a coupling, added to that of those before; TCSI_NODE_NONE: the first. */
+tcsi_node_id tcsi_nn_log_det(tcsi_net *net, tcsi_node_id parameters, tcsi_node_id before, float bound);
+/* -log density of a row, in nats: z (B,T,C) standard normal, log_det (B,1,1). */
+tcsi_node_id tcsi_nn_loss_flow(tcsi_net *net, tcsi_node_id z, tcsi_node_id log_det);
+/* z and its log determinant from x of 2 or more channels: couplings with parameters of two dense layers, channels reversed in between. */
+typedef struct tcsi_flow_options {
+    size_t coupling_count;       /* 0: 4 */
+    size_t hidden;               /* units of the first dense layer; 0: 32 */
+    float bound;                 /* 0: 2 */
+} tcsi_flow_options;
+tcsi_node_id tcsi_nn_flow(tcsi_net *net, tcsi_node_id x, const tcsi_flow_options *options, tcsi_node_id *ret_log_det);
+
 #endif

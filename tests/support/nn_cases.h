@@ -17,12 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum nn_fill { NN_FILL_NORMAL, NN_FILL_POSITIVE, NN_FILL_BIT, NN_FILL_INDEX, NN_FILL_GAPS } nn_fill;
+typedef enum nn_fill { NN_FILL_NORMAL, NN_FILL_POSITIVE, NN_FILL_BIT, NN_FILL_INDEX, NN_FILL_GAPS, NN_FILL_SIGN } nn_fill;
 
 typedef struct nn_case {
     const char *op, *name;
     tcsi_node_id (*build)(tcsi_net *net);
-    nn_fill fills[TCSI_RUN_INPUT_MAX]; /* of the inputs, in order; INDEX: whole numbers 0..4, GAPS: every fifth value is NaN */
+    nn_fill fills[TCSI_RUN_INPUT_MAX]; /* of the inputs, in order; INDEX: whole numbers 0..4, GAPS: every fifth value is NaN,
+                                          SIGN: -1, 0, 1 */
     size_t batch;                      /* 0: 5 */
     double tolerance;                  /* of the gradient test; 0: 5e-3 */
 } nn_case;
@@ -376,6 +377,198 @@ static tcsi_node_id nn_loss_huber(tcsi_net *net)
     return tcsi_nn_loss_huber(net, y, target, 0.7f);
 }
 
+/* ---- the nets of probabilistic layers and their losses ---- */
+
+/* A dense layer of `units` on an input (4,3), and a target (4,2). */
+static tcsi_node_id nn_dense_with_target(tcsi_net *net, size_t units, tcsi_node_id *ret_target)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    *ret_target = tcsi_nn_input(net, 4, 2);
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units });
+}
+
+static tcsi_node_id nn_loss_gaussian(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 4, &target);
+    return tcsi_nn_loss_gaussian(net, y, target);
+}
+
+static tcsi_node_id nn_gaussian_head(tcsi_net *net)
+{
+    return tcsi_nn_gaussian_head(net, tcsi_nn_input(net, 4, 3), &(tcsi_gaussian_head_options){ .units = 2 });
+}
+
+static tcsi_node_id nn_gaussian_head_softplus(tcsi_net *net)
+{
+    return tcsi_nn_gaussian_head(net, tcsi_nn_input(net, 4, 3), &(tcsi_gaussian_head_options){ .units = 2, .is_softplus = true });
+}
+
+static tcsi_node_id nn_student_head(tcsi_net *net)
+{
+    return tcsi_nn_student_head(net, tcsi_nn_input(net, 4, 3), &(tcsi_student_head_options){ .units = 2, .learns_degrees = true });
+}
+
+static tcsi_node_id nn_loss_student_fixed(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3), target = tcsi_nn_input(net, 4, 2);
+    return tcsi_nn_loss_student(net, tcsi_nn_student_head(net, x, &(tcsi_student_head_options){ .units = 2 }), target, 4);
+}
+
+static tcsi_node_id nn_loss_student_learned(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3), target = tcsi_nn_input(net, 4, 2);
+    x = tcsi_nn_student_head(net, x, &(tcsi_student_head_options){ .units = 2, .learns_degrees = true });
+    return tcsi_nn_loss_student(net, x, target, 0);
+}
+
+static tcsi_node_id nn_quantile_head(tcsi_net *net)
+{
+    return tcsi_nn_quantile_head(net, tcsi_nn_input(net, 4, 3), &(tcsi_quantile_head_options){ .units = 2, .quantile_count = 3 });
+}
+
+static tcsi_node_id nn_loss_quantile(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 6, &target);
+    return tcsi_nn_loss_quantile(net, y, target, &(tcsi_quantiles){ 3, { 0.1f, 0.5f, 0.9f } });
+}
+
+static tcsi_node_id nn_sample(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    return tcsi_nn_sample(net, tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 6 })); /* 9 numbers a row: not a multiple of 4 */
+}
+
+static tcsi_node_id nn_loss_divergence(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    return tcsi_nn_loss_divergence(net, tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 6 }));
+}
+
+static tcsi_node_id nn_loss_logits(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    return tcsi_nn_loss_logits(net, y, target);
+}
+
+static tcsi_node_id nn_loss_logits_all(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 4, 3);
+    return tcsi_nn_loss_logits_all(net, tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 2 }), 0.9f);
+}
+
+static tcsi_node_id nn_loss_focal(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    return tcsi_nn_loss_focal(net, y, target, &(tcsi_focal_options){ .gamma = 2, .class_weight = 0.25f });
+}
+
+static tcsi_node_id nn_loss_focal_adjusted(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    return tcsi_nn_loss_focal(net, y, target, &(tcsi_focal_options){ .gamma = 1.5f, .base_rate = 0.2f, .adjustment = 0.8f });
+}
+
+static tcsi_node_id nn_loss_deviation(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    return tcsi_nn_loss_deviation(net, y, target, &(tcsi_deviation_options){ 0 });
+}
+
+static tcsi_node_id nn_sphere(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 4);
+    return tcsi_nn_sphere(net, tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 3, .without_bias = true }));
+}
+
+static tcsi_node_id nn_loss_soft_boundary(tcsi_net *net)
+{
+    return tcsi_nn_loss_soft_boundary(net, nn_sphere(net), 0.1f);
+}
+
+static tcsi_node_id nn_loss_sphere_labels(tcsi_net *net)
+{
+    tcsi_node_id sphere = nn_sphere(net);
+    return tcsi_nn_loss_sphere_labels(net, sphere, tcsi_nn_input(net, 1, 1), 2);
+}
+
+static tcsi_node_id nn_loss_infonce(tcsi_net *net)
+{
+    tcsi_node_id a = tcsi_nn_input(net, 2, 4), b = tcsi_nn_input(net, 2, 4);
+    a = tcsi_nn_dense(net, a, &(tcsi_dense_options){ .units = 3 });
+    b = tcsi_nn_dense(net, b, &(tcsi_dense_options){ .units = 3 });
+    return tcsi_nn_loss_infonce(net, a, b, 0.5f);
+}
+
+static tcsi_node_id nn_loss_farthest(tcsi_net *net)
+{
+    tcsi_node_id a = tcsi_nn_input(net, 2, 4), b = tcsi_nn_input(net, 2, 4);
+    a = tcsi_nn_dense(net, a, &(tcsi_dense_options){ .units = 3 });
+    b = tcsi_nn_dense(net, b, &(tcsi_dense_options){ .units = 3 });
+    return tcsi_nn_loss_farthest(net, a, b, 2);
+}
+
+static tcsi_node_id nn_loss_triplet(tcsi_net *net)
+{
+    tcsi_node_id anchor = tcsi_nn_input(net, 2, 4), positive = tcsi_nn_input(net, 2, 4), negative = tcsi_nn_input(net, 2, 4);
+    anchor = tcsi_nn_dense(net, anchor, &(tcsi_dense_options){ .units = 3 });
+    positive = tcsi_nn_dense(net, positive, &(tcsi_dense_options){ .units = 3 });
+    negative = tcsi_nn_dense(net, negative, &(tcsi_dense_options){ .units = 3 });
+    return tcsi_nn_loss_triplet(net, anchor, positive, negative, 4);
+}
+
+static tcsi_node_id nn_loss_sum(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, y, target), tcsi_nn_loss_huber(net, y, target, 0.5f) };
+    return tcsi_nn_loss_sum(net, losses, (float[]){ 0.5f, 3 }, 2);
+}
+
+static tcsi_node_id nn_bayes(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4);
+    x = tcsi_nn_bayes(net, x, &(tcsi_bayes_options){ .units = 5, .activation = TCSI_ACTIVATION_TANH, .start_deviation = 0.5f });
+    return tcsi_nn_bayes(net, x, &(tcsi_bayes_options){ .units = 2, .without_bias = true, .start_deviation = 0.5f });
+}
+
+static tcsi_node_id nn_loss_bayes(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 3, 4), target = tcsi_nn_input(net, 3, 2);
+    tcsi_node_id y = tcsi_nn_bayes(net, x, &(tcsi_bayes_options){ .units = 2, .start_deviation = 0.5f });
+    tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, y, target), tcsi_nn_loss_bayes(net, y, 0.7f) };
+    return tcsi_nn_loss_sum(net, losses, (float[]){ 1, 0.2f }, 2);
+}
+
+static tcsi_node_id nn_coupling(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 5), h = tcsi_nn_input(net, 2, 3);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 5 });
+    return tcsi_nn_coupling(net, x, tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 6 }), 1.5f);
+}
+
+static tcsi_node_id nn_coupling_inverse(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 4), h = tcsi_nn_input(net, 2, 3);
+    x = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 4 });
+    return tcsi_nn_coupling_inverse(net, x, tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 4 }), 1.5f);
+}
+
+static tcsi_node_id nn_loss_flow(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 2, 4), h = tcsi_nn_input(net, 2, 3);
+    tcsi_node_id first = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 4 });
+    x = tcsi_nn_coupling(net, x, first, 1.5f);
+    tcsi_node_id second = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 4 });
+    x = tcsi_nn_coupling(net, x, second, 1.5f);
+    return tcsi_nn_loss_flow(net, x, tcsi_nn_log_det(net, second, tcsi_nn_log_det(net, first, TCSI_NODE_NONE, 1.5f), 1.5f));
+}
+
+static tcsi_node_id nn_log_det(tcsi_net *net)
+{
+    tcsi_node_id h = tcsi_nn_input(net, 2, 3), first = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 4 });
+    tcsi_node_id second = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = 4 });
+    return tcsi_nn_log_det(net, second, tcsi_nn_log_det(net, first, TCSI_NODE_NONE, 1.5f), 1.5f);
+}
+
 static const nn_case nn_cases[] = {
     { "dense", "dense", nn_dense_plain, { 0 }, 0, 0 },
     { "dense", "dense, three activations", nn_dense_activated, { 0 }, 0, 0 },
@@ -429,6 +622,35 @@ static const nn_case nn_cases[] = {
     { "loss_squared", "squared loss", nn_loss_squared, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_absolute", "absolute loss", nn_loss_absolute, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_huber", "Huber loss", nn_loss_huber, { 0, NN_FILL_GAPS }, 0, 0 },
+
+    { "loss_gaussian", "Gaussian loss", nn_loss_gaussian, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "head", "Gaussian head", nn_gaussian_head, { 0 }, 0, 0 },
+    { "head", "Gaussian head, softplus", nn_gaussian_head_softplus, { 0 }, 0, 0 },
+    { "head", "Student head", nn_student_head, { 0 }, 0, 0 },
+    { "loss_student", "Student loss, 4 degrees", nn_loss_student_fixed, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_student", "Student loss, degrees learned", nn_loss_student_learned, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "head", "quantile head", nn_quantile_head, { 0 }, 0, 0 },
+    { "loss_quantile", "quantile loss", nn_loss_quantile, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "sample", "sample", nn_sample, { 0 }, 0, 0 },
+    { "loss_divergence", "divergence loss", nn_loss_divergence, { 0 }, 0, 0 },
+    { "loss_logits", "logits loss", nn_loss_logits, { 0, NN_FILL_BIT }, 0, 0 },
+    { "loss_logits", "logits loss, one target", nn_loss_logits_all, { 0 }, 0, 0 },
+    { "loss_logits", "focal loss", nn_loss_focal, { 0, NN_FILL_BIT }, 0, 0 },
+    { "loss_logits", "focal loss, adjusted", nn_loss_focal_adjusted, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_deviation", "deviation loss", nn_loss_deviation, { 0, NN_FILL_BIT }, 0, 0 },
+    { "sphere", "sphere", nn_sphere, { 0 }, 0, 0 },
+    { "loss_soft_boundary", "soft boundary loss", nn_loss_soft_boundary, { 0 }, 0, 0 },
+    { "loss_sphere_labels", "sphere loss with labels", nn_loss_sphere_labels, { 0, NN_FILL_SIGN }, 0, 0 },
+    { "loss_infonce", "InfoNCE loss", nn_loss_infonce, { 0 }, 0, 0 },
+    { "loss_farthest", "farthest in batch loss", nn_loss_farthest, { 0 }, 0, 0 },
+    { "loss_triplet", "triplet loss", nn_loss_triplet, { 0 }, 0, 0 },
+    { "loss_sum", "sum of losses", nn_loss_sum, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "bayes", "Bayes by backprop", nn_bayes, { 0 }, 0, 0 },
+    { "loss_bayes", "Bayes by backprop with its loss", nn_loss_bayes, { 0 }, 0, 0 },
+    { "coupling", "coupling", nn_coupling, { 0 }, 0, 0 },
+    { "coupling", "coupling, undone", nn_coupling_inverse, { 0 }, 0, 0 },
+    { "loss_flow", "flow likelihood loss", nn_loss_flow, { 0 }, 0, 0 },
+    { "log_det", "log determinant", nn_log_det, { 0 }, 0, 0 },
 };
 
 /* ---- a case, ready to run ---- */
@@ -452,6 +674,7 @@ static inline void nn_fill_values(nn_fill fill, uint64_t seed, size_t count, flo
         case NN_FILL_POSITIVE: values[i] = (float)(normal * normal + 0.1); break;
         case NN_FILL_BIT: values[i] = normal > 0; break;
         case NN_FILL_INDEX: values[i] = (float)tcsi_rng_below(&rng, 5); break;
+        case NN_FILL_SIGN: values[i] = (float)((normal > 0.4) - (normal < -0.4)); break;
         case NN_FILL_GAPS: values[i] = i % 5 == 3 ? (float)NAN : (float)normal; break;
         }
     }

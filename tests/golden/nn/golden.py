@@ -69,7 +69,7 @@ class Net:
         return torch.tensor(numpy.asarray(values, dtype=numpy.float32).astype(numpy.float64))
 
     def input(self, length, channels, fill="normal"):
-        """fill: normal, positive, bit, index (0..4), gaps (every fifth is missing)"""
+        """fill: normal, positive, bit, index (0..4), sign (-1, 0, 1), gaps (every fifth is missing)"""
         self.node("input")
         if self.next_input == len(self.inputs):
             shape = (self.batch, length, channels)
@@ -78,6 +78,8 @@ class Net:
                 values = values ** 2 + 0.1
             if fill == "bit":
                 values = values > 0
+            if fill == "sign":
+                values = (values > 0.4) * 1.0 - (values < -0.4)
             if fill == "index":
                 values = self.rng.integers(0, 5, size=shape)
             if fill == "gaps":
