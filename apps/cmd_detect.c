@@ -113,10 +113,10 @@ static void print_header(const char *input, const tcs_frame *frame, const paint 
 static void print_method(const tcs_result *result, const paint *p)
 {
     bool online = tcs_result_mode(result) == TCS_MODE_ONLINE;
-    printf("  %s%s, detector %s, first %zu rows taken as mostly normal, budget %.3g false alarm%s, %.2f s%s\n\n", p->dim,
+    printf("  %s%s, detector %s, %.2f s%s\n", p->dim,
            online ? "online (each score uses only the past)" : "offline (looks back over everything)", tcs_result_detector(result),
-           tcs_result_train_row_count(result), tcs_result_budget(result), tcs_result_budget(result) == 1 ? "" : "s",
            tcs_result_seconds(result), p->off);
+    printf("  %sassumed: %s%s\n\n", p->dim, tcs_result_assumed(result), p->off);
 }
 
 /* One line for the whole score, the cells of episodes in red. */
@@ -199,7 +199,8 @@ static void print_words(const char *input, const tcs_frame *frame, const tcs_res
     print_method(result, &p);
     print_score_line(frame, result, &p);
     if (count == 0) {
-        printf("  no episode: nothing stands out at this alarm budget\n");
+        printf("  no episode: nothing stands out %s\n",
+               tcs_result_own_threshold(result) ? "above the detector's own threshold" : "at this alarm budget");
     } else {
         printf("  %s%zu episode%s%s, most severe first\n\n", p.bold, count, count == 1 ? "" : "s", p.off);
         printf("  %s #  severity        %-22s %-10s %-40s  channels%s\n", p.dim, "onset", "length", "around it", p.off);
@@ -276,6 +277,10 @@ static void json_result(tcsi_json_writer *w, const char *input, const tcs_frame 
     tcsi_json_string(w, tcs_result_detector(result));
     tcsi_json_key(w, "train_rows");
     tcsi_json_integer(w, (int64_t)tcs_result_train_row_count(result));
+    tcsi_json_key(w, "assumed");
+    tcsi_json_string(w, tcs_result_assumed(result));
+    tcsi_json_key(w, "own_threshold");
+    tcsi_json_bool(w, tcs_result_own_threshold(result));
     tcsi_json_key(w, "alarm_budget");
     tcsi_json_number(w, tcs_result_budget(result));
     tcsi_json_key(w, "seconds");

@@ -185,10 +185,7 @@ static void sum_up_words(const teller *t, const char *input, const char *notes, 
         fprintf(t->out, "  %.*s\n", (int)length, at);
         at += length + (at[length] != 0);
     }
-    char trained[64] = "no training rows";
-    if (s->train_row_count > 0) snprintf(trained, sizeof trained, "first %zu rows taken as mostly normal", s->train_row_count);
-    fprintf(t->out, "  online, row by row, detector %s, %s, budget %.3g false alarm%s, %.2f s\n", s->detector, trained, s->budget,
-            s->budget == 1 ? "" : "s", seconds);
+    fprintf(t->out, "  online, row by row, detector %s, %.2f s\n  assumed: %s\n", s->detector, seconds, s->assumed);
     fprintf(t->out, "  %llu episode%s%s\n", (unsigned long long)s->episode_count, s->episode_count == 1 ? "" : "s",
             is_interrupted ? "; stopped on request" : "");
     const comparison *c = &t->labels;
@@ -205,7 +202,7 @@ static tcs_status sum_up_json(teller *t, const char *input, const tcs_stream_sum
     tcsi_buffer_init(&line, 1 << 20);
     tcsi_json_writer_init(&w, &line, false);
     const struct { const char *key, *text; } texts[] = { { "event", "end" }, { "input", input }, { "mode", "online" },
-                                                         { "detector", s->detector } };
+                                                         { "detector", s->detector }, { "assumed", s->assumed } };
     const struct { const char *key; double value; } numbers[] = {
         { "rows", (double)s->row_count }, { "channels", (double)s->channel_count }, { "train_rows", (double)s->train_row_count },
         { "alarm_budget", s->budget }, { "episodes", (double)s->episode_count }, { "seconds", seconds },
@@ -216,6 +213,8 @@ static tcs_status sum_up_json(teller *t, const char *input, const tcs_stream_sum
         tcsi_json_string(&w, texts[i].text);
     }
     for (size_t i = 0; i < TCS_COUNT(numbers); i++) json_number(&w, numbers[i].key, numbers[i].value);
+    tcsi_json_key(&w, "own_threshold");
+    tcsi_json_bool(&w, s->own_threshold);
     tcsi_json_key(&w, "interrupted");
     tcsi_json_bool(&w, is_interrupted);
     tcs_status status = end_line(t, &w, &line, err);

@@ -115,6 +115,8 @@ typedef struct tcs_episode {
     struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
 } tcs_episode;
 
+enum { TCS_ASSUMED_SIZE = 192 };
+
 /* frame is borrowed and must outlive the result.  options may be NULL: offline, everything chosen. */
 TCS_API tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err);
 TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
@@ -127,7 +129,12 @@ TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /
 TCS_API const char *tcs_result_detector(const tcs_result *result);
 TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
 TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
-TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at */
+TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at; severity 50 is it */
+/* Without a stated budget a detector that set a threshold of its own on held-out training rows is taken at its word: then it
+ * decided which rows alarm, and the budget only ranks them. */
+TCS_API bool tcs_result_own_threshold(const tcs_result *result);
+/* What was taken for granted, one line for people: which rows are normal, and what makes an alarm. */
+TCS_API const char *tcs_result_assumed(const tcs_result *result);
 TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting and deciding */
 
 /* Scores: one line per row of the input, in its order.
@@ -168,6 +175,8 @@ typedef struct tcs_stream_summary {
     uint64_t row_count, episode_count; /* outcomes given, episodes opened */
     size_t train_row_count, channel_count, memory_max; /* memory_max: bytes held between calls, at most, without the reader's */
     double budget;                     /* false alarms allowed in the rows so far */
+    bool own_threshold;                /* and the next as tcs_result_own_threshold and tcs_result_assumed */
+    char assumed[TCS_ASSUMED_SIZE];
     bool has_real_times, has_labels;
     bool is_open;                      /* the last episode may still grow */
     tcs_episode episode;               /* the last one; zeroed when there was none */

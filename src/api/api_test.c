@@ -109,6 +109,9 @@ static void test_detects(void **state)
         assert_int_equal(tcs_result_mode(result), options.mode);
         assert_true(strncmp(tcs_result_detector(result), "auto_", 5) == 0);
         assert_true(tcs_result_train_row_count(result) < ROWS && tcs_result_budget(result) > 0 && tcs_result_seconds(result) >= 0);
+        const char *assumed = tcs_result_assumed(result);
+        bool names_budget = strstr(assumed, "false alarm"), names_own = strstr(assumed, "own threshold");
+        assert_true(names_own == tcs_result_own_threshold(result) && names_budget == !names_own);
         for (size_t t = 0; t < ROWS; t++) {
             tcs_score score = tcs_result_scores(result)[t];
             if (score.state == TCS_SCORE_READY) assert_true(isfinite(score.value) && score.p_value > 0 && score.p_value <= 1);

@@ -3,7 +3,10 @@
 
 #include "base/alloc.h"
 #include "detect/registry.h"
+#include "io/words.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +72,27 @@ static tcs_status rank_episodes(tcs_result *result, tcs_error *err)
     return TCS_OK;
 }
 
+void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE])
+{
+    char train[TCSI_WORDS_SIZE], rows[TCSI_WORDS_SIZE], normal[2 * TCSI_WORDS_SIZE] = "most rows are normal";
+    bool is_part = p->budget > 0 && p->budget < 1; /* of an alarm: then the rows for a whole one say more */
+    tcsi_words_count(p->train_row_count, train, sizeof train);
+    tcsi_words_count((size_t)round(fmin((double)p->row_count / (is_part ? p->budget : 1), 1e18)), rows, sizeof rows);
+    if (p->train_row_count > 0) snprintf(normal, sizeof normal, "the first %s rows are mostly normal", train);
+    if (p->own_threshold)
+        snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; the detector's own threshold, not a budget, tells what is an alarm", normal);
+    else if (is_part) snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; 1 false alarm in %s rows is acceptable", normal, rows);
+    else snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; %.3g false alarm%s in all %s rows %s acceptable", normal, p->budget,
+                  p->budget == 1 ? "" : "s", rows, p->budget == 1 ? "is" : "are");
+}
+
+static void assume(tcs_result *result)
+{
+    const tcsi_detection *detection = result->detection;
+    tcsi_api_assume(&(tcsi_api_premises){ detection->train_row_count, detection->frame->row_count, detection->decision.budget_count,
+                                          detection->decision.own_threshold_used }, result->assumed);
+}
+
 tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err)
 {
     static const tcs_detect_options defaults = { .mode = TCS_MODE_OFFLINE };
@@ -82,6 +106,7 @@ tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options,
         status = tcsi_detect(frame->frame, &inner->options, &result->detection, err);
     }
     if (status == TCS_OK) status = rank_episodes(result, err);
+    if (status == TCS_OK) assume(result);
     tcsi_free(inner);
     if (status != TCS_OK) {
         tcs_result_destroy(result);
@@ -107,6 +132,8 @@ const char *tcs_result_detector(const tcs_result *result) { return result->detec
 tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }
 size_t tcs_result_train_row_count(const tcs_result *result) { return result->detection->train_row_count; }
 double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }
+bool tcs_result_own_threshold(const tcs_result *result) { return result->detection->decision.own_threshold_used; }
+const char *tcs_result_assumed(const tcs_result *result) { return result->assumed; }
 
 double tcs_result_seconds(const tcs_result *result)
 {

@@ -44,6 +44,17 @@ struct tcs_result {
     const tcs_frame *frame;    /* borrowed */
     tcsi_detection *detection;
     size_t *order;             /* episode indices, most severe first */
+    char assumed[TCS_ASSUMED_SIZE];
 };
+
+typedef struct tcsi_api_premises {
+    size_t train_row_count;
+    uint64_t row_count;
+    double budget;
+    bool own_threshold;
+} tcsi_api_premises;
+
+/* The sentence of tcs_result_assumed: the terminal, --json and the report all say it in these words. */
+void tcsi_api_assume(const tcsi_api_premises *premises, char ret_text[TCS_ASSUMED_SIZE]);
 
 #endif

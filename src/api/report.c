@@ -15,7 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 12, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
+enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 13, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
 
 typedef struct filled {
     tcsi_report report;
@@ -108,6 +108,7 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     METHOD("Detector", err, "%s: %s", detection->info->name, detection->info->summary);
     METHOD("Source", err, "%s", detection->info->paper);
     if (status == TCS_OK) status = add_parameters(f, detection, err);
+    METHOD("Assumed", err, "%s", result->assumed);
     if (detection->train_row_count > 0)
         METHOD("Training rows", err, "the first %zu, taken as mostly normal; no label was used", detection->train_row_count);
     else METHOD("Training rows", err, "none set apart; no label was used");

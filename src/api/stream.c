@@ -223,8 +223,10 @@ tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream)
         .episode_count = tcsi_detect_stream_episode_count(inner), .train_row_count = tcsi_detect_stream_train_row_count(inner),
         .channel_count = stream->channel_count, .memory_max = tcsi_detect_stream_size_max(inner),
         .budget = tcsi_detect_stream_budget(inner), .has_real_times = stream->has_times, .has_labels = stream->has_labels,
-        .is_open = tcsi_detect_stream_episode_is_open(inner),
+        .own_threshold = tcsi_detect_stream_own_threshold(inner), .is_open = tcsi_detect_stream_episode_is_open(inner),
     };
+    tcsi_api_assume(&(tcsi_api_premises){ summary.train_row_count, summary.row_count, summary.budget, summary.own_threshold },
+                    summary.assumed);
     fill_episode(stream, &summary.episode);
     return summary;
 }

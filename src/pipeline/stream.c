@@ -203,6 +203,8 @@ double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
     return tcsi_policy_rate(&stream->policy) * (double)stream->given_count;
 }
 
+bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return stream->policy.own_threshold_used; }
+
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
 {
     size_t row = stream->channel_count * sizeof(double), kept = stream->info->ops->fit ? stream->train_row_count : 0;

@@ -55,6 +55,7 @@ uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream);     /* 
 const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream);
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
+bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream);        /* bytes, most it holds between calls */
 
 #endif
