@@ -1,6 +1,6 @@
 /* kernels/recurrent_lanes.h -- what happens between two products of kernels/recurrent.c; included once per tier by cells_TIER.c.
- * One time step of some rows of a batch, H hidden units side by side.  `before` is what the step before left in the same rows, c of an LSTM or
- * h of a GRU, NULL for zeros. */
+ * One time step of some rows of a batch, H hidden units side by side.  `before` is what the step before left in the same rows, c of an
+ * LSTM or h of a GRU, NULL for zeros. */
 #include "kernels/cells_lanes.h"
 #include "kernels/math_lanes.h"
 
