@@ -47,7 +47,8 @@ static void operands_free(operands *o)
 static void fail_at(const setting *s, tcsi_isa isa, const char *what, size_t index, double found, double wanted)
 {
     const tcsi_conv *c = &s->conv;
-    fail_msg("%s, %s: T %zu, U %zu, C %zu, O %zu, kernel %zu, stride %zu, dilation %zu, pad %zu, batch %zu%s: element %zu is %.9g, not %.9g",
+    fail_msg("%s, %s: T %zu, U %zu, C %zu, O %zu, kernel %zu, stride %zu, dilation %zu, pad %zu, batch %zu%s: "
+             "element %zu is %.9g, not %.9g",
              what, tcsi_isa_name(isa), c->length_in, c->length_out, c->channels_in, c->channels_out, c->kernel, c->stride, c->dilation,
              c->pad_left, s->batch, c->is_depthwise ? ", depthwise" : "", index, found, wanted);
 }

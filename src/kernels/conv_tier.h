@@ -6,8 +6,8 @@
 #include "kernels/conv.h"
 
 /* y(r,c) = start(r,c) + sum over j of x[r * x_row + j * x_step + c] w[j * w_step + c] + residual(r,c), one chain over j.
- * With time for r and taps for j it is the forward pass, and, over reversed weights, the gradient of the input; with taps for r and time for
- * j, and dy for w, the gradient of the weights.  Steps in floats. */
+ * With time for r and taps for j it is the forward pass, and, over reversed weights, the gradient of the input; with taps for r and
+ * time for j, and dy for w, the gradient of the weights.  Steps in floats. */
 typedef struct tcsi_depthwise {
     size_t rows, channels, count;    /* of r, c, j */
     const float *x;

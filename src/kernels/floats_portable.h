@@ -70,12 +70,12 @@ INLINE ints ints_set(int32_t x)
 #define floats_is_nan(a) ((mask)((a) != (a)))
 #define floats_as_ints(a) ((ints)(a))
 #define ints_as_floats(a) ((floats)(a))
-#define ints_add(a, b) ((a) + (b))
-#define ints_sub(a, b) ((a) - (b))
+#define ints_add(a, b) ((ints)((uints)(a) + (uints)(b))) /* wraps */
+#define ints_sub(a, b) ((ints)((uints)(a) - (uints)(b)))
 #define ints_and(a, b) ((a) & (b))
 #define ints_or(a, b) ((a) | (b))
 #define ints_xor(a, b) ((a) ^ (b))
-#define ints_shift_left(a, count) ((a) << (count))
+#define ints_shift_left(a, count) ((ints)((uints)(a) << (count)))
 #define ints_shift_right(a, count) ((a) >> (count)) /* keeps the sign */
 #define ints_shift_right_zeros(a, count) ((ints)((uints)(a) >> (count)))
 #define ints_to_floats(a) __builtin_convertvector(a, floats)
@@ -84,8 +84,9 @@ INLINE ints ints_set(int32_t x)
 /* a 2^n, rounded once; n is a whole number of at most +-250 and a is between 1/2 and 2. */
 INLINE floats floats_scale(floats a, floats n)
 {
-    ints i = floats_to_ints(n), half = i >> 1;
-    return a * (floats)((half + 127) << 23) * (floats)((i - half + 127) << 23);
+    const ints i = floats_to_ints(n), half = ints_shift_right(i, 1), bias = ints_set(127);
+    const floats first = ints_as_floats(ints_shift_left(ints_add(half, bias), 23));
+    return a * first * ints_as_floats(ints_shift_left(ints_add(ints_sub(i, half), bias), 23));
 }
 
 INLINE ints ints_load(const uint32_t *p)

@@ -166,14 +166,16 @@ void tcsi_recurrent_forward(tcsi_isa isa, const tcsi_recurrent *recurrent, size_
     if (length == 0 || hidden == 0) return;
     tcsi_vector_add(isa, gates, weights->bias_input, weights->bias_hidden, scratch);
     if (!is_lstm(recurrent)) memcpy(scratch + 2 * hidden, weights->bias_input + 2 * hidden, hidden * sizeof *scratch);
+    forward_rows rows = { .isa = isa, .shape = recurrent, .weights = weights, .bias = scratch };
     for (size_t begin = 0; begin < batch; begin += BLOCK_ROWS) {
-        forward_rows rows = { .isa = isa, .shape = recurrent, .weights = weights, .bias = scratch,
-                              .count = smaller(batch - begin, BLOCK_ROWS), .x = x + begin * length * recurrent->channels_in,
-                              .h = h ? h + begin * hidden : NULL, .c = c ? c + begin * hidden : NULL,
-                              .y = y + begin * length * hidden, .lines = scratch + 4 * hidden,
-                              .order = order_of(recurrent, smaller(batch - begin, BLOCK_ROWS)) };
-        if (saved) rows.lines = saved + begin * length * line;
-        else if (rows.count >= FEW) rows.order.step_stride = 0; /* every step writes over the one before */
+        rows.count = smaller(batch - begin, BLOCK_ROWS);
+        rows.x = x + begin * length * recurrent->channels_in;
+        rows.h = h ? h + begin * hidden : NULL;
+        rows.c = c ? c + begin * hidden : NULL;
+        rows.y = y + begin * length * hidden;
+        rows.lines = saved ? saved + begin * length * line : scratch + 4 * hidden;
+        rows.order = order_of(recurrent, rows.count);
+        if (!saved && rows.count >= FEW) rows.order.step_stride = 0; /* every step writes over the one before */
         forward_block(&rows);
     }
 }
