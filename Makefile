@@ -3,10 +3,11 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-detect bench-io bench-kernels bench-peers bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
+.PHONY: bench-detect bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
+PEERS ?= bench/peers.txt
 BENCH_VENV ?= $(HOME)/.cache/tocsin/bench-venv
 
 help: ## list the targets
@@ -26,8 +27,8 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 check: build ## run all tests
 	@python3 tools/run_tests.py $(BUILD)
 
-bench-peers: ## install what the benchmarks compare with (bench/peers.txt) into a virtual environment outside the project
-	@python3 -m venv $(BENCH_VENV) && $(BENCH_VENV)/bin/pip install --quiet --requirement bench/peers.txt
+bench-peers: ## install what the benchmarks compare with (PEERS="bench/peers.txt bench/peers-nn.txt") into a virtual environment outside the project
+	@python3 -m venv $(BENCH_VENV) && $(BENCH_VENV)/bin/pip install --quiet $(PEERS:%=--requirement %)
 
 bench-detect: build ## every speed figure of reading and detection, beside River, stumpy, scikit-learn and PyOD
 	@BENCH_VENV=$(BENCH_VENV) bench/speed $(BUILD)
@@ -56,6 +57,9 @@ check-faults: setup ## all tests under valgrind; failing allocations and full di
 
 check-builds: setup ## gcc and clang, debug and release, all optional dependencies off
 	@tools/check_builds compilers
+
+bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_BENCH_PYTHON names a Python that has it
+	@mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json
 
 bench-suites: build ## the five public data sets in DATA, offline and online, published values beside ours
 	@bench/suites $(BUILD)/tocsin $(DATA) $(BUILD)/bench $(JOBS)

@@ -106,7 +106,7 @@ static bool peer_begin(peer *p)
     *p = (peer){ 0 };
     snprintf(p->folder, sizeof p->folder, "/tmp/nn_bench_XXXXXX");
     if (!mkdtemp(p->folder)) return false;
-    if (!python || pipe(to) != 0 || pipe(from) != 0) return false;
+    if (!python || !*python || pipe(to) != 0 || pipe(from) != 0) return false;
     p->process = fork();
     if (p->process == 0) {
         dup2(to[0], STDIN_FILENO);
