@@ -1,94 +1,335 @@
-/* kernels/conv.c -- convolution by the definition, output by output.  SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/conv.h"
+/* kernels/conv.c -- convolution as matrix products without copies.
+ *
+ * Forward and input gradient are the same problem on a line: output row r reads the input rows r * row_step + j * tap_step + offset for
+ * taps j, of which those outside the input are left out.  The rows between two changes of what is left out are a span: one product
+ * with taps (kernels/gemm.h).  There are few: at most one a tap at either end, each tap_step rows long, and one long one between.
+ *
+ * Input gradient: input step t receives from output step u through tap k where u * stride + k * dilation - pad = t.  The steps of one
+ * phase, t = phase + r * stride, use the taps k that leave a whole u, every (stride / gcd)th, and going from one of them to the
+ * one before moves u up by dilation / gcd.  Each phase is thus a line over dy, with the weights of its taps reversed and transposed, which
+ * is what scratch is for.
+ *
+ * Weight gradient: one product a tap, A' B over the time steps whose tap lies inside, added up sequence by sequence.  With few channels
+ * and neighbouring taps the taps go together, because a product of one or two rows has too few independent chains.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/conv_tier.h"
 #include "kernels/gemm_tier.h"
 
-#include <math.h>
+enum { CHANNELS_FEW = 8 };
 
-static float multiply_add(tcsi_isa isa, float a, float b, float sum)
+static size_t smaller(size_t a, size_t b)
 {
-    return isa == TCSI_ISA_PORTABLE ? sum + a * b : fmaf(a, b, sum);
+    return a < b ? a : b;
 }
 
-/* The input step that tap k of output step u reads; false when it falls outside. */
-static bool input_step(const tcsi_conv *conv, size_t u, size_t k, size_t *ret_t)
+static size_t divided_up(size_t a, size_t b)
 {
-    size_t at = u * conv->stride + k * conv->dilation;
-    if (at < conv->pad_left || at - conv->pad_left >= conv->length_in) return false;
-    *ret_t = at - conv->pad_left;
+    return (a + b - 1) / b;
+}
+
+static tcsi_depthwise_function depthwise_for(tcsi_isa isa)
+{
+#if defined(__x86_64__)
+    if (isa == TCSI_ISA_AVX512) return tcsi_depthwise_avx512;
+    if (isa == TCSI_ISA_AVX2) return tcsi_depthwise_avx2;
+#endif
+    return tcsi_depthwise_portable;
+}
+
+/* ---- spans ---- */
+
+typedef struct line {
+    size_t row_count, row_step;
+    size_t tap_count, tap_step;
+    ptrdiff_t offset;           /* of the input row that tap 0 of row 0 reads */
+    size_t input_count;
+} line;
+
+/* Rows that use the taps [tap_begin, tap_end), all of them inside. */
+typedef struct span {
+    size_t row_begin, row_end, tap_begin, tap_end;
+} span;
+
+/* The first row at which some tap reads input row `at` or beyond, where tap 0 of row 0 reads `first`. */
+static size_t row_reaching(const line *l, ptrdiff_t at, ptrdiff_t first)
+{
+    return at <= first ? 0 : divided_up((size_t)(at - first), l->row_step);
+}
+
+/* The span that begins where the last one ended; false when there is none. */
+static bool span_next(const line *l, span *s)
+{
+    s->row_begin = s->row_end;
+    if (s->row_begin >= l->row_count) return false;
+    const ptrdiff_t at = (ptrdiff_t)(s->row_begin * l->row_step) + l->offset, end = (ptrdiff_t)l->input_count; /* tap 0 reads at */
+    s->row_end = l->row_count;
+    s->tap_begin = at < 0 ? smaller(l->tap_count, divided_up((size_t)-at, l->tap_step)) : 0;
+    s->tap_end = at < end ? smaller(l->tap_count, divided_up((size_t)(end - at), l->tap_step)) : 0;
+    if (s->tap_begin > 0) /* until the tap before comes in */
+        s->row_end = smaller(s->row_end, row_reaching(l, 0, l->offset + (ptrdiff_t)((s->tap_begin - 1) * l->tap_step)));
+    if (s->tap_end > 0) /* until the last one goes out */
+        s->row_end = smaller(s->row_end, row_reaching(l, end, l->offset + (ptrdiff_t)((s->tap_end - 1) * l->tap_step)));
+    if (s->tap_end < s->tap_begin) s->tap_end = s->tap_begin;
     return true;
+}
+
+/* Where the input rows of a span begin; for a span without taps, anywhere. */
+static size_t span_input(const line *l, const span *s)
+{
+    if (s->tap_begin == s->tap_end) return 0;
+    return (size_t)((ptrdiff_t)(s->row_begin * l->row_step + s->tap_begin * l->tap_step) + l->offset);
+}
+
+/* ---- a line of channels ---- */
+
+/* What a line's rows are made of: x (input_count, inputs) and w (tap_count, inputs, outputs) in, y out, in steps of y_stride. */
+typedef struct stage {
+    tcsi_isa isa;
+    line line;
+    size_t inputs, outputs;
+    bool is_depthwise;
+    const float *w;
+    ptrdiff_t w_step;           /* of a depthwise one */
+    const float *bias;          /* or NULL */
+    tcsi_activation activation;
+    bool accumulate;
+    size_t y_stride;
+} stage;
+
+static void span_run_depthwise(const stage *st, const span *s, const float *x, const float *residual, float *y)
+{
+    tcsi_depthwise d = {
+        .rows = s->row_end - s->row_begin,
+        .channels = st->outputs,
+        .count = s->tap_end - s->tap_begin,
+        .x = x,
+        .x_row = st->line.row_step * st->inputs,
+        .x_step = st->line.tap_step * st->inputs,
+        .w = st->w + (ptrdiff_t)s->tap_begin * st->w_step,
+        .w_step = st->w_step,
+        .start = st->accumulate ? y : st->bias,
+        .start_stride = st->accumulate ? st->y_stride : 0,
+        .residual = residual,
+        .residual_stride = st->y_stride,
+        .relu = st->activation == TCSI_ACTIVATION_RELU,
+        .y = y,
+        .y_stride = st->y_stride,
+    };
+    depthwise_for(st->isa)(&d);
+    tcsi_gemm_activate(st->activation, d.rows, d.channels, y, st->y_stride);
+}
+
+static void span_run_dense(const stage *st, const span *s, const float *x, const float *residual, float *y)
+{
+    const size_t taps = s->tap_end - s->tap_begin;
+    const tcsi_gemm gemm = {
+        .m = s->row_end - s->row_begin,
+        .n = st->outputs,
+        .k = taps * st->inputs,
+        .a = x,
+        .a_stride = st->line.row_step * st->inputs,
+        .tap_count = taps,
+        .tap_stride = st->line.tap_step * st->inputs,
+        .b = st->w + s->tap_begin * st->inputs * st->outputs,
+        .b_stride = st->outputs,
+        .c = y,
+        .c_stride = st->y_stride,
+        .accumulate = st->accumulate,
+        .bias = st->bias,
+        .residual = residual,
+        .residual_stride = st->y_stride,
+        .activation = st->activation,
+    };
+    tcsi_gemm_run(st->isa, NULL, &gemm);
+}
+
+static void span_run(const stage *st, const span *s, const float *x, const float *residual, float *y)
+{
+    const size_t at = s->row_begin * st->y_stride;
+    x += span_input(&st->line, s) * st->inputs;
+    if (st->is_depthwise) span_run_depthwise(st, s, x, residual ? residual + at : NULL, y + at);
+    else span_run_dense(st, s, x, residual ? residual + at : NULL, y + at);
+}
+
+/* Every sequence of a batch; x_size and y_size: floats from one to the next. */
+static void batch_run(const stage *st, size_t batch, const float *x, size_t x_size, const float *residual, float *y, size_t y_size)
+{
+    span s = { 0 };
+    const line *l = &st->line;
+    /* Sequences that use all taps everywhere and follow each other without a gap are one long one. */
+    if (batch > 0 && span_next(l, &s) && s.row_end == l->row_count && l->row_step * l->row_count == l->input_count &&
+        y_size == l->row_count * st->y_stride) {
+        s.row_end *= batch;
+        span_run(st, &s, x, residual, y);
+        return;
+    }
+    for (size_t b = 0; b < batch; b++, x += x_size, y += y_size) {
+        s = (span){ 0 };
+        while (span_next(l, &s)) span_run(st, &s, x, residual, y);
+        if (residual) residual += y_size;
+    }
+}
+
+/* ---- forward ---- */
+
+static void check(const tcsi_conv *conv)
+{
+    TCS_ASSERT(conv->kernel >= 1 && conv->stride >= 1 && conv->dilation >= 1);
+    TCS_ASSERT(!conv->is_depthwise || conv->channels_out == conv->channels_in);
 }
 
 size_t tcsi_conv_scratch_count(const tcsi_conv *conv)
 {
-    return conv->kernel * conv->channels_in * (conv->is_depthwise ? 1 : conv->channels_out);
+    return conv->is_depthwise ? 0 : conv->kernel * conv->channels_in * conv->channels_out;
+}
+
+static line forward_line(const tcsi_conv *conv)
+{
+    return (line){ conv->length_out, conv->stride, conv->kernel, conv->dilation, -(ptrdiff_t)conv->pad_left, conv->length_in };
 }
 
 void tcsi_conv_forward(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *x, const float *w, const float *bias,
                        const float *residual, tcsi_activation activation, float *y, float *scratch)
 {
     (void)scratch;
-    const size_t channels = conv->channels_in, outputs = conv->channels_out;
-    for (size_t b = 0; b < batch; b++, x += conv->length_in * channels)
-        for (size_t u = 0; u < conv->length_out; u++)
-            for (size_t o = 0; o < outputs; o++) {
-                size_t t, at = (b * conv->length_out + u) * outputs + o;
-                float sum = bias ? bias[o] : 0;
-                for (size_t k = 0; k < conv->kernel; k++) {
-                    if (!input_step(conv, u, k, &t)) continue;
-                    if (conv->is_depthwise) sum = multiply_add(isa, x[t * channels + o], w[k * channels + o], sum);
-                    else
-                        for (size_t c = 0; c < channels; c++)
-                            sum = multiply_add(isa, x[t * channels + c], w[(k * channels + c) * outputs + o], sum);
-                }
-                if (residual) sum += residual[at];
-                y[at] = tcsi_activation_ref(activation, sum);
-            }
+    check(conv);
+    const stage st = {
+        .isa = isa,
+        .line = forward_line(conv),
+        .inputs = conv->channels_in,
+        .outputs = conv->channels_out,
+        .is_depthwise = conv->is_depthwise,
+        .w = w,
+        .w_step = (ptrdiff_t)conv->channels_out,
+        .bias = bias,
+        .activation = activation,
+        .y_stride = conv->channels_out,
+    };
+    batch_run(&st, batch, x, conv->length_in * conv->channels_in, residual, y, conv->length_out * conv->channels_out);
+}
+
+/* ---- input gradient ---- */
+
+static size_t common_divisor(size_t a, size_t b)
+{
+    while (b > 0) {
+        size_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The taps that reach the input steps of one phase: first, first + step, ... */
+typedef struct phase_taps {
+    size_t first, step, count;
+} phase_taps;
+
+static phase_taps phase_taps_of(const tcsi_conv *conv, size_t phase)
+{
+    phase_taps taps = { .step = conv->stride / common_divisor(conv->stride, conv->dilation) };
+    for (; taps.first < smaller(taps.step, conv->kernel); taps.first++)
+        if (taps.first * conv->dilation % conv->stride == (phase + conv->pad_left) % conv->stride) {
+            taps.count = divided_up(conv->kernel - taps.first, taps.step);
+            break;
+        }
+    return taps;
+}
+
+/* out (count, O, C): the phase's weights w (C,O) from the last tap to the first, each transposed. */
+static void reverse_weights(tcsi_isa isa, const tcsi_conv *conv, const phase_taps *taps, const float *w, float *out)
+{
+    const size_t size = conv->channels_in * conv->channels_out;
+    for (size_t j = 0; j < taps->count; j++, out += size)
+        tcsi_gemm_transpose(isa, conv->channels_out, conv->channels_in, w + (taps->first + (taps->count - 1 - j) * taps->step) * size,
+                            conv->channels_out, out, conv->channels_in);
 }
 
 void tcsi_conv_backward_input(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *dy, const float *w, bool accumulate,
                               float *dx, float *scratch)
 {
-    (void)scratch;
+    check(conv);
+    const size_t channels = conv->channels_in;
+    for (size_t phase = 0; phase < smaller(conv->stride, conv->length_in); phase++) {
+        const phase_taps taps = phase_taps_of(conv, phase);
+        const size_t last = taps.first + (taps.count > 0 ? taps.count - 1 : 0) * taps.step;
+        stage st = {
+            .isa = isa,
+            .line = { .row_count = divided_up(conv->length_in - phase, conv->stride), .row_step = 1, .tap_count = taps.count,
+                      .tap_step = taps.step * conv->dilation / conv->stride, .input_count = conv->length_out },
+            .inputs = conv->channels_out,
+            .outputs = channels,
+            .is_depthwise = conv->is_depthwise,
+            .w = conv->is_depthwise ? w + last * channels : scratch,
+            .w_step = -(ptrdiff_t)(taps.step * channels),
+            .accumulate = accumulate,
+            .y_stride = conv->stride * channels,
+        };
+        if (taps.count > 0)
+            st.line.offset = ((ptrdiff_t)(phase + conv->pad_left) - (ptrdiff_t)(last * conv->dilation)) / (ptrdiff_t)conv->stride;
+        if (!conv->is_depthwise) reverse_weights(isa, conv, &taps, w, scratch);
+        batch_run(&st, batch, dy, conv->length_out * conv->channels_out, NULL, dx + phase * channels, conv->length_in * channels);
+    }
+}
+
+/* ---- weight gradient ---- */
+
+/* dw of the taps [tap, tap + taps) += over the output steps [begin, end), at which all of them lie inside. */
+static void weight_run(tcsi_isa isa, const tcsi_conv *conv, size_t tap, size_t taps, size_t begin, size_t end, const float *x,
+                       const float *dy, float *dw)
+{
     const size_t channels = conv->channels_in, outputs = conv->channels_out;
-    if (!accumulate)
-        for (size_t i = 0; i < batch * conv->length_in * channels; i++) dx[i] = 0;
-    for (size_t b = 0; b < batch; b++, dx += conv->length_in * channels, dy += conv->length_out * outputs)
-        for (size_t u = 0; u < conv->length_out; u++)
-            for (size_t k = 0; k < conv->kernel; k++) {
-                size_t t;
-                if (!input_step(conv, u, k, &t)) continue;
-                for (size_t c = 0; c < channels; c++) {
-                    float *sum = &dx[t * channels + c];
-                    if (conv->is_depthwise) *sum = multiply_add(isa, dy[u * outputs + c], w[k * channels + c], *sum);
-                    else
-                        for (size_t o = 0; o < outputs; o++)
-                            *sum = multiply_add(isa, dy[u * outputs + o], w[(k * channels + c) * outputs + o], *sum);
-                }
-            }
+    x += (begin * conv->stride + tap * conv->dilation - conv->pad_left) * channels;
+    dy += begin * outputs;
+    dw += tap * channels * (conv->is_depthwise ? 1 : outputs);
+    if (conv->is_depthwise) {
+        const tcsi_depthwise d = { .rows = taps, .channels = channels, .count = end - begin, .x = x, .x_row = conv->dilation * channels,
+                                   .x_step = conv->stride * channels, .w = dy, .w_step = (ptrdiff_t)channels, .start = dw,
+                                   .start_stride = channels, .y = dw, .y_stride = channels };
+        depthwise_for(isa)(&d);
+    } else {
+        const tcsi_gemm gemm = { .m = taps * channels, .n = outputs, .k = end - begin, .a = x, .a_stride = conv->stride * channels,
+                                 .a_transposed = true, .tap_count = taps, .tap_stride = conv->dilation * channels, .b = dy,
+                                 .b_stride = outputs, .c = dw, .c_stride = outputs, .accumulate = true };
+        tcsi_gemm_run(isa, NULL, &gemm);
+    }
+}
+
+/* Tap by tap, each over the output steps whose tap lies inside. */
+static void weight_run_apart(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
+{
+    line l = forward_line(conv);
+    for (size_t tap = 0; tap < conv->kernel; tap++) {
+        const ptrdiff_t at = l.offset + (ptrdiff_t)(tap * conv->dilation);
+        const size_t end = smaller(conv->length_out, row_reaching(&l, (ptrdiff_t)conv->length_in, at));
+        const size_t begin = smaller(end, row_reaching(&l, 0, at));
+        if (begin < end) weight_run(isa, conv, tap, 1, begin, end, x, dy, dw);
+    }
+}
+
+/* Span by span, in each the taps that lie inside. */
+static void weight_run_together(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
+{
+    const line l = forward_line(conv);
+    for (span s = { 0 }; span_next(&l, &s);)
+        if (s.tap_begin < s.tap_end) weight_run(isa, conv, s.tap_begin, s.tap_end - s.tap_begin, s.row_begin, s.row_end, x, dy, dw);
+}
+
+static void bias_run(size_t rows, size_t columns, const float *dy, float *dbias)
+{
+    for (size_t u = 0; u < rows; u++)
+        for (size_t o = 0; o < columns; o++) dbias[o] += dy[u * columns + o];
 }
 
 void tcsi_conv_backward_weight(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *x, const float *dy, float *dw,
                                float *dbias, float *scratch)
 {
     (void)scratch;
-    const size_t channels = conv->channels_in, outputs = conv->channels_out;
-    for (size_t b = 0; b < batch; b++, x += conv->length_in * channels, dy += conv->length_out * outputs)
-        for (size_t u = 0; u < conv->length_out; u++) {
-            for (size_t o = 0; dbias && o < outputs; o++) dbias[o] += dy[u * outputs + o];
-            for (size_t k = 0; k < conv->kernel; k++) {
-                size_t t;
-                if (!input_step(conv, u, k, &t)) continue;
-                for (size_t c = 0; c < channels; c++) {
-                    float value = x[t * channels + c];
-                    if (conv->is_depthwise) {
-                        float *sum = &dw[k * channels + c];
-                        *sum = multiply_add(isa, value, dy[u * outputs + c], *sum);
-                    } else
-                        for (size_t o = 0; o < outputs; o++) {
-                            float *sum = &dw[(k * channels + c) * outputs + o];
-                            *sum = multiply_add(isa, value, dy[u * outputs + o], *sum);
-                        }
-                }
-            }
-        }
+    check(conv);
+    const bool together = conv->is_depthwise || (conv->channels_in < CHANNELS_FEW && conv->dilation == 1);
+    if (dbias) bias_run(batch * conv->length_out, conv->channels_out, dy, dbias);
+    for (size_t b = 0; b < batch; b++, x += conv->length_in * conv->channels_in, dy += conv->length_out * conv->channels_out) {
+        if (together) weight_run_together(isa, conv, x, dy, dw);
+        else weight_run_apart(isa, conv, x, dy, dw);
+    }
 }

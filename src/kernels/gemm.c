@@ -10,6 +10,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/gemm_tier.h"
 
+#include <math.h>
+
 enum {
     STRETCH = 512,                    /* values of p at once */
     STRETCH_TRANSPOSED = 256,         /* where A or B is transposed */
@@ -22,10 +24,12 @@ enum {
     ROWS_MAX = 10 * ROW_UNIT,
     PARTIAL_ROWS = 2 * ROW_UNIT,      /* of unfinished sums on the stack */
     PARTIAL_COLUMNS = 64,
-    POOL_WORK = 1 << 20,              /* multiply-adds from which on a pool is woken, which costs it microseconds */
-    TASK_WORK = 1 << 17,              /* multiply-adds of a task, at least */
-    COLUMN_UNIT = 64,                 /* columns are cut in multiples of it */
-    ROWS_TRANSPOSED = 5 * ROW_UNIT,   /* rows of a task, at least, that copies B for itself */
+    POOL_WORK = 1 << 21,              /* multiply-adds from which on a pool is woken, which costs it microseconds */
+    TASK_WORK = 1 << 18,              /* multiply-adds of a task, or more */
+    TASKS_MAX = 32,
+    TASK_ROW_UNIT = 8, TASK_COLUMNS = 64, /* blocks are multiples of these */
+    TASK_ROWS = 16,                   /* and have at least so many rows; */
+    TASK_ROWS_COPYING = 64,           /* so many where each task copies B for itself */
 };
 
 static const tcsi_gemm_ops *ops_for(tcsi_isa isa)
@@ -233,18 +237,23 @@ static void residual_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
         }
 }
 
-/* The activations that are not part of the inner loops. */
-static void activate(tcsi_activation activation, size_t count, float *c)
+void tcsi_gemm_activate(tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride)
 {
-    for (size_t j = 0; j < count; j++) c[j] = tcsi_activation_ref(activation, c[j]);
+    if (activation == TCSI_ACTIVATION_NONE || activation == TCSI_ACTIVATION_RELU) return;
+    for (size_t i = 0; i < m; i++, c += c_stride)
+        for (size_t j = 0; j < n; j++) c[j] = tcsi_activation_ref(activation, c[j]);
+}
+
+void tcsi_gemm_transpose(tcsi_isa isa, size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride)
+{
+    ops_for(isa)->transpose(k, n, b, b_stride, out, out_stride);
 }
 
 static void block_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
     if (gemm->residual && stretch_count(gemm) < gemm->k) residual_run(ops, gemm);
     else plain_run(ops, gemm);
-    if (gemm->activation == TCSI_ACTIVATION_NONE || gemm->activation == TCSI_ACTIVATION_RELU) return;
-    for (size_t i = 0; i < gemm->m; i++) activate(gemm->activation, gemm->n, gemm->c + i * gemm->c_stride);
+    tcsi_gemm_activate(gemm->activation, gemm->m, gemm->n, gemm->c, gemm->c_stride);
 }
 
 /* Rows of A whose taps follow each other without a gap are rows without taps. */
@@ -281,24 +290,26 @@ static void task_run(void *context, size_t index, size_t worker)
     block_run(c->ops, &part);
 }
 
-static size_t rounded_up(size_t count, size_t unit)
+/* Half of count, in whole units. */
+static size_t halved(size_t count, size_t unit)
 {
-    return (count + unit - 1) / unit * unit;
+    return ((count + 1) / 2 + unit - 1) / unit * unit;
 }
 
-/* Rows as they lie; columns too where there are few rows. */
+/* Halves the longer side until there are enough tasks or they are small: square blocks share most of what they read. */
 static cut cut_make(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
-    cut c = { .ops = ops, .gemm = gemm, .group = group_count(gemm), .columns = gemm->n };
-    const size_t row_work = larger(1, gemm->n * gemm->k);
-    c.rows = smaller(ROWS_MAX, rounded_up(TASK_WORK / row_work + 1, ROW_UNIT));
-    if (gemm->b_transposed) c.rows = larger(c.rows, ROWS_TRANSPOSED);
-    if (c.rows >= c.group) {
-        c.rows = c.group;
-        c.columns = smaller(gemm->n, rounded_up(TASK_WORK / larger(1, c.rows * gemm->k) + 1, COLUMN_UNIT));
+    cut c = { .ops = ops, .gemm = gemm, .group = group_count(gemm), .columns = gemm->n, .row_blocks = 1, .column_blocks = 1 };
+    const size_t rows_min = gemm->b_transposed ? TASK_ROWS_COPYING : TASK_ROWS, groups = gemm->m / c.group;
+    const double wanted = fmin(TASKS_MAX, (double)gemm->m * (double)gemm->n * (double)gemm->k / TASK_WORK);
+    c.rows = c.group;
+    while ((double)(c.row_blocks * c.column_blocks * groups) < wanted) {
+        if (c.rows > rows_min && (c.rows > c.columns || c.columns <= TASK_COLUMNS)) c.rows = halved(c.rows, TASK_ROW_UNIT);
+        else if (c.columns > TASK_COLUMNS) c.columns = halved(c.columns, TASK_COLUMNS);
+        else break;
+        c.row_blocks = (c.group + c.rows - 1) / c.rows;
+        c.column_blocks = (gemm->n + c.columns - 1) / c.columns;
     }
-    c.row_blocks = (c.group + c.rows - 1) / c.rows;
-    c.column_blocks = (gemm->n + c.columns - 1) / c.columns;
     return c;
 }
 

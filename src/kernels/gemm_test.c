@@ -2,57 +2,9 @@
  * portable.  Operands end (or begin) at a page that cannot be read, the gaps between rows hold NaN, and what surrounds C must stay.
  * SPDX-License-Identifier: Apache-2.0 */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "test.h"
+#include "fence.h"
 
-#include "base/rng.h"
 #include "kernels/gemm_tier.h"
-
-#include <sys/mman.h>
-
-/* ---- arrays with forbidden pages on both sides ---- */
-
-typedef struct fence {
-    char *pages;
-    size_t size; /* of all pages */
-    float *data;
-    size_t count;
-} fence;
-
-static fence fence_make(size_t count, bool at_end)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = count * sizeof(float), inner = (bytes + page) / page * page;
-    fence f = { .size = inner + 2 * page, .count = count };
-    void *pages = mmap(NULL, f.size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(pages != MAP_FAILED);
-    f.pages = pages;
-    assert_int_equal(mprotect(f.pages + page, inner, PROT_READ | PROT_WRITE), 0);
-    f.data = (float *)(void *)(f.pages + page + (at_end ? inner - bytes : 0));
-    for (size_t i = 0; i < count; i++) f.data[i] = NAN;
-    return f;
-}
-
-static void fence_free(fence *f)
-{
-    munmap(f->pages, f->size);
-}
-
-/* ---- values ---- */
-
-typedef enum flavour { ORDINARY, WHOLE_RANGE, SPECIAL, FLAVOURS } flavour;
-
-static float value(tcsi_rng *rng, flavour kind)
-{
-    static const float special[] = { 0, -0.0f, 1, -1, 1e-40f, -1e-42f, 3e38f, -3e38f, INFINITY, -INFINITY, NAN, 1.17549435e-38f };
-    float x = (float)tcsi_rng_normal(rng);
-    if (kind == WHOLE_RANGE) return ldexpf(x, (int)(tcsi_rng_uniform(rng) * 160) - 100);
-    if (kind == SPECIAL && tcsi_rng_uniform(rng) < 0.1) return special[(size_t)(tcsi_rng_uniform(rng) * TCS_COUNT(special))];
-    return x;
-}
-
-static bool same(float a, float b)
-{
-    return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0;
-}
 
 /* ---- one product ---- */
 
@@ -61,7 +13,7 @@ typedef struct setting {
     bool a_transposed, b_transposed, accumulate, has_bias, has_residual, residual_is_c, at_end;
     size_t taps, tap_gap, a_gap, b_gap, c_gap; /* taps overlap or leave gaps: tap_stride = channels + tap_gap - 1 */
     tcsi_activation activation;
-    flavour values;
+    fence_values values;
 } setting;
 
 typedef struct operands {
@@ -69,12 +21,6 @@ typedef struct operands {
     fence a, b, c, bias, residual;
     float *before; /* C as it was */
 } operands;
-
-static void fill(fence *f, size_t rows, size_t columns, size_t stride, flavour kind, tcsi_rng *rng)
-{
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < columns; j++) f->data[i * stride + j] = value(rng, kind);
-}
 
 static size_t extent(size_t rows, size_t columns, size_t stride)
 {
@@ -93,11 +39,11 @@ static operands operands_make(const setting *s)
                    .c = fence_make(extent(s->m, s->n, s->n + s->c_gap), s->at_end),
                    .bias = fence_make(s->n, s->at_end),
                    .residual = fence_make(extent(s->m, s->n, s->n + s->c_gap), s->at_end) };
-    fill(&o.a, a_rows, reach, a_stride, s->values, &rng);
-    fill(&o.b, b_rows, b_columns, b_columns + s->b_gap, s->values, &rng);
-    fill(&o.c, s->m, s->n, s->n + s->c_gap, s->values, &rng);
-    fill(&o.bias, 1, s->n, s->n, s->values, &rng);
-    fill(&o.residual, s->m, s->n, s->n + s->c_gap, s->values, &rng);
+    fence_fill(&o.a, a_rows, reach, a_stride, s->values, &rng);
+    fence_fill(&o.b, b_rows, b_columns, b_columns + s->b_gap, s->values, &rng);
+    fence_fill(&o.c, s->m, s->n, s->n + s->c_gap, s->values, &rng);
+    fence_fill(&o.bias, 1, s->n, s->n, s->values, &rng);
+    fence_fill(&o.residual, s->m, s->n, s->n + s->c_gap, s->values, &rng);
     o.gemm = (tcsi_gemm){ .m = s->m, .n = s->n, .k = s->k, .a = o.a.data, .b = o.b.data, .a_stride = a_stride,
                           .b_stride = b_columns + s->b_gap, .a_transposed = s->a_transposed, .b_transposed = s->b_transposed,
                           .tap_count = s->taps, .tap_stride = tap_stride, .c = o.c.data, .c_stride = s->n + s->c_gap,
@@ -145,10 +91,10 @@ static void check(const setting *s)
         float *wanted = expected(&o, isa != TCSI_ISA_PORTABLE);
         tcsi_gemm_run((tcsi_isa)isa, NULL, &o.gemm);
         for (size_t i = 0; i < o.c.count; i++) { /* gaps between rows among them: both hold what was there */
-            bool right = same(o.c.data[i], wanted[i]);
+            bool right = fence_same(o.c.data[i], wanted[i]);
             if (!right && !is_fused_activation(s->activation)) right = fabsf(o.c.data[i] - wanted[i]) <= 1e-6f * fabsf(wanted[i]) + 1e-30f;
             if (!right)
-                fail_msg("%s, %zu x %zu x %zu%s%s, %zu taps, %s%s%s, activation %d, flavour %d: row %zu, column %zu: %a, expected %a",
+                fail_msg("%s, %zu x %zu x %zu%s%s, %zu taps, %s%s%s, activation %d, values %d: row %zu, column %zu: %a, expected %a",
                          tcsi_isa_name((tcsi_isa)isa), s->m, s->k, s->n, s->a_transposed ? " A'" : "", s->b_transposed ? " B'" : "",
                          s->taps, s->accumulate ? "accumulate " : "", s->has_residual ? "residual " : "",
                          s->residual_is_c ? "residual is C" : "", (int)s->activation, (int)s->values, i / (s->n + s->c_gap),
@@ -172,7 +118,7 @@ static setting variation(size_t number, size_t m, size_t n, size_t k)
     s.activation = !s.accumulate && COIN ? TCSI_ACTIVATION_RELU : TCSI_ACTIVATION_NONE;
     if (COIN) s.a_gap = (size_t)(tcsi_rng_uniform(&rng) * 20), s.b_gap = (size_t)(tcsi_rng_uniform(&rng) * 20);
     if (COIN) s.c_gap = (size_t)(tcsi_rng_uniform(&rng) * 70);
-    s.values = COIN ? ORDINARY : COIN ? WHOLE_RANGE : SPECIAL;
+    s.values = COIN ? FENCE_ORDINARY : COIN ? FENCE_WHOLE_RANGE : FENCE_SPECIAL;
     size_t inner = s.a_transposed ? m : k;
     if (COIN && inner > 1)
         for (size_t taps = 2; taps <= 7 && s.taps == 1; taps++)
@@ -223,7 +169,7 @@ static void test_activations(void **state)
     for (int activation = 0; activation < TCSI_ACTIVATION_COUNT; activation++)
         for (size_t n = 1; n < 40; n += 6) {
             setting s = { .m = 9, .n = n, .k = 11, .taps = 1, .has_bias = true, .has_residual = true, .c_gap = 2, .at_end = true,
-                          .activation = (tcsi_activation)activation, .values = n % 4 == 1 ? SPECIAL : ORDINARY };
+                          .activation = (tcsi_activation)activation, .values = n % 4 == 1 ? FENCE_SPECIAL : FENCE_ORDINARY };
             check(&s);
         }
 }
@@ -260,7 +206,7 @@ static void test_alone(void **state)
             tcsi_gemm column = o.gemm;
             column.n = 1, column.b += j, column.bias += j, column.c = alone, column.c_stride = 1;
             tcsi_gemm_run((tcsi_isa)isa, NULL, &column);
-            for (size_t i = 0; i < s.m; i++) assert_true(same(alone[i], o.c.data[i * s.n + j]));
+            for (size_t i = 0; i < s.m; i++) assert_true(fence_same(alone[i], o.c.data[i * s.n + j]));
         }
         operands_free(&o);
     }

@@ -50,6 +50,11 @@ extern const tcsi_gemm_ops tcsi_gemm_ops_portable, tcsi_gemm_ops_avx2, tcsi_gemm
 
 void tcsi_gemm_transpose_avx2(size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
 
+/* C (M,N) as it is, through an activation that is not part of the inner loops; none and relu are. */
+void tcsi_gemm_activate(tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride);
+/* out (k,n) = the transpose of b (n,k). */
+void tcsi_gemm_transpose(tcsi_isa isa, size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
+
 /* The specification: is_fused rounds once a multiply-add (avx2, avx512), else twice (portable). */
 void tcsi_gemm_ref(const tcsi_gemm *gemm, bool is_fused);
 float tcsi_activation_ref(tcsi_activation activation, float x); /* through double: right to half a unit in the last place or so */
