@@ -21,9 +21,9 @@ struct tcsi_pool {
     size_t thread_count, started_count; /* threads besides the caller are workers[1..] */
     worker *workers;
     /* The current run, guarded by lock except next_task. */
-    tcsi_pool_task task;
+    tcsi_pool_task task; /* NULL between runs */
     void *context;
-    size_t task_count, busy_count;
+    size_t task_count, busy_count; /* workers that have joined the run and not left it */
     uint64_t run_number;
     bool stopping;
     atomic_size_t next_task;
@@ -43,9 +43,10 @@ static void *worker_main(void *argument)
     uint64_t seen = 0;
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        while (!pool->stopping && pool->run_number == seen) pthread_cond_wait(&pool->wake, &pool->lock);
+        while (!pool->stopping && (!pool->task || pool->run_number == seen)) pthread_cond_wait(&pool->wake, &pool->lock);
         if (pool->stopping) break;
         seen = pool->run_number;
+        pool->busy_count++;
         tcsi_pool_task task = pool->task;
         void *context = pool->context;
         size_t task_count = pool->task_count;
@@ -123,13 +124,13 @@ void tcsi_pool_run(tcsi_pool *pool, size_t task_count, tcsi_pool_task task, void
     pool->task = task;
     pool->context = context;
     pool->task_count = task_count;
-    pool->busy_count = pool->started_count - 1;
     atomic_store_explicit(&pool->next_task, 0, memory_order_relaxed);
     pool->run_number++;
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
     run_tasks(pool, task, context, task_count, 0);
     pthread_mutex_lock(&pool->lock);
+    pool->task = NULL; /* a worker that wakes only now has nothing to do here, and nobody waits for it */
     while (pool->busy_count > 0) pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
