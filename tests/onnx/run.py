@@ -22,7 +22,28 @@ import traceback
 HOW_TO = pathlib.Path(__file__).resolve().parents[2] / "docs/how-to/exchange-models.md"
 TOLERANCE = 1e-5
 # Operations that are refused, and why; what is refused without standing here is a failure.
-REFUSED = {}
+REFUSED = {
+    "loss_bayes": "a loss for training; its form in ONNX is still to be written",
+    "loss_deviation": "a loss for training; its form in ONNX is still to be written",
+    "loss_divergence": "a loss for training; its form in ONNX is still to be written",
+    "loss_farthest": "a loss for training; its form in ONNX is still to be written",
+    "loss_flow": "a loss for training; its form in ONNX is still to be written",
+    "loss_gaussian": "a loss for training; its form in ONNX is still to be written",
+    "loss_infonce": "a loss for training; its form in ONNX is still to be written",
+    "loss_logits": "a loss for training; its form in ONNX is still to be written",
+    "loss_quantile": "a loss for training; its form in ONNX is still to be written",
+    "loss_soft_boundary": "a loss for training; its form in ONNX is still to be written",
+    "loss_sphere_labels": "a loss for training; its form in ONNX is still to be written",
+    "loss_student": "a loss for training; its form in ONNX is still to be written",
+    "loss_sum": "a loss for training; its form in ONNX is still to be written",
+    "loss_triplet": "a loss for training; its form in ONNX is still to be written",
+    "bayes": "its form in ONNX is still to be written",
+    "coupling": "its form in ONNX is still to be written",
+    "head": "its form in ONNX is still to be written",
+    "log_det": "its form in ONNX is still to be written",
+    "sample": "its form in ONNX is still to be written",
+    "sphere": "its form in ONNX is still to be written",
+}
 
 
 def change_python(build):
@@ -69,6 +90,8 @@ def check_model(folder, k, case):
         if case["operation"] not in REFUSED:
             yield f"refused: {case['refused']}"
         return
+    if case["operation"] in REFUSED:
+        yield "is exported by now: take it out of REFUSED"
     model = onnx.load(folder / f"{k}.onnx")
     onnx.checker.check_model(model, full_check=True)
     if (model.producer_name, model.ir_version, model.opset_import[0].version) != ("tocsin", 8, 17):
