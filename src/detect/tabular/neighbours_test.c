@@ -2,6 +2,7 @@
 #include "detect/tabular/neighbours.h"
 
 #include "detect/tabular/tabular_test.h"
+#include "kernels/isa.h"
 
 /* The definition, pair by pair: the k smallest (distance, row) of one query. */
 static void nearest_by_hand(const double *rows, size_t row_count, const double *query, size_t channel_count, size_t self, size_t k,
@@ -89,4 +90,64 @@ static void test_equals_the_definition(void **state)
     check_against_definition(SHAPE_GRID, 2, 3, 2, 1);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_equals_the_definition))
+/* ---- tiers ---- */
+
+/* A sum over the bits of all distances and rows of one search. */
+static uint64_t fingerprint(shape s, size_t row_count, size_t channel_count, size_t k)
+{
+    tcsi_rng rng = tcsi_rng_make(9, (uint64_t)s * 1000 + channel_count);
+    double *rows = TCSI_NEW_ARRAY(double, row_count * channel_count), *distances = TCSI_NEW_ARRAY(double, row_count * k);
+    uint32_t *found = TCSI_NEW_ARRAY(uint32_t, row_count * k);
+    tcsi_neighbours *index;
+    uint64_t sum = 0, bits;
+    for (size_t i = 0; i < row_count * channel_count; i++) rows[i] = draw(s, i / channel_count, &rng);
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
+    assert_ok(tcsi_neighbours_search(index, index, k, NULL, distances, found, test_err));
+    for (size_t i = 0; i < row_count * k; i++) {
+        memcpy(&bits, &distances[i], sizeof bits);
+        sum = (sum ^ bits ^ ((uint64_t)found[i] << 32)) * 0x9e3779b97f4a7c15u;
+    }
+    tcsi_neighbours_destroy(index);
+    tcsi_free(rows);
+    tcsi_free(distances);
+    tcsi_free(found);
+    return sum;
+}
+
+/* In a process of its own, because a process chooses its tier once. */
+static uint64_t fingerprint_on(tcsi_isa isa, shape s, size_t channel_count)
+{
+    uint64_t sum = 0;
+    int ends[2];
+    assert_int_equal(0, pipe(ends));
+    fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("TOCSIN_ISA", tcsi_isa_name(isa), 1);
+        sum = fingerprint(s, 600, channel_count, 7);
+        _exit(tcsi_isa_current() == isa && write(ends[1], &sum, sizeof sum) == (ssize_t)sizeof sum ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(child, waitpid(child, &status, 0));
+    assert_int_equal(0, status);
+    assert_int_equal(sizeof sum, read(ends[0], &sum, sizeof sum));
+    close(ends[0]);
+    close(ends[1]);
+    return sum;
+}
+
+/* Comes first: the parent must not have chosen yet. */
+static void test_tiers_agree_to_the_bit(void **state)
+{
+    (void)state;
+    static const size_t channels[] = { 1, 3, 10, 20, 50 };
+    for (shape s = 0; s < SHAPE_COUNT; s++)
+        for (size_t i = 0; i < TCS_COUNT(channels); i++) {
+            uint64_t expected = fingerprint_on(TCSI_ISA_PORTABLE, s, channels[i]);
+            for (int isa = 1; isa < TCSI_ISA_COUNT; isa++)
+                if (tcsi_isa_supported((tcsi_isa)isa)) assert_true(expected == fingerprint_on((tcsi_isa)isa, s, channels[i]));
+        }
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_tiers_agree_to_the_bit), cmocka_unit_test(test_equals_the_definition))
