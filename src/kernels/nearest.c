@@ -2,61 +2,121 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/nearest_tier.h"
 
+static size_t count_within(const float *near, size_t count, float limit)
+{
+    uint32_t within = 0;
+    for (size_t i = 0; i < count; i++) within += near[i] <= limit;
+    return within;
+}
+
+static float row_distance(const float *a, const float *b, size_t size)
+{
+    float sums[TCSI_ROW_STEP] = { 0 }, sum = 0;
+    for (size_t i = 0; i < size; i += TCSI_ROW_STEP)
+        for (size_t j = 0; j < TCSI_ROW_STEP; j++) {
+            float difference = a[i + j] - b[i + j];
+            sums[j] += difference * difference;
+        }
+    for (size_t j = 0; j < TCSI_ROW_STEP; j++) sum += sums[j];
+    return sum;
+}
+
 #include "kernels/nearest_common.h"
 
-/* Appends what is within limit.  First a look whether anything is: mostly nothing. */
-static size_t append(const float *distances, const tcsi_leaf *leaf, float limit, tcsi_near_list out)
+static uint64_t near_box(const tcsi_seekers *seekers, const float *low, const float *high, size_t axis_count)
 {
-    int any = 0;
-    size_t found = 0;
-    for (size_t j = 0; j < TCSI_LEAF; j++) any |= distances[j] <= limit;
-    for (uint32_t j = 0; j < leaf->count && any; j++) { /* no branch: hits are as good as random */
-        out.near[found] = distances[j];
-        out.at[found] = leaf->first + j;
-        found += distances[j] <= limit;
-    }
-    return found;
+    float squares[TCSI_BLOCK] = { 0 };
+    uint64_t near = 0;
+    for (size_t a = 0; a < axis_count; a++)
+        for (size_t j = 0; j < TCSI_BLOCK; j++) {
+            float value = seekers->block.points[a * TCSI_BLOCK + j], below = low[a] - value, above = value - high[a];
+            float gap = below > above ? below : above;
+            gap = gap > 0 ? gap : 0;
+            squares[j] += gap * gap;
+        }
+    for (size_t j = 0; j < TCSI_BLOCK; j++) near |= (uint64_t)(squares[j] <= seekers->limits[j]) << j;
+    return near;
 }
 
 enum { TOGETHER = 8 }; /* points whose sums compilers keep in registers */
 
-static size_t scan(const float *point, const tcsi_leaf *leaf, size_t channel_count, float limit, tcsi_near_list out)
+static void scan_direct(const float *query, const tcsi_block *block, size_t axis_count, float *ret_squares)
 {
-    float distances[TCSI_LEAF];
-    for (size_t begin = 0; begin < TCSI_LEAF; begin += TOGETHER) {
-        const float *values = leaf->points + begin;
+    for (size_t begin = 0; begin < TCSI_BLOCK; begin += TOGETHER) {
+        const float *points = block->points + begin;
         float sums[TOGETHER] = { 0 };
-        for (size_t c = 0; c < channel_count; c++)
+        for (size_t a = 0; a < axis_count; a++)
             for (size_t j = 0; j < TOGETHER; j++) {
-                float difference = values[c * TCSI_LEAF + j] - point[c];
+                float difference = points[a * TCSI_BLOCK + j] - query[a * TCSI_BLOCK];
                 sums[j] += difference * difference;
             }
-        memcpy(distances + begin, sums, sizeof sums);
+        memcpy(ret_squares + begin, sums, sizeof sums);
     }
-    return append(distances, leaf, limit, out);
 }
 
-static size_t scan_product(const float *point, float square, const tcsi_leaf *leaf, size_t channel_count, float limit, tcsi_near_list out)
+/* Bits of the points within reach. */
+static uint64_t scan_product(const tcsi_seekers *seekers, uint32_t number, const tcsi_block *block)
 {
-    float distances[TCSI_LEAF];
-    for (size_t begin = 0; begin < TCSI_LEAF; begin += TOGETHER) {
-        const float *values = leaf->points + begin;
-        float sums[TOGETHER] = { 0 };
-        for (size_t c = 0; c < channel_count; c++)
-            for (size_t j = 0; j < TOGETHER; j++) sums[j] += values[c * TCSI_LEAF + j] * point[c];
-        memcpy(distances + begin, sums, sizeof sums);
+    const int16_t *query = seekers->block.grains + 2 * number;
+    uint64_t bits = 0;
+    for (size_t begin = 0; begin < TCSI_BLOCK; begin += TOGETHER) {
+        const int16_t *points = block->grains + 2 * begin;
+        int32_t sums[2 * TOGETHER] = { 0 };
+        for (size_t a = 0; a < seekers->lead_count * TCSI_BLOCK; a += 2 * TCSI_BLOCK)
+            for (size_t j = 0; j < 2 * TOGETHER; j++) sums[j] += points[a + j] * query[a + j % 2];
+        for (size_t j = 0; j < TOGETHER; j++) {
+            int32_t value = block->halves[begin + j] - sums[2 * j] - sums[2 * j + 1];
+            bits |= (uint64_t)(value <= seekers->reaches[number]) << (begin + j);
+        }
     }
-    for (size_t j = 0; j < TCSI_LEAF; j++) {
-        float distance = square + 2 * (leaf->halves[j] - distances[j]);
-        distances[j] = distance > 0 ? distance : 0;
-    }
-    return append(distances, leaf, limit, out);
+    return bits;
 }
 
-static void scan_four(const float *const *points, const float *squares, const tcsi_leaf *leaf, size_t channel_count,
-                      const float *limits, const tcsi_near_list *out, size_t *ret_found)
+static uint64_t within_bits(const float *squares, float limit)
 {
-    for (size_t i = 0; i < 4; i++) ret_found[i] = scan_product(points[i], squares[i], leaf, channel_count, limits[i], out[i]);
+    uint64_t bits = 0;
+    for (size_t j = 0; j < TCSI_BLOCK; j++) bits |= (uint64_t)(squares[j] <= limit) << j;
+    return bits;
+}
+
+static uint64_t scan(tcsi_seekers *seekers, uint64_t chosen, const tcsi_block *block)
+{
+    const uint64_t used = used_bits(block);
+    left_over left;
+    left.seekers = 0;
+    for (uint64_t rest = chosen; rest; rest &= rest - 1) {
+        uint32_t number = tcsi_lowest_bit(rest);
+        float squares[TCSI_BLOCK];
+        uint64_t bits;
+        if (seekers->product >> number & 1) bits = scan_product(seekers, number, block);
+        else {
+            scan_direct(seekers->block.points + number, block, seekers->lead_count, squares);
+            bits = within_bits(squares, seekers->limits[number]);
+        }
+        bits &= used;
+        if (!bits) continue;
+        left.bits[number] = bits;
+        left.seekers |= (uint64_t)1 << number;
+        if (seekers->row_size == 0) take(seekers, number, squares, bits, block);
+    }
+    if (seekers->row_size > 0) take_pairs(seekers, &left, block);
+    return marked(seekers, left.seekers);
+}
+
+static void nearest(const tcsi_seekers *seekers, const tcsi_block *block, size_t k, float *ret_squares)
+{
+    for (size_t i = 0; i < TCSI_BLOCK; i++) {
+        float squares[TCSI_BLOCK], best[TCSI_SEED_MAX];
+        scan_direct(seekers->block.points + i, block, seekers->lead_count, squares);
+        for (size_t j = 0; j < k; j++) best[j] = INFINITY;
+        for (size_t p = 0; p < block->count; p++)
+            for (size_t j = 0; j < k; j++) { /* what is less stays, what is more goes on */
+                float less = squares[p] < best[j] ? squares[p] : best[j], more = squares[p] < best[j] ? best[j] : squares[p];
+                best[j] = less;
+                squares[p] = more;
+            }
+        ret_squares[i] = best[k - 1];
+    }
 }
 
 static size_t keep_within(tcsi_near_list list, size_t count, float limit)
@@ -71,9 +131,17 @@ static size_t keep_within(tcsi_near_list list, size_t count, float limit)
     return kept;
 }
 
+static void rotate(const double *matrix, const double *vector, size_t channel_count, size_t axis_count,
+                   double *ret_products)
+{
+    for (size_t a = 0; a < axis_count; a++) ret_products[a] = 0;
+    for (size_t c = 0; c < channel_count; c++)
+        for (size_t a = 0; a < axis_count; a++) ret_products[a] += matrix[c * axis_count + a] * vector[c];
+}
+
 static const tcsi_nearest_ops reference = {
-    .scan = scan, .scan_four = scan_four, .box_distances = box_distances, .keep_within = keep_within, .border = border,
-    .distance2 = distance2, .rank = rank,
+    .near_box = near_box, .scan = scan, .nearest = nearest, .keep_within = keep_within, .border = border,
+    .distances2 = distances2, .rank = rank, .rotate = rotate,
 };
 
 const tcsi_nearest_ops *tcsi_nearest_ops_for(tcsi_isa isa)

@@ -1,5 +1,6 @@
 /* kernels/nearest_avx2.c -- near points on AVX2 with FMA: eight sums of 8.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/floats_avx2.h"
+#include "kernels/lanes_avx2.h"
 
 enum { WIDE = 2 };
 

@@ -1,5 +1,6 @@
 /* kernels/nearest_avx512.c -- near points on AVX-512: sixteen sums of 16.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/floats_avx512.h"
+#include "kernels/lanes_avx512.h"
 
 enum { WIDE = 4 };
 

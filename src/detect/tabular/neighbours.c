@@ -7,25 +7,86 @@
 
 #include <math.h>
 
-tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
-                                  double *ret_distances, uint32_t *ret_rows, tcs_error *err)
+/* ---- searching ---- */
+
+static tcs_status search_points(const tcsi_neighbours *index, const tcsi_points *queries, const double *values, size_t k, tcsi_pool *pool,
+                                double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
-    TCS_ASSERT(k >= 1 && k + (queries == index) <= index->row_count && index->channel_count == queries->channel_count);
-    size_t points, entries, lanes = tcsi_pool_thread_count(pool) * TCSI_LEAF;
-    if (!tcsi_multiply(lanes, index->channel_count, &points) || !tcsi_multiply(lanes, tcsi_query_room(k), &entries))
-        return tcsi_fail_memory(err, "a group of rows");
-    tcsi_search s = { .index = index, .queries = queries, .ops = tcsi_nearest_ops_for(tcsi_isa_current()), .k = k,
-                      .room = tcsi_query_room(k), .distances = ret_distances, .rows = ret_rows };
-    s.points = TCSI_NEW_ARRAY(float, points);
+    size_t entries, threads = tcsi_pool_thread_count(pool);
+    tcsi_search s = { .index = index, .queries = queries, .values = values, .ops = tcsi_nearest_ops_for(tcsi_isa_current()), .k = k,
+                      .room = tcsi_query_room(k), .grain = tcsi_points_grain(&index->axes),
+                      .rounding = 1.01 * sqrt((double)index->axes.lead_count), .distances = ret_distances, .rows = ret_rows };
+    if (!tcsi_multiply(threads * TCSI_BLOCK, s.room, &entries)) return tcsi_fail_memory(err, "a group of rows");
+    s.boxes = TCSI_NEW_ARRAY(float, threads * 2 * index->axes.lead_count); /* at most as many as the index has boxes, or threads */
     s.near = TCSI_NEW_ARRAY(float, entries);
     s.at = TCSI_NEW_ARRAY(uint32_t, entries);
     s.found = TCSI_NEW_ARRAY(tcsi_candidate, entries);
-    tcs_status status = s.points && s.near && s.at && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
-    if (status == TCS_OK) tcsi_pool_run(pool, tcsi_tree_leaf_count(queries), tcsi_walk_leaf, &s);
-    tcsi_free(s.points);
+    tcs_status status = s.boxes && s.near && s.at && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
+    if (status == TCS_OK) tcsi_pool_run(pool, tcsi_block_count(queries->count), tcsi_walk_block, &s);
+    tcsi_free(s.boxes);
     tcsi_free(s.near);
     tcsi_free(s.at);
     tcsi_free(s.found);
+    return status;
+}
+
+tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tcsi_pool *pool, double *ret_distances, uint32_t *ret_rows,
+                                      tcs_error *err)
+{
+    TCS_ASSERT(k >= 1 && k < index->row_count);
+    return search_points(index, &index->points, NULL, k, pool, ret_distances, ret_rows, err);
+}
+
+/* Puts queries that lie in one leaf beside each other: a counting sort by leaf. */
+static tcs_status order_queries(const tcsi_neighbours *index, const float *leads, size_t count, uint32_t *ret_order, tcs_error *err)
+{
+    size_t leaf_count = tcsi_block_count(index->row_count), *begins = TCSI_NEW_ZEROS(size_t, leaf_count + 1);
+    uint32_t *leaves = TCSI_NEW_ARRAY(uint32_t, count);
+    tcs_status status = begins && leaves ? TCS_OK : tcsi_fail_memory(err, "an order of rows");
+    for (size_t i = 0; i < count && status == TCS_OK; i++) {
+        leaves[i] = (uint32_t)tcsi_tree_leaf_of(index, leads + i * index->axes.lead_count);
+        begins[leaves[i] + 1]++;
+    }
+    for (size_t leaf = 0; leaf < leaf_count && status == TCS_OK; leaf++) begins[leaf + 1] += begins[leaf];
+    for (size_t i = 0; i < count && status == TCS_OK; i++) ret_order[begins[leaves[i]]++] = (uint32_t)i;
+    tcsi_free(begins);
+    tcsi_free(leaves);
+    return status;
+}
+
+static tcs_status make_points(const tcsi_neighbours *index, const double *queries, size_t count, tcsi_points *ret_points, tcs_error *err)
+{
+    size_t channels = index->channel_count, cells;
+    if (count > TCSI_NEIGHBOURS_ROW_COUNT_MAX || !tcsi_multiply(count, channels, &cells))
+        return tcsi_fail(err, TCS_E_LIMIT, "nearest neighbours: %zu rows x %zu channels are too many", count, channels);
+    const tcsi_nearest_ops *ops = tcsi_nearest_ops_for(tcsi_isa_current());
+    float *leads = TCSI_NEW_ARRAY(float, count * index->axes.lead_count); /* not more than cells */
+    double *scratch = TCSI_NEW_ARRAY(double, 2 * channels);
+    uint32_t *order = TCSI_NEW_ARRAY(uint32_t, count);
+    tcs_status status = leads && scratch && order ? TCS_OK : tcsi_fail_memory(err, "queries");
+    for (size_t i = 0; i < count && status == TCS_OK; i++)
+        tcsi_axes_lead(&index->axes, ops, queries + i * channels, scratch, leads + i * index->axes.lead_count);
+    if (status == TCS_OK) status = order_queries(index, leads, count, order, err);
+    if (status == TCS_OK) {
+        status = tcsi_points_init(&index->axes, queries, leads, count, order, NULL, ret_points, err);
+        order = NULL;
+    }
+    tcsi_free(leads);
+    tcsi_free(scratch);
+    tcsi_free(order);
+    return status;
+}
+
+tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *queries, size_t query_count, size_t k, tcsi_pool *pool,
+                                  double *ret_distances, uint32_t *ret_rows, tcs_error *err)
+{
+    TCS_ASSERT(k >= 1 && k <= index->row_count);
+    tcsi_points points;
+    if (query_count == 0) return TCS_OK;
+    tcs_status status = make_points(index, queries, query_count, &points, err);
+    if (status != TCS_OK) return status;
+    status = search_points(index, &points, queries, k, pool, ret_distances, ret_rows, err);
+    tcsi_points_deinit(&points);
     return status;
 }
 
@@ -78,17 +139,11 @@ void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi
         tcsi_codec_f64s(codec, (*index)->values + (*index)->place[i] * channel_count, channel_count);
 }
 
-size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count)
+size_t tcsi_neighbours_search_size(size_t query_count, size_t channel_count, size_t k, size_t thread_count)
 {
-    size_t rows = tcsi_size_sum(row_count, TCSI_LEAF), cells = tcsi_size_product(rows, channel_count);
-    size_t values = tcsi_size_sum(tcsi_size_product(cells, 12), tcsi_size_product(channel_count, 8));
-    size_t boxes = tcsi_size_product(tcsi_size_product(rows / TCSI_LEAF + 1, channel_count), 4 * sizeof(double));
-    return tcsi_size_sum(tcsi_size_sum(values, boxes), tcsi_size_sum(tcsi_size_product(rows, 24), 512));
-}
-
-size_t tcsi_neighbours_search_size(size_t channel_count, size_t k, size_t thread_count)
-{
-    size_t query_size = tcsi_size_sum(tcsi_size_product(channel_count, sizeof(float)),
-                                      tcsi_query_room(k) * (sizeof(tcsi_candidate) + sizeof(float) + sizeof(uint32_t)));
-    return tcsi_size_product(thread_count * TCSI_LEAF, query_size);
+    size_t query_size = tcsi_query_room(k) * (sizeof(tcsi_candidate) + sizeof(float) + sizeof(uint32_t));
+    size_t lists = tcsi_size_product(thread_count * TCSI_BLOCK, tcsi_size_sum(query_size, channel_count));
+    size_t floats = tcsi_size_product(tcsi_size_product(query_count, channel_count), sizeof(float));
+    size_t points = tcsi_size_sum(floats, tcsi_points_size_max(query_count, channel_count));
+    return tcsi_size_sum(lists, tcsi_size_sum(points, tcsi_size_product(tcsi_size_sum(query_count, channel_count), 16)));
 }

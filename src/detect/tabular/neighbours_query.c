@@ -5,9 +5,25 @@
 #include <math.h>
 #include <string.h>
 
+enum {
+    TOGETHER = 64, /* doubles computed together */
+    ALIKE = 64,    /* entries that floats may be unable to tell from the k nearest */
+};
+
+static size_t capacity_of(size_t k)
+{
+    return 2 * k + ALIKE;
+}
+
+/* Entries that make another look worth while. */
+static size_t news_of(size_t k)
+{
+    return 6 + k / 4;
+}
+
 size_t tcsi_query_room(size_t k)
 {
-    return 2 * k + 2 * TCSI_LEAF + 2 * TCSI_LEAF_SPARE;
+    return capacity_of(k) + news_of(k) + TCSI_BLOCK + TCSI_LIST_SPARE;
 }
 
 /* ---- the order of candidates ---- */
@@ -93,162 +109,174 @@ static bool sort_by_rank(const tcsi_search *search, tcsi_candidate *found, size_
 
 /* ---- bounds ---- */
 
+static const double u = 0x1p-24;
+
 static float to_limit(double value)
 {
     return value < 3e38 ? (float)value : 3e38f;
 }
 
-/* Bound of the product form's error, in squared units of the floats. */
-static double product_error(double channel_count, double norms)
+/* worst: squared; worst_scaled: no less than its root, in the floats' units. */
+static void set_worst(const tcsi_search *search, tcsi_group *g, uint32_t number, double worst, double worst_scaled)
 {
-    return (channel_count + 12) * 1.1 * 0x1p-24 * norms * norms;
-}
-
-/* What the bounds in neighbours.h leave possible for a row within worst. */
-static tcsi_limits limits_of(const tcsi_neighbours *index, const tcsi_query *q, float leaf_norm)
-{
-    const double u = 0x1p-24;
-    if (!(q->worst < DBL_MAX)) return (tcsi_limits){ .direct = INFINITY };
-    double n = (double)index->channel_count, norms = q->norm + (double)leaf_norm;
-    double reach = q->worst_scaled * (1 + 2 * u) + 1.001 * u * norms, error = product_error(n, norms);
-    double square = reach * reach, direct = square * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n;
-    bool product = error < 0.02 * square && norms < 1e10;
-    return (tcsi_limits){ .product = product, .sharp = direct < 1.01 * square, .direct = to_limit(direct),
-                          .square = to_limit((square + error) * (1 + 2 * u) + 1.2e-37 * n) };
-}
-
-/* The same error as between two points: no coordinate of a box is larger than a norm, hence not even its farthest corner
- * counts for more than the root of C norms. */
-static double box_limit_of(const tcsi_neighbours *index, const tcsi_query *q)
-{
-    const double u = 0x1p-24;
-    double n = (double)index->channel_count, norms = q->norm + sqrt(n) * (double)index->norm_max;
-    double reach = q->worst_scaled * (1 + 2 * u) + 1.1 * u * norms;
-    return reach * reach * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n;
-}
-
-static void set_worst(const tcsi_neighbours *index, tcsi_query *q, double worst, double worst_scaled)
-{
+    tcsi_query *q = &g->queries[number];
+    tcsi_seekers *s = &g->seekers;
+    double n = (double)search->index->channel_count, norms = 2 * q->norm + worst_scaled * (1 + 2 * u);
+    double reach = worst_scaled * (1 + 2 * u) + 1.01 * u * norms;
     q->worst = worst;
-    q->worst_scaled = worst_scaled;
-    q->usual = limits_of(index, q, index->norm_max);
-    q->box_limit = box_limit_of(index, q);
+    s->limits[number] = to_limit(reach * reach * (1 + (2 * n + 12) * 1.1 * u) + 1.2e-37 * n);
+    double grains = reach * search->grain + search->rounding, value = 0.5 * grains * grains - (double)s->block.halves[number] + 2;
+    bool sharp = s->row_size > 0 && grains > 10 * search->rounding;
+    s->reaches[number] = value < INT32_MAX ? (int32_t)value : INT32_MAX;
+    s->product = (s->product & ~((uint64_t)1 << number)) | (uint64_t)sharp << number;
 }
 
-/* No row whose float result is at most square is farther than this, in the floats' units. */
-static double farthest(const tcsi_neighbours *index, const tcsi_query *q, double square)
+/* No row whose direct form is at most square is farther than this, in the floats' units. */
+static double farthest(const tcsi_search *search, const tcsi_query *q, double square)
 {
-    const double u = 0x1p-24;
-    double n = (double)index->channel_count, norms = q->norm + q->norm_seen, error = q->used_product ? product_error(n, norms) : 0;
-    double root = sqrt(square + error + 1.2e-37 * n) * (1 + (n + 8) * 1.1 * u);
-    return (root + 1.001 * u * norms) * (1 + 4 * u);
+    double n = (double)search->index->channel_count, root = sqrt(square + 1.2e-37 * n) * (1 + (n + 8) * 1.1 * u);
+    return (root + 1.01 * u * (2 * q->norm + root)) * (1 + 4 * u);
 }
 
 /* ---- the exact list: of a query whose neighbours floats cannot tell apart ---- */
 
-static void tidy_exact(const tcsi_neighbours *index, tcsi_query *q, size_t k)
+static void tidy_exact(const tcsi_search *search, tcsi_group *g, uint32_t number)
 {
+    tcsi_query *q = &g->queries[number];
+    size_t k = search->k;
     double worst = 0;
     if (q->found_count < k) return;
     if (q->found_count > k) select_nearest(q->found, q->found_count, k);
     q->found_count = k;
     for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
-    if (worst < q->worst) set_worst(index, q, worst, sqrt(worst) * index->scale);
+    if (worst < q->worst) set_worst(search, g, number, worst, sqrt(worst) * (1 + 1e-14) * search->index->axes.scale);
 }
 
 /* Moves the float list to the exact one; rows as far as the worst stay, for a lower row number may still win. */
-static void take_exact(const tcsi_search *search, tcsi_query *q)
+static void take_exact(const tcsi_search *search, tcsi_group *g, uint32_t number)
 {
     const tcsi_neighbours *index = search->index;
-    size_t channels = index->channel_count;
-    for (size_t i = 0; i < q->count; i++) {
-        size_t at = q->list.at[i];
-        double distance = search->ops->distance2(q->values, index->values + at * channels, channels);
-        if (distance > q->worst || index->order[at] == q->self) continue;
-        if (q->found_count == search->room) tidy_exact(index, q, search->k);
-        q->found[q->found_count++] = (tcsi_candidate){ distance, index->order[at] };
+    tcsi_query *q = &g->queries[number];
+    const uint32_t *at = g->seekers.at + number * search->room;
+    size_t whole = g->seekers.counts[number];
+    for (size_t begin = 0; begin < whole; begin += TOGETHER, at += TOGETHER) {
+        double distances[TOGETHER];
+        size_t count = whole - begin < TOGETHER ? whole - begin : TOGETHER;
+        search->ops->distances2(q->values, index->values, index->channel_count, at, count, distances);
+        if (q->found_count + count > search->room) tidy_exact(search, g, number);
+        for (size_t i = 0; i < count; i++) { /* no branch: these are as good as random */
+            uint32_t row = index->points.order[at[i]];
+            q->found[q->found_count] = (tcsi_candidate){ distances[i], row };
+            q->found_count += (distances[i] <= q->worst) & (row != q->self);
+        }
     }
-    q->count = q->kept = 0;
+    g->seekers.counts[number] = 0;
 }
 
 /* ---- the float list ---- */
 
-static bool list_is_full(const tcsi_search *search, const tcsi_query *q)
+/* As many rows as are wanted have direct forms of at most square. */
+static void limit_by(const tcsi_search *search, tcsi_group *g, uint32_t number, float square)
 {
-    return q->count + TCSI_LEAF + TCSI_LEAF_SPARE > search->room;
+    double reach = farthest(search, &g->queries[number], (double)square), worst = reach / search->index->axes.scale;
+    worst *= worst * (1 + 1e-14);
+    if (worst < g->queries[number].worst) set_worst(search, g, number, worst, reach);
 }
 
-/* Lowers the limit by the list and drops what is beyond it.  The own row is in the list too: hence k + 1. */
-static void narrow(const tcsi_search *search, tcsi_query *q)
+/* The own row is found too: hence k + 1. */
+static size_t wanted_of(const tcsi_search *search)
 {
-    const tcsi_neighbours *index = search->index;
-    size_t wanted = search->k + (q->self != UINT32_MAX);
-    if (q->count >= wanted) {
-        double reach = farthest(index, q, (double)search->ops->border(q->list.near, q->count, wanted)), worst = reach / index->scale;
-        worst *= worst * (1 + 1e-14);
-        if (worst < q->worst) set_worst(index, q, worst, reach);
-        tcsi_limits l = q->usual.sharp ? q->usual : limits_of(index, q, (float)q->norm_seen);
-        q->count = search->ops->keep_within(q->list, q->count, l.direct > l.square || !q->used_product ? l.direct : l.square);
+    return search->k + (search->queries == &search->index->points);
+}
+
+/* Lowers the limit by the list and drops what is beyond it. */
+static void narrow(const tcsi_search *search, tcsi_group *g, uint32_t number)
+{
+    tcsi_seekers *s = &g->seekers;
+    size_t wanted = wanted_of(search), at = number * s->room, count = s->counts[number];
+    if (count < wanted) return;
+    limit_by(search, g, number, search->ops->border(s->near + at, count, wanted));
+    count = search->ops->keep_within((tcsi_near_list){ s->near + at, s->at + at }, count, s->limits[number]);
+    s->counts[number] = (uint32_t)count;
+}
+
+bool tcsi_group_seed(const tcsi_search *search, tcsi_group *group, const tcsi_block *leaf)
+{
+    size_t wanted = wanted_of(search);
+    float squares[TCSI_BLOCK];
+    if (group->seekers.row_size > 0 || wanted > TCSI_SEED_MAX || wanted > leaf->count) return false;
+    search->ops->nearest(&group->seekers, leaf, wanted, squares);
+    for (uint32_t i = 0; i < group->seekers.block.count; i++) {
+        limit_by(search, group, i, squares[i]);
+        group->seekers.marks[i] = (uint32_t)(wanted + news_of(search->k));
     }
-    q->kept = q->count;
-    if (!list_is_full(search, q)) return;
-    q->exact = true;
-    take_exact(search, q);
-    tidy_exact(index, q, search->k);
+    return true;
+}
+
+void tcsi_query_settle(const tcsi_search *search, tcsi_group *group, uint32_t number)
+{
+    tcsi_query *q = &group->queries[number];
+    uint32_t *count = &group->seekers.counts[number];
+    if (!q->exact) narrow(search, group, number);
+    q->exact |= *count > capacity_of(search->k);
+    if (q->exact) {
+        take_exact(search, group, number);
+        if (q->found_count > search->k + TCSI_BLOCK || !(q->worst < INFINITY)) tidy_exact(search, group, number);
+    }
+    group->seekers.marks[number] = q->worst < INFINITY ? *count + (uint32_t)news_of(search->k) : 0;
 }
 
 /* ---- life ---- */
 
-void tcsi_query_begin(const tcsi_search *search, size_t worker, size_t number, size_t at, tcsi_query *ret_query)
+void tcsi_group_begin(const tcsi_search *search, size_t number, size_t worker, tcsi_group *ret_group)
 {
-    const tcsi_neighbours *from = search->queries;
-    size_t channels = from->channel_count, slot = worker * TCSI_LEAF + number, place = slot * search->room;
-    uint32_t row = from->order[at];
-    tcsi_query q = { .values = from->values + at * channels, .list = { search->near + place, search->at + place },
-                     .found = search->found + place, .self = from == search->index ? row : UINT32_MAX, .row = row, .worst = INFINITY,
-                     .worst_scaled = INFINITY, .box_limit = INFINITY };
-    q.square = tcsi_tree_floats(search->index, q.values, search->points + slot * channels, 1);
-    q.norm = tcsi_tree_norm(q.square);
-    *ret_query = q;
-}
-
-tcsi_limits tcsi_query_limits(const tcsi_search *search, const tcsi_query *query, uint32_t leaf)
-{
-    return query->usual.sharp ? query->usual : limits_of(search->index, query, search->index->leaf_norms[leaf]);
-}
-
-tcsi_near_list tcsi_query_end(const tcsi_query *query)
-{
-    return (tcsi_near_list){ query->list.near + query->count, query->list.at + query->count };
-}
-
-void tcsi_query_take(const tcsi_search *search, tcsi_query *query, uint32_t leaf, size_t hit_count, bool product)
-{
-    double norm = (double)search->index->leaf_norms[leaf];
-    query->norm_seen = norm > query->norm_seen ? norm : query->norm_seen;
-    query->used_product |= product;
-    query->count += hit_count;
-    if (query->exact) {
-        take_exact(search, query);
-        if (query->found_count > search->k + TCSI_LEAF || !(query->worst < INFINITY)) tidy_exact(search->index, query, search->k);
-        return;
+    const tcsi_points *queries = search->queries;
+    bool own = queries == &search->index->points;
+    size_t channels = search->index->channel_count, lists = worker * TCSI_BLOCK * search->room;
+    tcsi_seekers *s = &ret_group->seekers;
+    s->block = tcsi_points_block(queries, number);
+    s->lead_count = queries->lead_count;
+    s->row_size = queries->row_size;
+    s->product = 0;
+    s->near = search->near + lists;
+    s->at = search->at + lists;
+    s->room = search->room;
+    for (uint32_t i = 0; i < TCSI_BLOCK; i++) {
+        s->limits[i] = i < s->block.count ? INFINITY : -1; /* nothing is near an unused place */
+        s->counts[i] = s->marks[i] = 0;
     }
-    size_t news = query->count - query->kept;
-    if (!(query->worst < INFINITY) || news > 8 + search->k / 4 || list_is_full(search, query)) narrow(search, query);
+    for (uint32_t i = 0; i < s->block.count; i++) {
+        size_t at = s->block.first + i;
+        uint32_t row = queries->order[at];
+        ret_group->queries[i] = (tcsi_query){
+            .values = own ? search->index->values + at * channels : search->values + row * channels,
+            .found = search->found + lists + i * search->room, .self = own ? row : UINT32_MAX, .row = row,
+            .norm = (double)queries->norms[at], .worst = INFINITY,
+        };
+    }
 }
 
-void tcsi_query_finish(const tcsi_search *search, tcsi_query *query)
+void tcsi_query_ready(const tcsi_search *search, tcsi_group *group, uint32_t number)
 {
-    size_t k = search->k, first = (size_t)query->row * k;
-    if (!query->exact) narrow(search, query);
-    take_exact(search, query);
-    TCS_ASSERT(query->found_count >= k);
-    if (query->found_count > TCSI_RANKED_MAX || !sort_by_rank(search, query->found, query->found_count)) {
-        if (query->found_count > k) select_nearest(query->found, query->found_count, k);
-        sort_found(query->found, k);
+    size_t k = search->k, channels = search->index->channel_count;
+    const tcsi_seekers *s = &group->seekers;
+    if (!group->queries[number].exact && s->counts[number] > k + k / 2 + 4) narrow(search, group, number);
+    for (uint32_t i = 0; i < s->counts[number]; i++)
+        tcsi_fetch(search->index->values + s->at[number * s->room + i] * channels, channels * sizeof(double));
+}
+
+void tcsi_query_finish(const tcsi_search *search, tcsi_group *group, uint32_t number)
+{
+    tcsi_query *q = &group->queries[number];
+    size_t k = search->k, first = (size_t)q->row * k;
+    take_exact(search, group, number);
+    TCS_ASSERT(q->found_count >= k);
+    if (q->found_count > TCSI_RANKED_MAX || !sort_by_rank(search, q->found, q->found_count)) {
+        if (q->found_count > k) select_nearest(q->found, q->found_count, k);
+        sort_found(q->found, k);
     }
     for (size_t j = 0; j < k; j++) {
-        search->distances[first + j] = sqrt(query->found[j].distance);
-        search->rows[first + j] = query->found[j].row;
+        search->distances[first + j] = sqrt(q->found[j].distance);
+        search->rows[first + j] = q->found[j].row;
     }
 }

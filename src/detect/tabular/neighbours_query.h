@@ -2,7 +2,14 @@
  *
  * Candidates gather in any order as floats; now and then only those are kept that can still be among the k nearest, which
  * lowers the limit.  Doubles are computed at the end, of little more than k rows.  Where floats cannot tell rows apart (more
- * than room of them look equally near) the query goes on in doubles.  The bounds are those of neighbours.h. */
+ * than room of them look equally near) the query goes on in doubles.
+ *
+ * Bounds.  With u = 2^-24, and |q|, |r| norms along the axes after centring and scaling, the float distance f of n channels in
+ * the direct form and the true one d satisfy  sqrt(f) <= (d (1 + u) + u (|q| + |r|)) (1 + (n + 4) u),  so that a row within reach
+ * has no larger f; nor has the distance over some of the axes, or from a box around the row.  Turning the axes, in
+ * doubles, adds 1e-10 d.  Because |r| <= |q| + d, limits depend on the query alone: rows far away need no room for their
+ * rounding.  Solved for d the same inequality says how far a row of a given f can be.  In grains, g to a unit, both points of
+ * n leading axes are off by 0.505 sqrt(n) at most, so that a row within d has no larger distance than g d + 1.01 sqrt(n). */
 #ifndef TCS_DETECT_TABULAR_NEIGHBOURS_QUERY_H
 #define TCS_DETECT_TABULAR_NEIGHBOURS_QUERY_H
 
@@ -15,52 +22,49 @@ typedef struct tcsi_candidate {
 
 /* What all queries of one search share. */
 typedef struct tcsi_search {
-    const tcsi_neighbours *index, *queries;
+    const tcsi_neighbours *index;
+    const tcsi_points *queries; /* the index's own points: each row's neighbours but itself */
+    const double *values;       /* (Q,C) of the queries by row number; unused when they are the index's own */
     const tcsi_nearest_ops *ops;
     size_t k, room;
+    double grain, rounding; /* of the points; what rounding to them adds to a distance between two, in grains */
     double *distances; /* (Q,k) */
     uint32_t *rows;
-    float *points;     /* (threads,TCSI_LEAF,C): the group's points as floats of the index */
-    float *near;       /* (threads,TCSI_LEAF,room), and the next two */
+    float *boxes;      /* (threads,2,lead_count) */
+    float *near;       /* (threads,TCSI_BLOCK,room), and the next two */
     uint32_t *at;
     tcsi_candidate *found;
 } tcsi_search;
 
-/* What a row's float result must not exceed, in either form. */
-typedef struct tcsi_limits {
-    bool product, sharp; /* the product form is sharp enough; the direct one is */
-    float direct, square;
-} tcsi_limits;
-
 typedef struct tcsi_query {
     const double *values;
-    tcsi_near_list list; /* room */
-    size_t count, kept;  /* in list; of them looked at by narrow */
     tcsi_candidate *found; /* room; in use when exact */
     size_t found_count;
-    bool exact, used_product;
-    uint32_t self; /* own row number, or UINT32_MAX */
+    bool exact;
+    uint32_t self;         /* own row number, or UINT32_MAX */
     uint32_t row;
-    double norm, square; /* of the floats: a bound, and the sum itself */
-    double norm_seen;    /* largest leaf_norm scanned */
-    double worst;        /* squared distance that the k-th cannot exceed, infinite until k were found */
-    double worst_scaled; /* its root in the floats' units */
-    double box_limit;    /* squared float distance of a box beyond which none of its rows is within worst */
-    tcsi_limits usual;   /* of any leaf, while worst stays; used when sharp enough */
+    double norm;
+    double worst;          /* squared distance that the k-th cannot exceed, infinite until k were found */
 } tcsi_query;
 
-/* Entries of a query's list: k, those that floats cannot tell from them, those since the last look, a leaf and a vector. */
+/* The queries of one block. */
+typedef struct tcsi_group {
+    tcsi_seekers seekers;
+    tcsi_query queries[TCSI_BLOCK];
+} tcsi_group;
+
+/* Entries of a query's list: k, those that floats cannot tell from them, those since the last look, a block and a register. */
 size_t tcsi_query_room(size_t k);
 
-/* Query number `number` of the worker's group: row `at` of the tree of queries. */
-void tcsi_query_begin(const tcsi_search *search, size_t worker, size_t number, size_t at, tcsi_query *ret_query);
-/* The limits for one leaf. */
-tcsi_limits tcsi_query_limits(const tcsi_search *search, const tcsi_query *query, uint32_t leaf);
-/* Where hits are to be appended. */
-tcsi_near_list tcsi_query_end(const tcsi_query *query);
-/* After hit_count > 0 rows of a leaf were appended, in the product form or in the direct one. */
-void tcsi_query_take(const tcsi_search *search, tcsi_query *query, uint32_t leaf, size_t hit_count, bool product);
+/* Block `number` of the queries, in the worker's lists. */
+void tcsi_group_begin(const tcsi_search *search, size_t number, size_t worker, tcsi_group *ret_group);
+/* Limits every query by the first leaf that the group comes to, where that is quickly done; false otherwise. */
+bool tcsi_group_seed(const tcsi_search *search, tcsi_group *group, const tcsi_block *leaf);
+/* After rows were appended to a query's list beyond its mark. */
+void tcsi_query_settle(const tcsi_search *search, tcsi_group *group, uint32_t number);
+/* What comes before finish, with other queries between the two while memory is on its way. */
+void tcsi_query_ready(const tcsi_search *search, tcsi_group *group, uint32_t number);
 /* Writes the k nearest of what was found, in order. */
-void tcsi_query_finish(const tcsi_search *search, tcsi_query *query);
+void tcsi_query_finish(const tcsi_search *search, tcsi_group *group, uint32_t number);
 
 #endif
