@@ -209,7 +209,7 @@ static tcs_status learn_densities(member *m, size_t reference_count, tcsi_pool *
     m->densities = TCSI_NEW_ARRAY(double, reference_count);
     bool ok = distances && rows && m->k_distances && m->densities;
     tcs_status status = ok ? TCS_OK : tcsi_fail_memory(err, "densities");
-    if (status == TCS_OK) status = tcsi_neighbours_search(m->index, m->index, k, pool, distances, rows, err);
+    if (status == TCS_OK) status = tcsi_neighbours_search_own(m->index, k, pool, distances, rows, err);
     for (size_t i = 0; status == TCS_OK && i < reference_count; i++) m->k_distances[i] = distances[i * k + k - 1];
     for (size_t i = 0; status == TCS_OK && i < reference_count; i++)
         m->densities[i] = tcsi_reach_density(distances + i * k, rows + i * k, k, m->k_distances);
@@ -268,11 +268,9 @@ static double judge(const member_spec *spec, const member *m, const double *dist
 static tcs_status judge_chunk(pass *p, const tcsi_table *table, const member_spec *spec, const member *m, size_t begin, size_t count,
                               tcs_error *err)
 {
-    tcsi_neighbours *queries;
     size_t width = m->k + (p->learning ? 1 : 0);
-    tcs_status status = tcsi_neighbours_create(table->values + begin * table->channel_count, count, table->channel_count, &queries, err);
-    if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search(m->index, queries, width, p->self->base.pool, p->distances, p->rows, err);
+    const double *queries = table->values + begin * table->channel_count;
+    tcs_status status = tcsi_neighbours_search(m->index, queries, count, width, p->self->base.pool, p->distances, p->rows, err);
     for (size_t i = 0; status == TCS_OK && i < count; i++) {
         double *distances = p->distances + i * width;
         uint32_t *rows = p->rows + i * width;
@@ -280,7 +278,6 @@ static tcs_status judge_chunk(pass *p, const tcsi_table *table, const member_spe
         p->values[begin + i] = judge(spec, m, distances, rows);
         if (spec->explains) explain_row(p, table, m, begin + i, rows);
     }
-    tcsi_neighbours_destroy(queries);
     return status;
 }
 
@@ -326,7 +323,7 @@ static tcs_status run(auto_tabular *self, model *m, bool learning, const tcsi_fr
     tcs_status status = tcsi_parts_begin(&self->parts, frame->row_count, frame->channel_count, err);
     for (size_t s = 0; s < SCALING_COUNT && status == TCS_OK; s++) {
         tcsi_table table;
-        status = learning ? tcsi_table_learn(frame, scalings[s], TCSI_TABLE_BY_ROW, &m->scalers[s], &table, err)
+        status = learning ? tcsi_table_learn(frame, scalings[s], TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &m->scalers[s], &table, err)
                           : tcsi_table_create(frame, &m->scalers[s], TCSI_TABLE_BY_ROW, &table, err);
         if (status != TCS_OK) break;
         bool enough = table.row_count >= (learning ? 2 : 1), first = s == 0, last = s + 1 == SCALING_COUNT;
@@ -433,10 +430,10 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     size_t held = tcsi_size_sum(sizeof(auto_tabular), tcsi_size_sum(model_size, loading));
     if (row_count == 0) return held;
     size_t chunk = chunk_of(row_count), lists = (chunk + reference) * (K_MAX + 1) * (sizeof(double) + sizeof(uint32_t));
-    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_neighbours_size_max(chunk, channels));
+    size_t scoring = tcsi_table_size_max(row_count, channels);
     scoring = tcsi_size_sum(scoring, tcsi_size_product(tcsi_size_product(row_count, channels), sizeof(float)));
     scoring = tcsi_size_sum(scoring, tcsi_size_sum(lists, tcsi_size_product(row_count, 48)));
-    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, K_MAX + 1, threads));
+    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(chunk, channels, K_MAX + 1, threads));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_forest_score_size(channels, threads)));
 }
 

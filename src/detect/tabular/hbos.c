@@ -121,7 +121,7 @@ static tcs_status learn(const hbos *self, const tcsi_frame *frame, model *ret_mo
     tcsi_table table;
     size_t channels = self->base.channel_count, bins = self->options.n_bins, count;
     tcsi_scaling scaling = self->options.standardize ? TCSI_SCALING_STANDARD : TCSI_SCALING_NONE;
-    tcs_status status = tcsi_table_learn(frame, scaling, TCSI_TABLE_BY_COLUMN, &m.scaler, &table, err);
+    tcs_status status = tcsi_table_learn(frame, scaling, TCSI_SCALER_KEPT, TCSI_TABLE_BY_COLUMN, &m.scaler, &table, err);
     if (status != TCS_OK) return status;
     m.low = TCSI_NEW_ZEROS(double, channels);
     m.high = TCSI_NEW_ZEROS(double, channels);

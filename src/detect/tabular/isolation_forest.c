@@ -52,7 +52,7 @@ static tcs_status learn(const isolation_forest *self, const tcsi_frame *frame, m
 {
     model m = { 0 };
     tcsi_table table;
-    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_STANDARD, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
+    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_STANDARD, TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count > 0)
         status = tcsi_forest_build(table.values, table.row_count, table.channel_count, self->options.n_estimators,

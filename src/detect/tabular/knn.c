@@ -51,7 +51,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     tcsi_scaler scaler;
     tcsi_table table;
     tcsi_neighbours *index = NULL;
-    tcs_status status = tcsi_table_learn(train, scaling_of(self), TCSI_TABLE_BY_ROW, &scaler, &table, err);
+    tcs_status status = tcsi_table_learn(train, scaling_of(self), TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count == 0) status = tcsi_fail(err, TCS_E_INVALID, "knn: no training row has a usable value");
     else status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, &index, err);
@@ -76,38 +76,40 @@ static void reduce(const double *distances, size_t query_count, size_t k, bool m
     }
 }
 
-/* index NULL: the queries are their own reference. */
-static tcs_status score_queries(const knn *self, const tcsi_neighbours *index, const tcsi_neighbours *queries, double *ret_values,
-                                tcs_error *err)
+/* The score of each row of the table: among the fitted rows, or without a fit among the table's own, of which there are two or
+ * more. */
+static tcs_status score_rows(const knn *self, const tcsi_table *table, double *ret_values, tcs_error *err)
 {
-    size_t query_count = tcsi_neighbours_row_count(queries), others = index ? tcsi_neighbours_row_count(index) : query_count - 1;
-    size_t k = self->options.n_neighbors < others ? self->options.n_neighbors : others, count;
+    bool own = !self->base.is_fitted;
+    size_t others = own ? table->row_count - 1 : tcsi_neighbours_row_count(self->index), count;
+    size_t k = self->options.n_neighbors < others ? self->options.n_neighbors : others;
     double *distances = NULL;
     uint32_t *rows = NULL;
-    if (tcsi_multiply(query_count, k, &count)) {
+    tcsi_neighbours *made = NULL;
+    if (tcsi_multiply(table->row_count, k, &count)) {
         distances = TCSI_NEW_ARRAY(double, count);
         rows = TCSI_NEW_ARRAY(uint32_t, count);
     }
     tcs_status status = distances && rows ? TCS_OK : tcsi_fail_memory(err, "the neighbours' distances");
-    if (status == TCS_OK) status = tcsi_neighbours_search(index ? index : queries, queries, k, self->base.pool, distances, rows, err);
-    if (status == TCS_OK) reduce(distances, query_count, k, self->options.mean, ret_values);
+    if (status == TCS_OK && own) status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &made, err);
+    if (status == TCS_OK)
+        status = own ? tcsi_neighbours_search_own(made, k, self->base.pool, distances, rows, err)
+                     : tcsi_neighbours_search(self->index, table->values, table->row_count, k, self->base.pool, distances, rows, err);
+    if (status == TCS_OK) reduce(distances, table->row_count, k, self->options.mean, ret_values);
+    tcsi_neighbours_destroy(made);
     tcsi_free(distances);
     tcsi_free(rows);
     return status;
 }
 
-static tcs_status score_table(const knn *self, const tcsi_neighbours *index, const tcsi_table *table, size_t row_count,
-                              tcs_score *ret_scores, tcs_error *err)
+static tcs_status score_table(const knn *self, const tcsi_table *table, size_t row_count, tcs_score *ret_scores, tcs_error *err)
 {
-    tcsi_neighbours *queries = NULL;
     double *values = TCSI_NEW_ZEROS(double, table->row_count);
     tcs_status status = values ? TCS_OK : tcsi_fail_memory(err, "scores");
-    bool enough = table->row_count >= (index ? 1 : 2);
-    if (status == TCS_OK && enough) status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &queries, err);
-    if (status == TCS_OK && enough) status = score_queries(self, index, queries, values, err);
+    bool enough = table->row_count >= (self->base.is_fitted ? 1 : 2);
+    if (status == TCS_OK && enough) status = score_rows(self, table, values, err);
     if (status == TCS_OK) tcsi_table_spread(table, values, row_count, ret_scores);
     for (size_t i = 0; status == TCS_OK && !enough && i < table->row_count; i++) ret_scores[table->rows[i]].state = TCS_SCORE_WARMUP;
-    tcsi_neighbours_destroy(queries);
     tcsi_free(values);
     return status;
 }
@@ -118,9 +120,10 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     tcsi_scaler own = { 0 };
     tcsi_table table;
     tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->scaler, TCSI_TABLE_BY_ROW, &table, err)
-                                        : tcsi_table_learn(frame, scaling_of(self), TCSI_TABLE_BY_ROW, &own, &table, err);
+                                        : tcsi_table_learn(frame, scaling_of(self), TCSI_SCALER_PASSING, TCSI_TABLE_BY_ROW, &own, &table,
+                                                           err);
     if (status != TCS_OK) return status;
-    status = score_table(self, base->is_fitted ? self->index : NULL, &table, frame->row_count, ret_scores, err);
+    status = score_table(self, &table, frame->row_count, ret_scores, err);
     tcsi_table_deinit(&table);
     tcsi_scaler_deinit(&own);
     return status;
@@ -145,7 +148,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     if (row_count == 0) return held;
     size_t neighbours = tcsi_size_product(tcsi_size_product(row_count, self->options.n_neighbors), sizeof(double) + sizeof(uint32_t));
     size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_neighbours_size_max(row_count, channels));
-    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, self->options.n_neighbors, tcsi_pool_thread_count(base->pool)));
+    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(row_count, channels, self->options.n_neighbors,
+                                                                 tcsi_pool_thread_count(base->pool)));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_sum(neighbours, tcsi_size_product(row_count, sizeof(double)))));
 }
 

@@ -98,7 +98,7 @@ static tcs_status learn_densities(const lof *self, model *m, lists *ret_lists, t
     lists l = { 0 };
     tcs_status status = lists_init(row_count, m->k, &l, err);
     if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search(m->index, m->index, m->k, self->base.pool, l.distances, l.rows, err);
+    status = tcsi_neighbours_search_own(m->index, m->k, self->base.pool, l.distances, l.rows, err);
     if (status != TCS_OK) {
         lists_deinit(&l);
         return status;
@@ -117,7 +117,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     tcsi_table table;
     lists l = { 0 };
     tcsi_scaling scaling = self->options.standardize ? TCSI_SCALING_STANDARD : TCSI_SCALING_NONE;
-    tcs_status status = tcsi_table_learn(train, scaling, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
+    tcs_status status = tcsi_table_learn(train, scaling, TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count < 2)
         status = tcsi_fail(err, TCS_E_INVALID, "lof: needs two training rows with a usable value, got %zu", table.row_count);
@@ -151,21 +151,16 @@ static tcs_status score_among_themselves(const lof *self, const tcsi_table *tabl
 
 static tcs_status score_against(const lof *self, const model *m, const tcsi_table *table, double *ret_values, tcs_error *err)
 {
-    tcsi_neighbours *queries;
     lists l = { 0 };
     size_t k = m->k;
-    tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &queries, err);
+    tcs_status status = lists_init(table->row_count, k, &l, err);
     if (status != TCS_OK) return status;
-    status = lists_init(table->row_count, k, &l, err);
-    if (status == TCS_OK) {
-        status = tcsi_neighbours_search(m->index, queries, k, self->base.pool, l.distances, l.rows, err);
-        for (size_t i = 0; status == TCS_OK && i < table->row_count; i++) {
-            double own = tcsi_reach_density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
-            ret_values[i] = tcsi_density_ratio(own, l.rows + i * k, k, m->densities);
-        }
-        lists_deinit(&l);
+    status = tcsi_neighbours_search(m->index, table->values, table->row_count, k, self->base.pool, l.distances, l.rows, err);
+    for (size_t i = 0; status == TCS_OK && i < table->row_count; i++) {
+        double own = tcsi_reach_density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
+        ret_values[i] = tcsi_density_ratio(own, l.rows + i * k, k, m->densities);
     }
-    tcsi_neighbours_destroy(queries);
+    lists_deinit(&l);
     return status;
 }
 
@@ -190,7 +185,7 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     tcsi_table table;
     tcsi_scaling scaling = self->options.standardize ? TCSI_SCALING_STANDARD : TCSI_SCALING_NONE;
     tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->fitted.scaler, TCSI_TABLE_BY_ROW, &table, err)
-                                        : tcsi_table_learn(frame, scaling, TCSI_TABLE_BY_ROW, &own, &table, err);
+                                        : tcsi_table_learn(frame, scaling, TCSI_SCALER_PASSING, TCSI_TABLE_BY_ROW, &own, &table, err);
     if (status != TCS_OK) return status;
     status = score_table(self, &table, frame->row_count, ret_scores, err);
     tcsi_table_deinit(&table);
@@ -228,7 +223,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     if (row_count == 0) return held;
     size_t neighbours = tcsi_size_product(tcsi_size_product(row_count, self->options.n_neighbors), sizeof(double) + sizeof(uint32_t));
     size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_neighbours_size_max(row_count, channels));
-    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(channels, self->options.n_neighbors, tcsi_pool_thread_count(base->pool)));
+    scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(row_count, channels, self->options.n_neighbors,
+                                                                 tcsi_pool_thread_count(base->pool)));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_sum(neighbours, tcsi_size_product(row_count, 3 * sizeof(double)))));
 }
 

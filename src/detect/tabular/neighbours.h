@@ -1,24 +1,21 @@
 /* detect/tabular/neighbours.h -- the exact k nearest rows (Euclidean), for few channels and for many.
  *
- * One index for all dimensions: a balanced kd-tree whose leaves hold 64 rows.  Queries are taken leaf by leaf too, so that
- * a whole group walks the tree together and every comparison with a leaf is a vector loop.
+ * One index for all dimensions: a balanced kd-tree along principal axes, whose leaves hold 64 rows.  Queries are taken 64 at a
+ * time too, near ones together, so that a whole group walks the tree and every comparison with a leaf is a vector loop.
  *   1. A subtree is skipped when its box is farther from the group's box than the worst k-th distance in the group.
- *   2. In up to 12 channels a leaf is skipped for one query when the leaf's box is farther than its k-th distance; 64
- *      queries are compared with a box at once.
- *   3. Otherwise the query is compared with all 64 rows in single precision.  A row whose distance cannot be below the
- *      k-th one, rounding errors included, is done with; the others join a list of floats, without a branch a row.  Now
- *      and then the list is cut to those that can still be among the k nearest, which lowers the limit.  Double precision is
- *      spent at the end, on little more than k rows; where floats cannot tell more than that apart, as they come.
- * The bound of step 3: with u = 2^-24, |q|, |r| norms after centring and scaling, the float distance f of n channels
- * and the true one d satisfy  sqrt(f) <= (d (1 + u) + u (|q| + |r|)) (1 + (n + 4) u),  hence only rows within it count.
- * Solved for d, the same inequality says how far a row of a given f can be.
- * Where |q| + |r| is not much larger than d the product form |r|^2 / 2 - q.r is used, at half the cost; its error is at most
- * (n + 12) u (|q| + |r|)^2 more.
+ *   2. A leaf is skipped for one query when the leaf's box is farther than its k-th distance; 64 queries are compared with
+ *      a box at once.
+ *   3. Otherwise the query is compared with all 64 rows in single precision, on the leading axes only, which hold most of
+ *      every distance.  A row whose distance cannot be below the k-th one, rounding errors included, is done with; the others
+ *      join a list and are looked at along the other axes.  Now and then the list is cut to those that can still be among the k
+ *      nearest, which lowers the limit.  Double precision is spent at the end, on little more than k rows; where floats
+ *      cannot tell more than that apart, as they come.
  * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  The result is the
- * same bits whatever the order of visits: distances are doubles summed in one order, ties go to the lower row number.
+ * same bits whatever the order of visits and the instruction set: distances are doubles of the values as given, summed in one
+ * order, and ties go to the lower row number.
  * Sources: J. L. Bentley, "Multidimensional binary search trees used for associative searching", CACM 18(9), 1975;
  * J. H. Friedman, J. L. Bentley, R. A. Finkel, "An algorithm for finding best matches", ACM TOMS 3(3), 1977.
- * Memory: 12.5 bytes a value and 24 a row.
+ * Memory: 12.5 bytes a value and 32 a row, and 4 bytes a value more while an index is made.
  * Values must be finite and within TCS_VALUE_MAX.  Differences below 1e-160 count as 0.
  * Threads: after create any number of readers. */
 #ifndef TCS_DETECT_TABULAR_NEIGHBOURS_H
@@ -39,11 +36,13 @@ size_t tcsi_neighbours_row_count(const tcsi_neighbours *index);
 /* One indexed row, (C), by its number in the matrix given to create. */
 const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row);
 
-/* The k nearest indexed rows of every query row.  Both outputs are (Q,k), nearest first; distances are Euclidean.
- * queries == index: every row's neighbours but itself (then k < row_count), otherwise k <= row_count.
- * E_MEMORY. */
-tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const tcsi_neighbours *queries, size_t k, tcsi_pool *pool,
+/* The k nearest indexed rows of every query row, (Q,k) each, nearest first; distances are Euclidean.  queries: (Q,C), finite
+ * and within TCS_VALUE_MAX; k <= row_count.  E_MEMORY, E_LIMIT. */
+tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *queries, size_t query_count, size_t k, tcsi_pool *pool,
                                   double *ret_distances, uint32_t *ret_rows, tcs_error *err) TCS_WARN_UNUSED;
+/* The same for every indexed row among the others: k < row_count. */
+tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tcsi_pool *pool, double *ret_distances,
+                                      uint32_t *ret_rows, tcs_error *err) TCS_WARN_UNUSED;
 
 /* The local reachability density of one row and the local outlier factor (see lof.c): distances and rows are the row's k
  * neighbours, k_distances and densities those of the indexed rows.  TCSI_REACH_MIN bounds densities, as in scikit-learn. */
@@ -56,6 +55,6 @@ void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi
 
 /* Bytes that an index of this size holds, creating included; and what a search adds. */
 size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count);
-size_t tcsi_neighbours_search_size(size_t channel_count, size_t k, size_t thread_count);
+size_t tcsi_neighbours_search_size(size_t query_count, size_t channel_count, size_t k, size_t thread_count);
 
 #endif

@@ -2,6 +2,7 @@
 #include "detect/tabular/neighbours.h"
 
 #include "detect/tabular/tabular_test.h"
+#include "kernels/isa.h"
 
 /* The definition, pair by pair: the k smallest (distance, row) of one query. */
 static void nearest_by_hand(const double *rows, size_t row_count, const double *query, size_t channel_count, size_t self, size_t k,
@@ -29,7 +30,10 @@ static void nearest_by_hand(const double *rows, size_t row_count, const double *
     assert_int_equal(k, found);
 }
 
-typedef enum shape { SHAPE_NORMAL, SHAPE_CLUSTERS, SHAPE_GRID, SHAPE_OFFSET, SHAPE_OUTLIER, SHAPE_COUNT } shape;
+typedef enum shape {
+    SHAPE_NORMAL, SHAPE_RELATED, SHAPE_CLUSTERS, SHAPE_GRID, SHAPE_CONSTANT, SHAPE_OFFSET, SHAPE_OUTLIER, SHAPE_FAR, SHAPE_HUGE, SHAPE_TINY,
+    SHAPE_COUNT
+} shape;
 
 static double draw(shape s, size_t row, tcsi_rng *rng)
 {
@@ -37,9 +41,23 @@ static double draw(shape s, size_t row, tcsi_rng *rng)
     switch (s) {
     case SHAPE_CLUSTERS: return (double)(row % 3) * 1e4 + noise; /* distances within are tiny against those between */
     case SHAPE_GRID: return (double)tcsi_rng_below(rng, 4); /* ties and duplicates */
+    case SHAPE_CONSTANT: return 7;
     case SHAPE_OFFSET: return 1e9 + noise;
     case SHAPE_OUTLIER: return row == 5 ? 1e12 * noise : noise;
+    case SHAPE_FAR: return row % 9 == 0 ? 1e3 * noise : noise; /* beyond the ball, queries too */
+    case SHAPE_HUGE: return 1e149 * noise;
+    case SHAPE_TINY: return 1e-130 * noise;
     default: return noise;
+    }
+}
+
+/* (R,C).  RELATED: channels of falling spread, mixed, so that few axes hold most of the variance. */
+static void draw_rows(shape s, size_t row_count, size_t channel_count, size_t first, tcsi_rng *rng, double *ret_rows)
+{
+    for (size_t i = 0; i < row_count; i++) {
+        double *row = ret_rows + i * channel_count;
+        for (size_t c = 0; c < channel_count; c++) row[c] = draw(s, first + i, rng) * (s == SHAPE_RELATED ? pow(0.7, (double)c) : 1);
+        for (size_t c = 1; c < channel_count && s == SHAPE_RELATED; c++) row[c] += row[c - 1];
     }
 }
 
@@ -49,13 +67,12 @@ static void check_against_definition(shape s, size_t row_count, size_t query_cou
     double *rows = TCSI_NEW_ARRAY(double, row_count * channel_count), *queries = TCSI_NEW_ARRAY(double, query_count * channel_count);
     double *distances = TCSI_NEW_ARRAY(double, (row_count + query_count) * k), *expected = TCSI_NEW_ARRAY(double, k);
     uint32_t *found = TCSI_NEW_ARRAY(uint32_t, (row_count + query_count) * k), *expected_rows = TCSI_NEW_ARRAY(uint32_t, k);
-    tcsi_neighbours *index, *other;
-    for (size_t i = 0; i < row_count * channel_count; i++) rows[i] = draw(s, i / channel_count, &rng);
-    for (size_t i = 0; i < query_count * channel_count; i++) queries[i] = draw(s, i / channel_count + 1, &rng);
+    tcsi_neighbours *index;
+    draw_rows(s, row_count, channel_count, 0, &rng, rows);
+    draw_rows(s, query_count, channel_count, 1, &rng, queries);
     assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
-    assert_ok(tcsi_neighbours_create(queries, query_count, channel_count, &other, test_err));
-    assert_ok(tcsi_neighbours_search(index, index, k, NULL, distances, found, test_err));
-    assert_ok(tcsi_neighbours_search(index, other, k, NULL, distances + row_count * k, found + row_count * k, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, NULL, distances, found, test_err));
+    assert_ok(tcsi_neighbours_search(index, queries, query_count, k, NULL, distances + row_count * k, found + row_count * k, test_err));
     for (size_t i = 0; i < row_count + query_count; i++) {
         bool own = i < row_count;
         const double *query = own ? rows + i * channel_count : queries + (i - row_count) * channel_count;
@@ -65,11 +82,10 @@ static void check_against_definition(shape s, size_t row_count, size_t query_cou
                 fail_msg("shape %d, %zu channels, query %zu, neighbour %zu: %.17g, expected %.17g", s, channel_count, i, j,
                          distances[i * k + j], expected[j]);
             /* Equal up to the order of summation: only exact ties leave the row number to compare. */
-            if (s == SHAPE_GRID) assert_int_equal(expected_rows[j], found[i * k + j]);
+            if (s == SHAPE_GRID || s == SHAPE_CONSTANT) assert_int_equal(expected_rows[j], found[i * k + j]);
         }
     }
     tcsi_neighbours_destroy(index);
-    tcsi_neighbours_destroy(other);
     tcsi_free(rows);
     tcsi_free(queries);
     tcsi_free(distances);
@@ -84,9 +100,71 @@ static void test_equals_the_definition(void **state)
     static const size_t channels[] = { 1, 2, 3, 7, 8, 20, 67 };
     for (shape s = 0; s < SHAPE_COUNT; s++)
         for (size_t i = 0; i < TCS_COUNT(channels); i++) check_against_definition(s, 700, 130, channels[i], 9);
+    for (shape s = 0; s < SHAPE_COUNT; s++) check_against_definition(s, 500, 70, 12, 150);
+    check_against_definition(SHAPE_RELATED, 3000, 200, 50, 21);
     check_against_definition(SHAPE_NORMAL, 65, 1, 2, 64);
     check_against_definition(SHAPE_NORMAL, 64, 64, 5, 1);
     check_against_definition(SHAPE_GRID, 2, 3, 2, 1);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_equals_the_definition))
+/* ---- tiers ---- */
+
+/* A sum over the bits of all distances and rows of one search. */
+static uint64_t fingerprint(shape s, size_t row_count, size_t channel_count, size_t k)
+{
+    tcsi_rng rng = tcsi_rng_make(9, (uint64_t)s * 1000 + channel_count);
+    double *rows = TCSI_NEW_ARRAY(double, row_count * channel_count), *distances = TCSI_NEW_ARRAY(double, row_count * k);
+    uint32_t *found = TCSI_NEW_ARRAY(uint32_t, row_count * k);
+    tcsi_neighbours *index;
+    uint64_t sum = 0, bits;
+    draw_rows(s, row_count, channel_count, 0, &rng, rows);
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, NULL, distances, found, test_err));
+    for (size_t i = 0; i < row_count * k; i++) {
+        memcpy(&bits, &distances[i], sizeof bits);
+        sum = (sum ^ bits ^ ((uint64_t)found[i] << 32)) * 0x9e3779b97f4a7c15u;
+    }
+    tcsi_neighbours_destroy(index);
+    tcsi_free(rows);
+    tcsi_free(distances);
+    tcsi_free(found);
+    return sum;
+}
+
+/* In a process of its own, because a process chooses its tier once. */
+static uint64_t fingerprint_on(tcsi_isa isa, shape s, size_t channel_count)
+{
+    uint64_t sum = 0;
+    int ends[2];
+    assert_int_equal(0, pipe(ends));
+    fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("TOCSIN_ISA", tcsi_isa_name(isa), 1);
+        sum = fingerprint(s, 600, channel_count, 7);
+        _exit(tcsi_isa_current() == isa && write(ends[1], &sum, sizeof sum) == (ssize_t)sizeof sum ? 0 : 1);
+    }
+    int status = 1;
+    assert_int_equal(child, waitpid(child, &status, 0));
+    assert_int_equal(0, status);
+    assert_int_equal(sizeof sum, read(ends[0], &sum, sizeof sum));
+    close(ends[0]);
+    close(ends[1]);
+    return sum;
+}
+
+/* Comes first: the parent must not have chosen yet. */
+static void test_tiers_agree_to_the_bit(void **state)
+{
+    (void)state;
+    static const size_t channels[] = { 1, 3, 10, 20, 50 };
+    for (shape s = 0; s < SHAPE_COUNT; s++)
+        for (size_t i = 0; i < TCS_COUNT(channels); i++) {
+            uint64_t expected = fingerprint_on(TCSI_ISA_PORTABLE, s, channels[i]);
+            for (int isa = 1; isa < TCSI_ISA_COUNT; isa++)
+                if (tcsi_isa_supported((tcsi_isa)isa)) assert_true(expected == fingerprint_on((tcsi_isa)isa, s, channels[i]));
+        }
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_tiers_agree_to_the_bit), cmocka_unit_test(test_equals_the_definition))

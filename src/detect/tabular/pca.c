@@ -84,7 +84,7 @@ static tcs_status learn(const tcsi_frame *frame, model *ret_model, tcsi_table *r
 {
     model m = { 0 };
     tcsi_table table;
-    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_STANDARD, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
+    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_STANDARD, TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &m.scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count > 0) status = find_components(&table, &m, err);
     if (status != TCS_OK) {

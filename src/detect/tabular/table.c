@@ -52,33 +52,72 @@ static tcs_status scaler_init(size_t channel_count, tcsi_scaler *ret_scaler, tcs
     return TCS_OK;
 }
 
-/* Mean and population deviation; deviations are divided by the largest first, so that no square overflows. */
-static void mean_deviation(const double *values, size_t count, double *ret_mean, double *ret_deviation)
+/* Four sums that do not wait for each other: the processor adds several at once. */
+typedef struct four {
+    double a, b, c, d;
+} four;
+
+static double mean_of(const double *values, size_t count)
 {
-    double sum = 0, largest = 0, squares = 0;
-    for (size_t i = 0; i < count; i++) sum += values[i];
-    double mean = sum / (double)count;
-    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs(values[i] - mean));
-    for (size_t i = 0; i < count && largest > 0; i++) {
-        double part = (values[i] - mean) / largest;
-        squares += part * part;
+    four sum = { 0 };
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        sum.a += values[i];
+        sum.b += values[i + 1];
+        sum.c += values[i + 2];
+        sum.d += values[i + 3];
     }
-    *ret_mean = mean;
-    *ret_deviation = largest * sqrt(squares / (double)count);
+    for (; i < count; i++) sum.a += values[i];
+    return ((sum.a + sum.b) + (sum.c + sum.d)) / (double)count;
 }
 
-/* values: the usable ones of one channel, reordered here. */
-static void fit_channel(double *values, size_t count, tcsi_scaling scaling, size_t channel, tcsi_scaler *scaler)
+static inline double square_part(double value, double mean, double largest)
 {
-    double mean, deviation, centre = 0, scale = 1, smallest = values[0], largest = values[0];
-    for (size_t i = 1; i < count; i++) {
-        smallest = fmin(smallest, values[i]);
-        largest = fmax(largest, values[i]);
+    double part = (value - mean) / largest;
+    return part * part;
+}
+
+/* Population deviation; deviations are divided by the largest first, so that no square overflows. */
+static double deviation_of(const double *values, size_t count, double mean, double largest)
+{
+    four squares = { 0 };
+    size_t i = 0;
+    if (!(largest > 0)) return 0;
+    for (; i + 4 <= count; i += 4) {
+        squares.a += square_part(values[i], mean, largest);
+        squares.b += square_part(values[i + 1], mean, largest);
+        squares.c += square_part(values[i + 2], mean, largest);
+        squares.d += square_part(values[i + 3], mean, largest);
     }
-    mean_deviation(values, count, &mean, &deviation);
-    double median = tcsi_quantile_inplace(values, count, 0.5);
+    for (; i < count; i++) squares.a += square_part(values[i], mean, largest);
+    return largest * sqrt(((squares.a + squares.b) + (squares.c + squares.d)) / (double)count);
+}
+
+static void extremes_of(const double *values, size_t count, double *ret_smallest, double *ret_largest)
+{
+    double smallest = values[0], largest = values[0];
+    for (size_t i = 1; i < count; i++) {
+        smallest = values[i] < smallest ? values[i] : smallest;
+        largest = values[i] > largest ? values[i] : largest;
+    }
+    *ret_smallest = smallest;
+    *ret_largest = largest;
+}
+
+/* values: the usable ones of one channel, reordered here.  fill: whether the median is needed for missing ones. */
+static void fit_channel(double *values, size_t count, tcsi_scaling scaling, bool fill, size_t channel, tcsi_scaler *scaler)
+{
+    double centre = 0, scale = 1, smallest, largest;
+    extremes_of(values, count, &smallest, &largest);
+    double mean = mean_of(values, count);
+    double deviation = scaling == TCSI_SCALING_NONE ? 0 : deviation_of(values, count, mean, fmax(largest - mean, mean - smallest));
+    bool constant = !(smallest < largest);
+    double median = fill || scaling == TCSI_SCALING_ROBUST ? tcsi_quantile_inplace(values, count, 0.5) : smallest;
     scaler->fill[channel] = median;
-    if (scaling == TCSI_SCALING_STANDARD) {
+    if (constant && scaling != TCSI_SCALING_NONE) {
+        centre = median;
+        scale = fabs(median);
+    } else if (scaling == TCSI_SCALING_STANDARD) {
         centre = mean;
         scale = deviation;
     } else if (scaling == TCSI_SCALING_RANGE) {
@@ -89,15 +128,11 @@ static void fit_channel(double *values, size_t count, tcsi_scaling scaling, size
         centre = median;
         scale = range > 1e-9 * deviation ? range / 1.349 : deviation;
     }
-    if (!(smallest < largest) && scaling != TCSI_SCALING_NONE) {
-        centre = median;
-        scale = fabs(median);
-    }
     scaler->centre[channel] = centre;
     scaler->scale[channel] = scale >= 1e-300 ? scale : 1;
 }
 
-tcs_status tcsi_scaler_fit(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler *ret_scaler, tcs_error *err)
+tcs_status tcsi_scaler_fit(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_scaler *ret_scaler, tcs_error *err)
 {
     double *values = TCSI_NEW_ARRAY(double, frame->row_count);
     if (!values) return tcsi_fail_memory(err, "a channel");
@@ -110,10 +145,12 @@ tcs_status tcsi_scaler_fit(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_s
     for (size_t c = 0; c < frame->channel_count; c++) {
         const double *column = tcsi_frame_column(frame, c);
         size_t count = 0;
-        for (size_t t = 0; t < frame->row_count; t++)
-            if (tcsi_value_ok(column[t])) values[count++] = column[t];
+        for (size_t t = 0; t < frame->row_count; t++) { /* no branch: a value that is not counted is written over */
+            values[count] = column[t];
+            count += tcsi_value_ok(column[t]);
+        }
         scaler.scale[c] = 1;
-        if (count > 0) fit_channel(values, count, scaling, c, &scaler);
+        if (count > 0) fit_channel(values, count, scaling, use == TCSI_SCALER_KEPT || count < frame->row_count, c, &scaler);
     }
     tcsi_free(values);
     *ret_scaler = scaler;
@@ -143,25 +180,43 @@ void tcsi_table_deinit(tcsi_table *table)
     *table = (tcsi_table){ 0 };
 }
 
-/* Lists in rows[] the frame rows that have a usable value; returns how many.  Channel by channel, as memory lies. */
+/* Lists in rows[] the frame rows that have a usable value; returns how many.  Channel by channel, as memory lies, until no row
+ * is without. */
 static size_t usable_rows(const tcsi_frame *frame, uint8_t *seen, size_t *rows)
 {
     size_t count = 0;
     memset(seen, 0, frame->row_count);
-    for (size_t c = 0; c < frame->channel_count; c++) {
+    for (size_t c = 0; c < frame->channel_count && count < frame->row_count; c++) {
         const double *column = tcsi_frame_column(frame, c);
-        for (size_t t = 0; t < frame->row_count; t++) seen[t] |= tcsi_value_ok(column[t]);
+        count = 0;
+        for (size_t t = 0; t < frame->row_count; t++) count += seen[t] |= tcsi_value_ok(column[t]);
     }
+    count = 0;
     for (size_t t = 0; t < frame->row_count; t++)
         if (seen[t]) rows[count++] = t;
     return count;
 }
 
-static double scaled(double value, double fill, double centre, double scale)
+/* What to make of the values of one channel. */
+typedef struct change {
+    double fill, centre, scale;
+} change;
+
+static inline double scaled(double value, change how)
 {
-    double kept = tcsi_value_ok(value) ? value : fill;
-    if (centre == 0 && scale == 1) return kept; /* no scaling: nothing to clip either */
-    return fmin(fmax((kept - centre) / scale, -TCSI_TABLE_SCALED_MAX), TCSI_TABLE_SCALED_MAX);
+    double moved = ((tcsi_value_ok(value) ? value : how.fill) - how.centre) / how.scale;
+    moved = moved > -TCSI_TABLE_SCALED_MAX ? moved : -TCSI_TABLE_SCALED_MAX;
+    return moved < TCSI_TABLE_SCALED_MAX ? moved : TCSI_TABLE_SCALED_MAX;
+}
+
+/* count rows of one channel, step apart in the table. */
+static void fill_channel(const double *column, const size_t *rows, size_t count, change how, size_t step, double *ret_values)
+{
+    if (how.centre == 0 && how.scale == 1) { /* no scaling: nothing to clip either */
+        for (size_t i = 0; i < count; i++) ret_values[i * step] = tcsi_value_ok(column[rows[i]]) ? column[rows[i]] : how.fill;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) ret_values[i * step] = scaled(column[rows[i]], how);
 }
 
 static void fill_table(const tcsi_frame *frame, const tcsi_scaler *scaler, tcsi_table_layout layout, tcsi_table *table)
@@ -170,12 +225,11 @@ static void fill_table(const tcsi_frame *frame, const tcsi_scaler *scaler, tcsi_
     size_t row_step = by_row ? table->channel_count : 1, channel_step = by_row ? 1 : table->row_count;
     enum { BLOCK = 64 }; /* rows at a time, so that a block of the table stays in cache */
     for (size_t begin = 0; begin < table->row_count; begin += BLOCK) {
-        size_t end = table->row_count - begin < BLOCK ? table->row_count : begin + BLOCK;
+        size_t count = table->row_count - begin < BLOCK ? table->row_count - begin : BLOCK;
         for (size_t c = 0; c < table->channel_count; c++) {
-            const double *column = tcsi_frame_column(frame, c);
-            double fill = scaler->fill[c], centre = scaler->centre[c], scale = scaler->scale[c];
-            for (size_t i = begin; i < end; i++)
-                table->values[i * row_step + c * channel_step] = scaled(column[table->rows[i]], fill, centre, scale);
+            change how = { .fill = scaler->fill[c], .centre = scaler->centre[c], .scale = scaler->scale[c] };
+            fill_channel(tcsi_frame_column(frame, c), table->rows + begin, count, how, row_step,
+                         table->values + begin * row_step + c * channel_step);
         }
     }
 }
@@ -202,11 +256,11 @@ tcs_status tcsi_table_create(const tcsi_frame *frame, const tcsi_scaler *scaler,
     return TCS_OK;
 }
 
-tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_table_layout layout, tcsi_scaler *ret_scaler,
-                            tcsi_table *ret_table, tcs_error *err)
+tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_table_layout layout,
+                            tcsi_scaler *ret_scaler, tcsi_table *ret_table, tcs_error *err)
 {
     tcsi_scaler scaler;
-    tcs_status status = tcsi_scaler_fit(frame, scaling, &scaler, err);
+    tcs_status status = tcsi_scaler_fit(frame, scaling, use, &scaler, err);
     if (status != TCS_OK) return status;
     status = tcsi_table_create(frame, &scaler, layout, ret_table, err);
     if (status != TCS_OK) {

@@ -28,8 +28,15 @@ typedef struct tcsi_scaler {
     double *fill, *centre, *scale; /* (C) each; scale > 0 */
 } tcsi_scaler;
 
+typedef enum tcsi_scaler_use {
+    TCSI_SCALER_KEPT,    /* for later frames too */
+    TCSI_SCALER_PASSING, /* for the frame that it was learned from: what to put in place of missing values is sought only where
+                            there are some */
+} tcsi_scaler_use;
+
 /* Learns from the usable values of frame.  *ret_scaler is to be released with deinit.  E_MEMORY. */
-tcs_status tcsi_scaler_fit(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler *ret_scaler, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_scaler_fit(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_scaler *ret_scaler,
+                           tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_scaler_deinit(tcsi_scaler *scaler); /* accepts a zeroed struct */
 void tcsi_scaler_persist(tcsi_scaler *scaler, size_t channel_count, tcsi_codec *codec);
 
@@ -48,8 +55,8 @@ tcs_status tcsi_table_create(const tcsi_frame *frame, const tcsi_scaler *scaler,
                              tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_table_deinit(tcsi_table *table); /* accepts a zeroed struct */
 /* The learning step of most detectors in one call: fits the scaler and makes the table of the same frame. */
-tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_table_layout layout, tcsi_scaler *ret_scaler,
-                            tcsi_table *ret_table, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_table_layout layout,
+                            tcsi_scaler *ret_scaler, tcsi_table *ret_table, tcs_error *err) TCS_WARN_UNUSED;
 
 /* All scores MISSING, then READY with values[i] (made finite) at the frame row of table row i. */
 void tcsi_table_spread(const tcsi_table *table, const double *values, size_t frame_row_count, tcs_score *ret_scores);

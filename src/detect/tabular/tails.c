@@ -50,7 +50,7 @@ static tcs_status learn(const tcsi_detector *base, const tcsi_frame *frame, tcsi
     tcsi_tails_model m = { 0 };
     tcsi_table table;
     size_t channels = base->channel_count;
-    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_NONE, TCSI_TABLE_BY_COLUMN, &m.scaler, &table, err);
+    tcs_status status = tcsi_table_learn(frame, TCSI_SCALING_NONE, TCSI_SCALER_KEPT, TCSI_TABLE_BY_COLUMN, &m.scaler, &table, err);
     if (status != TCS_OK) return status;
     m.row_count = table.row_count;
     m.sorted = TCSI_NEW_ARRAY(double, table.row_count * channels); /* the table has the same size: it fits */
