@@ -53,12 +53,13 @@ static tcs_status read_columns(const char *path, tcs_frame **ret_frame, tcs_erro
     return tcs_frame_read(path, &read, ret_frame, err);
 }
 
+static const char *const usual_labels[] = { "label", "Label", "labels", "is_anomaly", "y" };
+
 static const double *find_labels(const tcs_frame *frame, const char *name)
 {
-    static const char *const usual[] = { "label", "Label", "labels", "is_anomaly", "y" };
     if (name) return column_named(frame, name);
-    for (size_t i = 0; i < TCS_COUNT(usual); i++)
-        if (column_named(frame, usual[i])) return column_named(frame, usual[i]);
+    for (size_t i = 0; i < TCS_COUNT(usual_labels); i++)
+        if (column_named(frame, usual_labels[i])) return column_named(frame, usual_labels[i]);
     return NULL;
 }
 
@@ -77,19 +78,67 @@ static tcs_status to_flags(const double *values, size_t count, const char *path,
     return TCS_OK;
 }
 
-static tcs_status print_values(const evaluate_options *o, size_t row_count, const double *values, tcs_error *err)
+typedef struct loaded {
+    tcs_frame *scores, *labels;
+    const double *score, *label, *p_value, *anomaly;
+    uint8_t *label_flags, *decision_flags;
+} loaded;
+
+/* ---- telling ---- */
+
+typedef struct teller {
+    bool json;
+    tcsi_json_writer *writer;
+} teller;
+
+static void tell_note(const teller *t, const char *text)
+{
+    if (t->json) tcsi_json_string(t->writer, text);
+    else printf("  %s\n", text);
+}
+
+static void tell_missing(const teller *t, size_t count, const char *what, const char *taken)
+{
+    char text[128];
+    if (count == 0) return;
+    snprintf(text, sizeof text, "%zu %s%s %s missing%s", count, what, count == 1 ? "" : "s", count == 1 ? "is" : "are", taken);
+    tell_note(t, text);
+}
+
+/* What was found out about the files, and what became of cells that hold nothing. */
+static void tell_notes(const teller *t, const loaded *l)
+{
+    const tcs_frame *frames[] = { l->scores, l->labels };
+    size_t row_count = tcs_frame_row_count(l->scores), missing_scores = 0, missing_labels = 0;
+    for (size_t f = 0; f < TCS_COUNT(frames); f++)
+        for (size_t i = 0; frames[f] && i < tcs_frame_note_count(frames[f]); i++) tell_note(t, tcs_frame_note(frames[f], i));
+    for (size_t r = 0; r < row_count; r++) {
+        missing_scores += isnan(l->score[r]);
+        missing_labels += isnan(l->label[r]);
+    }
+    tell_missing(t, missing_scores, "score", ": below every other");
+    tell_missing(t, missing_labels, "label", ": taken as 0");
+}
+
+static tcs_status tell(const evaluate_options *o, const loaded *l, const double *values, tcs_error *err)
 {
     tcsi_buffer out;
     tcsi_json_writer w;
+    teller t = { o->json, &w };
+    size_t row_count = tcs_frame_row_count(l->scores);
     tcsi_buffer_init(&out, 1 << 20);
     tcsi_json_writer_init(&w, &out, true);
     tcsi_json_begin_object(&w);
     tcsi_json_key(&w, "rows");
     tcsi_json_integer(&w, (int64_t)row_count);
+    tcsi_json_key(&w, "notes");
+    tcsi_json_begin_array(&w);
+    tell_notes(&t, l);
+    tcsi_json_end_array(&w);
     tcsi_json_key(&w, "best_case");
     tcsi_json_bool(&w, !o->threshold && !o->decisions);
     if (!o->json)
-        printf("%zu rows; thresholds %s\n\n", row_count,
+        printf("\n%zu rows; thresholds %s\n\n", row_count,
                o->decisions ? "as decided" : o->threshold ? "as given" : "chosen with the labels: a best case");
     for (size_t i = 0; i < tcs_measure_count(); i++) {
         tcs_measure_description m = tcs_measure_describe(i);
@@ -104,17 +153,28 @@ static tcs_status print_values(const evaluate_options *o, size_t row_count, cons
     return status;
 }
 
-typedef struct loaded {
-    tcs_frame *scores, *labels;
-    const double *score, *label, *p_value, *anomaly;
-    uint8_t *label_flags, *decision_flags;
-} loaded;
+/* ---- loading ---- */
 
-/* A column that an option names and that is not there is the option's fault, one that is only usual the file's. */
-static tcs_status refuse_missing(const char *path, const char *what, const char *option, const char *given, tcs_error *err)
+/* Why a column that is there is no channel, as the reader noted it; NULL: it is not there. */
+static const char *why_unused(const tcs_frame *frame, const char *name)
 {
-    if (given) return tcsi_fail(err, TCS_E_INVALID, "%s: no column '%s', which %s names", path, given, option);
-    return tcsi_fail(err, TCS_E_FORMAT, "%s: no %s column; %s names it", path, what, option);
+    char prefix[128];
+    int length = snprintf(prefix, sizeof prefix, "not used: %s: ", name);
+    for (size_t i = 0; i < tcs_frame_note_count(frame) && (size_t)length < sizeof prefix; i++)
+        if (strncmp(tcs_frame_note(frame, i), prefix, (size_t)length) == 0) return tcs_frame_note(frame, i) + length;
+    return NULL;
+}
+
+/* A column that an option names and that is not there is the option's fault; one that is empty or only usual, the file's. */
+static tcs_status refuse_missing(const char *path, const tcs_frame *frame, const char *const *names, size_t name_count,
+                                 const char *option, bool is_given, tcs_error *err)
+{
+    for (size_t i = 0; i < name_count; i++) {
+        const char *why = why_unused(frame, names[i]);
+        if (why) return tcsi_fail(err, TCS_E_FORMAT, "%s: column '%s' cannot be used: %s", path, names[i], why);
+    }
+    if (is_given) return tcsi_fail(err, TCS_E_INVALID, "%s: no column '%s', which %s names", path, names[0], option);
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: no column '%s'; %s names another", path, names[0], option);
 }
 
 static tcs_status load(const evaluate_options *o, const char *path, loaded *l, tcs_error *err)
@@ -128,8 +188,11 @@ static tcs_status load(const evaluate_options *o, const char *path, loaded *l, t
     l->label = find_labels(labelled, o->label_column);
     l->p_value = column_named(l->scores, "p_value");
     l->anomaly = column_named(l->scores, "anomaly");
-    if (!l->score) return refuse_missing(path, "score", "--score-column", o->score_column, err);
-    if (!l->label) return refuse_missing(o->labels ? o->labels : path, "label", "--label-column", o->label_column, err);
+    if (!l->score) return refuse_missing(path, l->scores, &score_name, 1, "--score-column", o->score_column, err);
+    if (!l->label && o->label_column)
+        return refuse_missing(o->labels ? o->labels : path, labelled, &o->label_column, 1, "--label-column", true, err);
+    if (!l->label)
+        return refuse_missing(o->labels ? o->labels : path, labelled, usual_labels, TCS_COUNT(usual_labels), "--label-column", false, err);
     if (o->decisions && !l->anomaly) return tcsi_fail(err, TCS_E_FORMAT, "%s: --decisions needs a column 'anomaly'", path);
     size_t row_count = tcs_frame_row_count(l->scores);
     if (tcs_frame_row_count(labelled) != row_count)
@@ -182,7 +245,7 @@ static tcs_status evaluate_loaded(const evaluate_options *o, const loaded *l, tc
     /* The options were checked but for the size of the window; what else is wrong is in the columns. */
     if (status == TCS_E_INVALID) status = err->status = TCS_E_FORMAT;
     else if (status == TCS_E_LIMIT && o->window > 0) status = err->status = TCS_E_INVALID;
-    if (status == TCS_OK) status = print_values(o, tcs_frame_row_count(l->scores), values, err);
+    if (status == TCS_OK) status = tell(o, l, values, err);
     free(values);
     return status;
 }

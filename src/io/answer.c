@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "io/schema.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { SAMPLE_CELL_COUNT_MAX = 2000000 };
@@ -179,7 +180,7 @@ static tcs_status convert(answer_table *self, uint64_t line, tcsi_rows *rows, tc
     tcsi_read_report *report = &self->base.report;
     double *values = rows->values + rows->count * report->value_count;
     for (size_t c = 0; c < report->column_count; c++) {
-        const tcsi_read_column *column = &report->columns[c];
+        tcsi_read_column *column = &report->columns[c];
         tcsi_cell cell;
         double number = 0;
         if (column->role == TCSI_COLUMN_SKIPPED) continue;
@@ -187,8 +188,10 @@ static tcs_status convert(answer_table *self, uint64_t line, tcsi_rows *rows, tc
         if (status == TCS_OK && column->role == TCSI_COLUMN_TIME) rows->times_ns[rows->count] = tcsi_table_time(&self->base, cell, line);
         else if (status == TCS_OK && column->role == TCSI_COLUMN_LABEL)
             status = tcsi_table_label(&self->base, cell, '.', line, &rows->labels[rows->count], err);
-        else if (status == TCS_OK && !cell.text) values[column->channel] = number;
-        else if (status == TCS_OK) status = tcsi_table_value(&self->base, c, cell, '.', line, &values[column->channel], err);
+        else if (status == TCS_OK && !cell.text) {
+            values[column->channel] = number;
+            column->beyond_count += fabs(number) > TCS_VALUE_MAX;
+        } else if (status == TCS_OK) status = tcsi_table_value(&self->base, c, cell, '.', line, &values[column->channel], err);
         if (status != TCS_OK) return status;
     }
     rows->count++;

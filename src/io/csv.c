@@ -15,7 +15,6 @@
 #include "base/alloc.h"
 #include "io/number.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -299,7 +298,7 @@ static tcs_status refuse_ragged(tcsi_csv *csv, tcs_error *err)
     uint64_t lines;
     tcs_status status = tcsi_csv_split(csv, csv->at, csv->line, NULL, 0, NULL, &count, &next, &lines, err);
     if (status != TCS_OK) return status;
-    return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: %zu columns, expected %zu; --skip-ragged passes over such rows",
+    return tcsi_fail(err, TCS_E_FORMAT, "%s:%llu: %zu columns, expected %zu; `detect --skip-ragged` passes over such rows",
                      csv->base.report.source,
                      (unsigned long long)csv->line, count, csv->column_count);
 }
@@ -328,7 +327,7 @@ static tcs_status take_cell(tcsi_csv *csv, cursor *c, size_t column, tcsi_rows *
     double value;
     while (*c->at == ' ' && delimiter != ' ') c->at++;
     if (plan->role == TCSI_COLUMN_VALUE && (end = tcsi_number_scan(c->at, csv->decimal, &value)) != NULL && ends_cell(end, delimiter) &&
-        fabs(value) <= DBL_MAX) {
+        fabs(value) <= TCS_VALUE_MAX) {
         values[plan->channel] = value;
         c->at = end;
     } else if (plan->role == TCSI_COLUMN_LABEL && (*c->at == '0' || *c->at == '1') && ends_cell(c->at + 1, delimiter)) {

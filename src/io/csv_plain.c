@@ -18,7 +18,6 @@
 
 #include "io/number_short.h"
 
-#include <float.h>
 #include <math.h>
 
 typedef struct look { /* of 64 bytes, the first of which begins a cell; bit i speaks of byte i */
@@ -42,9 +41,10 @@ typedef struct span {
     unsigned begin, end;
 } span;
 
+/* Values that no detector takes are counted, elsewhere. */
 static bool take_long(const char *text, span s, char decimal, double *ret_value)
 {
-    return tcsi_number_scan_long(text + s.begin, decimal, ret_value) == text + s.end && fabs(*ret_value) <= DBL_MAX;
+    return tcsi_number_scan_long(text + s.begin, decimal, ret_value) == text + s.end && fabs(*ret_value) <= TCS_VALUE_MAX;
 }
 
 /* All bytes are digits but a minus at the begin and a mark at the bit of points. */

@@ -291,6 +291,7 @@ static tcs_status take_element(npy *self, size_t row, size_t column, tcsi_rows *
         bool finite = fabs(value) <= DBL_MAX;
         c->missing_count += isnan(value);
         c->infinite_count += isinf(value) != 0;
+        c->beyond_count += finite && fabs(value) > TCS_VALUE_MAX;
         rows->values[row * report->value_count + c->channel] = finite ? value : NAN;
         return TCS_OK;
     }

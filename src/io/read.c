@@ -182,6 +182,7 @@ static tcs_status finish(tcsi_table *table, const tcsi_read_options *options, tc
         report->missing_count += column->missing_count;
         report->infinite_count += column->infinite_count;
         report->malformed_count += column->malformed_count;
+        report->beyond_count += column->beyond_count;
     }
     return status;
 }

@@ -44,6 +44,7 @@ typedef struct tcsi_read_column {
     const char *reason;      /* SKIPPED: why, in a few words that need not be released; otherwise NULL */
     /* VALUE: what became NaN.  missing: empty, NA, N/A, NaN, null, None, ?, - and their like. */
     uint64_t missing_count, infinite_count, malformed_count;
+    uint64_t beyond_count;   /* stay as they are, but no detector takes them: beyond TCS_VALUE_MAX */
     uint64_t malformed_line; /* of the first malformed cell */
     char malformed_text[TCSI_MALFORMED_TEXT_SIZE]; /* its beginning */
 } tcsi_read_column;
@@ -65,7 +66,7 @@ typedef struct tcsi_read_report {
     uint64_t ragged_count;   /* rows skipped for a wrong number of columns, see skip_ragged; */
     uint64_t ragged_line;    /* the first of them */
     uint64_t blank_count, comment_count; /* lines passed over */
-    uint64_t missing_count, infinite_count, malformed_count; /* sums over VALUE columns */
+    uint64_t missing_count, infinite_count, malformed_count, beyond_count; /* sums over VALUE columns */
     uint64_t time_malformed_count;  /* cells that are no time: the row keeps the time of the row before it */
     uint64_t time_malformed_line;   /* the first of them */
     uint64_t time_duplicate_count, time_reversed_count; /* against the row before */

@@ -25,6 +25,9 @@ typedef struct printer {
         if ((p)->status == TCS_OK) (p)->status = tcsi_buffer_printf((p)->out, (p)->err, __VA_ARGS__); \
     } while (0)
 
+static const char *plural(uint64_t count) { return count == 1 ? "" : "s"; }
+static const char *verb(uint64_t count) { return count == 1 ? "is" : "are"; }
+
 static const char *delimiter_name(char delimiter)
 {
     switch (delimiter) {
@@ -53,8 +56,8 @@ static void print_format(printer *p, const tcsi_read_report *report)
         PRINT(p, ", delimiter %s, %s", delimiter_name(report->delimiter), report->has_header ? "with header" : "no header");
     if (report->decimal == ',') PRINT(p, ", decimal comma");
     if (strcmp(report->encoding, "UTF-8") != 0 && strcmp(report->encoding, "binary") != 0) PRINT(p, ", %s", report->encoding);
-    PRINT(p, "; %llu rows, %zu value column%s\n", (unsigned long long)report->row_count, report->value_count,
-          report->value_count == 1 ? "" : "s");
+    PRINT(p, "; %llu row%s, %zu value column%s\n", (unsigned long long)report->row_count, plural(report->row_count), report->value_count,
+          plural(report->value_count));
 }
 
 static void print_time(printer *p, const tcsi_read_report *report)
@@ -75,11 +78,13 @@ static void print_time(printer *p, const tcsi_read_report *report)
     PRINT(p, " (%s%s), %s to %s\n", tcsi_time_format_name(&report->time_format),
           report->time_format.ambiguous ? "; day and month could be swapped" : "", first, last);
     if (report->time_duplicate_count + report->time_reversed_count > 0)
-        PRINT(p, "time: %llu rows repeat the time before, %llu go back\n", (unsigned long long)report->time_duplicate_count,
-              (unsigned long long)report->time_reversed_count);
+        PRINT(p, "time: %llu row%s repeat%s the time before, %llu go%s back\n", (unsigned long long)report->time_duplicate_count,
+              plural(report->time_duplicate_count), report->time_duplicate_count == 1 ? "s" : "",
+              (unsigned long long)report->time_reversed_count, report->time_reversed_count == 1 ? "es" : "");
     if (report->time_malformed_count > 0)
-        PRINT(p, "time: %llu cells are no time, first in line %llu; these rows keep the time before\n",
-              (unsigned long long)report->time_malformed_count, (unsigned long long)report->time_malformed_line);
+        PRINT(p, "time: %llu cell%s %s no time, first in line %llu; taken as the time before\n",
+              (unsigned long long)report->time_malformed_count, plural(report->time_malformed_count), verb(report->time_malformed_count),
+              (unsigned long long)report->time_malformed_line);
 }
 
 static void print_label(printer *p, const tcsi_read_report *report)
@@ -87,8 +92,8 @@ static void print_label(printer *p, const tcsi_read_report *report)
     if (report->label_column == SIZE_MAX) return;
     PRINT(p, "label: ");
     print_name(p, report, report->label_column);
-    PRINT(p, ", %llu rows marked", (unsigned long long)report->label_one_count);
-    if (report->label_missing_count > 0) PRINT(p, ", %llu empty ones taken as 0", (unsigned long long)report->label_missing_count);
+    PRINT(p, ", %llu row%s marked", (unsigned long long)report->label_one_count, plural(report->label_one_count));
+    if (report->label_missing_count > 0) PRINT(p, ", %llu empty taken as 0", (unsigned long long)report->label_missing_count);
     PRINT(p, "\n");
 }
 
@@ -110,21 +115,27 @@ static void print_columns(printer *p, const tcsi_read_report *report)
         const tcsi_read_column *column = &report->columns[c];
         if (column->role != TCSI_COLUMN_VALUE || column->malformed_count == 0 || shown++ >= COLUMN_SHOWN_MAX) continue;
         print_name(p, report, c);
-        PRINT(p, ": %llu cells are no numbers, first in line %llu: '%s'; taken as missing\n", (unsigned long long)column->malformed_count,
-              (unsigned long long)column->malformed_line, column->malformed_text);
+        PRINT(p, ": %llu cell%s %s no number%s, first in line %llu: '%s'; taken as missing\n",
+              (unsigned long long)column->malformed_count, plural(column->malformed_count), verb(column->malformed_count),
+              plural(column->malformed_count), (unsigned long long)column->malformed_line, column->malformed_text);
     }
 }
 
 static void print_counts(printer *p, const tcsi_read_report *report)
 {
-    if (report->missing_count > 0) PRINT(p, "%llu values are missing\n", (unsigned long long)report->missing_count);
-    if (report->infinite_count > 0) PRINT(p, "%llu values are infinite, taken as missing\n", (unsigned long long)report->infinite_count);
-    if (report->ragged_count > 0)
-        PRINT(p, "%llu rows skipped for a wrong number of columns, first in line %llu\n", (unsigned long long)report->ragged_count,
+    const uint64_t missing = report->missing_count, infinite = report->infinite_count, ragged = report->ragged_count;
+    if (missing > 0) PRINT(p, "%llu value%s %s missing\n", (unsigned long long)missing, plural(missing), verb(missing));
+    if (infinite > 0)
+        PRINT(p, "%llu value%s %s infinite, taken as missing\n", (unsigned long long)infinite, plural(infinite), verb(infinite));
+    if (report->beyond_count > 0)
+        PRINT(p, "%llu value%s %s beyond %g, which no detector takes\n", (unsigned long long)report->beyond_count,
+              plural(report->beyond_count), verb(report->beyond_count), TCS_VALUE_MAX);
+    if (ragged > 0)
+        PRINT(p, "%llu row%s skipped for a wrong number of columns, first in line %llu\n", (unsigned long long)ragged, plural(ragged),
               (unsigned long long)report->ragged_line);
     if (report->blank_count + report->comment_count > 0)
-        PRINT(p, "%llu blank lines and %llu comments passed over\n", (unsigned long long)report->blank_count,
-              (unsigned long long)report->comment_count);
+        PRINT(p, "%llu blank line%s and %llu comment%s passed over\n", (unsigned long long)report->blank_count,
+              plural(report->blank_count), (unsigned long long)report->comment_count, plural(report->comment_count));
 }
 
 tcs_status tcsi_read_report_print(const tcsi_read_report *report, tcsi_buffer *out, tcs_error *err)
@@ -162,6 +173,7 @@ static void json_column(tcsi_json_writer *writer, const tcsi_read_column *column
     if (column->reason) text(writer, "reason", column->reason);
     if (column->missing_count > 0) count(writer, "missing", column->missing_count);
     if (column->infinite_count > 0) count(writer, "infinite", column->infinite_count);
+    if (column->beyond_count > 0) count(writer, "beyond", column->beyond_count);
     if (column->malformed_count > 0) {
         count(writer, "malformed", column->malformed_count);
         count(writer, "malformed_line", column->malformed_line);
@@ -215,6 +227,7 @@ void tcsi_read_report_json(const tcsi_read_report *report, tcsi_json_writer *wri
     }
     count(writer, "missing", report->missing_count);
     count(writer, "infinite", report->infinite_count);
+    count(writer, "beyond", report->beyond_count);
     count(writer, "malformed", report->malformed_count);
     count(writer, "ragged_skipped", report->ragged_count);
     tcsi_json_key(writer, "columns");

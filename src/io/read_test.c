@@ -247,14 +247,14 @@ static void test_report_counts(void **state)
     assert_string_equal(out.data,
                         "t.csv: CSV, delimiter comma, with header; 5 rows, 2 value columns\n"
                         "time: time (ISO 8601), 2024-01-01T00:00:00Z to 2024-01-03T00:00:00Z\n"
-                        "time: 2 rows repeat the time before, 1 go back\n"
-                        "time: 1 cells are no time, first in line 6; these rows keep the time before\n"
-                        "label: label, 1 rows marked\n"
+                        "time: 2 rows repeat the time before, 1 goes back\n"
+                        "time: 1 cell is no time, first in line 6; taken as the time before\n"
+                        "label: label, 1 row marked\n"
                         "not used: note: text\n"
-                        "w: 1 cells are no numbers, first in line 2: 'oops'; taken as missing\n"
-                        "1 values are missing\n"
-                        "1 values are infinite, taken as missing\n"
-                        "1 blank lines and 0 comments passed over\n");
+                        "w: 1 cell is no number, first in line 2: 'oops'; taken as missing\n"
+                        "1 value is missing\n"
+                        "1 value is infinite, taken as missing\n"
+                        "1 blank line and 0 comments passed over\n");
     tcsi_buffer_clear(&out);
     tcsi_json_writer writer;
     tcsi_json_writer_init(&writer, &out, false);
@@ -368,7 +368,7 @@ static void test_live_rows_arrive_at_once(void **state)
     assert_true(write(pipe_end, "1,2,3\n", 6) == 6);
     tcs_error err;
     assert_int_equal(tcsi_row_reader_next(reader, &row, &label, &end, &err), TCS_E_FORMAT);
-    assert_string_equal(err.text, "standard input:201: 3 columns, expected 2; --skip-ragged passes over such rows");
+    assert_string_equal(err.text, "standard input:201: 3 columns, expected 2; `detect --skip-ragged` passes over such rows");
     close(pipe_end);
     tcsi_row_reader_close(reader);
     assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);

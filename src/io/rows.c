@@ -67,11 +67,12 @@ void tcsi_row_reader_close(tcsi_row_reader *reader)
 /* The sums over columns, which a whole read makes once at its end. */
 static void sum_counts(tcsi_read_report *report)
 {
-    report->missing_count = report->infinite_count = report->malformed_count = 0;
+    report->missing_count = report->infinite_count = report->malformed_count = report->beyond_count = 0;
     for (size_t c = 0; c < report->column_count; c++) {
         report->missing_count += report->columns[c].missing_count;
         report->infinite_count += report->columns[c].infinite_count;
         report->malformed_count += report->columns[c].malformed_count;
+        report->beyond_count += report->columns[c].beyond_count;
     }
 }
 

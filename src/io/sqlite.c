@@ -115,6 +115,25 @@ static tcs_status open_file(sqlite_answer *self, const char *path, tcs_error *er
     return TCS_OK;
 }
 
+/* SQLite fills a last page that is cut off with zeros, which read as NULL: such a file is refused here.  The size comes from
+ * SQLite's own descriptor, as closing another one would let go of every lock that this process holds on the file. */
+static tcs_status refuse_cut(sqlite_answer *self, tcs_error *err)
+{
+    sqlite3_file *file = NULL;
+    sqlite3_stmt *statement = NULL;
+    sqlite3_int64 size = 0, page_size = 0;
+    int code = sqlite3_prepare_v2(self->db, "pragma page_size", -1, &statement, NULL);
+    if (code == SQLITE_OK) code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) page_size = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    if (code != SQLITE_ROW) return fail(self, code, err);
+    code = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (code != SQLITE_OK || !file || !file->pMethods || file->pMethods->xFileSize(file, &size) != SQLITE_OK) return TCS_OK;
+    if (page_size < 1 || size % page_size == 0) return TCS_OK;
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: truncated: its %lld bytes are no whole number of its pages of %lld", self->base.source,
+                     (long long)size, (long long)page_size);
+}
+
 static tcs_status prepare(sqlite_answer *self, const char *query, tcs_error *err)
 {
     const char *rest = NULL;
@@ -159,6 +178,7 @@ tcs_status tcsi_sqlite_open(const char *url, const char *query, tcsi_answer **re
     self->base = (tcsi_answer){ .ops = &ops, .format = "SQLite", .source = tcsi_strdup(url) };
     tcs_status status = self->base.source ? open_file(self, path_of(url), err) : tcsi_fail_memory(err, "a reader");
     if (status == TCS_OK) status = prepare(self, query, err);
+    if (status == TCS_OK) status = refuse_cut(self, err);
     if (status == TCS_OK) status = describe(self, err);
     if (status == TCS_OK) *ret_answer = &self->base;
     else tcsi_answer_destroy(&self->base);

@@ -32,7 +32,7 @@ static tcs_status choose_by_name(const char *name, opener *ret_open, tcs_error *
 /* NPY and ZIP have magic bytes; a text that begins with a brace, or with a bracket that no CSV row would, is JSON. */
 static tcs_status choose_by_content(tcsi_stream *stream, opener *ret_open, tcs_error *err)
 {
-    char magic[8];
+    char magic[TCSI_STREAM_PEEK_SIZE];
     size_t size = 0;
     tcs_status status = tcsi_stream_peek(stream, "\x93P", magic, sizeof magic, &size, err);
     if (status != TCS_OK) return status;
@@ -42,6 +42,8 @@ static tcs_status choose_by_content(tcsi_stream *stream, opener *ret_open, tcs_e
     else *ret_open = tcsi_csv_open;
     if (size >= 8 && memcmp(magic, "\x89HDF\r\n\x1A\n", 8) == 0)
         return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is HDF5, which is not supported; export it as CSV or NPY", tcsi_stream_name(stream));
+    if (size >= 16 && memcmp(magic, "SQLite format 3", 16) == 0)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is a SQLite database; it is read by a query: sqlite:PATH", tcsi_stream_name(stream));
     if (size >= 4 && memcmp(magic, "PAR1", 4) == 0)
         return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: is Parquet, which is not supported; export it as CSV or NPY",
                          tcsi_stream_name(stream));
@@ -122,7 +124,7 @@ tcs_status tcsi_table_value(tcsi_table *table, size_t column, tcsi_cell cell, ch
 {
     tcsi_read_column *c = &table->report.columns[column];
     switch (tcsi_cell_read(cell, decimal, ret_value)) {
-    case TCSI_CELL_NUMBER:
+    case TCSI_CELL_NUMBER: c->beyond_count += fabs(*ret_value) > TCS_VALUE_MAX; return TCS_OK;
     case TCSI_CELL_BOOLEAN: return TCS_OK;
     case TCSI_CELL_MISSING: c->missing_count++; return TCS_OK;
     case TCSI_CELL_INFINITE: c->infinite_count++; return TCS_OK;

@@ -93,7 +93,7 @@ def main():
             assert frame.times_ns == [(1709251200 + 60 * k) * 10**9 for k in range(5000)], "times depend on the role's settings"
             notes = "\n".join(frame.notes)
             for words in ("PostgreSQL; 5000 rows, 4 value columns", "time: time (ISO 8601), 2024-03-01T00:00:00Z", "not used: note: text",
-                          "not used: day: another time column", "2 values are missing", "1 values are infinite"):
+                          "not used: day: another time column", "2 values are missing", "1 value is infinite"):
                 assert words in notes, f"{words!r} is missing: {notes}"
 
         def epochs():
