@@ -557,7 +557,7 @@ static void test_nonsense_is_refused(void **state)
         tcsi_node_id one = tcsi_nn_input(net, 1, 1), two = tcsi_nn_input(net, 1, 2), wide = tcsi_nn_input(net, 1, 3);
         assert_int_equal(refusals[i].build(net, one, two, wide), TCSI_NODE_NONE);
         assert_int_equal(tcsi_net_finish(net, &err), TCS_E_INVALID);
-        if (!strstr(err.text, refusals[i].words)) print_error("got: %s, expected: %s\n", err.text, refusals[i].words);
+        if (!strstr(err.text, refusals[i].words)) print_error("refusal %zu got: %s\n", i, err.text);
         assert_non_null(strstr(err.text, refusals[i].words));
         tcsi_net_destroy(net);
     }

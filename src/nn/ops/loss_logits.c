@@ -8,8 +8,8 @@
  * rows do not drown few hard ones.  A. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: training on
  * x + tau log(pi / (1 - pi)), pi the share of yes among the rows, makes x itself right for balanced classes; score with x.
  *
- * Targets beyond 0 and 1 count as 0 and 1.  p and 1 - p are each computed by an exponential that is at most 1, so no logit is too
- * large: on the right side the loss of an infinite one is 0, on the wrong side infinite.  SPDX-License-Identifier: Apache-2.0 */
+ * Targets beyond 0 and 1 count as 0 and 1.  p and 1 - p are sigmoids of x and of -x, so that neither loses its digits, and no logit is
+ * too large: on the right side the loss of an infinite one is 0, on the wrong side infinite.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
 #include "nn/ops.h"
@@ -18,27 +18,13 @@
 
 enum { X, TARGET };
 
-/* What all elements share. */
-typedef struct rule {
-    double gamma, weight_no, weight_yes, shift;
-} rule;
+static const double LOGIT_MAX = 1e300; /* for infinite ones: 0 times this is 0, and as a float it is infinite */
 
 /* options, and what zeros in it mean; targets of the caller, or all the same. */
 typedef struct logit_options {
     tcsi_focal_options focal;
     float target;
 } logit_options;
-
-static rule rule_of(const tcsi_focal_options *options)
-{
-    double alpha = (double)options->class_weight, rate = (double)options->base_rate, tau = (double)options->adjustment;
-    return (rule){
-        .gamma = (double)options->gamma,
-        .weight_yes = alpha > 0 ? alpha : 1,
-        .weight_no = alpha > 0 ? 1 - alpha : 1,
-        .shift = rate > 0 ? (tau > 0 ? tau : 1) * log(rate / (1 - rate)) : 0,
-    };
-}
 
 static tcs_status check_options(const logit_options *options, tcs_error *err)
 {
@@ -76,66 +62,98 @@ static size_t element_count(const tcsi_net *net, const tcsi_node *node)
     return x.length * x.channels;
 }
 
-/* exp(-|x|), and log(1 + exp(-|x|)), of a shard's adjusted logits, (B,T,C) each. */
+/* What all elements of a call share. */
+typedef struct rule {
+    double gamma, weight_no, weight_yes, shift;
+    const float *x, *targets; /* NULL: all have `target` */
+    double target;
+    float *yes, *no, *rest;   /* p, 1 - p and log(1 + exp(-|x|)) of the adjusted logits, (B,T,C) each */
+} rule;
+
 static size_t logits_scratch(const tcsi_net *net, const tcsi_node *node, size_t batch)
 {
-    return 2 * batch * element_count(net, node);
+    return 3 * batch * element_count(net, node);
 }
 
-static void exponentials(const tcsi_op_call *call, const rule *own)
-{
-    size_t count = call->batch * element_count(call->net, call->node);
-    float *e = call->scratch, *rest = e + count;
-    for (size_t i = 0; i < count; i++) e[i] = -fabsf((float)((double)call->x[X][i] + own->shift));
-    tcsi_vector_unary(call->isa, TCSI_UNARY_SOFTPLUS, count, e, rest);
-    tcsi_vector_unary(call->isa, TCSI_UNARY_EXP, count, e, e);
-}
-
-/* a b, and 0 when one of them is, whatever the other. */
-static double product(double a, double b)
-{
-    return a == 0 || b == 0 ? 0 : a * b;
-}
-
-/* The loss of element i, and its slope. */
-static double logit_loss(const tcsi_op_call *call, const rule *own, size_t i, double target, double *ret_slope)
-{
-    const float *exponential = call->scratch, *rests = exponential + call->batch * element_count(call->net, call->node);
-    double x = (double)call->x[X][i] + own->shift, t = target < 0 ? 0 : target > 1 ? 1 : target;
-    double e = (double)exponential[i], rest = (double)rests[i];
-    double large = 1 / (1 + e), small = e * large, yes = x < 0 ? small : large, no = x < 0 ? large : small;
-    double entropy = product(t, rest + (x < 0 ? -x : 0)) + product(1 - t, rest + (x > 0 ? x : 0));
-    double slope = yes * (1 - t) - no * t, weight = own->weight_yes * t + own->weight_no * (1 - t);
-    if (own->gamma == 0) {
-        *ret_slope = weight * slope;
-        return weight * entropy;
-    }
-    /* p (1 - p) / miss is p or 1 - p when t is 1 or 0: the general form would be 0 / 0 there for large logits. */
-    double miss = yes * (1 - t) + no * t, share = t == 1 ? yes : t == 0 ? no : yes * no / miss;
-    double power = own->gamma == 2 ? miss * miss : pow(miss, own->gamma);
-    *ret_slope = weight * power * (slope + product(own->gamma * share, (1 - 2 * t) * entropy));
-    return weight * product(power, entropy);
-}
-
-static float target_at(const tcsi_op_call *call, size_t i)
+static rule rule_of(const tcsi_op_call *call)
 {
     const logit_options *options = call->node->options;
-    return call->node->input_count > TARGET ? call->x[TARGET][i] : options->target;
+    double alpha = (double)options->focal.class_weight, rate = (double)options->focal.base_rate, tau = (double)options->focal.adjustment;
+    size_t count = call->batch * element_count(call->net, call->node);
+    rule own = { .gamma = (double)options->focal.gamma, .weight_yes = alpha > 0 ? alpha : 1, .weight_no = alpha > 0 ? 1 - alpha : 1,
+                 .shift = rate > 0 ? (tau > 0 ? tau : 1) * log(rate / (1 - rate)) : 0,
+                 .x = call->x[X], .targets = call->x[TARGET], .target = (double)options->target,
+                 .yes = call->scratch, .no = call->scratch + count, .rest = call->scratch + 2 * count };
+    for (size_t i = 0; i < count; i++) {
+        own.yes[i] = (float)((double)own.x[i] + own.shift);
+        own.no[i] = -own.yes[i];
+        own.rest[i] = -fabsf(own.yes[i]);
+    }
+    tcsi_vector_unary(call->isa, TCSI_UNARY_SIGMOID, 2 * count, own.yes, own.yes);
+    tcsi_vector_unary(call->isa, TCSI_UNARY_SOFTPLUS, count, own.rest, own.rest);
+    return own;
+}
+
+/* An element: its adjusted logit and its target in [0, 1]. */
+typedef struct element {
+    double x, t, yes, no, rest;
+} element;
+
+static element element_at(const rule *own, size_t i)
+{
+    double x = (double)own->x[i] + own->shift, t = own->targets ? (double)own->targets[i] : own->target;
+    return (element){ .x = x > LOGIT_MAX ? LOGIT_MAX : x < -LOGIT_MAX ? -LOGIT_MAX : x, .t = t < 0 ? 0 : t > 1 ? 1 : t,
+                      .yes = (double)own->yes[i], .no = (double)own->no[i], .rest = (double)own->rest[i] };
+}
+
+static double weight_of(const rule *own, double t)
+{
+    return own->weight_yes * t + own->weight_no * (1 - t);
+}
+
+/* The sign of a logit cannot be predicted, so this does not branch on it. */
+static double entropy_of(const element *one)
+{
+    double size = fabs(one->x), above = (size + one->x) / 2, below = (size - one->x) / 2;
+    return one->rest + above * (1 - one->t) + below * one->t;
+}
+
+static double miss_of(const element *one)
+{
+    return one->yes * (1 - one->t) + one->no * one->t;
+}
+
+static double power_of(double miss, double gamma)
+{
+    return gamma == 2 ? miss * miss : pow(miss, gamma);
+}
+
+static double loss_of(const rule *own, const element *one)
+{
+    double loss = weight_of(own, one->t) * entropy_of(one);
+    return own->gamma == 0 ? loss : loss * power_of(miss_of(one), own->gamma);
+}
+
+static double slope_of(const rule *own, const element *one)
+{
+    double t = one->t, weight = weight_of(own, t), slope = one->yes * (1 - t) - one->no * t; /* p - t without its cancellation */
+    if (own->gamma == 0) return weight * slope;
+    /* p (1 - p) / miss is p or 1 - p when t is 1 or 0: the general form would be 0 / 0 there for large logits. */
+    double miss = miss_of(one), share = t == 1 ? one->yes : t == 0 ? one->no : one->yes * one->no / miss;
+    return weight * power_of(miss, own->gamma) * (slope + own->gamma * share * (1 - 2 * t) * entropy_of(one));
 }
 
 /* y (B,1,1) from x and target (B,T,C) */
 static void logits_forward(const tcsi_op_call *call)
 {
-    const logit_options *options = call->node->options;
-    rule own = rule_of(&options->focal);
     size_t count = element_count(call->net, call->node);
-    exponentials(call, &own);
+    rule own = rule_of(call);
     for (size_t b = 0; b < call->batch; b++) {
-        double sum = 0, used = 0, slope;
+        double sum = 0, used = 0;
         for (size_t i = b * count; i < (b + 1) * count; i++) {
-            float target = target_at(call, i);
-            if (isnan(target)) continue;
-            sum += logit_loss(call, &own, i, (double)target, &slope);
+            element one = element_at(&own, i);
+            if (isnan(one.t)) continue;
+            sum += loss_of(&own, &one);
             used += 1;
         }
         call->y[b] = used > 0 ? (float)(sum / used) : 0;
@@ -145,18 +163,17 @@ static void logits_forward(const tcsi_op_call *call)
 
 static void logits_backward(const tcsi_op_call *call)
 {
-    const logit_options *options = call->node->options;
-    rule own = rule_of(&options->focal);
     size_t count = element_count(call->net, call->node);
     float *dx = call->dx[X];
     if (!dx) return;
-    exponentials(call, &own);
-    for (size_t i = 0; i < call->batch * count; i++) {
-        size_t b = i / count;
-        float target = target_at(call, i);
-        double factor = call->saved[b] > 0 ? (double)call->dy[b] / (double)call->saved[b] : 0, slope = 0;
-        if (!isnan(target)) (void)logit_loss(call, &own, i, (double)target, &slope);
-        dx[i] = call->accumulate[X] ? dx[i] + (float)(factor * slope) : (float)(factor * slope);
+    rule own = rule_of(call);
+    for (size_t b = 0; b < call->batch; b++) {
+        double factor = call->saved[b] > 0 ? (double)call->dy[b] / (double)call->saved[b] : 0;
+        for (size_t i = b * count; i < (b + 1) * count; i++) {
+            element one = element_at(&own, i);
+            float gradient = isnan(one.t) ? 0 : (float)(factor * slope_of(&own, &one));
+            dx[i] = call->accumulate[X] ? dx[i] + gradient : gradient;
+        }
     }
 }
 
