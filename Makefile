@@ -36,8 +36,9 @@ bench-detect: build ## every speed figure of reading and detection, beside River
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
 
-bench-kernels: build ## time the joins and the cells of networks, beside stumpy and PyTorch where TOCSIN_BENCH_PYTHON names a Python that has them
-	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/join_bench $(BUILD)/bench/join.json
+bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDNN, joins and cells beside stumpy and PyTorch where TOCSIN_BENCH_PYTHON names a Python that has them
+	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
+	@$(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 	@$(BUILD)/bench/cells_bench $(BUILD)/bench/cells.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
