@@ -390,11 +390,12 @@ static tcs_status run_all(bench *b, tcs_error *err)
     return status;
 }
 
-/* Threads of OpenMP that wait by spinning take the processor from the others.  It reads this only when it is loaded. */
-static void let_openmp_sleep(char **argv)
+/* Peers' threads that wait by spinning take the processor from whoever has the next turn.  Both read this only when they are loaded. */
+static void let_peers_sleep(char **argv)
 {
-    if (getenv("OMP_WAIT_POLICY")) return;
-    setenv("OMP_WAIT_POLICY", "PASSIVE", 1);
+    if (getenv("OMP_WAIT_POLICY") && getenv("OPENBLAS_THREAD_TIMEOUT")) return;
+    setenv("OMP_WAIT_POLICY", "PASSIVE", 0);
+    setenv("OPENBLAS_THREAD_TIMEOUT", "4", 0); /* 2^4 cycles */
     (void)execv("/proc/self/exe", argv);
 }
 
@@ -403,7 +404,7 @@ int main(int argc, char **argv)
     tcs_error err = { 0 };
     tcsi_buffer text;
     tcsi_json_writer writer;
-    let_openmp_sleep(argv);
+    let_peers_sleep(argv);
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     tcsi_buffer_init(&text, 1 << 20);
     tcsi_json_writer_init(&writer, &text, true);
