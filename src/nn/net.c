@@ -224,7 +224,7 @@ const tcsi_node *tcsi_net_node(const tcsi_net *net, tcsi_node_id id)
 
 tcsi_shape tcsi_net_shape(const tcsi_net *net, tcsi_node_id id)
 {
-    return tcsi_net_node(net, id)->shape;
+    return net->status == TCS_OK ? tcsi_net_node(net, id)->shape : (tcsi_shape){ 0 };
 }
 
 const tcsi_weight *tcsi_net_find(const tcsi_net *net, const char *name)
