@@ -17,8 +17,9 @@
  * Unfitted: every row is compared with the others, itself left out.  Fitted: reference rows, forest and scales come from
  * the training rows.  Fewer than two usable rows are WARMUP.  Missing values become the channel's median.
  * Parts: squared robust difference between a row and its nearest reference rows, channel by channel.
- * Cost: linear in rows; 100,000 rows of 10 channels took 2 s of one core, most of it neighbour lists.  Memory:
- * the table, 4 bytes a value for the parts, and about 15 MB of neighbour lists at most.  SPDX-License-Identifier: Apache-2.0 */
+ * Cost: linear in rows and in channels; 100,000 rows of 10 channels took 2 s of one core, most of it neighbour lists.  Memory:
+ * the table, 4 bytes a value for the parts, the reference rows twice more and their index, one member's at a time unless
+ * fitted, and about 15 MB of neighbour lists at most.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/detector.h"
@@ -89,14 +90,18 @@ typedef struct auto_tabular {
 
 /* ---- life ---- */
 
+static void member_deinit(member *m)
+{
+    tcsi_neighbours_destroy(m->index);
+    tcsi_free(m->k_distances);
+    tcsi_free(m->densities);
+    *m = (member){ 0 };
+}
+
 static void model_deinit(model *m)
 {
     for (size_t s = 0; s < SCALING_COUNT; s++) tcsi_scaler_deinit(&m->scalers[s]);
-    for (size_t i = 0; i < MEMBER_COUNT; i++) {
-        tcsi_neighbours_destroy(m->members[i].index);
-        tcsi_free(m->members[i].k_distances);
-        tcsi_free(m->members[i].densities);
-    }
+    for (size_t i = 0; i < MEMBER_COUNT; i++) member_deinit(&m->members[i]);
     tcsi_forest_deinit(&m->forest);
     *m = (model){ 0 };
 }
@@ -121,6 +126,7 @@ typedef struct pass {
     auto_tabular *self;
     model *m;
     bool learning;       /* the rows are the reference's source: find scales, leave each row itself out */
+    bool passing;        /* nobody needs the model afterwards: its parts go as soon as they have been heard */
     size_t row_count, channel_count;
     size_t *reference;   /* (reference_count) learning: table rows in random order */
     size_t reference_count;
@@ -286,7 +292,9 @@ static tcs_status run_member(pass *p, const tcsi_table *table, const member_spec
     tcs_status status = p->learning ? learn_member(p, table, spec, m, err) : TCS_OK;
     for (size_t begin = 0; status == TCS_OK && begin < p->row_count; begin += CHUNK)
         status = judge_chunk(p, table, spec, m, begin, chunk_of(p->row_count - begin), err);
-    return status == TCS_OK ? add_opinion(p, &m->scale, err) : status;
+    if (status == TCS_OK) status = add_opinion(p, &m->scale, err);
+    if (p->passing) member_deinit(m);
+    return status;
 }
 
 static tcs_status run_forest(pass *p, const tcsi_table *table, tcs_error *err)
@@ -319,11 +327,12 @@ static void write_scores(const pass *p, const tcsi_table *table, size_t frame_ro
 static tcs_status run(auto_tabular *self, model *m, bool learning, const tcsi_frame *frame, tcs_score *ret_scores,
                       size_t *ret_usable_count, tcs_error *err)
 {
-    pass p = { .self = self, .m = m, .learning = learning, .channel_count = frame->channel_count };
+    pass p = { .self = self, .m = m, .learning = learning, .passing = learning && ret_scores, .channel_count = frame->channel_count };
+    tcsi_scaler_use use = p.passing ? TCSI_SCALER_PASSING : TCSI_SCALER_KEPT;
     tcs_status status = tcsi_parts_begin(&self->parts, frame->row_count, frame->channel_count, err);
     for (size_t s = 0; s < SCALING_COUNT && status == TCS_OK; s++) {
         tcsi_table table;
-        status = learning ? tcsi_table_learn(frame, scalings[s], TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &m->scalers[s], &table, err)
+        status = learning ? tcsi_table_learn(frame, scalings[s], use, TCSI_TABLE_BY_ROW, &m->scalers[s], &table, err)
                           : tcsi_table_create(frame, &m->scalers[s], TCSI_TABLE_BY_ROW, &table, err);
         if (status != TCS_OK) break;
         bool enough = table.row_count >= (learning ? 2 : 1), first = s == 0, last = s + 1 == SCALING_COUNT;
@@ -337,6 +346,7 @@ static tcs_status run(auto_tabular *self, model *m, bool learning, const tcsi_fr
             for (size_t i = 0; i < table.row_count; i++) ret_scores[table.rows[i]].state = TCS_SCORE_WARMUP;
         }
         tcsi_table_deinit(&table);
+        if (p.passing) tcsi_scaler_deinit(&m->scalers[s]);
     }
     pass_deinit(&p);
     return status;
@@ -434,7 +444,7 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     scoring = tcsi_size_sum(scoring, tcsi_size_product(tcsi_size_product(row_count, channels), sizeof(float)));
     scoring = tcsi_size_sum(scoring, tcsi_size_sum(lists, tcsi_size_product(row_count, 48)));
     scoring = tcsi_size_sum(scoring, tcsi_neighbours_search_size(chunk, channels, K_MAX + 1, threads));
-    return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_forest_score_size(channels, threads)));
+    return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_forest_score_size(TREE_COUNT, SAMPLE_COUNT, channels, threads)));
 }
 
 static const tcsi_detector_ops ops = {
