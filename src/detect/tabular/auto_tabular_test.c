@@ -146,5 +146,16 @@ static void test_wide(void **state)
     }
 }
 
+/* What the reference holds, and with it the cost of a row, stops growing with the channels. */
+static void test_reference_is_bounded(void **state)
+{
+    (void)state;
+    enum { ROW_COUNT = 2000, CHANNEL_COUNT = 100000 };
+    tcsi_detector *detector = detector_of("auto_tabular", CHANNEL_COUNT, NULL, 0);
+    double bytes = (double)tcsi_detector_size_max(detector, ROW_COUNT) / ((double)ROW_COUNT * CHANNEL_COUNT);
+    tcsi_detector_destroy(detector);
+    if (bytes > 48) fail_msg("%.0f bytes a value declared for a table of %d channels", bytes, CHANNEL_COUNT);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_every_kind), cmocka_unit_test(test_fitted), cmocka_unit_test(test_parts_name_the_channel),
-              cmocka_unit_test(test_degenerate), cmocka_unit_test(test_wide))
+              cmocka_unit_test(test_degenerate), cmocka_unit_test(test_wide), cmocka_unit_test(test_reference_is_bounded))
