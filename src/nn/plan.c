@@ -358,6 +358,7 @@ tcs_status tcsi_plan_create(const tcsi_plan_options *options, tcsi_plan **ret_pl
     plan->has_loss = options->has_loss;
     plan->loss = options->loss;
     plan->groups = options->groups;
+    plan->precision = options->precision;
     plan->isa = options->has_isa ? options->isa : tcsi_isa_current();
     plan->nodes = TCSI_NEW_ZEROS(tcsi_node_plan, plan->net->node_count);
     tcs_status status = plan->nodes ? lay_out(plan, options, err) : tcsi_fail_memory(err, "a plan");

@@ -17,6 +17,7 @@
 
 #include "base/pool.h"
 #include "kernels/isa.h"
+#include "kernels/precision.h"
 #include "nn/net.h"
 
 enum { TCSI_LANE_MAX = 8, TCSI_RUN_INPUT_MAX = 8 };
@@ -36,6 +37,7 @@ typedef struct tcsi_plan_options {
     bool input_gradients;        /* the loss's gradient by the inputs is wanted too */
     bool has_isa;
     tcsi_isa isa;                /* otherwise the current one */
+    tcsi_precision precision;    /* of the products of dense layers and convolutions; everything else is single */
 } tcsi_plan_options;
 
 /* E_INVALID: a node that does not exist, a loss of another shape; E_LIMIT: more than TCSI_NET_FLOATS_MAX floats; E_MEMORY. */
