@@ -16,7 +16,7 @@
 enum {
     STRETCH = TCSI_GEMM_STRETCH,      /* values of p at once */
     STRETCH_TRANSPOSED = 256,         /* where A or B is transposed */
-    STRETCH_PACKED = 256,             /* cells */
+    STRETCH_PACKED = 256,             /* cells of packed operands; half as many where A is transposed, for twice as many rows */
     COPY_COUNT = 16384,               /* floats of B copied at once: 64 KiB of stack */
     A_COUNT = 131072,                 /* floats of A in use at once: 512 KiB of the second cache level */
     B_NEAR = 65536,                   /* floats of B that stay in the second cache level: 256 KiB */
@@ -231,7 +231,7 @@ static size_t stretch_count(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
     const tcsi_gemm_packing *packing = packing_for(ops, gemm);
     const size_t cell = packing ? packing->cell : 1;
     size_t longest = gemm->a_transposed || gemm->b_transposed ? STRETCH_TRANSPOSED : STRETCH;
-    if (packing) longest = STRETCH_PACKED * cell;
+    if (packing) longest = (gemm->a_transposed ? STRETCH_PACKED / 2 : STRETCH_PACKED) * cell;
     if (gemm->k <= longest) return gemm->k;
     const size_t parts = (gemm->k + longest - 1) / longest, count = (gemm->k + parts - 1) / parts;
     return (count + cell - 1) / cell * cell;

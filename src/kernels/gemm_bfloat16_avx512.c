@@ -28,7 +28,11 @@ ROW(6)
 ROW(7)
 ROW(8)
 
-enum { PAIR = 2 * LANES };
+enum {
+    PAIR = 2 * LANES,
+    FAR = 32768, /* floats from the first row to the last, from which on rows are asked for ahead */
+    AHEAD = 16,  /* rows */
+};
 
 INLINE __mmask16 first(size_t count)
 {
@@ -58,9 +62,14 @@ static void pack_columns(size_t count, size_t n, const float *x, size_t x_stride
         order[2 * j + 1] = (uint16_t)(LANES + j);
     }
     const __m512i interleave = _mm512_loadu_si512(order);
+    const bool is_far = count * x_stride > FAR;
     for (size_t p = 0; p < count; p += 2, x += 2 * x_stride, cells += cells_stride)
         for (size_t j = 0; j < n; j += LANES) {
             const mask columns = first(n - j);
+            if (is_far) {
+                __builtin_prefetch(x + AHEAD * x_stride + j);
+                __builtin_prefetch(x + (AHEAD + 1) * x_stride + j);
+            }
             const __m512 a = _mm512_maskz_loadu_ps(columns, x + j);
             const __m512 b = p + 1 < count ? _mm512_maskz_loadu_ps(columns, x + x_stride + j) : _mm512_setzero_ps();
             const __m512i words = (__m512i)_mm512_cvtne2ps_pbh(a, b);
