@@ -18,8 +18,8 @@
  * twice.  Fused activations are those of kernels/vector.h, with the same bits.
  *
  * Precision bfloat16 rounds A and B first (kernels/precision.h) and then is the same chain: what is said of bits holds, but where
- * AVX512_BF16 flushes sums below the least normal number to zero.  Both operands are packed on the stack, which pays from some 8 rows
- * on; a single row takes longer than in single precision.
+ * AVX512_BF16 flushes sums below the least normal number to zero.  Both operands are packed, on 160 KiB of stack at
+ * most, which pays from some 16 rows on; a single row takes longer than in single precision.
  *
  * NaN and infinities propagate as IEEE says; in single precision nothing is flushed to zero.  M, N or K may be 0 (K = 0 leaves bias,
  * residual and activation).  C must not overlap an input, but residual may be C itself.

@@ -34,9 +34,9 @@ enum {
     AHEAD = 16,  /* rows */
 };
 
-INLINE __mmask16 first(size_t count)
+INLINE mask first(size_t count)
 {
-    return count >= LANES ? (__mmask16)0xffff : (__mmask16)((1u << count) - 1);
+    return (mask)((1u << (count < LANES ? count : LANES)) - 1);
 }
 
 /* Values of p side by side: pairs as they lie, their halves exchanged. */
