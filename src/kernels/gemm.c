@@ -6,7 +6,8 @@
  * the one chain of gemm.h, however it is cut.
  *
  * Only a transposed B is copied, because lanes run along columns of C and want them side by side: one strip and stretch at a time, on the
- * stack.  A product with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
+ * stack.  Operands that are rounded (kernels/precision.h) are packed there: B likewise, A for the rows and the stretch in use.  A product
+ * with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/gemm_cells.h"
 #include "kernels/vector.h"
