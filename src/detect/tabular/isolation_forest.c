@@ -127,7 +127,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     size_t forest = tcsi_forest_size_max(self->options.n_estimators, self->options.max_samples, channels, threads);
     size_t held = tcsi_size_sum(sizeof *self, tcsi_size_sum(forest, tcsi_table_size_max(0, channels)));
     if (row_count == 0) return held;
-    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_forest_score_size(channels, threads));
+    size_t walking = tcsi_forest_score_size(self->options.n_estimators, self->options.max_samples, channels, threads);
+    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), walking);
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_product(row_count, sizeof(double))));
 }
 
