@@ -219,7 +219,8 @@ static bool state_ok(const self_type *self)
     const size_t channels = self->base.channel_count;
     bool fine = self->now.level >= 0 && self->now.level <= z_max * z_max && tcsi_net_check_finite(self->net, NULL) == TCS_OK;
     for (size_t c = 0; c < channels; c++)
-        fine &= fabs((double)self->now.last[c]) <= TCSI_SEQUENCE_MAX && self->now.smoothed[c] >= 0 && self->now.smoothed[c] <= z_max * z_max;
+        fine &= fabs((double)self->now.last[c]) <= TCSI_SEQUENCE_MAX && self->now.smoothed[c] >= 0 &&
+                self->now.smoothed[c] <= z_max * z_max;
     for (size_t i = 0; i < said_count(self); i++) {
         const bool is_scale = i / channels % 2, is_said = i / (2 * H * channels) < self->now.row_count;
         fine &= isfinite(self->now.said[i]) && (!is_scale || !is_said || self->now.said[i] > 0);
@@ -242,7 +243,8 @@ void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_f32s(codec, self->now.said, said_count(self));
     tcsi_codec_f64s(codec, self->now.smoothed, base->channel_count);
     tcsi_codec_f64(codec, &self->now.level);
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !state_ok(self)) tcsi_codec_refuse(codec, "a state out of range");
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !state_ok(self))
+        tcsi_codec_refuse(codec, "a state out of range");
 }
 
 size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)

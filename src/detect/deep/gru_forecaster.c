@@ -1,8 +1,8 @@
-/* detect/deep/gru_forecaster.c -- what a GRU did not expect (K. Hundman et al., "Detecting spacecraft anomalies using LSTMs and nonparametric
- * dynamic thresholding", KDD 2018, with the unit of K. Cho et al., EMNLP 2014).
- * forecaster.h has the rest.
- * Finds: whatever breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they
- * began, which a forecast soon follows.  Cost: 2 us a row; see docs/internals/deep.md for training.  SPDX-License-Identifier: Apache-2.0 */
+/* detect/deep/gru_forecaster.c -- what a GRU did not expect (K. Hundman et al., "Detecting spacecraft anomalies using LSTMs and
+ * nonparametric dynamic thresholding", KDD 2018, with the unit of K. Cho et al., EMNLP 2014). forecaster.h has the rest. Finds: whatever
+ * breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they began, which a
+ * forecast soon follows.  Cost: 2 us a row; see docs/internals/deep.md for training.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 
 typedef tcsi_forecaster_options options;
@@ -18,7 +18,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_forecaster_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_FORECASTER_PARAMETERS(32, 20, 1e-2) };
+static const tcsi_parameter parameters[] = { TCSI_FORECASTER_PARAMETERS(32, 60, 1e-2) };
 static const tcsi_detector_ops ops = TCSI_FORECASTER_OPS(init);
 
 const tcsi_detector_info tcsi_detector_gru_forecaster = {

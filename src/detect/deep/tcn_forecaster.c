@@ -1,9 +1,9 @@
-/* detect/deep/tcn_forecaster.c -- what dilated causal convolutions did not expect (S. Bai, J. Z. Kolter, V. Koltun, "An empirical evaluation of
- * generic convolutional and recurrent networks for sequence modeling", 2018; for anomalies M. Munir et al., "DeepAnT", IEEE Access 2019).
- * Four blocks of two convolutions of 3 with dilations 1, 2, 4, 8 and a residual see 61 rows.
- * forecaster.h has the rest.
+/* detect/deep/tcn_forecaster.c -- what dilated causal convolutions did not expect (S. Bai, J. Z. Kolter, V. Koltun, "An empirical
+ * evaluation of generic convolutional and recurrent networks for sequence modeling", 2018; for anomalies M. Munir et al., "DeepAnT", IEEE
+ * Access 2019). Four blocks of two convolutions of 3 with dilations 1, 2, 4, 8 and a residual see 61 rows. forecaster.h has the rest.
  * Finds: whatever breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they
- * began, which a forecast soon follows.  Cost: 1 us a row; see docs/internals/deep.md for training.  SPDX-License-Identifier: Apache-2.0 */
+ * began, which a forecast soon follows.  Cost: 1 us a row; see docs/internals/deep.md for training.
+ * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 
 typedef tcsi_forecaster_options options;
@@ -32,14 +32,14 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_forecaster_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_FORECASTER_PARAMETERS(16, 20, 5e-3) };
+static const tcsi_parameter parameters[] = { TCSI_FORECASTER_PARAMETERS(16, 60, 5e-3) };
 static const tcsi_detector_ops ops = TCSI_FORECASTER_OPS(init);
 
 const tcsi_detector_info tcsi_detector_tcn_forecaster = {
     .name = "tcn_forecaster",
     .title = "temporal convolution forecaster",
-    .paper = "S. Bai, J. Z. Kolter, V. Koltun: An empirical evaluation of generic convolutional and recurrent networks for sequence modeling. "
-             "arXiv 1803.01271, 2018; M. Munir et al.: DeepAnT. IEEE Access 7, 2019",
+    .paper = "S. Bai, J. Z. Kolter, V. Koltun: An empirical evaluation of generic convolutional and recurrent networks for sequence "
+             "modeling. arXiv 1803.01271, 2018; M. Munir et al.: DeepAnT. IEEE Access 7, 2019",
     .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of "
                "things, row by row; misses events that go on as they began. Causal, O(1) a row.",
     .traits = TCSI_FORECASTER_TRAITS,
