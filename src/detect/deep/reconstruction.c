@@ -292,17 +292,11 @@ void tcsi_reconstruction_persist(tcsi_detector *base, tcsi_codec *codec)
     if (!fine) tcsi_codec_refuse(codec, "a weight or spread out of range");
 }
 
-static size_t net_size(const tcsi_net *net)
-{
-    return tcsi_size_product(net->weight_count + net->state_count, sizeof(float)) + net->node_capacity * sizeof(tcsi_node) +
-           net->tensor_capacity * sizeof(tcsi_weight) + 65536;
-}
-
 size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count)
 {
     const self_type *self = (const self_type *)base;
     const size_t channels = base->channel_count, steps = self->options.steps;
-    size_t size = sizeof *self + net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
+    size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
     size = tcsi_size_sum(size, tcsi_size_product(channels, sizeof(double) + 2 * sizeof(tcsi_scale)));
     if (row_count == 0) return size;
     size_t cells = tcsi_size_product(tcsi_size_product(row_count, channels), sizeof(float));
