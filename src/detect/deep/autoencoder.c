@@ -6,7 +6,7 @@
  * a long averaged step.  Cost: 0.2 s of training and 3 ms of scoring per 10,000 rows.  SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/reconstruction.h"
 
-typedef tcsi_reconstruction_options options;
+typedef tcsi_window_net_options options;
 
 static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
 {
@@ -14,7 +14,7 @@ static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_
     return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
 }
 
-static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const tcsi_node_id flat = tcsi_nn_flatten(net, x);
     const size_t values = tcsi_net_shape(net, flat).channels;
@@ -22,7 +22,8 @@ static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi
     h = dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
     h = dense(net, "decoder.0", h, opt->hidden, TCSI_ACTIVATION_RELU);
     h = dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
-    return (tcsi_reconstruction_nodes){ .output = tcsi_nn_unflatten(net, h, opt->steps), .penalty = TCSI_NODE_NONE };
+    h = tcsi_nn_unflatten(net, h, opt->steps);
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -30,7 +31,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(64, 8, 360, 3e-3) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3) };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_autoencoder = {
@@ -41,7 +42,7 @@ const tcsi_detector_info tcsi_detector_autoencoder = {
                "misses what happens often enough to be learned. About 0.2 s of training per 10,000 rows.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, options),
+    .options_offset = offsetof(tcsi_reconstruction, base.options),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),
     .ops = &ops,

@@ -8,7 +8,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/reconstruction.h"
 
-typedef tcsi_reconstruction_options options;
+typedef tcsi_window_net_options options;
 
 enum { KERNEL = 7 };
 
@@ -18,7 +18,7 @@ static tcsi_conv_options layer(size_t channels, tcsi_activation activation)
                                 .activation = activation };
 }
 
-static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const size_t channels = tcsi_net_shape(net, x).channels;
     tcsi_conv_options wide = layer(opt->hidden, TCSI_ACTIVATION_RELU), narrow = layer(opt->latent, TCSI_ACTIVATION_RELU);
@@ -30,7 +30,8 @@ static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi
     tcsi_net_scope(net, "decoder.0");
     h = tcsi_nn_conv_transposed(net, h, &wide);
     tcsi_net_scope(net, "decoder.1");
-    return (tcsi_reconstruction_nodes){ .output = tcsi_nn_conv_transposed(net, h, &last), .penalty = TCSI_NODE_NONE };
+    h = tcsi_nn_conv_transposed(net, h, &last);
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -38,7 +39,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(32, 2, 200, 5e-3) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 2, 200, 5e-3) };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_conv_autoencoder = {
@@ -50,7 +51,7 @@ const tcsi_detector_info tcsi_detector_conv_autoencoder = {
                "misses long shapes made of ordinary parts.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, options),
+    .options_offset = offsetof(tcsi_reconstruction, base.options),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),
     .ops = &ops,

@@ -106,6 +106,7 @@ static tcs_status learn(self_type *self, const tcsi_sequence *sequence, tcs_erro
     fill_targets(sequence, targets.values);
     const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
                                  .input_channels = channels, .target_channels = H * channels, .window = self->options.steps };
+    tcsi_net_start(self->net);
     tcs_status status = tcsi_learner_run(&learner, &lesson, self->base.pool, self->base.progress, err);
     tcsi_floats_deinit(&targets);
     return status;

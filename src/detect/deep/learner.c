@@ -161,7 +161,6 @@ tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *less
                          lesson->window);
     split(&t);
     plan_steps(&t);
-    tcsi_net_start(learner->net);
     tcs_status status = init(&t, err);
     if (status == TCS_OK) status = take_steps(&t, progress, err);
     deinit(&t);

@@ -31,7 +31,7 @@ size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
 void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t count, float *ret_inputs, float *ret_targets);
 
 typedef struct tcsi_learner {
-    tcsi_net *net;     /* borrowed; trained from its first values on */
+    tcsi_net *net;     /* borrowed; trained on from the weights it has */
     tcsi_plan *plan;   /* borrowed; of TCSI_LEARNER_BATCH rows, inputs: window and target; has a loss */
     tcsi_node_id loss;
     size_t epochs;     /* how often each part of the sequence is seen, about */

@@ -86,6 +86,7 @@ static void test_learns_and_repeats(void **state)
     memcpy(first, p.net->weights.values, p.net->weight_count * sizeof(float));
     tcsi_pool *pool;
     assert_ok(tcsi_pool_create(3, &pool, test_err));
+    tcsi_net_start(p.net);
     assert_ok(tcsi_learner_run(&learner, &lesson, pool, NULL, test_err));
     assert_memory_equal(first, p.net->weights.values, p.net->weight_count * sizeof(float));
     tcsi_pool_destroy(pool);

@@ -9,9 +9,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/reconstruction.h"
 
-typedef tcsi_reconstruction_options options;
+typedef tcsi_window_net_options options;
 
-static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const size_t channels = tcsi_net_shape(net, x).channels;
     tcsi_net_scope(net, "encoder");
@@ -22,7 +22,7 @@ static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi
     h = tcsi_nn_lstm(net, tcsi_nn_repeat(net, h, opt->steps), opt->hidden);
     tcsi_net_scope(net, "output");
     h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = channels });
-    return (tcsi_reconstruction_nodes){ .output = h, .penalty = TCSI_NODE_NONE };
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -30,7 +30,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(32, 8, 120, 1e-2) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 8, 120, 1e-2) };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_lstm_autoencoder = {
@@ -42,7 +42,7 @@ const tcsi_detector_info tcsi_detector_lstm_autoencoder = {
                "several channels; misses fine detail.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, options),
+    .options_offset = offsetof(tcsi_reconstruction, base.options),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),
     .ops = &ops,

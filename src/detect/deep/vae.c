@@ -12,7 +12,7 @@
  * Finds and misses: as autoencoder, less given to learning anomalies by heart.  SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/reconstruction.h"
 
-typedef tcsi_reconstruction_options options;
+typedef tcsi_window_net_options options;
 
 static const float beta = 0.1f;
 
@@ -22,7 +22,7 @@ static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_
     return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
 }
 
-static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const tcsi_node_id flat = tcsi_nn_flatten(net, x);
     const size_t values = tcsi_net_shape(net, flat).channels;
@@ -31,8 +31,10 @@ static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi
     const tcsi_node_id code = tcsi_nn_gaussian_head(net, h, &(tcsi_gaussian_head_options){ .units = opt->latent });
     h = dense(net, "decoder.0", tcsi_nn_sample(net, code), opt->hidden, TCSI_ACTIVATION_RELU);
     h = dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
-    return (tcsi_reconstruction_nodes){ .output = tcsi_nn_unflatten(net, h, opt->steps), .penalty = tcsi_nn_loss_divergence(net, code),
-                                        .penalty_factor = values > 0 ? beta / (float)values : 0 };
+    h = tcsi_nn_unflatten(net, h, opt->steps);
+    const tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, h, target), tcsi_nn_loss_divergence(net, code) };
+    const float coefficients[] = { 1, values > 0 ? beta / (float)values : 0 };
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_sum(net, losses, coefficients, TCS_COUNT(losses)) };
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -40,7 +42,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(64, 8, 360, 3e-3) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3) };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_vae = {
@@ -52,7 +54,7 @@ const tcsi_detector_info tcsi_detector_vae = {
                "Finds unusual shapes and broken relations between channels, and learns less by heart than a plain autoencoder.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, options),
+    .options_offset = offsetof(tcsi_reconstruction, base.options),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),
     .ops = &ops,

@@ -1,0 +1,77 @@
+/* detect/deep/window_net.h -- a network that looks at windows of a sequence: what detectors built on one do alike.
+ *
+ * The network has one size, whatever the period (sequence.h), so that net and plans are made once, in init, and all they will ever hold is
+ * known.  Fitted, it is that of the training rows; otherwise it learns from the series itself, which holds the anomalies too: the worst
+ * windows are left out (learner.h), and what is narrow does not learn what is rare. */
+#ifndef TCS_DETECT_DEEP_WINDOW_NET_H
+#define TCS_DETECT_DEEP_WINDOW_NET_H
+
+#include "detect/deep/learner.h"
+#include "detect/deep/sequence.h"
+#include "nn/layers.h"
+
+typedef struct tcsi_window_net_options {
+    size_t window, steps, hidden, latent, epochs, smoothing;
+    double rate, trim;
+} tcsi_window_net_options;
+
+/* What a builder makes of a window x (B,W,C) and of what is wanted, the same with NaN for missing values. */
+typedef struct tcsi_window_net_nodes {
+    tcsi_node_id output, loss; /* what is looked at when scoring; what training makes small, (B,1,1) */
+} tcsi_window_net_nodes;
+
+typedef tcsi_window_net_nodes (*tcsi_window_net_build)(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
+                                                       const tcsi_window_net_options *options);
+
+/* The first member of an instance, after which the options stand where info->options_offset says: in here. */
+typedef struct tcsi_window_net {
+    tcsi_detector base;
+    tcsi_window_net_options options;
+    tcsi_net *net;
+    tcsi_window_net_nodes nodes;
+    tcsi_plan *training, *scoring;
+    tcsi_sequence_form form; /* of the fit, or of the series that was scored last */
+} tcsi_window_net;
+
+/* E_INVALID: steps not a multiple of 4; E_LIMIT: windows of too many values; E_MEMORY. */
+tcs_status tcsi_window_net_init(tcsi_window_net *self, tcsi_window_net_build build, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_window_net_deinit(tcsi_window_net *self);
+
+/* Between the first weights and training: what a loss needs to know of the data.  May run the scoring plan. */
+typedef tcs_status (*tcsi_window_net_prepare)(tcsi_window_net *self, const tcsi_lesson *lesson, tcs_error *err);
+
+/* Learns form and weights from frame; *ret_sequence is the frame's.  prepare may be NULL. */
+tcs_status tcsi_window_net_learn(tcsi_window_net *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare,
+                                 tcsi_sequence *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Told what came out, outputs (count, shape of the output), of the windows at starts. */
+typedef void (*tcsi_window_net_visit)(void *context, const size_t *starts, size_t count, const float *outputs);
+/* Runs windows `stride` steps apart, the last one among them, through the network.  E_MEMORY.  The sequence holds a window at least. */
+tcs_status tcsi_window_net_sweep(tcsi_window_net *self, const tcsi_lesson *lesson, size_t stride, tcsi_window_net_visit visit,
+                                 void *context, tcs_error *err) TCS_WARN_UNUSED;
+tcsi_lesson tcsi_window_net_lesson(const tcsi_window_net *self, const tcsi_sequence *sequence);
+
+/* steps (U) -> READY scores at all rows that are WARMUP, averaged over `smoothing` rows. */
+tcs_status tcsi_window_net_spread(const tcsi_window_net *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
+                                  tcs_error *err) TCS_WARN_UNUSED;
+/* MISSING where nothing is present, WARMUP elsewhere. */
+void tcsi_window_net_mark(const tcsi_frame *frame, tcs_score *ret_scores);
+
+size_t tcsi_window_net_horizon(const tcsi_detector *base);
+/* Form, weights and states, when fitted. */
+void tcsi_window_net_persist(tcsi_window_net *self, tcsi_codec *codec);
+/* Most bytes of everything here, a sweep and spreading included. */
+size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
+
+/* Rows of a parameter table; `options` in the file must be tcsi_window_net_options. */
+#define TCSI_WINDOW_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
+    TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"), \
+    TCSI_COUNT(steps, 64, 16, 512, "steps of a window, a multiple of 4; longer windows are averaged down to about as many"), \
+    TCSI_COUNT(hidden, hidden_default, 1, 1024, "units, channels or states of the layers"), \
+    TCSI_COUNT(latent, latent_default, 1, 1024, "numbers of the narrowest layer"), \
+    TCSI_COUNT(epochs, epochs_default, 1, 100000, "how often each part of the training rows is seen"), \
+    TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: the window"), \
+    TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
+    TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from")
+
+#endif
