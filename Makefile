@@ -31,18 +31,18 @@ bench-peers: ## install what the benchmarks compare with (PEERS="bench/peers.txt
 	@python3 -m venv $(BENCH_VENV) && $(BENCH_VENV)/bin/pip install --quiet $(PEERS:%=--requirement %)
 
 bench-detect: build ## every speed figure of reading and detection, beside River, stumpy, scikit-learn and PyOD
-	@BENCH_VENV=$(BENCH_VENV) bench/speed $(BUILD)
+	@bench/machine $(BUILD)/tocsin && BENCH_VENV=$(BENCH_VENV) bench/speed $(BUILD)
 
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
 
 bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDNN, joins and cells beside stumpy and PyTorch where TOCSIN_BENCH_PYTHON names a Python that has them
-	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
 	@$(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 	@$(BUILD)/bench/cells_bench $(BUILD)/bench/cells.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
-	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
 
 demo: build ## simulate a water-pump plant and find its rare events
 	@mkdir -p $(BUILD)/demo
@@ -64,7 +64,7 @@ check-builds: setup ## gcc and clang, debug and release, all optional dependenci
 	@tools/check_builds compilers
 
 bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_BENCH_PYTHON names a Python that has it
-	@mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json
 
 bench-suites: build ## the five public data sets in DATA, offline and online, published values beside ours
 	@bench/suites $(BUILD)/tocsin $(DATA) $(BUILD)/bench $(JOBS)
