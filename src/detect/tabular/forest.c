@@ -4,18 +4,12 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/tabular/table.h"
-#include "kernels/isa.h"
+#include "kernels/trees.h"
 
 #include <math.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
 
-enum {
-    BLOCK = 64,          /* rows that walk a tree together: their values stay in the first cache level */
-    DRAW_COUNT_MAX = 64, /* channels drawn at random before the search for one that varies becomes a scan */
-};
+enum { DRAW_COUNT_MAX = 64 }; /* channels drawn at random before the search for one that varies becomes a scan */
 
 /* ---- path lengths ---- */
 
@@ -176,84 +170,12 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
 
 /* ---- scoring ---- */
 
-/* All BLOCK rows one tree down, their path lengths added to sums.  values: (C,BLOCK).  Two versions with the same bits. */
-typedef void (*tree_walker)(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                            size_t depth, const float *restrict values, double *restrict sums);
-
-/* Eight rows at a time: the steps of one row wait for each other, those of eight do not. */
-static void walk_tree_plain(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                            size_t depth, const float *restrict values, double *restrict sums)
-{
-    enum { TOGETHER = 8 };
-    size_t bottom = ((size_t)1 << depth) - 1;
-    for (size_t begin = 0; begin < BLOCK; begin += TOGETHER) {
-        size_t places[TOGETHER] = { 0 };
-        for (size_t level = 0; level < depth; level++)
-#if defined(__GNUC__)
-#pragma GCC unroll 8
-#endif
-            for (size_t i = 0; i < TOGETHER; i++) {
-                size_t place = places[i];
-                places[i] = 2 * place + 1 + (values[(size_t)channels[place] * BLOCK + begin + i] > thresholds[place]);
-            }
-        for (size_t i = 0; i < TOGETHER; i++) sums[begin + i] += (double)lengths[places[i] - bottom];
-    }
-}
-
-#if defined(__x86_64__) && defined(__GNUC__)
-/* Sixteen rows a vector, four vectors.  The upper levels' nodes fit into one or two registers, where looking one up is a
- * permutation; only lower levels and the rows' values are gathered from memory.  Offsets are 32 bits: see choose_walker. */
-__attribute__((target("avx512f")))
-static void walk_tree_avx512(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                             size_t depth, const float *restrict values, double *restrict sums)
-{
-    enum { VECTORS = BLOCK / 16, LEVELS_ONE = 5 /* up to 16 nodes */ };
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), one = _mm512_set1_epi32(1);
-    __m512i at[VECTORS]; /* within the level */
-    for (int v = 0; v < VECTORS; v++) at[v] = _mm512_setzero_si512();
-    for (size_t level = 0; level < depth; level++) {
-        size_t width = (size_t)1 << level, first = width - 1;
-        const uint32_t *channel = channels + first;
-        const float *threshold = thresholds + first;
-        __mmask16 there = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
-        __m512i channel_nodes = _mm512_maskz_loadu_epi32(there, channel);
-        __m512 threshold_nodes = _mm512_maskz_loadu_ps(there, threshold);
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            bool permute = level < LEVELS_ONE;
-            __m512i c = permute ? _mm512_permutexvar_epi32(at[v], channel_nodes) : _mm512_i32gather_epi32(at[v], channel, 4);
-            __m512 t = permute ? _mm512_permutexvar_ps(at[v], threshold_nodes) : _mm512_i32gather_ps(at[v], threshold, 4);
-            __m512i where = _mm512_add_epi32(_mm512_slli_epi32(c, 6), _mm512_add_epi32(lane, _mm512_set1_epi32(16 * v)));
-            __mmask16 right = _mm512_cmp_ps_mask(_mm512_i32gather_ps(where, values, 4), t, _CMP_GT_OQ);
-            at[v] = _mm512_add_epi32(at[v], at[v]);
-            at[v] = _mm512_mask_add_epi32(at[v], right, at[v], one);
-        }
-    }
-    for (int v = 0; v < VECTORS; v++) {
-        _Alignas(64) float found[16];
-        _mm512_store_ps(found, _mm512_i32gather_ps(at[v], lengths, 4));
-        for (int i = 0; i < 16; i++) sums[16 * v + i] += (double)found[i];
-    }
-}
-_Static_assert(BLOCK == 1 << 6, "the shift above is by log2(BLOCK)");
-#endif
-
-static tree_walker choose_walker(size_t channel_count)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    if (tcsi_isa_current() == TCSI_ISA_AVX512 && channel_count < ((size_t)1 << 24)) return walk_tree_avx512;
-#else
-    (void)channel_count;
-#endif
-    return walk_tree_plain;
-}
-
 typedef struct scorer {
     const tcsi_forest *forest;
-    tree_walker walk_tree;
+    tcsi_tree_walker walk;
     const double *values;
     size_t row_count;
-    float *scratch; /* (threads, C, BLOCK) */
+    float *scratch; /* (threads, C, TCSI_TREE_ROWS) */
     double *scores;
 } scorer;
 
@@ -261,17 +183,18 @@ static void score_block(void *context, size_t index, size_t worker)
 {
     const scorer *from = context;
     const tcsi_forest *forest = from->forest;
-    size_t channel_count = forest->channel_count, begin = index * BLOCK, inner = ((size_t)1 << forest->depth) - 1;
-    size_t count = from->row_count - begin < BLOCK ? from->row_count - begin : BLOCK;
-    float *block = from->scratch + worker * channel_count * BLOCK;
-    double sums[BLOCK] = { 0 };
-    for (size_t i = 0; i < BLOCK; i++) {
+    size_t channel_count = forest->channel_count, begin = index * TCSI_TREE_ROWS, inner = ((size_t)1 << forest->depth) - 1;
+    size_t count = from->row_count - begin < TCSI_TREE_ROWS ? from->row_count - begin : TCSI_TREE_ROWS;
+    float *block = from->scratch + worker * channel_count * TCSI_TREE_ROWS;
+    double sums[TCSI_TREE_ROWS] = { 0 };
+    for (size_t i = 0; i < TCSI_TREE_ROWS; i++) {
         const double *row = from->values + (begin + (i < count ? i : 0)) * channel_count; /* a short block repeats its first row */
-        for (size_t c = 0; c < channel_count; c++) block[c * BLOCK + i] = (float)row[c];
+        for (size_t c = 0; c < channel_count; c++) block[c * TCSI_TREE_ROWS + i] = (float)row[c];
     }
-    for (size_t t = 0; t < forest->tree_count; t++)
-        from->walk_tree(forest->channels + t * inner, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth,
-                        block, sums);
+    for (size_t t = 0; t < forest->tree_count; t++) {
+        tcsi_tree one = { forest->channels + t * inner, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth };
+        from->walk(&one, block, channel_count, sums);
+    }
     double unit = tcsi_forest_mean_length(forest->sample_count);
     for (size_t i = 0; i < count; i++) from->scores[begin + i] = exp2(-sums[i] / (double)forest->tree_count / (unit > 0 ? unit : 1));
 }
@@ -280,13 +203,13 @@ tcs_status tcsi_forest_score(const tcsi_forest *forest, const double *values, si
                              tcs_error *err)
 {
     size_t block_size;
-    if (!tcsi_multiply(tcsi_pool_thread_count(pool) * BLOCK, forest->channel_count, &block_size))
+    if (!tcsi_multiply(tcsi_pool_thread_count(pool) * TCSI_TREE_ROWS, forest->channel_count, &block_size))
         return tcsi_fail(err, TCS_E_LIMIT, "isolation forest: %zu channels are too many", forest->channel_count);
     float *scratch = TCSI_NEW_ARRAY(float, block_size);
     if (!scratch) return tcsi_fail_memory(err, "a block of rows");
-    scorer from = { .forest = forest, .walk_tree = choose_walker(forest->channel_count), .values = values, .row_count = row_count,
-                    .scratch = scratch, .scores = ret_scores };
-    tcsi_pool_run(pool, (row_count + BLOCK - 1) / BLOCK, score_block, &from);
+    scorer from = { .forest = forest, .walk = tcsi_tree_walker_for(tcsi_isa_current(), forest->channel_count), .values = values,
+                    .row_count = row_count, .scratch = scratch, .scores = ret_scores };
+    tcsi_pool_run(pool, (row_count + TCSI_TREE_ROWS - 1) / TCSI_TREE_ROWS, score_block, &from);
     tcsi_free(scratch);
     return TCS_OK;
 }
@@ -331,5 +254,5 @@ size_t tcsi_forest_size_max(size_t tree_count, size_t sample_count, size_t chann
 
 size_t tcsi_forest_score_size(size_t channel_count, size_t thread_count)
 {
-    return tcsi_size_product(tcsi_size_product(thread_count, channel_count), BLOCK * sizeof(float));
+    return tcsi_size_product(tcsi_size_product(thread_count, channel_count), TCSI_TREE_ROWS * sizeof(float));
 }
