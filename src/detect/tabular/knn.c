@@ -54,7 +54,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     tcs_status status = tcsi_table_learn(train, scaling_of(self), TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count == 0) status = tcsi_fail(err, TCS_E_INVALID, "knn: no training row has a usable value");
-    else status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, &index, err);
+    else status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, self->options.n_neighbors, &index, err);
     tcsi_table_deinit(&table);
     if (status != TCS_OK) {
         tcsi_scaler_deinit(&scaler);
@@ -91,10 +91,11 @@ static tcs_status score_rows(const knn *self, const tcsi_table *table, double *r
         rows = TCSI_NEW_ARRAY(uint32_t, count);
     }
     tcs_status status = distances && rows ? TCS_OK : tcsi_fail_memory(err, "the neighbours' distances");
-    if (status == TCS_OK && own) status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &made, err);
+    if (status == TCS_OK && own) status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, k, &made, err);
     if (status == TCS_OK)
-        status = own ? tcsi_neighbours_search_own(made, k, self->base.pool, distances, rows, err)
-                     : tcsi_neighbours_search(self->index, table->values, table->row_count, k, self->base.pool, distances, rows, err);
+        status = own ? tcsi_neighbours_search_own(made, k, TCSI_NEAREST_EXACT, self->base.pool, distances, rows, err)
+                     : tcsi_neighbours_search(self->index, table->values, table->row_count, k, TCSI_NEAREST_EXACT, self->base.pool,
+                                              distances, rows, err);
     if (status == TCS_OK) reduce(distances, table->row_count, k, self->options.mean, ret_values);
     tcsi_neighbours_destroy(made);
     tcsi_free(distances);
@@ -135,7 +136,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_tag(codec, "KNN ");
     if (!base->is_fitted) return;
     tcsi_scaler_persist(&self->scaler, base->channel_count, codec);
-    tcsi_neighbours_persist(&self->index, base->channel_count, codec);
+    tcsi_neighbours_persist(&self->index, base->channel_count, self->options.n_neighbors, codec);
 }
 
 /* Loading holds the saved rows once more while the index is made. */

@@ -98,7 +98,7 @@ static tcs_status learn_densities(const lof *self, model *m, lists *ret_lists, t
     lists l = { 0 };
     tcs_status status = lists_init(row_count, m->k, &l, err);
     if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search_own(m->index, m->k, self->base.pool, l.distances, l.rows, err);
+    status = tcsi_neighbours_search_own(m->index, m->k, TCSI_NEAREST_EXACT, self->base.pool, l.distances, l.rows, err);
     if (status != TCS_OK) {
         lists_deinit(&l);
         return status;
@@ -121,7 +121,8 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     if (status != TCS_OK) return status;
     if (table.row_count < 2)
         status = tcsi_fail(err, TCS_E_INVALID, "lof: needs two training rows with a usable value, got %zu", table.row_count);
-    if (status == TCS_OK) status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, &m.index, err);
+    if (status == TCS_OK)
+        status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, self->options.n_neighbors, &m.index, err);
     if (status == TCS_OK) status = learn_densities(self, &m, &l, err);
     lists_deinit(&l);
     tcsi_table_deinit(&table);
@@ -140,7 +141,8 @@ static tcs_status score_among_themselves(const lof *self, const tcsi_table *tabl
 {
     model m = { 0 };
     lists l = { 0 };
-    tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &m.index, err);
+    tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, self->options.n_neighbors,
+                                               &m.index, err);
     if (status == TCS_OK) status = learn_densities(self, &m, &l, err);
     for (size_t i = 0; status == TCS_OK && i < table->row_count; i++)
         ret_values[i] = tcsi_density_ratio(m.densities[i], l.rows + i * m.k, m.k, m.densities);
@@ -155,7 +157,8 @@ static tcs_status score_against(const lof *self, const model *m, const tcsi_tabl
     size_t k = m->k;
     tcs_status status = lists_init(table->row_count, k, &l, err);
     if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search(m->index, table->values, table->row_count, k, self->base.pool, l.distances, l.rows, err);
+    status = tcsi_neighbours_search(m->index, table->values, table->row_count, k, TCSI_NEAREST_EXACT, self->base.pool, l.distances, l.rows,
+                                    err);
     for (size_t i = 0; status == TCS_OK && i < table->row_count; i++) {
         double own = tcsi_reach_density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
         ret_values[i] = tcsi_density_ratio(own, l.rows + i * k, k, m->densities);
@@ -201,7 +204,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_tag(codec, "LOF ");
     if (!base->is_fitted) return;
     tcsi_scaler_persist(&m->scaler, base->channel_count, codec);
-    tcsi_neighbours_persist(&m->index, base->channel_count, codec);
+    tcsi_neighbours_persist(&m->index, base->channel_count, ((lof *)base)->options.n_neighbors, codec);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     size_t row_count = tcsi_neighbours_row_count(m->index);
     tcsi_codec_size(codec, &m->k, row_count - 1);

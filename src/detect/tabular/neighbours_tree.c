@@ -184,7 +184,8 @@ static tcs_status build(tcsi_neighbours *index, const double *values, float *lea
     return TCS_OK;
 }
 
-tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, tcsi_neighbours **ret_index, tcs_error *err)
+tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_neighbours **ret_index,
+                                  tcs_error *err)
 {
     TCS_ASSERT(row_count >= 1 && channel_count >= 1);
     size_t cells, leaves = tcsi_block_count(row_count), boxes = 0;
@@ -194,7 +195,7 @@ tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t
     if (!index) return tcsi_fail_memory(err, "the index of nearest neighbours");
     index->row_count = row_count;
     index->channel_count = channel_count;
-    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, &index->axes, err);
+    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, k, &index->axes, err);
     if (status == TCS_OK && tcsi_multiply(leaves * 4, index->axes.lead_count, &boxes)) index->boxes = TCSI_NEW_ARRAY(float, boxes);
     index->values = TCSI_NEW_ARRAY(double, cells);
     index->place = TCSI_NEW_ARRAY(uint32_t, row_count);
