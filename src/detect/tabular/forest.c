@@ -42,7 +42,7 @@ typedef struct tree {
     const builder *from;
     tcsi_rng rng;
     uint32_t *channels;
-    float *thresholds, *lengths;
+    float *thresholds, *expected, *lengths;
 } tree;
 
 static float value_at(const builder *from, size_t row, size_t channel)
@@ -100,6 +100,7 @@ static void end_here(tree *t, size_t place, size_t level, size_t count)
         for (size_t i = first; i < first + width; i++) {
             t->channels[i] = 0;
             t->thresholds[i] = INFINITY;
+            t->expected[i] = length;
         }
     size_t bottom = (size_t)1 << depth, begin = place;
     while (begin < bottom - 1) begin = 2 * begin + 1;
@@ -119,6 +120,7 @@ static void grow(tree *t, size_t place, size_t level, size_t *rows, size_t count
     if (!(threshold < high)) threshold = low; /* rounding to float may reach the top: nothing would go right */
     t->channels[place] = (uint32_t)channel;
     t->thresholds[place] = threshold;
+    t->expected[place] = (float)((double)level + tcsi_forest_mean_length(count));
     size_t left = partition(t->from, rows, count, channel, threshold);
     grow(t, 2 * place + 1, level + 1, rows, left);
     grow(t, 2 * place + 2, level + 1, rows + left, count - left);
@@ -130,7 +132,8 @@ static void grow_tree(void *context, size_t index, size_t worker)
     tcsi_forest *forest = from->forest;
     size_t bottom = (size_t)1 << forest->depth, *rows = from->rows + worker * forest->sample_count;
     tree t = { .from = from, .rng = tcsi_rng_make(from->seed, index), .channels = forest->channels + index * (bottom - 1),
-               .thresholds = forest->thresholds + index * (bottom - 1), .lengths = forest->lengths + index * bottom };
+               .thresholds = forest->thresholds + index * (bottom - 1), .expected = forest->expected + index * (bottom - 1),
+               .lengths = forest->lengths + index * bottom };
     tcsi_rng_sample(&t.rng, from->row_count, forest->sample_count, rows);
     grow(&t, 0, 0, rows, forest->sample_count);
 }
@@ -139,6 +142,7 @@ void tcsi_forest_deinit(tcsi_forest *forest)
 {
     tcsi_free(forest->channels);
     tcsi_free(forest->thresholds);
+    tcsi_free(forest->expected);
     tcsi_free(forest->lengths);
     *forest = (tcsi_forest){ 0 };
 }
@@ -153,9 +157,10 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
     size_t bottom = (size_t)1 << forest.depth;
     forest.channels = TCSI_NEW_ARRAY(uint32_t, tree_count * (bottom - 1)); /* at most 1000 * 4095 */
     forest.thresholds = TCSI_NEW_ARRAY(float, tree_count * (bottom - 1));
+    forest.expected = TCSI_NEW_ARRAY(float, tree_count * (bottom - 1));
     forest.lengths = TCSI_NEW_ARRAY(float, tree_count * bottom);
     size_t *rows = TCSI_NEW_ARRAY(size_t, tcsi_pool_thread_count(pool) * sample_count);
-    if (!forest.channels || !forest.thresholds || !forest.lengths || !rows) {
+    if (!forest.channels || !forest.thresholds || !forest.expected || !forest.lengths || !rows) {
         tcsi_forest_deinit(&forest);
         tcsi_free(rows);
         return tcsi_fail_memory(err, "an isolation forest");
@@ -214,16 +219,47 @@ tcs_status tcsi_forest_score(const tcsi_forest *forest, const double *values, si
     return TCS_OK;
 }
 
+/* ---- shares ---- */
+
+/* What the cuts on a row's path through one tree do to the length that is expected of it, by their channels. */
+static void share_path(const tcsi_forest *forest, size_t number, const double *row, double *sums)
+{
+    size_t inner = ((size_t)1 << forest->depth) - 1, place = 0;
+    const uint32_t *channels = forest->channels + number * inner;
+    const float *thresholds = forest->thresholds + number * inner, *expected = forest->expected + number * inner;
+    const float *lengths = forest->lengths + number * (inner + 1);
+    while (place < inner && thresholds[place] < INFINITY) {
+        uint32_t channel = channels[place];
+        float before = expected[place];
+        place = 2 * place + ((float)row[channel] > thresholds[place] ? 2 : 1);
+        sums[channel] += (double)before - (double)(place < inner ? expected[place] : lengths[place - inner]);
+    }
+}
+
+void tcsi_forest_share(const tcsi_forest *forest, const double *row, double *scratch, double *parts)
+{
+    for (size_t c = 0; c < forest->channel_count; c++) scratch[c] = 0;
+    for (size_t t = 0; t < forest->tree_count; t++) share_path(forest, t, row, scratch);
+    for (size_t c = 0; c < forest->channel_count; c++) parts[c] += fmax(scratch[c], 0) / (double)forest->tree_count;
+}
+
 /* ---- saved form and sizes ---- */
 
 /* A leaf's filler, or a split that a damaged state cannot send outside the rows. */
+static bool length_ok(float length)
+{
+    return length >= 0 && length <= 2.0f * TCSI_FOREST_SAMPLE_COUNT_MAX;
+}
+
 static bool forest_ok(const tcsi_forest *forest)
 {
     size_t bottom = (size_t)1 << forest->depth;
     for (size_t i = 0; i < forest->tree_count * (bottom - 1); i++)
-        if (forest->channels[i] >= forest->channel_count || !(forest->thresholds[i] == forest->thresholds[i])) return false;
+        if (forest->channels[i] >= forest->channel_count || !(forest->thresholds[i] == forest->thresholds[i])
+            || !length_ok(forest->expected[i]))
+            return false;
     for (size_t i = 0; i < forest->tree_count * bottom; i++)
-        if (!(forest->lengths[i] >= 0 && forest->lengths[i] <= 2.0f * TCSI_FOREST_SAMPLE_COUNT_MAX)) return false;
+        if (!length_ok(forest->lengths[i])) return false;
     return true;
 }
 
@@ -240,6 +276,7 @@ void tcsi_forest_persist(tcsi_forest *forest, size_t channel_count, tcsi_codec *
     size_t bottom = (size_t)1 << forest->depth;
     tcsi_persist_u32s(codec, &forest->channels, forest->tree_count * (bottom - 1));
     tcsi_persist_f32s(codec, &forest->thresholds, forest->tree_count * (bottom - 1));
+    tcsi_persist_f32s(codec, &forest->expected, forest->tree_count * (bottom - 1));
     tcsi_persist_f32s(codec, &forest->lengths, forest->tree_count * bottom);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !forest_ok(forest))
         tcsi_codec_refuse(codec, "a forest out of range");
@@ -249,7 +286,7 @@ size_t tcsi_forest_size_max(size_t tree_count, size_t sample_count, size_t chann
 {
     (void)channel_count;
     size_t bottom = (size_t)1 << depth_of(sample_count);
-    return tcsi_size_sum(tcsi_size_product(tree_count * bottom, 12), tcsi_size_product(thread_count * sample_count, sizeof(size_t)));
+    return tcsi_size_sum(tcsi_size_product(tree_count * bottom, 16), tcsi_size_product(thread_count * sample_count, sizeof(size_t)));
 }
 
 size_t tcsi_forest_score_size(size_t channel_count, size_t thread_count)

@@ -100,7 +100,19 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *qu
     return status;
 }
 
-/* ---- densities ---- */
+/* ---- shares and densities ---- */
+
+void tcsi_neighbours_share(const tcsi_neighbours *index, const double *row, size_t neighbour, double floor, double factor, double *parts)
+{
+    const double *other = tcsi_neighbours_row(index, neighbour);
+    size_t channels = index->channel_count;
+    double largest = 0, square = 0;
+    for (size_t c = 0; c < channels; c++) largest = fmax(largest, fabs(row[c] - other[c]));
+    if (!(largest > 0)) return;
+    for (size_t c = 0; c < channels; c++) square += (row[c] - other[c]) / largest * ((row[c] - other[c]) / largest);
+    double whole = factor * fmax(floor, largest * sqrt(square));
+    for (size_t c = 0; c < channels; c++) parts[c] += whole * ((row[c] - other[c]) / largest * ((row[c] - other[c]) / largest)) / square;
+}
 
 double tcsi_reach_density(const double *distances, const uint32_t *rows, size_t k, const double *k_distances)
 {

@@ -53,6 +53,10 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *qu
 tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tcsi_nearness nearness, tcsi_pool *pool,
                                       double *ret_distances, uint32_t *ret_rows, tcs_error *err) TCS_WARN_UNUSED;
 
+/* Adds to parts, (C), what the channels have to do with the distance d of row, (C), from an indexed one: factor times the larger
+ * of d and floor, shared out by squared differences.  Nothing where d is 0. */
+void tcsi_neighbours_share(const tcsi_neighbours *index, const double *row, size_t neighbour, double floor, double factor, double *parts);
+
 /* The local reachability density of one row and the local outlier factor (see lof.c): distances and rows are the row's k
  * neighbours, k_distances and densities those of the indexed rows.  TCSI_REACH_MIN bounds densities, as in scikit-learn. */
 #define TCSI_REACH_MIN 1e-10

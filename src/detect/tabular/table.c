@@ -271,6 +271,17 @@ tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_
     return TCS_OK;
 }
 
+size_t tcsi_table_find(const tcsi_table *table, size_t frame_row)
+{
+    size_t low = 0, high = table->row_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->rows[middle] < frame_row) low = middle + 1;
+        else high = middle;
+    }
+    return low < table->row_count && table->rows[low] == frame_row ? low : SIZE_MAX;
+}
+
 void tcsi_table_spread(const tcsi_table *table, const double *values, size_t frame_row_count, tcs_score *ret_scores)
 {
     for (size_t t = 0; t < frame_row_count; t++) ret_scores[t] = (tcs_score){ .state = TCS_SCORE_MISSING };
