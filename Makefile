@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-detect bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-sanitize clean demo fuzz help install setup
+.PHONY: bench-detect bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -36,8 +36,9 @@ bench-detect: build ## every speed figure of reading and detection, beside River
 fuzz: setup ## run every fuzz target for SECONDS each (default 60) with clang's sanitizers
 	@tools/fuzz build-fuzz $(SECONDS)
 
-bench-kernels: build ## time the joins and the cells of networks, beside stumpy and PyTorch where TOCSIN_BENCH_PYTHON names a Python that has them
-	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/join_bench $(BUILD)/bench/join.json
+bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDNN, joins and cells beside stumpy and PyTorch where TOCSIN_BENCH_PYTHON names a Python that has them
+	@mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
+	@$(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 	@$(BUILD)/bench/cells_bench $(BUILD)/bench/cells.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
@@ -52,6 +53,9 @@ demo: build ## simulate a water-pump plant and find its rare events
 
 check-sanitize: setup ## all tests under address, undefined-behaviour and thread sanitizers (about 10 minutes)
 	@tools/check_builds sanitize
+
+check-networks: setup ## kernels and networks in every tier (portable, avx2, avx512), plain and under the sanitizers (about 15 minutes)
+	@tools/check_builds networks
 
 check-faults: setup ## all tests under valgrind; failing allocations and full disks are part of every run (about 10 minutes)
 	@tools/check_builds faults

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "study/bench.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,7 +312,8 @@ static tcs_status run_bench(bench_context *c, const char *folder, tcs_error *err
     if (status == TCS_OK) status = tcsi_suite_find(c->o->suite, &bench.suite, err);
     if (status == TCS_OK) status = load_earlier(c, err);
     if (status != TCS_OK) return status;
-    if (c->o->output && !(c->output = fopen(c->o->output, "a"))) return tcsi_fail(err, TCS_E_IO, "%s: cannot be written", c->o->output);
+    if (c->o->output && !(c->output = fopen(c->o->output, "a")))
+        return tcsi_fail(err, TCS_E_IO, "%s: cannot be written: %s", c->o->output, strerror(errno));
     if (!c->o->json)
         printf("%-58s %-14s %8s %7s %7s %7s %7s %8s\n", "file", "detector", "rows", "VUS-PR", "AUC-PR", "AUC-ROC", "eventF1", "seconds");
     fflush(stdout); /* before processes are made that share the buffer */

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct detect_options {
@@ -400,7 +401,28 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     return input_count > 1 ? "one input at a time with --stream" : NULL;
 }
 
-static tcs_status check_usage(const detect_options *o, size_t input_count, tcs_error *err)
+/* Writing over the input, or one output over another, would lose what nobody meant to lose. */
+static tcs_status check_outputs(const detect_options *o, const char *const *inputs, size_t input_count, tcs_error *err)
+{
+    const struct { const char *option, *path; } outputs[] = {
+        { "--scores", o->scores }, { "--episodes", o->episodes }, { "--report", o->report }, { "--plot", o->plot },
+    };
+    struct stat out, in;
+    for (size_t i = 0; i < TCS_COUNT(outputs); i++) {
+        const char *path = outputs[i].path;
+        if (!path || strcmp(path, "-") == 0) continue;
+        for (size_t k = 0; k < i; k++)
+            if (outputs[k].path && strcmp(outputs[k].path, path) == 0)
+                return tcsi_fail(err, TCS_E_INVALID, "%s and %s are both %s", outputs[k].option, outputs[i].option, path);
+        bool is_file = stat(path, &out) == 0 && S_ISREG(out.st_mode);
+        for (size_t k = 0; k < input_count && is_file; k++)
+            if (stat(inputs[k], &in) == 0 && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+                return tcsi_fail(err, TCS_E_INVALID, "%s %s: is the input", outputs[i].option, path);
+    }
+    return TCS_OK;
+}
+
+static tcs_status check_usage(const detect_options *o, const char *const *inputs, size_t input_count, tcs_error *err)
 {
     if (input_count == 0) return tcsi_fail(err, TCS_E_INVALID, "expected INPUT...; try `tocsin detect --help`");
     if (input_count > 1 && (o->scores || o->episodes || o->report || o->plot))
@@ -409,7 +431,7 @@ static tcs_status check_usage(const detect_options *o, size_t input_count, tcs_e
     if (problem) return tcsi_fail(err, TCS_E_INVALID, "%s", problem);
     if (!o->stream && has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))
         return tcsi_fail(err, TCS_E_INVALID, "standard output holds one thing at a time: --scores -, --episodes - or --json");
-    return TCS_OK;
+    return check_outputs(o, inputs, input_count, err);
 }
 
 static int run(const void *raw, const char *const *inputs, size_t input_count)
@@ -421,7 +443,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcsi_json_writer json;
     bool anomalous = false;
     if (o->list) return list_detectors();
-    if (check_usage(o, input_count, &err) != TCS_OK) return cli_fail("detect", &err);
+    if (check_usage(o, inputs, input_count, &err) != TCS_OK) return cli_fail("detect", &err);
     tcsi_buffer_init(&document, (size_t)1 << 30);
     tcsi_json_writer_init(&json, &document, true);
     if (o->json && input_count > 1) tcsi_json_begin_array(&json);

@@ -170,7 +170,7 @@ static tcs_status tell(teller *t, const char *what, const tcs_episode *episode, 
         tell_words(t, what, episode);
     }
     if (status == TCS_OK && fflush(t->out) != 0) {
-        *err = (tcs_error){ .status = TCS_E_IO, .text = "the output cannot be written" };
+        *err = (tcs_error){ .status = TCS_E_IO, .text = "standard output cannot be written" };
         return TCS_E_IO;
     }
     return status;

@@ -28,23 +28,18 @@ tcs_status tcsi_file_writer_open(const char *path, tcsi_file_writer *ret_writer,
 {
     tcsi_file_writer writer = { 0 };
     struct stat info;
-    bool special = stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode); /* a pipe or device */
-    if (strcmp(path, "-") == 0) {
-        writer.stream = stdout;
-    } else if (special) {
-        writer.stream = fopen(path, "wb");
-    } else {
-        size_t size = strlen(path) + 32;
-        writer.path = tcsi_strdup(path);
-        writer.path_temporary = tcsi_alloc(size);
-        if (!writer.path || !writer.path_temporary) {
-            tcsi_free(writer.path);
-            tcsi_free(writer.path_temporary);
-            return tcsi_fail_memory(err, "a file name");
-        }
-        snprintf(writer.path_temporary, size, "%s.%ld.partial", path, (long)getpid());
-        writer.stream = fopen(writer.path_temporary, "wb");
+    bool is_stdout = strcmp(path, "-") == 0;
+    bool special = !is_stdout && stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode); /* a pipe or device */
+    size_t size = strlen(path) + 32;
+    writer.path = tcsi_strdup(is_stdout ? "standard output" : path);
+    if (!is_stdout && !special) writer.path_temporary = tcsi_alloc(size);
+    if (!writer.path || (!is_stdout && !special && !writer.path_temporary)) {
+        tcsi_free(writer.path);
+        tcsi_free(writer.path_temporary);
+        return tcsi_fail_memory(err, "a file name");
     }
+    if (writer.path_temporary) snprintf(writer.path_temporary, size, "%s.%ld.partial", path, (long)getpid());
+    writer.stream = is_stdout ? stdout : fopen(special ? path : writer.path_temporary, "wb");
     if (!writer.stream) {
         tcs_status status = tcsi_fail(err, TCS_E_IO, "%s: cannot be written: %s", path, strerror(errno));
         tcsi_free(writer.path);
@@ -57,22 +52,21 @@ tcs_status tcsi_file_writer_open(const char *path, tcsi_file_writer *ret_writer,
 
 tcs_status tcsi_file_writer_commit(tcsi_file_writer *writer, tcs_error *err)
 {
-    const char *name = writer->path ? writer->path : "output";
     tcs_status status = TCS_OK;
     errno = 0;
     bool failed = fflush(writer->stream) != 0 || ferror(writer->stream);
-    if (!failed && writer->path) failed = fsync(fileno(writer->stream)) != 0;
+    if (!failed && writer->path_temporary) failed = fsync(fileno(writer->stream)) != 0;
     int cause = errno ? errno : EIO;
     if (writer->stream != stdout && fclose(writer->stream) != 0 && !failed) {
         failed = true;
         cause = errno;
     }
     writer->stream = NULL;
-    if (!failed && writer->path && rename(writer->path_temporary, writer->path) != 0) {
+    if (!failed && writer->path_temporary && rename(writer->path_temporary, writer->path) != 0) {
         failed = true;
         cause = errno;
     }
-    if (failed) status = tcsi_fail(err, TCS_E_IO, "%s: cannot be written: %s", name, strerror(cause));
+    if (failed) status = tcsi_fail(err, TCS_E_IO, "%s: cannot be written: %s", writer->path, strerror(cause));
     if (failed && writer->path_temporary) unlink(writer->path_temporary);
     tcsi_free(writer->path);
     tcsi_free(writer->path_temporary);

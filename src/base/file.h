@@ -14,7 +14,8 @@ tcs_status tcsi_file_read(const char *path, tcsi_buffer *buffer, tcs_error *err)
 
 typedef struct tcsi_file_writer {
     FILE *stream;        /* write here; errors are collected and reported by commit */
-    char *path, *path_temporary;
+    char *path;           /* in messages */
+    char *path_temporary; /* renamed to path at commit; NULL: written through */
 } tcsi_file_writer;
 
 tcs_status tcsi_file_writer_open(const char *path, tcsi_file_writer *ret_writer, tcs_error *err) TCS_WARN_UNUSED;

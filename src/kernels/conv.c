@@ -9,11 +9,16 @@
  * one before moves u up by dilation / gcd.  Each phase is thus a line over dy, with the weights of its taps reversed and transposed, which
  * is what scratch is for.
  *
- * Weight gradient: one product a tap, A' B over the time steps whose tap lies inside, added up sequence by sequence.  With few channels
- * and neighbouring taps the taps go together, because a product of one or two rows has too few independent chains.
+ * Weight gradient: one product a tap, A' B over the time steps whose tap lies inside, added up sequence by sequence.
+ *
+ * Few channels and neighbouring taps: a first layer over one channel would consist of ends.  Its sequences are short to copy, so they are
+ * set between zeros in scratch, one after the other, where no tap falls outside and all taps are one product in either direction.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/conv_tier.h"
 #include "kernels/gemm_tier.h"
+#include "kernels/vector.h"
+
+#include <string.h>
 
 enum { CHANNELS_FEW = 8 };
 
@@ -116,7 +121,7 @@ static void span_run_depthwise(const stage *st, const span *s, const float *x, c
         .y_stride = st->y_stride,
     };
     depthwise_for(st->isa)(&d);
-    tcsi_gemm_activate(st->activation, d.rows, d.channels, y, st->y_stride);
+    tcsi_gemm_activate(st->isa, st->activation, d.rows, d.channels, y, st->y_stride);
 }
 
 static void span_run_dense(const stage *st, const span *s, const float *x, const float *residual, float *y)
@@ -178,9 +183,39 @@ static void check(const tcsi_conv *conv)
     TCS_ASSERT(!conv->is_depthwise || conv->channels_out == conv->channels_in);
 }
 
+/* How many steps the taps reach over. */
+static size_t reach(const tcsi_conv *conv)
+{
+    return conv->length_out > 0 ? (conv->length_out - 1) * conv->stride + (conv->kernel - 1) * conv->dilation + 1 : 0;
+}
+
+static bool has_few_channels(const tcsi_conv *conv)
+{
+    return !conv->is_depthwise && conv->channels_in < CHANNELS_FEW && conv->dilation == 1 && conv->kernel > 1;
+}
+
+/* Whether sequences are set between zeros. */
+static bool is_padded(const tcsi_conv *conv)
+{
+    return has_few_channels(conv) && (conv->pad_left > 0 || reach(conv) > conv->length_in);
+}
+
 size_t tcsi_conv_scratch_count(const tcsi_conv *conv)
 {
-    return conv->is_depthwise ? 0 : conv->kernel * conv->channels_in * conv->channels_out;
+    const size_t weights = conv->is_depthwise ? 0 : conv->kernel * conv->channels_in * conv->channels_out;
+    const size_t sequence = is_padded(conv) ? reach(conv) * conv->channels_in : 0;
+    return weights > sequence ? weights : sequence;
+}
+
+/* x between zeros, as far as the taps reach. */
+static void pad(const tcsi_conv *conv, const float *x, float *out)
+{
+    const size_t before = smaller(conv->pad_left, reach(conv)), inside = smaller(conv->length_in, reach(conv) - before);
+    memset(out, 0, before * conv->channels_in * sizeof *out);
+    out += before * conv->channels_in;
+    memcpy(out, x, inside * conv->channels_in * sizeof *out);
+    out += inside * conv->channels_in;
+    memset(out, 0, (reach(conv) - before - inside) * conv->channels_in * sizeof *out);
 }
 
 static line forward_line(const tcsi_conv *conv)
@@ -191,9 +226,8 @@ static line forward_line(const tcsi_conv *conv)
 void tcsi_conv_forward(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *x, const float *w, const float *bias,
                        const float *residual, tcsi_activation activation, float *y, float *scratch)
 {
-    (void)scratch;
     check(conv);
-    const stage st = {
+    stage st = {
         .isa = isa,
         .line = forward_line(conv),
         .inputs = conv->channels_in,
@@ -205,7 +239,18 @@ void tcsi_conv_forward(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const 
         .activation = activation,
         .y_stride = conv->channels_out,
     };
-    batch_run(&st, batch, x, conv->length_in * conv->channels_in, residual, y, conv->length_out * conv->channels_out);
+    const size_t x_size = conv->length_in * conv->channels_in, y_size = conv->length_out * conv->channels_out;
+    if (!is_padded(conv)) {
+        batch_run(&st, batch, x, x_size, residual, y, y_size);
+        return;
+    }
+    st.line.offset = 0;
+    st.line.input_count = reach(conv);
+    for (size_t b = 0; b < batch; b++, x += x_size, y += y_size) {
+        pad(conv, x, scratch);
+        batch_run(&st, 1, scratch, x_size, residual, y, y_size);
+        if (residual) residual += y_size;
+    }
 }
 
 /* ---- input gradient ---- */
@@ -274,12 +319,11 @@ void tcsi_conv_backward_input(tcsi_isa isa, const tcsi_conv *conv, size_t batch,
 
 /* ---- weight gradient ---- */
 
-/* dw of the taps [tap, tap + taps) += over the output steps [begin, end), at which all of them lie inside. */
+/* dw of the taps [tap, tap + taps) += over the output steps [begin, end), whose taps read from x on. */
 static void weight_run(tcsi_isa isa, const tcsi_conv *conv, size_t tap, size_t taps, size_t begin, size_t end, const float *x,
                        const float *dy, float *dw)
 {
     const size_t channels = conv->channels_in, outputs = conv->channels_out;
-    x += (begin * conv->stride + tap * conv->dilation - conv->pad_left) * channels;
     dy += begin * outputs;
     dw += tap * channels * (conv->is_depthwise ? 1 : outputs);
     if (conv->is_depthwise) {
@@ -296,40 +340,40 @@ static void weight_run(tcsi_isa isa, const tcsi_conv *conv, size_t tap, size_t t
 }
 
 /* Tap by tap, each over the output steps whose tap lies inside. */
-static void weight_run_apart(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
+static void weight_run_dense(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
 {
-    line l = forward_line(conv);
+    const line l = forward_line(conv);
     for (size_t tap = 0; tap < conv->kernel; tap++) {
         const ptrdiff_t at = l.offset + (ptrdiff_t)(tap * conv->dilation);
         const size_t end = smaller(conv->length_out, row_reaching(&l, (ptrdiff_t)conv->length_in, at));
         const size_t begin = smaller(end, row_reaching(&l, 0, at));
-        if (begin < end) weight_run(isa, conv, tap, 1, begin, end, x, dy, dw);
+        if (begin == end) continue;
+        const size_t first = begin * conv->stride + tap * conv->dilation - conv->pad_left;
+        weight_run(isa, conv, tap, 1, begin, end, x + first * conv->channels_in, dy, dw);
     }
 }
 
 /* Span by span, in each the taps that lie inside. */
-static void weight_run_together(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
+static void weight_run_depthwise(tcsi_isa isa, const tcsi_conv *conv, const float *x, const float *dy, float *dw)
 {
     const line l = forward_line(conv);
     for (span s = { 0 }; span_next(&l, &s);)
-        if (s.tap_begin < s.tap_end) weight_run(isa, conv, s.tap_begin, s.tap_end - s.tap_begin, s.row_begin, s.row_end, x, dy, dw);
-}
-
-static void bias_run(size_t rows, size_t columns, const float *dy, float *dbias)
-{
-    for (size_t u = 0; u < rows; u++)
-        for (size_t o = 0; o < columns; o++) dbias[o] += dy[u * columns + o];
+        if (s.tap_begin < s.tap_end)
+            weight_run(isa, conv, s.tap_begin, s.tap_end - s.tap_begin, s.row_begin, s.row_end, x + span_input(&l, &s) * conv->channels_in,
+                       dy, dw);
 }
 
 void tcsi_conv_backward_weight(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *x, const float *dy, float *dw,
                                float *dbias, float *scratch)
 {
-    (void)scratch;
     check(conv);
-    const bool together = conv->is_depthwise || (conv->channels_in < CHANNELS_FEW && conv->dilation == 1);
-    if (dbias) bias_run(batch * conv->length_out, conv->channels_out, dy, dbias);
+    if (dbias) tcsi_vector_sum_rows(isa, batch * conv->length_out, conv->channels_out, dy, true, dbias);
     for (size_t b = 0; b < batch; b++, x += conv->length_in * conv->channels_in, dy += conv->length_out * conv->channels_out) {
-        if (together) weight_run_together(isa, conv, x, dy, dw);
-        else weight_run_apart(isa, conv, x, dy, dw);
+        if (conv->is_depthwise) weight_run_depthwise(isa, conv, x, dy, dw);
+        else if (!has_few_channels(conv)) weight_run_dense(isa, conv, x, dy, dw);
+        else {
+            if (is_padded(conv)) pad(conv, x, scratch);
+            weight_run(isa, conv, 0, conv->kernel, 0, conv->length_out, is_padded(conv) ? scratch : x, dy, dw);
+        }
     }
 }

@@ -9,6 +9,7 @@
  * stack.  A product with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/gemm_tier.h"
+#include "kernels/vector.h"
 
 #include <math.h>
 
@@ -22,6 +23,7 @@ enum {
     ROW_UNIT = 24,                    /* rows are cut in multiples of it: whole tiles of 8, 6 or 4 */
     ROWS_MIN = 2 * ROW_UNIT,
     ROWS_MAX = 10 * ROW_UNIT,
+    COLUMN_ROWS = 8,                  /* a single column of at least so many rows is taken as a row */
     PARTIAL_ROWS = 2 * ROW_UNIT,      /* of unfinished sums on the stack */
     PARTIAL_COLUMNS = 64,
     POOL_WORK = 1 << 21,              /* multiply-adds from which on a pool is woken, which costs it microseconds */
@@ -237,11 +239,10 @@ static void residual_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
         }
 }
 
-void tcsi_gemm_activate(tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride)
+void tcsi_gemm_activate(tcsi_isa isa, tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride)
 {
     if (activation == TCSI_ACTIVATION_NONE || activation == TCSI_ACTIVATION_RELU) return;
-    for (size_t i = 0; i < m; i++, c += c_stride)
-        for (size_t j = 0; j < n; j++) c[j] = tcsi_activation_ref(activation, c[j]);
+    for (size_t i = 0; i < m; i++, c += c_stride) tcsi_vector_activate(isa, activation, n, c, c);
 }
 
 void tcsi_gemm_transpose(tcsi_isa isa, size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride)
@@ -253,7 +254,7 @@ static void block_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
     if (gemm->residual && stretch_count(gemm) < gemm->k) residual_run(ops, gemm);
     else plain_run(ops, gemm);
-    tcsi_gemm_activate(gemm->activation, gemm->m, gemm->n, gemm->c, gemm->c_stride);
+    tcsi_gemm_activate(ops->isa, gemm->activation, gemm->m, gemm->n, gemm->c, gemm->c_stride);
 }
 
 /* Rows of A whose taps follow each other without a gap are rows without taps. */
@@ -329,6 +330,29 @@ static void taps_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
     }
 }
 
+/* A single column of C is a single row of C', where lanes run along what was m; it begins at what is in C, so bias goes there first. */
+static bool column_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    if (gemm->n > 1 || gemm->m < COLUMN_ROWS || gemm->c_stride > 1 || gemm->tap_count > 1 || gemm->residual) return false;
+    tcsi_gemm row = *gemm;
+    row.m = 1;
+    row.n = gemm->m;
+    row.a = gemm->b;
+    row.a_stride = gemm->b_stride;
+    row.a_transposed = !gemm->b_transposed && gemm->b_stride > 1;
+    row.b = gemm->a;
+    row.b_stride = gemm->a_stride;
+    row.b_transposed = !gemm->a_transposed;
+    row.c_stride = gemm->m;
+    if (gemm->bias) {
+        for (size_t i = 0; i < gemm->m; i++) gemm->c[i] = *gemm->bias;
+        row.bias = NULL;
+        row.accumulate = true;
+    }
+    block_run(ops, &row);
+    return true;
+}
+
 void tcsi_gemm_run(tcsi_isa isa, tcsi_pool *pool, const tcsi_gemm *gemm)
 {
     TCS_ASSERT(!gemm->accumulate || (!gemm->bias && !gemm->residual && gemm->activation == TCSI_ACTIVATION_NONE));
@@ -342,5 +366,5 @@ void tcsi_gemm_run(tcsi_isa isa, tcsi_pool *pool, const tcsi_gemm *gemm)
     }
     if (pool && (double)gemm->m * (double)gemm->n * (double)gemm->k >= POOL_WORK) pool_run(ops, pool, gemm);
     else if (gemm->a_transposed && gemm->tap_count > 1) taps_run(ops, gemm);
-    else block_run(ops, gemm);
+    else if (!column_run(ops, gemm)) block_run(ops, gemm);
 }

@@ -49,6 +49,7 @@ void tcsi_gemm_transpose_avx2(size_t k, size_t n, const float *b, size_t b_strid
 }
 
 const tcsi_gemm_ops tcsi_gemm_ops_avx2 = {
+    .isa = TCSI_ISA_AVX2,
     .lane_bits = 3,
     .widest = WIDEST,
     .widest_row = 8,

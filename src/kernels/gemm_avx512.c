@@ -21,6 +21,7 @@ ROW(7)
 ROW(8)
 
 const tcsi_gemm_ops tcsi_gemm_ops_avx512 = {
+    .isa = TCSI_ISA_AVX512,
     .lane_bits = 4,
     .widest = WIDEST,
     .widest_row = 8,

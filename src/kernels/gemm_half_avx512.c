@@ -24,6 +24,7 @@ TILES_8(1)
 TILES_8(part)
 
 const tcsi_gemm_ops tcsi_gemm_ops_half_avx512 = {
+    .isa = TCSI_ISA_AVX512,
     .lane_bits = 3,
     .widest = WIDEST,
     .tiles = { TABLE(8, 1) },

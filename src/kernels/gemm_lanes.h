@@ -8,9 +8,9 @@
  * whose masked loads cost a vector operation each on some processors.
  *
  * Nothing is copied beforehand: the rows of A are streams that processors fetch by themselves, and B's strip is read from the second
- * cache level, whose latency the independent chains cover.  What lies further away is asked for ahead: B in the widest strips, as gemm.c
- * says; from a transposed A, whose rows are far apart, what the same tile will take of the next stretch of p; and the tile of C, unless
- * its rows follow each other in memory. */
+ * cache level, whose latency the independent chains cover.  What lies further away is asked for ahead: in the widest strips, which
+ * only large products have, B as gemm.c says and the next tile of C; from a transposed A, whose rows are far apart, what the same tile
+ * will take of the next stretch of p.  An address beyond the end of an array is asked for at most, never read. */
 #include "kernels/gemm_tier.h"
 
 #if defined(__clang__)
@@ -34,10 +34,10 @@ INLINE floats load(form f, const float *p, size_t columns)
     return f.is_part ? floats_load_part(p, columns) : floats_load(p);
 }
 
-INLINE void prefetch_rows(size_t rows, size_t width, const float *p, size_t stride)
+/* Asks for count floats. */
+INLINE void prefetch(const float *p, size_t count)
 {
-    UNROLL for (size_t r = 0; r < rows; r++)
-        UNROLL for (size_t o = 0; o < width * LANES; o += CACHE_LINE) __builtin_prefetch(p + r * stride + o);
+    UNROLL for (size_t o = 0; o < count; o += CACHE_LINE) __builtin_prefetch(p + o);
 }
 
 /* sum += A B over count > 0 values of p. */
@@ -50,7 +50,7 @@ INLINE void tile_multiply(form f, tile sum, size_t count, const float *a, size_t
     do {
         floats row[TCSI_GEMM_WIDEST_ROW];
         UNROLL for (size_t v = 0; v < f.width; v++) row[v] = load(f, b + v * LANES, columns);
-        if (f.rows >= ROWS_AHEAD && f.width == WIDEST) prefetch_rows(1, f.width, b + b_ahead, 0);
+        if (f.rows >= ROWS_AHEAD && f.width == WIDEST) prefetch(b + b_ahead, f.width * LANES);
         if (f.is_transposed) __builtin_prefetch(a + count * a_stride);
         UNROLL for (size_t r = 0; r < f.rows; r++) {
             floats x = floats_set(f.is_transposed ? a[r] : rows[r][p]);
@@ -95,7 +95,8 @@ INLINE void tile_run(form f, const tcsi_gemm_strip *s, size_t row)
     tile sum;
     const size_t c_stride = s->c_stride, columns = s->columns;
     float *c = s->c + row * c_stride;
-    if (f.rows >= ROWS_AHEAD && f.width == WIDEST && c_stride > f.width * LANES) prefetch_rows(f.rows, f.width, c, c_stride);
+    if (f.rows >= ROWS_AHEAD && f.width == WIDEST) /* + 1: rows may straddle lines */
+        UNROLL for (size_t r = 0; r < f.rows; r++) prefetch(c + (f.rows + r) * c_stride, f.width * LANES + 1);
     tile_start(f, sum, s->start ? s->start + row * s->start_stride : NULL, s->start_stride, columns);
     const float *a = s->a + row * (f.is_transposed ? 1 : s->a_stride), *b = s->b;
     size_t left = s->k, begin = s->tap_begin;

@@ -34,6 +34,7 @@ static void transpose(size_t k, size_t n, const float *b, size_t b_stride, float
 }
 
 const tcsi_gemm_ops tcsi_gemm_ops_portable = {
+    .isa = TCSI_ISA_PORTABLE,
     .lane_bits = 2,
     .widest = WIDEST,
     .widest_row = 4,

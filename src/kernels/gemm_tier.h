@@ -36,6 +36,7 @@ typedef struct tcsi_gemm_tiles {
 } tcsi_gemm_tiles;
 
 typedef struct tcsi_gemm_ops {
+    tcsi_isa isa;
     size_t lane_bits;                          /* a register holds 1 << lane_bits columns */
     size_t widest, widest_row;                 /* registers of the widest strip; of the widest strip of one row */
     tcsi_gemm_tiles tiles[TCSI_GEMM_WIDEST];   /* [v]: strips v + 1 registers wide */
@@ -50,8 +51,8 @@ extern const tcsi_gemm_ops tcsi_gemm_ops_portable, tcsi_gemm_ops_avx2, tcsi_gemm
 
 void tcsi_gemm_transpose_avx2(size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
 
-/* C (M,N) as it is, through an activation that is not part of the inner loops; none and relu are. */
-void tcsi_gemm_activate(tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride);
+/* C (M,N) through an activation that is not part of the inner loops; none and relu are. */
+void tcsi_gemm_activate(tcsi_isa isa, tcsi_activation activation, size_t m, size_t n, float *c, size_t c_stride);
 /* out (k,n) = the transpose of b (n,k). */
 void tcsi_gemm_transpose(tcsi_isa isa, size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
 

@@ -1,5 +1,7 @@
 /* kernels/norm.h -- layer norm, batch norm in its two halves, softmax; forward and backward.
- * Rows are (R,C) row-major.  Statistics are summed in double by kernels/vector.h's rule.  Gradients of parameters are accumulated (+=).
+ * Rows are (R,C) row-major.  Statistics are summed in double, after at most four of them were added as floats where they were
+ * rounded just before (variances, exponentials, slopes).  A row's bits do not depend on the rows beside it.  Gradients of parameters are
+ * accumulated (+=), over rows in ascending order.
  * dx: += with accumulate, else =.  Threads: no state. */
 #ifndef TCS_KERNELS_NORM_H
 #define TCS_KERNELS_NORM_H

@@ -302,6 +302,14 @@ tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size
     return tcsi_onnx_of_two(onnx, "Reshape", x, tcsi_onnx_integers(onnx, form, dim_count));
 }
 
+tcsi_onnx_value tcsi_onnx_clip(tcsi_onnx *onnx, tcsi_onnx_value x, float low, float high)
+{
+    tcsi_onnx_call call = { "Clip", { x } };
+    call.inputs[1] = tcsi_onnx_number(onnx, low);
+    call.inputs[2] = tcsi_onnx_number(onnx, high);
+    return tcsi_onnx_add(onnx, &call);
+}
+
 tcsi_onnx_value tcsi_onnx_row_sum(tcsi_onnx *onnx, tcsi_onnx_value x)
 {
     return tcsi_onnx_of_two(onnx, "ReduceSum", x, tcsi_onnx_integers(onnx, (const int64_t[]){ 1, 2 }, 2));

@@ -116,6 +116,7 @@ tcsi_onnx_value tcsi_onnx_slice(tcsi_onnx *onnx, tcsi_onnx_value x, int64_t axis
 /* The same numbers in another form; 0: the dimension that stands there, as for the batch. */
 tcsi_onnx_value tcsi_onnx_reshape(tcsi_onnx *onnx, tcsi_onnx_value x, const size_t *dims, size_t dim_count);
 tcsi_onnx_value tcsi_onnx_activate(tcsi_onnx *onnx, tcsi_activation activation, tcsi_onnx_value x);
+tcsi_onnx_value tcsi_onnx_clip(tcsi_onnx *onnx, tcsi_onnx_value x, float low, float high);
 /* (B,1,1) from (B,T,C): the sum of a row; the mean of those elements whose target is a number, 0 where none is. */
 tcsi_onnx_value tcsi_onnx_row_sum(tcsi_onnx *onnx, tcsi_onnx_value x);
 tcsi_onnx_value tcsi_onnx_mean_known(tcsi_onnx *onnx, tcsi_onnx_value x, tcsi_onnx_value target);

@@ -53,9 +53,17 @@ static tcs_status walk(const tcsi_suite *suite, const char *root, const char *re
         struct stat info;
         if (entry->d_name[0] == '.') continue;
         int length = snprintf(child, sizeof child, "%s%s%s", relative, *relative ? "/" : "", entry->d_name);
-        if (length >= PATH_SIZE || snprintf(path, sizeof path, "%s/%s", root, child) >= PATH_SIZE || stat(path, &info) != 0) continue;
-        if (S_ISDIR(info.st_mode) && depth < FOLDER_DEPTH_MAX) status = walk(suite, root, child, depth + 1, list, err);
-        else if (S_ISREG(info.st_mode) && tcsi_text_ends_with(child, suite->extension)) status = add_file(list, child, err);
+        if (length >= PATH_SIZE || snprintf(path, sizeof path, "%s/%s", root, child) >= PATH_SIZE) {
+            status = tcsi_fail(err, TCS_E_LIMIT, "%s/%s: the path is too long", root, relative);
+            continue;
+        }
+        bool is_there = stat(path, &info) == 0; /* a link to nowhere is a file that will say so in its own line */
+        if (is_there && S_ISDIR(info.st_mode)) {
+            if (depth < FOLDER_DEPTH_MAX) status = walk(suite, root, child, depth + 1, list, err);
+            else status = tcsi_fail(err, TCS_E_LIMIT, "%s: folders in more than %d folders are not looked into", path, FOLDER_DEPTH_MAX);
+        } else if ((!is_there || S_ISREG(info.st_mode)) && tcsi_text_ends_with(child, suite->extension)) {
+            status = add_file(list, child, err);
+        }
     }
     closedir(folder);
     return status;

@@ -2,8 +2,8 @@
  *
  * Each case K is a net or a graph around one: K.onnx, K.safetensors, K.weights (the numbers of the weights in order), and for batches
  * of 1 and 5 rows K.B.input0, ... and K.B.output0, ... (floats, as they stand in memory).  The cases are those of
- * tests/support/nn_cases.h, every geometry of convolutions, and a net between scaling and a threshold.  cases.json lists them: name,
- * shapes without the batch, and why one was refused, if it was.
+ * tests/support/nn_cases.h, some that need more than one net to be sure, and a net between scaling and a threshold.  cases.json lists
+ * them: name, shapes without the batch, and why one was refused, if it was.
  * The example of docs/how-to/exchange-models.md: model.onnx and model.safetensors.  With back: reads back.safetensors, which that page
  * makes of it, and fails unless it is the same net with every encoder.bias raised by 0.1. */
 #include "base/file.h"
@@ -146,20 +146,20 @@ static void export_case(tcsi_json_writer *list, size_t k, const nn_case *one)
 typedef tcsi_node_id (*conv_builder)(tcsi_net *net, tcsi_node_id x, const tcsi_conv_options *options);
 
 enum { GEOMETRY_LENGTH = 13, GEOMETRY_CHANNELS = 2 };
-static tcsi_node_id geometries[OUTPUT_MAX];
-static size_t geometry_count;
+static tcsi_node_id looked_at[OUTPUT_MAX]; /* the outputs of the net that was built last */
+static size_t looked_at_count;
 
 static tcsi_node_id build_geometries(tcsi_net *net, conv_builder build)
 {
     tcsi_node_id x = tcsi_nn_input(net, GEOMETRY_LENGTH, GEOMETRY_CHANNELS);
-    geometry_count = 0;
+    looked_at_count = 0;
     for (size_t i = 0; i < 3 * 4 * 2 * 3 * 2; i++) {
         tcsi_conv_options options = { .padding = (tcsi_padding)(i % 3), .kernel = 1 + i / 3 % 4, .dilation = 1 + 2 * (i / 12 % 2),
                                       .stride = 1 + 2 * (i / 24 % 3), .is_depthwise = i / 72, .channels = i / 72 ? 0 : 3,
                                       .activation = (tcsi_activation)(i % TCSI_ACTIVATION_COUNT), .without_bias = i % 7 == 0 };
-        geometries[geometry_count++] = build(net, x, &options);
+        looked_at[looked_at_count++] = build(net, x, &options);
     }
-    return geometries[0];
+    return looked_at[0];
 }
 
 static tcsi_node_id build_convs(tcsi_net *net)
@@ -172,11 +172,27 @@ static tcsi_node_id build_transposed(tcsi_net *net)
     return build_geometries(net, tcsi_nn_conv_transposed);
 }
 
-static void export_geometries(tcsi_json_writer *list, size_t k, const char *name, tcsi_node_id (*build)(tcsi_net *net))
+/* ---- Student losses from heavy tails to the normal distribution, where floats are at their limits ---- */
+
+static tcsi_node_id build_students(tcsi_net *net)
+{
+    static const float degrees[] = { 0.2f, 1, 30, 1e3f, 1e6f, 1e9f };
+    tcsi_node_id x = tcsi_nn_input(net, 4, 4), target = tcsi_nn_input(net, 4, 2), learned = tcsi_nn_input(net, 4, 6);
+    looked_at_count = 0;
+    for (size_t i = 0; i < TCS_COUNT(degrees); i++) looked_at[looked_at_count++] = tcsi_nn_loss_student(net, x, target, degrees[i]);
+    for (size_t i = 0; i < TCS_COUNT(degrees); i++) {
+        tcsi_node_id scaled = tcsi_nn_scale(net, tcsi_nn_slice(net, learned, 4, 2), degrees[i]);
+        scaled = tcsi_nn_concat(net, (tcsi_node_id[]){ tcsi_nn_slice(net, learned, 0, 4), scaled }, 2);
+        looked_at[looked_at_count++] = tcsi_nn_loss_student(net, scaled, target, 0);
+    }
+    return looked_at[0];
+}
+
+static void export_built(tcsi_json_writer *list, size_t k, const char *name, tcsi_node_id (*build)(tcsi_net *net))
 {
     nn_bench bench;
     REQUIRE(nn_bench_init(&bench, &(nn_case){ .name = name, .build = build }, ROW_COUNT, &err));
-    export_net(list, k, name, "conv", &bench, geometries, geometry_count);
+    export_net(list, k, name, name, &bench, looked_at, looked_at_count);
     nn_bench_deinit(&bench);
 }
 
@@ -267,8 +283,9 @@ static void export_cases(void)
     tcsi_json_writer_init(&list, &text, true);
     tcsi_json_begin_array(&list);
     for (; k < TCS_COUNT(nn_cases); k++) export_case(&list, k, &nn_cases[k]);
-    export_geometries(&list, k++, "every geometry of a convolution", build_convs);
-    export_geometries(&list, k++, "every geometry of a transposed convolution", build_transposed);
+    export_built(&list, k++, "every geometry of a convolution", build_convs);
+    export_built(&list, k++, "every geometry of a transposed convolution", build_transposed);
+    export_built(&list, k++, "Student losses of all degrees", build_students);
     export_graph(&list, k++);
     tcsi_json_end_array(&list);
     REQUIRE(tcsi_json_finish(&list, &err));

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from support import Command, Frame, Suite, memory_is_measurable
+from support import Command, Frame, Suite, folder, memory_is_measurable, scored
 
 GOOD = b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up"},"values":[%s]}]}}' % b",".join(
     b'[%d,"%d.5"]' % (1709251200 + 15 * k, k % 7) for k in range(200))
@@ -55,6 +55,27 @@ def silence():
     yield b""
 
 
+def matrix(points):
+    """The answer of one series; points: (seconds, text)."""
+    values = b",".join(b'[%.3f,"%s"]' % (second, text) for second, text in points)
+    return [reply(b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"__name__":"up"},"values":[%s]}]}}' % values)]
+
+
+def each(function, count=60):
+    return [(1709251200 + 15 * k, function(k)) for k in range(count)]
+
+
+# path: (pieces to send, rows, rows missing, words that are printed)
+NASTY = {
+    "one": (matrix(each(lambda k: b"1.5", 1)), 1, 0, ""),
+    "equal": (matrix(each(lambda k: b"5")), 60, 0, "never changes"),
+    "infinite": (matrix(each(lambda k: (b"+Inf", b"-Inf", b"1", b"2", b"NaN")[k % 5])), 60, 36, "24 values are infinite"),
+    "denormal": (matrix(each(lambda k: b"%de-320" % (k % 9 + 1))), 60, 0, ""),
+    "greatest": (matrix(each(lambda k: (b"1e308", b"-1e308")[k % 2])), 60, 60, "60 values are beyond 1e+150"),
+    "beyond": (matrix(each(lambda k: b"1e309" if k == 30 else b"%d" % (k % 7))), 60, 1, "1 value is infinite"),
+    "long-number": (matrix(each(lambda k: b"0." + b"3" * 100000 if k == 30 else b"%d" % (k % 7))), 60, 0, ""),
+}
+
 # path: (pieces to send, exit status, words, parameters)
 ANSWERS = {
     "cut-length": ([reply(GOOD, length=len(GOOD) + 100)], 1, "broke off before the answer was complete"),
@@ -71,6 +92,13 @@ ANSWERS = {
     "other-json": ([reply(b'{"hello":[1,2,3]}')], 1, "not that of a Prometheus query"),
     "empty": ([reply(b"")], 1, "empty answer"),
     "nul": ([reply(b'{"status":"suc\x00cess"}')], 1, "not that of a Prometheus query"),
+    "all-missing": (matrix(each(lambda k: b"NaN")), 1, "no column holds numbers"),
+    "same-time": (matrix([(1709251200, b"1"), (1709251200, b"2")]), 1, "the times of series up do not ascend"),
+    "time-goes-back": (matrix([(1709251215, b"1"), (1709251200, b"2")]), 1, "the times of series up do not ascend"),
+    "word": (matrix(each(lambda k: b"high" if k == 7 else b"1")), 1, "byte 245 of the answer: '[1709251305.000,\"high\"]' is no point"),
+    "long-word": (matrix(each(lambda k: b"x" * 1000000 if k == 7 else b"1")), 1, 'expected [seconds,"number"]'),
+    "nul-value": (matrix(each(lambda k: b"1\x00" if k == 7 else b"1")), 1, "is no point"),
+    "three-in-a-pair": ([reply(GOOD.replace(b'"3.5"]', b'"3.5",1]', 1))], 1, "malformed or cut off at byte 155"),
     "deep": ([reply(b'{"status":"success","data":' + b"[" * 1000000)], 1, "malformed or cut off"),
     "deep-metric": ([reply(b'{"status":"success","data":{"resultType":"matrix","result":[{"metric":' + b"[" * 100000 + b"]" * 100000 +
                            b',"values":[]}]}}')], 1, "malformed"),
@@ -112,7 +140,7 @@ class Handler(socketserver.BaseRequestHandler):
         elif path == "packed":
             pieces = [reply(gzip.compress(GOOD), extra=b"Content-Encoding: gzip\r\n")]
         else:
-            pieces = ANSWERS[path][0]
+            pieces = (ANSWERS[path] if path in ANSWERS else NASTY[path])[0]
             pieces = pieces() if callable(pieces) else pieces
         try:
             for piece in pieces:
@@ -164,6 +192,12 @@ def main():
             request = server.requests[-1].decode()
             assert "GET /secure/api/v1/query_range?query=up&start=1709251200.000&end=1709254185.000&step=15.000 HTTP/1.1" in request, request
 
+        def nasty_values():
+            with folder() as top:
+                for path, (_, rows, missing, note) in NASTY.items():
+                    found = scored(command, top, f"http://{host}/{path}", *span)
+                    assert found[:2] == (rows, missing) and note in found[2], (path, found)
+
         def nobody_listens():
             command.fails(1, "Failed to connect", "detect", "http://u:hush-hush@127.0.0.1:1", *span)
 
@@ -171,7 +205,7 @@ def main():
             peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
             assert peak < 900 or not memory_is_measurable(command.path), f"{peak:.0f} MiB"
 
-        for case in (good_answers, nobody_listens, memory_was_bounded):
+        for case in (good_answers, nasty_values, nobody_listens, memory_was_bounded):
             suite.run("HTTP: " + case.__name__.replace("_", " "), case)
     suite.finish()
 

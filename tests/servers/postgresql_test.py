@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-from support import Command, Frame, Suite, failing_allocations, folder, memory_is_measurable, process, row_by_row, run_examples, same
+from support import Command, Frame, Suite, failing_allocations, folder, memory_is_measurable, process, row_by_row, run_examples, same, scored
 
 SCHEMA = '''
 create role reader login; create role guarded login password 'hush-hush';
@@ -134,6 +134,28 @@ def main():
                                  "select note from readings": "no column holds numbers"}.items():
                 command.fails(1, words, "detect", url, "--query", query)
 
+        def nasty_rows():
+            times = "timestamptz '2024-01-01 00:00:00+00' + %s * interval '1 minute' as time, %s as value from generate_series(0, %d) k"
+            zones = ("select case when k % 2 = 0 then to_char(timestamp '2024-01-01' + k * interval '1 minute', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') "
+                     "else to_char(timestamp '2024-01-01 02:00' + k * interval '1 minute', 'YYYY-MM-DD\"T\"HH24:MI:SS\"+02:00\"') end as time, "
+                     "(k % 7)::float8 as value from generate_series(0, 59) k order by k")
+            for query, rows, missing, note in (
+                    ("select " + times % ("k", "1.5", 0), 1, 0, ""),
+                    ("select " + times % ("k", "5.0", 59), 60, 0, "never changes"),
+                    ("select " + times % ("k", "(array['inf', '-inf', '1', '2', 'nan'])[k % 5 + 1]::float8", 59), 60, 36, "24 values are infinite"),
+                    ("select " + times % ("k", "(k % 9 + 1) * '1e-320'::float8", 59), 60, 0, ""),
+                    ("select " + times % ("k", "(array['1e308', '-1e308'])[k % 2 + 1]::float8", 59), 60, 60, "60 values are beyond 1e+150"),
+                    ("select " + times % ("k", "case when k = 30 then 1e309::numeric else k % 7 end", 59), 60, 1, "1 value is infinite"),
+                    ("select " + times % ("(k / 2)", "(k % 7)::float8", 59), 60, 0, "30 rows repeat the time before"),
+                    ("select " + times % ("(60 - k)", "(k % 7)::float8", 59) + " order by k", 60, 0, "59 rows stood after a later one"),
+                    (zones, 60, 0, "every 60 s"),
+                    ("select " + times % ("k", "case when k = 40 then repeat('x', 1000000) else (k % 7)::text end", 59), 60, 1,
+                     "1 cell is no number, first in line 41: 'xxx")):
+                found = scored(command, top, url, "--query", query)
+                assert found[:2] == (rows, missing) and note in found[2], (query, found)
+            command.fails(1, "no column holds numbers; 'value' holds no values", "detect", url, "--query",
+                          "select " + times % ("k", "null::float8", 59))
+
         def connection_errors():
             query = ["--query", "select * from readings"]
             command.fails(1, 'database "nowhere" does not exist', "detect", f"postgresql://reader@/nowhere?host={top}", *query)
@@ -184,7 +206,7 @@ def main():
         def how_to():
             run_examples(command, "postgresql:", {"postgresql://reader@db.example.com/plant": url}, top)
 
-        for case in (types, epochs, labels_and_names, many_rows, memory_does_not_grow, refuses_to_write, query_errors, connection_errors,
+        for case in (types, epochs, labels_and_names, many_rows, memory_does_not_grow, refuses_to_write, query_errors, nasty_rows, connection_errors,
                      password_is_shown_nowhere, waits_are_bounded, server_goes_away, memory_runs_out, how_to):
             suite.run("PostgreSQL: " + case.__name__.replace("_", " "), case)
     suite.finish()

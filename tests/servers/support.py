@@ -1,5 +1,6 @@
 """What the tests with real servers share: TAP, the command, the library, free ports, and the examples of the how-to."""
 import contextlib
+import csv
 import json
 import math
 import os
@@ -87,6 +88,24 @@ class Frame:
         self.rows, self.names, self.notes = read["rows"], read["names"], read["notes"]
         self.columns = {name: [float(value) for value in column] for name, column in zip(read["names"], read["values"])}
         self.times_ns, self.labels = read["times_ns"], read["labels"]
+
+
+def scored(command, top, *arguments):
+    """Detects in the whole answer and row by row.  Every row must have its line in the scores, in order, with a finite score or said
+    to be missing, in both.  Returns the rows, those missing, and what was printed."""
+    found = []
+    for mode in ([], ["--mode", "online", "--stream", "--detector", "welford"]):
+        scores = top / "scores.csv"
+        outcome = command.run("detect", *arguments, *mode, "--scores", str(scores))
+        assert outcome.returncode == 0, outcome.stderr
+        with open(scores, encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        scores.unlink()
+        assert [int(row["row"]) for row in rows] == list(range(len(rows))), rows[:3]
+        assert all(math.isfinite(float(row["score"])) for row in rows if row["state"] == "ready"), rows[:3]
+        found.append((len(rows), sum(row["state"] == "missing" for row in rows), outcome.stdout))
+    assert found[0][:2] == found[1][:2], [part[:2] for part in found]
+    return found[0]
 
 
 def failing_allocations(reader, url, least, **options):

@@ -17,6 +17,7 @@
 #include "kernels/random.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -165,9 +166,20 @@ static double bayes_cost(const tcsi_net *net, const tcsi_node *node)
     return (double)node->shape.length * (double)node->shape.channels * (double)channels_in(net, node);
 }
 
+/* In scoring weights are their means. */
+static tcsi_onnx_value bayes_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_bayes_options *options = node->options;
+    (void)net;
+    tcsi_onnx_value y = tcsi_onnx_of_two(onnx, "MatMul", tcsi_onnx_input_of(onnx, node, X), tcsi_onnx_weight_of(onnx, node, WEIGHT));
+    if (!options->without_bias) y = tcsi_onnx_of_two(onnx, "Add", y, tcsi_onnx_weight_of(onnx, node, BIAS));
+    return tcsi_onnx_activate(onnx, options->activation, y);
+}
+
 const tcsi_op tcsi_op_bayes = {
     .name = "bayes", .traits = TCSI_OP_ROWWISE | TCSI_OP_RANDOM, .options_size = sizeof(tcsi_bayes_options), .input_min = 1, .input_max = 1,
     .shape = bayes_shape, .forward = bayes_forward, .backward = bayes_backward, .cost = bayes_cost, .scratch_count = bayes_scratch,
+    .onnx = bayes_onnx,
 };
 
 tcsi_node_id tcsi_nn_bayes(tcsi_net *net, tcsi_node_id x, const tcsi_bayes_options *options)

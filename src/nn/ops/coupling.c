@@ -10,6 +10,7 @@
  * log determinants (equations 2 and 3 there), in nats a row.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -110,9 +111,37 @@ static void coupling_backward(const tcsi_op_call *call)
     tcsi_op_pass(call, X, call->dy, steps * channels);
 }
 
+/* s (B,T,M) of h (B,T,2M) */
+static tcsi_onnx_value scales_onnx(const tcsi_node *node, tcsi_onnx *onnx, tcsi_onnx_value h, size_t moved)
+{
+    const coupling_options *options = node->options;
+    tcsi_onnx_value s = tcsi_onnx_slice(onnx, h, 2, 0, moved);
+    s = tcsi_onnx_of_two(onnx, "Mul", s, tcsi_onnx_number(onnx, 1 / options->bound));
+    s = tcsi_onnx_of(onnx, "Tanh", s);
+    return tcsi_onnx_of_two(onnx, "Mul", s, tcsi_onnx_number(onnx, options->bound));
+}
+
+static tcsi_onnx_value coupling_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const coupling_options *options = node->options;
+    size_t moved = moved_of(net, node, PARAMETERS), channels = node->shape.channels, kept = channels - moved;
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, X), h = tcsi_onnx_input_of(onnx, node, PARAMETERS);
+    tcsi_onnx_value s = scales_onnx(node, onnx, h, moved), shift = tcsi_onnx_slice(onnx, h, 2, moved, 2 * moved);
+    tcsi_onnx_value first = tcsi_onnx_slice(onnx, x, 2, 0, kept), second = tcsi_onnx_slice(onnx, x, 2, kept, channels);
+    if (options->is_inverse) {
+        second = tcsi_onnx_of_two(onnx, "Sub", second, shift);
+        second = tcsi_onnx_of_two(onnx, "Mul", second, tcsi_onnx_of(onnx, "Exp", tcsi_onnx_of(onnx, "Neg", s)));
+    } else {
+        second = tcsi_onnx_of_two(onnx, "Mul", second, tcsi_onnx_of(onnx, "Exp", s));
+        second = tcsi_onnx_of_two(onnx, "Add", second, shift);
+    }
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Concat", { first, second }, { TCSI_ONNX_INTEGER("axis", 2) } });
+}
+
 const tcsi_op tcsi_op_coupling = {
     .name = "coupling", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(coupling_options), .input_min = 2, .input_max = 2,
     .shape = coupling_shape, .forward = coupling_forward, .backward = coupling_backward, .scratch_count = coupling_scratch,
+    .onnx = coupling_onnx,
 };
 
 tcsi_node_id tcsi_nn_coupling(tcsi_net *net, tcsi_node_id x, tcsi_node_id parameters, float bound)
@@ -178,9 +207,16 @@ static void log_det_backward(const tcsi_op_call *call)
     }
 }
 
+static tcsi_onnx_value log_det_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value s = scales_onnx(node, onnx, tcsi_onnx_input_of(onnx, node, H), moved_of(net, node, H));
+    tcsi_onnx_value sum = tcsi_onnx_row_sum(onnx, s);
+    return node->input_count > BEFORE ? tcsi_onnx_of_two(onnx, "Add", sum, tcsi_onnx_input_of(onnx, node, BEFORE)) : sum;
+}
+
 const tcsi_op tcsi_op_log_det = {
     .name = "log_det", .options_size = sizeof(coupling_options), .input_min = 1, .input_max = 2, .shape = log_det_shape,
-    .forward = log_det_forward, .backward = log_det_backward, .scratch_count = log_det_scratch,
+    .forward = log_det_forward, .backward = log_det_backward, .scratch_count = log_det_scratch, .onnx = log_det_onnx,
 };
 
 tcsi_node_id tcsi_nn_log_det(tcsi_net *net, tcsi_node_id parameters, tcsi_node_id before, float bound)
@@ -230,9 +266,19 @@ static void flow_backward(const tcsi_op_call *call)
     tcsi_op_pass(call, LOG_DET, call->dy, call->batch);
 }
 
+static tcsi_onnx_value flow_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_shape form = tcsi_net_shape(net, node->inputs[Z]);
+    float constant = (float)(LOG_2_PI * (double)(form.length * form.channels) / 2);
+    tcsi_onnx_value z = tcsi_onnx_input_of(onnx, node, Z), loss = tcsi_onnx_row_sum(onnx, tcsi_onnx_of_two(onnx, "Mul", z, z));
+    loss = tcsi_onnx_of_two(onnx, "Mul", loss, tcsi_onnx_number(onnx, 0.5f));
+    loss = tcsi_onnx_of_two(onnx, "Add", loss, tcsi_onnx_number(onnx, constant));
+    return tcsi_onnx_of_two(onnx, "Sub", loss, tcsi_onnx_input_of(onnx, node, LOG_DET));
+}
+
 const tcsi_op tcsi_op_loss_flow = {
     .name = "loss_flow", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .shape = flow_shape,
-    .forward = flow_forward, .backward = flow_backward,
+    .forward = flow_forward, .backward = flow_backward, .onnx = flow_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_flow(tcsi_net *net, tcsi_node_id z, tcsi_node_id log_det)

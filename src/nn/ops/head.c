@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 #include "nn/ops/range.h"
 
@@ -102,9 +103,53 @@ static void head_backward(const tcsi_op_call *call)
     tcsi_op_pass(call, 0, call->dy, steps * channels);
 }
 
+/* ---- ONNX ---- */
+
+/* What is added to softplus(raw) of scales, and of degrees of freedom behind them. */
+static tcsi_onnx_value least_onnx(const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const head_options *options = node->options;
+    size_t rest = rest_of(node);
+    float *least = tcsi_onnx_scratch(onnx, rest);
+    for (size_t i = 0; i < rest && least; i++) least[i] = i < options->units ? TCSI_NN_SCALE_MIN : DEGREES_FROM;
+    return tcsi_onnx_floats(onnx, least, &rest, 1);
+}
+
+/* first + running sums of steps (B,T,rest) over the blocks of C */
+static tcsi_onnx_value stairs_onnx(const tcsi_node *node, tcsi_onnx *onnx, tcsi_onnx_value first, tcsi_onnx_value steps)
+{
+    const head_options *options = node->options;
+    const size_t length = node->shape.length, blocks = rest_of(node) / options->units;
+    steps = tcsi_onnx_reshape(onnx, steps, (size_t[]){ 0, length, blocks, options->units }, 4);
+    steps = tcsi_onnx_of_two(onnx, "CumSum", steps, tcsi_onnx_integers(onnx, (const int64_t[]){ 2 }, 1));
+    first = tcsi_onnx_reshape(onnx, first, (size_t[]){ 0, length, 1, options->units }, 4);
+    return tcsi_onnx_reshape(onnx, tcsi_onnx_of_two(onnx, "Add", steps, first), (size_t[]){ 0, length, rest_of(node) }, 3);
+}
+
+static tcsi_onnx_value head_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const head_options *options = node->options;
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, 0), first, rest;
+    (void)net;
+    if (rest_of(node) == 0) return x;
+    first = tcsi_onnx_slice(onnx, x, 2, 0, options->units);
+    rest = tcsi_onnx_slice(onnx, x, 2, options->units, node->shape.channels);
+    if (options->kind != GAUSSIAN_CLAMPED) rest = tcsi_onnx_of(onnx, "Softplus", rest);
+    switch (options->kind) {
+    case GAUSSIAN_CLAMPED: rest = tcsi_onnx_clip(onnx, rest, LOG_VARIANCES.low, LOG_VARIANCES.high); break;
+    case GAUSSIAN_SOFTPLUS:
+        rest = tcsi_onnx_of_two(onnx, "Add", rest, tcsi_onnx_number(onnx, TCSI_NN_SCALE_MIN * TCSI_NN_SCALE_MIN));
+        rest = tcsi_onnx_of(onnx, "Log", rest);
+        break;
+    case STUDENT: rest = tcsi_onnx_of_two(onnx, "Add", rest, least_onnx(node, onnx)); break;
+    case QUANTILES: rest = stairs_onnx(node, onnx, first, rest); break;
+    }
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Concat", { first, rest }, { TCSI_ONNX_INTEGER("axis", 2) } });
+}
+
 const tcsi_op tcsi_op_head = {
     .name = "head", .traits = TCSI_OP_ROWWISE, .options_size = sizeof(head_options), .input_min = 1, .input_max = 1, .shape = head_shape,
-    .forward = head_forward, .backward = head_backward, .scratch_count = head_scratch,
+    .forward = head_forward, .backward = head_backward, .scratch_count = head_scratch, .onnx = head_onnx,
 };
 
 /* A dense layer of `blocks` blocks of units, and a head behind it. */

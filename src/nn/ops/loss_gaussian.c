@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 #include "nn/ops/range.h"
 
@@ -104,9 +105,28 @@ static void nll_backward(const tcsi_op_call *call)
     }
 }
 
+/* The mean, and v within its limits, of x (B,T,2C). */
+static tcsi_onnx_value parameters_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx, tcsi_onnx_value *ret_v)
+{
+    size_t channels = form_of(net, node).channels;
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, X), v = tcsi_onnx_slice(onnx, x, 2, channels, 2 * channels);
+    *ret_v = tcsi_onnx_clip(onnx, v, LOG_VARIANCES.low, LOG_VARIANCES.high);
+    return tcsi_onnx_slice(onnx, x, 2, 0, channels);
+}
+
+static tcsi_onnx_value nll_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value target = tcsi_onnx_input_of(onnx, node, TARGET), v, mean = parameters_onnx(net, node, onnx, &v);
+    tcsi_onnx_value d = tcsi_onnx_of_two(onnx, "Sub", target, mean), loss = tcsi_onnx_of_two(onnx, "Mul", d, d);
+    loss = tcsi_onnx_of_two(onnx, "Mul", loss, tcsi_onnx_of(onnx, "Exp", tcsi_onnx_of(onnx, "Neg", v)));
+    loss = tcsi_onnx_of_two(onnx, "Add", v, loss);
+    loss = tcsi_onnx_of_two(onnx, "Mul", loss, tcsi_onnx_number(onnx, 0.5f));
+    return tcsi_onnx_mean_known(onnx, loss, target);
+}
+
 const tcsi_op tcsi_op_loss_gaussian = {
     .name = "loss_gaussian", .traits = TCSI_OP_LOSS, .input_min = 2, .input_max = 2, .stops = 1 << TARGET, .shape = nll_shape,
-    .forward = nll_forward, .backward = nll_backward, .scratch_count = gaussian_scratch,
+    .forward = nll_forward, .backward = nll_backward, .scratch_count = gaussian_scratch, .onnx = nll_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_gaussian(tcsi_net *net, tcsi_node_id x, tcsi_node_id target)
@@ -157,9 +177,19 @@ static void divergence_backward(const tcsi_op_call *call)
     }
 }
 
+static tcsi_onnx_value divergence_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value v, mean = parameters_onnx(net, node, onnx, &v), loss = tcsi_onnx_of_two(onnx, "Mul", mean, mean);
+    loss = tcsi_onnx_of_two(onnx, "Add", loss, tcsi_onnx_of(onnx, "Exp", v));
+    loss = tcsi_onnx_of_two(onnx, "Sub", loss, v);
+    loss = tcsi_onnx_of_two(onnx, "Sub", loss, tcsi_onnx_number(onnx, 1));
+    loss = tcsi_onnx_of_two(onnx, "Mul", loss, tcsi_onnx_number(onnx, 0.5f));
+    return tcsi_onnx_row_sum(onnx, loss);
+}
+
 const tcsi_op tcsi_op_loss_divergence = {
     .name = "loss_divergence", .traits = TCSI_OP_LOSS, .input_min = 1, .input_max = 1, .shape = divergence_shape,
-    .forward = divergence_forward, .backward = divergence_backward, .scratch_count = gaussian_scratch,
+    .forward = divergence_forward, .backward = divergence_backward, .scratch_count = gaussian_scratch, .onnx = divergence_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_divergence(tcsi_net *net, tcsi_node_id x)

@@ -4,6 +4,7 @@
  * prediction and (q - 1) d below it; the expectation is least where y is the q quantile.  Mean over elements and levels.
  * y has channels [first level (C) | second level (C) | ...].  SPDX-License-Identifier: Apache-2.0 */
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -68,9 +69,40 @@ static void quantile_backward(const tcsi_op_call *call)
     }
 }
 
+/* ---- ONNX ---- */
+
+/* (B,T,C) at every level, (B,T,QC) */
+static tcsi_onnx_value at_every_level(tcsi_onnx *onnx, tcsi_onnx_value target, tcsi_shape form, size_t count)
+{
+    const int64_t levels[] = { 1, 1, (int64_t)count, 1 };
+    target = tcsi_onnx_reshape(onnx, target, (size_t[]){ 0, form.length, 1, form.channels }, 4);
+    target = tcsi_onnx_of_two(onnx, "Expand", target, tcsi_onnx_integers(onnx, levels, 4));
+    return tcsi_onnx_reshape(onnx, target, (size_t[]){ 0, form.length, count * form.channels }, 3);
+}
+
+/* d (level - less), each channel with its own level (QC) */
+static tcsi_onnx_value tilted_onnx(const tcsi_quantiles *quantiles, size_t channels, tcsi_onnx *onnx, tcsi_onnx_value d, float less)
+{
+    const size_t count = quantiles->count * channels;
+    float *slopes = tcsi_onnx_scratch(onnx, count);
+    for (size_t i = 0; i < count && slopes; i++) slopes[i] = quantiles->levels[i / channels] - less;
+    return tcsi_onnx_of_two(onnx, "Mul", d, tcsi_onnx_floats(onnx, slopes, &count, 1));
+}
+
+/* The larger of level d and (level - 1) d. */
+static tcsi_onnx_value quantile_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_quantiles *quantiles = node->options;
+    tcsi_shape form = tcsi_net_shape(net, node->inputs[TARGET]);
+    tcsi_onnx_value target = at_every_level(onnx, tcsi_onnx_input_of(onnx, node, TARGET), form, quantiles->count);
+    tcsi_onnx_value d = tcsi_onnx_of_two(onnx, "Sub", target, tcsi_onnx_input_of(onnx, node, Y));
+    tcsi_onnx_value above = tilted_onnx(quantiles, form.channels, onnx, d, 0), below = tilted_onnx(quantiles, form.channels, onnx, d, 1);
+    return tcsi_onnx_mean_known(onnx, tcsi_onnx_of_two(onnx, "Max", above, below), target);
+}
+
 const tcsi_op tcsi_op_loss_quantile = {
     .name = "loss_quantile", .traits = TCSI_OP_LOSS, .options_size = sizeof(tcsi_quantiles), .input_min = 2, .input_max = 2,
-    .stops = 1 << TARGET, .shape = quantile_shape, .forward = quantile_forward, .backward = quantile_backward,
+    .stops = 1 << TARGET, .shape = quantile_shape, .forward = quantile_forward, .backward = quantile_backward, .onnx = quantile_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_quantile(tcsi_net *net, tcsi_node_id y, tcsi_node_id target, const tcsi_quantiles *quantiles)

@@ -11,6 +11,7 @@
  * outputs, set once by tcsi_nn_sphere_set_center; the radius is set between epochs, to the 1 - nu quantile of sqrt(d).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -60,9 +61,16 @@ static void sphere_backward(const tcsi_op_call *call)
         }
 }
 
+static tcsi_onnx_value sphere_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_onnx_value z = tcsi_onnx_reshape(onnx, tcsi_onnx_input_of(onnx, node, 0), (size_t[]){ 0, 1, point_size(net, node) }, 3);
+    z = tcsi_onnx_of_two(onnx, "Sub", z, tcsi_onnx_weight_of(onnx, node, 0));
+    return tcsi_onnx_row_sum(onnx, tcsi_onnx_of_two(onnx, "Mul", z, z));
+}
+
 const tcsi_op tcsi_op_sphere = {
     .name = "sphere", .traits = TCSI_OP_LOSS, .input_min = 1, .input_max = 1, .shape = sphere_shape,
-    .forward = sphere_forward, .backward = sphere_backward,
+    .forward = sphere_forward, .backward = sphere_backward, .onnx = sphere_onnx,
 };
 
 tcsi_node_id tcsi_nn_sphere(tcsi_net *net, tcsi_node_id z)

@@ -17,6 +17,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 #include "nn/ops/range.h"
 
@@ -176,9 +177,69 @@ static void student_backward(const tcsi_op_call *call)
     }
 }
 
+/* ---- ONNX ---- */
+
+/* log(pi n) / 2 - R(n / 2) of learned degrees: the recurrence lifts by 8, and the series goes as far as a float holds. */
+static tcsi_onnx_value gamma_onnx(tcsi_onnx *onnx, tcsi_onnx_value degrees, tcsi_shape form)
+{
+    static const float lifts[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    const size_t count = TCS_COUNT(lifts), dims[] = { 0, form.length, form.channels, 1 };
+    tcsi_onnx_value a = tcsi_onnx_of_two(onnx, "Mul", degrees, tcsi_onnx_number(onnx, 0.5f));
+    tcsi_onnx_value lifted = tcsi_onnx_of_two(onnx, "Add", a, tcsi_onnx_number(onnx, 8)), r = tcsi_onnx_of(onnx, "Reciprocal", lifted);
+    tcsi_onnx_value factors = tcsi_onnx_reshape(onnx, a, dims, 4);
+    factors = tcsi_onnx_of_two(onnx, "Add", factors, tcsi_onnx_floats(onnx, lifts, &count, 1));
+    tcsi_onnx_value below = tcsi_onnx_of_two(onnx, "Add", factors, tcsi_onnx_number(onnx, 0.5f));
+    factors = tcsi_onnx_of_two(onnx, "Div", factors, below);
+    tcsi_onnx_call product = { "ReduceProd", { factors }, { TCSI_ONNX_INTEGERS("axes", 3), TCSI_ONNX_INTEGER("keepdims", 0) } };
+    tcsi_onnx_value root = tcsi_onnx_of(onnx, "Sqrt", tcsi_onnx_of_two(onnx, "Div", lifted, a));
+    tcsi_onnx_value lift = tcsi_onnx_of(onnx, "Log", tcsi_onnx_of_two(onnx, "Mul", root, tcsi_onnx_add(onnx, &product)));
+    tcsi_onnx_value series = tcsi_onnx_of_two(onnx, "Mul", r, r); /* r (q / 192 - 1 / 8), q = r^2 */
+    series = tcsi_onnx_of_two(onnx, "Mul", series, tcsi_onnx_number(onnx, 1.0f / 192));
+    series = tcsi_onnx_of_two(onnx, "Sub", series, tcsi_onnx_number(onnx, 0.125f));
+    tcsi_onnx_value ratio = tcsi_onnx_of_two(onnx, "Add", lift, tcsi_onnx_of_two(onnx, "Mul", r, series)); /* R(a) - log(a) / 2 */
+    return tcsi_onnx_of_two(onnx, "Sub", tcsi_onnx_number(onnx, (float)(log(2 * PI) / 2)), ratio);
+}
+
+/* log(1 + u), which is 2 atanh(u / (2 + u)): one form for small u, one for large. */
+static tcsi_onnx_value log1p_onnx(tcsi_onnx *onnx, tcsi_onnx_value u)
+{
+    tcsi_onnx_value one = tcsi_onnx_number(onnx, 1), two = tcsi_onnx_number(onnx, 2);
+    tcsi_onnx_value large = tcsi_onnx_of(onnx, "Log", tcsi_onnx_of_two(onnx, "Add", u, one));
+    tcsi_onnx_value small = tcsi_onnx_of_two(onnx, "Div", u, tcsi_onnx_of_two(onnx, "Add", u, two));
+    small = tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_of(onnx, "Atanh", small), two);
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Where", { tcsi_onnx_of_two(onnx, "Less", u, one), small, large } });
+}
+
+static tcsi_onnx_value student_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    tcsi_shape form = tcsi_net_shape(net, node->inputs[TARGET]);
+    size_t channels = form.channels;
+    tcsi_onnx_value x = tcsi_onnx_input_of(onnx, node, X), target = tcsi_onnx_input_of(onnx, node, TARGET), degrees, gamma;
+    tcsi_onnx_value location = tcsi_onnx_slice(onnx, x, 2, 0, channels), scale = tcsi_onnx_slice(onnx, x, 2, channels, 2 * channels);
+    if (fixed_degrees(node) > 0) {
+        double slope;
+        degrees = tcsi_onnx_number(onnx, fixed_degrees(node));
+        gamma = tcsi_onnx_number(onnx, (float)gamma_part((double)fixed_degrees(node), &slope));
+    } else {
+        degrees = tcsi_onnx_slice(onnx, x, 2, 2 * channels, 3 * channels);
+        degrees = tcsi_onnx_clip(onnx, degrees, DEGREES.low, DEGREES.high);
+        gamma = gamma_onnx(onnx, degrees, form);
+    }
+    scale = tcsi_onnx_of_two(onnx, "Max", scale, tcsi_onnx_number(onnx, SCALES.low));
+    tcsi_onnx_value z = tcsi_onnx_of_two(onnx, "Div", tcsi_onnx_of_two(onnx, "Sub", target, location), scale);
+    tcsi_onnx_value u = tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_of_two(onnx, "Div", z, degrees), z), tail = log1p_onnx(onnx, u);
+    tcsi_onnx_value weight = tcsi_onnx_of_two(onnx, "Add", degrees, tcsi_onnx_number(onnx, 1));
+    weight = tcsi_onnx_of_two(onnx, "Mul", weight, tcsi_onnx_number(onnx, 0.5f));
+    tcsi_onnx_value loss = tcsi_onnx_of_two(onnx, "Mul", weight, tail);
+    loss = tcsi_onnx_of_two(onnx, "Add", loss, gamma);
+    loss = tcsi_onnx_of_two(onnx, "Add", loss, tcsi_onnx_of(onnx, "Log", scale));
+    return tcsi_onnx_mean_known(onnx, loss, target);
+}
+
 const tcsi_op tcsi_op_loss_student = {
     .name = "loss_student", .traits = TCSI_OP_LOSS, .options_size = sizeof(float), .input_min = 2, .input_max = 2, .stops = 1 << TARGET,
     .shape = student_shape, .forward = student_forward, .backward = student_backward, .scratch_count = student_scratch,
+    .onnx = student_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_student(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, float degrees)

@@ -1,6 +1,7 @@
 /* nn/ops/loss_sum.c -- several losses as one: coefficient times loss, added up.  A loss with coefficient 0 is left out, whatever its value.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -47,9 +48,23 @@ static void sum_backward(const tcsi_op_call *call)
         }
 }
 
+static tcsi_onnx_value sum_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const sum_options *options = node->options;
+    tcsi_onnx_value sum = { 0 };
+    (void)net;
+    for (size_t i = 0; i < node->input_count; i++) {
+        if (options->coefficients[i] == 0) continue;
+        tcsi_onnx_value part = tcsi_onnx_input_of(onnx, node, i);
+        part = tcsi_onnx_of_two(onnx, "Mul", part, tcsi_onnx_number(onnx, options->coefficients[i]));
+        sum = sum.id ? tcsi_onnx_of_two(onnx, "Add", sum, part) : part;
+    }
+    return sum.id ? sum : tcsi_onnx_refuse(onnx, node, "all its coefficients are 0");
+}
+
 const tcsi_op tcsi_op_loss_sum = {
     .name = "loss_sum", .traits = TCSI_OP_LOSS, .options_size = sizeof(sum_options), .input_min = 1, .input_max = TCSI_INPUT_MAX,
-    .shape = sum_shape, .forward = sum_forward, .backward = sum_backward,
+    .shape = sum_shape, .forward = sum_forward, .backward = sum_backward, .onnx = sum_onnx,
 };
 
 tcsi_node_id tcsi_nn_loss_sum(tcsi_net *net, const tcsi_node_id *losses, const float *coefficients, size_t count)

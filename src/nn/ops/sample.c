@@ -8,6 +8,7 @@
 #include "kernels/random.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 #include "nn/ops/range.h"
 
@@ -78,9 +79,16 @@ static void sample_backward(const tcsi_op_call *call)
     }
 }
 
+/* In scoring it is the mean. */
+static tcsi_onnx_value sample_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    (void)net;
+    return tcsi_onnx_slice(onnx, tcsi_onnx_input_of(onnx, node, 0), 2, 0, node->shape.channels);
+}
+
 const tcsi_op tcsi_op_sample = {
     .name = "sample", .traits = TCSI_OP_ROWWISE | TCSI_OP_RANDOM, .input_min = 1, .input_max = 1, .shape = sample_shape,
-    .forward = sample_forward, .backward = sample_backward, .scratch_count = sample_scratch,
+    .forward = sample_forward, .backward = sample_backward, .scratch_count = sample_scratch, .onnx = sample_onnx,
 };
 
 tcsi_node_id tcsi_nn_sample(tcsi_net *net, tcsi_node_id x)
