@@ -87,11 +87,11 @@ static uint64_t scan_direct(tcsi_seekers *seekers, uint32_t number, const tcsi_b
     return bits;
 }
 
-/* The bits of WIDE registers of values. */
+/* The bits of WIDE registers of values whose negatives are within reach. */
 INLINE uint64_t bits_within(const ints *values, int32_t reach)
 {
     uint64_t bits = 0;
-    UNROLL for (size_t v = 0; v < WIDE; v++) bits |= (uint64_t)ints_within(values[v], ints_set(reach)) << (v * FLOATS);
+    UNROLL for (size_t v = 0; v < WIDE; v++) bits |= (uint64_t)ints_within(ints_set(-reach), values[v]) << (v * FLOATS);
     return bits;
 }
 
@@ -103,7 +103,7 @@ INLINE ints pair_of(const int16_t *grains)
     return ints_set(pair);
 }
 
-/* Four seekers at a time: a point's values are loaded once for all of them. */
+/* Four seekers at a time: a point's values are loaded once for all of them.  The form's negative, which needs only additions. */
 static void scan_product(const tcsi_seekers *seekers, const uint32_t *numbers, const tcsi_block *block, uint64_t *restrict ret_bits)
 {
     const int16_t *all = seekers->block.grains;
@@ -113,14 +113,15 @@ static void scan_product(const tcsi_seekers *seekers, const uint32_t *numbers, c
     for (size_t begin = 0; begin < TCSI_BLOCK; begin += WIDE * FLOATS) {
         const int16_t *points = block->grains + 2 * begin;
         ints s0[WIDE], s1[WIDE], s2[WIDE], s3[WIDE];
-        UNROLL for (size_t v = 0; v < WIDE; v++) s0[v] = s1[v] = s2[v] = s3[v] = ints_load(block->halves + begin + v * FLOATS);
+        UNROLL for (size_t v = 0; v < WIDE; v++)
+            s0[v] = s1[v] = s2[v] = s3[v] = ints_sub(ints_set(0), ints_load(block->halves + begin + v * FLOATS));
         for (size_t a = 0; a < axes_end; a += 2 * TCSI_BLOCK)
             UNROLL for (size_t v = 0; v < WIDE; v++) {
                 ints values = ints_load(points + a + 2 * v * FLOATS);
-                s0[v] = ints_sub(s0[v], ints_dot(values, pair_of(q0 + a)));
-                s1[v] = ints_sub(s1[v], ints_dot(values, pair_of(q1 + a)));
-                s2[v] = ints_sub(s2[v], ints_dot(values, pair_of(q2 + a)));
-                s3[v] = ints_sub(s3[v], ints_dot(values, pair_of(q3 + a)));
+                s0[v] = ints_add_dot(s0[v], values, pair_of(q0 + a));
+                s1[v] = ints_add_dot(s1[v], values, pair_of(q1 + a));
+                s2[v] = ints_add_dot(s2[v], values, pair_of(q2 + a));
+                s3[v] = ints_add_dot(s3[v], values, pair_of(q3 + a));
             }
         b0 |= bits_within(s0, seekers->reaches[numbers[0]]) << begin;
         b1 |= bits_within(s1, seekers->reaches[numbers[1]]) << begin;

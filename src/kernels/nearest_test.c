@@ -1,6 +1,6 @@
 /* kernels/nearest_test.c -- every tier against the definition; what must have the same bits on every tier, against plain C.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/nearest.h"
+#include "kernels/nearest_tier.h"
 
 #include "base/rng.h"
 #include "test.h"
@@ -15,6 +15,9 @@ static void on_every_tier(void (*check)(const tcsi_nearest_ops *ops, const char 
 {
     for (int isa = 0; isa < TCSI_ISA_COUNT; isa++)
         if (tcsi_isa_supported((tcsi_isa)isa)) check(tcsi_nearest_ops_for((tcsi_isa)isa), tcsi_isa_name((tcsi_isa)isa));
+#if defined(__x86_64__)
+    if (tcsi_isa_supported(TCSI_ISA_AVX512)) check(&tcsi_nearest_ops_avx512, "avx512 without VNNI");
+#endif
 }
 
 /* ---- scans ---- */

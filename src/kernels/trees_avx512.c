@@ -75,7 +75,8 @@ INLINE __m512i walk_top(const tcsi_tree *tree, const float *values)
             }
         UNROLL for (size_t back = 2; back < TOP; back++) /* then the one before it, and so on */
             UNROLL for (size_t i = 0; i < 1 << TOP >> 3; i++)
-                if (back <= level && i < width >> back) found[i] = _mm512_mask_blend_ps(taken[level - back], found[2 * i], found[2 * i + 1]);
+                if (back <= level && i < width >> back)
+                    found[i] = _mm512_mask_blend_ps(taken[level - back], found[2 * i], found[2 * i + 1]);
         __m512 thresholds = _mm512_maskz_loadu_ps((__mmask16)((1u << width) - 1), tree->thresholds + first);
         taken[level] = _mm512_cmp_ps_mask(found[0], _mm512_permutexvar_ps(at, thresholds), _CMP_GT_OQ);
         at = step(at, taken[level]);

@@ -16,7 +16,7 @@ enum {
     ROWS_PER_AXIS = 25, /* at least so many rows a channel pay for turning: the axes cost about C^3, the search R^2 C */
 };
 
-static const double lead_share = 0.94; /* of the variance; the axes that hold it rule out all but some hundredths of the rows */
+static const double lead_share = 0.96; /* of the variance; the axes that hold it rule out all but some hundredths of the rows */
 static const double drawn_in = 3;      /* median distances to which farther rows of the sample are drawn in */
 static const double far_out = 8;       /* median distances that are far */
 
