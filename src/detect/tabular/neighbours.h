@@ -42,7 +42,7 @@ typedef enum tcsi_nearness {
     TCSI_NEAREST_EXACT, /* nearest first; what the essay above promises */
     TCSI_NEAREST_LOOSE, /* in any order; distances are floats', off by LOOSE_ERROR of the k-th at most, and so is who is among the k */
 } tcsi_nearness;
-#define TCSI_NEAREST_LOOSE_ERROR 3e-5
+#define TCSI_NEAREST_LOOSE_ERROR 2e-4
 
 /* The k nearest indexed rows of every query row, (Q,k) each; distances are Euclidean.  queries: (Q,C), finite and within
  * TCS_VALUE_MAX; k <= row_count.  E_MEMORY, E_LIMIT. */
