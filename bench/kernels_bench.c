@@ -5,6 +5,8 @@
  * One thread is measured by processor time, because other programs may be busy; two by wall time, which says something only on a
  * quiet machine.  A product's peer is the faster library; a convolution's is oneDNN with its weights laid out beforehand, and, to see what
  * edges and short sequences cost, our own product of the same size.
+ * In bfloat16, on processors with AVX512_BF16, the peers are our own in single precision and oneDNN, which like us finds its operands in
+ * single precision and rounds them each time.
  * The program fails when results differ beyond rounding, never because a figure is slow.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -222,6 +224,49 @@ static tcs_status run_product(bench *b, const product_case *c, tcs_error *err)
     return status;
 }
 
+/* ---- products in bfloat16 ---- */
+
+static void run_their_rounded(void *context)
+{
+    peer_rounded_run(context);
+}
+
+/* Beside single precision: how much is gained.  Beside oneDNN: both round alike, so that only the order of sums differs. */
+static tcs_status run_product_rounded(bench *b, const product_case *c, tcs_error *err)
+{
+    char name[NAME_SIZE];
+    array a = { 0 }, w = { 0 }, results[3] = { { 0 } };
+    product_job jobs[3];
+    const double operations = 2 * (double)c->m * (double)c->k * (double)c->n;
+    snprintf(name, sizeof name, "bfloat16 product %zu x %zu x %zu%s%s", c->m, c->k, c->n, c->a_transposed ? ", A'" : "",
+             c->b_transposed ? ", B'" : "");
+    if (!is_wanted(b, name)) return TCS_OK;
+    tcs_status status = array_init(b, &a, c->m * c->k, err);
+    if (status == TCS_OK) status = array_init(b, &w, c->k * c->n, err);
+    for (size_t i = 0; i < TCS_COUNT(results) && status == TCS_OK; i++) {
+        status = array_init(b, &results[i], c->m * c->n, err);
+        jobs[i] = (product_job){ product_make(c, &a, &w, &results[i]), b->pool, NULL };
+    }
+    if (status == TCS_OK) {
+        jobs[0].gemm.precision = TCSI_PRECISION_BFLOAT16;
+        peer_rounded *peer = peer_rounded_create(&jobs[2].gemm);
+        contender contenders[] = { { "ours", run_ours, &jobs[0], 0 }, { "single", run_ours, &jobs[1], 0 },
+                                   { "oneDNN", run_their_rounded, peer, 0 } };
+        take_turns(b, contenders, peer ? 3 : 2);
+        report(b, name, operations, contenders, 2);
+        if (peer) {
+            contenders[1] = contenders[2];
+            report(b, name, operations, contenders, 2);
+            status = compare(name, "oneDNN", &results[0], &results[2], c->k, err);
+        }
+        peer_rounded_destroy(peer);
+    }
+    for (size_t i = 0; i < TCS_COUNT(results); i++) array_deinit(&results[i]);
+    array_deinit(&a);
+    array_deinit(&w);
+    return status;
+}
+
 /* ---- convolutions ---- */
 
 typedef struct conv_case {
@@ -374,6 +419,31 @@ static tcs_status run_pass(bench *b, const conv_case *c, conv_pass pass, tcs_err
     return status;
 }
 
+/* Two jobs of their own arrays: gradients of weights add up. */
+static tcs_status run_pass_rounded(bench *b, const conv_case *c, conv_pass pass, tcs_error *err)
+{
+    char name[NAME_SIZE], full[NAME_SIZE];
+    conv_job ours = { .pass = pass, .batch = c->batch,
+                      .conv = { .length_in = c->length, .length_out = c->length, .channels_in = c->channels_in,
+                                .channels_out = c->channels_out, .kernel = c->kernel, .stride = 1, .dilation = c->dilation,
+                                .pad_left = (c->kernel - 1) * c->dilation, .precision = TCSI_PRECISION_BFLOAT16 } };
+    conv_job single = ours;
+    single.conv.precision = TCSI_PRECISION_SINGLE;
+    job_name(&ours, name);
+    snprintf(full, sizeof full, "bfloat16 %.*s", (int)(sizeof full - sizeof "bfloat16 "), name);
+    if (c->is_depthwise || !is_wanted(b, full)) return TCS_OK;
+    tcs_status status = job_init(b, &ours, err);
+    if (status == TCS_OK) status = job_init(b, &single, err);
+    if (status == TCS_OK) {
+        contender contenders[] = { { "ours", run_conv, &ours, 0 }, { "single", run_conv, &single, 0 } };
+        take_turns(b, contenders, 2);
+        report(b, full, 2 * (double)(c->batch * c->length) * (double)ours.w.count, contenders, 2);
+    }
+    job_deinit(&ours);
+    job_deinit(&single);
+    return status;
+}
+
 /* ---- all ---- */
 
 /* Convolutions take no pool: their callers cut batches. */
@@ -385,6 +455,12 @@ static tcs_status run_all(bench *b, tcs_error *err)
     for (size_t i = 0; i < TCS_COUNT(product_cases) && status == TCS_OK; i++) status = run_product(b, &product_cases[i], err);
     for (size_t i = 0; i < TCS_COUNT(conv_cases) && b->thread_count == 1; i++)
         for (int pass = 0; pass < CONV_PASS_COUNT && status == TCS_OK; pass++) status = run_pass(b, &conv_cases[i], (conv_pass)pass, err);
+    const bool rounds = tcsi_isa_has_bfloat16(tcsi_isa_current()) && b->thread_count == 1;
+    for (size_t i = 0; i < TCS_COUNT(product_cases) && status == TCS_OK && rounds; i++)
+        status = run_product_rounded(b, &product_cases[i], err);
+    for (size_t i = 0; i < TCS_COUNT(conv_cases) && rounds; i++)
+        for (int pass = 0; pass < CONV_PASS_COUNT && status == TCS_OK; pass++)
+            status = run_pass_rounded(b, &conv_cases[i], (conv_pass)pass, err);
     tcsi_pool_destroy(b->pool);
     b->pool = NULL;
     return status;

@@ -51,6 +51,126 @@ void peer_threads_set(size_t count)
     if (program) dlclose(program);
 }
 
+/* ---- products in bfloat16 ---- */
+
+#ifdef TCSI_BENCH_ONEDNN
+
+/* An operand, and the primitive that rounds it into the layout the product likes. */
+typedef struct rounding {
+    dnnl_memory_t from, to;
+    dnnl_primitive_t primitive;
+} rounding;
+
+struct peer_rounded {
+    dnnl_engine_t engine;
+    dnnl_stream_t stream;
+    dnnl_primitive_desc_t desc;
+    dnnl_primitive_t primitive;
+    rounding a, b;
+    dnnl_memory_t c;
+};
+
+static bool rounding_init(peer_rounded *p, rounding *r, const float *values, dnnl_dim_t rows, dnnl_dim_t columns, bool is_transposed,
+                          const dnnl_memory_desc_t *wanted)
+{
+    const dnnl_dims_t dims = { rows, columns };
+    dnnl_memory_desc_t plain;
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_memory_desc_init_by_tag(&plain, 2, dims, dnnl_f32, is_transposed ? dnnl_ba : dnnl_ab);
+    const bool done = dnnl_memory_create(&r->from, &plain, p->engine, (void *)(uintptr_t)values) == dnnl_success &&
+                      dnnl_memory_create(&r->to, wanted, p->engine, DNNL_MEMORY_ALLOCATE) == dnnl_success &&
+                      dnnl_reorder_primitive_desc_create(&desc, &plain, p->engine, wanted, p->engine, NULL) == dnnl_success &&
+                      dnnl_primitive_create(&r->primitive, desc) == dnnl_success;
+    if (desc) dnnl_primitive_desc_destroy(desc);
+    return done;
+}
+
+static void rounding_run(peer_rounded *p, const rounding *r)
+{
+    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_FROM, r->from }, { DNNL_ARG_TO, r->to } };
+    dnnl_primitive_execute(r->primitive, p->stream, 2, arguments);
+}
+
+static void rounding_deinit(rounding *r)
+{
+    if (r->primitive) dnnl_primitive_destroy(r->primitive);
+    if (r->from) dnnl_memory_destroy(r->from);
+    if (r->to) dnnl_memory_destroy(r->to);
+}
+
+static bool rounded_init(peer_rounded *p, const tcsi_gemm *g)
+{
+    const dnnl_dim_t m = (dnnl_dim_t)g->m, n = (dnnl_dim_t)g->n, k = (dnnl_dim_t)g->k;
+    const dnnl_dims_t a_dims = { m, k }, b_dims = { k, n }, c_dims = { m, n };
+    dnnl_memory_desc_t a, b, c;
+    dnnl_matmul_desc_t matmul;
+    dnnl_memory_desc_init_by_tag(&a, 2, a_dims, dnnl_bf16, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&b, 2, b_dims, dnnl_bf16, dnnl_format_tag_any);
+    dnnl_memory_desc_init_by_tag(&c, 2, c_dims, dnnl_f32, dnnl_ab);
+    return dnnl_engine_create(&p->engine, dnnl_cpu, 0) == dnnl_success &&
+           dnnl_stream_create(&p->stream, p->engine, dnnl_stream_default_flags) == dnnl_success &&
+           dnnl_matmul_desc_init(&matmul, &a, &b, NULL, &c) == dnnl_success &&
+           dnnl_primitive_desc_create(&p->desc, &matmul, NULL, p->engine, NULL) == dnnl_success &&
+           dnnl_primitive_create(&p->primitive, p->desc) == dnnl_success &&
+           dnnl_memory_create(&p->c, &c, p->engine, g->c) == dnnl_success &&
+           rounding_init(p, &p->a, g->a, m, k, g->a_transposed, dnnl_primitive_desc_query_md(p->desc, dnnl_query_src_md, 0)) &&
+           rounding_init(p, &p->b, g->b, k, n, g->b_transposed, dnnl_primitive_desc_query_md(p->desc, dnnl_query_weights_md, 0));
+}
+
+peer_rounded *peer_rounded_create(const tcsi_gemm *gemm)
+{
+    peer_rounded *p = TCSI_NEW(peer_rounded);
+    if (!p || rounded_init(p, gemm)) return p;
+    peer_rounded_destroy(p);
+    return NULL;
+}
+
+void peer_rounded_run(peer_rounded *p)
+{
+    const dnnl_exec_arg_t arguments[] = { { DNNL_ARG_SRC, p->a.to }, { DNNL_ARG_WEIGHTS, p->b.to }, { DNNL_ARG_DST, p->c } };
+    rounding_run(p, &p->a);
+    rounding_run(p, &p->b);
+    dnnl_primitive_execute(p->primitive, p->stream, 3, arguments);
+    dnnl_stream_wait(p->stream);
+}
+
+void peer_rounded_destroy(peer_rounded *p)
+{
+    if (!p) return;
+    rounding_deinit(&p->a);
+    rounding_deinit(&p->b);
+    if (p->c) dnnl_memory_destroy(p->c);
+    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    if (p->desc) dnnl_primitive_desc_destroy(p->desc);
+    if (p->stream) dnnl_stream_destroy(p->stream);
+    if (p->engine) dnnl_engine_destroy(p->engine);
+    tcsi_free(p);
+}
+
+#else
+
+struct peer_rounded {
+    int unused;
+};
+
+peer_rounded *peer_rounded_create(const tcsi_gemm *gemm)
+{
+    (void)gemm;
+    return NULL;
+}
+
+void peer_rounded_run(peer_rounded *p)
+{
+    (void)p;
+}
+
+void peer_rounded_destroy(peer_rounded *p)
+{
+    (void)p;
+}
+
+#endif
+
 /* ---- convolution ---- */
 
 #ifdef TCSI_BENCH_ONEDNN

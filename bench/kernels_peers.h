@@ -15,6 +15,12 @@ enum { PEER_COUNT_MAX = 2 };
 size_t peer_libraries(peer_library *ret_libraries); /* at most PEER_COUNT_MAX */
 void peer_threads_set(size_t count);
 
+/* oneDNN's product of operands that it rounds to bfloat16 first, as ours does; the result in single precision. */
+typedef struct peer_rounded peer_rounded;
+peer_rounded *peer_rounded_create(const tcsi_gemm *gemm); /* NULL: not possible */
+void peer_rounded_run(peer_rounded *peer);
+void peer_rounded_destroy(peer_rounded *peer);
+
 typedef enum conv_pass { CONV_FORWARD, CONV_INPUT_GRADIENT, CONV_WEIGHT_GRADIENT } conv_pass;
 enum { CONV_PASS_COUNT = 3 };
 

@@ -10,6 +10,8 @@
  * round after round: training steps (forward, backward, AdamW) with 64 and 256 rows, scoring 1 and 256 rows, on one thread
  * (processor time) and, for large models, on two (elapsed time; PyTorch waits passively).  Figures are medians over rounds, ratios are
  * medians of the rounds' ratios.  Streaming steps are ours alone: PyTorch has none.  A slow figure fails nothing.
+ * Where the processor has AVX512_BF16, the same in bfloat16 beside our own single precision, PyTorch's, and PyTorch's autocast to bfloat16;
+ * and what it changes: outputs with the same weights, and the loss after the same steps of training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -27,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUND_COUNT = 7, ROWS_MAX = 256, CHECK_STEPS = 10, WINDOW = 64, FEATURES = 8, PATH_SIZE = 128 };
+enum { ROUND_COUNT = 7, ROWS_MAX = 256, CHECK_STEPS = 10, LEARN_STEPS = 200, LEARN_ROWS = 64, WINDOW = 64, FEATURES = 8, PATH_SIZE = 128 };
 
 typedef struct model {
     const char *name;
@@ -158,25 +160,40 @@ static bool give(const peer *p, const char *name, const float *values, size_t co
 
 /* ---- both sides of one model ---- */
 
+enum { SINGLE, ROUNDED };
+
 typedef struct side {
     const model *model;
     tcsi_net *net;
     tcsi_node_id y, loss;
-    tcsi_plan *train, *score;
+    tcsi_plan *train[2], *score[2]; /* in single precision and in bfloat16 */
     tcsi_trainer *trainer;
     tcsi_pool *pool;
     float *x, *target;
     size_t in_count, out_count; /* floats a row */
 } side;
 
+static void side_plans_destroy(side *s)
+{
+    for (size_t i = 0; i < TCS_COUNT(s->train); i++) {
+        tcsi_plan_destroy(s->train[i]);
+        tcsi_plan_destroy(s->score[i]);
+        s->train[i] = s->score[i] = NULL;
+    }
+}
+
 static tcs_status side_plans(side *s, size_t rows, tcs_error *err)
 {
-    tcsi_plan_destroy(s->train);
-    tcsi_plan_destroy(s->score);
-    s->train = s->score = NULL;
-    tcs_status status = tcsi_plan_create(&(tcsi_plan_options){ .net = s->net, .batch = rows, .has_loss = true, .loss = s->loss }, &s->train, err);
-    if (status != TCS_OK) return status;
-    return tcsi_plan_create(&(tcsi_plan_options){ .net = s->net, .batch = rows, .outputs = &s->y, .output_count = 1 }, &s->score, err);
+    static const tcsi_precision precisions[] = { TCSI_PRECISION_SINGLE, TCSI_PRECISION_BFLOAT16 };
+    tcs_status status = TCS_OK;
+    side_plans_destroy(s);
+    for (size_t i = 0; i < TCS_COUNT(precisions) && status == TCS_OK; i++) {
+        const tcsi_plan_options train = { .net = s->net, .batch = rows, .has_loss = true, .loss = s->loss, .precision = precisions[i] };
+        const tcsi_plan_options score = { .net = s->net, .batch = rows, .outputs = &s->y, .output_count = 1, .precision = precisions[i] };
+        status = tcsi_plan_create(&train, &s->train[i], err);
+        if (status == TCS_OK) status = tcsi_plan_create(&score, &s->score[i], err);
+    }
+    return status;
 }
 
 static tcs_status side_start(side *s, tcs_error *err)
@@ -213,8 +230,7 @@ static tcs_status side_init(side *s, const model *m, tcs_error *err)
 
 static void side_deinit(side *s)
 {
-    tcsi_plan_destroy(s->train);
-    tcsi_plan_destroy(s->score);
+    side_plans_destroy(s);
     tcsi_trainer_destroy(s->trainer);
     tcsi_net_destroy(s->net);
     tcsi_free(s->x);
@@ -249,7 +265,7 @@ static tcs_status check_outputs(const side *s, const peer *p, size_t rows, tcs_e
     snprintf(path, sizeof path, "%s/output.bin", p->folder);
     tcsi_buffer_init(&file, (size_t)1 << 28);
     tcs_status status = tcsi_file_read(path, &file, err);
-    const float *mine = tcsi_plan_values(s->score, s->y), *theirs = (const float *)(const void *)file.data;
+    const float *mine = tcsi_plan_values(s->score[SINGLE], s->y), *theirs = (const float *)(const void *)file.data;
     double worst = 0;
     if (status == TCS_OK && file.size != rows * s->out_count * sizeof(float)) status = tcsi_fail(err, TCS_E_FORMAT, "%s: the peer's output has another size", s->model->name);
     for (size_t i = 0; status == TCS_OK && i < rows * s->out_count; i++) worst = fmax(worst, fabs((double)mine[i] - (double)theirs[i]));
@@ -269,12 +285,12 @@ static tcs_status check_sides(side *s, peer *p, size_t rows, tcs_error *err)
         !ask(p, line, sizeof line, "check", "", 0))
         return tcsi_fail(err, TCS_E_IO, "%s: the peer does not answer", s->model->name);
     tcsi_run run = run_of(s, rows, false);
-    tcsi_plan_forward(s->score, NULL, &run);
+    tcsi_plan_forward(s->score[SINGLE], NULL, &run);
     status = check_outputs(s, p, rows, err);
     char *at = line;
     run.is_training = true;
     for (size_t i = 0; i < CHECK_STEPS && status == TCS_OK; i++) {
-        double theirs = strtod(at, &at), mine = tcsi_trainer_step(s->trainer, s->train, NULL, &run);
+        double theirs = strtod(at, &at), mine = tcsi_trainer_step(s->trainer, s->train[SINGLE], NULL, &run);
         if (!(fabs(mine - theirs) <= 1e-3 * fabs(theirs)))
             status = tcsi_fail(err, TCS_E_INVALID, "%s: the loss of training step %zu is %g, the peer's %g", s->model->name, i, mine, theirs);
     }
@@ -297,15 +313,15 @@ typedef struct bench_row {
 
 static const bench_row bench_rows[] = { { "train", 64, 1 }, { "train", 256, 1 }, { "score", 1, 1 }, { "score", 256, 1 }, { "train", 64, 2 }, { "score", 256, 2 } };
 
-static double run_ours(side *s, const bench_row *row, size_t count)
+static double run_ours(side *s, const bench_row *row, size_t precision, size_t count)
 {
     tcsi_run run = run_of(s, row->rows, strcmp(row->what, "train") == 0);
     tcsi_pool *pool = row->threads > 1 ? s->pool : NULL;
     clockid_t clock = row->threads > 1 ? CLOCK_MONOTONIC : CLOCK_PROCESS_CPUTIME_ID;
     double begin = now_us(clock);
     for (size_t i = 0; i < count; i++) {
-        if (run.is_training) (void)tcsi_trainer_step(s->trainer, s->train, pool, &run);
-        else tcsi_plan_forward(s->score, pool, &run);
+        if (run.is_training) (void)tcsi_trainer_step(s->trainer, s->train[precision], pool, &run);
+        else tcsi_plan_forward(s->score[precision], pool, &run);
     }
     return (now_us(clock) - begin) / (double)count;
 }
@@ -342,11 +358,11 @@ static tcs_status time_row(side *s, peer *p, const bench_row *row, figures *ret_
     tcs_status status = side_plans(s, row->rows, err);
     if (status != TCS_OK) return status;
     bool has_peer = ask(p, line, sizeof line, "threads", NULL, row->threads) && ask(p, line, sizeof line, "rows", NULL, row->rows);
-    size_t count = repeats(run_ours(s, row, 3)), peer_count = 1;
+    size_t count = repeats(run_ours(s, row, SINGLE, 3)), peer_count = 1;
     double cpu, elapsed;
     if (has_peer && ask(p, line, sizeof line, row->what, NULL, 3) && sscanf(line, "%lf %lf", &cpu, &elapsed) == 2) peer_count = repeats(elapsed * 1e6);
     for (size_t i = 0; i < ROUND_COUNT; i++) {
-        ours[i] = run_ours(s, row, count);
+        ours[i] = run_ours(s, row, SINGLE, count);
         theirs[i] = NAN;
         if (has_peer && ask(p, line, sizeof line, row->what, NULL, peer_count) && sscanf(line, "%lf %lf", &cpu, &elapsed) == 2)
             theirs[i] = (row->threads > 1 ? elapsed : cpu) * 1e6;
@@ -384,6 +400,96 @@ static void write_row(tcsi_json_writer *writer, const char *name, figures f, con
     tcsi_json_bool(writer, ok);
     tcsi_json_end_object(writer);
 }
+
+/* ---- bfloat16 ---- */
+
+static const bench_row rounded_rows[] = { { "train", 64, 1 }, { "score", 1, 1 }, { "score", 256, 1 } };
+
+/* Who takes turns. */
+enum { OURS_ROUNDED, OURS_SINGLE, PEER_SINGLE, PEER_ROUNDED, TURN_COUNT };
+static const char *const turn_precisions[TURN_COUNT] = { "bfloat16", "single", "single", "bfloat16" };
+
+/* Microseconds; NAN: no answer.  The peer's clock is the processor's as well. */
+static double run_turn(side *s, peer *p, const bench_row *row, size_t turn, size_t count)
+{
+    char line[256];
+    double cpu, elapsed;
+    if (turn <= OURS_SINGLE) return run_ours(s, row, turn == OURS_ROUNDED ? ROUNDED : SINGLE, count);
+    if (!ask(p, line, sizeof line, "precision", turn_precisions[turn], 0) || !ask(p, line, sizeof line, row->what, NULL, count)) return NAN;
+    return sscanf(line, "%lf %lf", &cpu, &elapsed) == 2 ? cpu * 1e6 : NAN;
+}
+
+static tcs_status time_rounded(side *s, peer *p, const bench_row *row, tcsi_json_writer *writer, tcs_error *err)
+{
+    double times[TURN_COUNT][ROUND_COUNT], ratios[ROUND_COUNT];
+    size_t counts[TURN_COUNT];
+    char line[256], name[192], against[96];
+    tcs_status status = side_plans(s, row->rows, err);
+    if (status != TCS_OK) return status;
+    (void)(ask(p, line, sizeof line, "threads", NULL, row->threads) && ask(p, line, sizeof line, "rows", NULL, row->rows));
+    for (size_t k = 0; k < TURN_COUNT; k++) counts[k] = repeats(run_turn(s, p, row, k, 3));
+    for (size_t i = 0; i < ROUND_COUNT; i++)
+        for (size_t k = 0; k < TURN_COUNT; k++) times[k][i] = run_turn(s, p, row, k, counts[k]);
+    for (size_t k = OURS_SINGLE; k < TURN_COUNT; k++) {
+        if (isnan(times[k][0])) continue;
+        for (size_t i = 0; i < ROUND_COUNT; i++) ratios[i] = times[k][i] / times[OURS_ROUNDED][i];
+        snprintf(against, sizeof against, "%s, %s", k == OURS_SINGLE ? "ours" : p->name, turn_precisions[k]);
+        snprintf(name, sizeof name, "%s, %s %zu row%s, bfloat16 beside %s", s->model->name, row->what, row->rows, row->rows > 1 ? "s" : "",
+                 against);
+        write_row(writer, name, (figures){ median(times[OURS_ROUNDED]), median(times[k]), median(ratios) }, against, NAN, true);
+    }
+    (void)ask(p, line, sizeof line, "precision", "single", 0);
+    return TCS_OK;
+}
+
+/* How far outputs are from those in single precision, and the loss after LEARN_STEPS from the same weights. */
+static tcs_status compare_rounded(side *s, tcsi_json_writer *writer, tcs_error *err)
+{
+    double losses[2] = { 0 }, square = 0, off = 0, largest = 0, worst = 0;
+    tcsi_run run = run_of(s, LEARN_ROWS, false);
+    tcs_status status = side_plans(s, LEARN_ROWS, err);
+    for (size_t k = SINGLE; k <= ROUNDED && status == TCS_OK; k++) {
+        status = side_start(s, err);
+        tcsi_plan_forward(s->score[k], NULL, &run);
+        run.is_training = true;
+        for (size_t i = 0; i < LEARN_STEPS && status == TCS_OK; i++)
+            losses[k] = tcsi_trainer_step(s->trainer, s->train[k], NULL, &run);
+        run.is_training = false;
+    }
+    if (status != TCS_OK) return status;
+    const float *single = tcsi_plan_values(s->score[SINGLE], s->y), *rounded = tcsi_plan_values(s->score[ROUNDED], s->y);
+    for (size_t i = 0; i < LEARN_ROWS * s->out_count; i++) {
+        const double difference = (double)rounded[i] - (double)single[i];
+        square += (double)single[i] * (double)single[i];
+        off += difference * difference;
+        largest = fmax(largest, fabs((double)single[i]));
+        worst = fmax(worst, fabs(difference));
+    }
+    printf("%s in bfloat16: outputs off by %.2g rms of their rms, %.2g at most of their largest; loss after %d steps %.6g, single %.6g\n",
+           s->model->name, sqrt(off / square), worst / largest, LEARN_STEPS, losses[ROUNDED], losses[SINGLE]);
+    tcsi_json_begin_object(writer);
+    tcsi_json_key(writer, "name");
+    tcsi_json_string(writer, s->model->name);
+    tcsi_json_key(writer, "bfloat16_rms");
+    tcsi_json_number(writer, sqrt(off / square));
+    tcsi_json_key(writer, "bfloat16_most");
+    tcsi_json_number(writer, worst / largest);
+    tcsi_json_key(writer, "bfloat16_loss");
+    tcsi_json_number(writer, losses[ROUNDED]);
+    tcsi_json_key(writer, "single_loss");
+    tcsi_json_number(writer, losses[SINGLE]);
+    tcsi_json_end_object(writer);
+    return side_start(s, err);
+}
+
+static tcs_status run_rounded(side *s, peer *p, tcsi_json_writer *writer, tcs_error *err)
+{
+    tcs_status status = compare_rounded(s, writer, err);
+    for (size_t i = 0; i < TCS_COUNT(rounded_rows) && status == TCS_OK; i++) status = time_rounded(s, p, &rounded_rows[i], writer, err);
+    return status;
+}
+
+/* ---- a model ---- */
 
 static tcs_status time_stream(const side *s, tcsi_json_writer *writer, tcs_error *err)
 {
@@ -433,6 +539,7 @@ static tcs_status run_model(const model *m, peer *p, tcsi_pool *pool, tcsi_json_
         }
     }
     if (status == TCS_OK && m->stream_target_us > 0) status = time_stream(&s, writer, err);
+    if (status == TCS_OK && tcsi_isa_has_bfloat16(tcsi_isa_current())) status = run_rounded(&s, p, writer, err);
     side_deinit(&s);
     return status;
 }

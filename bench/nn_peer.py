@@ -4,6 +4,7 @@
 usage: nn_peer.py FOLDER       (driven by nn_bench; one command a line on standard input, one answer a line)
     model NAME                 build NAME from FOLDER/weights.bin (float32, tensors in the order of nn_bench), answer its number of weights
     threads N
+    precision P                bfloat16: autocast; single (at first): not
     rows B                     take the first B rows of FOLDER/x.bin and FOLDER/target.bin
     check                      write the output to FOLDER/output.bin; answer the losses of ten training steps from the loaded weights
     score N                    N forward passes; answer processor seconds and elapsed seconds of one
@@ -134,6 +135,7 @@ class Peer:
     def __init__(self, folder):
         self.folder = folder
         self.model = self.x = self.target = None
+        self.is_rounded = False
 
     def read(self, name, rows, shape):
         values = torch.from_numpy(np.fromfile(f"{self.folder}/{name}.bin", np.float32).reshape(-1, *shape)[:rows].copy())
@@ -146,6 +148,9 @@ class Peer:
         if word == "threads":
             torch.set_num_threads(int(argument))
             return argument
+        if word == "precision":
+            self.is_rounded = argument == "bfloat16"
+            return argument
         if word == "rows":
             self.x = self.read("x", int(argument), self.model.shape_in)
             self.target = self.read("target", int(argument), self.model.shape_out)
@@ -156,10 +161,15 @@ class Peer:
 
     def step(self, optimizer):
         optimizer.zero_grad(set_to_none=True)
-        loss = nn.functional.mse_loss(self.model(self.x), self.target)
+        with self.autocast():
+            output = self.model(self.x)
+        loss = nn.functional.mse_loss(output.float(), self.target)
         loss.backward()
         optimizer.step()
         return loss
+
+    def autocast(self):
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.is_rounded)
 
     def optimizer(self):
         return torch.optim.AdamW(self.model.parameters(), 1e-3, weight_decay=0)
@@ -187,7 +197,7 @@ class Peer:
                 self.step(optimizer)
         else:
             self.model.eval()
-            with torch.inference_mode():
+            with torch.inference_mode(), self.autocast():
                 self.model(self.x)
                 begin, elapsed = time.process_time(), time.perf_counter()
                 for _ in range(count):

@@ -13,7 +13,8 @@ enum { ROWS = 240, SPIKE = 170, SPIKE_ROWS = 4 };
 static tcs_frame *make_frame(size_t channel_count, size_t row_count, bool has_times)
 {
     tcs_frame *frame = NULL;
-    double row[4];
+    double row[300];
+    assert_true(channel_count <= TCS_COUNT(row));
     assert_ok(tcs_frame_create(channel_count, NULL, has_times, true, &frame, test_err));
     for (size_t t = 0; t < row_count; t++) {
         bool spike = t >= SPIKE && t < SPIKE + SPIKE_ROWS;
@@ -95,6 +96,23 @@ static void check_episodes(const tcs_result *result, bool has_times)
     }
     if (!found) fail_msg("%s: no episode holds the spike; the worst is [%zu, %zu)", tcs_result_detector(result),
                          tcs_result_episode(result, 0).row_begin, tcs_result_episode(result, 0).row_end);
+}
+
+/* A detector that looks at some channels only says so. */
+static void test_names_what_it_leaves_out(void **state)
+{
+    (void)state;
+    static const size_t channels[] = { 256, 257 };
+    for (size_t i = 0; i < TCS_COUNT(channels); i++) {
+        tcs_frame *frame = make_frame(channels[i], 40, false);
+        tcs_detect_options options = { .mode = TCS_MODE_ONLINE, .thread_count = 1 };
+        tcs_result *result;
+        assert_ok(tcs_detect(frame, &options, &result, test_err));
+        bool says = strstr(tcs_result_assumed(result), "; at most 256 of 257 channels are looked at");
+        assert_true(says == (channels[i] > 256));
+        tcs_result_destroy(result);
+        tcs_frame_destroy(frame);
+    }
 }
 
 static void test_detects(void **state)
@@ -412,6 +430,7 @@ static void test_two_threads_on_two_objects(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_frame_holds_what_was_put_in), cmocka_unit_test(test_detects),
+              cmocka_unit_test(test_names_what_it_leaves_out),
               cmocka_unit_test(test_every_detector_by_name_with_a_parameter), cmocka_unit_test(test_writes_files),
               cmocka_unit_test(test_rows_out_of_order), cmocka_unit_test(test_simulates_and_evaluates),
               cmocka_unit_test(test_wrong_arguments_are_errors), cmocka_unit_test(test_wrong_detect_options_are_errors),

@@ -72,6 +72,17 @@ static tcs_status rank_episodes(tcs_result *result, tcs_error *err)
     return TCS_OK;
 }
 
+/* A detector that does not look at all channels says so. */
+static void add_channels(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE])
+{
+    char channels[TCSI_WORDS_SIZE];
+    size_t length = strlen(ret_text);
+    if (p->info->channel_count_max == 0 || p->channel_count <= p->info->channel_count_max) return;
+    tcsi_words_count(p->channel_count, channels, sizeof channels);
+    snprintf(ret_text + length, TCS_ASSUMED_SIZE - length,
+             "; at most %zu of %s channels are looked at", p->info->channel_count_max, channels);
+}
+
 void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE])
 {
     char train[TCSI_WORDS_SIZE], rows[TCSI_WORDS_SIZE], normal[2 * TCSI_WORDS_SIZE] = "most rows are normal";
@@ -84,12 +95,14 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     else if (is_part) snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; 1 false alarm in %s rows is acceptable", normal, rows);
     else snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; %.3g false alarm%s in all %s rows %s acceptable", normal, p->budget,
                   p->budget == 1 ? "" : "s", rows, p->budget == 1 ? "is" : "are");
+    add_channels(p, ret_text);
 }
 
 static void assume(tcs_result *result)
 {
     const tcsi_detection *detection = result->detection;
-    tcsi_api_assume(&(tcsi_api_premises){ detection->train_row_count, detection->frame->row_count, detection->decision.budget_count,
+    tcsi_api_assume(&(tcsi_api_premises){ detection->info, detection->frame->channel_count, detection->train_row_count,
+                                          detection->frame->row_count, detection->decision.budget_count,
                                           detection->decision.own_threshold_used }, result->assumed);
 }
 

@@ -48,7 +48,8 @@ struct tcs_result {
 };
 
 typedef struct tcsi_api_premises {
-    size_t train_row_count;
+    const tcsi_detector_info *info;
+    size_t channel_count, train_row_count;
     uint64_t row_count;
     double budget;
     bool own_threshold;

@@ -268,7 +268,7 @@ static tcs_status parse_escape(parser *p, char *out, size_t *out_size)
     return TCS_OK;
 }
 
-static tcs_status parse_string(parser *p, const char **ret_text, size_t *ret_size)
+static tcs_status parse_string(parser *p, const char **ret_text, uint32_t *ret_size)
 {
     const char *close = p->at + 1;
     while (close < p->end && *close != '"') close += *close == '\\' && close + 1 < p->end ? 2 : 1;
@@ -296,7 +296,7 @@ static tcs_status parse_string(parser *p, const char **ret_text, size_t *ret_siz
     p->at++;
     out[size] = 0;
     *ret_text = out;
-    *ret_size = size;
+    *ret_size = (uint32_t)size;
     return TCS_OK;
 }
 
@@ -331,7 +331,7 @@ static tcs_status parse_number(parser *p, tcsi_json_value *value)
     }
     p->at = at;
     value->type = TCSI_JSON_NUMBER;
-    value->text_size = (size_t)(at - begin);
+    value->text_size = (uint32_t)(at - begin);
     value->text = tcsi_arena_strndup(p->arena, begin, value->text_size);
     if (!value->text) return tcsi_fail_memory(p->err, "a JSON number");
     value->number = strtod(value->text, NULL);
@@ -367,7 +367,7 @@ static tcs_status parse_container(parser *p, int depth, tcsi_json_value *value)
         if (status != TCS_OK) return status;
         tcsi_json_value item = { 0 };
         const char *key = NULL;
-        size_t key_size = 0;
+        uint32_t key_size = 0;
         if (object) {
             if (p->at >= p->end || *p->at != '"') return refuse(p, "a key in quotes");
             status = parse_string(p, &key, &key_size);
@@ -388,7 +388,7 @@ static tcs_status parse_container(parser *p, int depth, tcsi_json_value *value)
     }
     if (p->at >= p->end || *p->at != close) return refuse(p, object ? "a comma or }" : "a comma or ]");
     p->at++;
-    *value = (tcsi_json_value){ .type = object ? TCSI_JSON_OBJECT : TCSI_JSON_ARRAY, .item_count = count, .items = items };
+    *value = (tcsi_json_value){ .type = object ? TCSI_JSON_OBJECT : TCSI_JSON_ARRAY, .item_count = (uint32_t)count, .items = items };
     return TCS_OK;
 }
 
@@ -417,6 +417,7 @@ static tcs_status parse_value(parser *p, int depth, tcsi_json_value *value)
 
 tcs_status tcsi_json_parse(const char *text, size_t size, tcsi_arena *arena, const tcsi_json_value **ret_root, tcs_error *err)
 {
+    if (size > UINT32_MAX) return tcsi_fail(err, TCS_E_LIMIT, "a JSON document of %zu bytes, expected less than 4 GiB", size);
     parser p = { text, text, text + size, arena, err };
     tcsi_json_value *root = TCSI_ARENA_NEW(arena, tcsi_json_value, 1);
     if (!root) return tcsi_fail_memory(err, "a JSON document");

@@ -42,14 +42,14 @@ typedef enum tcsi_json_type {
 } tcsi_json_type;
 
 typedef struct tcsi_json_value tcsi_json_value;
-struct tcsi_json_value {
+struct tcsi_json_value { /* 48 bytes: a line may hold a million, and sizes fit 32 bits */
     tcsi_json_type type;
-    double number;                 /* NUMBER */
+    uint32_t text_size;
     const char *text;              /* STRING: UTF-8, 0-terminated; NUMBER: as written */
-    size_t text_size;
+    double number;                 /* NUMBER */
     const char *key;               /* when a member of an object */
-    size_t key_size;               /* bytes of key, which may hold a 0 byte */
-    size_t item_count;             /* ARRAY, OBJECT */
+    uint32_t key_size;             /* bytes of key, which may hold a 0 byte */
+    uint32_t item_count;           /* ARRAY, OBJECT */
     const tcsi_json_value *items;  /* ARRAY: elements; OBJECT: members in order of appearance */
 };
 

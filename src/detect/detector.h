@@ -104,6 +104,7 @@ typedef struct tcsi_detector_info {
     size_t instance_size, options_offset;
     const tcsi_parameter *parameters;
     size_t parameter_count;
+    size_t channel_count_max; /* of more channels at most so many, evenly chosen, are looked at; 0: all are */
     const tcsi_detector_ops *ops;
 } tcsi_detector_info;
 

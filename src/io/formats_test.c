@@ -374,9 +374,70 @@ static void test_frame_round_trip(void **state)
     unlink(path);
 }
 
+/* ---- wide tables ---- */
+
+typedef enum wide_format { WIDE_CSV, WIDE_NDJSON, WIDE_NPY, WIDE_FORMAT_COUNT } wide_format;
+
+static tcs_status put_wide(wide_format format, size_t column_count, tcsi_buffer *out, tcs_error *err)
+{
+    enum { ROW_COUNT = 2 };
+    char header[128];
+    tcs_status status = TCS_OK;
+    tcsi_buffer_init(out, 1 << 26);
+    if (format == WIDE_NPY) {
+        int size = snprintf(header, sizeof header, "\x93NUMPY\x01%c\x76%c{'descr': '<f8', 'fortran_order': False, 'shape': (%d, %zu), }", 0,
+                            0, ROW_COUNT, column_count);
+        memset(header + size, ' ', sizeof header - (size_t)size);
+        status = tcsi_buffer_append(out, header, sizeof header, err);
+    }
+    for (size_t c = 0; format == WIDE_CSV && c < column_count && status == TCS_OK; c++)
+        status = tcsi_buffer_printf(out, err, "column%zu%c", c, c + 1 < column_count ? ',' : '\n');
+    for (size_t r = 0; r < ROW_COUNT; r++)
+        for (size_t c = 0; c < column_count && status == TCS_OK; c++) {
+            double value = (double)((c * 7919 + r * 104729) % 1000) / 8;
+            bool last = c + 1 == column_count;
+            if (format == WIDE_NPY) status = tcsi_buffer_append(out, &value, sizeof value, err);
+            else if (format == WIDE_CSV) status = tcsi_buffer_printf(out, err, "%g%c", value, last ? '\n' : ',');
+            else status = tcsi_buffer_printf(out, err, "%s\"column%zu\":%g%s", c == 0 ? "{" : ",", c, value, last ? "}\n" : "");
+        }
+    return status;
+}
+
+/* Bytes at once, and allocations in all, over the number of columns. */
+static void measure_wide(wide_format format, size_t column_count, double *ret_bytes, double *ret_allocations)
+{
+    tcsi_buffer text;
+    tcsi_frame *frame;
+    assert_ok(put_wide(format, column_count, &text, test_err));
+    tcsi_alloc_trace_begin();
+    assert_ok(read_bytes(text.data, text.size, &frame, test_err));
+    assert_int_equal(frame->channel_count, column_count);
+    tcsi_frame_destroy(frame);
+    tcsi_alloc_stats stats = tcsi_alloc_trace_stats();
+    tcsi_alloc_trace_end();
+    assert_int_equal(stats.live_size, 0);
+    *ret_bytes = (double)stats.peak_size / (double)column_count;
+    *ret_allocations = (double)stats.total_count / (double)column_count;
+    tcsi_buffer_deinit(&text);
+}
+
+/* A column costs its name, its line in the report and a few cells of the sample, however many others there are. */
+static void test_wide_tables(void **state)
+{
+    (void)state;
+    enum { COLUMN_COUNT = 65536 };
+    static const double bytes_max[WIDE_FORMAT_COUNT] = { 400, 1000, 400 };
+    for (wide_format format = 0; format < WIDE_FORMAT_COUNT; format++) {
+        double bytes, allocations;
+        measure_wide(format, COLUMN_COUNT, &bytes, &allocations);
+        if (bytes > bytes_max[format]) fail_msg("format %d: %.0f bytes a column", format, bytes);
+        if (allocations > 4.1) fail_msg("format %d: %.1f allocations a column", format, allocations);
+    }
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_ndjson_union_of_keys), cmocka_unit_test(test_ndjson_refusals), cmocka_unit_test(test_ndjson_equals_csv),
               cmocka_unit_test(test_numpy_files), cmocka_unit_test(test_damaged_numpy_files),
                   cmocka_unit_test(test_npy_that_claims_too_much),
               cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_public_files), cmocka_unit_test(test_scores_file),
                   cmocka_unit_test(test_full_disk_and_closed_pipe),
-              cmocka_unit_test(test_frame_round_trip))
+              cmocka_unit_test(test_frame_round_trip), cmocka_unit_test(test_wide_tables))

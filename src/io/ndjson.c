@@ -311,14 +311,31 @@ static tcs_status gather(ndjson *self, const tcsi_table_open_options *options, t
     return TCS_OK;
 }
 
+/* The arena's line gives way to the next one of the sample: what its cells say is kept. */
+static tcs_status keep_cells(tcsi_arena *texts, tcsi_cell *cells, size_t count, tcs_error *err)
+{
+    size_t size = 0;
+    for (size_t c = 0; c < count; c++) size += cells[c].size;
+    char *text = tcsi_arena_alloc(texts, size, 1);
+    if (!text) return tcsi_fail_memory(err, "a sample");
+    for (size_t c = 0; c < count; c++) {
+        memcpy(text, cells[c].text, cells[c].size);
+        cells[c].text = text;
+        text += cells[c].size;
+    }
+    return TCS_OK;
+}
+
 static tcs_status guess(ndjson *self, const tcsi_table_open_options *options, tcs_error *err)
 {
     enum { CELL_COUNT_MAX = 2000000 };
     size_t column_count = self->keys.count, capacity = options->sample_row_count, at = 0, size, cell_count;
     uint64_t line = 1, blank_count = 0;
     const char *text;
+    tcsi_arena texts;
     if (capacity > CELL_COUNT_MAX / column_count) capacity = CELL_COUNT_MAX / column_count;
     if (capacity < 2) capacity = 2;
+    tcsi_arena_init(&texts, 0);
     tcsi_cell *names = TCSI_NEW_ARRAY(tcsi_cell, column_count), *cells = NULL;
     uint64_t *lines = TCSI_NEW_ARRAY(uint64_t, capacity);
     if (tcsi_multiply(capacity, column_count, &cell_count)) cells = TCSI_NEW_ARRAY(tcsi_cell, cell_count);
@@ -327,16 +344,19 @@ static tcs_status guess(ndjson *self, const tcsi_table_open_options *options, tc
                                                                                          strlen(self->keys.names[c]) };
     if (status == TCS_OK) status = tcsi_schema_name(&self->base.report, names, column_count, err);
     tcsi_sample sample = { 0, column_count, cells, lines, '.' };
-    tcsi_arena_reset(&self->arena); /* now holds all lines of the sample */
     while (status == TCS_OK && sample.row_count < capacity && next_line(self, &at, &line, &text, &size, &blank_count)) {
+        tcsi_cell *row = cells + sample.row_count * column_count;
         lines[sample.row_count] = line - 1;
-        status = take_line(self, text, size, line - 1, cells + sample.row_count * column_count, err);
+        tcsi_arena_reset(&self->arena);
+        status = take_line(self, text, size, line - 1, row, err);
+        if (status == TCS_OK) status = keep_cells(&texts, row, column_count, err);
         sample.row_count++;
     }
     if (status == TCS_OK) status = tcsi_schema_guess(&sample, options, &self->base.report, err);
     tcsi_free(names);
     tcsi_free(lines);
     tcsi_free(cells);
+    tcsi_arena_deinit(&texts);
     return status;
 }
 

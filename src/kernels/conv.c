@@ -13,9 +13,12 @@
  *
  * Few channels and neighbouring taps: a first layer over one channel would consist of ends.  Its sequences are short to copy, so they are
  * set between zeros in scratch, one after the other, where no tap falls outside and all taps are one product in either direction.
+ *
+ * In bfloat16 a line packs its weights once and each sequence once (kernels/gemm_cells.h), a whole number of cells a step, instead of
+ * leaving it to the product of every span.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/conv_tier.h"
-#include "kernels/gemm_tier.h"
+#include "kernels/gemm_cells.h"
 #include "kernels/vector.h"
 
 #include <string.h>
@@ -25,6 +28,11 @@ enum { CHANNELS_FEW = 8 };
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
 }
 
 static size_t divided_up(size_t a, size_t b)
@@ -85,6 +93,20 @@ static size_t span_input(const line *l, const span *s)
     return (size_t)((ptrdiff_t)(s->row_begin * l->row_step + s->tap_begin * l->tap_step) + l->offset);
 }
 
+/* ---- between zeros ---- */
+
+/* How many input rows the taps reach over, from that of tap 0 of row 0 on. */
+static size_t reach(const line *l)
+{
+    if (l->row_count == 0 || l->tap_count == 0) return 0;
+    return (l->row_count - 1) * l->row_step + (l->tap_count - 1) * l->tap_step + 1;
+}
+
+static bool leaves_taps_out(const line *l)
+{
+    return l->offset < 0 || (size_t)l->offset + reach(l) > l->input_count;
+}
+
 /* ---- a line of channels ---- */
 
 /* What a line's rows are made of: x (input_count, inputs) and w (tap_count, inputs, outputs) in, y out, in steps of y_stride. */
@@ -93,6 +115,9 @@ typedef struct stage {
     line line;
     size_t inputs, outputs;
     bool is_depthwise;
+    const tcsi_gemm_packing *packing; /* of x and w, whose inputs are then cells; or NULL */
+    size_t channels;            /* of x before it is packed */
+    bool is_padded;             /* sequences are set between zeros */
     const float *w;
     ptrdiff_t w_step;           /* of a depthwise one */
     const float *bias;          /* or NULL */
@@ -144,6 +169,8 @@ static void span_run_dense(const stage *st, const span *s, const float *x, const
         .residual = residual,
         .residual_stride = st->y_stride,
         .activation = st->activation,
+        .precision = st->packing ? TCSI_PRECISION_BFLOAT16 : TCSI_PRECISION_SINGLE,
+        .is_packed = st->packing != NULL,
     };
     tcsi_gemm_run(st->isa, NULL, &gemm);
 }
@@ -156,21 +183,58 @@ static void span_run(const stage *st, const span *s, const float *x, const float
     else span_run_dense(st, s, x, residual ? residual + at : NULL, y + at);
 }
 
-/* Every sequence of a batch; x_size and y_size: floats from one to the next. */
-static void batch_run(const stage *st, size_t batch, const float *x, size_t x_size, const float *residual, float *y, size_t y_size)
+/* Input rows as products take them. */
+static void rows_set(const stage *st, size_t count, const float *x, float *out)
+{
+    if (!st->packing) memcpy(out, x, count * st->channels * sizeof *out);
+    else if (st->channels % st->packing->cell == 0) st->packing->row(count * st->channels, x, out);
+    else
+        for (size_t r = 0; r < count; r++) st->packing->row(st->channels, x + r * st->channels, out + r * st->inputs);
+}
+
+/* A sequence as products take it; between zeros, it is those of its rows that the taps reach over. */
+static void sequence_set(const stage *st, const float *x, float *out)
+{
+    const line *l = &st->line;
+    size_t before = 0, inside = l->input_count, after = 0;
+    if (st->is_padded) {
+        before = l->offset < 0 ? smaller((size_t)-l->offset, reach(l)) : 0;
+        inside = smaller(l->input_count, reach(l) - before);
+        after = reach(l) - before - inside;
+    }
+    memset(out, 0, before * st->inputs * sizeof *out);
+    out += before * st->inputs;
+    rows_set(st, inside, x, out);
+    memset(out + inside * st->inputs, 0, after * st->inputs * sizeof *out);
+}
+
+static void sequence_run(const stage *st, const float *x, const float *residual, float *y)
+{
+    for (span s = { 0 }; span_next(&st->line, &s);) span_run(st, &s, x, residual, y);
+}
+
+/* Every sequence of a batch; x_size and y_size: floats from one to the next.  room: for one sequence, where it is packed or padded. */
+static void batch_run(const stage *st, size_t batch, const float *x, size_t x_size, const float *residual, float *y, size_t y_size,
+                      float *room)
 {
     span s = { 0 };
     const line *l = &st->line;
+    const bool is_set = st->packing || st->is_padded;
+    stage on = *st;
+    if (st->is_padded) {
+        on.line.offset = 0;
+        on.line.input_count = reach(l);
+    }
     /* Sequences that use all taps everywhere and follow each other without a gap are one long one. */
-    if (batch > 0 && span_next(l, &s) && s.row_end == l->row_count && l->row_step * l->row_count == l->input_count &&
+    if (!is_set && batch > 0 && span_next(l, &s) && s.row_end == l->row_count && l->row_step * l->row_count == l->input_count &&
         y_size == l->row_count * st->y_stride) {
         s.row_end *= batch;
         span_run(st, &s, x, residual, y);
         return;
     }
     for (size_t b = 0; b < batch; b++, x += x_size, y += y_size) {
-        s = (span){ 0 };
-        while (span_next(l, &s)) span_run(st, &s, x, residual, y);
+        if (is_set) sequence_set(st, x, room);
+        sequence_run(&on, is_set ? room : x, residual, y);
         if (residual) residual += y_size;
     }
 }
@@ -183,10 +247,9 @@ static void check(const tcsi_conv *conv)
     TCS_ASSERT(!conv->is_depthwise || conv->channels_out == conv->channels_in);
 }
 
-/* How many steps the taps reach over. */
-static size_t reach(const tcsi_conv *conv)
+static line forward_line(const tcsi_conv *conv)
 {
-    return conv->length_out > 0 ? (conv->length_out - 1) * conv->stride + (conv->kernel - 1) * conv->dilation + 1 : 0;
+    return (line){ conv->length_out, conv->stride, conv->kernel, conv->dilation, -(ptrdiff_t)conv->pad_left, conv->length_in };
 }
 
 static bool has_few_channels(const tcsi_conv *conv)
@@ -194,63 +257,55 @@ static bool has_few_channels(const tcsi_conv *conv)
     return !conv->is_depthwise && conv->channels_in < CHANNELS_FEW && conv->dilation == 1 && conv->kernel > 1;
 }
 
-/* Whether sequences are set between zeros. */
 static bool is_padded(const tcsi_conv *conv)
 {
-    return has_few_channels(conv) && (conv->pad_left > 0 || reach(conv) > conv->length_in);
+    const line l = forward_line(conv);
+    return has_few_channels(conv) && leaves_taps_out(&l);
 }
 
-size_t tcsi_conv_scratch_count(const tcsi_conv *conv)
+static const tcsi_gemm_packing *packing_for(tcsi_isa isa, const tcsi_conv *conv)
 {
-    const size_t weights = conv->is_depthwise ? 0 : conv->kernel * conv->channels_in * conv->channels_out;
-    const size_t sequence = is_padded(conv) ? reach(conv) * conv->channels_in : 0;
-    return weights > sequence ? weights : sequence;
+    return conv->is_depthwise ? NULL : tcsi_gemm_packing_for(isa, conv->precision);
 }
 
-/* x between zeros, as far as the taps reach. */
-static void pad(const tcsi_conv *conv, const float *x, float *out)
+/* Cells of a step, or as many floats. */
+static size_t cells_of(const tcsi_gemm_packing *packing, size_t channels)
 {
-    const size_t before = smaller(conv->pad_left, reach(conv)), inside = smaller(conv->length_in, reach(conv) - before);
-    memset(out, 0, before * conv->channels_in * sizeof *out);
-    out += before * conv->channels_in;
-    memcpy(out, x, inside * conv->channels_in * sizeof *out);
-    out += inside * conv->channels_in;
-    memset(out, 0, (reach(conv) - before - inside) * conv->channels_in * sizeof *out);
+    return packing ? (channels + packing->cell - 1) / packing->cell : channels;
 }
 
-static line forward_line(const tcsi_conv *conv)
+static size_t weight_count(const tcsi_conv *conv)
 {
-    return (line){ conv->length_out, conv->stride, conv->kernel, conv->dilation, -(ptrdiff_t)conv->pad_left, conv->length_in };
+    return conv->is_depthwise ? 0 : conv->kernel * conv->channels_in * conv->channels_out;
 }
 
 void tcsi_conv_forward(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *x, const float *w, const float *bias,
                        const float *residual, tcsi_activation activation, float *y, float *scratch)
 {
     check(conv);
+    const size_t channels = conv->channels_in, outputs = conv->channels_out;
     stage st = {
         .isa = isa,
         .line = forward_line(conv),
-        .inputs = conv->channels_in,
-        .outputs = conv->channels_out,
+        .inputs = cells_of(packing_for(isa, conv), channels),
+        .outputs = outputs,
         .is_depthwise = conv->is_depthwise,
+        .packing = packing_for(isa, conv),
+        .channels = channels,
+        .is_padded = is_padded(conv),
         .w = w,
-        .w_step = (ptrdiff_t)conv->channels_out,
+        .w_step = (ptrdiff_t)outputs,
         .bias = bias,
         .activation = activation,
-        .y_stride = conv->channels_out,
+        .y_stride = outputs,
     };
-    const size_t x_size = conv->length_in * conv->channels_in, y_size = conv->length_out * conv->channels_out;
-    if (!is_padded(conv)) {
-        batch_run(&st, batch, x, x_size, residual, y, y_size);
-        return;
+    if (st.packing) {
+        for (size_t tap = 0; tap < conv->kernel; tap++)
+            st.packing->columns(channels, outputs, w + tap * channels * outputs, outputs, scratch + tap * st.inputs * outputs, outputs);
+        st.w = scratch;
+        scratch += weight_count(conv);
     }
-    st.line.offset = 0;
-    st.line.input_count = reach(conv);
-    for (size_t b = 0; b < batch; b++, x += x_size, y += y_size) {
-        pad(conv, x, scratch);
-        batch_run(&st, 1, scratch, x_size, residual, y, y_size);
-        if (residual) residual += y_size;
-    }
+    batch_run(&st, batch, x, conv->length_in * channels, residual, y, conv->length_out * outputs, scratch);
 }
 
 /* ---- input gradient ---- */
@@ -281,40 +336,70 @@ static phase_taps phase_taps_of(const tcsi_conv *conv, size_t phase)
     return taps;
 }
 
-/* out (count, O, C): the phase's weights w (C,O) from the last tap to the first, each transposed. */
-static void reverse_weights(tcsi_isa isa, const tcsi_conv *conv, const phase_taps *taps, const float *w, float *out)
+/* The output rows that the input rows of one phase receive from. */
+static line phase_line(const tcsi_conv *conv, size_t phase, const phase_taps *taps)
 {
-    const size_t size = conv->channels_in * conv->channels_out;
-    for (size_t j = 0; j < taps->count; j++, out += size)
-        tcsi_gemm_transpose(isa, conv->channels_out, conv->channels_in, w + (taps->first + (taps->count - 1 - j) * taps->step) * size,
-                            conv->channels_out, out, conv->channels_in);
+    const size_t last = taps->first + (taps->count > 0 ? taps->count - 1 : 0) * taps->step;
+    line l = { .row_count = divided_up(conv->length_in - phase, conv->stride), .row_step = 1, .tap_count = taps->count,
+               .tap_step = taps->step * conv->dilation / conv->stride, .input_count = conv->length_out };
+    if (taps->count > 0)
+        l.offset = ((ptrdiff_t)(phase + conv->pad_left) - (ptrdiff_t)(last * conv->dilation)) / (ptrdiff_t)conv->stride;
+    return l;
+}
+
+static size_t phase_count(const tcsi_conv *conv)
+{
+    return smaller(conv->stride, conv->length_in);
+}
+
+/* out (count, O, C): the phase's weights w (C,O) from the last tap to the first, each transposed, and packed if st packs. */
+static void reverse_weights(const stage *st, const tcsi_conv *conv, const phase_taps *taps, const float *w, float *out)
+{
+    const size_t inputs = conv->channels_in, outputs = conv->channels_out;
+    for (size_t j = 0; j < taps->count; j++, out += st->inputs * inputs) {
+        const float *tap = w + (taps->first + (taps->count - 1 - j) * taps->step) * inputs * outputs;
+        if (st->packing) tcsi_gemm_pack_transposed(st->packing, st->isa, outputs, inputs, tap, outputs, out);
+        else tcsi_gemm_transpose(st->isa, outputs, inputs, tap, outputs, out, inputs);
+    }
 }
 
 void tcsi_conv_backward_input(tcsi_isa isa, const tcsi_conv *conv, size_t batch, const float *dy, const float *w, bool accumulate,
                               float *dx, float *scratch)
 {
     check(conv);
-    const size_t channels = conv->channels_in;
-    for (size_t phase = 0; phase < smaller(conv->stride, conv->length_in); phase++) {
+    const size_t channels = conv->channels_in, outputs = conv->channels_out;
+    for (size_t phase = 0; phase < phase_count(conv); phase++) {
         const phase_taps taps = phase_taps_of(conv, phase);
-        const size_t last = taps.first + (taps.count > 0 ? taps.count - 1 : 0) * taps.step;
         stage st = {
             .isa = isa,
-            .line = { .row_count = divided_up(conv->length_in - phase, conv->stride), .row_step = 1, .tap_count = taps.count,
-                      .tap_step = taps.step * conv->dilation / conv->stride, .input_count = conv->length_out },
-            .inputs = conv->channels_out,
+            .line = phase_line(conv, phase, &taps),
+            .inputs = cells_of(packing_for(isa, conv), outputs),
             .outputs = channels,
             .is_depthwise = conv->is_depthwise,
-            .w = conv->is_depthwise ? w + last * channels : scratch,
-            .w_step = -(ptrdiff_t)(taps.step * channels),
+            .packing = packing_for(isa, conv),
+            .channels = outputs,
+            .w = scratch,
             .accumulate = accumulate,
             .y_stride = conv->stride * channels,
         };
-        if (taps.count > 0)
-            st.line.offset = ((ptrdiff_t)(phase + conv->pad_left) - (ptrdiff_t)(last * conv->dilation)) / (ptrdiff_t)conv->stride;
-        if (!conv->is_depthwise) reverse_weights(isa, conv, &taps, w, scratch);
-        batch_run(&st, batch, dy, conv->length_out * conv->channels_out, NULL, dx + phase * channels, conv->length_in * channels);
+        if (conv->is_depthwise) {
+            st.w = w + (taps.first + (taps.count > 0 ? taps.count - 1 : 0) * taps.step) * channels;
+            st.w_step = -(ptrdiff_t)(taps.step * channels);
+        } else reverse_weights(&st, conv, &taps, w, scratch);
+        batch_run(&st, batch, dy, conv->length_out * outputs, NULL, dx + phase * channels, conv->length_in * channels,
+                  scratch + weight_count(conv));
     }
+}
+
+/* ---- scratch: weights packed or reversed, then a sequence packed or between zeros ---- */
+
+size_t tcsi_conv_scratch_count(const tcsi_conv *conv)
+{
+    const line l = forward_line(conv);
+    const size_t padded = is_padded(conv) ? reach(&l) * conv->channels_in : 0;
+    if (conv->is_depthwise || conv->precision == TCSI_PRECISION_SINGLE) return larger(padded, weight_count(conv));
+    const size_t packed = larger(conv->length_in * conv->channels_in, conv->length_out * conv->channels_out);
+    return weight_count(conv) + larger(padded, packed); /* cells are floats at most */
 }
 
 /* ---- weight gradient ---- */
@@ -334,7 +419,7 @@ static void weight_run(tcsi_isa isa, const tcsi_conv *conv, size_t tap, size_t t
     } else {
         const tcsi_gemm gemm = { .m = taps * channels, .n = outputs, .k = end - begin, .a = x, .a_stride = conv->stride * channels,
                                  .a_transposed = true, .tap_count = taps, .tap_stride = conv->dilation * channels, .b = dy,
-                                 .b_stride = outputs, .c = dw, .c_stride = outputs, .accumulate = true };
+                                 .b_stride = outputs, .c = dw, .c_stride = outputs, .accumulate = true, .precision = conv->precision };
         tcsi_gemm_run(isa, NULL, &gemm);
     }
 }
@@ -372,7 +457,8 @@ void tcsi_conv_backward_weight(tcsi_isa isa, const tcsi_conv *conv, size_t batch
         if (conv->is_depthwise) weight_run_depthwise(isa, conv, x, dy, dw);
         else if (!has_few_channels(conv)) weight_run_dense(isa, conv, x, dy, dw);
         else {
-            if (is_padded(conv)) pad(conv, x, scratch);
+            const stage st = { .line = forward_line(conv), .inputs = conv->channels_in, .channels = conv->channels_in, .is_padded = true };
+            if (is_padded(conv)) sequence_set(&st, x, scratch);
             weight_run(isa, conv, 0, conv->kernel, 0, conv->length_out, is_padded(conv) ? scratch : x, dy, dw);
         }
     }

@@ -5,7 +5,7 @@
  * Shapes: x (B,T,C), y and residual (B,U,O), w (K,C,O), bias (O).  A tap that falls outside [0,T) reads zero.  Causal: pad_left =
  * (K - 1) dilation, U = T.  Depthwise: w (K,C), O = C, each channel by itself.
  * Built on kernels/gemm.h: rows whose taps all fall inside are one product without copies, the rows at the ends leave taps out, or, of
- * few channels, read zeros: the same but for weights that are not finite, which make NaN of a zero.
+ * few channels or in bfloat16, read zeros: the same but for weights that are not finite, which make NaN of a zero.
  * The sum is one chain in the order (k,c), so that an edge row equals one over zero padding and a streamed step equals its window,
  * bit for bit.  Gradients are accumulated (+=) into what is there; over rows b in ascending order, so cut by b to run in parallel.
  * No allocation: scratch is the caller's, (tcsi_conv_scratch_count) floats.  Threads: no state. */
@@ -20,6 +20,7 @@ typedef struct tcsi_conv {
     size_t kernel, stride, dilation;    /* >= 1 */
     size_t pad_left;
     bool is_depthwise;                  /* then channels_out == channels_in */
+    tcsi_precision precision;           /* of the products of a dense one; a depthwise one is always single */
 } tcsi_conv;
 
 size_t tcsi_conv_scratch_count(const tcsi_conv *conv); /* floats that any of these functions needs */

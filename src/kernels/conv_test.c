@@ -1,8 +1,10 @@
 /* Convolution against its definition.  Forward: bit for bit against the chain over (tap, channel) that conv.h promises, in which an
  * outside tap is left out or reads zero (a difference only to weights that are not finite, and to the sign of zero).  Gradients:
  * against sums in double, and, since convolution is linear, by <dy, conv(x)> = <x, dx> = <w, dw>; avx2 and avx512 bit for bit with
- * each other.  Operands end (or begin) at a page that cannot be touched.  SPDX-License-Identifier: Apache-2.0 */
+ * each other.  In bfloat16 the same over operands that were rounded before; what was flushed to zero on its way may be missing.
+ * Operands end (or begin) at a page that cannot be touched.  SPDX-License-Identifier: Apache-2.0 */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
+#include "bfloat16.h"
 #include "fence.h"
 
 #include "kernels/conv.h"
@@ -39,6 +41,17 @@ static operands operands_make(const setting *s, size_t number)
     return o;
 }
 
+/* As the definition sees them. */
+static operands operands_rounded(const setting *s, size_t number)
+{
+    operands o = operands_make(s, number);
+    fence *all[] = { &o.x, &o.w, &o.y };
+    const bool is_rounded = s->conv.precision == TCSI_PRECISION_BFLOAT16 && !s->conv.is_depthwise;
+    for (size_t i = 0; i < TCS_COUNT(all); i++)
+        for (size_t j = 0; j < all[i]->count && is_rounded; j++) all[i]->data[j] = bfloat16_of(all[i]->data[j]);
+    return o;
+}
+
 static void operands_free(operands *o)
 {
     fence *all[] = { &o->x, &o->w, &o->y, &o->bias, &o->residual, &o->scratch };
@@ -48,10 +61,11 @@ static void operands_free(operands *o)
 static void fail_at(const setting *s, tcsi_isa isa, const char *what, size_t index, double found, double wanted)
 {
     const tcsi_conv *c = &s->conv;
-    fail_msg("%s, %s: T %zu, U %zu, C %zu, O %zu, kernel %zu, stride %zu, dilation %zu, pad %zu, batch %zu%s: "
+    fail_msg("%s, %s%s: T %zu, U %zu, C %zu, O %zu, kernel %zu, stride %zu, dilation %zu, pad %zu, batch %zu%s: "
              "element %zu is %.9g, not %.9g",
-             what, tcsi_isa_name(isa), c->length_in, c->length_out, c->channels_in, c->channels_out, c->kernel, c->stride, c->dilation,
-             c->pad_left, s->batch, c->is_depthwise ? ", depthwise" : "", index, found, wanted);
+             what, tcsi_isa_name(isa), c->precision == TCSI_PRECISION_SINGLE ? "" : ", bfloat16", c->length_in, c->length_out,
+             c->channels_in, c->channels_out, c->kernel, c->stride, c->dilation, c->pad_left, s->batch,
+             c->is_depthwise ? ", depthwise" : "", index, found, wanted);
 }
 
 /* ---- the definition ---- */
@@ -105,9 +119,12 @@ static void chain_add(void *context, size_t x, size_t w, size_t y)
     c->sum_padded = multiply_add(c, a, b, c->sum_padded);
 }
 
-static bool is_right(tcsi_activation activation, float found, float sum)
+static bool is_right(const setting *s, float found, float sum)
 {
+    const tcsi_activation activation = s->activation;
     const float wanted = tcsi_activation_ref(activation, sum);
+    const size_t terms = s->conv.kernel * s->conv.channels_in + 1;
+    if (s->conv.precision != TCSI_PRECISION_SINGLE && fabsf(found - wanted) <= (float)terms * FLT_MIN) return true;
     const bool is_exact = activation == TCSI_ACTIVATION_NONE || activation == TCSI_ACTIVATION_RELU;
     return fence_same(found, wanted) || (!is_exact && fabsf(found - wanted) <= 1e-6f * fabsf(wanted) + 1e-30f);
 }
@@ -115,18 +132,19 @@ static bool is_right(tcsi_activation activation, float found, float sum)
 static void check_forward(const setting *s, size_t number, tcsi_isa isa)
 {
     const tcsi_conv *conv = &s->conv;
-    operands o = operands_make(s, number);
+    operands o = operands_make(s, number), rounded = operands_rounded(s, number);
     tcsi_conv_forward(isa, conv, s->batch, o.x.data, o.w.data, s->has_bias ? o.bias.data : NULL, s->has_residual ? o.residual.data : NULL,
                       s->activation, o.y.data, o.scratch.data);
     for (size_t i = 0; i < o.y_count; i++) {
         const size_t out = i % conv->channels_out, row = i / conv->channels_out;
         const float start = s->has_bias ? o.bias.data[out] : 0, after = s->has_residual ? o.residual.data[i] : 0;
-        chain c = { &o, isa != TCSI_ISA_PORTABLE, start, start };
+        chain c = { &rounded, isa != TCSI_ISA_PORTABLE, start, start };
         visit_taps(conv, row / conv->length_out, row % conv->length_out, out, chain_add, &c);
         if (s->has_residual) c.sum += after, c.sum_padded += after;
-        if (!is_right(s->activation, o.y.data[i], c.sum) && !is_right(s->activation, o.y.data[i], c.sum_padded))
+        if (!is_right(s, o.y.data[i], c.sum) && !is_right(s, o.y.data[i], c.sum_padded))
             fail_at(s, isa, "forward", i, (double)o.y.data[i], (double)tcsi_activation_ref(s->activation, c.sum));
     }
+    operands_free(&rounded);
     operands_free(&o);
 }
 
@@ -167,13 +185,13 @@ static void compare(const setting *s, tcsi_isa isa, const char *what, const floa
 static void check_gradients(const setting *s, size_t number, tcsi_isa isa, float **ret_dx, float **ret_dw)
 {
     const tcsi_conv *conv = &s->conv;
-    operands o = operands_make(s, number), before = operands_make(s, number + 1);
+    operands o = operands_make(s, number), rounded = operands_rounded(s, number), before = operands_make(s, number + 1);
     fence dx = fence_make(o.x_count, s->at_end), dw = fence_make(o.w_count, s->at_end), dbias = fence_make(conv->channels_out, s->at_end);
-    gradients g = { &o, calloc(o.x_count + 1, sizeof(double)), calloc(o.w_count + 1, sizeof(double)),
+    gradients g = { &rounded, calloc(o.x_count + 1, sizeof(double)), calloc(o.w_count + 1, sizeof(double)),
                     calloc(o.x_count + 1, sizeof(double)), calloc(o.w_count + 1, sizeof(double)), 0 };
     visit_all(s, gradient_add, &g);
-    assert_near(g.product, inner_product(g.dx, o.x.data, o.x_count), 1e-10);
-    assert_near(g.product, inner_product(g.dw, o.w.data, o.w_count), 1e-10);
+    assert_near(g.product, inner_product(g.dx, rounded.x.data, o.x_count), 1e-10);
+    assert_near(g.product, inner_product(g.dw, rounded.w.data, o.w_count), 1e-10);
 
     if (s->accumulate) memcpy(dx.data, before.x.data, o.x_count * sizeof(float));
     tcsi_conv_backward_input(isa, conv, s->batch, o.y.data, o.w.data, s->accumulate, dx.data, o.scratch.data);
@@ -199,10 +217,11 @@ static void check_gradients(const setting *s, size_t number, tcsi_isa isa, float
     fence *all[] = { &dx, &dw, &dbias };
     for (size_t i = 0; i < TCS_COUNT(all); i++) fence_free(all[i]);
     operands_free(&o);
+    operands_free(&rounded);
     operands_free(&before);
 }
 
-static void check(const setting *s, size_t number)
+static void check_in(const setting *s, size_t number)
 {
     float *dx[TCSI_ISA_COUNT] = { NULL }, *dw[TCSI_ISA_COUNT] = { NULL };
     setting finite = *s;
@@ -219,6 +238,17 @@ static void check(const setting *s, size_t number)
                             c->kernel * c->channels_in * (c->is_depthwise ? 1 : c->channels_out) * sizeof(float));
     }
     for (int isa = 0; isa < TCSI_ISA_COUNT; isa++) free(dx[isa]), free(dw[isa]);
+}
+
+static const tcsi_precision precisions[] = { TCSI_PRECISION_SINGLE, TCSI_PRECISION_BFLOAT16 };
+
+static void check(const setting *s, size_t number)
+{
+    for (size_t i = 0; i < TCS_COUNT(precisions); i++) {
+        setting one = *s;
+        one.conv.precision = precisions[i];
+        check_in(&one, number);
+    }
 }
 
 /* A setting drawn by number. */
@@ -297,15 +327,17 @@ static void test_nothing(void **state)
 static void test_streamed(void **state)
 {
     (void)state;
-    const setting s = { .conv = { .length_in = 30, .length_out = 30, .channels_in = 9, .channels_out = 21, .kernel = 3, .stride = 1,
-                                  .dilation = 4, .pad_left = 8 },
-                        .batch = 3, .at_end = true };
-    for (int isa = 0; isa < TCSI_ISA_COUNT; isa++) {
+    setting s = { .conv = { .length_in = 30, .length_out = 30, .channels_in = 9, .channels_out = 21, .kernel = 3, .stride = 1,
+                            .dilation = 4, .pad_left = 8 },
+                  .batch = 3, .at_end = true };
+    for (int number = 0; number < 2 * TCSI_ISA_COUNT; number++) {
+        const int isa = number / 2;
         if (!tcsi_isa_supported((tcsi_isa)isa)) continue;
+        s.conv.precision = precisions[number % 2];
         operands o = operands_make(&s, 3000);
         float window[9 * 9], y[21];
         const tcsi_conv step = { .length_in = 9, .length_out = 1, .channels_in = 9, .channels_out = 21, .kernel = 3, .stride = 1,
-                                 .dilation = 4 };
+                                 .dilation = 4, .precision = s.conv.precision };
         tcsi_conv_forward((tcsi_isa)isa, &s.conv, s.batch, o.x.data, o.w.data, o.bias.data, NULL, TCSI_ACTIVATION_RELU, o.y.data,
                           o.scratch.data);
         for (size_t b = 0; b < s.batch; b++)

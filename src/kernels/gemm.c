@@ -6,21 +6,24 @@
  * the one chain of gemm.h, however it is cut.
  *
  * Only a transposed B is copied, because lanes run along columns of C and want them side by side: one strip and stretch at a time, on the
- * stack.  A product with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
+ * stack.  Operands that are rounded (kernels/precision.h) are packed there: B likewise, A for the rows and the stretch in use.  A product
+ * with a residual whose inner index is cut keeps its unfinished sums on the stack as well: the residual may be C.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/gemm_tier.h"
+#include "kernels/gemm_cells.h"
 #include "kernels/vector.h"
 
 #include <math.h>
 
 enum {
-    STRETCH = 512,                    /* values of p at once */
+    STRETCH = TCSI_GEMM_STRETCH,      /* values of p at once */
     STRETCH_TRANSPOSED = 256,         /* where A or B is transposed */
+    STRETCH_PACKED = 256,             /* cells of packed operands; half as many where A is transposed, for twice as many rows */
     COPY_COUNT = 16384,               /* floats of B copied at once: 64 KiB of stack */
     A_COUNT = 131072,                 /* floats of A in use at once: 512 KiB of the second cache level */
     B_NEAR = 65536,                   /* floats of B that stay in the second cache level: 256 KiB */
     B_AHEAD = 4,                      /* rows of B */
     ROW_UNIT = 24,                    /* rows are cut in multiples of it: whole tiles of 8, 6 or 4 */
+    ROW_UNIT_PACKED = 8,              /* the same where A is packed */
     ROWS_MIN = 2 * ROW_UNIT,
     ROWS_MAX = 10 * ROW_UNIT,
     COLUMN_ROWS = 8,                  /* a single column of at least so many rows is taken as a row */
@@ -34,13 +37,26 @@ enum {
     TASK_ROWS_COPYING = 64,           /* so many where each task copies B for itself */
 };
 
-static const tcsi_gemm_ops *ops_for(tcsi_isa isa)
+static const tcsi_gemm_ops *ops_for(tcsi_isa isa, tcsi_precision precision)
 {
 #if defined(__x86_64__)
+    if (precision == TCSI_PRECISION_BFLOAT16 && tcsi_isa_has_bfloat16(isa)) return &tcsi_gemm_ops_bfloat16_avx512;
     if (isa == TCSI_ISA_AVX512) return &tcsi_gemm_ops_avx512;
     if (isa == TCSI_ISA_AVX2) return &tcsi_gemm_ops_avx2;
 #endif
+    (void)precision;
     return &tcsi_gemm_ops_portable;
+}
+
+static const tcsi_gemm_packing *packing_of(const tcsi_gemm_ops *ops)
+{
+    return ops->packing ? ops->packing : &tcsi_gemm_rounding;
+}
+
+/* How operands are to be packed; NULL: not. */
+static const tcsi_gemm_packing *packing_for(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
+{
+    return gemm->precision == TCSI_PRECISION_SINGLE || gemm->is_packed ? NULL : packing_of(ops);
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -150,6 +166,30 @@ static void rows_run_transposed(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm,
     }
 }
 
+/* The same for operands that are packed: those of rows [row, row + m), over p in [begin, begin + strip.k). */
+static void rows_run_packed(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t row, size_t m, size_t begin, tcsi_gemm_strip strip)
+{
+    const tcsi_gemm_packing *packing = packing_for(ops, gemm);
+    const size_t count = strip.k, cells = (count + packing->cell - 1) / packing->cell;
+    _Alignas(64) float a[COPY_COUNT], b[COPY_COUNT];
+    TCS_ASSERT(m * cells <= COPY_COUNT);
+    tcsi_gemm_pack_a(packing, gemm, row, m, begin, count, a);
+    strip.k = strip.tap_size = cells;
+    strip.tap_begin = 0;
+    strip.a = a;
+    strip.a_stride = gemm->a_transposed ? m : cells;
+    strip.b = b;
+    for (size_t column = 0; column < gemm->n; column += strip.columns) {
+        strip.columns = strip.b_stride = strip_columns(ops, gemm->n - column, ops->widest);
+        strip.b_ahead = B_AHEAD * strip.b_stride;
+        TCS_ASSERT(strip.columns * cells <= COPY_COUNT);
+        tcsi_gemm_pack_b(packing, ops->isa, gemm, column, strip.columns, begin, count, b);
+        const tcsi_gemm_tiles *tiles = tiles_for(ops, strip.columns);
+        strip_run(&strip, m, gemm->a_transposed ? tiles->transposed : tiles->straight, tiles->rows);
+        strip_advance(&strip);
+    }
+}
+
 /* Rows [row, row + m) over p in [begin, begin + count). */
 static void stretch_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t row, size_t m, size_t begin, size_t count)
 {
@@ -181,23 +221,32 @@ static void stretch_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t 
         strip.residual = gemm->residual + row * gemm->residual_stride;
         strip.residual_stride = gemm->residual_stride;
     }
-    if (gemm->b_transposed) rows_run_transposed(ops, gemm, m, strip);
+    if (packing_for(ops, gemm)) rows_run_packed(ops, gemm, row, m, begin, strip);
+    else if (gemm->b_transposed) rows_run_transposed(ops, gemm, m, strip);
     else rows_run(ops, gemm, m, &strip);
 }
 
 /* How many values of p are taken at once: all, or parts of about the same length. */
-static size_t stretch_count(const tcsi_gemm *gemm)
+static size_t stretch_count(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
-    const size_t longest = gemm->a_transposed || gemm->b_transposed ? STRETCH_TRANSPOSED : STRETCH;
+    const tcsi_gemm_packing *packing = packing_for(ops, gemm);
+    const size_t cell = packing ? packing->cell : 1;
+    size_t longest = gemm->a_transposed || gemm->b_transposed ? STRETCH_TRANSPOSED : STRETCH;
+    if (packing) longest = (gemm->a_transposed ? STRETCH_PACKED / 2 : STRETCH_PACKED) * cell;
     if (gemm->k <= longest) return gemm->k;
-    const size_t parts = (gemm->k + longest - 1) / longest;
-    return (gemm->k + parts - 1) / parts;
+    const size_t parts = (gemm->k + longest - 1) / longest, count = (gemm->k + parts - 1) / parts;
+    return (count + cell - 1) / cell * cell;
 }
 
 /* How many rows of C are taken at once: as many as keep their stretch of A near, many where they share a copy of B. */
-static size_t rows_at_once(const tcsi_gemm *gemm, size_t stretch)
+static size_t rows_at_once(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm, size_t stretch)
 {
+    const tcsi_gemm_packing *packing = packing_for(ops, gemm);
     if (gemm->m <= ROWS_MIN) return gemm->m;
+    if (packing) {
+        const size_t cells = larger(1, (stretch + packing->cell - 1) / packing->cell);
+        return smaller(ROWS_MAX, COPY_COUNT / cells / ROW_UNIT_PACKED * ROW_UNIT_PACKED);
+    }
     if (gemm->b_transposed) return ROWS_MAX;
     return larger(ROWS_MIN, smaller(ROWS_MAX, A_COUNT / (stretch + 1) / ROW_UNIT * ROW_UNIT));
 }
@@ -205,8 +254,8 @@ static size_t rows_at_once(const tcsi_gemm *gemm, size_t stretch)
 /* Without an activation other than relu, and without taps of a transposed A. */
 static void plain_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
-    const size_t count = stretch_count(gemm);
-    const size_t rows = rows_at_once(gemm, count);
+    const size_t count = stretch_count(ops, gemm);
+    const size_t rows = rows_at_once(ops, gemm, count);
     for (size_t row = 0; row < gemm->m; row += rows) {
         const size_t m = smaller(rows, gemm->m - row);
         size_t begin = 0;
@@ -247,12 +296,17 @@ void tcsi_gemm_activate(tcsi_isa isa, tcsi_activation activation, size_t m, size
 
 void tcsi_gemm_transpose(tcsi_isa isa, size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride)
 {
-    ops_for(isa)->transpose(k, n, b, b_stride, out, out_stride);
+    ops_for(isa, TCSI_PRECISION_SINGLE)->transpose(k, n, b, b_stride, out, out_stride);
+}
+
+const tcsi_gemm_packing *tcsi_gemm_packing_for(tcsi_isa isa, tcsi_precision precision)
+{
+    return precision == TCSI_PRECISION_SINGLE ? NULL : packing_of(ops_for(isa, precision));
 }
 
 static void block_run(const tcsi_gemm_ops *ops, const tcsi_gemm *gemm)
 {
-    if (gemm->residual && stretch_count(gemm) < gemm->k) residual_run(ops, gemm);
+    if (gemm->residual && stretch_count(ops, gemm) < gemm->k) residual_run(ops, gemm);
     else plain_run(ops, gemm);
     tcsi_gemm_activate(ops->isa, gemm->activation, gemm->m, gemm->n, gemm->c, gemm->c_stride);
 }
@@ -357,7 +411,7 @@ void tcsi_gemm_run(tcsi_isa isa, tcsi_pool *pool, const tcsi_gemm *gemm)
 {
     TCS_ASSERT(!gemm->accumulate || (!gemm->bias && !gemm->residual && gemm->activation == TCSI_ACTIVATION_NONE));
     if (gemm->m == 0 || gemm->n == 0) return;
-    const tcsi_gemm_ops *ops = ops_for(isa);
+    const tcsi_gemm_ops *ops = ops_for(isa, gemm->precision);
     tcsi_gemm plain;
     if (gemm->tap_count > 1 && !has_real_taps(gemm)) {
         plain = *gemm;

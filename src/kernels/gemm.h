@@ -17,14 +17,20 @@
  * equals a tap that is left out.  Tiers differ: avx2 and avx512 fuse the multiply-add and agree with each other; portable rounds
  * twice.  Fused activations are those of kernels/vector.h, with the same bits.
  *
- * NaN and infinities propagate as IEEE says; nothing is flushed to zero.  M, N or K may be 0 (K = 0 leaves bias, residual and
- * activation).  C must not overlap an input, but residual may be C itself.  Threads: no state; concurrent calls on different C. */
+ * Precision bfloat16 rounds A and B first (kernels/precision.h) and then is the same chain: what is said of bits holds, but where
+ * AVX512_BF16 flushes sums below the least normal number to zero.  Both operands are packed, on 160 KiB of stack at
+ * most, which pays from some 16 rows on; a single row takes longer than in single precision.
+ *
+ * NaN and infinities propagate as IEEE says; in single precision nothing is flushed to zero.  M, N or K may be 0 (K = 0 leaves bias,
+ * residual and activation).  C must not overlap an input, but residual may be C itself.
+ * Threads: no state; concurrent calls on different C. */
 #ifndef TCS_KERNELS_GEMM_H
 #define TCS_KERNELS_GEMM_H
 
 #include "base/pool.h"
 #include "kernels/activation.h"
 #include "kernels/isa.h"
+#include "kernels/precision.h"
 
 typedef struct tcsi_gemm {
     size_t m, n, k;
@@ -39,6 +45,8 @@ typedef struct tcsi_gemm {
     const float *residual;         /* (M,N) or NULL */
     size_t residual_stride;
     tcsi_activation activation;
+    tcsi_precision precision;      /* of A and B */
+    bool is_packed;                /* only for other kernels: A and B are cells already (kernels/gemm_cells.h) */
 } tcsi_gemm;
 
 /* pool: NULL = the caller's thread alone.  Cuts large products into blocks of C; the bits are the same with any pool. */

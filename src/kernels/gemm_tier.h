@@ -45,9 +45,11 @@ typedef struct tcsi_gemm_ops {
     /* out (k,n) = the transpose of b, whose n rows of k floats stand b_stride apart. */
     void (*transpose)(size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
     const struct tcsi_gemm_ops *narrow;   /* takes the last columns when half a register is enough; NULL: none */
+    const struct tcsi_gemm_packing *packing; /* what the tiles multiply instead of values (gemm_cells.h); NULL: values */
 } tcsi_gemm_ops;
 
 extern const tcsi_gemm_ops tcsi_gemm_ops_portable, tcsi_gemm_ops_avx2, tcsi_gemm_ops_avx512, tcsi_gemm_ops_half_avx512;
+extern const tcsi_gemm_ops tcsi_gemm_ops_bfloat16_avx512; /* runs only where tcsi_isa_has_bfloat16 */
 
 void tcsi_gemm_transpose_avx2(size_t k, size_t n, const float *b, size_t b_stride, float *out, size_t out_stride);
 

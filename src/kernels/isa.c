@@ -26,10 +26,21 @@ bool tcsi_isa_supported(tcsi_isa isa)
     }
     return false;
 }
+
+bool tcsi_isa_has_bfloat16(tcsi_isa isa)
+{
+    return isa == TCSI_ISA_AVX512 && __builtin_cpu_supports("avx512bf16");
+}
 #else
 bool tcsi_isa_supported(tcsi_isa isa)
 {
     return isa == TCSI_ISA_PORTABLE;
+}
+
+bool tcsi_isa_has_bfloat16(tcsi_isa isa)
+{
+    (void)isa;
+    return false;
 }
 #endif
 

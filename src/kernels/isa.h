@@ -14,6 +14,9 @@ enum { TCSI_ISA_COUNT = 3 };
 
 tcsi_isa tcsi_isa_current(void);
 bool tcsi_isa_supported(tcsi_isa isa); /* by this build and this processor */
+/* Has the processor AVX512_BF16, within the tier avx512?  No tier of its own, because only products in bfloat16 use it
+ * (kernels/precision.h); TOCSIN_ISA=avx2 turns it off. */
+bool tcsi_isa_has_bfloat16(tcsi_isa isa);
 const char *tcsi_isa_name(tcsi_isa isa); /* "portable", "avx2", "avx512" */
 
 #endif

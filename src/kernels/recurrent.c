@@ -238,10 +238,10 @@ static void backward_input(const backward_rows *rows, size_t lines, size_t from,
     const size_t channels = rows->shape->channels_in, gates = gates_size(rows->shape), width = 4 * rows->shape->hidden;
     tcsi_gemm to_x = { .m = lines, .n = channels, .k = n, .a = rows->dsums + from, .a_stride = width,
                        .b = rows->input_transposed + to * channels, .b_stride = channels, .c = rows->dx_chunk, .c_stride = channels,
-                       .accumulate = accumulate };
+                       .accumulate = accumulate, .precision = rows->shape->precision };
     tcsi_gemm to_w = { .m = channels, .n = n, .k = lines, .a = rows->x_chunk, .a_stride = channels, .a_transposed = true,
                        .b = rows->dsums + from, .b_stride = width, .c = rows->gradients->w_input + to, .c_stride = gates,
-                       .accumulate = true };
+                       .accumulate = true, .precision = rows->shape->precision };
     if (rows->dx) tcsi_gemm_run(rows->isa, NULL, &to_x);
     tcsi_gemm_run(rows->isa, NULL, &to_w);
     tcsi_vector_add(rows->isa, n, rows->gradients->bias_input + to, rows->bias + from, rows->gradients->bias_input + to);
@@ -261,7 +261,7 @@ static void backward_chunk(const backward_rows *rows, size_t begin, size_t end)
     }
     tcsi_gemm to_w = { .m = hidden, .n = gates, .k = lines, .a = rows->h_before, .a_stride = hidden, .a_transposed = true,
                        .b = rows->dsums + offset, .b_stride = 4 * hidden, .c = rows->gradients->w_hidden, .c_stride = gates,
-                       .accumulate = true };
+                       .accumulate = true, .precision = rows->shape->precision };
     tcsi_gemm_run(rows->isa, NULL, &to_w);
     tcsi_vector_add(rows->isa, gates, rows->gradients->bias_hidden, rows->bias + offset, rows->gradients->bias_hidden);
     for (size_t line = 0; rows->dx && line < lines; line++) {

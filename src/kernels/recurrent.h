@@ -13,12 +13,14 @@
 
 #include "base/status.h"
 #include "kernels/isa.h"
+#include "kernels/precision.h"
 
 typedef enum tcsi_recurrent_kind { TCSI_RECURRENT_LSTM, TCSI_RECURRENT_GRU } tcsi_recurrent_kind;
 
 typedef struct tcsi_recurrent {
     tcsi_recurrent_kind kind;
     size_t length, channels_in, hidden; /* T, C, H */
+    tcsi_precision precision;           /* of the products that sum gradients over steps; all others have few rows and are single */
 } tcsi_recurrent;
 
 typedef struct tcsi_recurrent_weights {

@@ -187,6 +187,29 @@ static void test_steps_and_rows(void **state)
             }
 }
 
+/* Weights' gradients in bfloat16: each product of two numbers rounded by 2^-9 of themselves, so that no sum is off by more than
+ * 2^-8 of its absolute terms, which the norm of the change stands for here: 1 %. */
+static void check_bfloat16(tcsi_isa isa, const tcsi_recurrent *shape, size_t batch, arrays *a, float *const *before)
+{
+    const tcsi_recurrent_weights weights = weights_of(a);
+    const size_t counts[2] = { a->w_input_count, a->w_hidden_count };
+    tcsi_recurrent rounded = *shape;
+    float *found[4];
+    rounded.precision = TCSI_PRECISION_BFLOAT16;
+    for (size_t k = 0; k < 4; k++) found[k] = guarded_copy(k < 2 ? counts[k] : a->gates, before[k]);
+    const tcsi_recurrent_gradients gradients = { found[0], found[1], found[2], found[3] };
+    tcsi_recurrent_backward(isa, &rounded, batch, a->x, &weights, a->y, a->saved, a->dy, false, NULL, &gradients, a->scratch);
+    for (size_t k = 0; k < 2; k++) {
+        double difference = 0, change = 0;
+        for (size_t i = 0; i < counts[k]; i++) {
+            difference += pow((double)found[k][i] - (double)a->gradients[k][i], 2);
+            change += pow((double)a->gradients[k][i] - (double)before[k][i], 2);
+        }
+        assert_true(sqrt(difference) <= 0.01 * sqrt(change));
+    }
+    for (size_t k = 2; k < 4; k++) assert_same_bits("a bias's gradient", isa, a->gates, a->gradients[k], found[k]);
+}
+
 static void check_backward(tcsi_isa isa, const tcsi_recurrent *shape, size_t batch, arrays *a)
 {
     static example e;
@@ -207,6 +230,7 @@ static void check_backward(tcsi_isa isa, const tcsi_recurrent *shape, size_t bat
         for (size_t i = 0; i < counts[k]; i++) expected[i] += (double)before[k][i];
         assert_all_near("a parameter's gradient", isa, counts[k], expected, a->gradients[k], 3e-6);
     }
+    check_bfloat16(isa, shape, batch, a, before);
     tcsi_recurrent_backward(isa, shape, batch, a->x, &weights, a->y, a->saved, a->dy, true, dx_sum, &gradients, a->scratch);
     for (size_t i = 0; i < a->x_count; i++) expected[i] = (double)a->dx[i] + (double)dx_before[i];
     assert_all_near("dx accumulated", isa, a->x_count, expected, dx_sum, 1e-6);

@@ -216,6 +216,13 @@ tcs_status tcsi_net_finish(tcsi_net *net, tcs_error *err)
 
 /* ---- questions ---- */
 
+size_t tcsi_net_size(const tcsi_net *net)
+{
+    enum { AROUND = 65536 }; /* options in the arena, borders */
+    return sizeof *net + (net->weight_count + net->state_count) * sizeof(float) + net->node_capacity * sizeof *net->nodes +
+           net->tensor_capacity * sizeof *net->tensors + AROUND;
+}
+
 const tcsi_node *tcsi_net_node(const tcsi_net *net, tcsi_node_id id)
 {
     TCS_ASSERT(id < net->node_count);
@@ -224,7 +231,7 @@ const tcsi_node *tcsi_net_node(const tcsi_net *net, tcsi_node_id id)
 
 tcsi_shape tcsi_net_shape(const tcsi_net *net, tcsi_node_id id)
 {
-    return tcsi_net_node(net, id)->shape;
+    return net->status == TCS_OK ? tcsi_net_node(net, id)->shape : (tcsi_shape){ 0 };
 }
 
 const tcsi_weight *tcsi_net_find(const tcsi_net *net, const char *name)

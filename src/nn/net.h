@@ -107,9 +107,10 @@ tcs_status tcsi_net_finish(tcsi_net *net, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_net_start(tcsi_net *net); /* back to the first values */
 
 const tcsi_node *tcsi_net_node(const tcsi_net *net, tcsi_node_id id);
-tcsi_shape tcsi_net_shape(const tcsi_net *net, tcsi_node_id id);
+tcsi_shape tcsi_net_shape(const tcsi_net *net, tcsi_node_id id); /* zeros once something was wrong */
 const tcsi_weight *tcsi_net_find(const tcsi_net *net, const char *name); /* NULL: none */
 float *tcsi_net_values(const tcsi_net *net, const tcsi_weight *weight);  /* after finish */
+size_t tcsi_net_size(const tcsi_net *net);                               /* bytes, rounded up generously */
 size_t tcsi_net_trained_count(const tcsi_net *net);                      /* numbers that are trained: without padding and states */
 /* E_INVALID: a weight or a state is not a finite number; such a net is not written to any file. */
 tcs_status tcsi_net_check_finite(const tcsi_net *net, tcs_error *err) TCS_WARN_UNUSED;

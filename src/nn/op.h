@@ -20,6 +20,7 @@
 #define TCS_NN_OP_H
 
 #include "kernels/isa.h"
+#include "kernels/precision.h"
 #include "nn/net.h"
 
 struct tcsi_onnx;
@@ -39,6 +40,7 @@ typedef struct tcsi_op_call {
     const tcsi_net *net;
     const tcsi_node *node;
     tcsi_isa isa;
+    tcsi_precision precision;   /* of products */
     size_t batch, row_begin, batch_total;
     size_t length;              /* steps in this call: the node's T, or 1 when streaming */
     size_t phase, shard, shard_count;

@@ -1,6 +1,7 @@
 /* nn/plan.c -- lays a plan out: which nodes run and which gradients flow, how the batch is cut, in which order and with which
  * barriers, and where every buffer lives.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "base/log.h"
 #include "nn/plan_layout.h"
 
 #include <string.h>
@@ -358,7 +359,12 @@ tcs_status tcsi_plan_create(const tcsi_plan_options *options, tcsi_plan **ret_pl
     plan->has_loss = options->has_loss;
     plan->loss = options->loss;
     plan->groups = options->groups;
+    plan->precision = options->precision;
     plan->isa = options->has_isa ? options->isa : tcsi_isa_current();
+    if (plan->precision == TCSI_PRECISION_BFLOAT16 && !tcsi_isa_has_bfloat16(plan->isa))
+        tcsi_log(TCSI_LOG_WARNING, "NN-BFLOAT16-COPIES",
+                 "%s kernels here have no AVX512_BF16: products in bfloat16 round copies and are slower than in single precision",
+                 tcsi_isa_name(plan->isa));
     plan->nodes = TCSI_NEW_ZEROS(tcsi_node_plan, plan->net->node_count);
     tcs_status status = plan->nodes ? lay_out(plan, options, err) : tcsi_fail_memory(err, "a plan");
     if (status == TCS_OK && !allocate(plan)) status = tcsi_fail_memory(err, "a plan");

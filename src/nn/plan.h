@@ -17,6 +17,7 @@
 
 #include "base/pool.h"
 #include "kernels/isa.h"
+#include "kernels/precision.h"
 #include "nn/net.h"
 
 enum { TCSI_LANE_MAX = 8, TCSI_RUN_INPUT_MAX = 8 };
@@ -36,6 +37,9 @@ typedef struct tcsi_plan_options {
     bool input_gradients;        /* the loss's gradient by the inputs is wanted too */
     bool has_isa;
     tcsi_isa isa;                /* otherwise the current one */
+    /* Of what dense layers and convolutions multiply, and of the gradients of recurrent layers' weights; everything else is single.
+     * bfloat16 is faster where the processor has AVX512_BF16, from some 32 channels on, and changes results in the third digit. */
+    tcsi_precision precision;
 } tcsi_plan_options;
 
 /* E_INVALID: a node that does not exist, a loss of another shape; E_LIMIT: more than TCSI_NET_FLOATS_MAX floats; E_MEMORY. */

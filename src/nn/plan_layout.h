@@ -46,6 +46,7 @@ typedef struct tcsi_program {
 struct tcsi_plan {
     tcsi_net *net;
     tcsi_isa isa;
+    tcsi_precision precision;
     size_t batch, shard_rows, lane_count;
     bool has_loss;
     tcsi_node_id loss;

@@ -45,10 +45,10 @@ static void run_operation(const tcsi_lane_run *lane, const tcsi_step *step, cons
     const tcsi_run *run = lane->run;
     const tcsi_node *node = &plan->net->nodes[step->node];
     const tcsi_node_plan *own = &plan->nodes[step->node];
-    tcsi_op_call call = { .net = plan->net, .node = node, .isa = plan->isa, .batch = at->count, .row_begin = at->begin,
-                          .batch_total = run->batch, .length = node->shape.length, .phase = step->phase, .shard = at->shard,
-                          .shard_count = lane->shard_count, .is_training = run->is_training, .is_stochastic = run->is_stochastic,
-                          .seed = run->seed, .step = run->step,
+    tcsi_op_call call = { .net = plan->net, .node = node, .isa = plan->isa, .precision = plan->precision,
+                          .batch = at->count, .row_begin = at->begin, .batch_total = run->batch, .length = node->shape.length,
+                          .phase = step->phase, .shard = at->shard, .shard_count = lane->shard_count,
+                          .is_training = run->is_training, .is_stochastic = run->is_stochastic, .seed = run->seed, .step = run->step,
                           .row_weights = run->row_weights ? run->row_weights + at->begin : NULL };
     call.y = place_at(plan, &own->value, at);
     call.dy = place_at(plan, &own->gradient, at);

@@ -36,11 +36,6 @@ static void name_part(const block *self, const char *part)
     if (self->scope[0]) tcsi_net_scope(self->net, "%s.%s", self->scope, part);
 }
 
-static size_t channels_of(const tcsi_net *net, tcsi_node_id x)
-{
-    return net->status == TCS_OK ? tcsi_net_shape(net, x).channels : 0;
-}
-
 /* A dense layer whose result is dropped out and added to residual: one operation when nothing is dropped. */
 static tcsi_node_id add_dense(tcsi_net *net, tcsi_node_id x, tcsi_node_id residual, size_t units, float dropout)
 {
@@ -55,7 +50,7 @@ static tcsi_node_id add_dense(tcsi_net *net, tcsi_node_id x, tcsi_node_id residu
 static tcsi_node_id attend(const block *self, tcsi_node_id x, tcsi_node_id residual, const tcsi_attention_options *options, float dropout,
                            tcsi_node_id *ret_attention)
 {
-    size_t width = channels_of(self->net, x);
+    size_t width = tcsi_net_shape(self->net, x).channels;
     name_part(self, "attention.in");
     tcsi_node_id triple = tcsi_nn_dense(self->net, x, &(tcsi_dense_options){ .units = 3 * width });
     *ret_attention = tcsi_nn_attention(self->net, triple, options);
@@ -82,7 +77,7 @@ static tcsi_node_id normalize(const block *self, tcsi_node_id x, const char *par
 
 static tcsi_node_id feed(const block *self, tcsi_node_id x, tcsi_node_id residual, const tcsi_transformer_options *options)
 {
-    size_t width = channels_of(self->net, residual), hidden = options->hidden ? options->hidden : 4 * width;
+    size_t width = tcsi_net_shape(self->net, residual).channels, hidden = options->hidden ? options->hidden : 4 * width;
     name_part(self, "feed1");
     tcsi_node_id h = tcsi_nn_dense(self->net, x, &(tcsi_dense_options){
         .units = hidden, .activation = options->is_gelu ? TCSI_ACTIVATION_NONE : TCSI_ACTIVATION_RELU });

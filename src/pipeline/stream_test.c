@@ -209,5 +209,28 @@ static void test_failing_allocations(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* The first rows of a wide stream are kept to be trained on: no room is taken for those that may never come. */
+static void test_wide_rows(void **state)
+{
+    (void)state;
+    enum { CHANNEL_COUNT = 100000 };
+    tcsi_detect_options options = { .detector = "auto_online", .thread_count = 1 };
+    tcsi_detect_stream *stream;
+    double *values = TCSI_NEW_ZEROS(double, CHANNEL_COUNT);
+    assert_non_null(values);
+    tcsi_alloc_trace_begin();
+    assert_ok(tcsi_detect_stream_create(CHANNEL_COUNT, &options, &stream, NULL));
+    for (size_t t = 0; t < 2; t++) {
+        tcsi_row row = { .time_ns = (int64_t)t, .values = values };
+        assert_ok(tcsi_detect_stream_push(stream, &row, 0, NULL));
+    }
+    size_t bytes = tcsi_alloc_trace_stats().peak_size / CHANNEL_COUNT;
+    tcsi_detect_stream_destroy(stream);
+    tcsi_alloc_trace_end();
+    tcsi_free(values);
+    if (bytes > 128) fail_msg("%zu bytes a channel after two rows", bytes);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_stream_equals_frame), cmocka_unit_test(test_short_inputs), cmocka_unit_test(test_misuse),
-              cmocka_unit_test(test_memory_is_what_was_stated), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_memory_is_what_was_stated), cmocka_unit_test(test_failing_allocations),
+              cmocka_unit_test(test_wide_rows))

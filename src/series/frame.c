@@ -87,11 +87,20 @@ tcs_status tcsi_frame_reserve(tcsi_frame *frame, size_t row_capacity, tcs_error 
     return TCS_OK;
 }
 
+/* A few thousand cells, or a few rows where those are wider: the columns of a wide frame lie so near each other that every page of
+ * rows that may never come would be touched. */
+static size_t first_rows(const tcsi_frame *frame)
+{
+    enum { ROWS_MIN = 4, ROWS_MAX = 128, CELLS = 1 << 16 };
+    size_t rows = frame->channel_count > 0 ? CELLS / frame->channel_count : ROWS_MAX;
+    return rows < ROWS_MIN ? ROWS_MIN : rows > ROWS_MAX ? ROWS_MAX : rows;
+}
+
 tcs_status tcsi_frame_append(tcsi_frame *frame, const double *row, int64_t time_ns, uint8_t label, tcs_error *err)
 {
     if (frame->row_count == frame->stride) {
-        size_t larger = frame->stride < 64 ? 128 : frame->stride + frame->stride / 2;
-        tcs_status status = tcsi_frame_reserve(frame, larger, err);
+        size_t larger = frame->stride + frame->stride / 2, first = first_rows(frame);
+        tcs_status status = tcsi_frame_reserve(frame, larger > first ? larger : first, err);
         if (status != TCS_OK) return status;
     }
     size_t at = frame->row_count++;

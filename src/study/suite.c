@@ -252,10 +252,11 @@ static tcs_status mark_windows(tcsi_suite_series *series, const tcsi_json_value 
         size_t rows[2] = { 0 };
         for (size_t k = 0; k < 2; k++) {
             const tcsi_json_value *stamp = pair->type == TCSI_JSON_ARRAY && pair->item_count == 2 ? &pair->items[k] : NULL;
+            size_t size = stamp ? stamp->text_size : 0;
             tcsi_time_format format;
             int64_t time_ns;
-            bool ok = stamp && stamp->type == TCSI_JSON_STRING && tcsi_time_guess(&stamp->text, &stamp->text_size, 1, &format)
-                      && tcsi_time_parse(&format, stamp->text, stamp->text_size, &time_ns);
+            bool ok = stamp && stamp->type == TCSI_JSON_STRING && tcsi_time_guess(&stamp->text, &size, 1, &format)
+                      && tcsi_time_parse(&format, stamp->text, size, &time_ns);
             rows[k] = ok ? row_at(frame, time_ns) : frame->row_count;
             if (rows[k] >= frame->row_count) return tcsi_fail(err, TCS_E_FORMAT, "%s: window %zu names no row of the file", file, i + 1);
         }

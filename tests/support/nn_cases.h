@@ -662,6 +662,7 @@ typedef struct nn_bench {
     float *values[TCSI_RUN_INPUT_MAX];
     size_t counts[TCSI_RUN_INPUT_MAX]; /* floats a row */
     size_t input_count;
+    tcsi_precision precision; /* of its plans; single unless set */
 } nn_bench;
 
 static inline void nn_fill_values(nn_fill fill, uint64_t seed, size_t count, float *values)
@@ -718,7 +719,8 @@ static inline tcs_status nn_bench_plan(const nn_bench *bench, tcsi_isa isa, tcsi
     bool is_loss = bench->looked_at == bench->loss;
     return tcsi_plan_create(&(tcsi_plan_options){ .net = bench->net, .batch = bench->run.batch, .has_loss = true, .loss = bench->loss,
                                                   .outputs = &bench->looked_at, .output_count = !is_loss, .input_gradients = true,
-                                                  .has_isa = true, .isa = isa }, ret_plan, err);
+                                                  .has_isa = true, .isa = isa, .precision = bench->precision },
+                            ret_plan, err);
 }
 
 #endif

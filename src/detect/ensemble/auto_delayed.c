@@ -238,8 +238,10 @@ const tcsi_detector_info tcsi_detector_auto_delayed = {
              "Identification, 1999, section 11.2 (recursive residuals)",
     .summary = "The members of auto_online, moved back to the middle of their windows and smoothed: row t is judged by rows up to one "
                "period after it, and by none later. The second verdict on what auto_online suspected: places events better and "
-               "dismisses false starts. Microseconds a row and 1 MB per channel.",
+               "dismisses false starts. Microseconds a row and 1 MB per channel; of more than 256 channels that vary, 256 evenly chosen "
+               "ones are looked at.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE,
+    .channel_count_max = TCSI_CAUSAL_CHANNEL_COUNT_MAX,
     .instance_size = sizeof(auto_delayed),
     .options_offset = offsetof(auto_delayed, options),
     .parameters = parameters,

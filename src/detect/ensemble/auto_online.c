@@ -283,8 +283,10 @@ const tcsi_detector_info tcsi_detector_auto_online = {
              "Identification, 1999, section 11.2 (recursive residuals); joint member: see channel_break",
     .summary = "Causal joins of each channel with its own past at four spans and recursive residuals at three, each judged by its own "
                "history and added up; with several channels, a joint member that alarms by a threshold from held-out training rows. "
-               "For series with rhythm and structure; for plain metrics value_gap is quicker. Microseconds a row and 1 MB per channel.",
+               "For series with rhythm and structure; for plain metrics value_gap is quicker. Microseconds a row and 1 MB per channel; of "
+               "more than 256 channels that vary, 256 evenly chosen ones are looked at.",
     .traits = TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_EVIDENCE,
+    .channel_count_max = TCSI_CAUSAL_CHANNEL_COUNT_MAX,
     .instance_size = sizeof(auto_online),
     .options_offset = offsetof(auto_online, options),
     .parameters = parameters,

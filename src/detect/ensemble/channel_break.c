@@ -734,8 +734,10 @@ const tcsi_detector_info tcsi_detector_channel_break = {
              "State Space Methods, 2012, chapter 2",
     .summary = "Dynamic principal components, a gated local-level filter per channel and cross-channel residual energy, each "
                "calibrated on held-out training blocks; above 0 is an alarm. Finds correlation breaks and jumps that no single channel "
-               "shows; follows slow drift. O(C^2) a row; needs mostly normal training rows.",
+               "shows; follows slow drift. O(C^2) a row, and of more than 64 continuous channels 64 evenly chosen ones are looked at; "
+               "needs mostly normal training rows.",
     .traits = TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE,
+    .channel_count_max = CHANNEL_COUNT_MAX,
     .instance_size = sizeof(channel_break),
     .options_offset = offsetof(channel_break, options),
     .parameters = parameters,

@@ -116,5 +116,46 @@ static void test_degenerate(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* Bytes at once that scoring a frame of few rows and many channels takes, over the number of its values. */
+static double bytes_a_value(const char *detector, size_t row_count, size_t channel_count)
+{
+    tcs_score scores[128];
+    tcsi_rng rng = tcsi_rng_make(5, row_count);
+    tcsi_frame *frame;
+    assert_ok(tcsi_frame_create(channel_count, row_count, false, false, &frame, test_err));
+    frame->row_count = row_count;
+    for (size_t c = 0; c < channel_count; c++)
+        for (size_t t = 0; t < row_count; t++) tcsi_frame_column(frame, c)[t] = tcsi_rng_normal(&rng);
+    tcsi_alloc_trace_begin();
+    scores_of(detector, NULL, 0, NULL, frame, scores);
+    double bytes = (double)tcsi_alloc_trace_stats().peak_size / (double)(row_count * channel_count);
+    tcsi_alloc_trace_end();
+    tcsi_frame_destroy(frame);
+    return bytes;
+}
+
+/* A table of two rows must not pay for blocks of 64, nor a wide one for more than its own copies. */
+static void test_wide(void **state)
+{
+    (void)state;
+    static const char *const detectors[] = { "auto_tabular", "isolation_forest", "knn", "lof", "hbos", "ecod", "copod" };
+    for (size_t i = 0; i < TCS_COUNT(detectors); i++) {
+        double two = bytes_a_value(detectors[i], 2, 100000), many = bytes_a_value(detectors[i], 100, 4000);
+        if (two > 80) fail_msg("%s: %.0f bytes a value of a table with two rows", detectors[i], two);
+        if (many > 64) fail_msg("%s: %.0f bytes a value of a table with 100 rows", detectors[i], many);
+    }
+}
+
+/* What the reference holds, and with it the cost of a row, stops growing with the channels. */
+static void test_reference_is_bounded(void **state)
+{
+    (void)state;
+    enum { ROW_COUNT = 2000, CHANNEL_COUNT = 100000 };
+    tcsi_detector *detector = detector_of("auto_tabular", CHANNEL_COUNT, NULL, 0);
+    double bytes = (double)tcsi_detector_size_max(detector, ROW_COUNT) / ((double)ROW_COUNT * CHANNEL_COUNT);
+    tcsi_detector_destroy(detector);
+    if (bytes > 48) fail_msg("%.0f bytes a value declared for a table of %d channels", bytes, CHANNEL_COUNT);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_every_kind), cmocka_unit_test(test_fitted), cmocka_unit_test(test_parts_name_the_channel),
-              cmocka_unit_test(test_degenerate))
+              cmocka_unit_test(test_degenerate), cmocka_unit_test(test_wide), cmocka_unit_test(test_reference_is_bounded))

@@ -175,30 +175,47 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
 
 /* ---- scoring ---- */
 
+/* Channels that a block of rows is copied with: all, or where those are more than the trees can ask for, one tree's at a time. */
+static size_t width_of(size_t tree_count, size_t inner, size_t channel_count)
+{
+    return channel_count <= tree_count * inner ? channel_count : inner;
+}
+
 typedef struct scorer {
     const tcsi_forest *forest;
     tcsi_tree_walker walk;
     const double *values;
-    size_t row_count;
-    float *scratch; /* (threads, C, TCSI_TREE_ROWS) */
+    size_t row_count, width;
+    float *scratch;   /* (threads, width, TCSI_TREE_ROWS) */
+    uint32_t *places; /* (width): 0, 1, ...: a tree's own channels in the order of its places */
     double *scores;
 } scorer;
+
+/* (width,TCSI_TREE_ROWS) of rows begin to begin + count; channels NULL: all.  A short block repeats its first row. */
+static void copy_rows(const scorer *from, size_t begin, size_t count, const uint32_t *channels, float *ret_block)
+{
+    for (size_t i = 0; i < TCSI_TREE_ROWS; i++) {
+        const double *row = from->values + (begin + (i < count ? i : 0)) * from->forest->channel_count;
+        for (size_t c = 0; c < from->width; c++) ret_block[c * TCSI_TREE_ROWS + i] = (float)row[channels ? channels[c] : c];
+    }
+}
 
 static void score_block(void *context, size_t index, size_t worker)
 {
     const scorer *from = context;
     const tcsi_forest *forest = from->forest;
-    size_t channel_count = forest->channel_count, begin = index * TCSI_TREE_ROWS, inner = ((size_t)1 << forest->depth) - 1;
+    size_t begin = index * TCSI_TREE_ROWS, inner = ((size_t)1 << forest->depth) - 1;
     size_t count = from->row_count - begin < TCSI_TREE_ROWS ? from->row_count - begin : TCSI_TREE_ROWS;
-    float *block = from->scratch + worker * channel_count * TCSI_TREE_ROWS;
+    bool whole = from->width == forest->channel_count;
+    float *block = from->scratch + worker * from->width * TCSI_TREE_ROWS;
     double sums[TCSI_TREE_ROWS] = { 0 };
-    for (size_t i = 0; i < TCSI_TREE_ROWS; i++) {
-        const double *row = from->values + (begin + (i < count ? i : 0)) * channel_count; /* a short block repeats its first row */
-        for (size_t c = 0; c < channel_count; c++) block[c * TCSI_TREE_ROWS + i] = (float)row[c];
-    }
+    if (whole) copy_rows(from, begin, count, NULL, block);
     for (size_t t = 0; t < forest->tree_count; t++) {
-        tcsi_tree one = { forest->channels + t * inner, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth };
-        from->walk(&one, block, channel_count, sums);
+        const uint32_t *channels = forest->channels + t * inner;
+        tcsi_tree one = { whole ? channels : from->places, forest->thresholds + t * inner, forest->lengths + t * (inner + 1),
+                          forest->depth };
+        if (!whole) copy_rows(from, begin, count, channels, block);
+        from->walk(&one, block, from->width, sums);
     }
     double unit = tcsi_forest_mean_length(forest->sample_count);
     for (size_t i = 0; i < count; i++) from->scores[begin + i] = exp2(-sums[i] / (double)forest->tree_count / (unit > 0 ? unit : 1));
@@ -207,16 +224,19 @@ static void score_block(void *context, size_t index, size_t worker)
 tcs_status tcsi_forest_score(const tcsi_forest *forest, const double *values, size_t row_count, tcsi_pool *pool, double *ret_scores,
                              tcs_error *err)
 {
-    size_t block_size;
-    if (!tcsi_multiply(tcsi_pool_thread_count(pool) * TCSI_TREE_ROWS, forest->channel_count, &block_size))
-        return tcsi_fail(err, TCS_E_LIMIT, "isolation forest: %zu channels are too many", forest->channel_count);
-    float *scratch = TCSI_NEW_ARRAY(float, block_size);
-    if (!scratch) return tcsi_fail_memory(err, "a block of rows");
-    scorer from = { .forest = forest, .walk = tcsi_tree_walker_for(tcsi_isa_current(), forest->channel_count), .values = values,
-                    .row_count = row_count, .scratch = scratch, .scores = ret_scores };
-    tcsi_pool_run(pool, (row_count + TCSI_TREE_ROWS - 1) / TCSI_TREE_ROWS, score_block, &from);
+    size_t inner = ((size_t)1 << forest->depth) - 1, width = width_of(forest->tree_count, inner, forest->channel_count);
+    float *scratch = TCSI_NEW_ARRAY(float, tcsi_pool_thread_count(pool) * TCSI_TREE_ROWS * width); /* width is at most 1000 * 4095 */
+    uint32_t *places = TCSI_NEW_ARRAY(uint32_t, width);
+    tcs_status status = scratch && places ? TCS_OK : tcsi_fail_memory(err, "a block of rows");
+    if (status == TCS_OK) {
+        for (size_t i = 0; i < width; i++) places[i] = (uint32_t)i;
+        scorer from = { .forest = forest, .walk = tcsi_tree_walker_for(tcsi_isa_current(), width), .values = values,
+                        .row_count = row_count, .width = width, .scratch = scratch, .places = places, .scores = ret_scores };
+        tcsi_pool_run(pool, (row_count + TCSI_TREE_ROWS - 1) / TCSI_TREE_ROWS, score_block, &from);
+    }
     tcsi_free(scratch);
-    return TCS_OK;
+    tcsi_free(places);
+    return status;
 }
 
 /* ---- shares ---- */
@@ -289,7 +309,8 @@ size_t tcsi_forest_size_max(size_t tree_count, size_t sample_count, size_t chann
     return tcsi_size_sum(tcsi_size_product(tree_count * bottom, 16), tcsi_size_product(thread_count * sample_count, sizeof(size_t)));
 }
 
-size_t tcsi_forest_score_size(size_t channel_count, size_t thread_count)
+size_t tcsi_forest_score_size(size_t tree_count, size_t sample_count, size_t channel_count, size_t thread_count)
 {
-    return tcsi_size_product(tcsi_size_product(thread_count, channel_count), TCSI_TREE_ROWS * sizeof(float));
+    size_t width = width_of(tree_count, ((size_t)1 << depth_of(sample_count)) - 1, channel_count);
+    return tcsi_size_product(width, tcsi_size_product(thread_count, TCSI_TREE_ROWS * sizeof(float)) + sizeof(uint32_t));
 }

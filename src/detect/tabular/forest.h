@@ -44,9 +44,9 @@ void tcsi_forest_share(const tcsi_forest *forest, const double *row, double *scr
 
 void tcsi_forest_persist(tcsi_forest *forest, size_t channel_count, tcsi_codec *codec);
 
-/* Bytes that a forest and its building hold; the second: what scoring adds. */
+/* Bytes that a forest and its building hold; the second: what scoring adds, of a forest at most as large. */
 size_t tcsi_forest_size_max(size_t tree_count, size_t sample_count, size_t channel_count, size_t thread_count);
-size_t tcsi_forest_score_size(size_t channel_count, size_t thread_count);
+size_t tcsi_forest_score_size(size_t tree_count, size_t sample_count, size_t channel_count, size_t thread_count);
 
 /* c(n): mean path length of an unsuccessful search in a binary search tree of n items, equation (1); 0 for n < 2. */
 double tcsi_forest_mean_length(size_t count);

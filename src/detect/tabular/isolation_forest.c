@@ -28,7 +28,7 @@ typedef struct model {
 /* What contribute_span needs of the frame that was scored last. */
 typedef struct scored {
     tcsi_table table;
-    model own;       /* without trees: that of the fit */
+    model own;       /* without its scaler; without trees too: that of the fit */
     double *scratch; /* (C); NULL: nothing was scored */
 } scored;
 
@@ -124,6 +124,7 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->fitted.scaler, TCSI_TABLE_BY_ROW, &last.table, err)
                                         : learn(self, frame, &last.own, &last.table, err);
     if (status != TCS_OK) return status;
+    tcsi_scaler_deinit(&last.own.scaler); /* its table is made */
     self->last = last;
     status = score_table(self, base->is_fitted ? &self->fitted : &self->last.own, &self->last.table, frame->row_count, ret_scores, err);
     if (status == TCS_OK) self->last.scratch = TCSI_NEW_ARRAY(double, base->channel_count);
@@ -160,7 +161,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     size_t forest = tcsi_forest_size_max(self->options.n_estimators, self->options.max_samples, channels, threads);
     size_t held = tcsi_size_sum(sizeof *self, tcsi_size_sum(forest, tcsi_table_size_max(0, channels)));
     if (row_count == 0) return held;
-    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), tcsi_forest_score_size(channels, threads));
+    size_t walking = tcsi_forest_score_size(self->options.n_estimators, self->options.max_samples, channels, threads);
+    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), walking);
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_product(tcsi_size_sum(row_count, channels), sizeof(double))));
 }
 

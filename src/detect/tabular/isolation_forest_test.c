@@ -30,6 +30,27 @@ static void test_hand_made_tree(void **state)
     assert_near(20.5, parts[1], 1e-15);
 }
 
+/* Of more channels than the trees have cuts, those of one tree are copied at a time; what rows find is the same. */
+static void test_more_channels_than_cuts(void **state)
+{
+    (void)state;
+    enum { ROWS = 70, CHANNELS = 9 };
+    uint32_t channels[] = { 7, 4, 0, 2, 7, 0 };
+    float thresholds[] = { 1, 5, INFINITY, 1, 5, INFINITY }, lengths[] = { 2, 3, 4.5f, 4.5f, 1, 2, 4, 4 };
+    tcsi_forest forest = { .tree_count = 2, .sample_count = 7, .channel_count = CHANNELS, .depth = 2, .channels = channels,
+                           .thresholds = thresholds, .lengths = lengths };
+    double rows[ROWS * CHANNELS], scores[ROWS];
+    tcsi_rng rng = tcsi_rng_make(8, 0);
+    for (size_t i = 0; i < ROWS * CHANNELS; i++) rows[i] = 10 * tcsi_rng_uniform(&rng);
+    for (size_t i = 0; i < ROWS; i++) rows[i * CHANNELS + (i % 2 ? 7 : 2)] /= 10; /* half the rows go left, in one tree each */
+    assert_ok(tcsi_forest_score(&forest, rows, ROWS, NULL, scores, test_err));
+    for (size_t i = 0; i < ROWS; i++) {
+        const double *row = rows + i * CHANNELS;
+        double first = row[7] > 1 ? 4.5 : row[4] > 5 ? 3 : 2, second = row[2] > 1 ? 4 : row[7] > 5 ? 2 : 1;
+        assert_near(exp2(-(first + second) / 2 / tcsi_forest_mean_length(7)), scores[i], 1e-15);
+    }
+}
+
 /* Every sampled row ends in exactly one leaf; grown on all rows, mean depths by walking node by node must agree. */
 static void test_grown_trees_separate_all_rows(void **state)
 {
@@ -94,6 +115,6 @@ static void test_parts_name_the_channel(void **state)
     assert_blames_the_planted("isolation_forest", NULL, 0, false, 0.85);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_hand_made_tree), cmocka_unit_test(test_grown_trees_separate_all_rows),
-              cmocka_unit_test(test_as_accurate_as_sklearn),
+TCS_TEST_MAIN(cmocka_unit_test(test_hand_made_tree), cmocka_unit_test(test_more_channels_than_cuts),
+              cmocka_unit_test(test_grown_trees_separate_all_rows), cmocka_unit_test(test_as_accurate_as_sklearn),
               cmocka_unit_test(test_parts_name_the_channel))

@@ -23,8 +23,8 @@ typedef struct options {
 
 /* What contribute_span needs of the frame that was scored last. */
 typedef struct scored {
-    tcsi_table table;
-    tcsi_neighbours *index; /* of its own rows; NULL: that of the fit */
+    tcsi_table table;       /* without values where there is an index of its own rows */
+    tcsi_neighbours *index; /* of these; NULL: that of the fit */
     uint32_t *rows;         /* (table rows,k): the neighbours; NULL: nothing was scored */
     size_t k;
 } scored;
@@ -148,6 +148,7 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     self->last.table = table;
     status = score_table(self, frame->row_count, ret_scores, err);
     if (status != TCS_OK) forget(self);
+    if (self->last.index) tcsi_table_drop_values(&self->last.table);
     return status;
 }
 
@@ -159,9 +160,11 @@ static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t 
     for (size_t c = 0; c < base->channel_count; c++) ret_parts[c] = 0;
     for (size_t t = row_begin; t < row_end && last->rows; t++) {
         size_t i = tcsi_table_find(&last->table, t);
-        for (size_t j = first; i != SIZE_MAX && j < k; j++)
-            tcsi_neighbours_share(last->index ? last->index : self->index, last->table.values + i * base->channel_count,
-                                  last->rows[i * k + j], 0, 1 / (double)(k - first), ret_parts);
+        if (i == SIZE_MAX) continue;
+        const double *row = last->index ? tcsi_neighbours_row(last->index, i) : last->table.values + i * base->channel_count;
+        for (size_t j = first; j < k; j++)
+            tcsi_neighbours_share(last->index ? last->index : self->index, row, last->rows[i * k + j], 0, 1 / (double)(k - first),
+                                  ret_parts);
     }
 }
 

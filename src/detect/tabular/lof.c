@@ -34,9 +34,9 @@ typedef struct model {
 
 /* What contribute_span needs of the frame that was scored last. */
 typedef struct scored {
-    tcsi_table table;
-    uint32_t *rows; /* (table rows,k): the neighbours; NULL: nothing was scored */
-    model own;      /* of the table's rows; without an index: that of the fit */
+    tcsi_table table; /* without values where there is an index of its own rows */
+    uint32_t *rows;   /* (table rows,k): the neighbours; NULL: nothing was scored */
+    model own;        /* of the table's rows; without an index: that of the fit */
 } scored;
 
 typedef struct lof {
@@ -219,6 +219,7 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     self->last.table = table;
     status = score_table(self, frame->row_count, ret_scores, err);
     if (status != TCS_OK) forget(self);
+    if (self->last.own.index) tcsi_table_drop_values(&self->last.table);
     return status;
 }
 
@@ -238,7 +239,9 @@ static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t 
     for (size_t c = 0; c < base->channel_count; c++) ret_parts[c] = 0;
     for (size_t t = row_begin; t < row_end && last->rows; t++) {
         size_t i = tcsi_table_find(&last->table, t);
-        if (i != SIZE_MAX) share_row(m, last->table.values + i * base->channel_count, last->rows + i * m->k, ret_parts);
+        if (i == SIZE_MAX) continue;
+        const double *row = last->own.index ? tcsi_neighbours_row(m->index, i) : last->table.values + i * base->channel_count;
+        share_row(m, row, last->rows + i * m->k, ret_parts);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "detect/tabular/neighbours.h"
 
 #include "base/alloc.h"
+#include "detect/tabular/neighbours_few.h"
 #include "detect/tabular/neighbours_walk.h"
 #include "detect/tabular/table.h"
 
@@ -44,6 +45,10 @@ tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tc
                                       double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
     TCS_ASSERT(k >= 1 && k < index->row_count);
+    if (tcsi_is_few(index->row_count)) {
+        tcsi_few_search(index, NULL, index->row_count, k, pool, ret_distances, ret_rows);
+        return TCS_OK;
+    }
     return search_points(index, &index->points, NULL, &(request){ k, nearness, pool, ret_distances, ret_rows }, err);
 }
 
@@ -93,6 +98,10 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *qu
     TCS_ASSERT(k >= 1 && k <= index->row_count);
     tcsi_points points;
     if (query_count == 0) return TCS_OK;
+    if (tcsi_is_few(index->row_count)) {
+        tcsi_few_search(index, queries, query_count, k, pool, ret_distances, ret_rows);
+        return TCS_OK;
+    }
     tcs_status status = make_points(index, queries, query_count, &points, err);
     if (status != TCS_OK) return status;
     status = search_points(index, &points, queries, &(request){ k, nearness, pool, ret_distances, ret_rows }, err);

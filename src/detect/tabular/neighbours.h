@@ -10,13 +10,14 @@
  *      join a list and are looked at along the other axes.  Now and then the list is cut to those that can still be among the k
  *      nearest, which lowers the limit.  Double precision is spent at the end, on little more than k rows; where floats
  *      cannot tell more than that apart, as they come.
- * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  The result is the
+ * In few dimensions the boxes do the work (a kd-tree); in many the float pass does (a blocked scan).  Up to 64 rows are one
+ * leaf and are compared in doubles at once (neighbours_few.h).  The result is the
  * same bits whatever the order of visits and the instruction set: distances are doubles of the values as given, summed in one
  * order, and ties go to the lower row number.  Who can do with less says LOOSE, and is spared the doubles and the sorting
  * (half the time where k is a twentieth of the rows); then the bits are those of one instruction set.
  * Sources: J. L. Bentley, "Multidimensional binary search trees used for associative searching", CACM 18(9), 1975;
  * J. H. Friedman, J. L. Bentley, R. A. Finkel, "An algorithm for finding best matches", ACM TOMS 3(3), 1977.
- * Memory: 12.5 bytes a value and 32 a row, and 4 bytes a value more while an index is made.
+ * Memory: 18.5 bytes a value and 32 a row, and 4 bytes a value more while an index is made; 8 bytes a value of up to 64 rows.
  * Values must be finite and within TCS_VALUE_MAX.  Differences below 1e-160 count as 0.
  * Threads: after create any number of readers. */
 #ifndef TCS_DETECT_TABULAR_NEIGHBOURS_H

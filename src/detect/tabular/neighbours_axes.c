@@ -114,25 +114,6 @@ static void draw_sample(tcsi_axes *axes, sample *s, const double *values, size_t
     }
 }
 
-/* Largest first; equal ones in the channels' order. */
-static void order_channels(tcsi_axes *axes, const double *variances)
-{
-    size_t channels = axes->channel_count;
-    for (size_t c = 0; c < channels; c++) axes->channels[c] = (uint32_t)c;
-    for (size_t gap = channels / 2; gap > 0; gap /= 2) /* shell sort: channels are few */
-        for (size_t i = gap; i < channels; i++) {
-            uint32_t own = axes->channels[i];
-            size_t at = i;
-            for (; at >= gap; at -= gap) {
-                uint32_t other = axes->channels[at - gap];
-                bool stays = variances[other] > variances[own] || (variances[other] == variances[own] && other < own);
-                if (stays) break;
-                axes->channels[at] = other;
-            }
-            axes->channels[at] = own;
-        }
-}
-
 /* vectors: (C,C), a row each.  The bounds of neighbours_query.c leave room for 1e-10. */
 static bool is_orthogonal(const double *vectors, size_t count)
 {
@@ -182,13 +163,22 @@ static tcs_status turn(tcsi_axes *axes, const sample *s, tcs_error *err)
     return status;
 }
 
-/* The channels themselves, largest variance first. */
-static void take_channels(tcsi_axes *axes, sample *s)
+/* The channels themselves, largest variance first; equal ones in the channels' order. */
+static tcs_status take_channels(tcsi_axes *axes, sample *s, tcs_error *err)
 {
     size_t channels = axes->channel_count;
-    order_channels(axes, s->variances);
-    for (size_t a = 0; a < channels; a++) s->sorted[a] = s->variances[axes->channels[a]];
-    axes->lead_count = axes->is_whole ? channels : count_leads(s->sorted, channels);
+    size_t *order = TCSI_NEW_ARRAY(size_t, channels), *scratch = TCSI_NEW_ARRAY(size_t, channels);
+    tcs_status status = order && scratch ? TCS_OK : tcsi_fail_memory(err, "an order of channels");
+    for (size_t c = 0; status == TCS_OK && c < channels; c++) s->sorted[c] = -s->variances[c];
+    if (status == TCS_OK) tcsi_argsort(s->sorted, channels, order, scratch);
+    for (size_t a = 0; status == TCS_OK && a < channels; a++) {
+        axes->channels[a] = (uint32_t)order[a];
+        s->sorted[a] = s->variances[order[a]];
+    }
+    if (status == TCS_OK) axes->lead_count = axes->is_whole ? channels : count_leads(s->sorted, channels);
+    tcsi_free(order);
+    tcsi_free(scratch);
+    return status;
 }
 
 tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_axes *ret_axes, tcs_error *err)
@@ -204,7 +194,7 @@ tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channe
         choose_scale(&axes, values, row_count);
         draw_sample(&axes, &s, values, row_count);
         if (!dense && is_worth_turning(row_count, channel_count)) status = turn(&axes, &s, err);
-        if (!axes.matrix) take_channels(&axes, &s);
+        if (status == TCS_OK && !axes.matrix) status = take_channels(&axes, &s, err);
     }
     sample_deinit(&s);
     if (status != TCS_OK) {
@@ -244,7 +234,7 @@ void tcsi_axes_centre(const tcsi_axes *axes, const double *row, float *ret_float
 size_t tcsi_axes_size_max(size_t row_count, size_t channel_count)
 {
     size_t rows = row_count < SAMPLE_MAX ? row_count : SAMPLE_MAX, square = tcsi_size_product(channel_count, channel_count);
-    size_t learning = tcsi_size_product(tcsi_size_sum(rows, 4), tcsi_size_sum(channel_count, 1));
+    size_t learning = tcsi_size_product(tcsi_size_sum(rows, 6), tcsi_size_sum(channel_count, 1));
     if (is_worth_turning(row_count, channel_count)) learning = tcsi_size_sum(learning, tcsi_size_product(square, 6));
     return tcsi_size_product(tcsi_size_sum(learning, tcsi_size_product(channel_count, 3)), sizeof(double));
 }

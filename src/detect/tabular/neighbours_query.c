@@ -95,16 +95,30 @@ static void sort_found(tcsi_candidate *found, size_t count)
 }
 
 /* False, and found as it was, when there are ties. */
-static bool sort_by_rank(const tcsi_search *search, tcsi_candidate *found, size_t count)
+static bool sort_by_rank(const tcsi_nearest_ops *ops, tcsi_candidate *found, size_t count)
 {
     double distances[TCSI_RANKED_MAX];
     uint32_t ranks[TCSI_RANKED_MAX];
     tcsi_candidate copies[TCSI_RANKED_MAX];
     for (size_t i = 0; i < count; i++) distances[i] = found[i].distance;
-    if (!search->ops->rank(distances, count, ranks)) return false;
+    if (!ops->rank(distances, count, ranks)) return false;
     memcpy(copies, found, count * sizeof *found);
     for (size_t i = 0; i < count; i++) found[ranks[i]] = copies[i];
     return true;
+}
+
+void tcsi_candidates_nearest(const tcsi_nearest_ops *ops, tcsi_candidate *found, size_t count, size_t k, double *ret_distances,
+                             uint32_t *ret_rows)
+{
+    TCS_ASSERT(count >= k);
+    if (count > TCSI_RANKED_MAX || !sort_by_rank(ops, found, count)) {
+        if (count > k) select_nearest(found, count, k);
+        sort_found(found, k);
+    }
+    for (size_t j = 0; j < k; j++) {
+        ret_distances[j] = sqrt(found[j].distance);
+        ret_rows[j] = found[j].row;
+    }
 }
 
 /* ---- bounds ---- */
@@ -321,18 +335,8 @@ static bool finish_loosely(const tcsi_search *search, tcsi_group *group, uint32_
 void tcsi_query_finish(const tcsi_search *search, tcsi_group *group, uint32_t number)
 {
     tcsi_query *q = &group->queries[number];
-    size_t k = search->k, first = (size_t)q->row * k;
+    size_t first = (size_t)q->row * search->k;
     if (finish_loosely(search, group, number)) return;
     take_exact(search, group, number);
-    TCS_ASSERT(q->found_count >= k);
-    if (search->is_loose) {
-        if (q->found_count > k) select_nearest(q->found, q->found_count, k);
-    } else if (q->found_count > TCSI_RANKED_MAX || !sort_by_rank(search, q->found, q->found_count)) {
-        if (q->found_count > k) select_nearest(q->found, q->found_count, k);
-        sort_found(q->found, k);
-    }
-    for (size_t j = 0; j < k; j++) {
-        search->distances[first + j] = sqrt(q->found[j].distance);
-        search->rows[first + j] = q->found[j].row;
-    }
+    tcsi_candidates_nearest(search->ops, q->found, q->found_count, search->k, search->distances + first, search->rows + first);
 }

@@ -57,6 +57,10 @@ typedef struct tcsi_group {
 /* Entries of a query's list: k, those that floats cannot tell from them, those since the last look, a block and a register. */
 size_t tcsi_query_room(size_t k);
 
+/* The k nearest of what was found, in order; k <= count. */
+void tcsi_candidates_nearest(const tcsi_nearest_ops *ops, tcsi_candidate *found, size_t count, size_t k, double *ret_distances,
+                             uint32_t *ret_rows);
+
 /* Block `number` of the queries, in the worker's lists. */
 void tcsi_group_begin(const tcsi_search *search, size_t number, size_t worker, tcsi_group *ret_group);
 /* Limits every query by the first leaf that the group comes to, where that is quickly done; false otherwise. */

@@ -173,8 +173,11 @@ static void test_equals_the_definition(void **state)
         for (size_t i = 0; i < TCS_COUNT(channels); i++) check_against_definition(s, 700, 130, channels[i], 9);
     for (shape s = 0; s < SHAPE_COUNT; s++) check_against_definition(s, 500, 70, 12, 150);
     check_against_definition(SHAPE_RELATED, 3000, 200, 50, 21);
+    for (shape s = 0; s < SHAPE_COUNT; s++) check_against_definition(s, 64, 130, 20, 9); /* the most rows without a tree */
     check_against_definition(SHAPE_NORMAL, 65, 1, 2, 64);
     check_against_definition(SHAPE_NORMAL, 64, 64, 5, 1);
+    check_against_definition(SHAPE_RELATED, 64, 10, 3000, 63);
+    check_against_definition(SHAPE_NORMAL, 65, 10, 3000, 9);
     check_against_definition(SHAPE_GRID, 2, 3, 2, 1);
 }
 

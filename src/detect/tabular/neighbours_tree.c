@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "detect/tabular/neighbours_few.h"
 #include "detect/tabular/table.h"
 
 #include <math.h>
@@ -184,31 +185,47 @@ static tcs_status build(tcsi_neighbours *index, const double *values, float *lea
     return TCS_OK;
 }
 
+/* Axes, tree and points, of an index that has room for its rows. */
+static tcs_status plant(tcsi_neighbours *index, const double *values, size_t k, tcs_error *err)
+{
+    size_t row_count = index->row_count, channel_count = index->channel_count, leaves = tcsi_block_count(row_count), boxes = 0;
+    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, k, &index->axes, err);
+    if (status == TCS_OK && tcsi_multiply(leaves * 4, index->axes.lead_count, &boxes)) index->boxes = TCSI_NEW_ARRAY(float, boxes);
+    index->nodes = TCSI_NEW_ARRAY(tcsi_tree_node, leaves * 2);
+    float *leads = status == TCS_OK ? TCSI_NEW_ARRAY(float, row_count * index->axes.lead_count) : NULL; /* not more than cells */
+    double *scratch = TCSI_NEW_ARRAY(double, 2 * channel_count);
+    uint64_t *keys = TCSI_NEW_ARRAY(uint64_t, row_count);
+    bool ok = index->boxes && index->nodes && leads && scratch && keys;
+    if (status == TCS_OK && !ok) status = tcsi_fail_memory(err, "the index of nearest neighbours");
+    if (status == TCS_OK) status = build(index, values, leads, scratch, keys, err);
+    tcsi_free(leads);
+    tcsi_free(scratch);
+    tcsi_free(keys);
+    return status;
+}
+
+static void copy_rows(tcsi_neighbours *index, const double *values)
+{
+    memcpy(index->values, values, index->row_count * index->channel_count * sizeof *values);
+    for (size_t i = 0; i < index->row_count; i++) index->place[i] = (uint32_t)i;
+}
+
 tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_neighbours **ret_index,
                                   tcs_error *err)
 {
     TCS_ASSERT(row_count >= 1 && channel_count >= 1);
-    size_t cells, leaves = tcsi_block_count(row_count), boxes = 0;
+    size_t cells;
     if (row_count > TCSI_NEIGHBOURS_ROW_COUNT_MAX || !tcsi_multiply(row_count, channel_count, &cells))
         return tcsi_fail(err, TCS_E_LIMIT, "nearest neighbours: %zu rows x %zu channels are too many", row_count, channel_count);
     tcsi_neighbours *index = TCSI_NEW(tcsi_neighbours);
     if (!index) return tcsi_fail_memory(err, "the index of nearest neighbours");
     index->row_count = row_count;
     index->channel_count = channel_count;
-    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, k, &index->axes, err);
-    if (status == TCS_OK && tcsi_multiply(leaves * 4, index->axes.lead_count, &boxes)) index->boxes = TCSI_NEW_ARRAY(float, boxes);
     index->values = TCSI_NEW_ARRAY(double, cells);
     index->place = TCSI_NEW_ARRAY(uint32_t, row_count);
-    index->nodes = TCSI_NEW_ARRAY(tcsi_tree_node, leaves * 2);
-    float *leads = status == TCS_OK ? TCSI_NEW_ARRAY(float, row_count * index->axes.lead_count) : NULL; /* not more than cells */
-    double *scratch = TCSI_NEW_ARRAY(double, 2 * channel_count);
-    uint64_t *keys = TCSI_NEW_ARRAY(uint64_t, row_count);
-    bool ok = index->boxes && index->values && index->place && index->nodes && leads && scratch && keys;
-    if (status == TCS_OK && !ok) status = tcsi_fail_memory(err, "the index of nearest neighbours");
-    if (status == TCS_OK) status = build(index, values, leads, scratch, keys, err);
-    tcsi_free(leads);
-    tcsi_free(scratch);
-    tcsi_free(keys);
+    tcs_status status = index->values && index->place ? TCS_OK : tcsi_fail_memory(err, "the index of nearest neighbours");
+    if (status == TCS_OK && tcsi_is_few(row_count)) copy_rows(index, values);
+    else if (status == TCS_OK) status = plant(index, values, k, err);
     if (status != TCS_OK) {
         tcsi_neighbours_destroy(index);
         return status;
@@ -230,6 +247,7 @@ const double *tcsi_neighbours_row(const tcsi_neighbours *index, size_t row)
 
 size_t tcsi_neighbours_size_max(size_t row_count, size_t channel_count)
 {
+    if (tcsi_is_few(row_count)) return tcsi_size_sum(tcsi_size_product(tcsi_size_product(row_count, channel_count), sizeof(double)), 1024);
     size_t rows = tcsi_size_sum(row_count, TCSI_BLOCK), cells = tcsi_size_product(rows, tcsi_size_sum(channel_count, 1));
     size_t boxes = tcsi_size_product(tcsi_size_product(rows / TCSI_BLOCK + 1, channel_count), 4 * sizeof(float));
     size_t held = tcsi_size_sum(tcsi_points_size_max(row_count, channel_count), tcsi_axes_size_max(row_count, channel_count));

@@ -19,7 +19,7 @@ typedef struct tcsi_tree_node {
 
 struct tcsi_neighbours {
     size_t row_count, channel_count, node_count;
-    tcsi_axes axes;
+    tcsi_axes axes;        /* this, points, nodes and boxes are empty where rows are few (neighbours_few.h) */
     tcsi_points points;
     double *values;        /* (R,C) in the tree's order */
     uint32_t *place;       /* (R): row number -> tree's order */

@@ -180,6 +180,12 @@ void tcsi_table_deinit(tcsi_table *table)
     *table = (tcsi_table){ 0 };
 }
 
+void tcsi_table_drop_values(tcsi_table *table)
+{
+    tcsi_free(table->values);
+    table->values = NULL;
+}
+
 /* Lists in rows[] the frame rows that have a usable value; returns how many.  Channel by channel, as memory lies, until no row
  * is without. */
 static size_t usable_rows(const tcsi_frame *frame, uint8_t *seen, size_t *rows)

@@ -54,6 +54,8 @@ typedef struct tcsi_table {
 tcs_status tcsi_table_create(const tcsi_frame *frame, const tcsi_scaler *scaler, tcsi_table_layout layout, tcsi_table *ret_table,
                              tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_table_deinit(tcsi_table *table); /* accepts a zeroed struct */
+/* For whoever has the values elsewhere and wants only to find rows. */
+void tcsi_table_drop_values(tcsi_table *table);
 /* The learning step of most detectors in one call: fits the scaler and makes the table of the same frame. */
 tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_table_layout layout,
                             tcsi_scaler *ret_scaler, tcsi_table *ret_table, tcs_error *err) TCS_WARN_UNUSED;

@@ -122,7 +122,8 @@ static void bayes_forward(const tcsi_op_call *call)
     size_t c = channels_in(call->net, call->node), u = options->units;
     drawing drawn = draw(call);
     tcsi_gemm product = { .m = call->batch * call->length, .n = u, .k = c, .a = call->x[X], .a_stride = c, .b = drawn.values[WEIGHT],
-                          .b_stride = u, .c = call->y, .c_stride = u, .bias = drawn.values[BIAS], .activation = options->activation };
+                          .b_stride = u, .c = call->y, .c_stride = u, .bias = drawn.values[BIAS], .activation = options->activation,
+                          .precision = call->precision };
     tcsi_gemm_run(call->isa, NULL, &product);
 }
 
@@ -145,13 +146,14 @@ static void bayes_backward(const tcsi_op_call *call)
     tcsi_vector_activate_backward(call->isa, options->activation, rows * u, call->y, call->dy, call->dy);
     if (call->dx[X]) {
         tcsi_gemm product = { .m = rows, .n = c, .k = u, .a = call->dy, .a_stride = u, .b = drawn.values[WEIGHT], .b_stride = u,
-                              .b_transposed = true, .c = call->dx[X], .c_stride = c, .accumulate = call->accumulate[X] };
+                              .b_transposed = true, .c = call->dx[X], .c_stride = c, .accumulate = call->accumulate[X],
+                              .precision = call->precision };
         tcsi_gemm_run(call->isa, NULL, &product);
     }
     float *slope = call->scratch; /* the drawn values are not needed any more */
     if (call->dw[WEIGHT]) {
         tcsi_gemm product = { .m = c, .n = u, .k = rows, .a = call->x[X], .a_stride = c, .a_transposed = true, .b = call->dy, .b_stride = u,
-                              .c = drawn.work, .c_stride = u };
+                              .c = drawn.work, .c_stride = u, .precision = call->precision };
         tcsi_gemm_run(call->isa, NULL, &product);
         pass_drawn(call, &drawn, WEIGHT, c * u, drawn.work, slope);
     }

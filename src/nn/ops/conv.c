@@ -78,6 +78,7 @@ static void conv_forward(const tcsi_op_call *call)
 {
     const tcsi_conv_options *options = call->node->options;
     tcsi_conv conv = conv_of(call->net, call->node);
+    conv.precision = call->precision;
     tcsi_conv_forward(call->isa, &conv, call->batch, call->x[X], call->w[WEIGHT], options->without_bias ? NULL : call->w[BIAS],
                       call->x[RESIDUAL], options->activation, call->y, call->scratch);
 }
@@ -86,6 +87,7 @@ static void conv_backward(const tcsi_op_call *call)
 {
     const tcsi_conv_options *options = call->node->options;
     tcsi_conv conv = conv_of(call->net, call->node);
+    conv.precision = call->precision;
     size_t count = call->batch * conv.length_out * conv.channels_out;
     tcsi_vector_activate_backward(call->isa, options->activation, count, call->y, call->dy, call->dy);
     if (call->dx[X])
@@ -107,6 +109,7 @@ static size_t conv_scratch(const tcsi_net *net, const tcsi_node *node, size_t ba
 {
     (void)batch;
     tcsi_conv conv = conv_of(net, node);
+    conv.precision = TCSI_PRECISION_BFLOAT16; /* which needs what single needs, or more */
     return tcsi_conv_scratch_count(&conv);
 }
 

@@ -59,6 +59,7 @@ static void conv_transposed_forward(const tcsi_op_call *call)
 {
     const tcsi_conv_options *options = call->node->options;
     tcsi_conv conv = conv_of(call->net, call->node);
+    conv.precision = call->precision;
     size_t rows = call->batch * conv.length_in, channels = conv.channels_in;
     for (size_t r = 0; r < rows && !options->without_bias; r++) memcpy(call->y + r * channels, call->w[BIAS], channels * sizeof(float));
     tcsi_conv_backward_input(call->isa, &conv, call->batch, call->x[0], call->w[WEIGHT], !options->without_bias, call->y, call->scratch);
@@ -69,6 +70,7 @@ static void conv_transposed_backward(const tcsi_op_call *call)
 {
     const tcsi_conv_options *options = call->node->options;
     tcsi_conv conv = conv_of(call->net, call->node);
+    conv.precision = call->precision;
     size_t rows = call->batch * conv.length_in, channels = conv.channels_in;
     tcsi_vector_activate_backward(call->isa, options->activation, rows * channels, call->y, call->dy, call->dy);
     if (call->dx[0])
@@ -89,6 +91,7 @@ static size_t conv_transposed_scratch(const tcsi_net *net, const tcsi_node *node
 {
     (void)batch;
     tcsi_conv conv = conv_of(net, node);
+    conv.precision = TCSI_PRECISION_BFLOAT16; /* which needs what single needs, or more */
     return tcsi_conv_scratch_count(&conv);
 }
 

@@ -40,7 +40,8 @@ static void dense_forward(const tcsi_op_call *call)
     size_t c = channels_in(call), u = options->units;
     tcsi_gemm product = { .m = call->batch * call->length, .n = u, .k = c, .a = call->x[X], .a_stride = c, .b = call->w[WEIGHT],
                           .b_stride = u, .c = call->y, .c_stride = u, .bias = options->without_bias ? NULL : call->w[BIAS],
-                          .residual = call->x[RESIDUAL], .residual_stride = u, .activation = options->activation };
+                          .residual = call->x[RESIDUAL], .residual_stride = u, .activation = options->activation,
+                          .precision = call->precision };
     tcsi_gemm_run(call->isa, NULL, &product);
 }
 
@@ -52,12 +53,13 @@ static void dense_backward(const tcsi_op_call *call)
     tcsi_vector_activate_backward(call->isa, options->activation, rows * u, call->y, call->dy, call->dy);
     if (call->dx[X]) {
         tcsi_gemm product = { .m = rows, .n = c, .k = u, .a = call->dy, .a_stride = u, .b = call->w[WEIGHT], .b_stride = u,
-                              .b_transposed = true, .c = call->dx[X], .c_stride = c, .accumulate = call->accumulate[X] };
+                              .b_transposed = true, .c = call->dx[X], .c_stride = c, .accumulate = call->accumulate[X],
+                              .precision = call->precision };
         tcsi_gemm_run(call->isa, NULL, &product);
     }
     if (call->dw[WEIGHT]) {
         tcsi_gemm product = { .m = c, .n = u, .k = rows, .a = call->x[X], .a_stride = c, .a_transposed = true, .b = call->dy, .b_stride = u,
-                              .c = call->dw[WEIGHT], .c_stride = u, .accumulate = true };
+                              .c = call->dw[WEIGHT], .c_stride = u, .accumulate = true, .precision = call->precision };
         tcsi_gemm_run(call->isa, NULL, &product);
     }
     if (!options->without_bias && call->dw[BIAS]) tcsi_vector_sum_rows(call->isa, rows, u, call->dy, true, call->dw[BIAS]);

@@ -75,6 +75,7 @@ static size_t recurrent_scratch(const tcsi_net *net, const tcsi_node *node, size
 static void recurrent_backward(const tcsi_op_call *call)
 {
     tcsi_recurrent recurrent = recurrent_of(call->net, call->node, call->length);
+    recurrent.precision = call->precision;
     tcsi_recurrent_weights weights = weights_of(call);
     size_t gates = gate_count(call->node) * recurrent.hidden;
     float *unwanted = call->scratch + tcsi_recurrent_scratch_count(&recurrent, call->batch);

@@ -1,0 +1,86 @@
+/* detect/deep/forecaster.h -- what detectors share that learn to say what comes next: whatever they did not expect is strange.
+ *
+ * A causal network reads row after row and answers, in every row t and for every horizon h of TCSI_HORIZONS and channel c, with a location
+ * and a scale of x(t + h): a Student distribution of 4 degrees, whose heavy tails let single strange training rows pull little (K. L.
+ * Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989).  Row t is judged by what
+ * was said of it 1, 4 and 16 rows ago: short horizons see spikes, long ones slow change that short ones follow.
+ *
+ *     e(t) = max over c of the mean over h of z^2,   z = min(|x(t) - location| / sqrt(scale^2 + 0.3^2), 30)
+ *     score = sqrt of the exponential mean of e over `smoothing` rows
+ *
+ * One row costs one step of the network (nn/stream.h): pushing and scoring a frame are the same code.  A channel that is missing is fed
+ * its last value and not judged.  The first 16 rows are WARMUP.
+ * Uncertainty of a score: the mean over channels of the one-row scale, in deviations of the training rows -- what the network knows that
+ * it cannot know (aleatoric).
+ * Parts: a channel's mean square, smoothed likewise.
+ *
+ * A detector of this family is a file with a builder, options and an info; see gru_forecaster.c. */
+#ifndef TCS_DETECT_DEEP_FORECASTER_H
+#define TCS_DETECT_DEEP_FORECASTER_H
+
+#include "detect/deep/sequence.h"
+#include "nn/layers.h"
+#include "nn/plan.h"
+#include "nn/stream.h"
+
+enum { TCSI_HORIZON_COUNT = 3, TCSI_HORIZON_MAX = 16 };
+
+typedef struct tcsi_forecaster_options {
+    size_t steps, hidden, epochs, smoothing;
+    double rate, trim;
+} tcsi_forecaster_options;
+
+/* x (B,W,C) -> (B,W,anything), causal; a head comes behind it. */
+typedef tcsi_node_id (*tcsi_forecaster_build)(tcsi_net *net, tcsi_node_id x, const tcsi_forecaster_options *options);
+
+/* What one row leaves for the next. */
+typedef struct tcsi_forecaster_state {
+    uint64_t row_count;
+    float *last;      /* (C): what missing values are replaced by */
+    float *said;      /* (TCSI_HORIZON_MAX, H, 2, C): a ring of answers: locations and scales */
+    double *smoothed; /* (C): mean squares */
+    double level;     /* of e */
+} tcsi_forecaster_state;
+
+typedef struct tcsi_forecaster {
+    tcsi_detector base;
+    tcsi_forecaster_options options;
+    tcsi_net *net;
+    tcsi_node_id loss, output;
+    tcsi_plan *training;
+    tcsi_stream_net *stream;
+    tcsi_sequence_form form;
+    tcsi_forecaster_state now;
+    double *row_parts; /* (C): scratch */
+} tcsi_forecaster;
+
+/* The operations; a detector's init calls the first with its builder. */
+tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_forecaster_deinit(tcsi_detector *base);
+tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_forecaster_reset(tcsi_detector *base);
+void tcsi_forecaster_push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score);
+void tcsi_forecaster_contribute(const tcsi_detector *base, double *ret_parts);
+size_t tcsi_forecaster_horizon(const tcsi_detector *base);
+void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec);
+size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
+
+#define TCSI_FORECASTER_OPS(init_function) \
+    { .init = init_function, .deinit = tcsi_forecaster_deinit, .fit = tcsi_forecaster_fit, .reset = tcsi_forecaster_reset, \
+      .push = tcsi_forecaster_push, .contribute = tcsi_forecaster_contribute, .horizon = tcsi_forecaster_horizon, \
+      .persist = tcsi_forecaster_persist, .size_max = tcsi_forecaster_size_max }
+
+#define TCSI_FORECASTER_TRAITS \
+    (TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | TCSI_TRAIT_UNCERTAINTY | \
+     TCSI_TRAIT_FORECAST)
+
+/* Rows of a parameter table; `options` in the file must be tcsi_forecaster_options. */
+#define TCSI_FORECASTER_PARAMETERS(hidden_default, epochs_default, rate_default) \
+    TCSI_COUNT(steps, 64, 16, 512, "rows of a training window"), \
+    TCSI_COUNT(hidden, hidden_default, 4, 512, "channels or states of the layers, a multiple of 4"), \
+    TCSI_COUNT(epochs, epochs_default, 1, 100000, "how often each part of the training rows is seen"), \
+    TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the exponential mean; 0: half the period of the first channel"), \
+    TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
+    TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from")
+
+#endif

@@ -1,0 +1,49 @@
+/* detect/deep/gru_autoencoder.c -- windows that one hidden state cannot hold.
+ *
+ * A GRU reads the window, another writes it from the last hidden state (K. Cho et al., "Learning phrase representations using RNN
+ * encoder-decoder for statistical machine translation", EMNLP 2014, with windows in place of sentences).
+ * reconstruction.h has the rest.  The decoder is fed the state in every step, not its own last output: nothing is fed back, so that
+ * training and scoring are the same network.
+ * Finds: unusual courses of a window, also in several channels.  Misses: detail, which a state of `hidden` numbers does not hold.
+ * Parts are smeared: a state that one channel confuses gives all channels back badly.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "detect/deep/reconstruction.h"
+
+typedef tcsi_reconstruction_options options;
+
+static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+{
+    const size_t channels = tcsi_net_shape(net, x).channels;
+    tcsi_net_scope(net, "encoder");
+    tcsi_node_id h = tcsi_nn_last(net, tcsi_nn_gru(net, x, opt->hidden));
+    tcsi_net_scope(net, "narrow");
+    h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = opt->latent });
+    tcsi_net_scope(net, "decoder");
+    h = tcsi_nn_gru(net, tcsi_nn_repeat(net, h, opt->steps), opt->hidden);
+    tcsi_net_scope(net, "output");
+    h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = channels });
+    return (tcsi_reconstruction_nodes){ .output = h, .penalty = TCSI_NODE_NONE };
+}
+
+static tcs_status init(tcsi_detector *base, tcs_error *err)
+{
+    return tcsi_reconstruction_init(base, build, err);
+}
+
+static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(32, 8, 120, 1e-2) };
+static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
+
+const tcsi_detector_info tcsi_detector_gru_autoencoder = {
+    .name = "gru_autoencoder",
+    .title = "GRU autoencoder of windows",
+    .paper = "K. Cho, B. van Merrienboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk, Y. Bengio: Learning phrase representations "
+             "using RNN encoder-decoder for statistical machine translation. EMNLP 2014, section 2.3 (the unit)",
+    .summary = "Error with which a window is told again from the last hidden state of an GRU. Finds unusual courses of windows, also over "
+               "several channels; misses fine detail.",
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
+    .instance_size = sizeof(tcsi_reconstruction),
+    .options_offset = offsetof(tcsi_reconstruction, options),
+    .parameters = parameters,
+    .parameter_count = TCS_COUNT(parameters),
+    .ops = &ops,
+};

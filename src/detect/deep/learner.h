@@ -1,0 +1,49 @@
+/* detect/deep/learner.h -- training on windows of a sequence: what deep detectors do alike.
+ *
+ * Batches are windows drawn anew in each step, evenly over the training part; the last fifth of the windows, a window apart, is held out
+ * where the sequence is long enough, and training ends when it no longer gets better: the best weights are kept.  AdamW, one-cycle rate,
+ * gradients clipped at norm 1.
+ *
+ * Anomalies among the training rows: the loss that a window had when it was last drawn is remembered, and windows among the worst `trim`
+ * of those known weigh nothing (least trimmed squares; P. J. Rousseeuw, "Least median of squares regression", JASA 79, 1984, by
+ * stochastic steps as in V. Zhou, R. C. Paffenroth, "Anomaly detection with robust deep autoencoders", KDD 2017, whose split into clean
+ * and spoilt parts this simplifies).
+ *
+ * The number of steps follows from the number of windows alone, so that bits depend neither on the clock nor on threads.
+ * Threads: one caller; the plan's work is shared out by the pool. */
+#ifndef TCS_DETECT_DEEP_LEARNER_H
+#define TCS_DETECT_DEEP_LEARNER_H
+
+#include "base/progress.h"
+#include "nn/train.h"
+
+enum { TCSI_LEARNER_BATCH = 64 };
+
+/* What there is to learn from: window i is steps [i, i + window) of both. */
+typedef struct tcsi_lesson {
+    const float *inputs;  /* (U,C), finite */
+    const float *targets; /* (U,D), NaN = unknown */
+    size_t step_count, input_channels, target_channels, window;
+} tcsi_lesson;
+
+size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
+/* Windows at starts (B) -> ret_inputs (B,W,C), and ret_targets (B,W,D) unless NULL. */
+void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t count, float *ret_inputs, float *ret_targets);
+
+typedef struct tcsi_learner {
+    tcsi_net *net;     /* borrowed; trained from its first values on */
+    tcsi_plan *plan;   /* borrowed; of TCSI_LEARNER_BATCH rows, inputs: window and target; has a loss */
+    tcsi_node_id loss;
+    size_t epochs;     /* how often each part of the sequence is seen, about */
+    double rate, trim; /* highest learning rate; share of windows left out, in [0, 0.5] */
+    uint64_t seed;
+} tcsi_learner;
+
+/* E_INVALID: the sequence is shorter than a window, or training never gave a finite loss; E_MEMORY, E_CANCELLED. */
+tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *lesson, tcsi_pool *pool, const tcsi_progress *progress,
+                            tcs_error *err) TCS_WARN_UNUSED;
+
+/* Most bytes that run holds besides net and plan, for a sequence of so many steps. */
+size_t tcsi_learner_size_max(const tcsi_net *net, size_t step_count, size_t window, size_t input_channels, size_t target_channels);
+
+#endif

@@ -1,0 +1,156 @@
+/* detect/deep/learner_test.c -- training learns, stops where it should, leaves spoilt windows out, and gives the same bits again.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "detect/deep/learner.h"
+#include "nn/layers.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { STEPS = 2000, WINDOW = 16 };
+
+typedef struct pupil {
+    tcsi_net *net;
+    tcsi_plan *plan;
+    tcsi_node_id loss, output;
+} pupil;
+
+/* A narrow dense network that gives windows of one channel back. */
+static pupil pupil_make(void)
+{
+    pupil p;
+    assert_ok(tcsi_net_create(7, &p.net, test_err));
+    tcsi_node_id x = tcsi_nn_input(p.net, WINDOW, 1), target = tcsi_nn_input(p.net, WINDOW, 1), h;
+    tcsi_net_scope(p.net, "in");
+    h = tcsi_nn_dense(p.net, tcsi_nn_flatten(p.net, x), &(tcsi_dense_options){ .units = 3, .activation = TCSI_ACTIVATION_TANH });
+    tcsi_net_scope(p.net, "out");
+    p.output = tcsi_nn_unflatten(p.net, tcsi_nn_dense(p.net, h, &(tcsi_dense_options){ .units = WINDOW }), WINDOW);
+    p.loss = tcsi_nn_loss_squared(p.net, p.output, target);
+    assert_ok(tcsi_net_finish(p.net, test_err));
+    assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = p.net, .batch = TCSI_LEARNER_BATCH, .has_loss = true, .loss = p.loss }, &p.plan,
+                               test_err));
+    return p;
+}
+
+static void pupil_end(pupil *p)
+{
+    tcsi_plan_destroy(p->plan);
+    tcsi_net_destroy(p->net);
+}
+
+static tcsi_learner learner_of(const pupil *p)
+{
+    return (tcsi_learner){ .net = p->net, .plan = p->plan, .loss = p->loss, .epochs = 60, .rate = 1e-2, .seed = 3 };
+}
+
+static tcsi_lesson lesson_of(const float *values, size_t count)
+{
+    return (tcsi_lesson){ .inputs = values, .targets = values, .step_count = count, .input_channels = 1, .target_channels = 1,
+                          .window = WINDOW };
+}
+
+static void make_wave(float *values)
+{
+    for (size_t t = 0; t < STEPS; t++) values[t] = (float)sin(0.4 * (double)t);
+}
+
+/* Mean loss of a plan's batch of windows from `first` on. */
+static double loss_at(const pupil *p, const float *values, size_t first)
+{
+    float batch[TCSI_LEARNER_BATCH * WINDOW];
+    size_t starts[TCSI_LEARNER_BATCH];
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    for (size_t b = 0; b < TCSI_LEARNER_BATCH; b++) starts[b] = first + b;
+    tcsi_lesson_gather(&lesson, starts, TCSI_LEARNER_BATCH, batch, NULL);
+    const tcsi_run run = { .inputs = { batch, batch }, .batch = TCSI_LEARNER_BATCH };
+    tcsi_plan_forward(p->plan, NULL, &run);
+    return tcsi_plan_loss(p->plan, &run);
+}
+
+static void test_learns_and_repeats(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    make_wave(values);
+    pupil p = pupil_make();
+    const tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    double before = loss_at(&p, values, 100);
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    double after = loss_at(&p, values, 100);
+    assert_true(after < 0.05 && after < before / 5);
+    float *first = TCSI_NEW_ARRAY(float, p.net->weight_count);
+    memcpy(first, p.net->weights.values, p.net->weight_count * sizeof(float));
+    tcsi_pool *pool;
+    assert_ok(tcsi_pool_create(3, &pool, test_err));
+    assert_ok(tcsi_learner_run(&learner, &lesson, pool, NULL, test_err));
+    assert_memory_equal(first, p.net->weights.values, p.net->weight_count * sizeof(float));
+    tcsi_pool_destroy(pool);
+    tcsi_free(first);
+    pupil_end(&p);
+}
+
+/* A twelfth of the steps are a loud wave of another kind: with trimming it is not learned, without it is. */
+static void test_spoilt_windows_are_left_out(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    double loud[2];
+    make_wave(values);
+    for (size_t t = 600; t < 760; t++) values[t] = (float)(4 * sin(1.3 * (double)t));
+    for (size_t i = 0; i < 2; i++) {
+        pupil p = pupil_make();
+        tcsi_learner learner = learner_of(&p);
+        const tcsi_lesson lesson = lesson_of(values, STEPS);
+        learner.trim = i ? 0.2 : 0;
+        assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+        loud[i] = loss_at(&p, values, 640) / loss_at(&p, values, 100);
+        pupil_end(&p);
+    }
+    assert_true(loud[1] > 5 * loud[0]);
+}
+
+static void test_refuses_what_is_too_short(void **state)
+{
+    (void)state;
+    float values[WINDOW - 1] = { 0 };
+    tcs_error err = { 0 };
+    pupil p = pupil_make();
+    const tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, WINDOW - 1);
+    assert_int_equal(TCS_E_INVALID, tcsi_learner_run(&learner, &lesson, NULL, NULL, &err));
+    assert_non_null(strstr(err.text, "15 steps"));
+    pupil_end(&p);
+}
+
+static bool stop_at_half(void *context, double share)
+{
+    double *last = context;
+    assert_true(share >= *last && share <= 1);
+    *last = share;
+    return share < 0.5;
+}
+
+static void test_stops_on_request(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    double last = 0;
+    tcs_error err = { 0 };
+    make_wave(values);
+    pupil p = pupil_make();
+    const tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    const tcsi_progress progress = { stop_at_half, &last };
+    assert_int_equal(TCS_E_CANCELLED, tcsi_learner_run(&learner, &lesson, NULL, &progress, &err));
+    assert_true(last >= 0.5 && last < 0.6);
+    pupil_end(&p);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_learns_and_repeats),
+              cmocka_unit_test(test_spoilt_windows_are_left_out),
+              cmocka_unit_test(test_refuses_what_is_too_short),
+              cmocka_unit_test(test_stops_on_request))

@@ -1,0 +1,90 @@
+/* detect/deep/reconstruction_test.c -- every detector that gives windows back finds what the others of its kind are known to find:
+ * a shape that was not in the training rows, and a channel that is stuck while the others go on, and says which.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "detect.h"
+
+enum { ROWS = 3000, TRAIN_ROWS = 1500, CHANNELS = 3, EVENT_BEGIN = 2200, EVENT_END = 2240 };
+
+/* The first ones also name the channel; a hidden state that one channel confuses gives all channels back badly. */
+static const char *const names[] = { "autoencoder", "conv_autoencoder", "vae", "lstm_autoencoder", "gru_autoencoder" };
+enum { NAMING_COUNT = 3 };
+
+/* Three mixtures of two rhythms with a little noise. */
+static void make_plant(double (*columns)[ROWS])
+{
+    tcsi_rng rng = tcsi_rng_make(11, 0);
+    for (size_t t = 0; t < ROWS; t++) {
+        double a = sin(0.2 * (double)t), b = cos(0.2 * (double)t + 1) * sin(0.05 * (double)t);
+        columns[0][t] = 5 + a + 0.05 * tcsi_rng_normal(&rng);
+        columns[1][t] = 100 * (a + b) + 5 * tcsi_rng_normal(&rng);
+        columns[2][t] = -2 * b + 0.1 * tcsi_rng_normal(&rng);
+    }
+}
+
+/* Fitted on the first half, scored on everything; parts are those of the event. */
+static void run(const char *name, double (*columns)[ROWS], size_t channel_count, tcs_score *ret_scores, double *ret_parts)
+{
+    const double *pointers[CHANNELS] = { columns[0], columns[1], columns[2] };
+    tcsi_frame *frame = detect_frame(pointers, channel_count, ROWS), train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+    tcsi_detector *detector = detect_create(name, channel_count, NULL, 0);
+    assert_ok(tcsi_detector_fit(detector, &train, test_err));
+    assert_ok(tcsi_detector_score(detector, frame, ret_scores, test_err));
+    assert_true(tcsi_detector_contribute_span(detector, EVENT_BEGIN, EVENT_END, ret_parts));
+    tcsi_detector_destroy(detector);
+    tcsi_frame_destroy(frame);
+}
+
+static double share_of_event(const tcs_score *scores)
+{
+    static double labels[ROWS];
+    for (size_t t = 0; t < ROWS; t++) labels[t] = t >= EVENT_BEGIN && t < EVENT_END;
+    return detect_auc(scores, labels, TRAIN_ROWS, ROWS);
+}
+
+static void test_finds_the_channel_that_is_stuck(void **state)
+{
+    (void)state;
+    static double columns[CHANNELS][ROWS];
+    static tcs_score scores[ROWS];
+    double parts[CHANNELS];
+    make_plant(columns);
+    for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) columns[1][t] = 60; /* stuck at an ordinary value */
+    for (size_t i = 0; i < TCS_COUNT(names); i++) {
+        run(names[i], columns, CHANNELS, scores, parts);
+        double auc = share_of_event(scores);
+        if (!(auc > 0.9)) fail_msg("%s: area under the ROC curve %.3f", names[i], auc);
+        if (i < NAMING_COUNT && !(parts[1] > parts[0] && parts[1] > parts[2]))
+            fail_msg("%s: parts %.3g, %.3g, %.3g, expected the second to be the largest", names[i], parts[0], parts[1], parts[2]);
+    }
+}
+
+static void test_finds_an_unusual_shape(void **state)
+{
+    (void)state;
+    static double columns[CHANNELS][ROWS];
+    static tcs_score scores[ROWS];
+    double part;
+    make_plant(columns);
+    for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) columns[0][t] = ((t - EVENT_BEGIN) / 8) % 2 ? 5.9 : 4.1; /* inside its range */
+    for (size_t i = 0; i < TCS_COUNT(names); i++) {
+        run(names[i], columns, 1, scores, &part);
+        double auc = share_of_event(scores);
+        if (!(auc > 0.9)) fail_msg("%s: area under the ROC curve %.3f", names[i], auc);
+    }
+}
+
+static void test_refuses_too_many_channels(void **state)
+{
+    (void)state;
+    tcs_error err = { 0 };
+    tcsi_detector *detector = NULL;
+    for (size_t i = 0; i < TCS_COUNT(names); i++) {
+        const tcsi_detector_setup setup = { .channel_count = 1000000 };
+        assert_int_equal(TCS_E_LIMIT, tcsi_detector_create(tcsi_registry_find(names[i]), &setup, &detector, &err));
+        assert_non_null(strstr(err.text, "1000000 channels"));
+    }
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_finds_the_channel_that_is_stuck),
+              cmocka_unit_test(test_finds_an_unusual_shape),
+              cmocka_unit_test(test_refuses_too_many_channels))

@@ -1,0 +1,59 @@
+/* detect/deep/vae.c -- windows that are improbable under a variational autoencoder.
+ *
+ * Like autoencoder.c, but what passes the narrow layer is drawn from a normal distribution that is kept near the standard one
+ * (D. P. Kingma, M. Welling, "Auto-encoding variational Bayes", ICLR 2014; for windows of series: H. Xu et al., "Unsupervised anomaly
+ * detection via variational auto-encoder for seasonal KPIs in web applications", WWW 2018, known as Donut):
+ *
+ *     loss = mean (x - x')^2 + beta / (W C) KL(N(mean, variance) || N(0, 1))
+ *
+ * Missing values count neither in the loss nor in the score (Donut's modified ELBO).  The score runs the mean through the decoder; with a
+ * variance of the output that is the same everywhere, the reconstruction probability is a function of that error (J. An, S. Cho,
+ * "Variational autoencoder based anomaly detection using reconstruction probability", 2015).  reconstruction.h has the rest.
+ * Finds and misses: as autoencoder, less given to learning anomalies by heart.  SPDX-License-Identifier: Apache-2.0 */
+#include "detect/deep/reconstruction.h"
+
+typedef tcsi_reconstruction_options options;
+
+static const float beta = 0.1f;
+
+static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
+{
+    tcsi_net_scope(net, "%s", name);
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
+}
+
+static tcsi_reconstruction_nodes build(tcsi_net *net, tcsi_node_id x, const tcsi_reconstruction_options *opt)
+{
+    const tcsi_node_id flat = tcsi_nn_flatten(net, x);
+    const size_t values = tcsi_net_shape(net, flat).channels;
+    tcsi_node_id h = dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
+    tcsi_net_scope(net, "encoder.1");
+    const tcsi_node_id code = tcsi_nn_gaussian_head(net, h, &(tcsi_gaussian_head_options){ .units = opt->latent });
+    h = dense(net, "decoder.0", tcsi_nn_sample(net, code), opt->hidden, TCSI_ACTIVATION_RELU);
+    h = dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
+    return (tcsi_reconstruction_nodes){ .output = tcsi_nn_unflatten(net, h, opt->steps), .penalty = tcsi_nn_loss_divergence(net, code),
+                                        .penalty_factor = values > 0 ? beta / (float)values : 0 };
+}
+
+static tcs_status init(tcsi_detector *base, tcs_error *err)
+{
+    return tcsi_reconstruction_init(base, build, err);
+}
+
+static const tcsi_parameter parameters[] = { TCSI_RECONSTRUCTION_PARAMETERS(64, 8, 360, 3e-3) };
+static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
+
+const tcsi_detector_info tcsi_detector_vae = {
+    .name = "vae",
+    .title = "variational autoencoder of windows",
+    .paper = "D. P. Kingma, M. Welling: Auto-encoding variational Bayes. ICLR 2014; H. Xu et al.: Unsupervised anomaly detection via "
+             "variational auto-encoder for seasonal KPIs in web applications. WWW 2018 (Donut)",
+    .summary = "Error with which windows come back through a narrow layer that is drawn at random and kept near a normal distribution. "
+               "Finds unusual shapes and broken relations between channels, and learns less by heart than a plain autoencoder.",
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
+    .instance_size = sizeof(tcsi_reconstruction),
+    .options_offset = offsetof(tcsi_reconstruction, options),
+    .parameters = parameters,
+    .parameter_count = TCS_COUNT(parameters),
+    .ops = &ops,
+};
