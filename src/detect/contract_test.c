@@ -719,9 +719,10 @@ static void check_contributions(const contract_trial *trial)
         push_rows(detector, trial->frame, t, t + 1, scores);
         if (tcsi_detector_contribute(detector, parts)) assert_parts(trial, parts);
     }
+    size_t begin = trial->frame->row_count / 3, end = trial->frame->row_count / 2 + 1;
+    if (tcsi_detector_contribute_span(detector, begin, end, parts)) assert_parts(trial, parts); /* nothing was scored yet */
     tcs_score *batch = score_with(trial, detector, trial->frame);
-    if (batch && tcsi_detector_contribute_span(detector, trial->frame->row_count / 3, trial->frame->row_count / 2 + 1, parts))
-        assert_parts(trial, parts);
+    if (batch && tcsi_detector_contribute_span(detector, begin, end, parts)) assert_parts(trial, parts);
     tcsi_free(batch);
     tcsi_detector_destroy(detector);
 }

@@ -148,7 +148,7 @@ const tcsi_nearest_ops *tcsi_nearest_ops_for(tcsi_isa isa)
 {
     TCS_ASSERT(tcsi_isa_supported(isa));
 #if defined(__x86_64__)
-    if (isa == TCSI_ISA_AVX512) return &tcsi_nearest_ops_avx512;
+    if (isa == TCSI_ISA_AVX512) return __builtin_cpu_supports("avx512vnni") ? &tcsi_nearest_ops_vnni_avx512 : &tcsi_nearest_ops_avx512;
     if (isa == TCSI_ISA_AVX2) return &tcsi_nearest_ops_avx2;
 #endif
     return &reference;

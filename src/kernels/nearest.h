@@ -65,9 +65,9 @@ typedef struct tcsi_nearest_ops {
     void (*nearest)(const tcsi_seekers *seekers, const tcsi_block *block, size_t k, float *ret_squares);
     /* Keeps the entries within limit, in their order; returns how many.  The list has TCSI_LIST_SPARE entries to spare. */
     size_t (*keep_within)(tcsi_near_list list, size_t count, float limit);
-    /* A value that k to k + k / 8 + 1 of the entries, none negative, do not exceed; where too many are equal, the k-th smallest.
+    /* A value that k to k + slack of the entries, none negative, do not exceed; where too many are equal, the k-th smallest.
      * 1 <= k <= count. */
-    float (*border)(const float *near, size_t count, size_t k);
+    float (*border)(const float *near, size_t count, size_t k, size_t slack);
     /* Squared distances in doubles of a row, (C), from rows at[0], at[1], ... of values, (R,C): eight partial sums each, then
      * their sum, in one order that is part of the definition. */
     void (*distances2)(const double *row, const double *values, size_t channel_count, const uint32_t *at, size_t count,

@@ -134,10 +134,10 @@ static uint32_t largest_bits(const float *near, size_t count)
 }
 
 /* Bisection over the bits.  Mostly the k-th is within a factor of 16 of the largest. */
-static float border(const float *near, size_t count, size_t k)
+static float border(const float *near, size_t count, size_t k, size_t slack)
 {
     const uint32_t sixteenth = (uint32_t)4 << 23;
-    const size_t enough = k + k / 8 + 1;
+    const size_t enough = k + slack;
     uint32_t low = 0, high = largest_bits(near, count);
     if (count <= enough) return float_of(high);
     if (high > sixteenth && count_within(near, count, float_of(high - sixteenth)) < k) low = high - sixteenth + 1;

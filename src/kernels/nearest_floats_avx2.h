@@ -27,7 +27,7 @@ typedef __m256i ints;
 #define ints_load(p) _mm256_loadu_si256((const __m256i *)(p))
 #define ints_set(x) _mm256_set1_epi32(x)
 #define ints_sub(a, b) _mm256_sub_epi32(a, b)
-#define ints_dot(a, b) _mm256_madd_epi16(a, b) /* of each pair of 16 bits */
+#define ints_add_dot(sum, a, b) _mm256_add_epi32(sum, _mm256_madd_epi16(a, b)) /* sum plus the dot product of each pair of 16 bits */
 
 static inline uint32_t ints_within(ints a, ints b)
 {

@@ -27,7 +27,12 @@ typedef __m512i ints;
 #define ints_load(p) _mm512_loadu_si512(p)
 #define ints_set(x) _mm512_set1_epi32(x)
 #define ints_sub(a, b) _mm512_sub_epi32(a, b)
-#define ints_dot(a, b) _mm512_madd_epi16(a, b) /* of each pair of 16 bits */
+/* sum plus the dot product of each pair of 16 bits */
+#if defined(__AVX512VNNI__)
+#define ints_add_dot(sum, a, b) _mm512_dpwssd_epi32(sum, a, b)
+#else
+#define ints_add_dot(sum, a, b) _mm512_add_epi32(sum, _mm512_madd_epi16(a, b))
+#endif
 
 static inline uint32_t ints_within(ints a, ints b)
 {

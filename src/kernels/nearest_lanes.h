@@ -87,11 +87,11 @@ static uint64_t scan_direct(tcsi_seekers *seekers, uint32_t number, const tcsi_b
     return bits;
 }
 
-/* The bits of WIDE registers of values. */
+/* The bits of WIDE registers of values whose negatives are within reach. */
 INLINE uint64_t bits_within(const ints *values, int32_t reach)
 {
     uint64_t bits = 0;
-    UNROLL for (size_t v = 0; v < WIDE; v++) bits |= (uint64_t)ints_within(values[v], ints_set(reach)) << (v * FLOATS);
+    UNROLL for (size_t v = 0; v < WIDE; v++) bits |= (uint64_t)ints_within(ints_set(-reach), values[v]) << (v * FLOATS);
     return bits;
 }
 
@@ -103,7 +103,7 @@ INLINE ints pair_of(const int16_t *grains)
     return ints_set(pair);
 }
 
-/* Four seekers at a time: a point's values are loaded once for all of them. */
+/* Four seekers at a time: a point's values are loaded once for all of them.  The form's negative, which needs only additions. */
 static void scan_product(const tcsi_seekers *seekers, const uint32_t *numbers, const tcsi_block *block, uint64_t *restrict ret_bits)
 {
     const int16_t *all = seekers->block.grains;
@@ -113,14 +113,15 @@ static void scan_product(const tcsi_seekers *seekers, const uint32_t *numbers, c
     for (size_t begin = 0; begin < TCSI_BLOCK; begin += WIDE * FLOATS) {
         const int16_t *points = block->grains + 2 * begin;
         ints s0[WIDE], s1[WIDE], s2[WIDE], s3[WIDE];
-        UNROLL for (size_t v = 0; v < WIDE; v++) s0[v] = s1[v] = s2[v] = s3[v] = ints_load(block->halves + begin + v * FLOATS);
+        UNROLL for (size_t v = 0; v < WIDE; v++)
+            s0[v] = s1[v] = s2[v] = s3[v] = ints_sub(ints_set(0), ints_load(block->halves + begin + v * FLOATS));
         for (size_t a = 0; a < axes_end; a += 2 * TCSI_BLOCK)
             UNROLL for (size_t v = 0; v < WIDE; v++) {
                 ints values = ints_load(points + a + 2 * v * FLOATS);
-                s0[v] = ints_sub(s0[v], ints_dot(values, pair_of(q0 + a)));
-                s1[v] = ints_sub(s1[v], ints_dot(values, pair_of(q1 + a)));
-                s2[v] = ints_sub(s2[v], ints_dot(values, pair_of(q2 + a)));
-                s3[v] = ints_sub(s3[v], ints_dot(values, pair_of(q3 + a)));
+                s0[v] = ints_add_dot(s0[v], values, pair_of(q0 + a));
+                s1[v] = ints_add_dot(s1[v], values, pair_of(q1 + a));
+                s2[v] = ints_add_dot(s2[v], values, pair_of(q2 + a));
+                s3[v] = ints_add_dot(s3[v], values, pair_of(q3 + a));
             }
         b0 |= bits_within(s0, seekers->reaches[numbers[0]]) << begin;
         b1 |= bits_within(s1, seekers->reaches[numbers[1]]) << begin;
@@ -131,6 +132,52 @@ static void scan_product(const tcsi_seekers *seekers, const uint32_t *numbers, c
     ret_bits[1] = b1;
     ret_bits[2] = b2;
     ret_bits[3] = b3;
+}
+
+/* The direct form, four seekers at a time: a point's values are loaded once for all of them. */
+static void scan_direct_four(const tcsi_seekers *seekers, const uint32_t *numbers, const tcsi_block *block, float *ret_squares)
+{
+    const float *all = seekers->block.points;
+    const float *q0 = all + numbers[0], *q1 = all + numbers[1], *q2 = all + numbers[2], *q3 = all + numbers[3];
+    const size_t axes_end = seekers->lead_count * TCSI_BLOCK;
+    for (size_t begin = 0; begin < TCSI_BLOCK; begin += WIDE * FLOATS) {
+        const float *points = block->points + begin;
+        floats s0[WIDE], s1[WIDE], s2[WIDE], s3[WIDE];
+        UNROLL for (size_t v = 0; v < WIDE; v++) s0[v] = s1[v] = s2[v] = s3[v] = floats_set(0);
+        for (size_t a = 0; a < axes_end; a += TCSI_BLOCK)
+            UNROLL for (size_t v = 0; v < WIDE; v++) {
+                floats values = floats_load(points + a + v * FLOATS);
+                floats d0 = floats_sub(values, floats_set(q0[a])), d1 = floats_sub(values, floats_set(q1[a]));
+                floats d2 = floats_sub(values, floats_set(q2[a])), d3 = floats_sub(values, floats_set(q3[a]));
+                s0[v] = floats_fma(d0, d0, s0[v]);
+                s1[v] = floats_fma(d1, d1, s1[v]);
+                s2[v] = floats_fma(d2, d2, s2[v]);
+                s3[v] = floats_fma(d3, d3, s3[v]);
+            }
+        UNROLL for (size_t v = 0; v < WIDE; v++) {
+            floats_store(ret_squares + begin + v * FLOATS, s0[v]);
+            floats_store(ret_squares + TCSI_BLOCK + begin + v * FLOATS, s1[v]);
+            floats_store(ret_squares + 2 * TCSI_BLOCK + begin + v * FLOATS, s2[v]);
+            floats_store(ret_squares + 3 * TCSI_BLOCK + begin + v * FLOATS, s3[v]);
+        }
+    }
+}
+
+/* What four seekers find of a block whose leading axes are all; those beyond count are repetitions. */
+static void take_four(tcsi_seekers *seekers, const uint32_t *numbers, size_t count, const tcsi_block *block, left_over *left)
+{
+    float squares[4 * TCSI_BLOCK];
+    scan_direct_four(seekers, numbers, block, squares);
+    for (size_t i = 0; i < count; i++) {
+        const floats limit = floats_set(seekers->limits[numbers[i]]);
+        uint64_t bits = 0;
+        UNROLL for (size_t v = 0; v < PARTS; v++)
+            bits |= (uint64_t)floats_within(floats_load(squares + i * TCSI_BLOCK + v * FLOATS), limit) << (v * FLOATS);
+        bits &= used_bits(block);
+        if (!bits) continue;
+        take(seekers, numbers[i], squares + i * TCSI_BLOCK, bits, block);
+        left->seekers |= (uint64_t)1 << numbers[i];
+    }
 }
 
 /* Which rows will be needed nobody knows, but most are, by one seeker or another. */
@@ -147,31 +194,54 @@ INLINE void leave(left_over *left, uint32_t number, uint64_t bits)
     left->seekers |= (uint64_t)(bits != 0) << number;
 }
 
+/* The next four of chosen, fewer when there are fewer, which the last then fills up; returns how many. */
+static inline uint32_t next_four(uint64_t *chosen, uint32_t *ret_numbers)
+{
+    uint32_t count = 0;
+    for (; count < 4 && *chosen; *chosen &= *chosen - 1) ret_numbers[count++] = tcsi_lowest_bit(*chosen);
+    for (uint32_t i = count; i < 4 && count > 0; i++) ret_numbers[i] = ret_numbers[count - 1];
+    return count;
+}
+
+/* Of a block whose leading axes are all. */
+static void scan_whole(tcsi_seekers *seekers, uint64_t chosen, const tcsi_block *block, left_over *left)
+{
+    enum { FEW = 8 }; /* axes: of more, loading a block once for four pays, though squares are stored in between */
+    uint32_t numbers[4];
+    while (seekers->lead_count > FEW && (chosen & (chosen - 1))) {
+        uint32_t count = next_four(&chosen, numbers);
+        take_four(seekers, numbers, count, block, left);
+    }
+    for (; chosen; chosen &= chosen - 1) {
+        uint32_t number = tcsi_lowest_bit(chosen);
+        leave(left, number, scan_direct(seekers, number, block));
+    }
+}
+
+/* Of a block whose leading axes are some of many. */
+static void scan_leads(tcsi_seekers *seekers, uint64_t chosen, const tcsi_block *block, left_over *left)
+{
+    uint64_t product = chosen & seekers->product, rest = chosen & ~seekers->product, bits[4];
+    uint32_t numbers[4];
+    fetch_rows(seekers, chosen, block);
+    while (product & (product - 1)) {
+        uint32_t count = next_four(&product, numbers);
+        scan_product(seekers, numbers, block, bits);
+        for (uint32_t i = 0; i < count; i++) leave(left, numbers[i], bits[i] & used_bits(block));
+    }
+    for (rest |= product; rest; rest &= rest - 1) {
+        uint32_t number = tcsi_lowest_bit(rest);
+        leave(left, number, scan_direct(seekers, number, block));
+    }
+    take_pairs(seekers, left, block);
+}
+
 static uint64_t scan(tcsi_seekers *seekers, uint64_t chosen, const tcsi_block *block)
 {
     left_over left;
-    uint32_t numbers[4], count = 0;
     left.seekers = 0;
-    fetch_rows(seekers, chosen, block);
-    for (uint64_t rest = chosen & seekers->product; rest; rest &= rest - 1) {
-        numbers[count++] = tcsi_lowest_bit(rest);
-        if (count < 4) continue;
-        uint64_t bits[4];
-        scan_product(seekers, numbers, block, bits);
-        for (size_t i = 0; i < 4; i++) leave(&left, numbers[i], bits[i] & used_bits(block));
-        count = 0;
-    }
-    if (count > 1) { /* the last one again in the empty places */
-        uint64_t bits[4];
-        for (uint32_t i = count; i < 4; i++) numbers[i] = numbers[count - 1];
-        scan_product(seekers, numbers, block, bits);
-        for (uint32_t i = 0; i < count; i++) leave(&left, numbers[i], bits[i] & used_bits(block));
-    } else if (count == 1) leave(&left, numbers[0], scan_direct(seekers, numbers[0], block));
-    for (uint64_t rest = chosen & ~seekers->product; rest; rest &= rest - 1) {
-        uint32_t number = tcsi_lowest_bit(rest);
-        leave(&left, number, scan_direct(seekers, number, block));
-    }
-    if (seekers->row_size > 0) take_pairs(seekers, &left, block);
+    if (seekers->row_size > 0) scan_leads(seekers, chosen, block, &left);
+    else scan_whole(seekers, chosen, block, &left);
     return marked(seekers, left.seekers);
 }
 

@@ -4,6 +4,6 @@
 
 #include "kernels/nearest.h"
 
-extern const tcsi_nearest_ops tcsi_nearest_ops_avx2, tcsi_nearest_ops_avx512;
+extern const tcsi_nearest_ops tcsi_nearest_ops_avx2, tcsi_nearest_ops_avx512, tcsi_nearest_ops_vnni_avx512;
 
 #endif

@@ -4,18 +4,12 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/tabular/table.h"
-#include "kernels/isa.h"
+#include "kernels/trees.h"
 
 #include <math.h>
 #include <string.h>
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-#endif
 
-enum {
-    BLOCK = 64,          /* rows that walk a tree together: their values stay in the first cache level */
-    DRAW_COUNT_MAX = 64, /* channels drawn at random before the search for one that varies becomes a scan */
-};
+enum { DRAW_COUNT_MAX = 64 }; /* channels drawn at random before the search for one that varies becomes a scan */
 
 /* ---- path lengths ---- */
 
@@ -48,7 +42,7 @@ typedef struct tree {
     const builder *from;
     tcsi_rng rng;
     uint32_t *channels;
-    float *thresholds, *lengths;
+    float *thresholds, *expected, *lengths;
 } tree;
 
 static float value_at(const builder *from, size_t row, size_t channel)
@@ -106,6 +100,7 @@ static void end_here(tree *t, size_t place, size_t level, size_t count)
         for (size_t i = first; i < first + width; i++) {
             t->channels[i] = 0;
             t->thresholds[i] = INFINITY;
+            t->expected[i] = length;
         }
     size_t bottom = (size_t)1 << depth, begin = place;
     while (begin < bottom - 1) begin = 2 * begin + 1;
@@ -125,6 +120,7 @@ static void grow(tree *t, size_t place, size_t level, size_t *rows, size_t count
     if (!(threshold < high)) threshold = low; /* rounding to float may reach the top: nothing would go right */
     t->channels[place] = (uint32_t)channel;
     t->thresholds[place] = threshold;
+    t->expected[place] = (float)((double)level + tcsi_forest_mean_length(count));
     size_t left = partition(t->from, rows, count, channel, threshold);
     grow(t, 2 * place + 1, level + 1, rows, left);
     grow(t, 2 * place + 2, level + 1, rows + left, count - left);
@@ -136,7 +132,8 @@ static void grow_tree(void *context, size_t index, size_t worker)
     tcsi_forest *forest = from->forest;
     size_t bottom = (size_t)1 << forest->depth, *rows = from->rows + worker * forest->sample_count;
     tree t = { .from = from, .rng = tcsi_rng_make(from->seed, index), .channels = forest->channels + index * (bottom - 1),
-               .thresholds = forest->thresholds + index * (bottom - 1), .lengths = forest->lengths + index * bottom };
+               .thresholds = forest->thresholds + index * (bottom - 1), .expected = forest->expected + index * (bottom - 1),
+               .lengths = forest->lengths + index * bottom };
     tcsi_rng_sample(&t.rng, from->row_count, forest->sample_count, rows);
     grow(&t, 0, 0, rows, forest->sample_count);
 }
@@ -145,6 +142,7 @@ void tcsi_forest_deinit(tcsi_forest *forest)
 {
     tcsi_free(forest->channels);
     tcsi_free(forest->thresholds);
+    tcsi_free(forest->expected);
     tcsi_free(forest->lengths);
     *forest = (tcsi_forest){ 0 };
 }
@@ -159,9 +157,10 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
     size_t bottom = (size_t)1 << forest.depth;
     forest.channels = TCSI_NEW_ARRAY(uint32_t, tree_count * (bottom - 1)); /* at most 1000 * 4095 */
     forest.thresholds = TCSI_NEW_ARRAY(float, tree_count * (bottom - 1));
+    forest.expected = TCSI_NEW_ARRAY(float, tree_count * (bottom - 1));
     forest.lengths = TCSI_NEW_ARRAY(float, tree_count * bottom);
     size_t *rows = TCSI_NEW_ARRAY(size_t, tcsi_pool_thread_count(pool) * sample_count);
-    if (!forest.channels || !forest.thresholds || !forest.lengths || !rows) {
+    if (!forest.channels || !forest.thresholds || !forest.expected || !forest.lengths || !rows) {
         tcsi_forest_deinit(&forest);
         tcsi_free(rows);
         return tcsi_fail_memory(err, "an isolation forest");
@@ -176,78 +175,6 @@ tcs_status tcsi_forest_build(const double *values, size_t row_count, size_t chan
 
 /* ---- scoring ---- */
 
-/* All BLOCK rows one tree down, their path lengths added to sums.  values: (C,BLOCK).  Two versions with the same bits. */
-typedef void (*tree_walker)(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                            size_t depth, const float *restrict values, double *restrict sums);
-
-/* Eight rows at a time: the steps of one row wait for each other, those of eight do not. */
-static void walk_tree_plain(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                            size_t depth, const float *restrict values, double *restrict sums)
-{
-    enum { TOGETHER = 8 };
-    size_t bottom = ((size_t)1 << depth) - 1;
-    for (size_t begin = 0; begin < BLOCK; begin += TOGETHER) {
-        size_t places[TOGETHER] = { 0 };
-        for (size_t level = 0; level < depth; level++)
-#if defined(__GNUC__)
-#pragma GCC unroll 8
-#endif
-            for (size_t i = 0; i < TOGETHER; i++) {
-                size_t place = places[i];
-                places[i] = 2 * place + 1 + (values[(size_t)channels[place] * BLOCK + begin + i] > thresholds[place]);
-            }
-        for (size_t i = 0; i < TOGETHER; i++) sums[begin + i] += (double)lengths[places[i] - bottom];
-    }
-}
-
-#if defined(__x86_64__) && defined(__GNUC__)
-/* Sixteen rows a vector, four vectors.  The upper levels' nodes fit into one or two registers, where looking one up is a
- * permutation; only lower levels and the rows' values are gathered from memory.  Offsets are 32 bits: see choose_walker. */
-__attribute__((target("avx512f")))
-static void walk_tree_avx512(const uint32_t *restrict channels, const float *restrict thresholds, const float *restrict lengths,
-                             size_t depth, const float *restrict values, double *restrict sums)
-{
-    enum { VECTORS = BLOCK / 16, LEVELS_ONE = 5 /* up to 16 nodes */ };
-    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0), one = _mm512_set1_epi32(1);
-    __m512i at[VECTORS]; /* within the level */
-    for (int v = 0; v < VECTORS; v++) at[v] = _mm512_setzero_si512();
-    for (size_t level = 0; level < depth; level++) {
-        size_t width = (size_t)1 << level, first = width - 1;
-        const uint32_t *channel = channels + first;
-        const float *threshold = thresholds + first;
-        __mmask16 there = (__mmask16)(width >= 16 ? 0xffff : (1u << width) - 1);
-        __m512i channel_nodes = _mm512_maskz_loadu_epi32(there, channel);
-        __m512 threshold_nodes = _mm512_maskz_loadu_ps(there, threshold);
-#pragma GCC unroll 4
-        for (int v = 0; v < VECTORS; v++) {
-            bool permute = level < LEVELS_ONE;
-            __m512i c = permute ? _mm512_permutexvar_epi32(at[v], channel_nodes) : _mm512_i32gather_epi32(at[v], channel, 4);
-            __m512 t = permute ? _mm512_permutexvar_ps(at[v], threshold_nodes) : _mm512_i32gather_ps(at[v], threshold, 4);
-            __m512i where = _mm512_add_epi32(_mm512_slli_epi32(c, 6), _mm512_add_epi32(lane, _mm512_set1_epi32(16 * v)));
-            __mmask16 right = _mm512_cmp_ps_mask(_mm512_i32gather_ps(where, values, 4), t, _CMP_GT_OQ);
-            at[v] = _mm512_add_epi32(at[v], at[v]);
-            at[v] = _mm512_mask_add_epi32(at[v], right, at[v], one);
-        }
-    }
-    for (int v = 0; v < VECTORS; v++) {
-        _Alignas(64) float found[16];
-        _mm512_store_ps(found, _mm512_i32gather_ps(at[v], lengths, 4));
-        for (int i = 0; i < 16; i++) sums[16 * v + i] += (double)found[i];
-    }
-}
-_Static_assert(BLOCK == 1 << 6, "the shift above is by log2(BLOCK)");
-#endif
-
-static tree_walker choose_walker(size_t channel_count)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    if (tcsi_isa_current() == TCSI_ISA_AVX512 && channel_count < ((size_t)1 << 24)) return walk_tree_avx512;
-#else
-    (void)channel_count;
-#endif
-    return walk_tree_plain;
-}
-
 /* Channels that a block of rows is copied with: all, or where those are more than the trees can ask for, one tree's at a time. */
 static size_t width_of(size_t tree_count, size_t inner, size_t channel_count)
 {
@@ -256,20 +183,20 @@ static size_t width_of(size_t tree_count, size_t inner, size_t channel_count)
 
 typedef struct scorer {
     const tcsi_forest *forest;
-    tree_walker walk_tree;
+    tcsi_tree_walker walk;
     const double *values;
     size_t row_count, width;
-    float *scratch;   /* (threads, width, BLOCK) */
+    float *scratch;   /* (threads, width, TCSI_TREE_ROWS) */
     uint32_t *places; /* (width): 0, 1, ...: a tree's own channels in the order of its places */
     double *scores;
 } scorer;
 
-/* (width,BLOCK) of rows begin to begin + count; channels NULL: all.  A short block repeats its first row. */
+/* (width,TCSI_TREE_ROWS) of rows begin to begin + count; channels NULL: all.  A short block repeats its first row. */
 static void copy_rows(const scorer *from, size_t begin, size_t count, const uint32_t *channels, float *ret_block)
 {
-    for (size_t i = 0; i < BLOCK; i++) {
+    for (size_t i = 0; i < TCSI_TREE_ROWS; i++) {
         const double *row = from->values + (begin + (i < count ? i : 0)) * from->forest->channel_count;
-        for (size_t c = 0; c < from->width; c++) ret_block[c * BLOCK + i] = (float)row[channels ? channels[c] : c];
+        for (size_t c = 0; c < from->width; c++) ret_block[c * TCSI_TREE_ROWS + i] = (float)row[channels ? channels[c] : c];
     }
 }
 
@@ -277,17 +204,18 @@ static void score_block(void *context, size_t index, size_t worker)
 {
     const scorer *from = context;
     const tcsi_forest *forest = from->forest;
-    size_t begin = index * BLOCK, inner = ((size_t)1 << forest->depth) - 1;
-    size_t count = from->row_count - begin < BLOCK ? from->row_count - begin : BLOCK;
+    size_t begin = index * TCSI_TREE_ROWS, inner = ((size_t)1 << forest->depth) - 1;
+    size_t count = from->row_count - begin < TCSI_TREE_ROWS ? from->row_count - begin : TCSI_TREE_ROWS;
     bool whole = from->width == forest->channel_count;
-    float *block = from->scratch + worker * from->width * BLOCK;
-    double sums[BLOCK] = { 0 };
+    float *block = from->scratch + worker * from->width * TCSI_TREE_ROWS;
+    double sums[TCSI_TREE_ROWS] = { 0 };
     if (whole) copy_rows(from, begin, count, NULL, block);
     for (size_t t = 0; t < forest->tree_count; t++) {
         const uint32_t *channels = forest->channels + t * inner;
+        tcsi_tree one = { whole ? channels : from->places, forest->thresholds + t * inner, forest->lengths + t * (inner + 1),
+                          forest->depth };
         if (!whole) copy_rows(from, begin, count, channels, block);
-        from->walk_tree(whole ? channels : from->places, forest->thresholds + t * inner, forest->lengths + t * (inner + 1), forest->depth,
-                        block, sums);
+        from->walk(&one, block, from->width, sums);
     }
     double unit = tcsi_forest_mean_length(forest->sample_count);
     for (size_t i = 0; i < count; i++) from->scores[begin + i] = exp2(-sums[i] / (double)forest->tree_count / (unit > 0 ? unit : 1));
@@ -297,30 +225,61 @@ tcs_status tcsi_forest_score(const tcsi_forest *forest, const double *values, si
                              tcs_error *err)
 {
     size_t inner = ((size_t)1 << forest->depth) - 1, width = width_of(forest->tree_count, inner, forest->channel_count);
-    float *scratch = TCSI_NEW_ARRAY(float, tcsi_pool_thread_count(pool) * BLOCK * width); /* width is at most 1000 * 4095 */
+    float *scratch = TCSI_NEW_ARRAY(float, tcsi_pool_thread_count(pool) * TCSI_TREE_ROWS * width); /* width is at most 1000 * 4095 */
     uint32_t *places = TCSI_NEW_ARRAY(uint32_t, width);
     tcs_status status = scratch && places ? TCS_OK : tcsi_fail_memory(err, "a block of rows");
     if (status == TCS_OK) {
         for (size_t i = 0; i < width; i++) places[i] = (uint32_t)i;
-        scorer from = { .forest = forest, .walk_tree = choose_walker(width), .values = values, .row_count = row_count, .width = width,
-                        .scratch = scratch, .places = places, .scores = ret_scores };
-        tcsi_pool_run(pool, (row_count + BLOCK - 1) / BLOCK, score_block, &from);
+        scorer from = { .forest = forest, .walk = tcsi_tree_walker_for(tcsi_isa_current(), width), .values = values,
+                        .row_count = row_count, .width = width, .scratch = scratch, .places = places, .scores = ret_scores };
+        tcsi_pool_run(pool, (row_count + TCSI_TREE_ROWS - 1) / TCSI_TREE_ROWS, score_block, &from);
     }
     tcsi_free(scratch);
     tcsi_free(places);
     return status;
 }
 
+/* ---- shares ---- */
+
+/* What the cuts on a row's path through one tree do to the length that is expected of it, by their channels. */
+static void share_path(const tcsi_forest *forest, size_t number, const double *row, double *sums)
+{
+    size_t inner = ((size_t)1 << forest->depth) - 1, place = 0;
+    const uint32_t *channels = forest->channels + number * inner;
+    const float *thresholds = forest->thresholds + number * inner, *expected = forest->expected + number * inner;
+    const float *lengths = forest->lengths + number * (inner + 1);
+    while (place < inner && thresholds[place] < INFINITY) {
+        uint32_t channel = channels[place];
+        float before = expected[place];
+        place = 2 * place + ((float)row[channel] > thresholds[place] ? 2 : 1);
+        sums[channel] += (double)before - (double)(place < inner ? expected[place] : lengths[place - inner]);
+    }
+}
+
+void tcsi_forest_share(const tcsi_forest *forest, const double *row, double *scratch, double *parts)
+{
+    for (size_t c = 0; c < forest->channel_count; c++) scratch[c] = 0;
+    for (size_t t = 0; t < forest->tree_count; t++) share_path(forest, t, row, scratch);
+    for (size_t c = 0; c < forest->channel_count; c++) parts[c] += fmax(scratch[c], 0) / (double)forest->tree_count;
+}
+
 /* ---- saved form and sizes ---- */
 
 /* A leaf's filler, or a split that a damaged state cannot send outside the rows. */
+static bool length_ok(float length)
+{
+    return length >= 0 && length <= 2.0f * TCSI_FOREST_SAMPLE_COUNT_MAX;
+}
+
 static bool forest_ok(const tcsi_forest *forest)
 {
     size_t bottom = (size_t)1 << forest->depth;
     for (size_t i = 0; i < forest->tree_count * (bottom - 1); i++)
-        if (forest->channels[i] >= forest->channel_count || !(forest->thresholds[i] == forest->thresholds[i])) return false;
+        if (forest->channels[i] >= forest->channel_count || !(forest->thresholds[i] == forest->thresholds[i])
+            || !length_ok(forest->expected[i]))
+            return false;
     for (size_t i = 0; i < forest->tree_count * bottom; i++)
-        if (!(forest->lengths[i] >= 0 && forest->lengths[i] <= 2.0f * TCSI_FOREST_SAMPLE_COUNT_MAX)) return false;
+        if (!length_ok(forest->lengths[i])) return false;
     return true;
 }
 
@@ -337,6 +296,7 @@ void tcsi_forest_persist(tcsi_forest *forest, size_t channel_count, tcsi_codec *
     size_t bottom = (size_t)1 << forest->depth;
     tcsi_persist_u32s(codec, &forest->channels, forest->tree_count * (bottom - 1));
     tcsi_persist_f32s(codec, &forest->thresholds, forest->tree_count * (bottom - 1));
+    tcsi_persist_f32s(codec, &forest->expected, forest->tree_count * (bottom - 1));
     tcsi_persist_f32s(codec, &forest->lengths, forest->tree_count * bottom);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !forest_ok(forest))
         tcsi_codec_refuse(codec, "a forest out of range");
@@ -346,11 +306,11 @@ size_t tcsi_forest_size_max(size_t tree_count, size_t sample_count, size_t chann
 {
     (void)channel_count;
     size_t bottom = (size_t)1 << depth_of(sample_count);
-    return tcsi_size_sum(tcsi_size_product(tree_count * bottom, 12), tcsi_size_product(thread_count * sample_count, sizeof(size_t)));
+    return tcsi_size_sum(tcsi_size_product(tree_count * bottom, 16), tcsi_size_product(thread_count * sample_count, sizeof(size_t)));
 }
 
 size_t tcsi_forest_score_size(size_t tree_count, size_t sample_count, size_t channel_count, size_t thread_count)
 {
     size_t width = width_of(tree_count, ((size_t)1 << depth_of(sample_count)) - 1, channel_count);
-    return tcsi_size_product(width, tcsi_size_product(thread_count, BLOCK * sizeof(float)) + sizeof(uint32_t));
+    return tcsi_size_product(width, tcsi_size_product(thread_count, TCSI_TREE_ROWS * sizeof(float)) + sizeof(uint32_t));
 }

@@ -7,9 +7,9 @@ static void test_hand_made_tree(void **state)
 {
     (void)state;
     uint32_t channels[] = { 0, 1, 0 };
-    float thresholds[] = { 1, 5, INFINITY }, lengths[] = { 2, 3, 4.5f, 4.5f };
+    float thresholds[] = { 1, 5, INFINITY }, expected_here[] = { 3, 2.5f, 4.5f }, lengths[] = { 2, 3, 4.5f, 4.5f };
     tcsi_forest forest = { .tree_count = 1, .sample_count = 7, .channel_count = 2, .depth = 2, .channels = channels,
-                           .thresholds = thresholds, .lengths = lengths };
+                           .thresholds = thresholds, .expected = expected_here, .lengths = lengths };
     const double rows[] = { 0, 0, 1, 5, 1, 5.5, 1.5, 0, 9, 9 };
     const double expected[] = { 2, 2, 3, 4.5, 4.5 };
     double scores[5];
@@ -20,6 +20,35 @@ static void test_hand_made_tree(void **state)
     assert_near(1, tcsi_forest_mean_length(2), 0);
     assert_ok(tcsi_forest_score(&forest, rows, 5, NULL, scores, test_err));
     for (size_t i = 0; i < 5; i++) assert_near(pow(2, -expected[i] / unit), scores[i], 1e-15);
+    double scratch[2], parts[2] = { 10, 20 };
+    tcsi_forest_share(&forest, rows, scratch, parts); /* 3 to 2.5 by a cut in channel 0, to 2 by one in channel 1 */
+    assert_near(10.5, parts[0], 1e-15);
+    assert_near(20.5, parts[1], 1e-15);
+    tcsi_forest_share(&forest, rows + 4, scratch, parts); /* to 3 by channel 1: longer */
+    tcsi_forest_share(&forest, rows + 6, scratch, parts); /* to 4.5 by channel 0: longer */
+    assert_near(11, parts[0], 1e-15);
+    assert_near(20.5, parts[1], 1e-15);
+}
+
+/* Of more channels than the trees have cuts, those of one tree are copied at a time; what rows find is the same. */
+static void test_more_channels_than_cuts(void **state)
+{
+    (void)state;
+    enum { ROWS = 70, CHANNELS = 9 };
+    uint32_t channels[] = { 7, 4, 0, 2, 7, 0 };
+    float thresholds[] = { 1, 5, INFINITY, 1, 5, INFINITY }, lengths[] = { 2, 3, 4.5f, 4.5f, 1, 2, 4, 4 };
+    tcsi_forest forest = { .tree_count = 2, .sample_count = 7, .channel_count = CHANNELS, .depth = 2, .channels = channels,
+                           .thresholds = thresholds, .lengths = lengths };
+    double rows[ROWS * CHANNELS], scores[ROWS];
+    tcsi_rng rng = tcsi_rng_make(8, 0);
+    for (size_t i = 0; i < ROWS * CHANNELS; i++) rows[i] = 10 * tcsi_rng_uniform(&rng);
+    for (size_t i = 0; i < ROWS; i++) rows[i * CHANNELS + (i % 2 ? 7 : 2)] /= 10; /* half the rows go left, in one tree each */
+    assert_ok(tcsi_forest_score(&forest, rows, ROWS, NULL, scores, test_err));
+    for (size_t i = 0; i < ROWS; i++) {
+        const double *row = rows + i * CHANNELS;
+        double first = row[7] > 1 ? 4.5 : row[4] > 5 ? 3 : 2, second = row[2] > 1 ? 4 : row[7] > 5 ? 2 : 1;
+        assert_near(exp2(-(first + second) / 2 / tcsi_forest_mean_length(7)), scores[i], 1e-15);
+    }
 }
 
 /* Every sampled row ends in exactly one leaf; grown on all rows, mean depths by walking node by node must agree. */
@@ -79,5 +108,13 @@ static void test_as_accurate_as_sklearn(void **state)
     tcsi_frame_destroy(frame);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_hand_made_tree), cmocka_unit_test(test_grown_trees_separate_all_rows),
-              cmocka_unit_test(test_as_accurate_as_sklearn))
+/* A row that is out in one channel is laid to that channel. */
+static void test_parts_name_the_channel(void **state)
+{
+    (void)state;
+    assert_blames_the_planted("isolation_forest", NULL, 0, false, 0.85);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_hand_made_tree), cmocka_unit_test(test_more_channels_than_cuts),
+              cmocka_unit_test(test_grown_trees_separate_all_rows), cmocka_unit_test(test_as_accurate_as_sklearn),
+              cmocka_unit_test(test_parts_name_the_channel))

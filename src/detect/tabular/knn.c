@@ -7,6 +7,8 @@
  * Without fit each row is compared with all others; after fit with the training rows, so that a training row that is
  * scored again finds itself at distance 0 (as in PyOD).  With fewer than k other rows, k is that number; with none the
  * rows are WARMUP.  Rows are standardized first unless standardize is 0: then channels with large units decide alone.
+ * Parts: the distance, shared out by squared differences from the neighbour (with mean: from each of the k, in turn); they add
+ * up to the score.
  * Finds: rows far from everything.  Misses: rows in a gap between dense groups, clusters of more than k anomalies.
  * Cost: see neighbours.h.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
@@ -19,12 +21,29 @@ typedef struct options {
     bool mean, standardize;
 } options;
 
+/* What contribute_span needs of the frame that was scored last. */
+typedef struct scored {
+    tcsi_table table;       /* without values where there is an index of its own rows */
+    tcsi_neighbours *index; /* of these; NULL: that of the fit */
+    uint32_t *rows;         /* (table rows,k): the neighbours; NULL: nothing was scored */
+    size_t k;
+} scored;
+
 typedef struct knn {
     tcsi_detector base;
     options options;
     tcsi_scaler scaler;     /* of the fit */
     tcsi_neighbours *index; /* of the fit, or NULL */
+    scored last;
 } knn;
+
+static void forget(knn *self)
+{
+    tcsi_table_deinit(&self->last.table);
+    tcsi_neighbours_destroy(self->last.index);
+    tcsi_free(self->last.rows);
+    self->last = (scored){ 0 };
+}
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
 {
@@ -36,6 +55,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 static void deinit(tcsi_detector *base)
 {
     knn *self = (knn *)base;
+    forget(self);
     tcsi_scaler_deinit(&self->scaler);
     tcsi_neighbours_destroy(self->index);
 }
@@ -54,7 +74,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     tcs_status status = tcsi_table_learn(train, scaling_of(self), TCSI_SCALER_KEPT, TCSI_TABLE_BY_ROW, &scaler, &table, err);
     if (status != TCS_OK) return status;
     if (table.row_count == 0) status = tcsi_fail(err, TCS_E_INVALID, "knn: no training row has a usable value");
-    else status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, &index, err);
+    else status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, self->options.n_neighbors, &index, err);
     tcsi_table_deinit(&table);
     if (status != TCS_OK) {
         tcsi_scaler_deinit(&scaler);
@@ -76,38 +96,38 @@ static void reduce(const double *distances, size_t query_count, size_t k, bool m
     }
 }
 
-/* The score of each row of the table: among the fitted rows, or without a fit among the table's own, of which there are two or
- * more. */
-static tcs_status score_rows(const knn *self, const tcsi_table *table, double *ret_values, tcs_error *err)
+/* The score of each row kept: among the fitted rows, or without a fit among its own, of which there are two or more. */
+static tcs_status score_rows(knn *self, double *ret_values, tcs_error *err)
 {
+    scored *last = &self->last;
+    const tcsi_table *table = &last->table;
     bool own = !self->base.is_fitted;
     size_t others = own ? table->row_count - 1 : tcsi_neighbours_row_count(self->index), count;
-    size_t k = self->options.n_neighbors < others ? self->options.n_neighbors : others;
+    size_t k = last->k = self->options.n_neighbors < others ? self->options.n_neighbors : others;
     double *distances = NULL;
-    uint32_t *rows = NULL;
-    tcsi_neighbours *made = NULL;
     if (tcsi_multiply(table->row_count, k, &count)) {
         distances = TCSI_NEW_ARRAY(double, count);
-        rows = TCSI_NEW_ARRAY(uint32_t, count);
+        last->rows = TCSI_NEW_ARRAY(uint32_t, count);
     }
-    tcs_status status = distances && rows ? TCS_OK : tcsi_fail_memory(err, "the neighbours' distances");
-    if (status == TCS_OK && own) status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &made, err);
+    tcs_status status = distances && last->rows ? TCS_OK : tcsi_fail_memory(err, "the neighbours' distances");
+    if (status == TCS_OK && own)
+        status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, k, &last->index, err);
     if (status == TCS_OK)
-        status = own ? tcsi_neighbours_search_own(made, k, self->base.pool, distances, rows, err)
-                     : tcsi_neighbours_search(self->index, table->values, table->row_count, k, self->base.pool, distances, rows, err);
+        status = own ? tcsi_neighbours_search_own(last->index, k, TCSI_NEAREST_EXACT, self->base.pool, distances, last->rows, err)
+                     : tcsi_neighbours_search(self->index, table->values, table->row_count, k, TCSI_NEAREST_EXACT, self->base.pool,
+                                              distances, last->rows, err);
     if (status == TCS_OK) reduce(distances, table->row_count, k, self->options.mean, ret_values);
-    tcsi_neighbours_destroy(made);
     tcsi_free(distances);
-    tcsi_free(rows);
     return status;
 }
 
-static tcs_status score_table(const knn *self, const tcsi_table *table, size_t row_count, tcs_score *ret_scores, tcs_error *err)
+static tcs_status score_table(knn *self, size_t row_count, tcs_score *ret_scores, tcs_error *err)
 {
+    const tcsi_table *table = &self->last.table;
     double *values = TCSI_NEW_ZEROS(double, table->row_count);
     tcs_status status = values ? TCS_OK : tcsi_fail_memory(err, "scores");
     bool enough = table->row_count >= (self->base.is_fitted ? 1 : 2);
-    if (status == TCS_OK && enough) status = score_rows(self, table, values, err);
+    if (status == TCS_OK && enough) status = score_rows(self, values, err);
     if (status == TCS_OK) tcsi_table_spread(table, values, row_count, ret_scores);
     for (size_t i = 0; status == TCS_OK && !enough && i < table->row_count; i++) ret_scores[table->rows[i]].state = TCS_SCORE_WARMUP;
     tcsi_free(values);
@@ -119,14 +139,33 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     knn *self = (knn *)base;
     tcsi_scaler own = { 0 };
     tcsi_table table;
+    forget(self);
     tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->scaler, TCSI_TABLE_BY_ROW, &table, err)
                                         : tcsi_table_learn(frame, scaling_of(self), TCSI_SCALER_PASSING, TCSI_TABLE_BY_ROW, &own, &table,
                                                            err);
     if (status != TCS_OK) return status;
-    status = score_table(self, &table, frame->row_count, ret_scores, err);
-    tcsi_table_deinit(&table);
     tcsi_scaler_deinit(&own);
+    self->last.table = table;
+    status = score_table(self, frame->row_count, ret_scores, err);
+    if (status != TCS_OK) forget(self);
+    if (self->last.index) tcsi_table_drop_values(&self->last.table);
     return status;
+}
+
+static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t row_end, double *ret_parts)
+{
+    const knn *self = (const knn *)base;
+    const scored *last = &self->last;
+    size_t k = last->k, first = self->options.mean ? 0 : k - 1;
+    for (size_t c = 0; c < base->channel_count; c++) ret_parts[c] = 0;
+    for (size_t t = row_begin; t < row_end && last->rows; t++) {
+        size_t i = tcsi_table_find(&last->table, t);
+        if (i == SIZE_MAX) continue;
+        const double *row = last->index ? tcsi_neighbours_row(last->index, i) : last->table.values + i * base->channel_count;
+        for (size_t j = first; j < k; j++)
+            tcsi_neighbours_share(last->index ? last->index : self->index, row, last->rows[i * k + j], 0, 1 / (double)(k - first),
+                                  ret_parts);
+    }
 }
 
 static void persist(tcsi_detector *base, tcsi_codec *codec)
@@ -135,7 +174,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_tag(codec, "KNN ");
     if (!base->is_fitted) return;
     tcsi_scaler_persist(&self->scaler, base->channel_count, codec);
-    tcsi_neighbours_persist(&self->index, base->channel_count, codec);
+    tcsi_neighbours_persist(&self->index, base->channel_count, self->options.n_neighbors, codec);
 }
 
 /* Loading holds the saved rows once more while the index is made. */
@@ -160,7 +199,8 @@ static const tcsi_parameter parameters[] = {
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .score = score, .persist = persist, .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .persist = persist,
+    .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_knn = {

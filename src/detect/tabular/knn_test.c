@@ -49,4 +49,14 @@ static void test_constant_and_missing(void **state)
     tcsi_frame_destroy(wider);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_equals_pyod), cmocka_unit_test(test_constant_and_missing))
+/* A row that is out in one channel is laid to that channel and parts add up to the score. */
+static void test_parts_name_the_channel(void **state)
+{
+    (void)state;
+    const tcsi_parameter_value mean[] = { { "mean", 1 } };
+    assert_blames_the_planted("knn", NULL, 0, true, 0.75);
+    assert_blames_the_planted("knn", mean, 1, true, 0.6);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_equals_pyod), cmocka_unit_test(test_constant_and_missing),
+              cmocka_unit_test(test_parts_name_the_channel))

@@ -9,6 +9,9 @@
  * Without fit each row is compared with all others; after fit with the training rows, whose densities are those they have
  * among themselves.  With fewer than k other rows, k is that number; with fewer than two the rows are WARMUP.
  * Finds: rows in a gap beside a dense group, whatever the density elsewhere.  Misses: groups of k or more anomalies.
+ * Parts: LOF(p) is the mean reach of p's neighbours times their mean lrd, so each reach is shared out over the channels by
+ * squared differences from the neighbour, times that mean.  They add up to the score, but for copies of a neighbour, which have
+ * no differences.
  * Among more than k copies of one row every other row looks infinitely sparse; scores stay finite (up to about 1e10).
  * Cost: one search for k neighbours a row (neighbours.h) and 12 k bytes a row.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
@@ -29,10 +32,18 @@ typedef struct model {
     size_t k;
 } model;
 
+/* What contribute_span needs of the frame that was scored last. */
+typedef struct scored {
+    tcsi_table table; /* without values where there is an index of its own rows */
+    uint32_t *rows;   /* (table rows,k): the neighbours; NULL: nothing was scored */
+    model own;        /* of the table's rows; without an index: that of the fit */
+} scored;
+
 typedef struct lof {
     tcsi_detector base;
     options options;
     model fitted;
+    scored last;
 } lof;
 
 static void model_deinit(model *m)
@@ -44,6 +55,14 @@ static void model_deinit(model *m)
     *m = (model){ 0 };
 }
 
+static void forget(lof *self)
+{
+    tcsi_table_deinit(&self->last.table);
+    tcsi_free(self->last.rows);
+    model_deinit(&self->last.own);
+    self->last = (scored){ 0 };
+}
+
 static tcs_status init(tcsi_detector *base, tcs_error *err)
 {
     (void)base;
@@ -53,6 +72,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 
 static void deinit(tcsi_detector *base)
 {
+    forget((lof *)base);
     model_deinit(&((lof *)base)->fitted);
 }
 
@@ -98,7 +118,7 @@ static tcs_status learn_densities(const lof *self, model *m, lists *ret_lists, t
     lists l = { 0 };
     tcs_status status = lists_init(row_count, m->k, &l, err);
     if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search_own(m->index, m->k, self->base.pool, l.distances, l.rows, err);
+    status = tcsi_neighbours_search_own(m->index, m->k, TCSI_NEAREST_EXACT, self->base.pool, l.distances, l.rows, err);
     if (status != TCS_OK) {
         lists_deinit(&l);
         return status;
@@ -121,7 +141,8 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     if (status != TCS_OK) return status;
     if (table.row_count < 2)
         status = tcsi_fail(err, TCS_E_INVALID, "lof: needs two training rows with a usable value, got %zu", table.row_count);
-    if (status == TCS_OK) status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, &m.index, err);
+    if (status == TCS_OK)
+        status = tcsi_neighbours_create(table.values, table.row_count, table.channel_count, self->options.n_neighbors, &m.index, err);
     if (status == TCS_OK) status = learn_densities(self, &m, &l, err);
     lists_deinit(&l);
     tcsi_table_deinit(&table);
@@ -129,6 +150,7 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
         model_deinit(&m);
         return status;
     }
+    forget(self);
     model_deinit(&self->fitted);
     self->fitted = m;
     return TCS_OK;
@@ -136,42 +158,47 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
 
 /* ---- scoring ---- */
 
-static tcs_status score_among_themselves(const lof *self, const tcsi_table *table, double *ret_values, tcs_error *err)
+static tcs_status score_among_themselves(lof *self, double *ret_values, tcs_error *err)
 {
-    model m = { 0 };
+    const tcsi_table *table = &self->last.table;
+    model *m = &self->last.own;
     lists l = { 0 };
-    tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, &m.index, err);
-    if (status == TCS_OK) status = learn_densities(self, &m, &l, err);
+    tcs_status status = tcsi_neighbours_create(table->values, table->row_count, table->channel_count, self->options.n_neighbors,
+                                               &m->index, err);
+    if (status == TCS_OK) status = learn_densities(self, m, &l, err);
     for (size_t i = 0; status == TCS_OK && i < table->row_count; i++)
-        ret_values[i] = tcsi_density_ratio(m.densities[i], l.rows + i * m.k, m.k, m.densities);
-    lists_deinit(&l);
-    model_deinit(&m);
+        ret_values[i] = tcsi_density_ratio(m->densities[i], l.rows + i * m->k, m->k, m->densities);
+    tcsi_free(l.distances);
+    self->last.rows = l.rows;
     return status;
 }
 
-static tcs_status score_against(const lof *self, const model *m, const tcsi_table *table, double *ret_values, tcs_error *err)
+static tcs_status score_against(lof *self, double *ret_values, tcs_error *err)
 {
+    const tcsi_table *table = &self->last.table;
+    const model *m = &self->fitted;
     lists l = { 0 };
     size_t k = m->k;
     tcs_status status = lists_init(table->row_count, k, &l, err);
     if (status != TCS_OK) return status;
-    status = tcsi_neighbours_search(m->index, table->values, table->row_count, k, self->base.pool, l.distances, l.rows, err);
+    status = tcsi_neighbours_search(m->index, table->values, table->row_count, k, TCSI_NEAREST_EXACT, self->base.pool, l.distances, l.rows,
+                                    err);
     for (size_t i = 0; status == TCS_OK && i < table->row_count; i++) {
         double own = tcsi_reach_density(l.distances + i * k, l.rows + i * k, k, m->k_distances);
         ret_values[i] = tcsi_density_ratio(own, l.rows + i * k, k, m->densities);
     }
-    lists_deinit(&l);
+    tcsi_free(l.distances);
+    self->last.rows = l.rows;
     return status;
 }
 
-static tcs_status score_table(const lof *self, const tcsi_table *table, size_t row_count, tcs_score *ret_scores, tcs_error *err)
+static tcs_status score_table(lof *self, size_t row_count, tcs_score *ret_scores, tcs_error *err)
 {
-    const model *m = self->base.is_fitted ? &self->fitted : NULL;
+    const tcsi_table *table = &self->last.table;
+    bool fitted = self->base.is_fitted, enough = table->row_count >= (fitted ? 1 : 2);
     double *values = TCSI_NEW_ZEROS(double, table->row_count);
     tcs_status status = values ? TCS_OK : tcsi_fail_memory(err, "scores");
-    bool enough = table->row_count >= (m ? 1 : 2);
-    if (status == TCS_OK && enough)
-        status = m ? score_against(self, m, table, values, err) : score_among_themselves(self, table, values, err);
+    if (status == TCS_OK && enough) status = fitted ? score_against(self, values, err) : score_among_themselves(self, values, err);
     if (status == TCS_OK) tcsi_table_spread(table, values, row_count, ret_scores);
     for (size_t i = 0; status == TCS_OK && !enough && i < table->row_count; i++) ret_scores[table->rows[i]].state = TCS_SCORE_WARMUP;
     tcsi_free(values);
@@ -184,13 +211,38 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     tcsi_scaler own = { 0 };
     tcsi_table table;
     tcsi_scaling scaling = self->options.standardize ? TCSI_SCALING_STANDARD : TCSI_SCALING_NONE;
+    forget(self);
     tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->fitted.scaler, TCSI_TABLE_BY_ROW, &table, err)
                                         : tcsi_table_learn(frame, scaling, TCSI_SCALER_PASSING, TCSI_TABLE_BY_ROW, &own, &table, err);
     if (status != TCS_OK) return status;
-    status = score_table(self, &table, frame->row_count, ret_scores, err);
-    tcsi_table_deinit(&table);
     tcsi_scaler_deinit(&own);
+    self->last.table = table;
+    status = score_table(self, frame->row_count, ret_scores, err);
+    if (status != TCS_OK) forget(self);
+    if (self->last.own.index) tcsi_table_drop_values(&self->last.table);
     return status;
+}
+
+static void share_row(const model *m, const double *row, const uint32_t *rows, double *parts)
+{
+    double density = 0;
+    for (size_t j = 0; j < m->k; j++) density += m->densities[rows[j]] / (double)m->k;
+    for (size_t j = 0; j < m->k; j++)
+        tcsi_neighbours_share(m->index, row, rows[j], m->k_distances[rows[j]], density / (double)m->k, parts);
+}
+
+static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t row_end, double *ret_parts)
+{
+    const lof *self = (const lof *)base;
+    const scored *last = &self->last;
+    const model *m = last->own.index ? &last->own : &self->fitted;
+    for (size_t c = 0; c < base->channel_count; c++) ret_parts[c] = 0;
+    for (size_t t = row_begin; t < row_end && last->rows; t++) {
+        size_t i = tcsi_table_find(&last->table, t);
+        if (i == SIZE_MAX) continue;
+        const double *row = last->own.index ? tcsi_neighbours_row(m->index, i) : last->table.values + i * base->channel_count;
+        share_row(m, row, last->rows + i * m->k, ret_parts);
+    }
 }
 
 /* ---- saved form and size ---- */
@@ -201,7 +253,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     tcsi_codec_tag(codec, "LOF ");
     if (!base->is_fitted) return;
     tcsi_scaler_persist(&m->scaler, base->channel_count, codec);
-    tcsi_neighbours_persist(&m->index, base->channel_count, codec);
+    tcsi_neighbours_persist(&m->index, base->channel_count, ((lof *)base)->options.n_neighbors, codec);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     size_t row_count = tcsi_neighbours_row_count(m->index);
     tcsi_codec_size(codec, &m->k, row_count - 1);
@@ -234,7 +286,8 @@ static const tcsi_parameter parameters[] = {
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .score = score, .persist = persist, .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .persist = persist,
+    .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_lof = {

@@ -29,4 +29,12 @@ static void test_by_hand(void **state)
     tcsi_frame_destroy(frame);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_equals_pyod), cmocka_unit_test(test_by_hand))
+/* A row that is out in one channel is laid to that channel and parts add up to the score. */
+static void test_parts_name_the_channel(void **state)
+{
+    (void)state;
+    assert_blames_the_planted("lof", NULL, 0, true, 0.7);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_equals_pyod), cmocka_unit_test(test_by_hand),
+              cmocka_unit_test(test_parts_name_the_channel))

@@ -10,20 +10,30 @@
 
 /* ---- searching ---- */
 
-static tcs_status search_points(const tcsi_neighbours *index, const tcsi_points *queries, const double *values, size_t k, tcsi_pool *pool,
-                                double *ret_distances, uint32_t *ret_rows, tcs_error *err)
+/* What the caller asked for. */
+typedef struct request {
+    size_t k;
+    tcsi_nearness nearness;
+    tcsi_pool *pool;
+    double *ret_distances;
+    uint32_t *ret_rows;
+} request;
+
+static tcs_status search_points(const tcsi_neighbours *index, const tcsi_points *queries, const double *values, const request *r,
+                                tcs_error *err)
 {
-    size_t entries, threads = tcsi_pool_thread_count(pool);
-    tcsi_search s = { .index = index, .queries = queries, .values = values, .ops = tcsi_nearest_ops_for(tcsi_isa_current()), .k = k,
-                      .room = tcsi_query_room(k), .grain = tcsi_points_grain(&index->axes),
-                      .rounding = 1.01 * sqrt((double)index->axes.lead_count), .distances = ret_distances, .rows = ret_rows };
+    size_t entries, threads = tcsi_pool_thread_count(r->pool);
+    tcsi_search s = { .index = index, .queries = queries, .values = values, .ops = tcsi_nearest_ops_for(tcsi_isa_current()), .k = r->k,
+                      .is_loose = r->nearness == TCSI_NEAREST_LOOSE, .room = tcsi_query_room(r->k),
+                      .grain = tcsi_points_grain(&index->axes),
+                      .rounding = 1.01 * sqrt((double)index->axes.lead_count), .distances = r->ret_distances, .rows = r->ret_rows };
     if (!tcsi_multiply(threads * TCSI_BLOCK, s.room, &entries)) return tcsi_fail_memory(err, "a group of rows");
     s.boxes = TCSI_NEW_ARRAY(float, threads * 2 * index->axes.lead_count); /* at most as many as the index has boxes, or threads */
     s.near = TCSI_NEW_ARRAY(float, entries);
     s.at = TCSI_NEW_ARRAY(uint32_t, entries);
     s.found = TCSI_NEW_ARRAY(tcsi_candidate, entries);
     tcs_status status = s.boxes && s.near && s.at && s.found ? TCS_OK : tcsi_fail_memory(err, "a group of rows");
-    if (status == TCS_OK) tcsi_pool_run(pool, tcsi_block_count(queries->count), tcsi_walk_block, &s);
+    if (status == TCS_OK) tcsi_pool_run(r->pool, tcsi_block_count(queries->count), tcsi_walk_block, &s);
     tcsi_free(s.boxes);
     tcsi_free(s.near);
     tcsi_free(s.at);
@@ -31,15 +41,15 @@ static tcs_status search_points(const tcsi_neighbours *index, const tcsi_points 
     return status;
 }
 
-tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tcsi_pool *pool, double *ret_distances, uint32_t *ret_rows,
-                                      tcs_error *err)
+tcs_status tcsi_neighbours_search_own(const tcsi_neighbours *index, size_t k, tcsi_nearness nearness, tcsi_pool *pool,
+                                      double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
     TCS_ASSERT(k >= 1 && k < index->row_count);
     if (tcsi_is_few(index->row_count)) {
         tcsi_few_search(index, NULL, index->row_count, k, pool, ret_distances, ret_rows);
         return TCS_OK;
     }
-    return search_points(index, &index->points, NULL, k, pool, ret_distances, ret_rows, err);
+    return search_points(index, &index->points, NULL, &(request){ k, nearness, pool, ret_distances, ret_rows }, err);
 }
 
 /* Puts queries that lie in one leaf beside each other: a counting sort by leaf. */
@@ -82,8 +92,8 @@ static tcs_status make_points(const tcsi_neighbours *index, const double *querie
     return status;
 }
 
-tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *queries, size_t query_count, size_t k, tcsi_pool *pool,
-                                  double *ret_distances, uint32_t *ret_rows, tcs_error *err)
+tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *queries, size_t query_count, size_t k,
+                                  tcsi_nearness nearness, tcsi_pool *pool, double *ret_distances, uint32_t *ret_rows, tcs_error *err)
 {
     TCS_ASSERT(k >= 1 && k <= index->row_count);
     tcsi_points points;
@@ -94,12 +104,24 @@ tcs_status tcsi_neighbours_search(const tcsi_neighbours *index, const double *qu
     }
     tcs_status status = make_points(index, queries, query_count, &points, err);
     if (status != TCS_OK) return status;
-    status = search_points(index, &points, queries, k, pool, ret_distances, ret_rows, err);
+    status = search_points(index, &points, queries, &(request){ k, nearness, pool, ret_distances, ret_rows }, err);
     tcsi_points_deinit(&points);
     return status;
 }
 
-/* ---- densities ---- */
+/* ---- shares and densities ---- */
+
+void tcsi_neighbours_share(const tcsi_neighbours *index, const double *row, size_t neighbour, double floor, double factor, double *parts)
+{
+    const double *other = tcsi_neighbours_row(index, neighbour);
+    size_t channels = index->channel_count;
+    double largest = 0, square = 0;
+    for (size_t c = 0; c < channels; c++) largest = fmax(largest, fabs(row[c] - other[c]));
+    if (!(largest > 0)) return;
+    for (size_t c = 0; c < channels; c++) square += (row[c] - other[c]) / largest * ((row[c] - other[c]) / largest);
+    double whole = factor * fmax(floor, largest * sqrt(square));
+    for (size_t c = 0; c < channels; c++) parts[c] += whole * ((row[c] - other[c]) / largest * ((row[c] - other[c]) / largest)) / square;
+}
 
 double tcsi_reach_density(const double *distances, const uint32_t *rows, size_t k, const double *k_distances)
 {
@@ -111,8 +133,8 @@ double tcsi_reach_density(const double *distances, const uint32_t *rows, size_t 
 double tcsi_density_ratio(double own_density, const uint32_t *rows, size_t k, const double *densities)
 {
     double sum = 0;
-    for (size_t j = 0; j < k; j++) sum += densities[rows[j]] / own_density;
-    return sum / (double)k;
+    for (size_t j = 0; j < k; j++) sum += densities[rows[j]];
+    return sum / own_density / (double)k;
 }
 
 /* ---- saved form and sizes ---- */
@@ -124,24 +146,25 @@ static bool all_ok(const double *values, size_t count)
     return true;
 }
 
-static void load(tcsi_neighbours **index, size_t row_count, size_t channel_count, tcsi_codec *codec)
+static void load(tcsi_neighbours **index, size_t row_count, size_t channel_count, size_t k, tcsi_codec *codec)
 {
     size_t count = 0;
     double *values = NULL;
     if (row_count == 0 || !tcsi_multiply(row_count, channel_count, &count)) tcsi_codec_refuse(codec, "an index without rows");
     tcsi_persist_f64s(codec, &values, count);
     if (tcsi_codec_status(codec) == TCS_OK && !all_ok(values, count)) tcsi_codec_refuse(codec, "a value out of range");
-    if (tcsi_codec_status(codec) == TCS_OK) codec->status = tcsi_neighbours_create(values, row_count, channel_count, index, codec->err);
+    if (tcsi_codec_status(codec) == TCS_OK)
+        codec->status = tcsi_neighbours_create(values, row_count, channel_count, k, index, codec->err);
     tcsi_free(values);
 }
 
-void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, tcsi_codec *codec)
+void tcsi_neighbours_persist(tcsi_neighbours **index, size_t channel_count, size_t k, tcsi_codec *codec)
 {
     size_t row_count = *index ? (*index)->row_count : 0;
     tcsi_codec_size(codec, &row_count, TCSI_NEIGHBOURS_ROW_COUNT_MAX);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     if (tcsi_codec_loading(codec)) {
-        load(index, row_count, channel_count, codec);
+        load(index, row_count, channel_count, k, codec);
         return;
     }
     for (size_t i = 0; i < row_count; i++)

@@ -10,14 +10,15 @@
 
 enum {
     SAMPLE_MAX = 1024,  /* rows that axes are learned from */
+    WHOLE_MAX = 4,      /* so few channels are compared as they are */
+    ROWS_PER_FIND = 48, /* and more, when a row in so many is sought */
     TURN_MAX = 256,     /* channels that are turned; the bounds of neighbours_query.h leave room for doubles' rounding in so many */
     ROWS_PER_AXIS = 25, /* at least so many rows a channel pay for turning: the axes cost about C^3, the search R^2 C */
 };
 
-static const double lead_share = 0.94; /* of the variance; the axes that hold it rule out all but some hundredths of the rows */
+static const double lead_share = 0.96; /* of the variance; the axes that hold it rule out all but some hundredths of the rows */
 static const double drawn_in = 3;      /* median distances to which farther rows of the sample are drawn in */
 static const double far_out = 8;       /* median distances that are far */
-static const double clip = 1e15;       /* of a query, in units of the index's largest value: beyond all rows, and its square is finite */
 
 static bool is_worth_turning(size_t row_count, size_t channel_count)
 {
@@ -131,7 +132,7 @@ static size_t count_leads(const double *variances, size_t channel_count)
     size_t count = 0;
     for (size_t a = 0; a < channel_count; a++) whole += variances[a];
     while (count < channel_count && sum < lead_share * whole) sum += variances[count++];
-    return channel_count <= TCSI_AXES_WHOLE_MAX || count == 0 || count > channel_count - channel_count / 8 ? channel_count : count;
+    return count == 0 || count > channel_count - channel_count / 8 ? channel_count : count;
 }
 
 /* Keeps the leading columns of the transposed vectors, (C,C). */
@@ -153,7 +154,7 @@ static tcs_status turn(tcsi_axes *axes, const sample *s, tcs_error *err)
     tcs_status status = vectors && covariance && spreads ? TCS_OK : tcsi_fail_memory(err, "principal axes");
     if (status == TCS_OK) status = tcsi_covariance(s->rows, s->row_count, n, NULL, covariance, err);
     if (status == TCS_OK && tcsi_eigen_symmetric(covariance, n, spreads, vectors, err) == TCS_OK && is_orthogonal(vectors, n)) {
-        axes->lead_count = count_leads(spreads, n);
+        axes->lead_count = axes->is_whole ? n : count_leads(spreads, n);
         status = keep_leads(axes, vectors, err);
     }
     tcsi_free(vectors);
@@ -174,16 +175,17 @@ static tcs_status take_channels(tcsi_axes *axes, sample *s, tcs_error *err)
         axes->channels[a] = (uint32_t)order[a];
         s->sorted[a] = s->variances[order[a]];
     }
-    if (status == TCS_OK) axes->lead_count = count_leads(s->sorted, channels);
+    if (status == TCS_OK) axes->lead_count = axes->is_whole ? channels : count_leads(s->sorted, channels);
     tcsi_free(order);
     tcsi_free(scratch);
     return status;
 }
 
-tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channel_count, tcsi_axes *ret_axes, tcs_error *err)
+tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_axes *ret_axes, tcs_error *err)
 {
-    tcsi_axes axes = { .channel_count = channel_count, .centres = TCSI_NEW_ARRAY(double, channel_count),
-                       .channels = TCSI_NEW_ARRAY(uint32_t, channel_count) };
+    bool dense = k >= row_count / ROWS_PER_FIND;
+    tcsi_axes axes = { .channel_count = channel_count, .is_whole = dense || channel_count <= WHOLE_MAX,
+                       .centres = TCSI_NEW_ARRAY(double, channel_count), .channels = TCSI_NEW_ARRAY(uint32_t, channel_count) };
     sample s;
     tcs_status status = sample_init(&s, row_count, channel_count, err);
     if (status == TCS_OK && (!axes.centres || !axes.channels)) status = tcsi_fail_memory(err, "axes");
@@ -191,7 +193,7 @@ tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channe
         choose_centres(&axes, &s, values, row_count);
         choose_scale(&axes, values, row_count);
         draw_sample(&axes, &s, values, row_count);
-        if (is_worth_turning(row_count, channel_count)) status = turn(&axes, &s, err);
+        if (!dense && is_worth_turning(row_count, channel_count)) status = turn(&axes, &s, err);
         if (status == TCS_OK && !axes.matrix) status = take_channels(&axes, &s, err);
     }
     sample_deinit(&s);
@@ -208,7 +210,7 @@ tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channe
 static inline double centred(const tcsi_axes *axes, double value, size_t channel)
 {
     value = (value - axes->centres[channel]) * axes->scale;
-    return value < -clip ? -clip : value > clip ? clip : value;
+    return value < -TCSI_AXES_CLIP ? -TCSI_AXES_CLIP : value > TCSI_AXES_CLIP ? TCSI_AXES_CLIP : value;
 }
 
 void tcsi_axes_lead(const tcsi_axes *axes, const tcsi_nearest_ops *ops, const double *row, double *scratch, float *ret_floats)

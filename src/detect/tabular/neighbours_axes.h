@@ -15,11 +15,13 @@
 #include "base/status.h"
 #include "kernels/nearest.h"
 
-enum { TCSI_AXES_WHOLE_MAX = 4 }; /* so few axes are all leading ones */
+/* Values this far out, in units of the index's largest, are clipped so that their squares are floats.  Only queries have any. */
+#define TCSI_AXES_CLIP 1e15
 
 typedef struct tcsi_axes {
     size_t channel_count; /* C */
     size_t lead_count;    /* 1 to C: so many axes hold most of the variance; C when leaving out the others saves little */
+    bool is_whole;        /* all axes lead, and are all that rows are compared by */
     double *centres;      /* (C) */
     double scale;         /* a power of two: no value is above 1, and no square overflows */
     double ball;          /* norm of a row that is far out; farther ones are drawn in to there where that is safe */
@@ -27,8 +29,8 @@ typedef struct tcsi_axes {
     uint32_t *channels;   /* (C): without a matrix, the leading axes' channels come first */
 } tcsi_axes;
 
-/* values: (R,C), R and C >= 1.  E_MEMORY. */
-tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channel_count, tcsi_axes *ret_axes,
+/* values: (R,C), R and C >= 1; k: how many neighbours will be sought, roughly.  E_MEMORY. */
+tcs_status tcsi_axes_learn(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_axes *ret_axes,
                            tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_axes_deinit(tcsi_axes *axes); /* accepts a zeroed struct */
 

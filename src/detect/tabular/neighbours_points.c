@@ -20,10 +20,9 @@ void tcsi_points_deinit(tcsi_points *points)
     *points = (tcsi_points){ 0 };
 }
 
-/* So few axes are all leading ones, and the direct form of them is cheap. */
-static size_t row_size_of(size_t channel_count)
+static size_t row_size_of(const tcsi_axes *axes)
 {
-    return channel_count <= TCSI_AXES_WHOLE_MAX ? 0 : (channel_count + TCSI_ROW_STEP - 1) / TCSI_ROW_STEP * TCSI_ROW_STEP;
+    return axes->is_whole ? 0 : (axes->channel_count + TCSI_ROW_STEP - 1) / TCSI_ROW_STEP * TCSI_ROW_STEP;
 }
 
 static float *aligned(float *memory)
@@ -43,7 +42,7 @@ static tcs_status allocate(const tcsi_axes *axes, tcsi_points *points, tcs_error
     points->leads_memory = TCSI_NEW_ARRAY(float, leads + spare);
     points->rows_memory = TCSI_NEW_ARRAY(float, rows + spare);
     points->grains_memory = TCSI_NEW_ARRAY(float, grains + spare);
-    points->halves = TCSI_NEW_ARRAY(int32_t, places);
+    points->halves = TCSI_NEW_ZEROS(int32_t, places); /* without grains they stay so */
     points->norms = TCSI_NEW_ARRAY(float, points->count);
     if (!points->leads_memory || !points->rows_memory || !points->grains_memory || !points->halves || !points->norms)
         return tcsi_fail_memory(err, "rows as floats");
@@ -123,7 +122,7 @@ static void fill_block(const tcsi_axes *axes, tcsi_points *points, size_t number
 tcs_status tcsi_points_init(const tcsi_axes *axes, const double *values, const float *leads, size_t count, uint32_t *order,
                             double *ret_copies, tcsi_points *ret_points, tcs_error *err)
 {
-    tcsi_points points = { .count = count, .lead_count = axes->lead_count, .row_size = row_size_of(axes->channel_count), .order = order };
+    tcsi_points points = { .count = count, .lead_count = axes->lead_count, .row_size = row_size_of(axes), .order = order };
     tcs_status status = allocate(axes, &points, err);
     if (status != TCS_OK) {
         tcsi_points_deinit(&points);

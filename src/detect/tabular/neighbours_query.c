@@ -164,6 +164,7 @@ static void tidy_exact(const tcsi_search *search, tcsi_group *g, uint32_t number
     q->found_count = k;
     for (size_t i = 0; i < k; i++) worst = q->found[i].distance > worst ? q->found[i].distance : worst;
     if (worst < q->worst) set_worst(search, g, number, worst, sqrt(worst) * (1 + 1e-14) * search->index->axes.scale);
+    if (search->is_loose && !(worst > 0)) g->seekers.limits[number] = -1; /* nobody is nearer */
 }
 
 /* Moves the float list to the exact one; rows as far as the worst stay, for a lower row number may still win. */
@@ -209,7 +210,7 @@ static void narrow(const tcsi_search *search, tcsi_group *g, uint32_t number)
     tcsi_seekers *s = &g->seekers;
     size_t wanted = wanted_of(search), at = number * s->room, count = s->counts[number];
     if (count < wanted) return;
-    limit_by(search, g, number, search->ops->border(s->near + at, count, wanted));
+    limit_by(search, g, number, search->ops->border(s->near + at, count, wanted, wanted / 8 + 1));
     count = search->ops->keep_within((tcsi_near_list){ s->near + at, s->at + at }, count, s->limits[number]);
     s->counts[number] = (uint32_t)count;
 }
@@ -221,7 +222,7 @@ bool tcsi_group_seed(const tcsi_search *search, tcsi_group *group, const tcsi_bl
     if (group->seekers.row_size > 0 || wanted > TCSI_SEED_MAX || wanted > leaf->count) return false;
     search->ops->nearest(&group->seekers, leaf, wanted, squares);
     for (uint32_t i = 0; i < group->seekers.block.count; i++) {
-        limit_by(search, group, i, squares[i]);
+        if (!group->queries[i].exact) limit_by(search, group, i, squares[i]);
         group->seekers.marks[i] = (uint32_t)(wanted + news_of(search->k));
     }
     return true;
@@ -265,24 +266,77 @@ void tcsi_group_begin(const tcsi_search *search, size_t number, size_t worker, t
         ret_group->queries[i] = (tcsi_query){
             .values = own ? search->index->values + at * channels : search->values + row * channels,
             .found = search->found + lists + i * search->room, .self = own ? row : UINT32_MAX, .row = row,
-            .norm = (double)queries->norms[at], .worst = INFINITY,
+            .exact = (double)queries->norms[at] >= TCSI_AXES_CLIP, .norm = (double)queries->norms[at], .worst = INFINITY,
         };
     }
+}
+
+/* May the list's floats be the answer, where the k-th is so far, in their units?  Rounding moves them by little beside that,
+ * and no square that counts is near the smallest float. */
+static bool is_enough(const tcsi_search *search, const tcsi_query *q, double reach)
+{
+    double n = (double)search->index->channel_count, error = 1.01 * u * (2 * q->norm + reach) + 1.1 * u * (n + 8) * reach;
+    return search->is_loose && !q->exact && reach > 1e-12 && error < TCSI_NEAREST_LOOSE_ERROR * reach;
 }
 
 void tcsi_query_ready(const tcsi_search *search, tcsi_group *group, uint32_t number)
 {
     size_t k = search->k, channels = search->index->channel_count;
     const tcsi_seekers *s = &group->seekers;
-    if (!group->queries[number].exact && s->counts[number] > k + k / 2 + 4) narrow(search, group, number);
+    const tcsi_query *q = &group->queries[number];
+    if (is_enough(search, q, sqrt(q->worst) * search->index->axes.scale)) return;
+    if (!q->exact && s->counts[number] > k + k / 2 + 4) narrow(search, group, number);
     for (uint32_t i = 0; i < s->counts[number]; i++)
         tcsi_fetch(search->index->values + s->at[number * s->room + i] * channels, channels * sizeof(double));
+}
+
+static void take_out(tcsi_near_list list, size_t at, size_t *count)
+{
+    *count -= 1;
+    list.near[at] = list.near[*count];
+    list.at[at] = list.at[*count];
+}
+
+/* Leaves k entries of a list, none beyond border, which k of them do not exceed, the own row aside.  Of those at the border, which
+ * is no matter. */
+static void choose_loosely(const tcsi_search *search, const tcsi_group *g, uint32_t number, tcsi_near_list list, float border)
+{
+    const tcsi_seekers *s = &g->seekers;
+    size_t count = search->ops->keep_within(list, s->counts[number], border);
+    bool own = g->queries[number].self != UINT32_MAX;
+    for (size_t i = 0; i < count && own; i++)
+        if (list.at[i] == s->block.first + number) {
+            take_out(list, i, &count);
+            break;
+        }
+    for (size_t i = count; i-- > 0 && count > search->k;)
+        if (!(list.near[i] < border)) take_out(list, i, &count);
+    TCS_ASSERT(count == search->k);
+}
+
+/* False, and nothing done, where floats are not enough. */
+static bool finish_loosely(const tcsi_search *search, tcsi_group *group, uint32_t number)
+{
+    const tcsi_seekers *s = &group->seekers;
+    const tcsi_query *q = &group->queries[number];
+    size_t first = (size_t)q->row * search->k, at = number * s->room;
+    tcsi_near_list list = { s->near + at, s->at + at };
+    if (!search->is_loose || q->exact) return false;
+    float border = search->ops->border(list.near, s->counts[number], wanted_of(search), 0);
+    if (!is_enough(search, q, sqrt((double)border))) return false;
+    choose_loosely(search, group, number, list, border);
+    for (size_t j = 0; j < search->k; j++) {
+        search->distances[first + j] = sqrt((double)list.near[j]) / search->index->axes.scale;
+        search->rows[first + j] = search->index->points.order[list.at[j]];
+    }
+    return true;
 }
 
 void tcsi_query_finish(const tcsi_search *search, tcsi_group *group, uint32_t number)
 {
     tcsi_query *q = &group->queries[number];
     size_t first = (size_t)q->row * search->k;
+    if (finish_loosely(search, group, number)) return;
     take_exact(search, group, number);
     tcsi_candidates_nearest(search->ops, q->found, q->found_count, search->k, search->distances + first, search->rows + first);
 }

@@ -27,6 +27,7 @@ typedef struct tcsi_search {
     const double *values;       /* (Q,C) of the queries by row number; unused when they are the index's own */
     const tcsi_nearest_ops *ops;
     size_t k, room;
+    bool is_loose;
     double grain, rounding; /* of the points; what rounding to them adds to a distance between two, in grains */
     double *distances; /* (Q,k) */
     uint32_t *rows;
@@ -40,7 +41,7 @@ typedef struct tcsi_query {
     const double *values;
     tcsi_candidate *found; /* room; in use when exact */
     size_t found_count;
-    bool exact;
+    bool exact;            /* in doubles from the beginning, where values are clipped, or once floats cannot go on */
     uint32_t self;         /* own row number, or UINT32_MAX */
     uint32_t row;
     double norm;

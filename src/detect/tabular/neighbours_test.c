@@ -32,7 +32,7 @@ static void nearest_by_hand(const double *rows, size_t row_count, const double *
 
 typedef enum shape {
     SHAPE_NORMAL, SHAPE_RELATED, SHAPE_CLUSTERS, SHAPE_GRID, SHAPE_CONSTANT, SHAPE_OFFSET, SHAPE_OUTLIER, SHAPE_FAR, SHAPE_HUGE, SHAPE_TINY,
-    SHAPE_COUNT
+    SHAPE_SPECK, SHAPE_COUNT
 } shape;
 
 static double draw(shape s, size_t row, tcsi_rng *rng)
@@ -47,6 +47,7 @@ static double draw(shape s, size_t row, tcsi_rng *rng)
     case SHAPE_FAR: return row % 9 == 0 ? 1e3 * noise : noise; /* beyond the ball, queries too */
     case SHAPE_HUGE: return 1e149 * noise;
     case SHAPE_TINY: return 1e-130 * noise;
+    case SHAPE_SPECK: return row % 3 ? noise : 1e-22 * noise; /* squares within are no floats */
     default: return noise;
     }
 }
@@ -70,9 +71,10 @@ static void check_against_definition(shape s, size_t row_count, size_t query_cou
     tcsi_neighbours *index;
     draw_rows(s, row_count, channel_count, 0, &rng, rows);
     draw_rows(s, query_count, channel_count, 1, &rng, queries);
-    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
-    assert_ok(tcsi_neighbours_search_own(index, k, NULL, distances, found, test_err));
-    assert_ok(tcsi_neighbours_search(index, queries, query_count, k, NULL, distances + row_count * k, found + row_count * k, test_err));
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, k, &index, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, TCSI_NEAREST_EXACT, NULL, distances, found, test_err));
+    assert_ok(tcsi_neighbours_search(index, queries, query_count, k, TCSI_NEAREST_EXACT, NULL, distances + row_count * k,
+                                     found + row_count * k, test_err));
     for (size_t i = 0; i < row_count + query_count; i++) {
         bool own = i < row_count;
         const double *query = own ? rows + i * channel_count : queries + (i - row_count) * channel_count;
@@ -92,6 +94,75 @@ static void check_against_definition(shape s, size_t row_count, size_t query_cou
     tcsi_free(found);
     tcsi_free(expected);
     tcsi_free(expected_rows);
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* One query's loose list: k rows, each once and not itself, as far as they are said to be, and the j-th about as far as the j-th. */
+static void check_loose(const double *query, const double *rows, size_t channel_count, size_t self, size_t k, const double *exact,
+                        const double *loose, const uint32_t *found)
+{
+    double sorted[300], error = TCSI_NEAREST_LOOSE_ERROR * exact[k - 1];
+    for (size_t j = 0; j < k; j++) {
+        double square = 0;
+        for (size_t c = 0; c < channel_count; c++) square += pow(query[c] - rows[found[j] * channel_count + c], 2);
+        assert_true(found[j] != self && fabs(sqrt(square) - loose[j]) <= error + 1e-150);
+        for (size_t i = 0; i < j; i++) assert_true(found[i] != found[j]);
+        sorted[j] = loose[j];
+    }
+    qsort(sorted, k, sizeof *sorted, compare_doubles);
+    for (size_t j = 0; j < k; j++)
+        if (fabs(sorted[j] - exact[j]) > error + 1e-150)
+            fail_msg("%zu channels, neighbour %zu of %zu: %.17g, expected %.17g", channel_count, j, k, sorted[j], exact[j]);
+}
+
+/* query_factor: how much farther out the queries are. */
+static void check_loose_searches(shape s, size_t row_count, size_t query_count, size_t channel_count, size_t k, double query_factor)
+{
+    tcsi_rng rng = tcsi_rng_make(8, (uint64_t)s * 1000 + channel_count);
+    size_t all = row_count + query_count;
+    double *rows = TCSI_NEW_ARRAY(double, all * channel_count), *queries = rows + row_count * channel_count;
+    double *exact = TCSI_NEW_ARRAY(double, all * k), *loose = TCSI_NEW_ARRAY(double, all * k);
+    uint32_t *found = TCSI_NEW_ARRAY(uint32_t, all * k);
+    size_t own = row_count * k;
+    tcsi_neighbours *index;
+    draw_rows(s, row_count, channel_count, 0, &rng, rows);
+    draw_rows(s, query_count, channel_count, 1, &rng, queries);
+    for (size_t i = 0; i < query_count * channel_count; i++) queries[i] *= query_factor;
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, k, &index, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, TCSI_NEAREST_EXACT, NULL, exact, found, test_err));
+    assert_ok(tcsi_neighbours_search(index, queries, query_count, k, TCSI_NEAREST_EXACT, NULL, exact + own, found + own, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, TCSI_NEAREST_LOOSE, NULL, loose, found, test_err));
+    assert_ok(tcsi_neighbours_search(index, queries, query_count, k, TCSI_NEAREST_LOOSE, NULL, loose + own, found + own, test_err));
+    for (size_t i = 0; i < all; i++)
+        check_loose(rows + i * channel_count, rows, channel_count, i < row_count ? i : SIZE_MAX, k, exact + i * k, loose + i * k,
+                    found + i * k);
+    tcsi_neighbours_destroy(index);
+    tcsi_free(rows);
+    tcsi_free(exact);
+    tcsi_free(loose);
+    tcsi_free(found);
+}
+
+static void test_loose_is_near_enough(void **state)
+{
+    (void)state;
+    static const size_t channels[] = { 1, 2, 3, 8, 20, 67 };
+    for (shape s = 0; s < SHAPE_COUNT; s++)
+        for (size_t i = 0; i < TCS_COUNT(channels); i++) {
+            check_loose_searches(s, 500, 130, channels[i], 6, 1);
+            check_loose_searches(s, 500, 70, channels[i], 110, 1);
+        }
+    check_loose_searches(SHAPE_TINY, 300, 70, 5, 10, 1e130); /* farther out than floats can say beside the rows */
+    check_loose_searches(SHAPE_CONSTANT, 300, 70, 2, 3, 1e30);
+    check_loose_searches(SHAPE_RELATED, 3000, 70, 30, 5, 1e30);
+    check_loose_searches(SHAPE_OFFSET, 300, 70, 5, 299, 1);
+    check_loose_searches(SHAPE_NORMAL, 100, 10, 700, 5, 1); /* so many channels that rounding adds up */
+    check_loose_searches(SHAPE_GRID, 2, 3, 2, 1, 1);
 }
 
 static void test_equals_the_definition(void **state)
@@ -121,8 +192,8 @@ static uint64_t fingerprint(shape s, size_t row_count, size_t channel_count, siz
     tcsi_neighbours *index;
     uint64_t sum = 0, bits;
     draw_rows(s, row_count, channel_count, 0, &rng, rows);
-    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, &index, test_err));
-    assert_ok(tcsi_neighbours_search_own(index, k, NULL, distances, found, test_err));
+    assert_ok(tcsi_neighbours_create(rows, row_count, channel_count, k, &index, test_err));
+    assert_ok(tcsi_neighbours_search_own(index, k, TCSI_NEAREST_EXACT, NULL, distances, found, test_err));
     for (size_t i = 0; i < row_count * k; i++) {
         memcpy(&bits, &distances[i], sizeof bits);
         sum = (sum ^ bits ^ ((uint64_t)found[i] << 32)) * 0x9e3779b97f4a7c15u;
@@ -170,4 +241,5 @@ static void test_tiers_agree_to_the_bit(void **state)
         }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_tiers_agree_to_the_bit), cmocka_unit_test(test_equals_the_definition))
+TCS_TEST_MAIN(cmocka_unit_test(test_tiers_agree_to_the_bit), cmocka_unit_test(test_equals_the_definition),
+              cmocka_unit_test(test_loose_is_near_enough))

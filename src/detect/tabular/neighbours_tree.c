@@ -186,10 +186,10 @@ static tcs_status build(tcsi_neighbours *index, const double *values, float *lea
 }
 
 /* Axes, tree and points, of an index that has room for its rows. */
-static tcs_status plant(tcsi_neighbours *index, const double *values, tcs_error *err)
+static tcs_status plant(tcsi_neighbours *index, const double *values, size_t k, tcs_error *err)
 {
     size_t row_count = index->row_count, channel_count = index->channel_count, leaves = tcsi_block_count(row_count), boxes = 0;
-    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, &index->axes, err);
+    tcs_status status = tcsi_axes_learn(values, row_count, channel_count, k, &index->axes, err);
     if (status == TCS_OK && tcsi_multiply(leaves * 4, index->axes.lead_count, &boxes)) index->boxes = TCSI_NEW_ARRAY(float, boxes);
     index->nodes = TCSI_NEW_ARRAY(tcsi_tree_node, leaves * 2);
     float *leads = status == TCS_OK ? TCSI_NEW_ARRAY(float, row_count * index->axes.lead_count) : NULL; /* not more than cells */
@@ -210,7 +210,8 @@ static void copy_rows(tcsi_neighbours *index, const double *values)
     for (size_t i = 0; i < index->row_count; i++) index->place[i] = (uint32_t)i;
 }
 
-tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, tcsi_neighbours **ret_index, tcs_error *err)
+tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t channel_count, size_t k, tcsi_neighbours **ret_index,
+                                  tcs_error *err)
 {
     TCS_ASSERT(row_count >= 1 && channel_count >= 1);
     size_t cells;
@@ -224,7 +225,7 @@ tcs_status tcsi_neighbours_create(const double *values, size_t row_count, size_t
     index->place = TCSI_NEW_ARRAY(uint32_t, row_count);
     tcs_status status = index->values && index->place ? TCS_OK : tcsi_fail_memory(err, "the index of nearest neighbours");
     if (status == TCS_OK && tcsi_is_few(row_count)) copy_rows(index, values);
-    else if (status == TCS_OK) status = plant(index, values, err);
+    else if (status == TCS_OK) status = plant(index, values, k, err);
     if (status != TCS_OK) {
         tcsi_neighbours_destroy(index);
         return status;

@@ -9,6 +9,10 @@
  * PyOD's PCA sums Euclidean distances between rows and unit eigenvectors instead, which changes with the eigenvectors'
  * arbitrary signs; this one does not.  Rows are standardized.  Components with less than 1e-6 of a channel's variance
  * are measured as if they had that much: an exact relation that breaks counts, without dividing by zero.
+ * Parts: by how much the sum would fall if the channel had the value that suits the others best, (M x)_c^2 / M_cc with M the
+ * matrix of that sum; C. F. Alcala, S. J. Qin, "Reconstruction-based contribution for process monitoring", Automatica 45(7),
+ * 2009.  One faulty channel's part is the largest; parts do not add up to the score, for channels that are related
+ * can each explain the same.
  * Finds: rows that break linear relations, or are far out.  Misses: curved relations, rows between groups.
  * Cost: O(C^2) a row, O(C^3) to learn; more than 1024 channels are refused.  Memory: C^2 values.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -33,10 +37,18 @@ typedef struct model {
     double *vectors;   /* (C,C): row k is component k */
 } model;
 
+/* What contribute_span needs of the frame that was scored last. */
+typedef struct scored {
+    tcsi_table table;
+    model own;       /* without vectors: that of the fit */
+    double *scratch; /* (2,C); NULL: nothing was scored */
+} scored;
+
 typedef struct pca {
     tcsi_detector base;
     options options;
     model fitted;
+    scored last;
 } pca;
 
 static void model_deinit(model *m)
@@ -48,6 +60,14 @@ static void model_deinit(model *m)
     *m = (model){ 0 };
 }
 
+static void forget(pca *self)
+{
+    tcsi_table_deinit(&self->last.table);
+    model_deinit(&self->last.own);
+    tcsi_free(self->last.scratch);
+    self->last = (scored){ 0 };
+}
+
 static tcs_status init(tcsi_detector *base, tcs_error *err)
 {
     if (base->channel_count <= CHANNEL_COUNT_MAX) return TCS_OK;
@@ -56,6 +76,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 
 static void deinit(tcsi_detector *base)
 {
+    forget((pca *)base);
     model_deinit(&((pca *)base)->fitted);
 }
 
@@ -109,12 +130,24 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
         model_deinit(&m);
         return tcsi_fail(err, TCS_E_INVALID, "pca: no training row has a usable value");
     }
+    forget(self);
     model_deinit(&self->fitted);
     self->fitted = m;
     return TCS_OK;
 }
 
 /* ---- scoring ---- */
+
+static size_t first_component(const pca *self)
+{
+    size_t selected = self->options.n_selected_components, channels = self->base.channel_count;
+    return selected == 0 || selected > channels ? 0 : channels - selected;
+}
+
+static double weight_of(const model *m, size_t component)
+{
+    return 1 / fmax(m->variances[component], variance_min);
+}
 
 typedef struct scorer {
     const model *m;
@@ -130,7 +163,7 @@ static double score_row(const model *m, const double *row, size_t channels, size
         const double *vector = m->vectors + k * channels;
         double along = 0;
         for (size_t c = 0; c < channels; c++) along += vector[c] * (row[c] - m->means[c]);
-        sum += along * along / fmax(m->variances[k], variance_min);
+        sum += along * along * weight_of(m, k);
     }
     return sum;
 }
@@ -144,26 +177,62 @@ static void score_block(void *context, size_t index, size_t worker)
     for (size_t i = begin; i < end; i++) from->values[i] = score_row(from->m, from->table->values + i * channels, channels, from->first);
 }
 
+static tcs_status score_table(const pca *self, const model *m, const tcsi_table *table, size_t row_count, tcs_score *ret_scores,
+                              tcs_error *err)
+{
+    double *values = TCSI_NEW_ZEROS(double, table->row_count);
+    if (!values) return tcsi_fail_memory(err, "scores");
+    scorer from = { .m = m, .table = table, .values = values, .first = first_component(self) };
+    tcsi_pool_run(self->base.pool, (table->row_count + BLOCK - 1) / BLOCK, score_block, &from);
+    tcsi_table_spread(table, values, row_count, ret_scores);
+    tcsi_free(values);
+    return TCS_OK;
+}
+
 static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
     pca *self = (pca *)base;
-    model own = { 0 };
-    tcsi_table table;
-    size_t selected = self->options.n_selected_components, channels = base->channel_count;
-    tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->fitted.scaler, TCSI_TABLE_BY_ROW, &table, err)
-                                        : learn(frame, &own, &table, err);
+    scored last = { 0 };
+    forget(self);
+    tcs_status status = base->is_fitted ? tcsi_table_create(frame, &self->fitted.scaler, TCSI_TABLE_BY_ROW, &last.table, err)
+                                        : learn(frame, &last.own, &last.table, err);
     if (status != TCS_OK) return status;
-    double *values = TCSI_NEW_ZEROS(double, table.row_count);
-    if (values) {
-        scorer from = { .m = base->is_fitted ? &self->fitted : &own, .table = &table, .values = values,
-                        .first = selected == 0 || selected > channels ? 0 : channels - selected };
-        tcsi_pool_run(base->pool, (table.row_count + BLOCK - 1) / BLOCK, score_block, &from);
-        tcsi_table_spread(&table, values, frame->row_count, ret_scores);
-    } else status = tcsi_fail_memory(err, "scores");
-    tcsi_free(values);
-    tcsi_table_deinit(&table);
-    model_deinit(&own);
+    self->last = last;
+    status = score_table(self, base->is_fitted ? &self->fitted : &self->last.own, &self->last.table, frame->row_count, ret_scores, err);
+    if (status == TCS_OK) self->last.scratch = TCSI_NEW_ARRAY(double, 2 * base->channel_count);
+    if (status == TCS_OK && !self->last.scratch) status = tcsi_fail_memory(err, "the channels' parts");
+    if (status != TCS_OK) forget(self);
     return status;
+}
+
+/* scratch, (2,C): M x, and the diagonal of M. */
+static void share_row(const model *m, const double *row, size_t channels, size_t first, double *scratch, double *parts)
+{
+    double *pulls = scratch, *diagonal = scratch + channels;
+    for (size_t c = 0; c < channels; c++) pulls[c] = diagonal[c] = 0;
+    for (size_t k = first; k < channels; k++) {
+        const double *vector = m->vectors + k * channels;
+        double along = 0, weight = weight_of(m, k);
+        for (size_t c = 0; c < channels; c++) along += vector[c] * (row[c] - m->means[c]);
+        for (size_t c = 0; c < channels; c++) {
+            pulls[c] += vector[c] * along * weight;
+            diagonal[c] += vector[c] * vector[c] * weight;
+        }
+    }
+    for (size_t c = 0; c < channels; c++) parts[c] += diagonal[c] > 0 ? pulls[c] / diagonal[c] * pulls[c] : 0;
+}
+
+static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t row_end, double *ret_parts)
+{
+    const pca *self = (const pca *)base;
+    const scored *last = &self->last;
+    const model *m = last->own.vectors ? &last->own : &self->fitted;
+    size_t channels = base->channel_count;
+    for (size_t c = 0; c < channels; c++) ret_parts[c] = 0;
+    for (size_t t = row_begin; t < row_end && last->scratch; t++) {
+        size_t i = tcsi_table_find(&last->table, t);
+        if (i != SIZE_MAX) share_row(m, last->table.values + i * channels, channels, first_component(self), last->scratch, ret_parts);
+    }
 }
 
 /* ---- saved form and size ---- */
@@ -190,8 +259,8 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     size_t channels = base->channel_count, square = channels * channels * sizeof(double);
     size_t held = sizeof(pca) + square + tcsi_table_size_max(0, channels) + 4 * channels * sizeof(double);
     if (row_count == 0) return held;
-    /* Learning: covariance, components, and the eigenvalue solver's working copy. */
-    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), 4 * square + 16 * channels * sizeof(double));
+    /* Learning: covariance, components, and the eigenvalue solver's working copy; then what parts are computed in. */
+    size_t scoring = tcsi_size_sum(tcsi_table_size_max(row_count, channels), 4 * square + 18 * channels * sizeof(double));
     return tcsi_size_sum(held, tcsi_size_sum(scoring, tcsi_size_product(row_count, sizeof(double))));
 }
 
@@ -201,7 +270,8 @@ static const tcsi_parameter parameters[] = {
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .score = score, .persist = persist, .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .persist = persist,
+    .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_pca = {

@@ -42,5 +42,15 @@ static void test_too_many_channels_are_refused(void **state)
     assert_null(detector);
 }
 
+/* A row that is out in one channel is laid to that channel. */
+static void test_parts_name_the_channel(void **state)
+{
+    (void)state;
+    const tcsi_parameter_value smallest[] = { { "n_selected_components", 7 } };
+    assert_blames_the_planted("pca", NULL, 0, false, 0.75);
+    assert_blames_the_planted("pca", smallest, 1, false, 0.75);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_equals_sklearn), cmocka_unit_test(test_small_components_see_broken_relations),
-              cmocka_unit_test(test_too_many_channels_are_refused))
+              cmocka_unit_test(test_too_many_channels_are_refused),
+              cmocka_unit_test(test_parts_name_the_channel))

@@ -180,6 +180,12 @@ void tcsi_table_deinit(tcsi_table *table)
     *table = (tcsi_table){ 0 };
 }
 
+void tcsi_table_drop_values(tcsi_table *table)
+{
+    tcsi_free(table->values);
+    table->values = NULL;
+}
+
 /* Lists in rows[] the frame rows that have a usable value; returns how many.  Channel by channel, as memory lies, until no row
  * is without. */
 static size_t usable_rows(const tcsi_frame *frame, uint8_t *seen, size_t *rows)
@@ -269,6 +275,17 @@ tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_
     }
     *ret_scaler = scaler;
     return TCS_OK;
+}
+
+size_t tcsi_table_find(const tcsi_table *table, size_t frame_row)
+{
+    size_t low = 0, high = table->row_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (table->rows[middle] < frame_row) low = middle + 1;
+        else high = middle;
+    }
+    return low < table->row_count && table->rows[low] == frame_row ? low : SIZE_MAX;
 }
 
 void tcsi_table_spread(const tcsi_table *table, const double *values, size_t frame_row_count, tcs_score *ret_scores)

@@ -54,9 +54,14 @@ typedef struct tcsi_table {
 tcs_status tcsi_table_create(const tcsi_frame *frame, const tcsi_scaler *scaler, tcsi_table_layout layout, tcsi_table *ret_table,
                              tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_table_deinit(tcsi_table *table); /* accepts a zeroed struct */
+/* For whoever has the values elsewhere and wants only to find rows. */
+void tcsi_table_drop_values(tcsi_table *table);
 /* The learning step of most detectors in one call: fits the scaler and makes the table of the same frame. */
 tcs_status tcsi_table_learn(const tcsi_frame *frame, tcsi_scaling scaling, tcsi_scaler_use use, tcsi_table_layout layout,
                             tcsi_scaler *ret_scaler, tcsi_table *ret_table, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The table's row for a row of the frame; SIZE_MAX: it has none. */
+size_t tcsi_table_find(const tcsi_table *table, size_t frame_row);
 
 /* All scores MISSING, then READY with values[i] (made finite) at the frame row of table row i. */
 void tcsi_table_spread(const tcsi_table *table, const double *values, size_t frame_row_count, tcs_score *ret_scores);
