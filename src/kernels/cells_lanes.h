@@ -7,7 +7,7 @@
 
 #include "kernels/cells_tier.h"
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 16")

@@ -3,7 +3,7 @@
  * limits it; the rows are independent chains that hide the latency of multiply-adds. */
 #include "kernels/conv_tier.h"
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 4")

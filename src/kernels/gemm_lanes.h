@@ -13,7 +13,7 @@
  * will take of the next stretch of p.  An address beyond the end of an array is asked for at most, never read. */
 #include "kernels/gemm_tier.h"
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 8")

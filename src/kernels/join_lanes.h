@@ -14,7 +14,7 @@
 
 enum { GROUP = LANES * BLOCKS };
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 8")

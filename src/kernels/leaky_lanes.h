@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 8")

@@ -28,7 +28,7 @@ static inline float row_distance(const float *a, const float *b, size_t size)
 
 enum { PARTS = TCSI_BLOCK / FLOATS };
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 32")

@@ -16,7 +16,7 @@ enum {
     TABLE_MAX = 128,  /* nodes of a level in registers */
 };
 
-#if defined(__clang__)
+#if defined(__clang__) || !defined(__OPTIMIZE__)
 #define UNROLL
 #else
 #define UNROLL _Pragma("GCC unroll 8")
