@@ -478,17 +478,22 @@ static void test_kinds(void **state)
     for (size_t i = 0; i < TCS_COUNT(cases); i++) assert_int_equal(tcsi_url_kind_of(cases[i].input), cases[i].kind);
 }
 
-int main(void)
+static int run_all(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sqlite_frame), cmocka_unit_test(test_sqlite_rows_equal_frame),
-            cmocka_unit_test(test_sqlite_memory_is_bounded),
-        cmocka_unit_test(test_sqlite_exact_numbers), cmocka_unit_test(test_sqlite_refusals), cmocka_unit_test(test_sqlite_files),
-        cmocka_unit_test(test_sqlite_failing_allocations), cmocka_unit_test(test_prometheus_parse),
-            cmocka_unit_test(test_prometheus_refusals),
+        cmocka_unit_test(test_sqlite_memory_is_bounded), cmocka_unit_test(test_sqlite_exact_numbers),
+        cmocka_unit_test(test_sqlite_refusals), cmocka_unit_test(test_sqlite_files), cmocka_unit_test(test_sqlite_failing_allocations),
+        cmocka_unit_test(test_prometheus_parse), cmocka_unit_test(test_prometheus_refusals),
         cmocka_unit_test(test_prometheus_cut_and_flipped), cmocka_unit_test(test_prometheus_failing_allocations),
         cmocka_unit_test(test_prometheus_requests), cmocka_unit_test(test_kinds),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
+    test_choose_cases();
     return cmocka_run_group_tests(tests, make_database, remove_database);
+}
+
+int main(void)
+{
+    return test_relay(run_all);
 }
