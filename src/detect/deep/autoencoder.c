@@ -3,7 +3,7 @@
  * A dense network W C -> hidden -> latent -> hidden -> W C learns to give windows back (M. Sakurada, T. Yairi, "Anomaly detection using
  * autoencoders with nonlinear dimensionality reduction", MLSDA 2014); what it cannot give back is strange.  reconstruction.h has the rest.
  * Finds: unusual shapes, breaks of the relation between channels.  Misses: what happens often enough to be learned, single values inside
- * a long averaged step.  Cost: 0.2 s of training and 3 ms of scoring per 10,000 rows.  SPDX-License-Identifier: Apache-2.0 */
+ * a long averaged step.  Cost: see docs/internals/deep.md.  SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/reconstruction.h"
 
 typedef tcsi_window_net_options options;
@@ -39,7 +39,7 @@ const tcsi_detector_info tcsi_detector_autoencoder = {
     .title = "dense autoencoder of windows",
     .paper = "M. Sakurada, T. Yairi: Anomaly detection using autoencoders with nonlinear dimensionality reduction. MLSDA 2014",
     .summary = "Error with which a narrow dense network gives windows back. Finds unusual shapes and broken relations between channels; "
-               "misses what happens often enough to be learned. About 0.2 s of training per 10,000 rows.",
+               "misses what happens often enough to be learned.",
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_reconstruction),
     .options_offset = offsetof(tcsi_reconstruction, base.options),

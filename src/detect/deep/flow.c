@@ -33,7 +33,7 @@ static const tcsi_parameter parameters[] = {
     TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"),
     TCSI_COUNT(steps, 64, 16, 512, "steps of a window, a multiple of 4; longer windows are averaged down to about as many"),
     TCSI_COUNT(hidden, 32, 1, 1024, "units of the layer that gives a coupling its parameters"),
-    TCSI_COUNT(latent, 4, 1, 32, "couplings"),
+    { "couplings", TCSI_PARAMETER_COUNT, offsetof(options, latent), 4, 1, 32, "affine couplings, one after another" },
     TCSI_COUNT(epochs, 120, 1, 100000, "how often each part of the training rows is seen"),
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: the window"),
     TCSI_REAL(rate, 2e-3, 1e-6, 1, "highest learning rate"),

@@ -53,8 +53,7 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     self->now.last = TCSI_NEW_ZEROS(float, channels);
     self->now.said = TCSI_NEW_ZEROS(float, said_count(self));
     self->now.smoothed = TCSI_NEW_ZEROS(double, channels);
-    self->row_parts = TCSI_NEW_ZEROS(double, channels);
-    return self->now.last && self->now.said && self->now.smoothed && self->row_parts ? TCS_OK : tcsi_fail_memory(err, base->info->name);
+    return self->now.last && self->now.said && self->now.smoothed ? TCS_OK : tcsi_fail_memory(err, base->info->name);
 }
 
 void tcsi_forecaster_deinit(tcsi_detector *base)
@@ -63,7 +62,6 @@ void tcsi_forecaster_deinit(tcsi_detector *base)
     tcsi_free(self->now.last);
     tcsi_free(self->now.said);
     tcsi_free(self->now.smoothed);
-    tcsi_free(self->row_parts);
     tcsi_sequence_form_deinit(&self->form);
     tcsi_stream_net_destroy(self->stream);
     tcsi_plan_destroy(self->training);
@@ -253,7 +251,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
     const self_type *self = (const self_type *)base;
     const size_t channels = base->channel_count, steps = self->options.steps;
     size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_stream_net_size(self->stream);
-    size = tcsi_size_sum(size, tcsi_size_product(channels, 4 * sizeof(double) + 2 * sizeof(tcsi_scale)));
+    size = tcsi_size_sum(size, tcsi_size_product(channels, sizeof(float) + sizeof(double) + 2 * sizeof(tcsi_scale)));
     size = tcsi_size_sum(size, tcsi_size_product(said_count(self), sizeof(float)));
     if (row_count == 0) return size;
     size_t targets = tcsi_size_product(tcsi_size_product(row_count, channels), H * sizeof(float));

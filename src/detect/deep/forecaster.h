@@ -1,6 +1,6 @@
 /* detect/deep/forecaster.h -- what detectors share that learn to say what comes next: whatever they did not expect is strange.
  *
- * A causal network reads row after row and answers, in every row t and for every horizon h of TCSI_HORIZONS and channel c, with a location
+ * A causal network reads row after row and answers, in every row t and for every horizon h of 1, 4 and 16 rows and every channel c, with a location
  * and a scale of x(t + h): a Student distribution of 4 degrees, whose heavy tails let single strange training rows pull little (K. L.
  * Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989).  Row t is judged by what
  * was said of it 1, 4 and 16 rows ago: short horizons see spikes, long ones slow change that short ones follow.
@@ -51,7 +51,6 @@ typedef struct tcsi_forecaster {
     tcsi_stream_net *stream;
     tcsi_sequence_form form;
     tcsi_forecaster_state now;
-    double *row_parts; /* (C): scratch */
 } tcsi_forecaster;
 
 /* The operations; a detector's init calls the first with its builder. */

@@ -1,7 +1,7 @@
 /* detect/deep/gru_forecaster.c -- what a GRU did not expect (K. Hundman et al., "Detecting spacecraft anomalies using LSTMs and
  * nonparametric dynamic thresholding", KDD 2018, with the unit of K. Cho et al., EMNLP 2014). forecaster.h has the rest. Finds: whatever
  * breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they began, which a
- * forecast soon follows.  Cost: 2 us a row; see docs/internals/deep.md for training.
+ * forecast soon follows.  Cost: one step of the network a row; see docs/internals/deep.md for training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 

@@ -1,7 +1,7 @@
 /* detect/deep/lstm_forecaster.c -- what an LSTM did not expect (P. Malhotra, L. Vig, G. Shroff, P. Agarwal, "Long short term memory
  * networks for anomaly detection in time series", ESANN 2015: several horizons, one error model). forecaster.h has the rest. Finds:
  * whatever breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they began,
- * which a forecast soon follows.  Cost: 2 us a row; see docs/internals/deep.md for training.
+ * which a forecast soon follows.  Cost: one step of the network a row; see docs/internals/deep.md for training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 

@@ -2,7 +2,7 @@
  * evaluation of generic convolutional and recurrent networks for sequence modeling", 2018; for anomalies M. Munir et al., "DeepAnT", IEEE
  * Access 2019). Four blocks of two convolutions of 3 with dilations 1, 2, 4, 8 and a residual see 61 rows. forecaster.h has the rest.
  * Finds: whatever breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on as they
- * began, which a forecast soon follows.  Cost: 1 us a row; see docs/internals/deep.md for training.
+ * began, which a forecast soon follows.  Cost: one step of the network a row; see docs/internals/deep.md for training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 

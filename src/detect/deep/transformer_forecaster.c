@@ -2,7 +2,7 @@
  * NeurIPS 2017; for anomalies S. Tuli, G. Casale, N. R. Jennings, "TranAD", VLDB 2022).  A causal convolution gives each row its
  * surroundings, in place of positions, so that rows can come forever; one block attends to the last `steps` rows. forecaster.h has the
  * rest. Finds: whatever breaks the course of things, from spikes to changes that build up over a dozen rows.  Misses: events that go on
- * as they began, which a forecast soon follows.  Cost: 5 us a row; see docs/internals/deep.md for training.
+ * as they began, which a forecast soon follows.  Cost: one step of the network a row; see docs/internals/deep.md for training.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/forecaster.h"
 

@@ -23,7 +23,7 @@ typedef struct tcsi_window_net_nodes {
 typedef tcsi_window_net_nodes (*tcsi_window_net_build)(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                        const tcsi_window_net_options *options);
 
-/* The first member of an instance, after which the options stand where info->options_offset says: in here. */
+/* The first member of an instance; info->options_offset points into it. */
 typedef struct tcsi_window_net {
     tcsi_detector base;
     tcsi_window_net_options options;
