@@ -49,6 +49,13 @@ static size_t highest_peak(const double *correlations, size_t count)
     return best;
 }
 
+size_t tcsi_period_size_max(size_t count)
+{
+    /* At most ROWS_MAX rows are padded to a power of two and transformed. */
+    size_t searched = count < ROWS_MAX ? count : ROWS_MAX;
+    return (searched + 16) * 4 * 16 * sizeof(double) + 65536;
+}
+
 tcs_status tcsi_period_find(const double *values, size_t count, size_t *ret_period, tcs_error *err)
 {
     return tcsi_period_find_or(values, count, TCSI_PERIOD_DEFAULT, ret_period, err);

@@ -12,6 +12,9 @@ enum { TCSI_PERIOD_DEFAULT = 125 };
  * lies outside 6..303.  Constant, empty and missing series give the default.  E_MEMORY. */
 tcs_status tcsi_period_find(const double *values, size_t count, size_t *ret_period, tcs_error *err) TCS_WARN_UNUSED;
 
+/* Most bytes that the search holds for so many rows. */
+size_t tcsi_period_size_max(size_t count);
+
 /* The same with another answer for a series that has no period. */
 tcs_status tcsi_period_find_or(const double *values, size_t count, size_t period_default, size_t *ret_period,
                                tcs_error *err) TCS_WARN_UNUSED;

@@ -146,8 +146,8 @@ void tcsi_sequence_expand(const tcsi_sequence *sequence, const double *steps, do
 
 size_t tcsi_sequence_size_max(size_t row_count, size_t channel_count)
 {
-    enum { BORDERS = 4096 }; /* of blocks, and what the period's search keeps besides its arrays */
+    enum { BORDERS = 256 }; /* of blocks of floats */
     size_t cells = tcsi_size_product(tcsi_size_product(row_count, channel_count), 2 * sizeof(float));
-    size_t search = tcsi_size_product(row_count < 20000 ? row_count : 20000, 8 * sizeof(double));
-    return tcsi_size_sum(tcsi_size_sum(cells, search), tcsi_size_sum(tcsi_size_product(channel_count, sizeof(tcsi_scale)), BORDERS));
+    size_t learning = tcsi_size_sum(tcsi_period_size_max(row_count), tcsi_size_product(channel_count, sizeof(tcsi_scale)));
+    return tcsi_size_sum(tcsi_size_sum(cells, learning), BORDERS);
 }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/alloc.h"
 #include "detect/deep/sequence.h"
 
 static tcsi_frame *frame_of(size_t channel_count, size_t row_count, double (*value)(size_t t, size_t c))
@@ -98,6 +99,28 @@ static void test_expand_puts_steps_in_the_middle_of_their_rows(void **state)
     tcsi_frame_destroy(frame);
 }
 
+static void test_holds_what_it_says(void **state)
+{
+    (void)state;
+    const size_t row_counts[] = { 1, 500, 30000 };
+    for (size_t i = 0; i < TCS_COUNT(row_counts); i++) {
+        tcsi_frame *frame = frame_of(2, row_counts[i], alternating);
+        tcsi_sequence_form form;
+        tcsi_sequence s;
+        tcsi_alloc_trace_begin();
+        assert_ok(tcsi_sequence_form_learn(frame, 0, 0, &form, test_err));
+        assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
+        size_t peak = tcsi_alloc_trace_stats().peak_size;
+        tcsi_sequence_deinit(&s);
+        tcsi_sequence_form_deinit(&form);
+        tcsi_alloc_trace_end();
+        if (peak > tcsi_sequence_size_max(row_counts[i], 2))
+            fail_msg("%zu rows: %zu bytes, declared %zu", row_counts[i], peak, tcsi_sequence_size_max(row_counts[i], 2));
+        tcsi_frame_destroy(frame);
+    }
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_rows_become_steps),
               cmocka_unit_test(test_missing_values_repeat_the_last),
-              cmocka_unit_test(test_expand_puts_steps_in_the_middle_of_their_rows))
+              cmocka_unit_test(test_expand_puts_steps_in_the_middle_of_their_rows),
+              cmocka_unit_test(test_holds_what_it_says))

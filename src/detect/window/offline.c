@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { PERIOD_ROW_COUNT_MAX = 20000, WINDOWS_MIN = 8, WINDOW_MIN = 4 };
+enum { WINDOWS_MIN = 8, WINDOW_MIN = 4 };
 static const double Z_MAX = 1e100; /* beyond this a deviation from a foreign scale would overflow when squared */
 
 static void fill(const double *values, size_t count, double *ret_filled)
@@ -58,9 +58,7 @@ void tcsi_offline_scores(const tcsi_offline *offline, const double *rows, tcs_sc
 
 size_t tcsi_offline_size_max(size_t row_count)
 {
-    /* The channel; the period search pads at most 20,000 rows to a power of two and transforms them. */
-    size_t searched = row_count < PERIOD_ROW_COUNT_MAX ? row_count : PERIOD_ROW_COUNT_MAX;
-    return (row_count + 400) * sizeof(double) + (searched + 16) * 4 * 16 * sizeof(double) + 65536;
+    return (row_count + 400) * sizeof(double) + tcsi_period_size_max(row_count);
 }
 
 void tcsi_offline_persist_scale(tcsi_scale *scale, tcsi_codec *codec)
