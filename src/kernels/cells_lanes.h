@@ -6,12 +6,9 @@
 #define TCS_KERNELS_CELLS_LANES_H
 
 #include "kernels/cells_tier.h"
+#include "kernels/unroll.h"
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#define UNROLL TCSI_UNROLL(16)
 
 #define EACH(i, n, count, ...)                                                    \
     do {                                                                          \

@@ -2,12 +2,9 @@
  * A block of rows x registers of sums runs over j: one load of w for all rows, one load of x and one multiply-add each.  Loads are what
  * limits it; the rows are independent chains that hide the latency of multiply-adds. */
 #include "kernels/conv_tier.h"
+#include "kernels/unroll.h"
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 4")
-#endif
+#define UNROLL TCSI_UNROLL(4)
 
 enum { ROWS = 4, WIDTH = 2 };
 

@@ -12,12 +12,9 @@
  * only large products have, B as gemm.c says and the next tile of C; from a transposed A, whose rows are far apart, what the same tile
  * will take of the next stretch of p.  An address beyond the end of an array is asked for at most, never read. */
 #include "kernels/gemm_tier.h"
+#include "kernels/unroll.h"
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#define UNROLL TCSI_UNROLL(8)
 
 enum { ROWS_MAX = 8, ROWS_AHEAD = 4, CACHE_LINE = 64 / sizeof(float) };
 

@@ -8,17 +8,14 @@
  * blocks are independent chains that hide the latency of shift and multiply-adds.
  * Per LANES cells: 1 shift, 2 multiply-adds, and 2 (C or R), 5 (both) or 3 (Z) operations. */
 #include "kernels/join_tier.h"
+#include "kernels/unroll.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { GROUP = LANES * BLOCKS };
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#define UNROLL TCSI_UNROLL(8)
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -2,14 +2,11 @@
  * leaky_avx512.c, which first take their lanes_... operations from lanes_TIER.h.
  * From the highest start down, because q[o - 1] must still be the row before's. */
 #include "kernels/leaky_tier.h"
+#include "kernels/unroll.h"
 
 #include <math.h>
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#define UNROLL TCSI_UNROLL(8)
 
 static double lanes_sum(lanes a)
 {

@@ -25,14 +25,11 @@ static inline float row_distance(const float *a, const float *b, size_t size)
 }
 
 #include "kernels/nearest_common.h"
+#include "kernels/unroll.h"
 
 enum { PARTS = TCSI_BLOCK / FLOATS };
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
+#define UNROLL TCSI_UNROLL(32)
 
 #define INLINE static inline __attribute__((always_inline))
 

@@ -5,6 +5,7 @@
  * cheaper ways serves: on the first levels every node's channel is loaded for all rows, and the steps taken so far say which
  * load counts; of few channels all are.  SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/trees_tier.h"
+#include "kernels/unroll.h"
 
 #include <immintrin.h>
 
@@ -16,11 +17,7 @@ enum {
     TABLE_MAX = 128,  /* nodes of a level in registers */
 };
 
-#if defined(__clang__) || !defined(__OPTIMIZE__)
-#define UNROLL
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
+#define UNROLL TCSI_UNROLL(8)
 #define INLINE static inline __attribute__((always_inline))
 
 /* A level's numbers, or its thresholds' bits, in registers.  width: a power of two, at most TABLE_MAX. */

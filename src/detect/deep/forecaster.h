@@ -2,8 +2,8 @@
  *
  * A causal network reads row after row and answers, in every row t, for horizons h of 1, 4 and 16 rows and every channel c, with a
  * location and a scale of x(t + h): a Student distribution of 4 degrees, whose heavy tails let single strange training rows pull little
- * (K. L. Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989).  Row t is judged by what
- * was said of it 1, 4 and 16 rows ago: short horizons see spikes, long ones slow change that short ones follow.
+ * (K. L. Lange, R. J. A. Little, J. M. G. Taylor, "Robust statistical modeling using the t distribution", JASA 84, 1989). Row t is
+ * judged by what was said of it 1, 4 and 16 rows ago: short horizons see spikes, long ones slow change that short ones follow.
  *
  *     e(t) = max over c of the mean over h of z^2,   z = min(|x(t) - location| / sqrt(scale^2 + 0.3^2), 30)
  *     score = sqrt of the exponential mean of e over `smoothing` rows
