@@ -8,20 +8,14 @@
 
 typedef tcsi_window_net_options options;
 
-static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
-{
-    tcsi_net_scope(net, "%s", name);
-    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
-}
-
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const tcsi_node_id flat = tcsi_nn_flatten(net, x);
     const size_t values = tcsi_net_shape(net, flat).channels;
-    tcsi_node_id h = dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
-    h = dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
-    h = dense(net, "decoder.0", h, opt->hidden, TCSI_ACTIVATION_RELU);
-    h = dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
+    tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "decoder.0", h, opt->hidden, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
     h = tcsi_nn_unflatten(net, h, opt->steps);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
@@ -40,10 +34,5 @@ const tcsi_detector_info tcsi_detector_autoencoder = {
     .paper = "M. Sakurada, T. Yairi: Anomaly detection using autoencoders with nonlinear dimensionality reduction. MLSDA 2014",
     .summary = "Error with which a narrow dense network gives windows back. Finds unusual shapes and broken relations between channels; "
                "misses what happens often enough to be learned.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_RECONSTRUCTION_INFO,
 };

@@ -49,10 +49,5 @@ const tcsi_detector_info tcsi_detector_conv_autoencoder = {
              "ICANN 2011, in one dimension",
     .summary = "Error with which strided convolutions give windows back. Finds unusual local shapes and broken relations between channels; "
                "misses long shapes made of ordinary parts.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_RECONSTRUCTION_INFO,
 };

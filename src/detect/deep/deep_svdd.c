@@ -72,10 +72,5 @@ const tcsi_detector_info tcsi_detector_deep_svdd = {
              "classification. ICML 2018, equation 4",
     .summary = "Squared distance of a window from the centre around which a network without biases pulls the training windows. Finds "
                "windows unlike the rest as a whole; says nothing about channels.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_one_number),
-    .options_offset = offsetof(tcsi_one_number, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_ONE_NUMBER_INFO,
 };

@@ -48,10 +48,5 @@ const tcsi_detector_info tcsi_detector_flow = {
              "B. Rosenhahn: Same same but DifferNet. WACV 2021",
     .summary = "Negative log density of a window's averages under affine couplings. Finds unusual levels and courses of windows and "
                "unusual combinations of channels; misses detail, says nothing about channels.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_one_number),
-    .options_offset = offsetof(tcsi_one_number, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_ONE_NUMBER_INFO,
 };

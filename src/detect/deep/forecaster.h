@@ -69,9 +69,14 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
       .push = tcsi_forecaster_push, .contribute = tcsi_forecaster_contribute, .horizon = tcsi_forecaster_horizon, \
       .persist = tcsi_forecaster_persist, .size_max = tcsi_forecaster_size_max }
 
-#define TCSI_FORECASTER_TRAITS \
-    (TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | TCSI_TRAIT_UNCERTAINTY | \
-     TCSI_TRAIT_FORECAST)
+/* What the infos of the family say alike; `parameters` and `ops` are the file's. */
+#define TCSI_FORECASTER_INFO \
+    .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of " \
+               "things, row by row; misses events that go on as they began. Causal, O(1) a row.", \
+    .traits = TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
+              TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_FORECAST, \
+    .instance_size = sizeof(tcsi_forecaster), .options_offset = offsetof(tcsi_forecaster, options), .parameters = parameters, \
+    .parameter_count = TCS_COUNT(parameters), .ops = &ops
 
 /* Rows of a parameter table; `options` in the file must be tcsi_forecaster_options. */
 #define TCSI_FORECASTER_PARAMETERS(hidden_default, epochs_default, rate_default) \

@@ -13,16 +13,7 @@ typedef tcsi_window_net_options options;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const size_t channels = tcsi_net_shape(net, x).channels;
-    tcsi_net_scope(net, "encoder");
-    tcsi_node_id h = tcsi_nn_last(net, tcsi_nn_gru(net, x, opt->hidden));
-    tcsi_net_scope(net, "narrow");
-    h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = opt->latent });
-    tcsi_net_scope(net, "decoder");
-    h = tcsi_nn_gru(net, tcsi_nn_repeat(net, h, opt->steps), opt->hidden);
-    tcsi_net_scope(net, "output");
-    h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = channels });
-    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
+    return tcsi_reconstruction_recurrent(net, x, target, opt, tcsi_nn_gru);
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -38,12 +29,7 @@ const tcsi_detector_info tcsi_detector_gru_autoencoder = {
     .title = "GRU autoencoder of windows",
     .paper = "K. Cho, B. van Merrienboer, C. Gulcehre, D. Bahdanau, F. Bougares, H. Schwenk, Y. Bengio: Learning phrase representations "
              "using RNN encoder-decoder for statistical machine translation. EMNLP 2014, section 2.3 (the unit)",
-    .summary = "Error with which a window is told again from the last hidden state of an GRU. Finds unusual courses of windows, also over "
+    .summary = "Error with which a window is told again from the last hidden state of a GRU. Finds unusual courses of windows, also over "
                "several channels; misses fine detail.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_RECONSTRUCTION_INFO,
 };

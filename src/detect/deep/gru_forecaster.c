@@ -26,12 +26,5 @@ const tcsi_detector_info tcsi_detector_gru_forecaster = {
     .title = "GRU forecaster",
     .paper = "K. Hundman, V. Constantinou, C. Laporte, I. Colwell, T. Soderstrom: Detecting spacecraft anomalies using LSTMs and "
              "nonparametric dynamic thresholding. KDD 2018, with a GRU",
-    .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of "
-               "things, row by row; misses events that go on as they began. Causal, O(1) a row.",
-    .traits = TCSI_FORECASTER_TRAITS,
-    .instance_size = sizeof(tcsi_forecaster),
-    .options_offset = offsetof(tcsi_forecaster, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_FORECASTER_INFO,
 };

@@ -25,12 +25,5 @@ const tcsi_detector_info tcsi_detector_lstm_forecaster = {
     .name = "lstm_forecaster",
     .title = "LSTM forecaster",
     .paper = "P. Malhotra, L. Vig, G. Shroff, P. Agarwal: Long short term memory networks for anomaly detection in time series. ESANN 2015",
-    .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of "
-               "things, row by row; misses events that go on as they began. Causal, O(1) a row.",
-    .traits = TCSI_FORECASTER_TRAITS,
-    .instance_size = sizeof(tcsi_forecaster),
-    .options_offset = offsetof(tcsi_forecaster, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_FORECASTER_INFO,
 };

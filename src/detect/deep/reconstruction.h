@@ -34,4 +34,15 @@ size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count)
       .contribute_span = tcsi_reconstruction_contribute_span, .horizon = tcsi_window_net_horizon, \
       .persist = tcsi_reconstruction_persist, .size_max = tcsi_reconstruction_size_max }
 
+/* A window read by one recurrent layer and written by another from its last state, squeezed through `latent` numbers. */
+typedef tcsi_node_id (*tcsi_recurrent_layer)(tcsi_net *net, tcsi_node_id x, size_t hidden);
+tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
+                                                    const tcsi_window_net_options *options, tcsi_recurrent_layer layer);
+
+/* What the infos of the family say alike; `parameters` and `ops` are the file's. */
+#define TCSI_RECONSTRUCTION_INFO \
+    .traits = TCSI_WINDOW_NET_TRAITS, .instance_size = sizeof(tcsi_reconstruction), \
+    .options_offset = offsetof(tcsi_reconstruction, base.options), .parameters = parameters, .parameter_count = TCS_COUNT(parameters), \
+    .ops = &ops
+
 #endif

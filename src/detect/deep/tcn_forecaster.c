@@ -40,12 +40,5 @@ const tcsi_detector_info tcsi_detector_tcn_forecaster = {
     .title = "temporal convolution forecaster",
     .paper = "S. Bai, J. Z. Kolter, V. Koltun: An empirical evaluation of generic convolutional and recurrent networks for sequence "
              "modeling. arXiv 1803.01271, 2018; M. Munir et al.: DeepAnT. IEEE Access 7, 2019",
-    .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of "
-               "things, row by row; misses events that go on as they began. Causal, O(1) a row.",
-    .traits = TCSI_FORECASTER_TRAITS,
-    .instance_size = sizeof(tcsi_forecaster),
-    .options_offset = offsetof(tcsi_forecaster, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_FORECASTER_INFO,
 };

@@ -32,12 +32,5 @@ const tcsi_detector_info tcsi_detector_transformer_forecaster = {
     .name = "transformer_forecaster",
     .title = "Transformer forecaster",
     .paper = "A. Vaswani et al.: Attention is all you need. NeurIPS 2017; S. Tuli, G. Casale, N. R. Jennings: TranAD. PVLDB 15(6), 2022",
-    .summary = "Error of forecasts 1, 4 and 16 rows ahead, in scales that the network gives with them. Finds what breaks the course of "
-               "things, row by row; misses events that go on as they began. Causal, O(1) a row.",
-    .traits = TCSI_FORECASTER_TRAITS,
-    .instance_size = sizeof(tcsi_forecaster),
-    .options_offset = offsetof(tcsi_forecaster, options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_FORECASTER_INFO,
 };

@@ -16,21 +16,15 @@ typedef tcsi_window_net_options options;
 
 static const float beta = 0.1f;
 
-static tcsi_node_id dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
-{
-    tcsi_net_scope(net, "%s", name);
-    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
-}
-
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
     const tcsi_node_id flat = tcsi_nn_flatten(net, x);
     const size_t values = tcsi_net_shape(net, flat).channels;
-    tcsi_node_id h = dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
+    tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
     tcsi_net_scope(net, "encoder.1");
     const tcsi_node_id code = tcsi_nn_gaussian_head(net, h, &(tcsi_gaussian_head_options){ .units = opt->latent });
-    h = dense(net, "decoder.0", tcsi_nn_sample(net, code), opt->hidden, TCSI_ACTIVATION_RELU);
-    h = dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
+    h = tcsi_window_net_dense(net, "decoder.0", tcsi_nn_sample(net, code), opt->hidden, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
     h = tcsi_nn_unflatten(net, h, opt->steps);
     const tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, h, target), tcsi_nn_loss_divergence(net, code) };
     const float coefficients[] = { 1, values > 0 ? beta / (float)values : 0 };
@@ -52,10 +46,5 @@ const tcsi_detector_info tcsi_detector_vae = {
              "variational auto-encoder for seasonal KPIs in web applications. WWW 2018 (Donut)",
     .summary = "Error with which windows come back through a narrow layer that is drawn at random and kept near a normal distribution. "
                "Finds unusual shapes and broken relations between channels, and learns less by heart than a plain autoencoder.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(tcsi_reconstruction),
-    .options_offset = offsetof(tcsi_reconstruction, base.options),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_RECONSTRUCTION_INFO,
 };

@@ -9,6 +9,12 @@ typedef tcsi_window_net self_type;
 
 enum { BATCH = TCSI_LEARNER_BATCH, VALUES_MAX = 1 << 16 };
 
+tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
+{
+    tcsi_net_scope(net, "%s", name);
+    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
+}
+
 /* ---- life ---- */
 
 static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_error *err)

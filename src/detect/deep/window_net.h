@@ -20,6 +20,9 @@ typedef struct tcsi_window_net_nodes {
     tcsi_node_id output, loss; /* what is looked at when scoring; what training makes small, (B,1,1) */
 } tcsi_window_net_nodes;
 
+/* A dense layer called name. */
+tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation);
+
 typedef tcsi_window_net_nodes (*tcsi_window_net_build)(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                        const tcsi_window_net_options *options);
 
@@ -62,6 +65,8 @@ size_t tcsi_window_net_horizon(const tcsi_detector *base);
 void tcsi_window_net_persist(tcsi_window_net *self, tcsi_codec *codec);
 /* Most bytes of everything here, a sweep and spreading included. */
 size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
+
+#define TCSI_WINDOW_NET_TRAITS (TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP)
 
 /* Rows of a parameter table; `options` in the file must be tcsi_window_net_options. */
 #define TCSI_WINDOW_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
