@@ -37,6 +37,17 @@ bool tcsi_multiply(size_t a, size_t b, size_t *ret)
     return !__builtin_mul_overflow(a, b, ret);
 }
 
+size_t tcsi_size_sum(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+size_t tcsi_size_product(size_t a, size_t b)
+{
+    size_t product;
+    return tcsi_multiply(a, b, &product) ? product : SIZE_MAX;
+}
+
 void *tcsi_alloc(size_t size)
 {
     return current.allocate(current.context, size ? size : 1);

@@ -17,6 +17,9 @@ void tcsi_allocator_set(const tcsi_allocator *allocator); /* NULL: back to mallo
 
 /* a * b into *ret, false when it does not fit: every size product goes through it. */
 bool tcsi_multiply(size_t a, size_t b, size_t *ret) TCS_WARN_UNUSED;
+/* For estimates: what does not fit is SIZE_MAX. */
+size_t tcsi_size_sum(size_t a, size_t b);
+size_t tcsi_size_product(size_t a, size_t b);
 
 /* All return NULL when out of memory or when the size overflows.  A size of zero yields a valid, releasable block. */
 void *tcsi_alloc(size_t size) TCS_WARN_UNUSED;                           /* uninitialised */

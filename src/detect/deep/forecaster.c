@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "detect/deep/learner.h"
-#include "detect/tabular/table.h"
 
 #include <math.h>
 #include <string.h>

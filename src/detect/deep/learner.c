@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
-#include "detect/tabular/table.h"
 #include "series/stats.h"
 
 #include <math.h>

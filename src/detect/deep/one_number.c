@@ -2,7 +2,6 @@
 #include "detect/deep/one_number.h"
 
 #include "base/alloc.h"
-#include "detect/tabular/table.h"
 
 #include <math.h>
 

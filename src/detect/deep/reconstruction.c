@@ -2,7 +2,6 @@
 #include "detect/deep/reconstruction.h"
 
 #include "base/alloc.h"
-#include "detect/tabular/table.h"
 
 #include <math.h>
 

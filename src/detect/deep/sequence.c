@@ -2,7 +2,6 @@
 #include "detect/deep/sequence.h"
 
 #include "base/alloc.h"
-#include "detect/tabular/table.h"
 #include "series/period.h"
 #include "series/stats.h"
 

@@ -2,7 +2,6 @@
 #include "detect/deep/window_net.h"
 
 #include "base/alloc.h"
-#include "detect/tabular/table.h"
 #include "series/moving.h"
 
 typedef tcsi_window_net self_type;

@@ -8,19 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- sizes ---- */
-
-size_t tcsi_size_sum(size_t a, size_t b)
-{
-    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
-}
-
-size_t tcsi_size_product(size_t a, size_t b)
-{
-    size_t product;
-    return tcsi_multiply(a, b, &product) ? product : SIZE_MAX;
-}
-
 size_t tcsi_table_size_max(size_t row_count, size_t channel_count)
 {
     size_t rows = tcsi_size_sum(row_count, 1), channels = tcsi_size_sum(channel_count, 1);

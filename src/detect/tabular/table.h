@@ -68,8 +68,6 @@ void tcsi_table_spread(const tcsi_table *table, const double *values, size_t fra
 
 /* Upper bound of what scaler, table and their scratch hold for a frame of this size, in bytes; SIZE_MAX when absurd. */
 size_t tcsi_table_size_max(size_t row_count, size_t channel_count);
-size_t tcsi_size_sum(size_t a, size_t b);     /* saturating */
-size_t tcsi_size_product(size_t a, size_t b); /* saturating */
 
 /* Saves count values, or allocates *array and reads them: a count that the state cannot hold is refused first. */
 void tcsi_persist_f64s(tcsi_codec *codec, double **array, size_t count);
