@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "figure.h"
 #include "io/read.h"
 
 #include <math.h>
@@ -127,24 +128,8 @@ static tcs_status measure(const bench_case *c, const char *path, tcsi_buffer *te
 
 static void write_json(tcsi_json_writer *writer, const bench_case *c, const outcome *o)
 {
-    tcsi_json_begin_object(writer);
-    tcsi_json_key(writer, "name");
-    tcsi_json_string(writer, c->name);
-    tcsi_json_key(writer, "unit");
-    tcsi_json_string(writer, "MB/s");
-    tcsi_json_key(writer, "ours");
-    tcsi_json_number(writer, o->ours);
-    tcsi_json_key(writer, "peer");
-    tcsi_json_number(writer, o->peer);
-    tcsi_json_key(writer, "peer_name");
-    tcsi_json_string(writer, "strtod loop");
-    tcsi_json_key(writer, "ratio");
-    tcsi_json_number(writer, o->ours / o->peer);
-    tcsi_json_key(writer, "target");
-    tcsi_json_number(writer, TARGET_MB_S);
-    tcsi_json_key(writer, "ok");
-    tcsi_json_bool(writer, o->ours >= TARGET_MB_S);
-    tcsi_json_end_object(writer);
+    figure_write(writer, &(figure){ .name = c->name, .unit = "MB/s", .ours = o->ours, .peer = o->peer, .peer_name = "strtod loop",
+                                    .ratio = o->ours / o->peer, .target = TARGET_MB_S, .ok = o->ours >= TARGET_MB_S });
 }
 
 int main(int argc, char **argv)

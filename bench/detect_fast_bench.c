@@ -9,8 +9,8 @@
  * A slow figure never fails it.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "detect/registry.h"
+#include "figure.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -188,23 +188,8 @@ static int ascending(const void *a, const void *b)
 
 static void write_json(const bench_case *c, const char *name, const outcome *o, tcsi_json_writer *writer)
 {
-    tcsi_json_begin_object(writer);
-    tcsi_json_key(writer, "name");
-    tcsi_json_string(writer, name);
-    tcsi_json_key(writer, "unit");
-    tcsi_json_string(writer, "ns per row");
-    tcsi_json_key(writer, "ours");
-    tcsi_json_number(writer, o->ns);
-    tcsi_json_key(writer, "peer");
-    tcsi_json_number(writer, o->peer_ns);
-    tcsi_json_key(writer, "peer_name");
-    tcsi_json_string(writer, isnan(o->peer_ns) ? NULL : "River HalfSpaceTrees");
-    tcsi_json_key(writer, "ratio");
-    tcsi_json_number(writer, o->peer_ns / o->ns);
-    tcsi_json_key(writer, "target");
-    tcsi_json_number(writer, c->target_ns > 0 ? c->target_ns : NAN);
-    tcsi_json_key(writer, "ok");
-    tcsi_json_bool(writer, c->target_ns <= 0 || o->ns <= c->target_ns);
+    const figure row = figure_of_cost(name, "ns per row", o->ns, isnan(o->peer_ns) ? 0 : o->peer_ns, "River HalfSpaceTrees", c->target_ns);
+    figure_begin(writer, &row);
     tcsi_json_key(writer, "bytes_per_series");
     tcsi_json_integer(writer, (int64_t)o->size);
     tcsi_json_end_object(writer);

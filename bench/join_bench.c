@@ -8,9 +8,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
 #include "detect/window/profile.h"
+#include "figure.h"
 #include "kernels/join.h"
 
 #include <math.h>
@@ -75,24 +75,8 @@ static void write_row(tcsi_json_writer *writer, const char *name, const char *un
     if (peer > 0) printf("   %s %10.2f   %5.1f x", peer_name, peer, peer / ours);
     if (target > 0) printf("   target %g%s", target, ours <= target ? "" : "  MISSED");
     printf("\n");
-    tcsi_json_begin_object(writer);
-    tcsi_json_key(writer, "name");
-    tcsi_json_string(writer, name);
-    tcsi_json_key(writer, "unit");
-    tcsi_json_string(writer, unit);
-    tcsi_json_key(writer, "ours");
-    tcsi_json_number(writer, ours);
-    tcsi_json_key(writer, "peer");
-    tcsi_json_number(writer, peer > 0 ? peer : NAN);
-    tcsi_json_key(writer, "peer_name");
-    tcsi_json_string(writer, peer > 0 ? peer_name : NULL);
-    tcsi_json_key(writer, "ratio");
-    tcsi_json_number(writer, peer > 0 ? peer / ours : NAN);
-    tcsi_json_key(writer, "target");
-    tcsi_json_number(writer, target > 0 ? target : NAN);
-    tcsi_json_key(writer, "ok");
-    tcsi_json_bool(writer, !(target > 0) || ours <= target);
-    tcsi_json_end_object(writer);
+    const figure row = figure_of_cost(name, unit, ours, peer, peer_name, target);
+    figure_write(writer, &row);
 }
 
 /* Every tier on one case; the portable one is the peer of the others. */

@@ -10,8 +10,8 @@
  * The program fails when results differ beyond rounding, never because a figure is slow.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
+#include "figure.h"
 #include "kernels_peers.h"
 
 #include <math.h>
@@ -91,24 +91,8 @@ static void report(const bench *b, const char *name, double operations, const co
     printf("%-68s %7.1f GFLOP/s", full, ours);
     if (peer) printf("   %-8s %7.1f   %5.2f%s", peer->name, theirs, ours / theirs, ok ? "" : "  MISSED");
     printf("\n");
-    tcsi_json_begin_object(b->writer);
-    tcsi_json_key(b->writer, "name");
-    tcsi_json_string(b->writer, full);
-    tcsi_json_key(b->writer, "unit");
-    tcsi_json_string(b->writer, "GFLOP/s");
-    tcsi_json_key(b->writer, "ours");
-    tcsi_json_number(b->writer, ours);
-    tcsi_json_key(b->writer, "peer");
-    tcsi_json_number(b->writer, theirs);
-    tcsi_json_key(b->writer, "peer_name");
-    tcsi_json_string(b->writer, peer ? peer->name : NULL);
-    tcsi_json_key(b->writer, "ratio");
-    tcsi_json_number(b->writer, ours / theirs);
-    tcsi_json_key(b->writer, "target");
-    tcsi_json_number(b->writer, TARGET);
-    tcsi_json_key(b->writer, "ok");
-    tcsi_json_bool(b->writer, ok);
-    tcsi_json_end_object(b->writer);
+    figure_write(b->writer, &(figure){ .name = full, .unit = "GFLOP/s", .ours = ours, .peer = theirs, .peer_name = peer ? peer->name : NULL,
+                                       .ratio = ours / theirs, .target = TARGET, .ok = ok });
 }
 
 static bool is_wanted(const bench *b, const char *name)

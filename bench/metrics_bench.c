@@ -8,8 +8,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
+#include "figure.h"
 #include "metrics/measures.h"
 #include "metrics/nab.h"
 #include "metrics/vus.h"
@@ -145,24 +145,8 @@ static void write_row(const bench_case *c, const outcome *o, tcsi_json_writer *w
     if (c->has_peer) printf("   sweep of thresholds %10.1f ms   %7.0f x", o->peer_ms, o->peer_ms / o->ours_ms);
     if (c->target_ms > 0.0) printf("   target %g ms%s", c->target_ms, o->ours_ms <= c->target_ms ? "" : "  MISSED");
     printf("\n");
-    tcsi_json_begin_object(writer);
-    tcsi_json_key(writer, "name");
-    tcsi_json_string(writer, c->name);
-    tcsi_json_key(writer, "unit");
-    tcsi_json_string(writer, "ms");
-    tcsi_json_key(writer, "ours");
-    tcsi_json_number(writer, o->ours_ms);
-    tcsi_json_key(writer, "peer");
-    tcsi_json_number(writer, c->has_peer ? o->peer_ms : NAN);
-    tcsi_json_key(writer, "peer_name");
-    tcsi_json_string(writer, c->has_peer ? "sweep of thresholds" : NULL);
-    tcsi_json_key(writer, "ratio");
-    tcsi_json_number(writer, c->has_peer ? o->peer_ms / o->ours_ms : NAN);
-    tcsi_json_key(writer, "target");
-    tcsi_json_number(writer, c->target_ms > 0.0 ? c->target_ms : NAN);
-    tcsi_json_key(writer, "ok");
-    tcsi_json_bool(writer, c->target_ms <= 0.0 || o->ours_ms <= c->target_ms);
-    tcsi_json_end_object(writer);
+    const figure row = figure_of_cost(c->name, "ms", o->ours_ms, c->has_peer ? o->peer_ms : 0, "sweep of thresholds", c->target_ms);
+    figure_write(writer, &row);
 }
 
 static tcs_status run_all(series *s, tcsi_buffer *out, tcs_error *err)

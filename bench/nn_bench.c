@@ -15,8 +15,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
+#include "figure.h"
 #include "nn/layers.h"
 #include "nn/stream.h"
 #include "nn/train.h"
@@ -381,24 +381,8 @@ static void write_row(tcsi_json_writer *writer, const char *name, figures f, con
     if (!isnan(target)) printf("   target %g%s", target, ok ? "" : "  MISSED");
     printf("\n");
     fflush(stdout);
-    tcsi_json_begin_object(writer);
-    tcsi_json_key(writer, "name");
-    tcsi_json_string(writer, name);
-    tcsi_json_key(writer, "unit");
-    tcsi_json_string(writer, "us");
-    tcsi_json_key(writer, "ours");
-    tcsi_json_number(writer, f.ours);
-    tcsi_json_key(writer, "peer");
-    tcsi_json_number(writer, f.peer);
-    tcsi_json_key(writer, "peer_name");
-    tcsi_json_string(writer, isnan(f.peer) ? NULL : peer_name);
-    tcsi_json_key(writer, "ratio");
-    tcsi_json_number(writer, f.ratio);
-    tcsi_json_key(writer, "target");
-    tcsi_json_number(writer, target);
-    tcsi_json_key(writer, "ok");
-    tcsi_json_bool(writer, ok);
-    tcsi_json_end_object(writer);
+    figure_write(writer, &(figure){ .name = name, .unit = "us", .ours = f.ours, .peer = f.peer, .peer_name = peer_name, .ratio = f.ratio,
+                                    .target = target, .ok = ok });
 }
 
 /* ---- bfloat16 ---- */

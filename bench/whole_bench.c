@@ -9,8 +9,8 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/rng.h"
+#include "figure.h"
 #include "series/time.h"
 
 #include <fcntl.h>
@@ -193,23 +193,8 @@ static void tell(tcsi_json_writer *writer, const work *w)
         is_missed = is_missed || !is_met;
         snprintf(name, sizeof name, "detect %s, %s", w->c->name, figures[i].what);
         printf(" %10.3g", value);
-        tcsi_json_begin_object(writer);
-        tcsi_json_key(writer, "name");
-        tcsi_json_string(writer, name);
-        tcsi_json_key(writer, "unit");
-        tcsi_json_string(writer, figures[i].unit);
-        tcsi_json_key(writer, "ours");
-        tcsi_json_number(writer, value);
-        const char *const without[] = { "peer", "peer_name", "ratio" };
-        for (size_t k = 0; k < TCS_COUNT(without); k++) {
-            tcsi_json_key(writer, without[k]);
-            tcsi_json_string(writer, NULL);
-        }
-        tcsi_json_key(writer, "target");
-        tcsi_json_number(writer, target > 0 ? target : NAN);
-        tcsi_json_key(writer, "ok");
-        tcsi_json_bool(writer, is_met);
-        tcsi_json_end_object(writer);
+        const figure row = figure_of_cost(name, figures[i].unit, value, 0, NULL, target);
+        figure_write(writer, &row);
     }
     if (w->c->target_s > 0)
         printf("   target %.3g s, %.3g MB%s", w->c->target_s, w->c->target_mb, is_missed ? "  MISSED" : "");
