@@ -266,3 +266,11 @@ tcs_status tcsi_net_check_finite(const tcsi_net *net, tcs_error *err)
     }
     return TCS_OK;
 }
+
+void tcsi_net_persist(tcsi_net *net, tcsi_codec *codec)
+{
+    tcsi_codec_f32s(codec, net->weights.values, net->weight_count);
+    tcsi_codec_f32s(codec, net->states.values, net->state_count);
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && tcsi_net_check_finite(net, NULL) != TCS_OK)
+        tcsi_codec_refuse(codec, "a weight that is not finite");
+}

@@ -9,7 +9,7 @@
 
 typedef tcsi_forecaster self_type;
 
-enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = TCSI_HORIZON_MAX, VALUES_MAX = 1 << 16 };
+enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = TCSI_HORIZON_MAX };
 static const size_t horizons[H] = { 1, 4, 16 };
 static const float degrees = 4;
 static const double z_max = 30, scale_min = 0.3; /* what is foreseen to a hair is not strange when it is off by two */
@@ -40,11 +40,8 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     const size_t channels = base->channel_count;
     if (self->options.hidden % 4 > 0)
         return tcsi_fail(err, TCS_E_INVALID, "%s: hidden %zu, expected a multiple of 4", base->info->name, self->options.hidden);
-    if (channels > VALUES_MAX / self->options.steps)
-        return tcsi_fail(err, TCS_E_LIMIT, "%s: %zu channels in windows of %zu steps are more than %d values; choose columns or "
-                                           "fewer steps",
-                         base->info->name, channels, self->options.steps, VALUES_MAX);
-    tcs_status status = make_net(self, build, err);
+    tcs_status status = tcsi_sequence_check(base->info->name, channels, self->options.steps, err);
+    if (status == TCS_OK) status = make_net(self, build, err);
     const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->loss };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
     if (status == TCS_OK) status = tcsi_stream_net_create(self->net, self->output, &self->stream, err);
@@ -215,7 +212,7 @@ size_t tcsi_forecaster_horizon(const tcsi_detector *base)
 static bool state_ok(const self_type *self)
 {
     const size_t channels = self->base.channel_count;
-    bool fine = self->now.level >= 0 && self->now.level <= z_max * z_max && tcsi_net_check_finite(self->net, NULL) == TCS_OK;
+    bool fine = self->now.level >= 0 && self->now.level <= z_max * z_max;
     for (size_t c = 0; c < channels; c++)
         fine &= fabs((double)self->now.last[c]) <= TCSI_SEQUENCE_MAX && self->now.smoothed[c] >= 0 &&
                 self->now.smoothed[c] <= z_max * z_max;
@@ -233,8 +230,7 @@ void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec)
     if (tcsi_codec_status(codec) != TCS_OK || !base->is_fitted) return;
     tcsi_sequence_form_persist(&self->form, base->channel_count, codec);
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    tcsi_codec_f32s(codec, self->net->weights.values, self->net->weight_count);
-    tcsi_codec_f32s(codec, self->net->states.values, self->net->state_count);
+    tcsi_net_persist(self->net, codec);
     tcsi_stream_net_persist(self->stream, codec);
     tcsi_codec_u64(codec, &self->now.row_count);
     tcsi_codec_f32s(codec, self->now.last, base->channel_count);

@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { WINDOWS_MIN = 8, WINDOW_MIN = 4, WINDOW_ROW_COUNT_MAX = 1000000 };
+enum { WINDOWS_MIN = 8, WINDOW_MIN = 4, WINDOW_ROW_COUNT_MAX = 1000000, VALUES_MAX = 1 << 16 };
 
 /* ---- form ---- */
 
@@ -72,6 +72,14 @@ void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, 
         if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !scale_ok(&form->scales[c]))
             tcsi_codec_refuse(codec, "a scale out of range");
     }
+}
+
+tcs_status tcsi_sequence_check(const char *name, size_t channel_count, size_t steps, tcs_error *err)
+{
+    if (channel_count <= VALUES_MAX / steps) return TCS_OK;
+    return tcsi_fail(err, TCS_E_LIMIT, "%s: %zu channels in windows of %zu steps are more than %d values; choose columns or fewer "
+                                       "steps",
+                     name, channel_count, steps, VALUES_MAX);
 }
 
 /* ---- values ---- */

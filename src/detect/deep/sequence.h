@@ -30,6 +30,9 @@ tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, size_t window_row_c
 void tcsi_sequence_form_deinit(tcsi_sequence_form *form); /* accepts a zeroed struct */
 void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, tcsi_codec *codec);
 
+/* Are windows of so many steps small enough for a network?  E_LIMIT names the detector and says what to do. */
+tcs_status tcsi_sequence_check(const char *name, size_t channel_count, size_t steps, tcs_error *err) TCS_WARN_UNUSED;
+
 /* One value of channel c as networks read it; NaN when it is missing. */
 float tcsi_sequence_value(const tcsi_sequence_form *form, size_t channel, double value);
 

@@ -6,7 +6,7 @@
 
 typedef tcsi_window_net self_type;
 
-enum { BATCH = TCSI_LEARNER_BATCH, VALUES_MAX = 1 << 16 };
+enum { BATCH = TCSI_LEARNER_BATCH };
 
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
 {
@@ -31,11 +31,8 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
     const char *name = self->base.info->name;
     const size_t steps = self->options.steps, channels = self->base.channel_count;
     if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
-    if (channels > VALUES_MAX / steps)
-        return tcsi_fail(err, TCS_E_LIMIT, "%s: %zu channels in windows of %zu steps are more than %d values; choose columns or "
-                                           "fewer steps",
-                         name, channels, steps, VALUES_MAX);
-    tcs_status status = make_net(self, build, err);
+    tcs_status status = tcsi_sequence_check(name, channels, steps, err);
+    if (status == TCS_OK) status = make_net(self, build, err);
     const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss };
     const tcsi_plan_options scoring = { .net = self->net, .batch = BATCH, .outputs = &self->nodes.output, .output_count = 1 };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
@@ -146,11 +143,7 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
     tcsi_codec_tag(codec, "DPWN");
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
     tcsi_sequence_form_persist(&self->form, self->base.channel_count, codec);
-    if (tcsi_codec_status(codec) != TCS_OK) return;
-    tcsi_codec_f32s(codec, self->net->weights.values, self->net->weight_count);
-    tcsi_codec_f32s(codec, self->net->states.values, self->net->state_count);
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && tcsi_net_check_finite(self->net, NULL) != TCS_OK)
-        tcsi_codec_refuse(codec, "a weight that is not finite");
+    if (tcsi_codec_status(codec) == TCS_OK) tcsi_net_persist(self->net, codec);
 }
 
 size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
