@@ -11,7 +11,7 @@ typedef struct simulate_options {
 #define AT(field) offsetof(simulate_options, field)
 static const cli_option options[] = {
     { "--output", "FILE", CLI_TEXT, AT(output), "CSV; default standard output" },
-    { "--rows", "N", CLI_COUNT, AT(rows), "default: what the scenario needs to show its events" },
+    { "--rows", "N", CLI_COUNT, AT(rows), "0, the default: what the scenario needs to show its events" },
     { "--seed", "N", CLI_COUNT, AT(seed), "another seed, other data; default 0" },
 };
 

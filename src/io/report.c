@@ -201,7 +201,7 @@ static void fill_notes(const page_writer *page)
     if (report->has_times && !page->plan.has_times)
         fputs("<li>The times are not in order or closer than a microsecond: the plots count rows instead.</li>\n", page->stream);
     if (page->plan.channel_count < report->frame->channel_count)
-        fprintf(page->stream, "<li>%zu further channels were looked at, but are not plotted here.</li>\n",
+        fprintf(page->stream, "<li>%zu further channels are not plotted here.</li>\n",
                 report->frame->channel_count - page->plan.channel_count);
     if (page->plan.levels[0].stride > 1)
         fprintf(page->stream,
