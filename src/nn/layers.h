@@ -217,6 +217,10 @@ typedef struct tcsi_deviation_options {
 } tcsi_deviation_options;
 tcsi_node_id tcsi_nn_loss_deviation(tcsi_net *net, tcsi_node_id x, tcsi_node_id label, const tcsi_deviation_options *options);
 
+/* Steps with a target of 1/2 or more should score above all others, target NaN aside, s and target (B,T,1):
+ * mean of softplus(u + margin - s) over them, u = log of the mean of exp(s) over the others; 0 where one kind is missing. */
+tcsi_node_id tcsi_nn_loss_rank(tcsi_net *net, tcsi_node_id s, tcsi_node_id target, float margin);
+
 /* |z - centre|^2 (B,1,1), z (B,T,C) taken as one point: a score, and the loss of Deep SVDD.  The centre is a state, 0 until it is set. */
 tcsi_node_id tcsi_nn_sphere(tcsi_net *net, tcsi_node_id z);
 /* After tcsi_net_finish: the mean of z (row_count,T,C) of the untrained net, no coordinate nearer to 0 than 0.1.  row_count >= 1. */

@@ -28,6 +28,7 @@ REFUSED = {
     "loss_farthest": "compares the rows of a batch",
     "loss_infonce": "compares the rows of a batch",
     "loss_logits": "compares a score with a label",
+    "loss_rank": "compares a score with a label",
     "loss_soft_boundary": "draws a boundary, in training; sphere is the score",
     "loss_sphere_labels": "compares a score with a label; sphere is the score",
     "loss_triplet": "compares a row with others that somebody chose",

@@ -468,6 +468,12 @@ static tcsi_node_id nn_loss_focal_adjusted(tcsi_net *net)
     return tcsi_nn_loss_focal(net, y, target, &(tcsi_focal_options){ .gamma = 1.5f, .base_rate = 0.2f, .adjustment = 0.8f });
 }
 
+static tcsi_node_id nn_loss_rank(tcsi_net *net)
+{
+    tcsi_node_id s = tcsi_nn_input(net, 5, 3), target = tcsi_nn_input(net, 5, 1);
+    return tcsi_nn_loss_rank(net, tcsi_nn_dense(net, s, &(tcsi_dense_options){ .units = 1, .without_bias = true }), target, 1.5f);
+}
+
 static tcsi_node_id nn_loss_deviation(tcsi_net *net)
 {
     tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
@@ -637,6 +643,8 @@ static const nn_case nn_cases[] = {
     { "loss_logits", "logits loss, one target", nn_loss_logits_all, { 0 }, 0, 0 },
     { "loss_logits", "focal loss", nn_loss_focal, { 0, NN_FILL_BIT }, 0, 0 },
     { "loss_logits", "focal loss, adjusted", nn_loss_focal_adjusted, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_rank", "rank loss", nn_loss_rank, { 0, NN_FILL_BIT }, 0, 0 },
+    { "loss_rank", "rank loss, gaps", nn_loss_rank, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_deviation", "deviation loss", nn_loss_deviation, { 0, NN_FILL_BIT }, 0, 0 },
     { "sphere", "sphere", nn_sphere, { 0 }, 0, 0 },
     { "loss_soft_boundary", "soft boundary loss", nn_loss_soft_boundary, { 0 }, 0, 0 },

@@ -27,7 +27,31 @@ typedef struct tcsi_experts_options {
 
 enum { TCSI_EXPERTS_PERIOD_DEFAULT = 64 };
 
-/* x: (T), every value finite.  ret_scores: (T).  A constant series scores 0 throughout.  E_MEMORY. */
+/* What experts are made of: distances and errors around each row, >= 0, each in its own unit. */
+typedef enum tcsi_expert_part {
+    TCSI_PART_CENTRED_SHORT, /* joins at L/4 */
+    TCSI_PART_RAW_SHORT,
+    TCSI_PART_CENTRED,       /* at L */
+    TCSI_PART_RAW,
+    TCSI_PART_ZNORM,
+    TCSI_PART_CENTRED_LONG,  /* at 2 L */
+    TCSI_PART_RAW_LONG,
+    TCSI_PART_ZNORM_LONG,
+    TCSI_PART_RESIDUAL_SHORT, /* root mean square of what the autoregression did not foresee, over L/4 */
+    TCSI_PART_RESIDUAL,       /* over L */
+    TCSI_PART_ENERGY_SHORT,   /* of the values, over L/4 */
+    TCSI_PART_LOOK,           /* look.h, at 2 L */
+    TCSI_EXPERT_PART_COUNT,
+} tcsi_expert_part;
+
+/* x: (T), every value finite.  ret_parts: (P,T), P = TCSI_EXPERT_PART_COUNT; zeros for a constant series.  E_MEMORY. */
+tcs_status tcsi_experts_parts(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_parts,
+                              tcs_error *err) TCS_WARN_UNUSED;
+/* parts: (P,T) as found.  ret_scores: (T), the experts' soft maximum; a constant for a constant series.  E_MEMORY. */
+tcs_status tcsi_experts_fuse(const double *parts, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
+                             tcs_error *err) TCS_WARN_UNUSED;
+
+/* Both at once. */
 tcs_status tcsi_experts_score(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
                               tcs_error *err) TCS_WARN_UNUSED;
 

@@ -4,6 +4,8 @@
 Where PyTorch has the loss, it is called; where it has the distribution, its log_prob, kl_divergence or Jacobian; the others are written as
 their papers have them.
 """
+import math
+
 import torch
 import torch.nn.functional as F
 from torch.distributions import Normal, StudentT, kl_divergence
@@ -118,6 +120,27 @@ def focal(x, t, gamma, alpha=None):
     p = x.sigmoid()
     loss = F.binary_cross_entropy_with_logits(x, t, reduction="none") * (1 - (p * t + (1 - p) * (1 - t))) ** gamma
     return loss if alpha is None else (alpha * t + (1 - alpha) * (1 - t)) * loss
+
+
+def rank(net, fill):
+    x, target = net.input(5, 3), net.input(5, 1, fill)
+    s, losses = net.dense(x, 1, bias=False), []  # a constant is nothing to it
+    for row, wanted in zip(s.flatten(1), target.flatten(1)):
+        rare, normal = row[wanted >= 0.5], row[wanted < 0.5]
+        counts = len(rare) > 0 and len(normal) > 0
+        usual = torch.logsumexp(normal, 0) - math.log(max(len(normal), 1))
+        losses.append(F.softplus(usual + 1.5 - rare).mean() if counts else 0 * row.sum())
+    return torch.stack(losses)
+
+
+@case("rank loss")
+def loss_rank(net):
+    return rank(net, "bit")
+
+
+@case("rank loss, gaps")
+def loss_rank_gaps(net):
+    return rank(net, "gaps")
 
 
 @case("focal loss")
