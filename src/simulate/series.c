@@ -2,8 +2,9 @@
  *
  * A detector's fusion is learned on simulated series, so the mixture matters more than any single series: it should contain what
  * makes real sets hard.  Three scenarios do: many kinds of behaviour with obvious and subtle events mixed; services with few
- * long cycles and short events; long clean repetition with one event inside the usual range.  Events keep their distance from one another
- * and from the training rows, which are always clean.  Last come quantization, clipping and an exponential, as sensors,
+ * long cycles and short events; long clean repetition with one event inside the usual range.  The fourth is wide on purpose: what is
+ * learned must not know what series look like.  Events keep their distance from one another and from the training rows, which are always
+ * clean.  Last come quantization, clipping and an exponential, as sensors,
  * limits and units have them; they act on normal and anomalous rows alike.
  *
  * Normal behaviour and events draw from two streams, so that is_calm gives the same series without its events.
@@ -19,6 +20,7 @@
 #include <math.h>
 #include <string.h>
 
+enum { RARE_SHARE = 5 }; /* events cover one row in so many at most, before labels are generous */
 enum { ROWS_MIN = 200, EVENT_COUNT_MAX = 12, PERIOD_MAX = 280 };
 
 /* What the scenario decided. */
@@ -29,6 +31,9 @@ typedef struct plan {
     tcsi_event_kind kind;           /* of all events, or ANY: each drawn from kinds */
     const tcsi_event_kind *kinds;   /* NULL: any of all */
     size_t kind_count;
+    bool is_recurring;              /* one event, laid over the series again and again */
+    size_t usual_count, usual_kind_count; /* incidents that are no events because they happen all the time; of so many kinds */
+    double generosity;              /* labels reach beyond an event by up to this many of its lengths */
 } plan;
 
 typedef struct builder {
@@ -39,10 +44,10 @@ typedef struct builder {
     uint8_t *labels;
     double *work;
     tcsi_event *list;
-    size_t list_count;
+    size_t list_count, labelled;
 } builder;
 
-static const char *const scenario_names[TCSI_SCENARIO_COUNT] = { "mixed", "service", "subtle" };
+static const char *const scenario_names[TCSI_SCENARIO_COUNT] = { "mixed", "service", "subtle", "wide" };
 
 const char *tcsi_scenario_name(tcsi_scenario scenario)
 {
@@ -117,6 +122,22 @@ static void plan_subtle(const tcsi_series_options *o, tcsi_rng *rng, plan *p)
     p->kind_count = TCS_COUNT(kinds);
 }
 
+static void plan_wide(const tcsi_series_options *o, tcsi_rng *rng, plan *p)
+{
+    p->row_count = o->row_count ? o->row_count : log_uniform(rng, 1000, 20000);
+    p->period = log_uniform(rng, 6, fmin(PERIOD_MAX, (double)p->row_count / 12));
+    p->train_row_count = (size_t)((double)p->row_count * tcsi_rng_range(rng, 0.06, 0.5));
+    p->event_count = tcsi_rng_uniform(rng) < 0.4 ? 1 : 2 + tcsi_rng_below(rng, 8);
+    p->attempt_count = 4 * p->event_count;
+    p->family = (tcsi_family)tcsi_rng_below(rng, TCSI_FAMILY_COUNT);
+    if (tcsi_rng_uniform(rng) < 0.3) p->family = TCSI_FAMILY_MIXTURE;
+    p->is_recurring = tcsi_rng_uniform(rng) < 0.2;
+    if (tcsi_rng_uniform(rng) < 0.4) p->kind = (tcsi_event_kind)tcsi_rng_below(rng, TCSI_EVENT_KIND_COUNT);
+    if (tcsi_rng_uniform(rng) < 0.3) p->generosity = tcsi_rng_uniform(rng);
+    if (tcsi_rng_uniform(rng) < 0.7) p->usual_kind_count = 1 + tcsi_rng_below(rng, 3);
+    p->usual_count = log_uniform(rng, 5, 60);
+}
+
 static void make_plan(const tcsi_series_options *o, tcsi_rng *rng, plan *p)
 {
     double at = tcsi_rng_uniform(rng);
@@ -126,6 +147,7 @@ static void make_plan(const tcsi_series_options *o, tcsi_rng *rng, plan *p)
     switch (p->scenario) {
     case TCSI_SCENARIO_SERVICE: plan_service(o, rng, p); break;
     case TCSI_SCENARIO_SUBTLE: plan_subtle(o, rng, p); break;
+    case TCSI_SCENARIO_WIDE: plan_wide(o, rng, p); break;
     default: plan_mixed(o, rng, p); break;
     }
     if (o->family != TCSI_FAMILY_ANY) p->family = o->family;
@@ -145,6 +167,7 @@ static size_t draw_length(builder *b)
     const plan *p = &b->plan;
     tcsi_rng *rng = &b->events;
     double period = (double)p->period, length;
+    if (p->scenario == TCSI_SCENARIO_WIDE) return log_uniform(rng, 3, (double)p->row_count / 7);
     if (p->scenario == TCSI_SCENARIO_SERVICE) length = (double)log_uniform(rng, 2, 60);
     else if (p->scenario == TCSI_SCENARIO_SUBTLE) length = period * exp(tcsi_rng_range(rng, log(0.4), log(3)));
     else if (tcsi_rng_uniform(rng) < 0.85) length = period * exp(tcsi_rng_range(rng, log(0.15), log(2.5)));
@@ -161,21 +184,54 @@ static bool is_free(const builder *b, size_t begin, size_t end, size_t margin)
     return row >= last;
 }
 
+/* Lets the label begin earlier and end later than what is to be seen, as people label; never into the training rows. */
+static void label_generously(builder *b, tcsi_event *event)
+{
+    const double reach = b->plan.generosity * (double)(event->end - event->onset);
+    const size_t before = (size_t)(reach * tcsi_rng_uniform(&b->events)), after = (size_t)(reach * tcsi_rng_uniform(&b->events));
+    for (size_t k = 0; k < before && event->onset > b->plan.train_row_count && !b->labels[event->onset - 1]; k++) event->onset--;
+    for (size_t k = 0; k < after && event->end < b->plan.row_count && !b->labels[event->end]; k++) event->end++;
+}
+
 static void add_events(builder *b)
 {
     const plan *p = &b->plan;
     size_t margin = p->scenario == TCSI_SCENARIO_SERVICE ? 50 : p->period / 2 + 1;
+    tcsi_event_kind kind = draw_kind(b);
+    size_t length = draw_length(b);
+    const tcsi_rng first = b->events; /* the same draws make the same event */
     for (size_t attempt = 0; attempt < p->attempt_count && b->list_count < p->event_count; attempt++) {
-        tcsi_event_kind kind = draw_kind(b);
-        size_t length = draw_length(b), room = p->row_count - 3 - length - p->train_row_count;
-        size_t onset = p->train_row_count + tcsi_rng_below(&b->events, room);
+        if (attempt > 0 && !p->is_recurring) {
+            kind = draw_kind(b);
+            length = draw_length(b);
+        }
+        const size_t room = p->row_count - 3 - length - p->train_row_count, onset = p->train_row_count + tcsi_rng_below(&b->events, room);
+        tcsi_rng again = first;
         tcsi_event event;
-        if (!is_free(b, onset, onset + length, margin)) continue;
-        if (!tcsi_inject(&b->events, kind, b->values, p->row_count, p->period, onset, length, b->work, &event)) continue;
+        if (b->labelled + length > p->row_count / RARE_SHARE || !is_free(b, onset, onset + length, margin)) continue;
+        if (!tcsi_inject(p->is_recurring ? &again : &b->events, kind, b->values, p->row_count, p->period, onset, length, b->work, &event))
+            continue;
+        if (p->generosity > 0) label_generously(b, &event);
         memset(b->labels + event.onset, 1, event.end - event.onset);
+        b->labelled += event.end - event.onset;
         size_t at = b->list_count++;
         for (; at > 0 && b->list[at - 1].onset > event.onset; at--) b->list[at] = b->list[at - 1];
         b->list[at] = event;
+    }
+}
+
+/* Incidents that happen all the time, in the training rows too, are part of what is normal: slow traffic at noon, a tap that somebody
+ * opens, a restart.  One kind, of one length or so.  An event of the same kind is one by its size. */
+static void add_usual_incidents(builder *b)
+{
+    const plan *p = &b->plan;
+    const tcsi_event_kind kind = (tcsi_event_kind)tcsi_rng_below(&b->normal, TCSI_EVENT_KIND_COUNT);
+    const size_t usual = log_uniform(&b->normal, 3, (double)p->row_count / (3 * (double)p->usual_count));
+    for (size_t k = 0; k < p->usual_count; k++) {
+        const size_t length = 3 + (size_t)((double)usual * tcsi_rng_range(&b->normal, 0.7, 1.4));
+        const size_t onset = tcsi_rng_below(&b->normal, p->row_count - length - 3);
+        tcsi_event incident;
+        (void)tcsi_inject(&b->normal, kind, b->values, p->row_count, p->period, onset, length, b->work, &incident);
     }
 }
 
@@ -203,6 +259,7 @@ static void build(builder *b)
     p->family = tcsi_normal_simulate(&b->normal, p->family, p->period, b->values, p->row_count, b->work);
     if (p->scenario == TCSI_SCENARIO_SUBTLE && tcsi_rng_uniform(&b->normal) < 0.6)
         tcsi_shape_smooth(b->values, p->row_count, p->period / 30 > 2 ? p->period / 30 : 2, b->work);
+    for (size_t k = 0; k < p->usual_kind_count; k++) add_usual_incidents(b);
     if (!b->options->is_calm) add_events(b);
     add_sensor(b);
 }

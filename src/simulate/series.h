@@ -13,11 +13,13 @@ typedef enum tcsi_scenario {
     TCSI_SCENARIO_MIXED,   /* any family, 2,000..8,000 rows, one to seven events of any kind, often all of one kind */
     TCSI_SCENARIO_SERVICE, /* days of a service, 3,000..10,000 rows, one to eleven short events */
     TCSI_SCENARIO_SUBTLE,  /* long, clean, repeating, 5,000..14,000 rows, one event that stays inside the usual range */
+    TCSI_SCENARIO_WIDE,    /* all families evenly, 1,000..20,000 rows, events of one row to a seventh of the rows, at times the same
+                              again and again, at times labelled generously, mostly among incidents that are usual there */
     TCSI_SCENARIO_COUNT,
-    TCSI_SCENARIO_ANY = TCSI_SCENARIO_COUNT, /* drawn: half mixed, three tenths service, two tenths subtle */
+    TCSI_SCENARIO_ANY = TCSI_SCENARIO_COUNT, /* drawn: half mixed, three tenths service, two tenths subtle; never wide */
 } tcsi_scenario;
 
-const char *tcsi_scenario_name(tcsi_scenario scenario); /* "mixed", "service", "subtle", "any" */
+const char *tcsi_scenario_name(tcsi_scenario scenario); /* "mixed", "service", "subtle", "wide", "any" */
 bool tcsi_scenario_by_name(const char *name, tcsi_scenario *ret_scenario);
 
 typedef struct tcsi_series_options {

@@ -51,6 +51,34 @@ static void test_every_family_and_scenario(void **state)
             }
 }
 
+/* The same event again and again, labels that reach beyond what differs; and training rows that no event touches. */
+static void test_wide(void **state)
+{
+    (void)state;
+    size_t generous = 0, recurring = 0, event_count = 0;
+    for (uint64_t stream = 0; stream < 60; stream++) {
+        tcsi_series_options o = any;
+        o.scenario = TCSI_SCENARIO_WIDE;
+        o.family = TCSI_FAMILY_SEASONAL;
+        o.stream = stream;
+        tcsi_series_simulation s = simulate(o);
+        o.is_calm = true;
+        tcsi_series_simulation calm = simulate(o);
+        const double *x = tcsi_frame_column(s.frame, 0), *y = tcsi_frame_column(calm.frame, 0);
+        check(&s);
+        for (size_t i = 0; i < s.train_row_count; i++) assert_true(x[i] == y[i]);
+        for (size_t k = 0; k < s.event_count; k++, event_count++) {
+            size_t differing = 0;
+            for (size_t i = s.events[k].onset; i < s.events[k].end; i++) differing += x[i] != y[i];
+            generous += differing < s.events[k].end - s.events[k].onset;
+            recurring += k > 0 && s.events[k].name == s.events[k - 1].name;
+        }
+        tcsi_series_simulation_deinit(&s);
+        tcsi_series_simulation_deinit(&calm);
+    }
+    assert_true(event_count > 100 && generous > event_count / 20 && recurring > event_count / 10);
+}
+
 /* Every kind can be made visible in every family, and mostly is. */
 static void test_every_event_kind(void **state)
 {
@@ -206,6 +234,6 @@ static void test_without_memory(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_every_family_and_scenario), cmocka_unit_test(test_every_event_kind),
+TCS_TEST_MAIN(cmocka_unit_test(test_every_family_and_scenario), cmocka_unit_test(test_wide), cmocka_unit_test(test_every_event_kind),
               cmocka_unit_test(test_same_seed_and_stream_same_bits), cmocka_unit_test(test_calm_twin), cmocka_unit_test(test_names),
               cmocka_unit_test(test_shapes), cmocka_unit_test(test_odd_options), cmocka_unit_test(test_without_memory))
