@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-detect bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install setup
+.PHONY: bench-ablation bench-detect bench-family bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -68,6 +68,16 @@ bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_B
 
 bench-suites: build ## the five public data sets in DATA, offline and online, published values beside ours
 	@bench/suites $(BUILD)/tocsin $(DATA) $(BUILD)/bench $(JOBS)
+
+bench-family: build ## the deep detectors on SUITE (u, m or tabular) in DATA: one table
+	@bench/family $(BUILD)/tocsin $(DATA) $(SUITE) --output $(BUILD)/bench $(if $(JOBS),--jobs $(JOBS))
+
+bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and what MEMBERS would add
+	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/ablation $(DATA)/tsb-ad-u tsb-ad $(MEMBERS)
+
+pretrain: build ## train the networks that the library brings along anew, into build/weights
+	@mkdir -p $(BUILD)/weights && cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 3000 scores:1=scores-1.safetensors scores:2=scores-2.safetensors scores:3=scores-3.safetensors
+	@cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 12000 values:1=values-1.safetensors values:2=values-2.safetensors
 
 install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
 	@meson install -C $(BUILD) --quiet

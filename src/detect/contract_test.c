@@ -7,7 +7,7 @@
  * that can be fitted run both fitted and, unless they must be trained, unfitted.
  *
  * A nasty series may be refused, but only with a status and a sentence; noise and season must be scored.
- * Deep detectors train for two epochs: the promises do not depend on how much was learned.
+ * Detectors that train for epochs do so for two: the promises do not depend on how much was learned.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
@@ -160,8 +160,10 @@ static bool accepted(const contract_trial *trial, tcs_status status, const tcs_e
 static tcsi_detector_setup setup_of(const contract_trial *trial, uint64_t seed, tcsi_pool *pool)
 {
     static const tcsi_parameter_value brief = { "epochs", 2 };
+    size_t has_epochs = 0;
+    for (size_t i = 0; i < trial->info->parameter_count; i++) has_epochs |= strcmp(trial->info->parameters[i].name, brief.name) == 0;
     return (tcsi_detector_setup){ .channel_count = trial->channel_count, .seed = seed, .pool = pool, .parameters = &brief,
-                                  .parameter_count = trial->info->traits & TCSI_TRAIT_DEEP ? 1 : 0 };
+                                  .parameter_count = has_epochs };
 }
 
 static tcsi_detector *create(const contract_trial *trial, uint64_t seed, tcsi_pool *pool)

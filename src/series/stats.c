@@ -101,6 +101,12 @@ double tcsi_deviation(const double *values, size_t count)
     return sqrt(tcsi_moments_of(values, count).variance);
 }
 
+void tcsi_standardize(double *values, size_t count)
+{
+    const double mean = tcsi_mean(values, count), spread = tcsi_deviation(values, count);
+    for (size_t i = 0; i < count; i++) values[i] = (values[i] - mean) / (spread + 1e-9);
+}
+
 size_t tcsi_present_copy(const double *values, size_t count, double *ret_values)
 {
     size_t kept = 0;

@@ -26,6 +26,9 @@ tcsi_moments tcsi_moments_of(const double *values, size_t count);
 double tcsi_mean(const double *values, size_t count);
 double tcsi_deviation(const double *values, size_t count); /* square root of the population variance */
 
+/* To mean 0 and deviation 1, in place; what varies by less than 1e-9 comes close to 0. */
+void tcsi_standardize(double *values, size_t count);
+
 /* Copies the present values, in order; returns how many.  ret_values has room for count; may be values itself. */
 size_t tcsi_present_copy(const double *values, size_t count, double *ret_values);
 

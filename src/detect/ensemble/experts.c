@@ -58,12 +58,6 @@ static tcs_status workspace_init(workspace *w, size_t row_count, const tcsi_expe
     return TCS_OK;
 }
 
-void tcsi_standardize(double *values, size_t count)
-{
-    double mean = tcsi_mean(values, count), spread = tcsi_deviation(values, count);
-    for (size_t t = 0; t < count; t++) values[t] = (values[t] - mean) / (spread + 1e-9);
-}
-
 static tcs_status fit_residual(workspace *w, tcs_error *err)
 {
     tcsi_ar_options options = { .period = w->options->period, .train_row_count = w->options->train_row_count };

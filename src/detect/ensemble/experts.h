@@ -60,7 +60,4 @@ tcs_status tcsi_experts_score(const double *x, size_t row_count, const tcsi_expe
 tcs_status tcsi_experts_plain(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
                               tcs_error *err) TCS_WARN_UNUSED;
 
-/* Scales to mean 0 and deviation 1 (0 for a constant), in place. */
-void tcsi_standardize(double *values, size_t count);
-
 #endif
