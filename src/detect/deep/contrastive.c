@@ -19,8 +19,8 @@
  *
  * Finds: unusual shapes, noise, rhythm and sizes anywhere in a window.  Misses: shifts of level that last (each patch loses its mean), what
  * happens as often as there are neighbours.  Says nothing about channels.
- * Cost: training `epochs` x 64 x 2 patches, whatever the length; then one patch every W / 8 steps or fewer, 17 k multiply-adds a step of it,
- * and its distances to `bank_size` points.
+ * Cost: training on `epochs` x 64 x 2 patches, whatever the length; then one patch every W / 8 steps or fewer, 17 k multiply-adds for each
+ * of its steps, and its distances to `bank_size` points.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/rng.h"
