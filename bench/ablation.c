@@ -2,7 +2,7 @@
  *
  * usage: ablation FOLDER SUITE [DETECTOR[:PARAMETER=VALUE]...]
  * On the files of one channel: mean VUS-PR of the offline ensemble, without each of its parts in turn, and with the standardized score of
- * each DETECTOR added at two weights.  Beside each stands the mean difference to the ensemble with the interval in which 95 % of 2,000
+ * each DETECTOR, and of all together, added at three weights.  Beside each stands the mean difference to the ensemble with the interval in which 95 % of 2,000
  * bootstrap draws of the files lie, and processor seconds per 10,000 rows.  Detectors learn from the training rows and are seeded 0.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
@@ -20,8 +20,9 @@
 #include <string.h>
 #include <time.h>
 
-enum { PARTS = TCSI_EXPERT_PART_COUNT, DETECTOR_MAX = 16, WEIGHTS = 2, VARIANT_MAX = 1 + PARTS + DETECTOR_MAX * (1 + WEIGHTS), DRAWS = 2000 };
-static const double weights[WEIGHTS] = { 0.3, 1 };
+enum { PARTS = TCSI_EXPERT_PART_COUNT, DETECTOR_MAX = 16, WEIGHTS = 3, DRAWS = 2000 };
+enum { VARIANT_MAX = 1 + PARTS + DETECTOR_MAX * (1 + WEIGHTS) + WEIGHTS };
+static const double weights[WEIGHTS] = { 0.15, 0.3, 0.6 };
 
 static const char *const part_names[PARTS] = {
     "centred join at L/4", "raw join at L/4", "centred join at L", "raw join at L", "z-normalized join at L", "centred join at 2 L",
@@ -55,7 +56,7 @@ typedef struct trial {
     const tcsi_suite_series *series;
     tcsi_experts_options options;
     size_t rows, variant;
-    double *parts, *kept, *fused, *sum, *member; /* (P,T); (T) each */
+    double *parts, *kept, *fused, *sum, *member, *together; /* (P,T); (T) each */
     double *memory;
 } trial;
 
@@ -105,18 +106,26 @@ static tcs_status score_member(trial *t, size_t k, tcs_error *err)
     return status;
 }
 
+static tcs_status add_weighted(trial *t, const double *added, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t w = 0; w < WEIGHTS && status == TCS_OK; w++) {
+        for (size_t i = 0; i < t->rows; i++) t->sum[i] = t->fused[i] + weights[w] * added[i];
+        status = note(t, t->sum, err);
+    }
+    return status;
+}
+
 static tcs_status with_members(trial *t, tcs_error *err)
 {
     tcs_status status = TCS_OK;
     for (size_t k = 0; k < t->s->member_count && status == TCS_OK; k++) {
         status = score_member(t, k, err);
         if (status == TCS_OK) status = note(t, t->member, err);
-        for (size_t w = 0; w < WEIGHTS && status == TCS_OK; w++) {
-            for (size_t i = 0; i < t->rows; i++) t->sum[i] = t->fused[i] + weights[w] * t->member[i];
-            status = note(t, t->sum, err);
-        }
+        if (status == TCS_OK) status = add_weighted(t, t->member, err);
+        for (size_t i = 0; i < t->rows; i++) t->together[i] += t->member[i];
     }
-    return status;
+    return status == TCS_OK ? add_weighted(t, t->together, err) : status;
 }
 
 static tcs_status run_file(study *s, const tcsi_suite_series *series, tcs_error *err)
@@ -124,13 +133,14 @@ static tcs_status run_file(study *s, const tcsi_suite_series *series, tcs_error 
     const size_t rows = series->frame->row_count;
     trial t = { .s = s, .series = series, .rows = rows,
                 .options = { .train_row_count = series->train_row_count ? series->train_row_count : rows / 5, .segment_count = 160 } };
-    t.memory = TCSI_NEW_ARRAY(double, rows * (PARTS + 4));
+    t.memory = TCSI_NEW_ZEROS(double, rows * (PARTS + 5));
     if (!t.memory) return tcsi_fail_memory(err, "scores");
     t.parts = t.memory;
     t.kept = t.memory + PARTS * rows;
     t.fused = t.kept + rows;
     t.sum = t.fused + rows;
     t.member = t.sum + rows;
+    t.together = t.member + rows;
     tcs_status status = tcsi_period_find_or(tcsi_frame_column(series->frame, 0), rows, TCSI_EXPERTS_PERIOD_DEFAULT, &t.options.period, err);
     if (status == TCS_OK) status = with_and_without_parts(&t, err);
     if (status == TCS_OK) status = with_members(&t, err);
@@ -190,6 +200,7 @@ static void print(const study *s)
     printf("%zu files\n\n| ensemble | VUS-PR | gain | 95 %% interval | s per 10,000 rows |\n|---|---|---|---|---|\n", s->file_count);
     print_row(s, variant++, "`auto_offline`", "", s->seconds[0]);
     for (size_t k = 0; k < PARTS; k++) print_row(s, variant++, "without ", part_names[k], -1);
+    double all = s->seconds[0];
     for (size_t k = 0; k < s->member_count; k++) {
         snprintf(detail, sizeof detail, "`%s` alone", s->members[k].name);
         print_row(s, variant++, "", detail, s->seconds[1 + k]);
@@ -197,6 +208,11 @@ static void print(const study *s)
             snprintf(detail, sizeof detail, "%g `%s`", weights[w], s->members[k].name);
             print_row(s, variant++, "and ", detail, s->seconds[0] + s->seconds[1 + k]);
         }
+        all += s->seconds[1 + k];
+    }
+    for (size_t w = 0; w < WEIGHTS; w++) {
+        snprintf(detail, sizeof detail, "%g of each of them", weights[w]);
+        print_row(s, variant++, "and ", detail, all);
     }
 }
 

@@ -1,6 +1,7 @@
 /* detect/ensemble/auto_offline.c -- what `tocsin detect` runs on a series when nobody chose a detector.
  *
- * One channel: the four experts of experts.h at the scale of its own period.  Several channels: those that take more than
+ * One channel: the four experts of experts.h at the scale of its own period, and the networks of deep_members.h beside them
+ * (auto_classic: the experts alone).  Several channels: those that take more than
  * ten different values are joined (mean and maximum of their plain ensembles, each standardized), and channel_break adds
  * what shows only between channels.  A frame of switches and commands falls back to the channels with the most values; of
  * several, the first leads, because telemetry stands before the commands that drive it.
@@ -9,7 +10,9 @@
  * Sources: experts.h, channel_break.h.  Cost: see there; linear in rows and channels.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
+#include "detect/ensemble/auto_offline.h"
 #include "detect/ensemble/channel_break.h"
+#include "detect/ensemble/deep_members.h"
 #include "detect/ensemble/experts.h"
 #include "series/moving.h"
 #include "series/period.h"
@@ -27,29 +30,21 @@ enum {
 };
 static const double JOINT_WEIGHT = 4, JOINT_LOW = -1, JOINT_HIGH = 3, FALLBACK_MAX_WEIGHT = 0.25;
 
-typedef struct options {
-    size_t period; /* 0: found */
-} options;
-
-typedef struct auto_offline {
-    tcsi_detector base;
-    options options;
-    size_t train_row_count;  /* of fit; 0: not fitted */
-    size_t period;           /* of the frame last scored */
-    size_t row_count;        /* of the frame last scored */
-    float *parts;            /* (C,T) channel scores of the frame last scored, >= 0; NULL with one channel */
-} auto_offline;
+typedef tcsi_auto_offline auto_offline;
+typedef tcsi_auto_offline_options options;
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
 {
-    (void)base;
-    (void)err;
-    return TCS_OK;
+    auto_offline *self = (auto_offline *)base;
+    const tcsi_deep_members_options members = { .seed = base->seed, .epochs = self->options.epochs, .pool = base->pool };
+    return base->info->traits & TCSI_TRAIT_DEEP ? tcsi_deep_members_create(&members, &self->members, err) : TCS_OK;
 }
 
 static void deinit(tcsi_detector *base)
 {
-    tcsi_free(((auto_offline *)base)->parts);
+    auto_offline *self = (auto_offline *)base;
+    tcsi_deep_members_destroy(self->members);
+    tcsi_free(self->parts);
 }
 
 static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
@@ -231,6 +226,9 @@ static tcs_status score_frame(scoring *s, tcs_error *err)
         status = find_period(s, TCSI_EXPERTS_PERIOD_DEFAULT, err);
         if (status == TCS_OK) status = score_channel(s, count ? channels[0] : 0, SEGMENTS_ONE, false, err);
         if (status == TCS_OK) memcpy(s->sum, s->one, s->frame->row_count * sizeof *s->sum);
+        const tcsi_deep_members_series series = { .x = s->column, .row_count = s->frame->row_count,
+                                                  .train_row_count = s->train_row_count, .period = s->period };
+        if (status == TCS_OK && s->self->members) status = tcsi_deep_members_add(s->self->members, &series, s->sum, err);
     }
     tcsi_free(channels);
     return status;
@@ -285,17 +283,20 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
 /* Vectors of the frame, the experts' and the joins' workspaces, and what is kept per channel. */
 static size_t size_max(const tcsi_detector *base, size_t row_count)
 {
+    const auto_offline *self = (const auto_offline *)base;
+    const size_t deep = self->members ? tcsi_deep_members_size_max(self->members, row_count) : 0;
     size_t n = row_count + 1024, channels = base->channel_count, threads = tcsi_pool_thread_count(base->pool);
-    size_t one = n * (5 + 7 + 4 + 14 + 24) + n * 4 * threads, model = 64 * channels * channels * 16 + 100000;
+    size_t one = n * (5 + 7 + 4 + 12 + 14 + 24) + n * 4 * threads, model = 64 * channels * channels * 16 + 100000;
     return sizeof(auto_offline) + one * sizeof(double) + n * channels * (sizeof(float) + 6 * sizeof(double)) + model * sizeof(double)
-           + n * sizeof(tcs_score);
+           + n * sizeof(tcs_score) + deep;
 }
 
 static const tcsi_parameter parameters[] = {
-    { "period", TCSI_PARAMETER_COUNT, offsetof(options, period), 0, 0, 100000, "rows after which the series repeats itself; 0: found" },
+    TCSI_AUTO_OFFLINE_PERIOD,
+    TCSI_COUNT(epochs, 0, 0, 100000, "training steps of the contrastive encoder, of 64 patches each; 0: its default"),
 };
 
-static const tcsi_detector_ops ops = {
+const tcsi_detector_ops tcsi_auto_offline_ops = {
     .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .horizon = horizon,
     .persist = persist, .size_max = size_max,
 };
@@ -306,12 +307,12 @@ const tcsi_detector_info tcsi_detector_auto_offline = {
     .paper = "joins: C.-C. M. Yeh et al.: Matrix profile I. ICDM 2016, on sampled segments; combination: C. C. Aggarwal, S. Sathe: "
              "Outlier Ensembles, 2017, section 5",
     .summary = "What `auto` means when looking back over a whole series: sampled joins at three scales, a robust autoregression and "
-               "window features, fused by a soft maximum; with several channels also breaks between them. No labels, no "
-               "parameters; weak on chaotic series and on events that cover much of the series.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE,
-    .instance_size = sizeof(auto_offline),
-    .options_offset = offsetof(auto_offline, options),
+               "window features, fused by a soft maximum; with one channel also networks, one trained on the series and two on simulated "
+               "ones; with several, breaks between them. No labels; weak on chaotic series and on events that cover much of the series.",
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RANDOM,
+    .instance_size = sizeof(tcsi_auto_offline),
+    .options_offset = offsetof(tcsi_auto_offline, options),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    .ops = &tcsi_auto_offline_ops,
 };

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "detect/ensemble/deep_members.h"
+
+#include "base/alloc.h"
+#include "detect/deep/judges.h"
+#include "series/stats.h"
+
+extern const tcsi_detector_info tcsi_detector_contrastive;
+
+static const double WEIGHT = 0.5;
+
+struct tcsi_deep_members {
+    tcsi_pool *pool;
+    tcsi_judges *judges;
+    tcsi_detector *encoder;
+};
+
+tcs_status tcsi_deep_members_create(const tcsi_deep_members_options *options, tcsi_deep_members **ret_members, tcs_error *err)
+{
+    const tcsi_parameter_value epochs = { "epochs", (double)options->epochs };
+    const tcsi_detector_setup setup = { .channel_count = 1, .seed = options->seed, .pool = options->pool, .parameters = &epochs,
+                                        .parameter_count = options->epochs > 0 };
+    tcsi_deep_members *members = TCSI_NEW(tcsi_deep_members);
+    if (!members) return tcsi_fail_memory(err, "deep members");
+    *members = (tcsi_deep_members){ .pool = options->pool };
+    tcs_status status = tcsi_judges_create(TCSI_JUDGE_VALUES, 0, &members->judges, err);
+    if (status == TCS_OK) status = tcsi_detector_create(&tcsi_detector_contrastive, &setup, &members->encoder, err);
+    if (status == TCS_OK) *ret_members = members;
+    else tcsi_deep_members_destroy(members);
+    return status;
+}
+
+void tcsi_deep_members_destroy(tcsi_deep_members *members)
+{
+    if (!members) return;
+    tcsi_judges_destroy(members->judges);
+    tcsi_detector_destroy(members->encoder);
+    tcsi_free(members);
+}
+
+static void add(double *scores, const double *member, size_t row_count)
+{
+    for (size_t t = 0; t < row_count; t++) scores[t] += WEIGHT * member[t];
+}
+
+static tcs_status add_judges(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *member,
+                             tcs_error *err)
+{
+    tcsi_blocks blocks;
+    tcs_status status = tcsi_blocks_init(series->x, series->row_count, series->period, NULL, 0, &blocks, err);
+    if (status != TCS_OK) return status;
+    status = tcsi_judges_score(members->judges, &blocks, series->period, members->pool, member, err);
+    tcsi_blocks_deinit(&blocks);
+    if (status == TCS_OK) add(scores, member, series->row_count);
+    return status;
+}
+
+static tcs_status ask_encoder(tcsi_deep_members *members, const tcsi_deep_members_series *series, tcs_score *ret_scores, tcs_error *err)
+{
+    tcsi_channel channel = { .name = NULL };
+    const tcsi_frame frame = { .row_count = series->row_count, .channel_count = 1, .stride = series->row_count,
+                               .values = (double *)series->x, .channels = &channel, .is_view = true };
+    const tcsi_frame train = tcsi_frame_view(&frame, 0, series->train_row_count);
+    tcs_status status = tcsi_detector_fit(members->encoder, &train, err);
+    return status == TCS_OK ? tcsi_detector_score(members->encoder, &frame, ret_scores, err) : status;
+}
+
+/* A series that the encoder cannot learn from is refused or never READY: then it has no say. */
+static tcs_status add_encoder(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *member,
+                              tcs_error *err)
+{
+    tcs_error refusal = { 0 };
+    tcs_score *judged = TCSI_NEW_ARRAY(tcs_score, series->row_count);
+    if (!judged) return tcsi_fail_memory(err, "scores");
+    tcs_status status = ask_encoder(members, series, judged, &refusal);
+    bool ready = status == TCS_OK;
+    for (size_t t = 0; t < series->row_count && ready; t++) {
+        ready = judged[t].state == TCS_SCORE_READY;
+        member[t] = judged[t].value;
+    }
+    tcsi_free(judged);
+    if (status != TCS_OK && status != TCS_E_INVALID) {
+        *err = refusal;
+        return status;
+    }
+    if (!ready) return TCS_OK;
+    tcsi_standardize(member, series->row_count);
+    add(scores, member, series->row_count);
+    return TCS_OK;
+}
+
+tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, tcs_error *err)
+{
+    double *member = TCSI_NEW_ARRAY(double, series->row_count);
+    if (!member) return tcsi_fail_memory(err, "scores");
+    tcsi_standardize(scores, series->row_count);
+    tcs_status status = add_judges(members, series, scores, member, err);
+    if (status == TCS_OK) status = add_encoder(members, series, scores, member, err);
+    tcsi_free(member);
+    return status;
+}
+
+size_t tcsi_deep_members_size_max(const tcsi_deep_members *members, size_t row_count)
+{
+    const size_t size = tcsi_size_sum(sizeof *members, tcsi_detector_size_max(members->encoder, row_count));
+    const size_t rows = tcsi_size_product(row_count, sizeof(double) + sizeof(tcs_score));
+    return tcsi_size_sum(tcsi_size_sum(size, rows),
+                         tcsi_size_sum(tcsi_judges_size_max(members->judges, row_count), tcsi_blocks_size_max(row_count, 0)));
+}

@@ -1,0 +1,40 @@
+/* detect/ensemble/deep_members.h -- what networks add to the experts' score of one channel.
+ *
+ * Two that look at the series in other ways than the experts do: a contrastive patch encoder, trained on the first rows of the series
+ * (deep/contrastive.c), and networks that were trained once, on simulated series (deep/judges.h, on values).  Both are standardized and
+ * added to the standardized score with one weight: a sum of standardized members, C. C. Aggarwal, S. Sathe, "Outlier Ensembles", 2017,
+ * section 5.  What each is worth: `make bench-ablation`, docs/internals/deep.md.
+ * Threads: one caller per instance. */
+#ifndef TCS_DETECT_DEEP_MEMBERS_H
+#define TCS_DETECT_DEEP_MEMBERS_H
+
+#include "detect/detector.h"
+
+typedef struct tcsi_deep_members tcsi_deep_members;
+
+typedef struct tcsi_deep_members_options {
+    uint64_t seed;
+    size_t epochs;   /* of the encoder; 0: its own default */
+    tcsi_pool *pool; /* borrowed */
+} tcsi_deep_members_options;
+
+/* E_MEMORY. */
+tcs_status tcsi_deep_members_create(const tcsi_deep_members_options *options, tcsi_deep_members **ret_members,
+                                    tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_deep_members_destroy(tcsi_deep_members *members); /* accepts NULL */
+
+typedef struct tcsi_deep_members_series {
+    const double *x;                   /* (T), finite */
+    size_t row_count, train_row_count; /* T >= 1; first rows that the encoder learns from */
+    size_t period;                     /* rows */
+} tcsi_deep_members_series;
+
+/* scores: (T), the experts' in, standardized and with the members added out.  A series that is too short for a member goes without it.
+ * E_MEMORY, E_CANCELLED. */
+tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores,
+                                 tcs_error *err) TCS_WARN_UNUSED;
+
+/* Most bytes, for a series of so many rows; 0: those held between calls. */
+size_t tcsi_deep_members_size_max(const tcsi_deep_members *members, size_t row_count);
+
+#endif
