@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { L = TCSI_FORECAST_LEVEL_COUNT };
-static const double radius_min = 1e-3, radius_max = 1e3;
+static const double radius_min = 1e-3, radius_max = 1e9;
 static const double step = 0.02; /* a miss at 95 % widens by 1.9 %, a hit narrows by 0.1 % */
 /* Of a Student distribution of 4 degrees, two-sided, at the levels. */
 static const float student[L] = { 0.7407f, 1.5332f, 2.1318f, 2.7764f };

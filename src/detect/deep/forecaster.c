@@ -15,7 +15,7 @@ static const size_t horizons[H] = { 1, 4, 16, 64 };
 static const float degrees = 4;
 static const double z_max = 30, scale_min = 0.3; /* what is foreseen to a hair is not strange when it is off by two */
 static const double part_max = 2 * 30 * 30; /* z_max^2 twice */
-static const double drift_free = 4; /* of d^2: what noise does is no evidence */
+static const double drift_free = 16; /* of d^2: what noise and the aftermath of events do is no evidence */
 static const double usual_max = 1e6, drift_min = 0.01;
 
 /* ---- life ---- */
@@ -204,12 +204,13 @@ static void agree(const self_type *self, uint64_t row, size_t h, size_t c, doubl
     *ret_doubt = sqrt(fmax(doubt, 0) / (double)members);
 }
 
-/* The error of what was said of this row h rows ago, in its scales. */
-static double band_error(const self_type *self, size_t h, size_t c, float value)
+/* The error of what was said of this row h rows ago, in its scales.  The value is in deviations, but not clipped as networks read it: a
+ * band is about the channel. */
+static double band_error(const self_type *self, size_t h, size_t c, double value)
 {
     double location, noise, doubt;
     agree(self, self->now.row_count - horizons[h], h, c, &location, &noise, &doubt);
-    return fabs((double)value - location) / hypot(noise, doubt);
+    return fabs(value - location) / hypot(noise, doubt);
 }
 
 /* Reads the row, says what comes next. */
@@ -271,7 +272,8 @@ void tcsi_forecaster_push(tcsi_detector *base, const tcsi_row *row, tcs_score *r
     if (self->now.row_count >= WARMUP && ret_score->state == TCS_SCORE_WARMUP) score_row(self, values, ret_score);
     for (size_t c = 0; c < base->channel_count; c++) {
         if (isnan(values[c])) continue;
-        for (size_t h = 0; h < due; h++) tcsi_bands_follow(&self->bands, h * base->channel_count + c, band_error(self, h, c, values[c]));
+        const double unclipped = tcsi_scale_one(&self->form.scales[c], row->values[c]);
+        for (size_t h = 0; h < due; h++) tcsi_bands_follow(&self->bands, h * base->channel_count + c, band_error(self, h, c, unclipped));
         self->now.last[c] = values[c];
     }
     go_on(self);
@@ -321,7 +323,7 @@ static void take_errors(self_type *self, const usual_work *work, size_t t, const
     for (size_t c = 0; c < channels; c++)
         for (size_t h = 0; h < H; h++) {
             const bool is_known = h < self->horizon_count && horizons[h] <= i && !isnan(targets[c]);
-            work->errors[(i * H + h) * channels + c] = is_known ? band_error(self, h, c, targets[c]) : NAN;
+            work->errors[(i * H + h) * channels + c] = is_known ? band_error(self, h, c, (double)targets[c]) : NAN;
         }
 }
 

@@ -7,7 +7,7 @@
  *
  *     z(h,c) = (x(t) - location) / sqrt(scale^2 + 0.3^2), within +-30
  *     d(h,c) = exponential mean of z over 4 h rows, in its root mean square over the training rows: errors of one sign add up
- *     part(c) = mean over h of z^2 + max(0, d^2 - 4), in units of its mean over held-out rows: who is badly foreseen must err more to count
+ *     part(c) = mean over h of z^2 + max(0, d^2 - 16), in units of its mean over held-out rows: what is badly foreseen must err more
  *     score = sqrt of the exponential mean, over `smoothing` rows, of the mean over c of part
  *
  * One row costs one step of the network (nn/stream.h): pushing and scoring a frame are the same code.  A channel that is missing is fed

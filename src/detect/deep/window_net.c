@@ -19,6 +19,17 @@ tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id
     return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
 }
 
+tcsi_node_id tcsi_window_net_merge(tcsi_net *net, tcsi_node_id x)
+{
+    if (tcsi_net_shape(net, x).channels <= TCSI_WINDOW_NET_CHANNELS) return x;
+    return tcsi_window_net_dense(net, "merge", x, TCSI_WINDOW_NET_CHANNELS, TCSI_ACTIVATION_NONE);
+}
+
+tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels)
+{
+    return channels <= TCSI_WINDOW_NET_CHANNELS ? h : tcsi_window_net_dense(net, "part", h, channels, TCSI_ACTIVATION_NONE);
+}
+
 /* ---- life ---- */
 
 static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_error *err)

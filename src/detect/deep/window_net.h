@@ -29,6 +29,12 @@ typedef struct tcsi_window_net_nodes {
 /* A dense layer called name. */
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation);
 
+/* For dense networks, whose first and last layers have a weight for each value of a window and each unit: more than
+ * TCSI_WINDOW_NET_CHANNELS channels are merged into so many, each step alike, and parted again at the end. */
+enum { TCSI_WINDOW_NET_CHANNELS = 16 };
+tcsi_node_id tcsi_window_net_merge(tcsi_net *net, tcsi_node_id x);
+tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels);
+
 typedef tcsi_window_net_nodes (*tcsi_window_net_build)(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                        const tcsi_window_net_options *options);
 
