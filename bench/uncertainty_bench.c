@@ -5,7 +5,7 @@
  * where no row from its making to its coming is labelled anomalous.  Printed:
  *   coverage   share of rows inside the bands of 50, 80, 90, 95 %, means over series; beside it what the network's own Student distribution
  *              of 4 degrees would have covered, without recalibration
- *   width      of the 90 % band in standard deviations of the channel's training rows (sharpness)
+ *   width      of the 90 % band in standard deviations of the channel's training rows (sharpness), geometric mean over series
  *   error      root mean squared error of the 80, 60, 40, 20 % of the forecasts of which the network is most certain, of that of all:
  *              it falls when uncertainty means something; series of which at least 200 forecasts of a horizon are known
  * Simulated normal series, five kinds with three seeds each, come first.  SPDX-License-Identifier: Apache-2.0 */
@@ -157,7 +157,7 @@ static void add_series(work *w, totals *to)
             to->inside[h][i] += from->inside[i] / from->known;
             to->inside_raw[h][i] += from->inside_raw[i] / from->known;
         }
-        to->width[h] += from->width / from->known;
+        to->width[h] += log(from->width / from->known);
         to->series[h]++;
         add_errors(from, to->error[h]);
     }
@@ -207,7 +207,7 @@ static void print_totals(const char *title, const totals *t)
         for (size_t i = 0; i < L; i++) printf(" %5.1f", 100 * t->inside[h][i] / n);
         printf("              ");
         for (size_t i = 0; i < L; i++) printf(" %5.1f", 100 * t->inside_raw[h][i] / n);
-        printf("      %6.2f            ", t->width[h] / n);
+        printf("      %6.2f            ", exp(t->width[h] / n));
         for (size_t s = 1; s < SHARES; s++) printf("  %.3f", t->error[h][s] / n);
         printf("\n");
     }

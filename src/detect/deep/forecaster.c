@@ -15,7 +15,8 @@ static const size_t horizons[H] = { 1, 4, 16, 64 };
 static const float degrees = 4;
 static const double z_max = 30, scale_min = 0.3; /* what is foreseen to a hair is not strange when it is off by two */
 static const double part_max = 2 * 30 * 30; /* z_max^2 twice */
-static const double drift_free = 16; /* of d^2: what noise and the aftermath of events do is no evidence */
+static const double drift_free = 4; /* of d^2: what noise does is no evidence */
+static const double part_knee = 16; /* beyond which a part counts by its logarithm */
 static const double usual_max = 1e6, drift_min = 0.01;
 
 /* ---- life ---- */
@@ -170,7 +171,7 @@ static size_t due_count(const self_type *self)
 }
 
 /* How far a channel's value is from what member m said of it, in units of what is usual for the channel: the mean over the horizons of z^2
- * and of the squared evidence of a slow change, which is brought up to date. */
+ * and, of one channel among several, of the squared evidence of a slow change, which is brought up to date. */
 static double surprise(self_type *self, size_t m, size_t c, float value)
 {
     const size_t channels = self->base.channel_count, due = due_count(self);
@@ -182,7 +183,8 @@ static double surprise(self_type *self, size_t m, size_t c, float value)
         double *drift = &self->now.drifts[at];
         *drift += (z - *drift) / (double)(DRIFT_SPAN * horizons[h]);
         const double evidence = fmin(fabs(*drift) / self->drift_usual[at], z_max);
-        sum += z * z + fmax(0, evidence * evidence - drift_free);
+        sum += z * z;
+        if (channels > 1) sum += fmax(0, evidence * evidence - drift_free);
     }
     return sum / ((double)due * self->usual[m * channels + c]);
 }
@@ -234,6 +236,12 @@ static double fading(const self_type *self)
     return 1 / (double)(rows > 0 ? rows : 1);
 }
 
+/* Among several channels one that goes wild counts by its logarithm, so that it does not drown the others. */
+static double softened(const self_type *self, double part)
+{
+    return self->base.channel_count == 1 || part <= part_knee ? part : part_knee * (1 + log(part / part_knee));
+}
+
 /* One row by member m: the mean over the channels that are there. */
 static double judge(self_type *self, size_t m, const float *values)
 {
@@ -243,7 +251,7 @@ static double judge(self_type *self, size_t m, const float *values)
         if (isnan(values[c])) continue;
         const double part = surprise(self, m, c, values[c]);
         if (m == 0) self->now.smoothed[c] += share * (part - self->now.smoothed[c]);
-        sum += part;
+        sum += softened(self, part);
         count++;
     }
     return sum / count;
@@ -396,7 +404,7 @@ static void find_noise(self_type *self, const usual_work *work)
         for (size_t c = 0; c < channels; c++) {
             const double part = work->parts[i * channels + c] / self->usual[c];
             if (isnan(part)) continue;
-            sum += part;
+            sum += softened(self, part);
             present++;
         }
         if (present == 0) continue;

@@ -7,8 +7,11 @@
  *
  *     z(h,c) = (x(t) - location) / sqrt(scale^2 + 0.3^2), within +-30
  *     d(h,c) = exponential mean of z over 4 h rows, in its root mean square over the training rows: errors of one sign add up
- *     part(c) = mean over h of z^2 + max(0, d^2 - 16), in units of its mean over held-out rows: what is badly foreseen must err more
+ *     part(c) = mean over h of z^2, in units of its mean over held-out rows: what is badly foreseen must err more
  *     score = sqrt of the exponential mean, over `smoothing` rows, of the mean over c of part
+ *
+ * Where there are several channels a part is the mean of z^2 + max(0, d^2 - 4), and counts by its logarithm beyond 16.  A single channel
+ * goes without: its sums outlast a short event by hundreds of rows, and there is nothing else to drown.
  *
  * One row costs one step of the network (nn/stream.h): pushing and scoring a frame are the same code.  A channel that is missing is fed
  * its last value and not judged.  The first 16 rows are WARMUP; horizons that are longer join when they are due.
