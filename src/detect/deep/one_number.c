@@ -115,7 +115,7 @@ tcs_status tcsi_one_number_score(tcsi_detector *base, const tcsi_frame *frame, t
                                         : tcsi_window_net_learn(&self->base, frame, self->prepare, &sequence, err);
     if (status == TCS_OK && sequence.step_count >= self->base.options.steps) {
         status = look(self, &sequence, !base->is_fitted, &looks, err);
-        if (status == TCS_OK) status = tcsi_window_net_spread(&self->base, &sequence, &looks, ret_scores, err);
+        if (status == TCS_OK) status = tcsi_window_net_spread_looks(&self->base, &sequence, &looks, ret_scores, err);
     }
     tcsi_looks_deinit(&looks);
     tcsi_sequence_deinit(&sequence);

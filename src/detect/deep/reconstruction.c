@@ -173,7 +173,7 @@ tcs_status tcsi_reconstruction_score(tcsi_detector *base, const tcsi_frame *fram
                                         : tcsi_window_net_learn(&self->base, frame, NULL, &sequence, err);
     if (status == TCS_OK && sequence.step_count >= self->base.options.steps) {
         status = look(self, &sequence, !base->is_fitted, &errors, &looks, err);
-        if (status == TCS_OK) status = tcsi_window_net_spread(&self->base, &sequence, &looks, ret_scores, err);
+        if (status == TCS_OK) status = tcsi_window_net_spread_looks(&self->base, &sequence, &looks, ret_scores, err);
         if (status == TCS_OK) {
             self->errors = errors;
             self->step_count = sequence.step_count;

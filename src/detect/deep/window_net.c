@@ -210,27 +210,41 @@ static void spread_steps(const self_type *self, const tcsi_sequence *sequence, c
     tcsi_moving_mean(rows, sequence->row_count, smoothing, ret_smooth);
 }
 
-tcs_status tcsi_window_net_spread(const self_type *self, const tcsi_sequence *sequence, const tcsi_looks *looks, tcs_score *ret_scores,
-                                  tcs_error *err)
+/* Values from steps, uncertainties from deviations (NULL: none): neighbours err together, so that the deviation of their mean is
+ * the mean of their deviations. */
+static tcs_status spread_all(const self_type *self, const tcsi_sequence *sequence, const double *steps, const double *deviations,
+                             tcs_score *ret_scores, tcs_error *err)
 {
     const size_t count = sequence->row_count;
     double *rows = TCSI_NEW_ARRAY(double, count), *smooth = TCSI_NEW_ARRAY(double, count);
     tcs_status status = rows && smooth ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK) {
-        spread_steps(self, sequence, looks->mean, rows, smooth);
+        spread_steps(self, sequence, steps, rows, smooth);
         for (size_t t = 0; t < count; t++)
             if (ret_scores[t].state == TCS_SCORE_WARMUP)
                 ret_scores[t] = (tcs_score){ .state = TCS_SCORE_READY, .value = smooth[t], .noise = (float)self->noise };
     }
-    if (status == TCS_OK && looks->run_count > 1) { /* neighbours err together: the deviation of a mean is the mean of deviations */
-        for (size_t u = 0; u < looks->step_count; u++) looks->steps[u] = sqrt(fmax(looks->squares[u], 0) / (double)looks->run_count);
-        spread_steps(self, sequence, looks->steps, rows, smooth);
+    if (status == TCS_OK && deviations) {
+        spread_steps(self, sequence, deviations, rows, smooth);
         for (size_t t = 0; t < count; t++)
             if (ret_scores[t].state == TCS_SCORE_READY) ret_scores[t].uncertainty = (float)fmax(smooth[t], 0);
     }
     tcsi_free(rows);
     tcsi_free(smooth);
     return status;
+}
+
+tcs_status tcsi_window_net_spread(const self_type *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
+                                  tcs_error *err)
+{
+    return spread_all(self, sequence, steps, NULL, ret_scores, err);
+}
+
+tcs_status tcsi_window_net_spread_looks(const self_type *self, const tcsi_sequence *sequence, const tcsi_looks *looks,
+                                        tcs_score *ret_scores, tcs_error *err)
+{
+    for (size_t u = 0; u < looks->step_count; u++) looks->steps[u] = sqrt(fmax(looks->squares[u], 0) / (double)looks->run_count);
+    return spread_all(self, sequence, looks->mean, looks->run_count > 1 ? looks->steps : NULL, ret_scores, err);
 }
 
 void tcsi_window_net_mark(const tcsi_frame *frame, tcs_score *ret_scores)

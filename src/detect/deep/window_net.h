@@ -85,9 +85,11 @@ void tcsi_looks_add(tcsi_looks *looks);    /* steps are filled */
 
 /* The noise of the scores of what was learned from, for all that are given from now on. */
 void tcsi_window_net_set_noise(tcsi_window_net *self, const tcsi_looks *looks);
-/* READY scores at all rows that are WARMUP, averaged over `smoothing` rows. */
-tcs_status tcsi_window_net_spread(const tcsi_window_net *self, const tcsi_sequence *sequence, const tcsi_looks *looks,
-                                  tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
+/* READY scores at all rows that are WARMUP, averaged over `smoothing` rows: of steps (U) without uncertainty, or of looks. */
+tcs_status tcsi_window_net_spread(const tcsi_window_net *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
+                                  tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_window_net_spread_looks(const tcsi_window_net *self, const tcsi_sequence *sequence, const tcsi_looks *looks,
+                                        tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
 /* MISSING where nothing is present, WARMUP elsewhere. */
 void tcsi_window_net_mark(const tcsi_frame *frame, tcs_score *ret_scores);
 
