@@ -15,7 +15,8 @@
 #include <unistd.h>
 
 typedef struct detect_options {
-    const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *scores, *episodes, *report, *plot;
+    const char *mode, *detector, *columns, *time, *label, *query, *start, *end, *step, *alarm_budget, *budget, *checkpoint;
+    const char *scores, *episodes, *forecast, *report, *plot;
     cli_texts parameters;
     size_t train_rows, seed, threads, top;
     bool series, stream, skip_ragged, json, fail_on_anomaly, list;
@@ -29,6 +30,9 @@ static const cli_option options[] = {
       "with --mode online: judge each row as it arrives, in bounded memory; episodes are printed as they open and close" },
     { "--detector", "NAME", CLI_TEXT, AT(detector), "auto (default) or one of --list-detectors" },
     { "--param", "NAME=VALUE", CLI_TEXTS, AT(parameters), "a parameter of the detector; may be given several times" },
+    { "--budget", "SECONDS", CLI_TEXT, AT(budget), "how long a deep detector may train, about: --param budget=SECONDS" },
+    { "--checkpoint", "FILE", CLI_TEXT, AT(checkpoint),
+      "keep a deep detector's training in FILE; run again after an interruption, it goes on from there to the same result" },
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
     { "--train-rows", "N", CLI_COUNT, AT(train_rows), "the first N rows are mostly normal; chosen when not given" },
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, AT(alarm_budget),
@@ -44,8 +48,10 @@ static const cli_option options[] = {
       "for http: inputs: first time, such as 2024-05-01T00:00:00Z or now-6h; default 24 h before the end" },
     { "--end", "TIME", CLI_TEXT, AT(end), "for http: inputs: last time; default now" },
     { "--step", "DURATION", CLI_TEXT, AT(step), "for http: inputs: time between points, such as 30s; chosen when not given" },
-    { "--scores", "FILE", CLI_TEXT, AT(scores), "write row,time,score,p_value,state,anomaly for every row (CSV, or .ndjson)" },
+    { "--scores", "FILE", CLI_TEXT, AT(scores), "write row,time,score,p_value,state,anomaly for every row (CSV, or .ndjson); of deep "
+                                            "detectors with uncertainty,noise,sure" },
     { "--episodes", "FILE", CLI_TEXT, AT(episodes), "write the episodes (CSV, or .ndjson)" },
+    { "--forecast", "FILE", CLI_TEXT, AT(forecast), "write what comes next, 1, 4, 16 and 64 rows ahead, with bands (forecasters)" },
     { "--report", "FILE.html", CLI_TEXT, AT(report), "write a self-contained report with plots" },
     { "--plot", "FILE.png", CLI_TEXT, AT(plot), "write a picture of the series, the score and the episodes" },
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
@@ -211,6 +217,10 @@ static void print_words(const char *input, const tcs_frame *frame, const tcs_res
         print_episode(frame, &episode, i, &p);
     }
     if (count > top) printf("  %s... and %zu more; --top %zu shows all%s\n", p.dim, count - top, count, p.off);
+    const size_t unsure = tcs_result_unsure_count(result);
+    if (unsure > 0)
+        printf("\n  %snot sure of %zu row%s: the score is within two uncertainties of the threshold%s\n", p.dim, unsure,
+               unsure == 1 ? "" : "s", p.off);
     print_comparison(frame, result, &p);
 }
 
@@ -284,6 +294,8 @@ static void json_result(tcsi_json_writer *w, const char *input, const tcs_frame 
     tcsi_json_bool(w, tcs_result_own_threshold(result));
     tcsi_json_key(w, "alarm_budget");
     tcsi_json_number(w, tcs_result_budget(result));
+    tcsi_json_key(w, "unsure_rows");
+    tcsi_json_integer(w, (int64_t)tcs_result_unsure_count(result));
     tcsi_json_key(w, "seconds");
     tcsi_json_number(w, tcs_result_seconds(result));
     tcsi_json_key(w, "episodes");
@@ -345,6 +357,7 @@ static tcs_status write_files(const tcs_result *result, const detect_options *o,
     tcs_status status = TCS_OK;
     if (o->scores) status = tcs_result_scores_write(result, o->scores, err);
     if (status == TCS_OK && o->episodes) status = tcs_result_episodes_write(result, o->episodes, err);
+    if (status == TCS_OK && o->forecast) status = tcs_result_forecasts_write(result, o->forecast, err);
     if (status == TCS_OK && o->report) status = tcs_result_report_write(result, input, o->report, err);
     if (status == TCS_OK && o->plot) status = tcs_result_plot_write(result, input, o->plot, err);
     return status;
@@ -353,7 +366,8 @@ static tcs_status write_files(const tcs_result *result, const detect_options *o,
 /* A table on standard output leaves no room there for words or a document. */
 static bool has_table_on_stdout(const detect_options *o)
 {
-    return (o->scores && strcmp(o->scores, "-") == 0) || (o->episodes && strcmp(o->episodes, "-") == 0);
+    return (o->scores && strcmp(o->scores, "-") == 0) || (o->episodes && strcmp(o->episodes, "-") == 0) ||
+           (o->forecast && strcmp(o->forecast, "-") == 0);
 }
 
 static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
@@ -361,10 +375,17 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
     tcs_read_options read = { .time = o->time, .label = o->label, .columns = o->columns, .query = o->query, .as_series = o->series,
                               .skip_ragged = o->skip_ragged,
                               .start = o->start, .end = o->end, .step = o->step };
+    cli_texts parameters = o->parameters;
+    char budget[64];
+    if (o->budget) {
+        snprintf(budget, sizeof budget, "budget=%s", o->budget);
+        parameters.items[parameters.count++] = budget; /* check_usage left room */
+    }
     tcs_detect_options detect = {
         .mode = o->mode && strcmp(o->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE,
         .detector = o->detector, .train_row_count = o->train_rows, .alarm_budget = o->alarm_budget,
-        .parameters = o->parameters.items, .parameter_count = o->parameters.count, .seed = o->seed, .thread_count = o->threads,
+        .parameters = parameters.items, .parameter_count = parameters.count, .checkpoint = o->checkpoint,
+        .seed = o->seed, .thread_count = o->threads,
     };
     if (o->stream) {
         cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->scores, .json = json != NULL };
@@ -397,6 +418,8 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
 {
     if (!o->mode || strcmp(o->mode, "online") != 0) return "--stream judges rows as they arrive: it needs --mode online";
     if (o->report || o->plot) return "--report and --plot need the whole series: not with --stream";
+    if (o->checkpoint) return "--checkpoint is not for streams, whose training is short";
+    if (o->forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
     if (o->episodes) return "--episodes ranks all episodes at the end: not with --stream, which prints each (--json: one object a line)";
     return input_count > 1 ? "one input at a time with --stream" : NULL;
 }
@@ -405,7 +428,8 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
 static tcs_status check_outputs(const detect_options *o, const char *const *inputs, size_t input_count, tcs_error *err)
 {
     const struct { const char *option, *path; } outputs[] = {
-        { "--scores", o->scores }, { "--episodes", o->episodes }, { "--report", o->report }, { "--plot", o->plot },
+        { "--scores", o->scores }, { "--episodes", o->episodes }, { "--forecast", o->forecast }, { "--checkpoint", o->checkpoint },
+        { "--report", o->report }, { "--plot", o->plot },
     };
     struct stat out, in;
     for (size_t i = 0; i < TCS_COUNT(outputs); i++) {
@@ -425,8 +449,9 @@ static tcs_status check_outputs(const detect_options *o, const char *const *inpu
 static tcs_status check_usage(const detect_options *o, const char *const *inputs, size_t input_count, tcs_error *err)
 {
     if (input_count == 0) return tcsi_fail(err, TCS_E_INVALID, "expected INPUT...; try `tocsin detect --help`");
-    if (input_count > 1 && (o->scores || o->episodes || o->report || o->plot))
-        return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --report or --plot");
+    if (input_count > 1 && (o->scores || o->episodes || o->forecast || o->checkpoint || o->report || o->plot))
+        return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --forecast, --checkpoint, --report or --plot");
+    if (o->budget && o->parameters.count == CLI_TEXTS_MAX) return tcsi_fail(err, TCS_E_INVALID, "--budget: too many --param beside it");
     const char *problem = o->stream ? stream_problem(o, input_count) : NULL;
     if (problem) return tcsi_fail(err, TCS_E_INVALID, "%s", problem);
     if (!o->stream && has_table_on_stdout(o) && (o->json || (o->scores && o->episodes && strcmp(o->scores, o->episodes) == 0)))

@@ -101,6 +101,10 @@ typedef struct tcs_detect_options {
     /* Told the share done, in [0, 1], now and then; false stops the work with E_CANCELLED.  NULL: nobody asks. */
     bool (*progress)(void *context, double share);
     void *progress_context;
+    /* A file in which the training of a deep detector is kept, and from which it goes on after an interruption (E_CANCELLED, say), to the
+     * same bits as if there had been none; members after the first add .1, .2, ... to its name.  E_INVALID with other detectors, E_FORMAT
+     * for a file that is something else.  Not for streams.  NULL: none. */
+    const char *checkpoint;
 } tcs_detect_options;
 
 enum { TCS_SHARE_COUNT_MAX = 8 };
@@ -137,7 +141,26 @@ TCS_API bool tcs_result_own_threshold(const tcs_result *result);
 TCS_API const char *tcs_result_assumed(const tcs_result *result);
 TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting and deciding */
 
+/* Would an equally good model decide likewise?  No when the score (or evidence) and the threshold are less than two uncertainties
+ * apart: "not sure".  A row that is not READY, and one whose detector states no uncertainty, is sure. */
+TCS_API bool tcs_score_is_sure(const tcs_score *score, double threshold);
+TCS_API size_t tcs_result_unsure_count(const tcs_result *result); /* rows */
+
+/* What the detector expects after the last row.  None unless it forecasts (and, offline, ran row by row). */
+enum { TCS_FORECAST_BAND_COUNT = 4 };
+typedef struct tcs_forecast {
+    size_t channel, rows_ahead;
+    double median;
+    struct { double probability, low, high; } bands[TCS_FORECAST_BAND_COUNT]; /* 50, 80, 90, 95 % */
+    double noise, doubt; /* deviations: what nobody could know (aleatoric), and how far equally good models disagree (epistemic) */
+} tcs_forecast;
+TCS_API size_t tcs_result_forecast_count(const tcs_result *result);
+TCS_API tcs_forecast tcs_result_forecast(const tcs_result *result, size_t index); /* by channel, then nearest first */
+/* CSV: channel,rows_ahead,median,low_50,high_50,...,noise,doubt, one line a forecast.  E_UNSUPPORTED: there is none. */
+TCS_API tcs_status tcs_result_forecasts_write(const tcs_result *result, const char *path, tcs_error *err);
+
 /* Scores: one line per row of the input, in its order.
+ * Of detectors that say how sure they are, with uncertainty, noise and sure.
  * Files are complete or absent.  "-": standard output.  A path ending in .ndjson or .jsonl gets one JSON object a line. */
 TCS_API tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path, tcs_error *err);

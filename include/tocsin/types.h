@@ -48,7 +48,8 @@ typedef enum tcs_score_state {
 typedef struct tcs_score {
     double value;          /* READY: raw score, higher = more anomalous, any scale; otherwise 0 */
     double p_value;        /* after calibration: chance of a score this high on a normal row, in (0, 1]; before: 0 */
-    float uncertainty;     /* spread of value, same unit; 0 when the detector states none */
+    float uncertainty;     /* epistemic: deviation of value over equally good models, same unit; 0 when the detector states none */
+    float noise;           /* aleatoric: deviation of value over held-out normal rows, same unit; 0 when the detector states none */
     tcs_score_state state;
     double evidence;       /* READY: what the detector's own alarm threshold is compared with, where that is not value; otherwise 0 */
 } tcs_score;

@@ -31,7 +31,7 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
         .mode = options->mode, .detector = options->detector, .is_tabular = is_tabular, .train_row_count = options->train_row_count,
         .seed = options->seed, .thread_count = options->thread_count,
         .progress = { .report = options->progress, .context = options->progress_context },
-        .parameters = out->values, .parameter_count = options->parameter_count,
+        .parameters = out->values, .parameter_count = options->parameter_count, .checkpoint = options->checkpoint,
     };
     if (options->parameter_count > TCSI_API_PARAMETER_COUNT_MAX)
         return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, TCSI_API_PARAMETER_COUNT_MAX);
@@ -147,6 +147,37 @@ size_t tcs_result_train_row_count(const tcs_result *result) { return result->det
 double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }
 bool tcs_result_own_threshold(const tcs_result *result) { return result->detection->decision.own_threshold_used; }
 const char *tcs_result_assumed(const tcs_result *result) { return result->assumed; }
+
+bool tcs_score_is_sure(const tcs_score *score, double threshold)
+{
+    const double compared = score->evidence != 0 ? score->evidence : score->value;
+    return score->state != TCS_SCORE_READY || !(fabs(compared - threshold) < 2 * (double)score->uncertainty);
+}
+
+size_t tcs_result_unsure_count(const tcs_result *result)
+{
+    const tcsi_detection *detection = result->detection;
+    size_t count = 0;
+    for (size_t t = 0; t < detection->frame->row_count; t++)
+        count += !tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]);
+    return count;
+}
+
+size_t tcs_result_forecast_count(const tcs_result *result) { return result->detection->forecast_count; }
+
+tcs_forecast tcs_result_forecast(const tcs_result *result, size_t index)
+{
+    TCS_ASSERT(index < result->detection->forecast_count);
+    const tcsi_channel_forecast *from = &result->detection->forecasts[index];
+    tcs_forecast to = { .channel = from->channel, .rows_ahead = from->forecast.ahead, .median = from->forecast.median,
+                        .noise = from->forecast.noise, .doubt = from->forecast.doubt };
+    for (size_t i = 0; i < TCS_FORECAST_BAND_COUNT; i++) {
+        to.bands[i].probability = tcsi_forecast_levels[i];
+        to.bands[i].low = from->forecast.low[i];
+        to.bands[i].high = from->forecast.high[i];
+    }
+    return to;
+}
 
 double tcs_result_seconds(const tcs_result *result)
 {

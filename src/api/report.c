@@ -20,6 +20,7 @@ enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 13, TEXT_SIZE_MAX = 4096, PERIOD_R
 typedef struct filled {
     tcsi_report report;
     tcsi_report_episode *episodes;
+    tcsi_report_loss losses[TCSI_CURVE_POINT_MAX];
     double *no_thresholds; /* (T) NaN: for detectors that alarm by evidence, whose threshold is not on the score's axis */
     tcsi_report_fact fact[FACT_COUNT_MAX], method[METHOD_COUNT_MAX];
     tcsi_buffer texts[FACT_COUNT_MAX + METHOD_COUNT_MAX]; /* what facts and method point to */
@@ -157,6 +158,16 @@ static tcs_status band_of(void *context, size_t channel, double *ret_expected, d
     return status;
 }
 
+static void add_losses(filled *f, const tcsi_training *training)
+{
+    for (size_t i = 0; i < training->point_count; i++) {
+        const tcsi_curve_point *from = &training->points[i];
+        f->losses[i] = (tcsi_report_loss){ from->member, from->step, from->train_loss, from->held_loss };
+    }
+    f->report.losses = f->losses;
+    f->report.loss_count = training->point_count;
+}
+
 static void filled_deinit(filled *f)
 {
     for (size_t i = 0; i < f->text_count; i++) tcsi_buffer_deinit(&f->texts[i]);
@@ -181,6 +192,7 @@ static tcs_status fill(filled *f, const tcs_result *result, const char *title, t
     tcs_status status = add_episodes(f, result, err);
     if (status == TCS_OK) status = add_facts(f, result, err);
     if (status == TCS_OK) status = add_method(f, result, err);
+    add_losses(f, &result->detection->training);
     f->report.episodes = f->episodes;
     f->report.episode_count = tcs_result_episode_count(result);
     return status;

@@ -17,7 +17,7 @@ struct tcs_stream {
     tcsi_buffer notes;
     char **names;                  /* (C) */
     size_t channel_count;
-    bool has_times, has_labels, is_live, is_over;
+    bool has_times, has_labels, has_uncertainty, is_live, is_over;
 };
 
 /* ---- life ---- */
@@ -29,6 +29,7 @@ static tcs_status create_inner(tcs_stream *stream, const tcs_detect_options *opt
     tcs_status status = translated ? tcsi_api_detect_options(options ? options : &defaults, false, translated, err)
                                    : tcsi_fail_memory(err, "a stream");
     if (status == TCS_OK) status = tcsi_detect_stream_create(stream->channel_count, &translated->options, &stream->inner, err);
+    if (status == TCS_OK) stream->has_uncertainty = (tcsi_detect_stream_info(stream->inner)->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
     tcsi_free(translated);
     return status;
 }
@@ -174,7 +175,7 @@ static void fill_episode(const tcs_stream *stream, tcs_episode *ret_episode)
 static tcs_status write_outcome(tcs_stream *stream, const tcs_outcome *outcome, tcs_error *err)
 {
     tcsi_scores_row row = { .row = outcome->row, .time_ns = outcome->time_ns, .score = outcome->score, .anomaly = outcome->anomaly,
-                            .label = (uint8_t)outcome->label };
+                            .sure = tcs_score_is_sure(&outcome->score, outcome->threshold), .label = (uint8_t)outcome->label };
     tcs_status status = tcsi_scores_put(stream->writer, &row, err);
     return status == TCS_OK && stream->is_live ? tcsi_scores_flush(stream->writer, err) : status;
 }
@@ -201,7 +202,7 @@ tcs_status tcs_stream_scores_begin(tcs_stream *stream, const char *path, bool is
 {
     if (stream->writer) return tcsi_fail(err, TCS_E_INVALID, "the stream has a scores file already");
     tcsi_scores_options options = { .ndjson = tcsi_scores_is_ndjson(path), .has_times = stream->has_times,
-                                    .has_labels = stream->has_labels };
+                                    .has_uncertainty = stream->has_uncertainty, .has_labels = stream->has_labels };
     stream->is_live = is_live;
     return tcsi_scores_open(path, &options, &stream->writer, err);
 }

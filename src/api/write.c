@@ -22,6 +22,7 @@ tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, t
     const tcsi_detection *detection = result->detection;
     const tcsi_frame *frame = detection->frame;
     tcsi_scores_options options = { .ndjson = tcsi_scores_is_ndjson(path), .has_times = result->frame->has_real_times,
+                                    .has_uncertainty = (detection->info->traits & TCSI_TRAIT_UNCERTAINTY) != 0,
                                     .has_labels = frame->labels };
     tcsi_scores_writer *writer;
     tcs_status status = tcsi_scores_open(path, &options, &writer, err);
@@ -30,7 +31,9 @@ tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, t
     for (size_t r = 0; r < frame->row_count && status == TCS_OK; r++) {
         size_t t = places ? places[r] : r;
         tcsi_scores_row row = { .row = r, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .score = detection->scores[t],
-                                .anomaly = detection->decision.anomaly[t], .label = frame->labels ? frame->labels[t] : 0 };
+                                .anomaly = detection->decision.anomaly[t],
+                                .sure = tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]),
+                                .label = frame->labels ? frame->labels[t] : 0 };
         status = tcsi_scores_put(writer, &row, err);
     }
     if (status == TCS_OK) return tcsi_scores_commit(writer, err);
@@ -134,4 +137,28 @@ tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs_error *
 size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size)
 {
     return tcsi_time_format_iso(time_ns, ret_text, size);
+}
+
+static void write_forecast(const tcs_result *result, size_t index, FILE *stream)
+{
+    const tcs_forecast f = tcs_result_forecast(result, index);
+    write_field(tcs_frame_channel_name(result->frame, f.channel), stream);
+    fprintf(stream, ",%zu,%.9g", f.rows_ahead, f.median);
+    for (size_t i = 0; i < TCS_FORECAST_BAND_COUNT; i++) fprintf(stream, ",%.9g,%.9g", f.bands[i].low, f.bands[i].high);
+    fprintf(stream, ",%.6g,%.6g\n", f.noise, f.doubt);
+}
+
+tcs_status tcs_result_forecasts_write(const tcs_result *result, const char *path, tcs_error *err)
+{
+    tcsi_file_writer file;
+    if (tcs_result_forecast_count(result) == 0)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s gives no forecasts; tcn_forecaster, say, does", tcs_result_detector(result));
+    tcs_status status = tcsi_file_writer_open(path, &file, err);
+    if (status != TCS_OK) return status;
+    fputs("channel,rows_ahead,median", file.stream);
+    for (size_t i = 0; i < TCS_FORECAST_BAND_COUNT; i++)
+        fprintf(file.stream, ",low_%.0f,high_%.0f", 100 * tcsi_forecast_levels[i], 100 * tcsi_forecast_levels[i]);
+    fputs(",noise,doubt\n", file.stream);
+    for (size_t i = 0; i < tcs_result_forecast_count(result); i++) write_forecast(result, i, file.stream);
+    return tcsi_file_writer_commit(&file, err);
 }

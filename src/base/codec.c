@@ -135,3 +135,10 @@ void tcsi_codec_u32s(tcsi_codec *codec, uint32_t *values, size_t count)
 {
     for (size_t i = 0; i < count && codec->status == TCS_OK; i++) tcsi_codec_u32(codec, &values[i]);
 }
+
+uint64_t tcsi_seal(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3u;
+    return hash;
+}

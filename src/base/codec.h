@@ -32,6 +32,11 @@ void tcsi_codec_i64(tcsi_codec *codec, int64_t *value);
 void tcsi_codec_size(tcsi_codec *codec, size_t *value, size_t value_max);
 void tcsi_codec_f64(tcsi_codec *codec, double *value);
 void tcsi_codec_f32(tcsi_codec *codec, float *value);
+/* FNV-1a (G. Fowler, L. Noll, K. Vo, 1991; 64-bit parameters), going on from hash; begin with TCSI_SEAL_BEGIN.  A seal against accidents,
+ * not forgers: each step is a bijection of the hash for a given byte, so that any single damaged byte is always noticed. */
+#define TCSI_SEAL_BEGIN 0xcbf29ce484222325u
+uint64_t tcsi_seal(uint64_t hash, const void *bytes, size_t size);
+
 /* Fixed-length arrays whose count both sides already know. */
 void tcsi_codec_f64s(tcsi_codec *codec, double *values, size_t count);
 void tcsi_codec_f32s(tcsi_codec *codec, float *values, size_t count);

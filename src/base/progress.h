@@ -18,4 +18,13 @@ static inline tcs_status tcsi_progress_report(const tcsi_progress *progress, dou
     return tcsi_fail(err, TCS_E_CANCELLED, "stopped on request, %.0f %% done", 100 * share);
 }
 
+/* Progress of part `index` of `count` equal ones, told to whole (or NULL) as its own share. */
+typedef struct tcsi_progress_part {
+    tcsi_progress progress; /* hand its address on: it must not move */
+    const tcsi_progress *whole;
+    double begin, share;
+} tcsi_progress_part;
+
+void tcsi_progress_part_init(tcsi_progress_part *part, const tcsi_progress *whole, size_t index, size_t count);
+
 #endif

@@ -133,6 +133,7 @@ static bool same_bits(const tcs_score *a, const tcs_score *b)
     return a->state == b->state && memcmp(&a->value, &b->value, sizeof a->value) == 0
         && memcmp(&a->p_value, &b->p_value, sizeof a->p_value) == 0
         && memcmp(&a->uncertainty, &b->uncertainty, sizeof a->uncertainty) == 0
+        && memcmp(&a->noise, &b->noise, sizeof a->noise) == 0
         && memcmp(&a->evidence, &b->evidence, sizeof a->evidence) == 0;
 }
 
@@ -248,6 +249,7 @@ static void test_describes_itself(void **state)
     assert_true(info->ops->size_max && (info->ops->persist || !(streaming || info->ops->fit)));
     assert_true(streaming ? info->ops->push && info->ops->reset : info->ops->score != NULL);
     assert_true(!(info->traits & TCSI_TRAIT_TRAINED) || info->ops->fit);
+    assert_true(!(info->traits & TCSI_TRAIT_FORECAST) || (streaming && info->ops->forecast));
     assert_ptr_equal(info, tcsi_registry_find(info->name));
     for (size_t i = 0; i < info->parameter_count; i++) {
         const tcsi_parameter *parameter = &info->parameters[i];
@@ -274,7 +276,8 @@ static void check_outcomes(const contract_trial *trial)
         const tcs_score *score = &scores[t];
         bool missing = !row_has(trial->frame, t, true), complete = !row_has(trial->frame, t, false);
         bool ready = score->state == TCS_SCORE_READY, said_missing = score->state == TCS_SCORE_MISSING;
-        bool fine = ready ? isfinite(score->value) && isfinite(score->uncertainty) && score->uncertainty >= 0
+        bool fine = ready ? isfinite(score->value) && isfinite(score->uncertainty) && score->uncertainty >= 0 &&
+                                isfinite(score->noise) && score->noise >= 0
                           : score->value == 0 && (said_missing || score->state == TCS_SCORE_WARMUP);
         fine = fine && (ready && trial->info->traits & TCSI_TRAIT_EVIDENCE ? isfinite(score->evidence) : score->evidence == 0);
         if (!fine || score->p_value != 0 || (missing && !said_missing) || (complete && said_missing))

@@ -9,6 +9,8 @@
 #include <math.h>
 #include <string.h>
 
+const double tcsi_forecast_levels[TCSI_FORECAST_LEVEL_COUNT] = { 0.5, 0.8, 0.9, 0.95 };
+
 /* ---- options ---- */
 
 static void *option_at(tcsi_detector *detector, const tcsi_parameter *parameter)
@@ -74,7 +76,7 @@ tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detec
     tcsi_detector *detector = tcsi_alloc_zero(1, info->instance_size);
     if (!detector) return tcsi_fail_memory(err, info->name);
     *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed,
-                                 .pool = setup->pool, .progress = setup->progress };
+                                 .pool = setup->pool, .progress = setup->progress, .training = setup->training };
     for (size_t i = 0; i < info->parameter_count; i++)
         option_set(detector, &info->parameters[i], info->parameters[i].value_default);
     tcs_status status = TCS_OK;
@@ -183,6 +185,12 @@ size_t tcsi_detector_horizon(const tcsi_detector *detector)
     return detector->info->ops->horizon ? detector->info->ops->horizon(detector) : 0;
 }
 
+bool tcsi_detector_forecast(const tcsi_detector *detector, size_t channel, size_t index, tcsi_forecast *ret_forecast)
+{
+    TCS_ASSERT(channel < detector->channel_count);
+    return detector->info->ops->forecast && detector->info->ops->forecast(detector, channel, index, ret_forecast);
+}
+
 size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count)
 {
     /* A frame that is pushed row by row needs one row gathered. */
@@ -194,22 +202,13 @@ size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count)
 
 enum { SAVED_VERSION = 1, SAVED_NAME_SIZE = 32, SEAL_SIZE = 8 };
 
-/* FNV-1a of everything before it (G. Fowler, L. Noll, K. Vo, 1991; 64-bit parameters).  Against accidents, not forgers:
- * each step is a bijection of the hash for a given byte, so that any single damaged byte is always noticed. */
-static uint64_t seal_of(const unsigned char *bytes, size_t size)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 0x100000001b3u;
-    return hash;
-}
-
 static tcs_status check_seal(const unsigned char *bytes, size_t size, tcs_error *err)
 {
     uint64_t seal = 0;
     if (size < SEAL_SIZE) return tcsi_fail(err, TCS_E_FORMAT, "saved state: %zu bytes are no saved detector", size);
     tcsi_codec codec = tcsi_codec_load(bytes + size - SEAL_SIZE, SEAL_SIZE, err);
     tcsi_codec_u64(&codec, &seal);
-    if (seal == seal_of(bytes, size - SEAL_SIZE)) return tcsi_codec_status(&codec);
+    if (seal == tcsi_seal(TCSI_SEAL_BEGIN, bytes, size - SEAL_SIZE)) return tcsi_codec_status(&codec);
     return tcsi_fail(err, TCS_E_FORMAT, "saved state: damaged or cut short (its checksum does not match)");
 }
 
@@ -245,7 +244,7 @@ tcs_status tcsi_detector_save(tcsi_detector *detector, tcsi_buffer *out, tcs_err
     if (detector->info->ops->persist) detector->info->ops->persist(detector, &codec);
     tcsi_codec_tag(&codec, "DONE");
     if (tcsi_codec_status(&codec) == TCS_OK) {
-        uint64_t seal = seal_of((const unsigned char *)out->data + begin, out->size - begin);
+        uint64_t seal = tcsi_seal(TCSI_SEAL_BEGIN, out->data + begin, out->size - begin);
         tcsi_codec_u64(&codec, &seal);
     }
     return tcsi_codec_status(&codec);
@@ -258,7 +257,7 @@ static tcs_status load_instance(const tcsi_detector_info *info, const tcsi_detec
     tcsi_detector *detector = tcsi_alloc_zero(1, info->instance_size);
     if (!detector) return tcsi_fail_memory(err, info->name);
     *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed,
-                                 .pool = setup->pool, .progress = setup->progress };
+                                 .pool = setup->pool, .progress = setup->progress, .training = setup->training };
     persist_all(detector, codec);
     tcs_status status = tcsi_codec_status(codec);
     if (status != TCS_OK) {

@@ -24,6 +24,7 @@
 #include "base/codec.h"
 #include "base/pool.h"
 #include "base/progress.h"
+#include "detect/training.h"
 #include "series/frame.h"
 #include "series/row.h"
 
@@ -40,8 +41,8 @@ typedef enum tcsi_trait {
     TCSI_TRAIT_TABULAR = 1 << 4,      /* rows are exchangeable: for data without time */
     TCSI_TRAIT_RANDOM = 1 << 5,       /* draws on the seed */
     TCSI_TRAIT_DEEP = 1 << 6,
-    TCSI_TRAIT_UNCERTAINTY = 1 << 7,  /* fills tcs_score.uncertainty */
-    TCSI_TRAIT_FORECAST = 1 << 8,
+    TCSI_TRAIT_UNCERTAINTY = 1 << 7,  /* fills tcs_score.uncertainty and noise */
+    TCSI_TRAIT_FORECAST = 1 << 8,     /* forecast works */
     TCSI_TRAIT_EVIDENCE = 1 << 9,     /* ranks rows by value, but alarms by tcs_score.evidence: that is what threshold() is in */
 } tcsi_trait;
 
@@ -63,6 +64,17 @@ typedef struct tcsi_parameter {
 #define TCSI_REAL(name, standard, least, most, help) { #name, TCSI_PARAMETER_REAL, offsetof(options, name), standard, least, most, help }
 #define TCSI_COUNT(name, standard, least, most, help) { #name, TCSI_PARAMETER_COUNT, offsetof(options, name), standard, least, most, help }
 #define TCSI_BOOL(name, standard, help) { #name, TCSI_PARAMETER_BOOL, offsetof(options, name), standard, 0, 1, help }
+
+/* What a detector says of a channel's value `ahead` rows after the last pushed one, in units of the channel. */
+enum { TCSI_FORECAST_LEVEL_COUNT = 4 };
+extern const double tcsi_forecast_levels[TCSI_FORECAST_LEVEL_COUNT]; /* 0.5, 0.8, 0.9, 0.95 */
+
+typedef struct tcsi_forecast {
+    size_t ahead;
+    double median;
+    double low[TCSI_FORECAST_LEVEL_COUNT], high[TCSI_FORECAST_LEVEL_COUNT]; /* of the band that holds the value with that probability */
+    double noise, doubt; /* deviations: what nobody could know (aleatoric), and how far equally good models disagree (epistemic) */
+} tcsi_forecast;
 
 typedef struct tcsi_detector_ops {
     /* Sizes and allocates; options are set and in range, the rest is zeros.  A failed init is followed by deinit.  Both
@@ -89,6 +101,8 @@ typedef struct tcsi_detector_ops {
     /* Rows over which neighbouring scores belong together (a window or period); episodes closer than this are one.
      * Optional: 0. */
     size_t (*horizon)(const tcsi_detector *self);
+    /* The index-th forecast for a channel, nearest first; false: there are no more, or it is too early.  Required with FORECAST. */
+    bool (*forecast)(const tcsi_detector *self, size_t channel, size_t index, tcsi_forecast *ret_forecast);
     /* Names every field of the state, fitted and streaming, once (see base/codec.h).  Required with STREAMING or fit. */
     void (*persist)(tcsi_detector *self, tcsi_codec *codec);
     /* Most bytes the instance holds while scoring a frame of row_count rows (0: pushing only). */
@@ -115,6 +129,7 @@ struct tcsi_detector {
     uint64_t seed;
     tcsi_pool *pool; /* borrowed; NULL: one thread */
     const tcsi_progress *progress; /* borrowed; NULL: nobody asked.  Told by work that can take seconds */
+    tcsi_training *training; /* borrowed; NULL: nobody asked */
     bool is_fitted;
 };
 
@@ -128,6 +143,7 @@ typedef struct tcsi_detector_setup {
     uint64_t seed;
     tcsi_pool *pool;
     const tcsi_progress *progress;
+    tcsi_training *training;
     const tcsi_parameter_value *parameters; /* those that differ from their defaults */
     size_t parameter_count;
 } tcsi_detector_setup;
@@ -150,6 +166,7 @@ bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
 bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts);
 double tcsi_detector_threshold(const tcsi_detector *detector); /* NaN: none of its own */
 size_t tcsi_detector_horizon(const tcsi_detector *detector);
+bool tcsi_detector_forecast(const tcsi_detector *detector, size_t channel, size_t index, tcsi_forecast *ret_forecast);
 size_t tcsi_detector_size_max(const tcsi_detector *detector, size_t row_count);
 
 /* Name, seed, options and state, so that load needs nothing else. */

@@ -171,6 +171,11 @@ static void contribute_span(const tcsi_detector *base, size_t row_begin, size_t 
     }
 }
 
+static bool forecast(const tcsi_detector *base, size_t channel, size_t index, tcsi_forecast *ret_forecast)
+{
+    return tcsi_detector_forecast(((const per_channel *)base)->children[channel], 0, index, ret_forecast);
+}
+
 static void persist(tcsi_detector *base, tcsi_codec *codec)
 {
     per_channel *self = (per_channel *)base;
@@ -207,7 +212,7 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
 
 static const tcsi_detector_ops ops = {
     .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .score = score,
-    .contribute = contribute, .contribute_span = contribute_span, .persist = persist, .size_max = size_max,
+    .contribute = contribute, .contribute_span = contribute_span, .forecast = forecast, .persist = persist, .size_max = size_max,
 };
 
 /* Not in the registry: nobody asks for it by name.  Its traits are what any child allows. */

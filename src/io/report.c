@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "io/report_assets.h"
 #include "io/report_data.h"
+#include "io/report_losses.h"
 #include "io/words.h"
 
 #include <math.h>
@@ -242,6 +243,8 @@ static void fill_method(const page_writer *page)
         write_fact(page->stream, page->report->method[i].name, page->report->method[i].text);
 }
 
+static void fill_losses(const page_writer *page) { tcsi_report_losses_write(page->report, page->stream); }
+
 static const struct {
     const char *name;
     void (*fill)(const page_writer *page);
@@ -249,6 +252,7 @@ static const struct {
     { "title", fill_title },       { "version", fill_version }, { "style", fill_style },       { "script", fill_script },
     { "facts", fill_facts },       { "verdict", fill_verdict }, { "episodes", fill_episodes }, { "notes", fill_notes },
     { "channels", fill_channels }, { "method", fill_method },
+    { "losses", fill_losses },
 };
 
 /* Fills the slot named name[0, length); the data slot is the only one that can fail otherwise than by the stream. */

@@ -34,6 +34,12 @@ typedef struct tcsi_report_fact {
     const char *name, *text;
 } tcsi_report_fact;
 
+/* The loss after so many steps of a training; losses that are not finite are left out. */
+typedef struct tcsi_report_loss {
+    uint64_t member, step;
+    double train_loss, held_loss;
+} tcsi_report_loss;
+
 /* What channel c would normally have been: (T) each, NaN where unknown.  Called once per plotted channel. */
 typedef tcs_status (*tcsi_report_band)(void *context, size_t channel, double *ret_expected, double *ret_low, double *ret_high,
                                        tcs_error *err);
@@ -53,6 +59,8 @@ typedef struct tcsi_report {
     size_t method_count;
     const char *const *notes;             /* on the input, one sentence each */
     size_t note_count;
+    const tcsi_report_loss *losses;       /* of all members, one after another */
+    size_t loss_count;
     tcsi_report_band band;                /* NULL: no expected band */
     void *context;                        /* of band */
 } tcsi_report;

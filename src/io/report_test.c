@@ -348,6 +348,31 @@ static void test_band_is_kept(void **state)
     fixture_end(&f);
 }
 
+/* Two members, whose held-out loss is known for the first only; and a loss that is no number. */
+static void test_losses_are_drawn(void **state)
+{
+    (void)state;
+    static const tcsi_report_loss losses[] = { { 0, 10, 4, 5 }, { 0, 20, 2, NAN }, { 0, 30, 1, 2 }, { 1, 10, INFINITY, NAN },
+                                               { 1, 30, 3, NAN } };
+    fixture f;
+    fixture_make(&f, 1, 10, false);
+    fixture_write(&f);
+    assert_int_equal(0, count_of(&f, "<svg"));
+    f.report.losses = losses;
+    f.report.loss_count = TCS_COUNT(losses);
+    fixture_write(&f);
+    assert_int_equal(1, count_of(&f, "<svg class=\"losses\""));
+    assert_int_equal(2, count_of(&f, "<polyline class=\"train\" points=\""));
+    assert_int_equal(1, count_of(&f, "<polyline class=\"held\" points=\""));
+    assert_int_equal(1, count_of(&f, "points=\"216.0,49.0 424.0,131.0 632.0,172.0 \"")); /* 4, 2, 1 between 5 above and 1 below */
+    assert_int_equal(0, count_of(&f, "nan"));
+    f.report.losses = &(tcsi_report_loss){ 0, 10, NAN, NAN }; /* nothing to draw */
+    f.report.loss_count = 1;
+    fixture_write(&f);
+    assert_int_equal(0, count_of(&f, "<svg"));
+    fixture_end(&f);
+}
+
 static void test_failures_leave_no_file(void **state)
 {
     (void)state;
@@ -404,5 +429,6 @@ TCS_TEST_MAIN(cmocka_unit_test(test_escapes_everything),
               cmocka_unit_test(test_long_series),
               cmocka_unit_test(test_labels_become_few_runs),
               cmocka_unit_test(test_band_is_kept),
+              cmocka_unit_test(test_losses_are_drawn),
               cmocka_unit_test(test_failures_leave_no_file),
               cmocka_unit_test(test_failing_allocations))

@@ -54,6 +54,16 @@ static tcs_status put_time(tcsi_buffer *line, int64_t time_ns, tcs_error *err)
     return tcsi_buffer_append(line, text, tcsi_time_format_iso(time_ns, text, sizeof text), err);
 }
 
+static tcs_status put_uncertainty(tcsi_buffer *line, const tcsi_scores_row *row, tcs_error *err)
+{
+    bool ready = row->score.state == TCS_SCORE_READY;
+    tcs_status status = tcsi_buffer_append(line, ",", 1, err);
+    if (status == TCS_OK && ready) status = put_number(line, (double)row->score.uncertainty, err);
+    if (status == TCS_OK) status = tcsi_buffer_append(line, ",", 1, err);
+    if (status == TCS_OK && ready) status = put_number(line, (double)row->score.noise, err);
+    return status == TCS_OK ? tcsi_buffer_printf(line, err, ",%d", row->sure) : status;
+}
+
 static tcs_status put_csv(tcsi_scores_writer *writer, const tcsi_scores_row *row, tcs_error *err)
 {
     tcsi_buffer *line = &writer->line;
@@ -65,6 +75,7 @@ static tcs_status put_csv(tcsi_scores_writer *writer, const tcsi_scores_row *row
     if (status == TCS_OK) status = tcsi_buffer_append(line, ",", 1, err);
     if (status == TCS_OK && ready && row->score.p_value > 0) status = put_number(line, row->score.p_value, err);
     if (status == TCS_OK) status = tcsi_buffer_printf(line, err, ",%s,%d", state_name(row->score.state), row->anomaly);
+    if (status == TCS_OK && writer->options.has_uncertainty) status = put_uncertainty(line, row, err);
     if (status == TCS_OK && writer->options.has_labels) status = tcsi_buffer_printf(line, err, ",%d", row->label);
     if (status == TCS_OK) status = tcsi_buffer_append(line, "\n", 1, err);
     return status;
@@ -90,6 +101,14 @@ static tcs_status put_ndjson(tcsi_scores_writer *writer, const tcsi_scores_row *
     tcsi_json_string(&json, state_name(row->score.state));
     tcsi_json_key(&json, "anomaly");
     tcsi_json_integer(&json, row->anomaly);
+    if (writer->options.has_uncertainty) {
+        tcsi_json_key(&json, "uncertainty");
+        tcsi_json_number(&json, ready ? (double)row->score.uncertainty : NAN);
+        tcsi_json_key(&json, "noise");
+        tcsi_json_number(&json, ready ? (double)row->score.noise : NAN);
+        tcsi_json_key(&json, "sure");
+        tcsi_json_integer(&json, row->sure);
+    }
     if (writer->options.has_labels) {
         tcsi_json_key(&json, "label");
         tcsi_json_integer(&json, row->label);
@@ -121,7 +140,8 @@ tcs_status tcsi_scores_open(const char *path, const tcsi_scores_options *options
     writer->name = tcsi_strdup(strcmp(path, "-") == 0 ? "standard output" : path);
     tcs_status status = writer->name ? tcsi_file_writer_open(path, &writer->file, err) : tcsi_fail_memory(err, "a scores file");
     if (status == TCS_OK && !options->ndjson) {
-        status = tcsi_buffer_printf(&writer->line, err, "row,time,score,p_value,state,anomaly%s\n", options->has_labels ? ",label" : "");
+        status = tcsi_buffer_printf(&writer->line, err, "row,time,score,p_value,state,anomaly%s%s\n",
+                                    options->has_uncertainty ? ",uncertainty,noise,sure" : "", options->has_labels ? ",label" : "");
         if (status == TCS_OK) status = write_line(&writer->file, &writer->line, writer->name, err);
     }
     if (status == TCS_OK) *ret_writer = writer;

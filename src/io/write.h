@@ -13,6 +13,7 @@ typedef struct tcsi_scores_writer tcsi_scores_writer;
 typedef struct tcsi_scores_options {
     bool ndjson;     /* else CSV; tcsi_scores_is_ndjson tells by the name of the file */
     bool has_times;  /* otherwise the column time is empty */
+    bool has_uncertainty; /* adds the columns uncertainty, noise and sure */
     bool has_labels; /* adds the column label */
 } tcsi_scores_options;
 
@@ -20,14 +21,14 @@ typedef struct tcsi_scores_row {
     uint64_t row;    /* number of the input row, from 0 */
     int64_t time_ns;
     tcs_score score; /* not READY: score and p_value are left empty; p_value 0: not calibrated, left empty */
-    bool anomaly;
+    bool anomaly, sure;
     uint8_t label;
 } tcsi_scores_row;
 
 bool tcsi_scores_is_ndjson(const char *path); /* ends in .ndjson, .jsonl or .json */
 
-/* path: a file, or "-" for standard output.  Columns: row,time,score,p_value,state,anomaly[,label]; state is warmup,
- * missing or ready, anomaly and label are 0 or 1, time is RFC 3339 in UTC. */
+/* path: a file, or "-" for standard output.  Columns: row,time,score,p_value,state,anomaly[,uncertainty,noise,sure][,label];
+ * state is warmup, missing or ready, anomaly, sure and label are 0 or 1, time is RFC 3339 in UTC. */
 tcs_status tcsi_scores_open(const char *path, const tcsi_scores_options *options, tcsi_scores_writer **ret_writer,
                             tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_scores_put(tcsi_scores_writer *writer, const tcsi_scores_row *row, tcs_error *err) TCS_WARN_UNUSED;

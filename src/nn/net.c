@@ -267,6 +267,14 @@ tcs_status tcsi_net_check_finite(const tcsi_net *net, tcs_error *err)
     return TCS_OK;
 }
 
+void tcsi_net_copy(const tcsi_net *from, tcsi_net *to)
+{
+    TCS_ASSERT(from->weight_count == to->weight_count && from->state_count == to->state_count);
+    if (from == to) return;
+    memcpy(to->weights.values, from->weights.values, from->weight_count * sizeof(float));
+    memcpy(to->states.values, from->states.values, from->state_count * sizeof(float));
+}
+
 void tcsi_net_persist(tcsi_net *net, tcsi_codec *codec)
 {
     tcsi_codec_f32s(codec, net->weights.values, net->weight_count);

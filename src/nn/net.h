@@ -113,6 +113,8 @@ const tcsi_weight *tcsi_net_find(const tcsi_net *net, const char *name); /* NULL
 float *tcsi_net_values(const tcsi_net *net, const tcsi_weight *weight);  /* after finish */
 size_t tcsi_net_size(const tcsi_net *net);                               /* bytes, rounded up generously */
 size_t tcsi_net_trained_count(const tcsi_net *net);                      /* numbers that are trained: without padding and states */
+/* Weights and states of one net into another of the same form. */
+void tcsi_net_copy(const tcsi_net *from, tcsi_net *to);
 /* Weights and states, for a net of the same form; loading refuses numbers that are not finite. */
 void tcsi_net_persist(tcsi_net *net, tcsi_codec *codec);
 /* E_INVALID: a weight or a state is not a finite number; such a net is not written to any file. */

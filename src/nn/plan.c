@@ -110,7 +110,8 @@ static void cut_batch(tcsi_plan *plan)
         cost += own * (plan->nodes[n].has_backward ? 3 : 1);
         floats += (double)(row_count(node) * (plan->nodes[n].has_backward ? 2 : 1) + node->saved_count);
     }
-    double lanes = cost * (double)plan->batch / LANE_COST;
+    plan->cost = cost * (double)plan->batch;
+    double lanes = plan->cost / LANE_COST;
     plan->lane_count = lanes < 1 ? 1 : lanes > TCSI_LANE_MAX ? TCSI_LANE_MAX : (size_t)lanes;
     size_t per_lane = (plan->batch + plan->lane_count - 1) / plan->lane_count, cached = (size_t)((double)SHARD_FLOATS / floats);
     plan->shard_rows = per_lane;
@@ -389,6 +390,11 @@ void tcsi_plan_destroy(tcsi_plan *plan)
     tcsi_free(plan->shared);
     tcsi_free(plan->nodes);
     tcsi_free(plan);
+}
+
+double tcsi_plan_cost(const tcsi_plan *plan)
+{
+    return plan->cost;
 }
 
 size_t tcsi_plan_size(const tcsi_plan *plan)

@@ -45,6 +45,7 @@ typedef struct tcsi_plan_options {
 /* E_INVALID: a node that does not exist, a loss of another shape; E_LIMIT: more than TCSI_NET_FLOATS_MAX floats; E_MEMORY. */
 tcs_status tcsi_plan_create(const tcsi_plan_options *options, tcsi_plan **ret_plan, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_plan_destroy(tcsi_plan *plan); /* accepts NULL */
+double tcsi_plan_cost(const tcsi_plan *plan); /* multiply-adds of a run of the whole batch, about */
 size_t tcsi_plan_size(const tcsi_plan *plan); /* bytes it holds, all of them from its creation on */
 
 /* One run.  inputs: in the order in which the net's input nodes were added, (batch,T,C) each, borrowed for the run. */

@@ -48,6 +48,7 @@ struct tcsi_plan {
     tcsi_isa isa;
     tcsi_precision precision;
     size_t batch, shard_rows, lane_count;
+    double cost; /* multiply-adds of a run */
     bool has_loss;
     tcsi_node_id loss;
     uint64_t groups;

@@ -227,3 +227,12 @@ void tcsi_early_stop_restore(const tcsi_early_stop *stop)
     memcpy(net->weights.values, stop->best_weights.values, net->weight_count * sizeof(float));
     memcpy(net->states.values, stop->best_states.values, net->state_count * sizeof(float));
 }
+
+void tcsi_early_stop_persist(tcsi_early_stop *stop, tcsi_codec *codec)
+{
+    tcsi_codec_tag(codec, "EST1");
+    tcsi_codec_f32s(codec, stop->best_weights.values, stop->net->weight_count);
+    tcsi_codec_f32s(codec, stop->best_states.values, stop->net->state_count);
+    tcsi_codec_f64(codec, &stop->best_loss);
+    tcsi_codec_size(codec, &stop->since_best, stop->patience);
+}

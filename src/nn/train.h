@@ -66,6 +66,8 @@ tcs_status tcsi_early_stop_init(tcsi_early_stop *stop, tcsi_net *net, size_t pat
 void tcsi_early_stop_deinit(tcsi_early_stop *stop); /* accepts a zeroed struct */
 /* Takes the loss of the validation rows with the net's present weights; false: stop.  A loss that is not a number never improves. */
 bool tcsi_early_stop_push(tcsi_early_stop *stop, double loss);
+/* The best weights, their loss and the rounds waited. */
+void tcsi_early_stop_persist(tcsi_early_stop *stop, tcsi_codec *codec);
 void tcsi_early_stop_restore(const tcsi_early_stop *stop); /* the best weights back into the net; nothing when none was seen */
 
 #endif

@@ -95,6 +95,23 @@ static tcs_status attribute_episodes(const tcsi_detector *detector, tcsi_detecti
     return TCS_OK;
 }
 
+static tcs_status ask_forecasts(const tcsi_detector *detector, tcsi_detection *detection, tcs_error *err)
+{
+    tcsi_forecast ignored;
+    size_t each = 0, count;
+    while (tcsi_detector_forecast(detector, 0, each, &ignored)) each++;
+    if (each == 0) return TCS_OK;
+    detection->forecasts = tcsi_multiply(each, detector->channel_count, &count) ? TCSI_NEW_ARRAY(tcsi_channel_forecast, count) : NULL;
+    if (!detection->forecasts) return tcsi_fail_memory(err, "forecasts");
+    for (size_t c = 0; c < detector->channel_count; c++)
+        for (size_t i = 0; i < each; i++) {
+            tcsi_channel_forecast *to = &detection->forecasts[detection->forecast_count];
+            to->channel = c;
+            detection->forecast_count += tcsi_detector_forecast(detector, c, i, &to->forecast);
+        }
+    return TCS_OK;
+}
+
 static double cadence_of(const tcsi_frame *frame)
 {
     if (!frame->times_ns || frame->row_count < 2) return 0;
@@ -128,6 +145,8 @@ static size_t choose_train_rows(const tcsi_detect_options *options, const tcsi_d
 
 static tcs_status check_training(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, tcs_error *err)
 {
+    if (options->checkpoint && !(info->traits & TCSI_TRAIT_DEEP))
+        return tcsi_fail(err, TCS_E_INVALID, "%s is not trained in steps: a checkpoint is for deep detectors", info->name);
     if (!(info->traits & TCSI_TRAIT_TRAINED) || train_row_count > 0 || !is_tabular(options)) return TCS_OK;
     return tcsi_fail(err, TCS_E_INVALID, "%s learns from training rows, and a table has none unless --train-rows names them; --series "
                      "says that rows without times are in order of time", info->name);
@@ -175,18 +194,20 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
     *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
+    detection->training.checkpoint = options->checkpoint;
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");
     if (status == TCS_OK) status = record_settings(options, detection, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
-                                  .progress = &options->progress,
+                                  .progress = &options->progress, .training = &detection->training,
                                   .parameters = options->parameters, .parameter_count = options->parameter_count };
     if (status == TCS_OK) status = tcsi_detector_create(info, &setup, &detector, err);
     int64_t begin_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = decide(detector, options, detection, err);
+    if (status == TCS_OK) status = ask_forecasts(detector, detection, err);
     detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
     detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
     tcsi_detector_destroy(detector);
@@ -204,6 +225,7 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     if (!detection) return;
     tcsi_free(detection->scores);
     tcsi_free(detection->shares);
+    tcsi_free(detection->forecasts);
     tcsi_free(detection->parameter_values);
     tcsi_policy_result_deinit(&detection->decision);
     tcsi_free(detection);

@@ -19,6 +19,7 @@ typedef struct tcsi_detect_options {
     tcsi_progress progress;
     const tcsi_parameter_value *parameters; /* of the detector */
     size_t parameter_count;
+    const char *checkpoint;    /* a file in which a deep detector's training is kept (detect/training.h); NULL: none */
 } tcsi_detect_options;
 
 /* A share of an episode's score. */
@@ -34,6 +35,11 @@ typedef struct tcsi_episode_shares {
     size_t count;                            /* 0: the detector cannot say */
 } tcsi_episode_shares;
 
+typedef struct tcsi_channel_forecast {
+    size_t channel;
+    tcsi_forecast forecast;
+} tcsi_channel_forecast;
+
 typedef struct tcsi_detection {
     const tcsi_frame *frame;             /* borrowed: must outlive the detection */
     const tcsi_detector_info *info;      /* of the detector that ran */
@@ -44,6 +50,9 @@ typedef struct tcsi_detection {
     tcs_score *scores;                   /* (T) */
     tcsi_policy_result decision;
     tcsi_episode_shares *shares;         /* one per episode */
+    tcsi_training training;              /* how it went, where the detector is trained in steps */
+    tcsi_channel_forecast *forecasts;    /* of what comes after the last row, by channel, nearest first */
+    size_t forecast_count;
     double seconds_detect, seconds_decide;
 } tcsi_detection;
 

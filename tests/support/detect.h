@@ -55,6 +55,18 @@ static inline void detect_assert_golden(const tcs_score *scores, const double *e
     }
 }
 
+/* Bit for bit; not by memory, which has gaps between fields. */
+static inline void detect_assert_same(const tcs_score *expected, const tcs_score *actual, size_t begin, size_t end)
+{
+    for (size_t t = begin; t < end; t++) {
+        const tcs_score *a = &expected[t], *b = &actual[t];
+        if (a->state != b->state || memcmp(&a->value, &b->value, sizeof a->value) != 0 ||
+            memcmp(&a->uncertainty, &b->uncertainty, sizeof a->uncertainty) != 0 || memcmp(&a->noise, &b->noise, sizeof a->noise) != 0)
+            fail_msg("row %zu: score %.17g (uncertainty %.9g), expected %.17g (%.9g)", t, b->value, (double)b->uncertainty, a->value,
+                     (double)a->uncertainty);
+    }
+}
+
 /* The share of (anomalous, normal) pairs that are ranked rightly: area under the ROC curve. */
 static inline double detect_auc(const tcs_score *scores, const double *labels, size_t begin, size_t end)
 {

@@ -10,13 +10,14 @@ typedef tcsi_window_net_options options;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const tcsi_node_id flat = tcsi_nn_flatten(net, x);
+    const size_t channels = tcsi_net_shape(net, x).channels;
+    const tcsi_node_id flat = tcsi_nn_flatten(net, tcsi_window_net_merge(net, x));
     const size_t values = tcsi_net_shape(net, flat).channels;
     tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "decoder.0", h, opt->hidden, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
-    h = tcsi_nn_unflatten(net, h, opt->steps);
+    h = tcsi_window_net_part(net, tcsi_nn_unflatten(net, h, opt->steps), channels);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 

@@ -38,6 +38,7 @@ static const tcsi_parameter parameters[] = {
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: the window"),
     TCSI_REAL(rate, 2e-3, 1e-6, 1, "highest learning rate"),
     TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"),
+    TCSI_WINDOW_NET_EFFORT,
 };
 static const tcsi_detector_ops ops = TCSI_ONE_NUMBER_OPS(init);
 

@@ -3,35 +3,42 @@
 
 #include "base/alloc.h"
 #include "detect/deep/learner.h"
+#include "series/stats.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef tcsi_forecaster self_type;
 
-enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = TCSI_HORIZON_MAX };
-static const size_t horizons[H] = { 1, 4, 16 };
+enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = 16, ROWS_A_HORIZON = 10, DRIFT_SPAN = 4 };
+static const size_t horizons[H] = { 1, 4, 16, 64 };
 static const float degrees = 4;
 static const double z_max = 30, scale_min = 0.3; /* what is foreseen to a hair is not strange when it is off by two */
+static const double part_max = 2 * 30 * 30; /* z_max^2 twice */
+static const double drift_free = 4; /* of d^2: what noise does is no evidence */
+static const double part_knee = 16; /* beyond which a part counts by its logarithm */
+static const double usual_max = 1e6, drift_min = 0.01;
 
 /* ---- life ---- */
 
 static size_t said_count(const self_type *self)
 {
-    return RING * H * 2 * self->base.channel_count;
+    return RING * self->options.members * H * 2 * self->base.channel_count;
 }
 
-static tcs_status make_net(self_type *self, tcsi_forecaster_build build, tcs_error *err)
+static tcs_status make_net(self_type *self, size_t member, tcsi_forecaster_build build, tcs_error *err)
 {
     const size_t steps = self->options.steps, channels = self->base.channel_count;
-    tcs_status status = tcsi_net_create(self->base.seed, &self->net, err);
+    tcs_status status = tcsi_net_create(tcsi_learner_seed(self->base.seed, member), &self->members[member].net, err);
     if (status != TCS_OK) return status;
-    const tcsi_node_id x = tcsi_nn_input(self->net, steps, channels), target = tcsi_nn_input(self->net, steps, H * channels);
-    const tcsi_node_id body = build(self->net, x, &self->options);
-    tcsi_net_scope(self->net, "head");
-    self->output = tcsi_nn_student_head(self->net, body, &(tcsi_student_head_options){ .units = H * channels });
-    self->loss = tcsi_nn_loss_student(self->net, self->output, target, degrees);
-    return tcsi_net_finish(self->net, err);
+    tcsi_net *net = self->members[member].net;
+    const tcsi_node_id x = tcsi_nn_input(net, steps, channels), target = tcsi_nn_input(net, steps, H * channels);
+    const tcsi_node_id body = build(net, x, &self->options);
+    tcsi_net_scope(net, "head");
+    const tcsi_node_id output = tcsi_nn_student_head(net, body, &(tcsi_student_head_options){ .units = H * channels });
+    self->loss = tcsi_nn_loss_student(net, output, target, degrees);
+    status = tcsi_net_finish(net, err);
+    return status == TCS_OK ? tcsi_stream_net_create(net, output, &self->members[member].stream, err) : status;
 }
 
 tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build, tcs_error *err)
@@ -41,129 +48,184 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     if (self->options.hidden % 4 > 0)
         return tcsi_fail(err, TCS_E_INVALID, "%s: hidden %zu, expected a multiple of 4", base->info->name, self->options.hidden);
     tcs_status status = tcsi_sequence_check(base->info->name, channels, self->options.steps, err);
-    if (status == TCS_OK) status = make_net(self, build, err);
-    const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->loss };
+    self->members = TCSI_NEW_ZEROS(tcsi_forecaster_member, self->options.members);
+    if (status == TCS_OK && !self->members) return tcsi_fail_memory(err, base->info->name);
+    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = make_net(self, m, build, err);
+    const tcsi_plan_options training = { .net = status == TCS_OK ? self->members[0].net : NULL, .batch = BATCH, .has_loss = true,
+                                         .loss = self->loss };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
-    if (status == TCS_OK) status = tcsi_stream_net_create(self->net, self->output, &self->stream, err);
     if (status != TCS_OK) return status;
+    self->usual = TCSI_NEW_ZEROS(double, self->options.members * channels);
+    self->row = TCSI_NEW_ZEROS(float, channels);
     self->now.last = TCSI_NEW_ZEROS(float, channels);
     self->now.said = TCSI_NEW_ZEROS(float, said_count(self));
     self->now.smoothed = TCSI_NEW_ZEROS(double, channels);
-    return self->now.last && self->now.said && self->now.smoothed ? TCS_OK : tcsi_fail_memory(err, base->info->name);
+    self->now.drifts = TCSI_NEW_ZEROS(double, self->options.members * H * channels);
+    self->now.levels = TCSI_NEW_ZEROS(double, self->options.members);
+    self->drift_usual = TCSI_NEW_ZEROS(double, self->options.members * H * channels);
+    bool fine = tcsi_bands_init(&self->bands, H * channels) && self->usual && self->row && self->now.last && self->now.said &&
+                self->now.smoothed && self->now.drifts && self->drift_usual && self->now.levels;
+    return fine ? TCS_OK : tcsi_fail_memory(err, base->info->name);
 }
 
 void tcsi_forecaster_deinit(tcsi_detector *base)
 {
     self_type *self = (self_type *)base;
+    tcsi_free(self->usual);
+    tcsi_free(self->row);
     tcsi_free(self->now.last);
     tcsi_free(self->now.said);
     tcsi_free(self->now.smoothed);
+    tcsi_free(self->now.drifts);
+    tcsi_free(self->now.levels);
+    tcsi_free(self->drift_usual);
+    tcsi_bands_deinit(&self->bands);
     tcsi_sequence_form_deinit(&self->form);
-    tcsi_stream_net_destroy(self->stream);
     tcsi_plan_destroy(self->training);
-    tcsi_net_destroy(self->net);
+    for (size_t m = 0; self->members && m < self->options.members; m++) {
+        tcsi_stream_net_destroy(self->members[m].stream);
+        tcsi_net_destroy(self->members[m].net);
+    }
+    tcsi_free(self->members);
 }
 
 void tcsi_forecaster_reset(tcsi_detector *base)
 {
     self_type *self = (self_type *)base;
-    tcsi_stream_net_reset(self->stream);
+    for (size_t m = 0; m < self->options.members; m++) tcsi_stream_net_reset(self->members[m].stream);
+    tcsi_bands_reset(&self->bands);
     self->now.row_count = 0;
-    self->now.level = 0;
     memset(self->now.last, 0, base->channel_count * sizeof *self->now.last);
     memset(self->now.said, 0, said_count(self) * sizeof *self->now.said);
     memset(self->now.smoothed, 0, base->channel_count * sizeof *self->now.smoothed);
+    memset(self->now.drifts, 0, self->options.members * H * base->channel_count * sizeof *self->now.drifts);
+    memset(self->now.levels, 0, self->options.members * sizeof *self->now.levels);
 }
 
 /* ---- learning ---- */
 
-/* (U,H,C): what a row is to say of each horizon; NaN beyond the end. */
-static void fill_targets(const tcsi_sequence *sequence, float *ret_targets)
+/* (U,H,C): what a row is to say of each horizon; NaN beyond the end, and for horizons that are too long for so few rows. */
+static void fill_targets(const self_type *self, const tcsi_sequence *sequence, float *ret_targets)
 {
     const size_t channels = sequence->channel_count;
     for (size_t u = 0; u < sequence->step_count; u++)
         for (size_t h = 0; h < H; h++)
             for (size_t c = 0; c < channels; c++) {
                 const size_t ahead = u + horizons[h];
-                ret_targets[(u * H + h) * channels + c] =
-                    ahead < sequence->step_count ? sequence->targets.values[ahead * channels + c] : NAN;
+                const bool is_known = h < self->horizon_count && ahead < sequence->step_count;
+                ret_targets[(u * H + h) * channels + c] = is_known ? sequence->targets.values[ahead * channels + c] : NAN;
             }
 }
 
-static tcs_status learn(self_type *self, const tcsi_sequence *sequence, tcs_error *err)
+/* Members are trained one after the other in the first one's net, which has the plan: its own weights come last. */
+static tcs_status learn_members(self_type *self, const tcsi_lesson *lesson, tcs_error *err)
 {
-    const size_t channels = sequence->channel_count;
-    tcsi_floats targets = { 0 };
-    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->loss, .epochs = self->options.epochs,
-                                   .rate = self->options.rate, .trim = self->options.trim, .seed = self->base.seed };
-    if (!tcsi_floats_init(&targets, sequence->step_count * H * channels)) return tcsi_fail_memory(err, "targets");
-    fill_targets(sequence, targets.values);
-    const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
-                                 .input_channels = channels, .target_channels = H * channels, .window = self->options.steps };
-    tcsi_net_start(self->net);
-    tcs_status status = tcsi_learner_run(&learner, &lesson, self->base.pool, self->base.progress, err);
-    tcsi_floats_deinit(&targets);
+    tcsi_net *net = self->members[0].net;
+    tcs_status status = TCS_OK;
+    for (size_t m = self->options.members; m-- > 0 && status == TCS_OK;) {
+        const tcsi_learner learner = { .net = net, .plan = self->training, .loss = self->loss, .epochs = self->options.epochs,
+                                       .rate = self->options.rate, .trim = self->options.trim,
+                                       .seed = tcsi_learner_seed(self->base.seed, m), .training = self->base.training, .member = m,
+                                       .budget = self->options.budget / (double)self->options.members };
+        tcsi_progress_part part;
+        tcsi_progress_part_init(&part, self->base.progress, self->options.members - 1 - m, self->options.members);
+        tcsi_net_start(self->members[m].net);
+        tcsi_net_copy(self->members[m].net, net);
+        status = tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+        tcsi_net_copy(net, self->members[m].net);
+    }
     return status;
 }
 
-tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
+static tcs_status learn(self_type *self, const tcsi_sequence *sequence, size_t *ret_held_begin, tcs_error *err)
 {
-    self_type *self = (self_type *)base;
-    tcsi_sequence_form form = { 0 };
-    tcsi_sequence sequence = { 0 };
-    tcs_status status = tcsi_sequence_form_learn(train, 0, 0, &form, err);
-    if (status == TCS_OK) status = tcsi_sequence_init(train, &form, &sequence, err);
-    if (status == TCS_OK) status = learn(self, &sequence, err);
-    if (status == TCS_OK) {
-        tcsi_sequence_form_deinit(&self->form);
-        self->form = form;
-        form = (tcsi_sequence_form){ 0 };
-    }
-    tcsi_sequence_deinit(&sequence);
-    tcsi_sequence_form_deinit(&form);
-    tcsi_forecaster_reset(base);
+    const size_t channels = sequence->channel_count;
+    tcsi_floats targets = { 0 };
+    if (!tcsi_floats_init(&targets, sequence->step_count * H * channels)) return tcsi_fail_memory(err, "targets");
+    self->horizon_count = 1;
+    while (self->horizon_count < self->options.horizons && horizons[self->horizon_count] * ROWS_A_HORIZON <= sequence->step_count)
+        self->horizon_count++;
+    fill_targets(self, sequence, targets.values);
+    const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
+                                 .input_channels = channels, .target_channels = H * channels, .window = self->options.steps };
+    tcs_status status = learn_members(self, &lesson, err);
+    *ret_held_begin = tcsi_lesson_held_begin(&lesson);
+    tcsi_floats_deinit(&targets);
     return status;
 }
 
 /* ---- a row ---- */
 
-/* What row `row` said of horizon number h: locations (C), then scales (C). */
-static float *said_at(const self_type *self, uint64_t row, size_t h)
+/* What member m said in row `row` of horizon number h: locations (C), then scales (C). */
+static float *said_at(const self_type *self, uint64_t row, size_t m, size_t h)
 {
-    return self->now.said + ((size_t)(row % RING) * H + h) * 2 * self->base.channel_count;
+    return self->now.said + (((size_t)(row % RING) * self->options.members + m) * H + h) * 2 * self->base.channel_count;
 }
 
-/* Mean over the horizons of a channel's squared deviations. */
-static double surprise(const self_type *self, size_t c, float value)
+/* Horizons of which something was said that is due now. */
+static size_t due_count(const self_type *self)
 {
-    const size_t channels = self->base.channel_count;
+    size_t count = 0;
+    while (count < self->horizon_count && horizons[count] <= self->now.row_count) count++;
+    return count;
+}
+
+/* How far a channel's value is from what member m said of it, in units of what is usual for the channel: the mean over the horizons of z^2
+ * and, of one channel among several, of the squared evidence of a slow change, which is brought up to date. */
+static double surprise(self_type *self, size_t m, size_t c, float value)
+{
+    const size_t channels = self->base.channel_count, due = due_count(self);
     double sum = 0;
-    for (size_t h = 0; h < H; h++) {
-        const float *said = said_at(self, self->now.row_count - horizons[h], h);
-        double z = fmin(fabs((double)value - (double)said[c]) / hypot((double)said[channels + c], scale_min), z_max);
+    for (size_t h = 0; h < due; h++) {
+        const float *said = said_at(self, self->now.row_count - horizons[h], m, h);
+        const double z = fmax(-z_max, fmin(z_max, ((double)value - (double)said[c]) / hypot((double)said[channels + c], scale_min)));
+        const size_t at = (m * H + h) * channels + c;
+        double *drift = &self->now.drifts[at];
+        *drift += (z - *drift) / (double)(DRIFT_SPAN * horizons[h]);
+        const double evidence = fmin(fabs(*drift) / self->drift_usual[at], z_max);
         sum += z * z;
+        if (channels > 1) sum += fmax(0, evidence * evidence - drift_free);
     }
-    return sum / H;
+    return sum / ((double)due * self->usual[m * channels + c]);
 }
 
-static double mean_scale(const self_type *self)
+/* What the members said together: a mixture's mean, and the two parts of its variance. */
+static void agree(const self_type *self, uint64_t row, size_t h, size_t c, double *ret_location, double *ret_noise, double *ret_doubt)
 {
-    const size_t channels = self->base.channel_count;
-    const float *said = said_at(self, self->now.row_count - 1, 0);
-    double sum = 0;
-    for (size_t c = 0; c < channels; c++) sum += (double)said[channels + c];
-    return sum / (double)channels;
+    const size_t channels = self->base.channel_count, members = self->options.members;
+    double mean = 0, noise = 0, doubt = 0;
+    for (size_t m = 0; m < members; m++) {
+        const float *said = said_at(self, row, m, h);
+        const double scale = (double)said[channels + c], step = (double)said[c] - mean;
+        mean += step / (double)(m + 1);
+        doubt += step * ((double)said[c] - mean);
+        noise += scale * scale;
+    }
+    *ret_location = mean;
+    *ret_noise = sqrt(noise / (double)members);
+    *ret_doubt = sqrt(fmax(doubt, 0) / (double)members);
+}
+
+/* The error of what was said of this row h rows ago, in its scales.  The value is in deviations, but not clipped as networks read it: a
+ * band is about the channel. */
+static double band_error(const self_type *self, size_t h, size_t c, double value)
+{
+    double location, noise, doubt;
+    agree(self, self->now.row_count - horizons[h], h, c, &location, &noise, &doubt);
+    return fabs(value - location) / hypot(noise, doubt);
 }
 
 /* Reads the row, says what comes next. */
 static void go_on(self_type *self)
 {
     const size_t channels = self->base.channel_count;
-    const float *answer = tcsi_stream_net_push(self->stream, self->now.last); /* locations (H,C), then scales (H,C) */
-    for (size_t h = 0; h < H; h++) {
-        float *said = said_at(self, self->now.row_count, h);
-        memcpy(said, answer + h * channels, channels * sizeof *said);
-        memcpy(said + channels, answer + (H + h) * channels, channels * sizeof *said);
+    for (size_t m = 0; m < self->options.members; m++) {
+        const float *answer = tcsi_stream_net_push(self->members[m].stream, self->now.last); /* locations (H,C), then scales (H,C) */
+        for (size_t h = 0; h < H; h++) {
+            float *said = said_at(self, self->now.row_count, m, h);
+            memcpy(said, answer + h * channels, channels * sizeof *said);
+            memcpy(said + channels, answer + (H + h) * channels, channels * sizeof *said);
+        }
     }
     self->now.row_count++;
 }
@@ -174,27 +236,73 @@ static double fading(const self_type *self)
     return 1 / (double)(rows > 0 ? rows : 1);
 }
 
+/* Among several channels one that goes wild counts by its logarithm, so that it does not drown the others. */
+static double softened(const self_type *self, double part)
+{
+    return self->base.channel_count == 1 || part <= part_knee ? part : part_knee * (1 + log(part / part_knee));
+}
+
+/* One row by member m: the mean over the channels that are there. */
+static double judge(self_type *self, size_t m, const float *values)
+{
+    const double share = fading(self);
+    double sum = 0, count = 0;
+    for (size_t c = 0; c < self->base.channel_count; c++) {
+        if (isnan(values[c])) continue;
+        const double part = surprise(self, m, c, values[c]);
+        if (m == 0) self->now.smoothed[c] += share * (part - self->now.smoothed[c]);
+        sum += softened(self, part);
+        count++;
+    }
+    return sum / count;
+}
+
+static void score_row(self_type *self, const float *values, tcs_score *ret_score)
+{
+    const double share = fading(self);
+    double mean = 0, squares = 0;
+    for (size_t m = 0; m < self->options.members; m++) {
+        self->now.levels[m] += share * (judge(self, m, values) - self->now.levels[m]);
+        const double value = sqrt(self->now.levels[m]), step = value - mean;
+        mean += step / (double)(m + 1);
+        squares += step * (value - mean);
+    }
+    *ret_score = (tcs_score){ .state = TCS_SCORE_READY, .value = mean, .noise = (float)self->noise,
+                              .uncertainty = (float)sqrt(squares / (double)self->options.members) };
+}
+
 void tcsi_forecaster_push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
 {
     self_type *self = (self_type *)base;
-    const bool is_warm = self->now.row_count >= WARMUP;
-    const double share = fading(self);
-    double highest = 0;
+    float *values = self->row;
+    const size_t due = due_count(self);
+    for (size_t c = 0; c < base->channel_count; c++) values[c] = tcsi_sequence_value(&self->form, c, row->values[c]);
+    if (self->now.row_count >= WARMUP && ret_score->state == TCS_SCORE_WARMUP) score_row(self, values, ret_score);
     for (size_t c = 0; c < base->channel_count; c++) {
-        const float value = tcsi_sequence_value(&self->form, c, row->values[c]);
-        if (isnan(value)) continue;
-        if (is_warm) {
-            const double part = surprise(self, c, value);
-            self->now.smoothed[c] += share * (part - self->now.smoothed[c]);
-            highest = fmax(highest, part);
-        }
-        self->now.last[c] = value;
-    }
-    if (is_warm && ret_score->state == TCS_SCORE_WARMUP) {
-        self->now.level += share * (highest - self->now.level);
-        *ret_score = (tcs_score){ .state = TCS_SCORE_READY, .value = sqrt(self->now.level), .uncertainty = (float)mean_scale(self) };
+        if (isnan(values[c])) continue;
+        const double unclipped = tcsi_scale_one(&self->form.scales[c], row->values[c]);
+        for (size_t h = 0; h < due; h++) tcsi_bands_follow(&self->bands, h * base->channel_count + c, band_error(self, h, c, unclipped));
+        self->now.last[c] = values[c];
     }
     go_on(self);
+}
+
+bool tcsi_forecaster_forecast(const tcsi_detector *base, size_t channel, size_t index, tcsi_forecast *ret_forecast)
+{
+    const self_type *self = (const self_type *)base;
+    const tcsi_scale *scale = &self->form.scales[channel];
+    const float *radii = self->bands.radii + (index * base->channel_count + channel) * TCSI_FORECAST_LEVEL_COUNT;
+    double location, noise, doubt;
+    if (!base->is_fitted || index >= self->horizon_count || self->now.row_count == 0) return false;
+    agree(self, self->now.row_count - 1, index, channel, &location, &noise, &doubt);
+    *ret_forecast = (tcsi_forecast){ .ahead = horizons[index], .median = scale->center + location * scale->spread,
+                                     .noise = noise * scale->spread, .doubt = doubt * scale->spread };
+    for (size_t i = 0; i < TCSI_FORECAST_LEVEL_COUNT; i++) {
+        const double half = (double)radii[i] * hypot(noise, doubt) * scale->spread;
+        ret_forecast->low[i] = ret_forecast->median - half;
+        ret_forecast->high[i] = ret_forecast->median + half;
+    }
+    return true;
 }
 
 void tcsi_forecaster_contribute(const tcsi_detector *base, double *ret_parts)
@@ -207,17 +315,161 @@ size_t tcsi_forecaster_horizon(const tcsi_detector *base)
     return ((const self_type *)base)->form.window_row_count;
 }
 
+/* ---- what is usual: measured on rows that were not learned from ---- */
+
+typedef struct usual_work {
+    const tcsi_sequence *sequence;
+    size_t begin, count; /* its rows [begin, begin + count) were held out */
+    double *errors;      /* (count,H,C) in the bands' scales, NaN: not known */
+    double *parts;       /* (members,count,C) surprises, NaN: not known */
+    double *column;      /* (count) */
+} usual_work;
+
+static void take_errors(self_type *self, const usual_work *work, size_t t, const float *targets)
+{
+    const size_t channels = self->base.channel_count, i = t - work->begin;
+    for (size_t c = 0; c < channels; c++)
+        for (size_t h = 0; h < H; h++) {
+            const bool is_known = h < self->horizon_count && horizons[h] <= i && !isnan(targets[c]);
+            work->errors[(i * H + h) * channels + c] = is_known ? band_error(self, h, c, (double)targets[c]) : NAN;
+        }
+}
+
+static void take_parts(self_type *self, const usual_work *work, size_t m, size_t t, const float *targets)
+{
+    const size_t channels = self->base.channel_count;
+    for (size_t c = 0; c < channels; c++) {
+        const double part = isnan(targets[c]) || self->now.row_count < WARMUP ? NAN : surprise(self, m, c, targets[c]);
+        if (t >= work->begin) work->parts[(m * work->count + t - work->begin) * channels + c] = part;
+    }
+}
+
+/* Reads the training rows again; drift_squares (members,H,C) are summed unless NULL. */
+static void read_again(self_type *self, const usual_work *work, double *drift_squares)
+{
+    const size_t channels = self->base.channel_count, members = self->options.members;
+    tcsi_forecaster_reset(&self->base);
+    for (size_t t = 0; t < work->sequence->step_count; t++) {
+        const float *targets = work->sequence->targets.values + t * channels;
+        if (drift_squares && t >= work->begin) take_errors(self, work, t, targets);
+        for (size_t m = 0; m < members; m++) take_parts(self, work, m, t, targets);
+        for (size_t i = 0; drift_squares && i < members * H * channels; i++) drift_squares[i] += self->now.drifts[i] * self->now.drifts[i];
+        memcpy(self->now.last, work->sequence->values.values + t * channels, channels * sizeof(float));
+        go_on(self);
+    }
+}
+
+static double usual_of(double *parts, size_t count)
+{
+    const size_t known = tcsi_present_copy(parts, count, parts);
+    return known == 0 ? 1 : fmin(usual_max, fmax(1, tcsi_mean(parts, known)));
+}
+
+/* The mean squares of drifts and parts of each member; then of a drift, which has few independent values, those of all rows. */
+static void find_usual(self_type *self, const usual_work *work)
+{
+    const size_t channels = self->base.channel_count, members = self->options.members;
+    double *squares = work->column; /* has room */
+    for (size_t i = 0; i < members * H * channels; i++) self->drift_usual[i] = 1;
+    for (size_t i = 0; i < members * channels; i++) self->usual[i] = 1;
+    memset(squares, 0, members * H * channels * sizeof *squares);
+    read_again(self, work, squares);
+    for (size_t i = 0; i < members * H * channels; i++)
+        self->drift_usual[i] = fmin(z_max, fmax(sqrt(squares[i] / (double)work->sequence->step_count), drift_min));
+    read_again(self, work, NULL);
+    for (size_t i = 0; i < members * channels; i++) {
+        const size_t m = i / channels, c = i % channels;
+        for (size_t k = 0; k < work->count; k++) work->column[k] = work->parts[(m * work->count + k) * channels + c];
+        self->usual[i] = usual_of(work->column, work->count);
+    }
+}
+
+static void find_bands(self_type *self, const usual_work *work)
+{
+    const size_t series = H * self->base.channel_count;
+    for (size_t i = 0; i < series; i++) {
+        for (size_t k = 0; k < work->count; k++) work->column[k] = work->errors[k * series + i];
+        tcsi_bands_learn(&self->bands, i, work->column, work->count);
+    }
+}
+
+/* Deviation of the held-out rows' scores, by the first member. */
+static void find_noise(self_type *self, const usual_work *work)
+{
+    const size_t channels = self->base.channel_count;
+    double level = 0;
+    size_t known = 0;
+    for (size_t i = 0; i < work->count; i++) {
+        double sum = 0, present = 0;
+        for (size_t c = 0; c < channels; c++) {
+            const double part = work->parts[i * channels + c] / self->usual[c];
+            if (isnan(part)) continue;
+            sum += softened(self, part);
+            present++;
+        }
+        if (present == 0) continue;
+        level += (known ? fading(self) : 1) * (sum / present - level);
+        work->column[known++] = sqrt(level);
+    }
+    self->noise = known > 0 ? tcsi_deviation(work->column, known) : 0;
+}
+
+static tcs_status measure(self_type *self, const tcsi_sequence *sequence, size_t held_begin, tcs_error *err)
+{
+    const size_t channels = sequence->channel_count, count = sequence->step_count - held_begin;
+    usual_work work = { .sequence = sequence, .begin = held_begin, .count = count };
+    work.errors = TCSI_NEW_ARRAY(double, count * H * channels);
+    work.parts = TCSI_NEW_ARRAY(double, self->options.members * count * channels);
+    work.column = TCSI_NEW_ARRAY(double, count + self->options.members * H * channels);
+    tcs_status status = work.errors && work.parts && work.column ? TCS_OK : tcsi_fail_memory(err, "what is usual");
+    if (status == TCS_OK) {
+        find_usual(self, &work);
+        find_bands(self, &work);
+        find_noise(self, &work);
+    }
+    tcsi_free(work.errors);
+    tcsi_free(work.parts);
+    tcsi_free(work.column);
+    return status;
+}
+
+tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
+{
+    self_type *self = (self_type *)base;
+    tcsi_sequence_form form = { 0 };
+    tcsi_sequence sequence = { 0 };
+    size_t held_begin = 0;
+    tcs_status status = tcsi_sequence_form_learn(train, 0, 0, &form, err);
+    if (status == TCS_OK) status = tcsi_sequence_init(train, &form, &sequence, err);
+    if (status == TCS_OK) status = learn(self, &sequence, &held_begin, err);
+    if (status == TCS_OK) {
+        tcsi_sequence_form_deinit(&self->form);
+        self->form = form;
+        form = (tcsi_sequence_form){ 0 };
+        status = measure(self, &sequence, held_begin, err);
+    }
+    tcsi_sequence_deinit(&sequence);
+    tcsi_sequence_form_deinit(&form);
+    tcsi_forecaster_reset(base);
+    return status;
+}
+
 /* ---- saved form and sizes ---- */
 
 static bool state_ok(const self_type *self)
 {
-    const size_t channels = self->base.channel_count;
-    bool fine = self->now.level >= 0 && self->now.level <= z_max * z_max;
+    const size_t channels = self->base.channel_count, row_size = 2 * self->options.members * H * channels;
+    bool fine = self->horizon_count > 0 && self->horizon_count <= H && self->noise >= 0 && self->noise <= z_max;
+    for (size_t m = 0; m < self->options.members; m++) fine &= self->now.levels[m] >= 0 && self->now.levels[m] <= part_max;
     for (size_t c = 0; c < channels; c++)
         fine &= fabs((double)self->now.last[c]) <= TCSI_SEQUENCE_MAX && self->now.smoothed[c] >= 0 &&
-                self->now.smoothed[c] <= z_max * z_max;
+                self->now.smoothed[c] <= part_max;
+    for (size_t i = 0; i < self->options.members * channels; i++) fine &= self->usual[i] >= 1 && self->usual[i] <= usual_max;
+    for (size_t i = 0; i < self->options.members * H * channels; i++)
+        fine &= self->drift_usual[i] >= drift_min && self->drift_usual[i] <= z_max;
+    for (size_t i = 0; i < self->options.members * H * channels; i++) fine &= fabs(self->now.drifts[i]) <= z_max;
     for (size_t i = 0; i < said_count(self); i++) {
-        const bool is_scale = i / channels % 2, is_said = i / (2 * H * channels) < self->now.row_count;
+        const bool is_scale = i / channels % 2, is_said = i / row_size < self->now.row_count;
         fine &= isfinite(self->now.said[i]) && (!is_scale || !is_said || self->now.said[i] > 0);
     }
     return fine;
@@ -226,17 +478,25 @@ static bool state_ok(const self_type *self)
 void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec)
 {
     self_type *self = (self_type *)base;
-    tcsi_codec_tag(codec, "DPFO");
+    tcsi_codec_tag(codec, "DPF2");
     if (tcsi_codec_status(codec) != TCS_OK || !base->is_fitted) return;
     tcsi_sequence_form_persist(&self->form, base->channel_count, codec);
+    tcsi_codec_size(codec, &self->horizon_count, H);
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    tcsi_net_persist(self->net, codec);
-    tcsi_stream_net_persist(self->stream, codec);
+    for (size_t m = 0; m < self->options.members; m++) {
+        tcsi_net_persist(self->members[m].net, codec);
+        tcsi_stream_net_persist(self->members[m].stream, codec);
+    }
+    tcsi_bands_persist(&self->bands, codec);
+    tcsi_codec_f64(codec, &self->noise);
+    tcsi_codec_f64s(codec, self->usual, self->options.members * base->channel_count);
     tcsi_codec_u64(codec, &self->now.row_count);
     tcsi_codec_f32s(codec, self->now.last, base->channel_count);
     tcsi_codec_f32s(codec, self->now.said, said_count(self));
     tcsi_codec_f64s(codec, self->now.smoothed, base->channel_count);
-    tcsi_codec_f64(codec, &self->now.level);
+    tcsi_codec_f64s(codec, self->now.drifts, self->options.members * H * base->channel_count);
+    tcsi_codec_f64s(codec, self->drift_usual, self->options.members * H * base->channel_count);
+    tcsi_codec_f64s(codec, self->now.levels, self->options.members);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !state_ok(self))
         tcsi_codec_refuse(codec, "a state out of range");
 }
@@ -244,12 +504,18 @@ void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec)
 size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
 {
     const self_type *self = (const self_type *)base;
-    const size_t channels = base->channel_count, steps = self->options.steps;
-    size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_stream_net_size(self->stream);
-    size = tcsi_size_sum(size, tcsi_size_product(channels, sizeof(float) + sizeof(double) + 2 * sizeof(tcsi_scale)));
+    const size_t channels = base->channel_count, steps = self->options.steps, members = self->options.members;
+    const tcsi_net *net = self->members[0].net;
+    size_t each = tcsi_net_size(net) + tcsi_stream_net_size(self->members[0].stream) + sizeof(tcsi_forecaster_member);
+    each += ((2 * H + 1) * channels + 1) * sizeof(double);
+    size_t size = tcsi_size_sum(sizeof *self + tcsi_plan_size(self->training), tcsi_size_product(each, members));
+    size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(float) + sizeof(double) + 2 * sizeof(tcsi_scale)));
     size = tcsi_size_sum(size, tcsi_size_product(said_count(self), sizeof(float)));
+    size = tcsi_size_sum(size, tcsi_bands_size(tcsi_size_product(channels, H)));
     if (row_count == 0) return size;
-    size_t targets = tcsi_size_product(tcsi_size_product(row_count, channels), H * sizeof(float));
-    size = tcsi_size_sum(size, tcsi_size_sum(targets, tcsi_sequence_size_max(row_count, channels)));
-    return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, channels, H * channels));
+    size_t cells = tcsi_size_product(row_count, channels);
+    size = tcsi_size_sum(size, tcsi_size_product(cells, H * sizeof(float) + (H + members) * sizeof(double))); /* targets; what is usual */
+    size = tcsi_size_sum(size, tcsi_size_product(tcsi_size_sum(row_count, members * H * channels), sizeof(double)));
+    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels));
+    return tcsi_size_sum(size, tcsi_learner_size_max(net, row_count, steps, channels, H * channels));
 }

@@ -2,11 +2,16 @@
 #include "detect/deep/learner.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "series/stats.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     BATCH = TCSI_LEARNER_BATCH,
@@ -24,6 +29,12 @@ enum {
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson)
 {
     return lesson->step_count < lesson->window ? 0 : lesson->step_count - lesson->window + 1;
+}
+
+size_t tcsi_lesson_held_begin(const tcsi_lesson *lesson)
+{
+    const size_t count = tcsi_lesson_window_count(lesson), window = lesson->window, held = count / HELD_OUT_SHARE;
+    return count / window >= HELD_OUT_WINDOWS_MIN && held > window ? count - held + window - 1 : 0;
 }
 
 void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t count, float *ret_inputs, float *ret_targets)
@@ -45,18 +56,27 @@ typedef struct training {
     size_t train_count, held_begin, held_count; /* windows */
     size_t step_count, round_steps;
     tcsi_floats inputs, targets;                /* a batch */
-    double *losses, *known, limit;              /* (train_count): of each window when it was last drawn, NaN: never; scratch */
+    double *known;                              /* (train_count): scratch */
+    int64_t begin_ns, saved_ns;
+    char *path;                                 /* of the file; NULL: none */
+    uint64_t key;                               /* of the file: what is trained on what, and how */
     tcsi_trainer *trainer;
     tcsi_early_stop stop;
+    /* What the file holds besides those two: */
+    double *losses, limit;                      /* (train_count): of each window when it was last drawn, NaN: never */
+    double round_loss;                          /* summed over the steps of this round */
+    size_t step;                                /* done */
+    bool was_finite, is_over;
+    tcsi_curve_point points[ROUND_COUNT];
+    size_t point_count;
 } training;
 
 static void split(training *t)
 {
-    const size_t count = tcsi_lesson_window_count(t->lesson), window = t->lesson->window, held = count / HELD_OUT_SHARE;
-    const bool is_long = count / window >= HELD_OUT_WINDOWS_MIN && held > window;
-    t->train_count = is_long ? count - held : count;
-    t->held_begin = is_long ? t->train_count + window - 1 : 0;
-    t->held_count = is_long ? count - t->held_begin : 0;
+    const size_t count = tcsi_lesson_window_count(t->lesson);
+    t->held_begin = tcsi_lesson_held_begin(t->lesson);
+    t->held_count = t->held_begin > 0 ? count - t->held_begin : 0;
+    t->train_count = t->held_begin > 0 ? t->held_begin + 1 - t->lesson->window : count;
 }
 
 static void plan_steps(training *t)
@@ -64,6 +84,8 @@ static void plan_steps(training *t)
     const size_t drawn = 1 + (t->train_count - 1) * PARTS_A_WINDOW / t->lesson->window, epochs = t->learner->epochs;
     const size_t wanted = (tcsi_size_product(drawn, epochs) - 1) / BATCH + 1, least = epochs < STEP_COUNT_MAX ? epochs : STEP_COUNT_MAX;
     t->step_count = wanted < least ? least : wanted < STEP_COUNT_MAX ? wanted : STEP_COUNT_MAX;
+    const double allowed = t->learner->budget / (TCSI_LEARNER_STEP + tcsi_plan_cost(t->learner->plan) / TCSI_LEARNER_RATE);
+    if (t->learner->budget > 0 && allowed < (double)t->step_count) t->step_count = allowed < 1 ? 1 : (size_t)allowed;
     t->round_steps = (t->step_count - 1) / ROUND_COUNT + 1;
 }
 
@@ -73,6 +95,7 @@ static void deinit(training *t)
     tcsi_trainer_destroy(t->trainer);
     tcsi_free(t->losses);
     tcsi_free(t->known);
+    tcsi_free(t->path);
     tcsi_floats_deinit(&t->inputs);
     tcsi_floats_deinit(&t->targets);
 }
@@ -85,6 +108,7 @@ static tcs_status init(training *t, tcs_error *err)
     t->losses = TCSI_NEW_ARRAY(double, t->train_count);
     t->known = TCSI_NEW_ARRAY(double, t->train_count);
     t->limit = INFINITY;
+    t->begin_ns = t->saved_ns = tcsi_clock_monotonic_ns();
     if (!t->losses || !t->known || !tcsi_floats_init(&t->inputs, BATCH * lesson->window * lesson->input_channels) ||
         !tcsi_floats_init(&t->targets, BATCH * lesson->window * lesson->target_channels))
         return tcsi_fail_memory(err, "training");
@@ -93,6 +117,121 @@ static tcs_status init(training *t, tcs_error *err)
     return status == TCS_OK ? tcsi_early_stop_init(&t->stop, t->learner->net, PATIENCE, err) : status;
 }
 
+/* ---- the file: "TCSL", version, key, state, seal ---- */
+
+enum { FILE_VERSION = 1, SEAL_SIZE = 8, SAVE_PAUSE_S = 1, SLACK_S = 1 };
+
+/* What the training is of: data, options and the weights it begins with, whose number and names say the net's form. */
+static uint64_t key_of(const training *t)
+{
+    const tcsi_lesson *l = t->lesson;
+    const tcsi_learner *learner = t->learner;
+    const double options[] = { learner->rate, learner->trim, (double)t->step_count, (double)l->step_count, (double)l->input_channels,
+                               (double)l->target_channels, (double)l->window };
+    uint64_t key = tcsi_seal(TCSI_SEAL_BEGIN, &learner->seed, sizeof learner->seed);
+    key = tcsi_seal(key, options, sizeof options);
+    key = tcsi_seal(key, l->inputs, l->step_count * l->input_channels * sizeof(float));
+    for (size_t i = 0; i < l->step_count * l->target_channels; i++) { /* not every NaN is of the same bits */
+        const float target = isnan(l->targets[i]) ? 1e30f : l->targets[i];
+        key = tcsi_seal(key, &target, sizeof target);
+    }
+    return tcsi_seal(key, learner->net->weights.values, learner->net->weight_count * sizeof(float));
+}
+
+static void persist_point(tcsi_curve_point *point, tcsi_codec *codec)
+{
+    tcsi_codec_u64(codec, &point->member);
+    tcsi_codec_u64(codec, &point->step);
+    tcsi_codec_f64(codec, &point->train_loss);
+    tcsi_codec_f64(codec, &point->held_loss);
+}
+
+static void persist(training *t, tcsi_codec *codec)
+{
+    tcsi_trainer_persist(t->trainer, codec);
+    tcsi_early_stop_persist(&t->stop, codec);
+    tcsi_codec_f64s(codec, t->losses, t->train_count);
+    tcsi_codec_f64(codec, &t->limit);
+    tcsi_codec_f64(codec, &t->round_loss);
+    tcsi_codec_size(codec, &t->step, t->step_count);
+    tcsi_codec_bool(codec, &t->was_finite);
+    tcsi_codec_bool(codec, &t->is_over);
+    tcsi_codec_size(codec, &t->point_count, ROUND_COUNT);
+    for (size_t i = 0; i < t->point_count && tcsi_codec_status(codec) == TCS_OK; i++) persist_point(&t->points[i], codec);
+}
+
+static void persist_head(tcsi_codec *codec, uint64_t *key)
+{
+    uint32_t version = FILE_VERSION;
+    tcsi_codec_tag(codec, "TCSL");
+    tcsi_codec_u32(codec, &version);
+    if (version != FILE_VERSION) tcsi_codec_refuse(codec, "another version of a checkpoint");
+    tcsi_codec_u64(codec, key);
+}
+
+static tcs_status save(training *t, tcs_error *err)
+{
+    tcsi_buffer bytes;
+    if (!t->path) return TCS_OK;
+    tcsi_buffer_init(&bytes, SIZE_MAX / 2);
+    tcsi_codec codec = tcsi_codec_save(&bytes, err);
+    persist_head(&codec, &t->key);
+    persist(t, &codec);
+    tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK) {
+        uint64_t seal = tcsi_seal(TCSI_SEAL_BEGIN, bytes.data, bytes.size);
+        tcsi_codec_u64(&codec, &seal);
+        status = tcsi_codec_status(&codec);
+    }
+    if (status == TCS_OK) status = tcsi_file_write(t->path, bytes.data, bytes.size, err);
+    t->saved_ns = tcsi_clock_monotonic_ns();
+    tcsi_buffer_deinit(&bytes);
+    return status;
+}
+
+static tcs_status take_up(training *t, const tcsi_buffer *bytes, tcs_error *err)
+{
+    const char *what = "no checkpoint of a training; name another file";
+    tcsi_codec codec = tcsi_codec_load(bytes->data, bytes->size, NULL);
+    uint64_t key = 0, seal = 0;
+    persist_head(&codec, &key);
+    if (tcsi_codec_status(&codec) != TCS_OK || codec.in_size < SEAL_SIZE) return tcsi_fail(err, TCS_E_FORMAT, "%s: %s", t->path, what);
+    if (key != t->key) {
+        tcsi_log(TCSI_LOG_INFO, "LEARN-CHECKPOINT-OTHER", "%s: of other data or options; training begins anew", t->path);
+        return TCS_OK;
+    }
+    tcsi_codec end = tcsi_codec_load(bytes->data + bytes->size - SEAL_SIZE, SEAL_SIZE, NULL);
+    tcsi_codec_u64(&end, &seal);
+    codec.in_size -= SEAL_SIZE;
+    if (seal != tcsi_seal(TCSI_SEAL_BEGIN, bytes->data, bytes->size - SEAL_SIZE)) tcsi_codec_refuse(&codec, "a damaged checkpoint");
+    persist(t, &codec);
+    if (tcsi_codec_status(&codec) != TCS_OK || codec.in_size > 0)
+        return tcsi_fail(err, TCS_E_FORMAT, "%s: a damaged checkpoint; remove it to begin anew", t->path);
+    tcsi_log(TCSI_LOG_INFO, "LEARN-CHECKPOINT", "%s: training goes on from step %zu of %zu", t->path, t->step, t->step_count);
+    return TCS_OK;
+}
+
+static tcs_status resume(training *t, tcs_error *err)
+{
+    const char *path = t->learner->training ? t->learner->training->checkpoint : NULL;
+    tcsi_buffer bytes;
+    if (!path) return TCS_OK;
+    const size_t size = strlen(path) + 32;
+    t->path = TCSI_NEW_ARRAY(char, size);
+    if (!t->path) return tcsi_fail_memory(err, "the name of a file");
+    if (t->learner->member == 0) snprintf(t->path, size, "%s", path);
+    else snprintf(t->path, size, "%s.%zu", path, t->learner->member);
+    t->key = key_of(t);
+    if (access(t->path, F_OK) != 0) return TCS_OK;
+    tcsi_buffer_init(&bytes, SIZE_MAX / 2);
+    tcs_status status = tcsi_file_read(t->path, &bytes, err);
+    if (status == TCS_OK) status = take_up(t, &bytes, err);
+    tcsi_buffer_deinit(&bytes);
+    return status;
+}
+
+/* ---- steps ---- */
+
 /* The loss that only `trim` of the remembered ones exceed; none while less than half are known. */
 static double trim_limit(const training *t)
 {
@@ -100,9 +239,9 @@ static double trim_limit(const training *t)
     return known < t->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
 }
 
-static bool take_step(training *t, size_t step)
+static void take_step(training *t)
 {
-    tcsi_rng rng = tcsi_rng_make(t->learner->seed, step);
+    tcsi_rng rng = tcsi_rng_make(t->learner->seed, t->step);
     size_t starts[BATCH];
     float weights[BATCH];
     for (size_t b = 0; b < BATCH; b++) {
@@ -111,11 +250,13 @@ static bool take_step(training *t, size_t step)
     }
     tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
     const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values }, .batch = BATCH, .row_weights = weights, .is_training = true,
-                           .is_stochastic = true, .seed = t->learner->seed, .step = step };
+                           .is_stochastic = true, .seed = t->learner->seed, .step = t->step };
     double loss = tcsi_trainer_step(t->trainer, t->learner->plan, t->pool, &run);
     const float *rows = tcsi_plan_values(t->learner->plan, t->learner->loss);
     for (size_t b = 0; b < BATCH; b++) t->losses[starts[b]] = rows[b];
-    return isfinite(loss);
+    t->was_finite |= isfinite(loss);
+    t->round_loss += loss;
+    t->step++;
 }
 
 /* Mean loss of windows spread evenly over those held out. */
@@ -135,20 +276,57 @@ static double held_out_loss(training *t)
     return sum / HELD_OUT_BATCHES;
 }
 
+/* After a round: which windows are left out, whether going on is of use, what is told and kept. */
+static tcs_status end_round(training *t, const tcsi_progress *progress, tcs_error *err)
+{
+    const double held_loss = t->held_count > 0 ? held_out_loss(t) : NAN;
+    t->limit = trim_limit(t);
+    if (t->held_count > 0 && !tcsi_early_stop_push(&t->stop, held_loss)) t->is_over = true;
+    if (t->point_count < ROUND_COUNT)
+        t->points[t->point_count++] = (tcsi_curve_point){ .member = t->learner->member, .step = t->step, .held_loss = held_loss,
+                                                          .train_loss = t->round_loss / (double)t->round_steps };
+    t->round_loss = 0;
+    const double share = t->is_over ? 1 : (double)t->step / (double)t->step_count;
+    tcs_status status = tcsi_progress_report(progress, share, err), saved = TCS_OK;
+    const bool is_due = tcsi_clock_monotonic_ns() - t->saved_ns >= SAVE_PAUSE_S * INT64_C(1000000000);
+    if (status != TCS_OK || is_due) saved = save(t, err);
+    return saved == TCS_OK ? status : saved;
+}
+
+static bool is_out_of_time(const training *t)
+{
+    const double seconds = (double)(tcsi_clock_monotonic_ns() - t->begin_ns) * 1e-9;
+    if (!(t->learner->budget > 0) || seconds < TCSI_LEARNER_PATIENCE * t->learner->budget + SLACK_S) return false;
+    tcsi_log(TCSI_LOG_WARNING, "LEARN-BUDGET", "training ended after %zu of %zu steps: %.1f s, %d times the budget; this machine is slower "
+             "than assumed, and another run may end elsewhere", t->step, t->step_count, seconds, TCSI_LEARNER_PATIENCE);
+    return true;
+}
+
 static tcs_status take_steps(training *t, const tcsi_progress *progress, tcs_error *err)
 {
-    bool goes_on = true, was_finite = false;
     tcs_status status = TCS_OK;
-    for (size_t step = 0; step < t->step_count && goes_on && status == TCS_OK; step++) {
-        was_finite |= take_step(t, step);
-        if ((step + 1) % t->round_steps > 0) continue;
-        t->limit = trim_limit(t);
-        if (t->held_count > 0) goes_on = tcsi_early_stop_push(&t->stop, held_out_loss(t));
-        status = tcsi_progress_report(progress, (double)(step + 1) / (double)t->step_count, err);
+    while (t->step < t->step_count && !t->is_over && status == TCS_OK) {
+        take_step(t);
+        if (t->step % t->round_steps == 0) status = end_round(t, progress, err);
+        if (is_out_of_time(t)) break;
     }
-    if (status == TCS_OK && !was_finite) return tcsi_fail(err, TCS_E_INVALID, "training never gave a finite loss");
-    if (status == TCS_OK) tcsi_early_stop_restore(&t->stop);
+    if (status != TCS_OK) return status;
+    if (!t->was_finite) return tcsi_fail(err, TCS_E_INVALID, "training never gave a finite loss");
+    status = save(t, err);
+    tcsi_early_stop_restore(&t->stop);
     return status;
+}
+
+static void tell_curve(const training *t)
+{
+    tcsi_training *to = t->learner->training;
+    for (size_t i = 0; to && i < t->point_count && to->point_count < TCSI_CURVE_POINT_MAX; i++)
+        to->points[to->point_count++] = t->points[i];
+}
+
+uint64_t tcsi_learner_seed(uint64_t seed, size_t member)
+{
+    return seed + member * 0x9e3779b97f4a7c15u; /* 2^64 over the golden ratio: neighbouring seeds keep apart */
 }
 
 tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *lesson, tcsi_pool *pool, const tcsi_progress *progress,
@@ -161,7 +339,9 @@ tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *less
     split(&t);
     plan_steps(&t);
     tcs_status status = init(&t, err);
+    if (status == TCS_OK) status = resume(&t, err);
     if (status == TCS_OK) status = take_steps(&t, progress, err);
+    if (status == TCS_OK) tell_curve(&t);
     deinit(&t);
     return status;
 }

@@ -9,15 +9,25 @@
  * stochastic steps as in V. Zhou, R. C. Paffenroth, "Anomaly detection with robust deep autoencoders", KDD 2017, whose split into clean
  * and spoilt parts this simplifies).
  *
- * The number of steps follows from the number of windows alone, so that bits depend neither on the clock nor on threads.
+ * The number of steps follows from the number of windows and the budget alone, so that bits depend neither on the clock nor on threads: a
+ * budget of seconds is turned into steps by what a step costs (tcsi_plan_cost) at a stated rate, TCSI_LEARNER_RATE.  The clock is only a
+ * backstop: a machine that takes TCSI_LEARNER_PATIENCE times as long as planned ends the training early, with a warning, and then bits
+ * do depend on it.
+ *
+ * Kept in a file (detect/training.h), a training that was interrupted goes on where it stood, to the same bits: weights, moments, the
+ * best weights so far, remembered losses and the curve are saved after a round (a twentieth of the steps), at most once a second, and when
+ * it is stopped on request; a step draws by its number.
  * Threads: one caller; the plan's work is shared out by the pool. */
 #ifndef TCS_DETECT_DEEP_LEARNER_H
 #define TCS_DETECT_DEEP_LEARNER_H
 
 #include "base/progress.h"
+#include "detect/training.h"
 #include "nn/train.h"
 
-enum { TCSI_LEARNER_BATCH = 64 };
+enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4 };
+#define TCSI_LEARNER_RATE 1e10 /* multiply-adds a second, and */
+#define TCSI_LEARNER_STEP 2e-5 /* seconds a step besides: one core of 2023; see docs/internals/deep.md */
 
 /* What there is to learn from: window i is steps [i, i + window) of both. */
 typedef struct tcsi_lesson {
@@ -27,6 +37,8 @@ typedef struct tcsi_lesson {
 } tcsi_lesson;
 
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
+/* The first window that is held out, 0 when none is: from this step on nothing was learned from. */
+size_t tcsi_lesson_held_begin(const tcsi_lesson *lesson);
 /* Windows at starts (B) -> ret_inputs (B,W,C), and ret_targets (B,W,D) unless NULL. */
 void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t count, float *ret_inputs, float *ret_targets);
 
@@ -37,9 +49,16 @@ typedef struct tcsi_learner {
     size_t epochs;     /* how often each part of the sequence is seen, about */
     double rate, trim; /* highest learning rate; share of windows left out, in [0, 0.5] */
     uint64_t seed;
+    double budget;           /* seconds; 0: none */
+    tcsi_training *training; /* or NULL */
+    size_t member;           /* its number, for curve and file */
 } tcsi_learner;
 
-/* E_INVALID: the sequence is shorter than a window, or training never gave a finite loss; E_MEMORY, E_CANCELLED. */
+/* The seed of one of several nets that learn the same: the first one's is the detector's own. */
+uint64_t tcsi_learner_seed(uint64_t seed, size_t member);
+
+/* E_INVALID: the sequence is shorter than a window, or training never gave a finite loss; E_FORMAT: the file to resume from is none or
+ * damaged; E_IO, E_MEMORY, E_CANCELLED. */
 tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *lesson, tcsi_pool *pool, const tcsi_progress *progress,
                             tcs_error *err) TCS_WARN_UNUSED;
 

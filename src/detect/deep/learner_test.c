@@ -3,12 +3,17 @@
 #include "test.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "detect/deep/learner.h"
 #include "nn/layers.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STEPS = 2000, WINDOW = 16 };
 
@@ -151,7 +156,194 @@ static void test_stops_on_request(void **state)
     pupil_end(&p);
 }
 
+/* ---- budgets ---- */
+
+static tcsi_training *trained(pupil *p, double budget)
+{
+    static float values[STEPS];
+    static tcsi_training training;
+    make_wave(values);
+    tcsi_learner learner = learner_of(p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    training = (tcsi_training){ .checkpoint = NULL };
+    learner.training = &training;
+    learner.budget = budget;
+    tcsi_net_start(p->net);
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    return &training;
+}
+
+static uint64_t last_step(const tcsi_training *training)
+{
+    assert_true(training->point_count > 0);
+    return training->points[training->point_count - 1].step;
+}
+
+/* The clock is not asked how much a budget allows: the same steps, the same bits, on any machine. */
+static void test_a_budget_is_a_number_of_steps(void **state)
+{
+    (void)state;
+    pupil p = pupil_make();
+    const double a_step = TCSI_LEARNER_STEP + tcsi_plan_cost(p.plan) / TCSI_LEARNER_RATE;
+    assert_int_equal(40, last_step(trained(&p, 40.5 * a_step)));
+    float first = p.net->weights.values[0];
+    assert_int_equal(40, last_step(trained(&p, 40.5 * a_step)));
+    assert_memory_equal(&first, p.net->weights.values, sizeof first);
+    assert_int_equal(1, last_step(trained(&p, 1e-9)));
+    assert_true(last_step(trained(&p, 1000)) > 100);
+    pupil_end(&p);
+}
+
+static int64_t slow_clock(void *context)
+{
+    int64_t *now_ns = context;
+    return *now_ns += INT64_C(1000000000); /* a second each time it is looked at */
+}
+
+static void count_warning(void *context, tcsi_log_level level, const char *id, const char *text)
+{
+    (void)text;
+    *(size_t *)context += level == TCSI_LOG_WARNING && strcmp(id, "LEARN-BUDGET") == 0;
+}
+
+static void test_a_slow_machine_ends_early_and_says_so(void **state)
+{
+    (void)state;
+    int64_t now_ns = 0;
+    size_t warnings = 0;
+    pupil p = pupil_make();
+    const uint64_t planned = last_step(trained(&p, 10));
+    tcsi_clock_set(&(tcsi_clock){ slow_clock, slow_clock, &now_ns });
+    tcsi_log_set(count_warning, &warnings, TCSI_LOG_WARNING);
+    const uint64_t done = last_step(trained(&p, 10));
+    tcsi_log_set(NULL, NULL, TCSI_LOG_ERROR);
+    tcsi_clock_set(NULL);
+    assert_true(done <= 10 * TCSI_LEARNER_PATIENCE + 2 && done < planned / 2);
+    assert_int_equal(1, warnings);
+    pupil_end(&p);
+}
+
+static void test_curve_tells_how_it_went(void **state)
+{
+    (void)state;
+    pupil p = pupil_make();
+    const tcsi_training *training = trained(&p, 0);
+    for (size_t i = 1; i < training->point_count; i++) assert_true(training->points[i].step > training->points[i - 1].step);
+    const tcsi_curve_point *first = &training->points[0], *last = &training->points[training->point_count - 1];
+    assert_true(last->train_loss < first->train_loss / 2 && last->held_loss < first->held_loss / 2);
+    pupil_end(&p);
+}
+
+/* ---- interruptions ---- */
+
+static bool stop_at(void *context, double share)
+{
+    return share < *(const double *)context;
+}
+
+static void remove_file(const char *path)
+{
+    (void)!unlink(path);
+}
+
+/* Stopped at several points, also more than once, it ends with the bits of one that never stopped. */
+static void test_goes_on_after_interruptions(void **state)
+{
+    (void)state;
+    static const double stops[][3] = { { 0.04, 2, 2 }, { 0.5, 2, 2 }, { 0.3, 0.6, 2 }, { 0.05, 0.1, 0.7 }, { 0.9, 2, 2 } };
+    static float values[STEPS];
+    static tcsi_training whole, part;
+    char path[] = "/tmp/tocsin-learner-test-XXXXXX";
+    close(mkstemp(path));
+    make_wave(values);
+    for (size_t t = 600; t < 760; t++) values[t] = (float)(4 * sin(1.3 * (double)t)); /* so that windows are left out */
+    pupil p = pupil_make();
+    tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    learner.trim = 0.1;
+    learner.training = &whole;
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    float *expected = TCSI_NEW_ARRAY(float, p.net->weight_count);
+    memcpy(expected, p.net->weights.values, p.net->weight_count * sizeof(float));
+    learner.training = &part;
+    for (size_t i = 0; i < TCS_COUNT(stops); i++) {
+        size_t cancelled = 0;
+        remove_file(path);
+        for (size_t k = 0; k < 4; k++) {
+            double stop = k < 3 ? stops[i][k] : 2;
+            tcs_error err = { 0 };
+            const tcsi_progress progress = { stop_at, &stop };
+            part = (tcsi_training){ .checkpoint = path };
+            tcsi_net_start(p.net);
+            const tcs_status status = tcsi_learner_run(&learner, &lesson, NULL, &progress, &err);
+            assert_int_equal(stop < 1 ? TCS_E_CANCELLED : TCS_OK, status);
+            cancelled += status == TCS_E_CANCELLED;
+        }
+        assert_true(cancelled > 0);
+        assert_memory_equal(expected, p.net->weights.values, p.net->weight_count * sizeof(float));
+        assert_int_equal(whole.point_count, part.point_count);
+        assert_memory_equal(whole.points, part.points, whole.point_count * sizeof *whole.points);
+    }
+    remove_file(path);
+    tcsi_free(expected);
+    pupil_end(&p);
+}
+
+static void test_files_of_others_are_left_alone(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    static tcsi_training training;
+    static const char letter[] = "Dear Sir or Madam, this is no checkpoint at all.";
+    char path[] = "/tmp/tocsin-learner-test-XXXXXX";
+    tcs_error err = { 0 };
+    tcsi_buffer bytes;
+    close(mkstemp(path));
+    make_wave(values);
+    pupil p = pupil_make();
+    tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    learner.training = &training;
+    training = (tcsi_training){ .checkpoint = path };
+    assert_ok(tcsi_file_write(path, letter, sizeof letter, test_err));
+    assert_int_equal(TCS_E_FORMAT, tcsi_learner_run(&learner, &lesson, NULL, NULL, &err));
+    assert_non_null(strstr(err.text, path));
+    tcsi_buffer_init(&bytes, 1 << 24);
+    assert_ok(tcsi_file_read(path, &bytes, test_err));
+    assert_memory_equal(letter, bytes.data, sizeof letter);
+    remove_file(path);
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    bytes.size = 0;
+    assert_ok(tcsi_file_read(path, &bytes, test_err));
+    for (size_t i = 0; i < 40; i++) { /* damaged anywhere behind the head: refused */
+        const size_t at = 16 + i * (bytes.size - 17) / 39;
+        bytes.data[at] = (char)(bytes.data[at] ^ 4);
+        assert_ok(tcsi_file_write(path, bytes.data, bytes.size, test_err));
+        tcsi_net_start(p.net);
+        assert_int_equal(TCS_E_FORMAT, tcsi_learner_run(&learner, &lesson, NULL, NULL, &err));
+        bytes.data[at] = (char)(bytes.data[at] ^ 4);
+    }
+    assert_ok(tcsi_file_write(path, bytes.data, bytes.size, test_err));
+    learner.seed++; /* another training: begins anew, and the file is its own then */
+    training = (tcsi_training){ .checkpoint = path };
+    tcsi_net_start(p.net);
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    float first = p.net->weights.values[0];
+    learner.training = NULL;
+    tcsi_net_start(p.net);
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    assert_memory_equal(&first, p.net->weights.values, sizeof first);
+    tcsi_buffer_deinit(&bytes);
+    remove_file(path);
+    pupil_end(&p);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_learns_and_repeats),
               cmocka_unit_test(test_spoilt_windows_are_left_out),
               cmocka_unit_test(test_refuses_what_is_too_short),
-              cmocka_unit_test(test_stops_on_request))
+              cmocka_unit_test(test_stops_on_request),
+              cmocka_unit_test(test_a_budget_is_a_number_of_steps),
+              cmocka_unit_test(test_a_slow_machine_ends_early_and_says_so),
+              cmocka_unit_test(test_curve_tells_how_it_went),
+              cmocka_unit_test(test_goes_on_after_interruptions),
+              cmocka_unit_test(test_files_of_others_are_left_alone))

@@ -14,11 +14,15 @@ tcs_status tcsi_one_number_init(tcsi_detector *base, tcsi_window_net_build build
 {
     self_type *self = (self_type *)base;
     self->prepare = prepare;
-    return tcsi_window_net_init(&self->base, build, err);
+    tcs_status status = tcsi_window_net_init(&self->base, build, err);
+    if (status != TCS_OK) return status;
+    self->scales = TCSI_NEW_ZEROS(tcsi_scale, tcsi_window_net_run_count(&self->base));
+    return self->scales ? TCS_OK : tcsi_fail_memory(err, base->info->name);
 }
 
 void tcsi_one_number_deinit(tcsi_detector *base)
 {
+    tcsi_free(((self_type *)base)->scales);
     tcsi_window_net_deinit(&((self_type *)base)->base);
 }
 
@@ -49,58 +53,10 @@ static size_t number_count_max(const self_type *self, size_t step_count)
     return step_count / stride_of(self) + 2;
 }
 
-/* The caller releases *ret_numbers, always. */
-static tcs_status find_numbers(self_type *self, const tcsi_sequence *sequence, double **ret_numbers, size_t *ret_count, tcs_error *err)
-{
-    const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, sequence);
-    *ret_numbers = TCSI_NEW_ARRAY(double, number_count_max(self, lesson.step_count));
-    sweep s = { .numbers = *ret_numbers };
-    if (!s.numbers) return tcsi_fail_memory(err, "scores of windows");
-    tcs_status status = tcsi_window_net_sweep(&self->base, &lesson, stride_of(self), take_numbers, &s, err);
-    *ret_count = s.count;
-    return status;
-}
-
-static tcs_status find_scale(self_type *self, const double *numbers, size_t count, tcs_error *err)
-{
-    double *scratch = TCSI_NEW_ARRAY(double, count);
-    if (!scratch) return tcsi_fail_memory(err, "scores of windows");
-    self->scale = tcsi_scale_robust(numbers, count, scratch);
-    tcsi_free(scratch);
-    return TCS_OK;
-}
-
 /* ---- learning and scoring ---- */
 
-static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, double **ret_numbers, size_t *ret_count,
-                        tcs_error *err)
-{
-    tcs_status status = tcsi_window_net_learn(&self->base, frame, self->prepare, ret_sequence, err);
-    if (status == TCS_OK) status = find_numbers(self, ret_sequence, ret_numbers, ret_count, err);
-    return status == TCS_OK ? find_scale(self, *ret_numbers, *ret_count, err) : status;
-}
-
-tcs_status tcsi_one_number_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
-{
-    tcsi_sequence sequence = { 0 };
-    double *numbers = NULL;
-    size_t count = 0;
-    tcs_status status = learn((self_type *)base, train, &sequence, &numbers, &count, err);
-    tcsi_free(numbers);
-    tcsi_sequence_deinit(&sequence);
-    return status;
-}
-
-static tcs_status measure(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, double **ret_numbers, size_t *ret_count,
-                          tcs_error *err)
-{
-    tcs_status status = tcsi_sequence_init(frame, &self->base.form, ret_sequence, err);
-    if (status != TCS_OK || ret_sequence->step_count < self->base.options.steps) return status;
-    return find_numbers(self, ret_sequence, ret_numbers, ret_count, err);
-}
-
 /* Windows -> steps: each number at its window's middle; the last window ends with the sequence, nearer than a stride. */
-static void place(const self_type *self, const double *numbers, size_t count, size_t step_count, double *ret_steps)
+static void place(const self_type *self, const tcsi_scale *scale, const double *numbers, size_t count, size_t step_count, double *ret_steps)
 {
     const double stride = (double)stride_of(self), half = (double)(self->base.options.steps - 1) / 2;
     const double last = (double)(step_count - self->base.options.steps);
@@ -109,30 +65,59 @@ static void place(const self_type *self, const double *numbers, size_t count, si
         size_t i = (size_t)before < count ? (size_t)before : count - 1;
         double width = fmin(stride, last - begin), share = width > 0 && i + 1 < count ? (at - begin) / width : 0;
         double value = numbers[i] + (share > 0 ? share * (numbers[i + 1] - numbers[i]) : 0);
-        ret_steps[u] = fmax(0, tcsi_scale_one(&self->scale, value));
+        ret_steps[u] = fmax(0, tcsi_scale_one(scale, value));
     }
+}
+
+/* Every run over a sequence; learning, the scales and the noise are found on the way.  The caller releases the looks, always. */
+static tcs_status look(self_type *self, const tcsi_sequence *sequence, bool is_learning, tcsi_looks *ret_looks, tcs_error *err)
+{
+    const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, sequence);
+    const size_t count_max = number_count_max(self, sequence->step_count), runs = tcsi_window_net_run_count(&self->base);
+    double *numbers = TCSI_NEW_ARRAY(double, count_max), *scratch = TCSI_NEW_ARRAY(double, count_max);
+    tcs_status status = tcsi_looks_init(ret_looks, sequence->step_count, err);
+    if (status == TCS_OK && !(numbers && scratch)) status = tcsi_fail_memory(err, "scores of windows");
+    for (size_t run = 0; run < runs && status == TCS_OK; run++) {
+        sweep s = { .numbers = numbers };
+        tcsi_window_net_take(&self->base, run);
+        status = tcsi_window_net_sweep(&self->base, &lesson, stride_of(self), take_numbers, &s, err);
+        if (status != TCS_OK) break;
+        if (is_learning) self->scales[run] = tcsi_scale_robust(numbers, s.count, scratch);
+        place(self, &self->scales[run], numbers, s.count, sequence->step_count, ret_looks->steps);
+        tcsi_looks_add(ret_looks);
+    }
+    if (status == TCS_OK && is_learning) tcsi_window_net_set_noise(&self->base, ret_looks);
+    tcsi_free(numbers);
+    tcsi_free(scratch);
+    return status;
+}
+
+tcs_status tcsi_one_number_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
+{
+    self_type *self = (self_type *)base;
+    tcsi_sequence sequence = { 0 };
+    tcsi_looks looks = { 0 };
+    tcs_status status = tcsi_window_net_learn(&self->base, train, self->prepare, &sequence, err);
+    if (status == TCS_OK) status = look(self, &sequence, true, &looks, err);
+    tcsi_looks_deinit(&looks);
+    tcsi_sequence_deinit(&sequence);
+    return status;
 }
 
 tcs_status tcsi_one_number_score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
     self_type *self = (self_type *)base;
     tcsi_sequence sequence = { 0 };
-    double *numbers = NULL, *steps = NULL;
-    size_t count = 0;
+    tcsi_looks looks = { 0 };
     tcsi_window_net_mark(frame, ret_scores);
     if (!base->is_fitted && frame->row_count < self->base.options.steps) return TCS_OK; /* too short to learn from */
-    tcs_status status = base->is_fitted ? measure(self, frame, &sequence, &numbers, &count, err)
-                                        : learn(self, frame, &sequence, &numbers, &count, err);
-    if (status == TCS_OK && numbers) {
-        steps = TCSI_NEW_ARRAY(double, sequence.step_count);
-        if (!steps) status = tcsi_fail_memory(err, "scores");
+    tcs_status status = base->is_fitted ? tcsi_sequence_init(frame, &self->base.form, &sequence, err)
+                                        : tcsi_window_net_learn(&self->base, frame, self->prepare, &sequence, err);
+    if (status == TCS_OK && sequence.step_count >= self->base.options.steps) {
+        status = look(self, &sequence, !base->is_fitted, &looks, err);
+        if (status == TCS_OK) status = tcsi_window_net_spread_looks(&self->base, &sequence, &looks, ret_scores, err);
     }
-    if (steps) {
-        place(self, numbers, count, sequence.step_count, steps);
-        status = tcsi_window_net_spread(&self->base, &sequence, steps, ret_scores, err);
-    }
-    tcsi_free(steps);
-    tcsi_free(numbers);
+    tcsi_looks_deinit(&looks);
     tcsi_sequence_deinit(&sequence);
     return status;
 }
@@ -144,16 +129,22 @@ void tcsi_one_number_persist(tcsi_detector *base, tcsi_codec *codec)
     self_type *self = (self_type *)base;
     tcsi_window_net_persist(&self->base, codec);
     if (tcsi_codec_status(codec) != TCS_OK || !base->is_fitted) return;
-    tcsi_codec_f64(codec, &self->scale.center);
-    tcsi_codec_f64(codec, &self->scale.spread);
-    tcsi_codec_bool(codec, &self->scale.constant);
-    bool fine = fabs(self->scale.center) <= number_max && self->scale.spread > 0 && self->scale.spread <= 10 * number_max;
+    bool fine = true;
+    for (size_t run = 0; run < tcsi_window_net_run_count(&self->base); run++) {
+        tcsi_scale *scale = &self->scales[run];
+        tcsi_codec_f64(codec, &scale->center);
+        tcsi_codec_f64(codec, &scale->spread);
+        tcsi_codec_bool(codec, &scale->constant);
+        fine &= fabs(scale->center) <= number_max && scale->spread > 0 && scale->spread <= 10 * number_max;
+    }
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !fine) tcsi_codec_refuse(codec, "a scale out of range");
 }
 
 size_t tcsi_one_number_size_max(const tcsi_detector *base, size_t row_count)
 {
     const self_type *self = (const self_type *)base;
-    size_t doubles = row_count > 0 ? tcsi_size_sum(row_count, 2 * number_count_max(self, row_count)) : 0;
-    return tcsi_size_sum(sizeof *self + tcsi_size_product(doubles, sizeof(double)), tcsi_window_net_size_max(&self->base, row_count));
+    const size_t scales = tcsi_window_net_run_count(&self->base) * sizeof(tcsi_scale);
+    size_t doubles = row_count > 0 ? 2 * number_count_max(self, row_count) : 0;
+    size_t own = sizeof *self + scales + tcsi_size_product(doubles, sizeof(double));
+    return tcsi_size_sum(own, tcsi_window_net_size_max(&self->base, row_count));
 }

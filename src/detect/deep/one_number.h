@@ -13,7 +13,7 @@
 typedef struct tcsi_one_number {
     tcsi_window_net base;
     tcsi_window_net_prepare prepare; /* or NULL */
-    tcsi_scale scale;                /* of the numbers */
+    tcsi_scale *scales;              /* (runs): of the numbers */
 } tcsi_one_number;
 
 /* The operations; a detector's init calls the first with its builder, whose output is (B,1,1). */

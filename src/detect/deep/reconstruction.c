@@ -4,10 +4,11 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef tcsi_reconstruction self_type;
 
-enum { STRIDES_A_WINDOW = 4 };
+enum { STRIDES_A_WINDOW = 4, BORDERS = 256 };
 static const double spread_min = 1e-4, spread_max = 1e9; /* the least: of a channel that is learned to the last digit */
 
 /* ---- life ---- */
@@ -17,7 +18,7 @@ tcs_status tcsi_reconstruction_init(tcsi_detector *base, tcsi_window_net_build b
     self_type *self = (self_type *)base;
     tcs_status status = tcsi_window_net_init(&self->base, build, err);
     if (status != TCS_OK) return status;
-    self->spreads = TCSI_NEW_ZEROS(double, base->channel_count);
+    self->spreads = TCSI_NEW_ZEROS(double, tcsi_window_net_run_count(&self->base) * base->channel_count);
     return self->spreads ? TCS_OK : tcsi_fail_memory(err, base->info->name);
 }
 
@@ -72,22 +73,20 @@ static void add_errors(void *context, const size_t *starts, size_t count, const 
     }
 }
 
-/* Mean squared errors (U,C). */
-static tcs_status find_errors(self_type *self, const tcsi_sequence *sequence, tcsi_floats *ret_errors, tcs_error *err)
+/* Mean squared errors (U,C), by the run that was taken; sums and covers are the caller's room. */
+static tcs_status find_errors(self_type *self, const tcsi_lesson *lesson, float *sums, uint32_t *covers, tcs_error *err)
 {
-    const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, sequence);
-    const size_t channels = lesson.input_channels;
-    sweep s = { .lesson = &lesson, .covers = TCSI_NEW_ZEROS(uint32_t, lesson.step_count) };
-    tcs_status status = s.covers && tcsi_floats_init(ret_errors, lesson.step_count * channels) ? TCS_OK : tcsi_fail_memory(err, "errors");
-    s.sums = ret_errors->values;
-    if (status == TCS_OK) status = tcsi_window_net_sweep(&self->base, &lesson, lesson.window / STRIDES_A_WINDOW, add_errors, &s, err);
-    for (size_t u = 0; status == TCS_OK && u < lesson.step_count; u++)
-        for (size_t c = 0; c < channels; c++) s.sums[u * channels + c] /= (float)s.covers[u];
-    tcsi_free(s.covers);
+    const size_t channels = lesson->input_channels;
+    sweep s = { .lesson = lesson, .covers = covers, .sums = sums };
+    memset(sums, 0, lesson->step_count * channels * sizeof *sums);
+    memset(covers, 0, lesson->step_count * sizeof *covers);
+    tcs_status status = tcsi_window_net_sweep(&self->base, lesson, lesson->window / STRIDES_A_WINDOW, add_errors, &s, err);
+    for (size_t u = 0; status == TCS_OK && u < lesson->step_count; u++)
+        for (size_t c = 0; c < channels; c++) sums[u * channels + c] /= (float)covers[u];
     return status;
 }
 
-static void find_spreads(self_type *self, const tcsi_sequence *sequence, const float *errors)
+static void find_spreads(double *ret_spreads, const tcsi_sequence *sequence, const float *errors)
 {
     const size_t channels = sequence->channel_count;
     for (size_t c = 0; c < channels; c++) {
@@ -97,18 +96,52 @@ static void find_spreads(self_type *self, const tcsi_sequence *sequence, const f
             sum += errors[u * channels + c];
             count++;
         }
-        self->spreads[c] = fmax(count > 0 ? sum / count : 1, spread_min);
+        ret_spreads[c] = fmax(count > 0 ? sum / count : 1, spread_min);
+    }
+}
+
+/* Adds errors in units of the spreads to the sums, and gives of each step the root of the highest: one channel is enough. */
+static void weigh(const double *spreads, const tcsi_sequence *sequence, const float *errors, float *sums, double *ret_steps)
+{
+    const size_t channels = sequence->channel_count;
+    for (size_t u = 0; u < sequence->step_count; u++) {
+        double highest = 0;
+        for (size_t c = 0; c < channels; c++) {
+            const float error = (float)(errors[u * channels + c] / spreads[c]);
+            sums[u * channels + c] += error;
+            highest = fmax(highest, error);
+        }
+        ret_steps[u] = sqrt(highest);
     }
 }
 
 /* ---- learning and scoring ---- */
 
-/* Learns weights and spreads; sequence and errors, in squared deviations, are those of the frame.  The caller releases both, always. */
-static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, tcsi_floats *ret_errors, tcs_error *err)
+/* Every run over a sequence; learning, the spreads and the noise are found on the way.  The caller releases both, always. */
+static tcs_status look(self_type *self, const tcsi_sequence *sequence, bool is_learning, tcsi_floats *ret_errors, tcsi_looks *ret_looks,
+                       tcs_error *err)
 {
-    tcs_status status = tcsi_window_net_learn(&self->base, frame, NULL, ret_sequence, err);
-    if (status == TCS_OK) status = find_errors(self, ret_sequence, ret_errors, err);
-    if (status == TCS_OK) find_spreads(self, ret_sequence, ret_errors->values);
+    const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, sequence);
+    const size_t channels = sequence->channel_count, cells = sequence->step_count * channels;
+    const size_t runs = tcsi_window_net_run_count(&self->base);
+    uint32_t *covers = TCSI_NEW_ARRAY(uint32_t, sequence->step_count);
+    tcsi_floats errors = { 0 };
+    tcs_status status = tcsi_looks_init(ret_looks, sequence->step_count, err);
+    if (status == TCS_OK && (!covers || !tcsi_floats_init(&errors, cells) || !tcsi_floats_init(ret_errors, cells)))
+        status = tcsi_fail_memory(err, "errors");
+    for (size_t run = 0; run < runs && status == TCS_OK; run++) {
+        double *spreads = self->spreads + run * channels;
+        tcsi_window_net_take(&self->base, run);
+        status = find_errors(self, &lesson, errors.values, covers, err);
+        if (status != TCS_OK) break;
+        if (is_learning) find_spreads(spreads, sequence, errors.values);
+        weigh(spreads, sequence, errors.values, ret_errors->values, ret_looks->steps);
+        tcsi_looks_add(ret_looks);
+    }
+    for (size_t i = 0; status == TCS_OK && i < cells; i++) ret_errors->values[i] /= (float)runs;
+    if (status == TCS_OK && is_learning) tcsi_window_net_set_noise(&self->base, ret_looks);
+    tcsi_floats_deinit(&errors);
+    tcsi_free(covers);
     return status;
 }
 
@@ -117,33 +150,14 @@ tcs_status tcsi_reconstruction_fit(tcsi_detector *base, const tcsi_frame *train,
     self_type *self = (self_type *)base;
     tcsi_sequence sequence = { 0 };
     tcsi_floats errors = { 0 };
+    tcsi_looks looks = { 0 };
     forget_scores(self);
-    tcs_status status = learn(self, train, &sequence, &errors, err);
+    tcs_status status = tcsi_window_net_learn(&self->base, train, NULL, &sequence, err);
+    if (status == TCS_OK) status = look(self, &sequence, true, &errors, &looks, err);
     tcsi_sequence_deinit(&sequence);
     tcsi_floats_deinit(&errors);
+    tcsi_looks_deinit(&looks);
     return status;
-}
-
-static tcs_status measure(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, tcsi_floats *ret_errors, tcs_error *err)
-{
-    tcs_status status = tcsi_sequence_init(frame, &self->base.form, ret_sequence, err);
-    if (status != TCS_OK || ret_sequence->step_count < self->base.options.steps) return status;
-    return find_errors(self, ret_sequence, ret_errors, err);
-}
-
-/* Errors in units of the spreads, and of each step the root of the highest: one channel is enough. */
-static void weigh(const self_type *self, const tcsi_sequence *sequence, float *errors, double *ret_steps)
-{
-    const size_t channels = sequence->channel_count;
-    for (size_t u = 0; u < sequence->step_count; u++) {
-        double highest = 0;
-        for (size_t c = 0; c < channels; c++) {
-            float *error = errors + u * channels + c;
-            *error = (float)(*error / self->spreads[c]);
-            highest = fmax(highest, *error);
-        }
-        ret_steps[u] = sqrt(highest);
-    }
 }
 
 tcs_status tcsi_reconstruction_score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
@@ -151,25 +165,22 @@ tcs_status tcsi_reconstruction_score(tcsi_detector *base, const tcsi_frame *fram
     self_type *self = (self_type *)base;
     tcsi_sequence sequence = { 0 };
     tcsi_floats errors = { 0 };
-    double *steps = NULL;
+    tcsi_looks looks = { 0 };
     forget_scores(self);
     tcsi_window_net_mark(frame, ret_scores);
     if (!base->is_fitted && frame->row_count < self->base.options.steps) return TCS_OK; /* too short to learn from */
-    tcs_status status = base->is_fitted ? measure(self, frame, &sequence, &errors, err) : learn(self, frame, &sequence, &errors, err);
-    if (status == TCS_OK && errors.values) {
-        steps = TCSI_NEW_ARRAY(double, sequence.step_count);
-        if (!steps) status = tcsi_fail_memory(err, "scores");
+    tcs_status status = base->is_fitted ? tcsi_sequence_init(frame, &self->base.form, &sequence, err)
+                                        : tcsi_window_net_learn(&self->base, frame, NULL, &sequence, err);
+    if (status == TCS_OK && sequence.step_count >= self->base.options.steps) {
+        status = look(self, &sequence, !base->is_fitted, &errors, &looks, err);
+        if (status == TCS_OK) status = tcsi_window_net_spread_looks(&self->base, &sequence, &looks, ret_scores, err);
+        if (status == TCS_OK) {
+            self->errors = errors;
+            self->step_count = sequence.step_count;
+            errors = (tcsi_floats){ 0 };
+        }
     }
-    if (steps) {
-        weigh(self, &sequence, errors.values, steps);
-        status = tcsi_window_net_spread(&self->base, &sequence, steps, ret_scores, err);
-    }
-    if (steps && status == TCS_OK) {
-        self->errors = errors;
-        self->step_count = sequence.step_count;
-        errors = (tcsi_floats){ 0 };
-    }
-    tcsi_free(steps);
+    tcsi_looks_deinit(&looks);
     tcsi_floats_deinit(&errors);
     tcsi_sequence_deinit(&sequence);
     return status;
@@ -192,17 +203,18 @@ void tcsi_reconstruction_persist(tcsi_detector *base, tcsi_codec *codec)
     self_type *self = (self_type *)base;
     tcsi_window_net_persist(&self->base, codec);
     if (tcsi_codec_status(codec) != TCS_OK || !base->is_fitted) return;
-    tcsi_codec_f64s(codec, self->spreads, base->channel_count);
+    const size_t count = tcsi_window_net_run_count(&self->base) * base->channel_count;
+    tcsi_codec_f64s(codec, self->spreads, count);
     bool fine = true;
-    for (size_t c = 0; c < base->channel_count; c++) fine &= self->spreads[c] >= spread_min && self->spreads[c] <= spread_max;
+    for (size_t c = 0; c < count; c++) fine &= self->spreads[c] >= spread_min && self->spreads[c] <= spread_max;
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !fine) tcsi_codec_refuse(codec, "a spread out of range");
 }
 
 size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count)
 {
     const self_type *self = (const self_type *)base;
-    size_t cells = tcsi_size_product(tcsi_size_product(row_count, base->channel_count), sizeof(float));
-    size_t own = sizeof *self + tcsi_size_product(base->channel_count, sizeof(double));
-    size_t steps = tcsi_size_product(row_count, sizeof(double) + sizeof(uint32_t));
+    size_t cells = tcsi_size_product(tcsi_size_product(row_count, base->channel_count), 2 * sizeof(float));
+    size_t own = sizeof *self + tcsi_size_product(tcsi_window_net_run_count(&self->base) * base->channel_count, sizeof(double));
+    size_t steps = tcsi_size_product(row_count, sizeof(uint32_t)) + BORDERS;
     return tcsi_size_sum(tcsi_size_sum(own, tcsi_size_sum(cells, steps)), tcsi_window_net_size_max(&self->base, row_count));
 }

@@ -15,8 +15,8 @@
 
 typedef struct tcsi_reconstruction {
     tcsi_window_net base;
-    double *spreads;    /* (C): mean squared errors over what was learned from */
-    tcsi_floats errors; /* (U,C): of the frame that was scored last, in units of the spreads */
+    double *spreads;    /* (runs, C): mean squared errors over what was learned from */
+    tcsi_floats errors; /* (U,C): of the frame that was scored last, in units of the spreads, means over the runs */
     size_t step_count;
 } tcsi_reconstruction;
 

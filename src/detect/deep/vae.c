@@ -18,14 +18,15 @@ static const float beta = 0.1f;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const tcsi_node_id flat = tcsi_nn_flatten(net, x);
+    const size_t channels = tcsi_net_shape(net, x).channels;
+    const tcsi_node_id flat = tcsi_nn_flatten(net, tcsi_window_net_merge(net, x));
     const size_t values = tcsi_net_shape(net, flat).channels;
     tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
     tcsi_net_scope(net, "encoder.1");
     const tcsi_node_id code = tcsi_nn_gaussian_head(net, h, &(tcsi_gaussian_head_options){ .units = opt->latent });
     h = tcsi_window_net_dense(net, "decoder.0", tcsi_nn_sample(net, code), opt->hidden, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
-    h = tcsi_nn_unflatten(net, h, opt->steps);
+    h = tcsi_window_net_part(net, tcsi_nn_unflatten(net, h, opt->steps), channels);
     const tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, h, target), tcsi_nn_loss_divergence(net, code) };
     const float coefficients[] = { 1, values > 0 ? beta / (float)values : 0 };
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_sum(net, losses, coefficients, TCS_COUNT(losses)) };

@@ -3,15 +3,31 @@
 
 #include "base/alloc.h"
 #include "series/moving.h"
+#include "series/stats.h"
+
+#include <math.h>
+#include <string.h>
 
 typedef tcsi_window_net self_type;
 
-enum { BATCH = TCSI_LEARNER_BATCH };
+enum { BATCH = TCSI_LEARNER_BATCH, BORDER = 256 };
+static const double noise_max = 1e30;
 
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
 {
     tcsi_net_scope(net, "%s", name);
     return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
+}
+
+tcsi_node_id tcsi_window_net_merge(tcsi_net *net, tcsi_node_id x)
+{
+    if (tcsi_net_shape(net, x).channels <= TCSI_WINDOW_NET_CHANNELS) return x;
+    return tcsi_window_net_dense(net, "merge", x, TCSI_WINDOW_NET_CHANNELS, TCSI_ACTIVATION_NONE);
+}
+
+tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels)
+{
+    return channels <= TCSI_WINDOW_NET_CHANNELS ? h : tcsi_window_net_dense(net, "part", h, channels, TCSI_ACTIVATION_NONE);
 }
 
 /* ---- life ---- */
@@ -22,8 +38,15 @@ static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_err
     tcs_status status = tcsi_net_create(self->base.seed, &self->net, err);
     if (status != TCS_OK) return status;
     const tcsi_node_id x = tcsi_nn_input(self->net, steps, channels), target = tcsi_nn_input(self->net, steps, channels);
-    self->nodes = build(self->net, x, target, &self->options);
+    const tcsi_node_id seen = self->options.dropout > 0 ? tcsi_nn_dropout(self->net, x, (float)self->options.dropout) : x;
+    self->nodes = build(self->net, seen, target, &self->options);
     return tcsi_net_finish(self->net, err);
+}
+
+/* Floats of one member's weights and states. */
+static size_t kept_size(const self_type *self)
+{
+    return self->net->weight_count + self->net->state_count;
 }
 
 tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tcs_error *err)
@@ -37,12 +60,15 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
     const tcsi_plan_options scoring = { .net = self->net, .batch = BATCH, .outputs = &self->nodes.output, .output_count = 1 };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
     if (status == TCS_OK) status = tcsi_plan_create(&scoring, &self->scoring, err);
+    if (status == TCS_OK && self->options.members > 1 && !tcsi_floats_init(&self->kept, self->options.members * kept_size(self)))
+        status = tcsi_fail_memory(err, name);
     return status;
 }
 
 void tcsi_window_net_deinit(self_type *self)
 {
     tcsi_sequence_form_deinit(&self->form);
+    tcsi_floats_deinit(&self->kept);
     tcsi_plan_destroy(self->training);
     tcsi_plan_destroy(self->scoring);
     tcsi_net_destroy(self->net);
@@ -57,19 +83,49 @@ tcsi_lesson tcsi_window_net_lesson(const self_type *self, const tcsi_sequence *s
                           .window = self->options.steps };
 }
 
+static void keep(self_type *self, size_t member)
+{
+    if (!self->kept.values) return;
+    float *kept = self->kept.values + member * kept_size(self);
+    memcpy(kept, self->net->weights.values, self->net->weight_count * sizeof(float));
+    memcpy(kept + self->net->weight_count, self->net->states.values, self->net->state_count * sizeof(float));
+}
+
+static void take_member(self_type *self, size_t member)
+{
+    if (!self->kept.values) return;
+    const float *kept = self->kept.values + member * kept_size(self);
+    memcpy(self->net->weights.values, kept, self->net->weight_count * sizeof(float));
+    memcpy(self->net->states.values, kept + self->net->weight_count, self->net->state_count * sizeof(float));
+}
+
+static tcs_status learn_member(self_type *self, size_t member, const tcsi_lesson *lesson, tcsi_window_net_prepare prepare, tcs_error *err)
+{
+    const uint64_t seed = tcsi_learner_seed(self->base.seed, member);
+    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .epochs = self->options.epochs,
+                                   .rate = self->options.rate, .trim = self->options.trim, .seed = seed, .training = self->base.training,
+                                   .member = member, .budget = self->options.budget / (double)self->options.members };
+    tcs_status status = TCS_OK;
+    tcsi_progress_part part;
+    tcsi_progress_part_init(&part, self->base.progress, member, self->options.members);
+    self->net->seed = seed;
+    self->run = 0; /* what prepare looks at draws nothing */
+    tcsi_net_start(self->net);
+    if (prepare && tcsi_lesson_window_count(lesson) > 0) status = prepare(self, lesson, err);
+    if (status == TCS_OK) status = tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+    if (status == TCS_OK) keep(self, member);
+    return status;
+}
+
 tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare, tcsi_sequence *ret_sequence,
                                  tcs_error *err)
 {
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
-    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .epochs = self->options.epochs,
-                                   .rate = self->options.rate, .trim = self->options.trim, .seed = self->base.seed };
     tcs_status status = tcsi_sequence_form_learn(frame, self->options.window, self->options.steps, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
     const tcsi_lesson lesson = tcsi_window_net_lesson(self, &sequence);
-    tcsi_net_start(self->net);
-    if (status == TCS_OK && prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, &lesson, err);
-    if (status == TCS_OK) status = tcsi_learner_run(&learner, &lesson, self->base.pool, self->base.progress, err);
+    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &lesson, prepare, err);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -79,6 +135,48 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
     tcsi_sequence_deinit(&sequence);
     tcsi_sequence_form_deinit(&form);
     return status;
+}
+
+/* ---- runs ---- */
+
+size_t tcsi_window_net_run_count(const self_type *self)
+{
+    return self->options.members * self->options.draws;
+}
+
+void tcsi_window_net_take(self_type *self, size_t run)
+{
+    self->run = run;
+    take_member(self, run / self->options.draws);
+}
+
+tcs_status tcsi_looks_init(tcsi_looks *looks, size_t step_count, tcs_error *err)
+{
+    *looks = (tcsi_looks){ .steps = TCSI_NEW_ARRAY(double, step_count), .mean = TCSI_NEW_ZEROS(double, step_count),
+                           .squares = TCSI_NEW_ZEROS(double, step_count), .step_count = step_count };
+    return looks->steps && looks->mean && looks->squares ? TCS_OK : tcsi_fail_memory(err, "scores");
+}
+
+void tcsi_looks_deinit(tcsi_looks *looks)
+{
+    tcsi_free(looks->steps);
+    tcsi_free(looks->mean);
+    tcsi_free(looks->squares);
+}
+
+void tcsi_looks_add(tcsi_looks *looks)
+{
+    looks->run_count++;
+    for (size_t u = 0; u < looks->step_count; u++) {
+        const double distance = looks->steps[u] - looks->mean[u];
+        looks->mean[u] += distance / (double)looks->run_count;
+        looks->squares[u] += distance * (looks->steps[u] - looks->mean[u]);
+    }
+}
+
+void tcsi_window_net_set_noise(self_type *self, const tcsi_looks *looks)
+{
+    self->noise = fmin(tcsi_deviation(looks->mean, looks->step_count), noise_max);
 }
 
 /* ---- scoring ---- */
@@ -95,7 +193,8 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
         if (count < BATCH && at < last) continue;
         tcsi_lesson_gather(lesson, starts, count, inputs.values, NULL);
         /* The target is an input of the net too, but this plan runs nothing that reads it. */
-        const tcsi_run run = { .inputs = { inputs.values, inputs.values }, .batch = count, .seed = self->base.seed };
+        const tcsi_run run = { .inputs = { inputs.values, inputs.values }, .batch = count, .seed = self->base.seed,
+                               .is_stochastic = self->options.draws > 1, .step = self->run * lesson->step_count + at };
         tcsi_plan_forward(self->scoring, self->base.pool, &run);
         visit(context, starts, count, tcsi_plan_values(self->scoring, self->nodes.output));
         count = 0;
@@ -104,21 +203,48 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
     return TCS_OK;
 }
 
-tcs_status tcsi_window_net_spread(const self_type *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
-                                  tcs_error *err)
+static void spread_steps(const self_type *self, const tcsi_sequence *sequence, const double *steps, double *rows, double *ret_smooth)
 {
-    const size_t smoothing = self->options.smoothing ? self->options.smoothing : self->form.window_row_count, count = sequence->row_count;
+    const size_t smoothing = self->options.smoothing ? self->options.smoothing : self->form.window_row_count;
+    tcsi_sequence_expand(sequence, steps, rows);
+    tcsi_moving_mean(rows, sequence->row_count, smoothing, ret_smooth);
+}
+
+/* Values from steps, uncertainties from deviations (NULL: none): neighbours err together, so that the deviation of their mean is
+ * the mean of their deviations. */
+static tcs_status spread_all(const self_type *self, const tcsi_sequence *sequence, const double *steps, const double *deviations,
+                             tcs_score *ret_scores, tcs_error *err)
+{
+    const size_t count = sequence->row_count;
     double *rows = TCSI_NEW_ARRAY(double, count), *smooth = TCSI_NEW_ARRAY(double, count);
     tcs_status status = rows && smooth ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK) {
-        tcsi_sequence_expand(sequence, steps, rows);
-        tcsi_moving_mean(rows, count, smoothing, smooth);
+        spread_steps(self, sequence, steps, rows, smooth);
         for (size_t t = 0; t < count; t++)
-            if (ret_scores[t].state == TCS_SCORE_WARMUP) ret_scores[t] = (tcs_score){ .state = TCS_SCORE_READY, .value = smooth[t] };
+            if (ret_scores[t].state == TCS_SCORE_WARMUP)
+                ret_scores[t] = (tcs_score){ .state = TCS_SCORE_READY, .value = smooth[t], .noise = (float)self->noise };
+    }
+    if (status == TCS_OK && deviations) {
+        spread_steps(self, sequence, deviations, rows, smooth);
+        for (size_t t = 0; t < count; t++)
+            if (ret_scores[t].state == TCS_SCORE_READY) ret_scores[t].uncertainty = (float)fmax(smooth[t], 0);
     }
     tcsi_free(rows);
     tcsi_free(smooth);
     return status;
+}
+
+tcs_status tcsi_window_net_spread(const self_type *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
+                                  tcs_error *err)
+{
+    return spread_all(self, sequence, steps, NULL, ret_scores, err);
+}
+
+tcs_status tcsi_window_net_spread_looks(const self_type *self, const tcsi_sequence *sequence, const tcsi_looks *looks,
+                                        tcs_score *ret_scores, tcs_error *err)
+{
+    for (size_t u = 0; u < looks->step_count; u++) looks->steps[u] = sqrt(fmax(looks->squares[u], 0) / (double)looks->run_count);
+    return spread_all(self, sequence, looks->mean, looks->run_count > 1 ? looks->steps : NULL, ret_scores, err);
 }
 
 void tcsi_window_net_mark(const tcsi_frame *frame, tcs_score *ret_scores)
@@ -143,17 +269,25 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
     tcsi_codec_tag(codec, "DPWN");
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
     tcsi_sequence_form_persist(&self->form, self->base.channel_count, codec);
-    if (tcsi_codec_status(codec) == TCS_OK) tcsi_net_persist(self->net, codec);
+    tcsi_codec_f64(codec, &self->noise);
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(self->noise >= 0 && self->noise <= noise_max))
+        tcsi_codec_refuse(codec, "the noise of scores out of range");
+    for (size_t m = 0; m < self->options.members && tcsi_codec_status(codec) == TCS_OK; m++) {
+        if (!tcsi_codec_loading(codec)) take_member(self, m);
+        tcsi_net_persist(self->net, codec);
+        if (tcsi_codec_loading(codec)) keep(self, m);
+    }
 }
 
 size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
 {
     const size_t channels = self->base.channel_count, steps = self->options.steps;
     size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
+    if (self->kept.values) size = tcsi_size_sum(size, tcsi_size_product(self->options.members * sizeof(float), kept_size(self)) + BORDER);
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
     if (row_count == 0) return size;
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), channels);
-    size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 2 * sizeof(double))));
+    size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 5 * sizeof(double))));
     size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels));
     return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, channels, channels));
 }

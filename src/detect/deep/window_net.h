@@ -2,7 +2,13 @@
  *
  * The network has one size, whatever the period (sequence.h), so that net and plans are made once, in init, and all they will ever hold is
  * known.  Fitted, it is that of the training rows; otherwise it learns from the series itself, which holds the anomalies too: the worst
- * windows are left out (learner.h), and what is narrow does not learn what is rare. */
+ * windows are left out (learner.h), and what is narrow does not learn what is rare.
+ *
+ * How sure is it?  `members` nets of the same form are trained with different seeds (B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple
+ * and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017), and each looks `draws` times with inputs left out
+ * at random and latent variables drawn (Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation", ICML 2016; here with dropout of the
+ * inputs).  Each look is a run of its own with scales of its own; a score is the mean of the runs', its uncertainty their deviation, its
+ * noise the deviation of the scores of what was learned from. */
 #ifndef TCS_DETECT_DEEP_WINDOW_NET_H
 #define TCS_DETECT_DEEP_WINDOW_NET_H
 
@@ -11,8 +17,8 @@
 #include "nn/layers.h"
 
 typedef struct tcsi_window_net_options {
-    size_t window, steps, hidden, latent, epochs, smoothing;
-    double rate, trim;
+    size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
+    double rate, trim, dropout, budget;
 } tcsi_window_net_options;
 
 /* What a builder makes of a window x (B,W,C) and of what is wanted, the same with NaN for missing values. */
@@ -22,6 +28,12 @@ typedef struct tcsi_window_net_nodes {
 
 /* A dense layer called name. */
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation);
+
+/* For dense networks, whose first and last layers have a weight for each value of a window and each unit: more than
+ * TCSI_WINDOW_NET_CHANNELS channels are merged into so many, each step alike, and parted again at the end. */
+enum { TCSI_WINDOW_NET_CHANNELS = 16 };
+tcsi_node_id tcsi_window_net_merge(tcsi_net *net, tcsi_node_id x);
+tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels);
 
 typedef tcsi_window_net_nodes (*tcsi_window_net_build)(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                        const tcsi_window_net_options *options);
@@ -34,7 +46,15 @@ typedef struct tcsi_window_net {
     tcsi_window_net_nodes nodes;
     tcsi_plan *training, *scoring;
     tcsi_sequence_form form; /* of the fit, or of the series that was scored last */
+    tcsi_floats kept;        /* (members, weights and states), when there are several */
+    size_t run;              /* that the next sweep is */
+    double noise;            /* deviation of the scores of what was learned from */
 } tcsi_window_net;
+
+/* Members times draws. */
+size_t tcsi_window_net_run_count(const tcsi_window_net *self);
+/* The sweeps that follow are run number `run`. */
+void tcsi_window_net_take(tcsi_window_net *self, size_t run);
 
 /* E_INVALID: steps not a multiple of 4; E_LIMIT: windows of too many values; E_MEMORY. */
 tcs_status tcsi_window_net_init(tcsi_window_net *self, tcsi_window_net_build build, tcs_error *err) TCS_WARN_UNUSED;
@@ -43,7 +63,7 @@ void tcsi_window_net_deinit(tcsi_window_net *self);
 /* Between the first weights and training: what a loss needs to know of the data.  May run the scoring plan. */
 typedef tcs_status (*tcsi_window_net_prepare)(tcsi_window_net *self, const tcsi_lesson *lesson, tcs_error *err);
 
-/* Learns form and weights from frame; *ret_sequence is the frame's.  prepare may be NULL. */
+/* Learns form and the weights of all members from frame; *ret_sequence is the frame's.  prepare may be NULL. */
 tcs_status tcsi_window_net_learn(tcsi_window_net *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare,
                                  tcsi_sequence *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
 
@@ -54,9 +74,22 @@ tcs_status tcsi_window_net_sweep(tcsi_window_net *self, const tcsi_lesson *lesso
                                  void *context, tcs_error *err) TCS_WARN_UNUSED;
 tcsi_lesson tcsi_window_net_lesson(const tcsi_window_net *self, const tcsi_sequence *sequence);
 
-/* steps (U) -> READY scores at all rows that are WARMUP, averaged over `smoothing` rows. */
+/* Scores of the steps of a sequence, of one run after another. */
+typedef struct tcsi_looks {
+    double *steps, *mean, *squares; /* (U): to be filled by a run; of all runs so far: mean and summed squared distances from it */
+    size_t run_count, step_count;
+} tcsi_looks;
+tcs_status tcsi_looks_init(tcsi_looks *looks, size_t step_count, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_looks_deinit(tcsi_looks *looks); /* accepts a zeroed struct */
+void tcsi_looks_add(tcsi_looks *looks);    /* steps are filled */
+
+/* The noise of the scores of what was learned from, for all that are given from now on. */
+void tcsi_window_net_set_noise(tcsi_window_net *self, const tcsi_looks *looks);
+/* READY scores at all rows that are WARMUP, averaged over `smoothing` rows: of steps (U) without uncertainty, or of looks. */
 tcs_status tcsi_window_net_spread(const tcsi_window_net *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
                                   tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_window_net_spread_looks(const tcsi_window_net *self, const tcsi_sequence *sequence, const tcsi_looks *looks,
+                                        tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
 /* MISSING where nothing is present, WARMUP elsewhere. */
 void tcsi_window_net_mark(const tcsi_frame *frame, tcs_score *ret_scores);
 
@@ -66,7 +99,8 @@ void tcsi_window_net_persist(tcsi_window_net *self, tcsi_codec *codec);
 /* Most bytes of everything here, a sweep and spreading included. */
 size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
 
-#define TCSI_WINDOW_NET_TRAITS (TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP)
+#define TCSI_WINDOW_NET_TRAITS (TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
+                                TCSI_TRAIT_UNCERTAINTY)
 
 /* Rows of a parameter table; `options` in the file must be tcsi_window_net_options. */
 #define TCSI_WINDOW_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
@@ -77,6 +111,14 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
     TCSI_COUNT(epochs, epochs_default, 1, 100000, "how often each part of the training rows is seen"), \
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: the window"), \
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
-    TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from")
+    TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"), \
+    TCSI_WINDOW_NET_EFFORT
+
+/* Those that say how a net is asked how sure it is, and how long it may learn. */
+#define TCSI_WINDOW_NET_EFFORT \
+    TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
+    TCSI_COUNT(draws, 1, 1, 64, "looks of each network, with inputs left out and latent numbers drawn anew; 1: nothing is drawn"), \
+    TCSI_REAL(dropout, 0, 0, 0.9, "share of the inputs left out at random, in training and draws"), \
+    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
 
 #endif

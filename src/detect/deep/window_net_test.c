@@ -79,6 +79,80 @@ static void test_finds_an_unusual_shape(void **state)
     }
 }
 
+/* Several networks, several looks of each: they disagree most where they have seen nothing like it, and are saved all. */
+static void test_members_and_draws_disagree_about_the_unknown(void **state)
+{
+    (void)state;
+    static double columns[CHANNELS][ROWS];
+    static tcs_score scores[ROWS], again[ROWS];
+    const double *pointer = columns[0];
+    const tcsi_parameter_value doubts[][3] = { { { "members", 3 }, { "draws", 1 }, { "dropout", 0 } },
+                                               { { "members", 1 }, { "draws", 8 }, { "dropout", 0.1 } },
+                                               { { "members", 2 }, { "draws", 2 }, { "dropout", 0.1 } } };
+    static const char *const asked[] = { "autoencoder", "deep_svdd" }; /* one of each kind */
+    tcsi_pool *pool;
+    make_plant(columns);
+    for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) columns[0][t] = ((t - EVENT_BEGIN) / 8) % 2 ? 5.9 : 4.1;
+    assert_ok(tcsi_pool_create(3, &pool, test_err));
+    for (size_t i = 0; i < (test_is_small() ? 1 : TCS_COUNT(asked) * TCS_COUNT(doubts)); i++) {
+        const tcsi_parameter_value *doubt = doubts[i / TCS_COUNT(asked)];
+        const char *name = asked[i % TCS_COUNT(asked)];
+        tcsi_frame *frame = detect_frame(&pointer, 1, ROWS), train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+        tcsi_detector *detector = detect_create(name, 1, doubt, 3), *loaded;
+        assert_ok(tcsi_detector_fit(detector, &train, test_err));
+        assert_ok(tcsi_detector_score(detector, frame, scores, test_err));
+        double calm = 0, event = 0;
+        for (size_t t = TRAIN_ROWS; t < EVENT_BEGIN - 100; t++) calm += (double)scores[t].uncertainty / (EVENT_BEGIN - 100 - TRAIN_ROWS);
+        for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) event += (double)scores[t].uncertainty / (EVENT_END - EVENT_BEGIN);
+        if (!(calm > 0 && event > 1.5 * calm && scores[0].noise > 0))
+            fail_msg("%s: uncertainty %.3g on known rows, %.3g in the event; noise %.3g", name, calm, event, (double)scores[0].noise);
+        tcsi_buffer saved;
+        tcsi_buffer_init(&saved, 1 << 24);
+        assert_ok(tcsi_detector_save(detector, &saved, test_err));
+        assert_ok(tcsi_detector_load(saved.data, saved.size, pool, &loaded, test_err)); /* and any number of threads */
+        assert_ok(tcsi_detector_score(loaded, frame, again, test_err));
+        detect_assert_same(scores, again, 0, ROWS);
+        tcsi_buffer_deinit(&saved);
+        tcsi_detector_destroy(loaded);
+        tcsi_detector_destroy(detector);
+        tcsi_frame_destroy(frame);
+    }
+    tcsi_pool_destroy(pool);
+}
+
+/* More channels than a dense network looks at singly, of four kinds; one of them stops following its kind. */
+static void test_merged_channels_are_told_apart(void **state)
+{
+    (void)state;
+    enum { MANY = 20, STUCK = 13 };
+    static tcs_score scores[ROWS];
+    static const char *const asked[] = { "autoencoder", "vae" };
+    double row[MANY], parts[MANY];
+    tcsi_rng rng = tcsi_rng_make(12, 0);
+    tcsi_frame *frame;
+    assert_ok(tcsi_frame_create(MANY, ROWS, false, false, &frame, test_err));
+    for (size_t t = 0; t < ROWS; t++) {
+        for (size_t c = 0; c < MANY; c++)
+            row[c] = sin(0.2 * (double)t + (double)(c % 4)) * (double)(1 + c) + 0.05 * (double)(1 + c) * tcsi_rng_normal(&rng);
+        if (t >= EVENT_BEGIN && t < EVENT_END) row[STUCK] = 5;
+        assert_ok(tcsi_frame_append(frame, row, 0, 0, test_err));
+    }
+    const tcsi_frame train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+    for (size_t i = 0; i < (test_is_small() ? 1 : TCS_COUNT(asked)); i++) {
+        tcsi_detector *detector = detect_create(asked[i], MANY, &(tcsi_parameter_value){ "epochs", 60 }, 1);
+        assert_ok(tcsi_detector_fit(detector, &train, test_err));
+        assert_ok(tcsi_detector_score(detector, frame, scores, test_err));
+        assert_true(tcsi_detector_contribute_span(detector, EVENT_BEGIN, EVENT_END, parts));
+        const double auc = share_of_event(scores);
+        if (!(auc > 0.9)) fail_msg("%s: area under the ROC curve %.3f", asked[i], auc);
+        for (size_t c = 0; c < MANY; c++)
+            if (c != STUCK && parts[c] >= parts[STUCK])
+                fail_msg("%s: part %zu is %.3g, that of the stuck one %.3g", asked[i], c, parts[c], parts[STUCK]);
+        tcsi_detector_destroy(detector);
+    }
+    tcsi_frame_destroy(frame);
+}
+
 static void test_refuses_too_many_channels(void **state)
 {
     (void)state;
@@ -93,4 +167,6 @@ static void test_refuses_too_many_channels(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_the_channel_that_is_stuck),
               cmocka_unit_test(test_finds_an_unusual_shape),
+              cmocka_unit_test(test_members_and_draws_disagree_about_the_unknown),
+              cmocka_unit_test(test_merged_channels_are_told_apart),
               cmocka_unit_test(test_refuses_too_many_channels))

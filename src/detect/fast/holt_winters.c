@@ -266,6 +266,22 @@ static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *e
     return status;
 }
 
+/* One row ahead; the bands are those of normal errors. */
+static bool forecast(const tcsi_detector *base, size_t channel, size_t index, tcsi_forecast *ret_forecast)
+{
+    static const double normal[TCSI_FORECAST_LEVEL_COUNT] = { 0.67448975, 1.28155157, 1.64485363, 1.95996398 };
+    const smooth_state *now = &((const holt_winters *)base)->now;
+    (void)channel;
+    if (!now->started || index > 0) return false;
+    const double median = now->level + now->trend + (now->period > 0 ? ((const holt_winters *)base)->season[now->phase] : 0);
+    *ret_forecast = (tcsi_forecast){ .ahead = 1, .median = median, .noise = now->spread };
+    for (size_t i = 0; i < TCSI_FORECAST_LEVEL_COUNT; i++) {
+        ret_forecast->low[i] = median - normal[i] * now->spread;
+        ret_forecast->high[i] = median + normal[i] * now->spread;
+    }
+    return true;
+}
+
 static void persist_state(const holt_winters *self, smooth_state *state, tcsi_codec *codec)
 {
     tcsi_codec_bool(codec, &state->started);
@@ -318,7 +334,8 @@ static const tcsi_parameter parameters[] = {
 };
 
 static const tcsi_detector_ops ops = {
-    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max,
+    .init = init, .deinit = deinit, .fit = fit, .reset = reset, .push = push, .forecast = forecast, .persist = persist,
+    .size_max = size_max,
 };
 
 const tcsi_detector_info tcsi_detector_holt_winters = {
