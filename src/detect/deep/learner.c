@@ -17,6 +17,7 @@ enum {
     ROUND_COUNT = 20,         /* of looking at the held-out windows */
     PATIENCE = 6,
     HELD_OUT_BATCHES = 4,
+    EVENT_SHARE = 4,          /* one window in so many lies in a labelled event, as many beside one */
 };
 
 /* ---- windows ---- */
@@ -45,15 +46,16 @@ typedef struct training {
     size_t train_count, held_begin, held_count; /* windows */
     size_t step_count, round_steps;
     tcsi_floats inputs, targets;                /* a batch */
+    float third[BATCH];                         /* input of a net that has one: labels, or what adversaries are told */
     double *losses, *known, limit;              /* (train_count): of each window when it was last drawn, NaN: never; scratch */
-    tcsi_trainer *trainer;
+    tcsi_trainer *trainer, *rival;              /* the second: NULL without one */
     tcsi_early_stop stop;
 } training;
 
 static void split(training *t)
 {
     const size_t count = tcsi_lesson_window_count(t->lesson), window = t->lesson->window, held = count / HELD_OUT_SHARE;
-    const bool is_long = count / window >= HELD_OUT_WINDOWS_MIN && held > window;
+    const bool is_long = t->lesson->event_count == 0 && !t->learner->rival && count / window >= HELD_OUT_WINDOWS_MIN && held > window;
     t->train_count = is_long ? count - held : count;
     t->held_begin = is_long ? t->train_count + window - 1 : 0;
     t->held_count = is_long ? count - t->held_begin : 0;
@@ -71,6 +73,7 @@ static void deinit(training *t)
 {
     tcsi_early_stop_deinit(&t->stop);
     tcsi_trainer_destroy(t->trainer);
+    tcsi_trainer_destroy(t->rival);
     tcsi_free(t->losses);
     tcsi_free(t->known);
     tcsi_floats_deinit(&t->inputs);
@@ -90,6 +93,7 @@ static tcs_status init(training *t, tcs_error *err)
         return tcsi_fail_memory(err, "training");
     for (size_t i = 0; i < t->train_count; i++) t->losses[i] = NAN;
     tcs_status status = tcsi_trainer_create(t->learner->net, &options, &t->trainer, err);
+    if (status == TCS_OK && t->learner->rival) status = tcsi_trainer_create(t->learner->net, &options, &t->rival, err);
     return status == TCS_OK ? tcsi_early_stop_init(&t->stop, t->learner->net, PATIENCE, err) : status;
 }
 
@@ -100,21 +104,46 @@ static double trim_limit(const training *t)
     return known < t->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
 }
 
+/* Inside an event, or less than a window beside one. */
+static size_t draw_event(const training *t, bool is_beside, tcsi_rng *rng)
+{
+    const tcsi_event_windows *event = &t->lesson->events[tcsi_rng_below(rng, t->lesson->event_count)];
+    const size_t margin = t->lesson->window, before = event->begin < margin ? event->begin : margin;
+    const size_t after = t->train_count - event->end < margin ? t->train_count - event->end : margin;
+    if (!is_beside || before + after == 0) return event->begin + tcsi_rng_below(rng, event->end - event->begin);
+    const size_t at = tcsi_rng_below(rng, before + after);
+    return at < before ? event->begin - before + at : event->end + at - before;
+}
+
+static size_t draw_window(const training *t, size_t b, tcsi_rng *rng)
+{
+    if (t->lesson->event_count > 0 && b < 2 * BATCH / EVENT_SHARE) return draw_event(t, b >= BATCH / EVENT_SHARE, rng);
+    return tcsi_rng_below(rng, t->train_count);
+}
+
+static void fill_third(training *t, const size_t *starts, size_t step)
+{
+    const float share = (float)(1 - t->learner->rivalry * (double)step / (double)t->step_count);
+    for (size_t b = 0; b < BATCH; b++) t->third[b] = t->lesson->labels ? t->lesson->labels[starts[b]] : share;
+}
+
 static bool take_step(training *t, size_t step)
 {
     tcsi_rng rng = tcsi_rng_make(t->learner->seed, step);
     size_t starts[BATCH];
     float weights[BATCH];
     for (size_t b = 0; b < BATCH; b++) {
-        starts[b] = tcsi_rng_below(&rng, t->train_count);
+        starts[b] = draw_window(t, b, &rng);
         weights[b] = t->losses[starts[b]] > t->limit ? 0.0f : 1.0f;
     }
     tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
-    const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values }, .batch = BATCH, .row_weights = weights, .is_training = true,
-                           .is_stochastic = true, .seed = t->learner->seed, .step = step };
+    fill_third(t, starts, step);
+    const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values, t->third }, .batch = BATCH, .row_weights = weights,
+                           .is_training = true, .is_stochastic = true, .seed = t->learner->seed, .step = step };
     double loss = tcsi_trainer_step(t->trainer, t->learner->plan, t->pool, &run);
     const float *rows = tcsi_plan_values(t->learner->plan, t->learner->loss);
     for (size_t b = 0; b < BATCH; b++) t->losses[starts[b]] = rows[b];
+    if (t->rival) loss += tcsi_trainer_step(t->rival, t->learner->rival, t->pool, &run);
     return isfinite(loss);
 }
 
@@ -128,7 +157,8 @@ static double held_out_loss(training *t)
         for (size_t b = 0; b < BATCH; b++, number++)
             starts[b] = t->held_begin + number * (t->held_count - 1) / (HELD_OUT_BATCHES * BATCH - 1);
         tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
-        const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values }, .batch = BATCH, .seed = t->learner->seed };
+        fill_third(t, starts, 0);
+        const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values, t->third }, .batch = BATCH, .seed = t->learner->seed };
         tcsi_plan_forward(t->learner->plan, t->pool, &run);
         sum += tcsi_plan_loss(t->learner->plan, &run);
     }
@@ -142,7 +172,7 @@ static tcs_status take_steps(training *t, const tcsi_progress *progress, tcs_err
     for (size_t step = 0; step < t->step_count && goes_on && status == TCS_OK; step++) {
         was_finite |= take_step(t, step);
         if ((step + 1) % t->round_steps > 0) continue;
-        t->limit = trim_limit(t);
+        if (t->lesson->event_count == 0) t->limit = trim_limit(t);
         if (t->held_count > 0) goes_on = tcsi_early_stop_push(&t->stop, held_out_loss(t));
         status = tcsi_progress_report(progress, (double)(step + 1) / (double)t->step_count, err);
     }

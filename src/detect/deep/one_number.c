@@ -14,6 +14,7 @@ tcs_status tcsi_one_number_init(tcsi_detector *base, tcsi_window_net_build build
 {
     self_type *self = (self_type *)base;
     self->prepare = prepare;
+    if (self->strides_a_window == 0) self->strides_a_window = STRIDES_A_WINDOW;
     return tcsi_window_net_init(&self->base, build, err);
 }
 
@@ -41,7 +42,7 @@ static void take_numbers(void *context, const size_t *starts, size_t count, cons
 
 static size_t stride_of(const self_type *self)
 {
-    return self->base.options.steps / STRIDES_A_WINDOW;
+    return self->base.options.steps / self->strides_a_window;
 }
 
 static size_t number_count_max(const self_type *self, size_t step_count)

@@ -16,9 +16,14 @@ tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id
 
 /* ---- life ---- */
 
+size_t tcsi_window_net_channels(const self_type *self)
+{
+    return tcsi_size_sum(self->base.channel_count, self->more_channels);
+}
+
 static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
-    const size_t steps = self->options.steps, channels = self->base.channel_count;
+    const size_t steps = self->options.steps, channels = tcsi_window_net_channels(self);
     tcs_status status = tcsi_net_create(self->base.seed, &self->net, err);
     if (status != TCS_OK) return status;
     const tcsi_node_id x = tcsi_nn_input(self->net, steps, channels), target = tcsi_nn_input(self->net, steps, channels);
@@ -29,13 +34,17 @@ static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_err
 tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
     const char *name = self->base.info->name;
-    const size_t steps = self->options.steps, channels = self->base.channel_count;
+    const size_t steps = self->options.steps;
     if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
-    tcs_status status = tcsi_sequence_check(name, channels, steps, err);
+    tcs_status status = tcsi_sequence_check(name, self->base.channel_count, steps, err);
     if (status == TCS_OK) status = make_net(self, build, err);
-    const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss };
+    const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss,
+                                         .groups = self->nodes.groups };
+    const tcsi_plan_options rival = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.rival_loss,
+                                      .groups = self->nodes.rival_groups };
     const tcsi_plan_options scoring = { .net = self->net, .batch = BATCH, .outputs = &self->nodes.output, .output_count = 1 };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
+    if (status == TCS_OK && self->nodes.rival_loss != 0) status = tcsi_plan_create(&rival, &self->rival, err);
     if (status == TCS_OK) status = tcsi_plan_create(&scoring, &self->scoring, err);
     return status;
 }
@@ -44,6 +53,7 @@ void tcsi_window_net_deinit(self_type *self)
 {
     tcsi_sequence_form_deinit(&self->form);
     tcsi_plan_destroy(self->training);
+    tcsi_plan_destroy(self->rival);
     tcsi_plan_destroy(self->scoring);
     tcsi_net_destroy(self->net);
 }
@@ -62,13 +72,14 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
 {
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
-    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .epochs = self->options.epochs,
-                                   .rate = self->options.rate, .trim = self->options.trim, .seed = self->base.seed };
+    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .rival = self->rival,
+                                   .rivalry = self->nodes.rivalry, .epochs = self->options.epochs, .rate = self->options.rate,
+                                   .trim = self->options.trim, .seed = self->base.seed };
     tcs_status status = tcsi_sequence_form_learn(frame, self->options.window, self->options.steps, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
-    const tcsi_lesson lesson = tcsi_window_net_lesson(self, &sequence);
+    tcsi_lesson lesson = tcsi_window_net_lesson(self, &sequence);
     tcsi_net_start(self->net);
-    if (status == TCS_OK && prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, &lesson, err);
+    if (status == TCS_OK && prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, &sequence, &lesson, err);
     if (status == TCS_OK) status = tcsi_learner_run(&learner, &lesson, self->base.pool, self->base.progress, err);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
@@ -104,10 +115,16 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
     return TCS_OK;
 }
 
+static size_t smoothing_of(const self_type *self)
+{
+    const size_t parts = self->smoothings_a_window ? self->smoothings_a_window : 1;
+    return self->options.smoothing ? self->options.smoothing : self->form.window_row_count / parts + (parts > 1);
+}
+
 tcs_status tcsi_window_net_spread(const self_type *self, const tcsi_sequence *sequence, const double *steps, tcs_score *ret_scores,
                                   tcs_error *err)
 {
-    const size_t smoothing = self->options.smoothing ? self->options.smoothing : self->form.window_row_count, count = sequence->row_count;
+    const size_t smoothing = smoothing_of(self), count = sequence->row_count;
     double *rows = TCSI_NEW_ARRAY(double, count), *smooth = TCSI_NEW_ARRAY(double, count);
     tcs_status status = rows && smooth ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK) {
@@ -142,14 +159,15 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
 {
     tcsi_codec_tag(codec, "DPWN");
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
-    tcsi_sequence_form_persist(&self->form, self->base.channel_count, codec);
+    tcsi_sequence_form_persist(&self->form, tcsi_window_net_channels(self), codec);
     if (tcsi_codec_status(codec) == TCS_OK) tcsi_net_persist(self->net, codec);
 }
 
 size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
 {
-    const size_t channels = self->base.channel_count, steps = self->options.steps;
+    const size_t channels = tcsi_window_net_channels(self), steps = self->options.steps;
     size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
+    if (self->rival) size = tcsi_size_sum(size, tcsi_plan_size(self->rival));
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
     if (row_count == 0) return size;
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), channels);
