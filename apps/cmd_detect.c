@@ -34,13 +34,15 @@ static const cli_option options[] = {
     { "--checkpoint", "FILE", CLI_TEXT, AT(checkpoint),
       "keep a deep detector's training in FILE; run again after an interruption, it goes on from there to the same result" },
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
-    { "--train-rows", "N", CLI_COUNT, AT(train_rows), "the first N rows are mostly normal; chosen when not given" },
+    { "--train-rows", "N", CLI_COUNT, AT(train_rows), "the first N rows are mostly normal, or, for a detector that learns from labels, "
+                                                     "labelled; chosen when not given" },
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, AT(alarm_budget),
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); "
       "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 1 the default" },
     { "--columns", "A,B,...", CLI_TEXT, AT(columns), "value columns; default every numeric one" },
     { "--time", "COLUMN", CLI_TEXT, AT(time), "time column; found when not given; '' for none" },
-    { "--label", "COLUMN", CLI_TEXT, AT(label), "label column (1 = anomalous), used only to compare; found when not given; '' for none" },
+    { "--label", "COLUMN", CLI_TEXT, AT(label), "label column (1 = anomalous), used only to compare, unless the detector learns from the "
+                                              "labels of --train-rows; found when not given; '' for none" },
     { "--series", NULL, CLI_FLAG, AT(series), "rows without a time column are in order of time, not a table" },
     { "--skip-ragged", NULL, CLI_FLAG, AT(skip_ragged), "pass over rows with another number of columns and count them" },
     { "--query", "TEXT", CLI_TEXT, AT(query), "for sqlite:, postgresql: and http: inputs: the SQL or PromQL query" },
@@ -171,13 +173,14 @@ static void print_episode(const tcs_frame *frame, const tcs_episode *episode, si
     printf(" %3.0f%s  %-22s %-10s %s%s%s  %s\n", episode->severity, p->off, onset, length, p->dim, spark, p->off, shares);
 }
 
-/* Labels are never used to detect; when there are some, say how the episodes compare with them. */
+/* When there are labels, say how the episodes compare with those that were not used to detect. */
 static void print_comparison(const tcs_frame *frame, const tcs_result *result, const paint *p)
 {
     const uint8_t *labels = tcs_frame_labels(frame), *anomalies = tcs_result_anomalies(result);
-    size_t events = 0, found = 0, row_count = tcs_frame_row_count(frame), right = 0;
+    const size_t first = tcs_result_told_row_count(result);
+    size_t events = 0, found = 0, row_count = tcs_frame_row_count(frame), right = 0, episodes = 0;
     if (!labels) return;
-    for (size_t t = 0; t < row_count;) {
+    for (size_t t = first; t < row_count;) {
         bool hit = false;
         size_t begin = t;
         for (; t < row_count && labels[t]; t++) hit |= anomalies[t];
@@ -191,11 +194,13 @@ static void print_comparison(const tcs_frame *frame, const tcs_result *result, c
     for (size_t i = 0; i < tcs_result_episode_count(result); i++) {
         tcs_episode episode = tcs_result_episode(result, i);
         bool labelled = false;
+        if (episode.row_begin < first) continue;
+        episodes++;
         for (size_t t = episode.row_begin; t < episode.row_end; t++) labelled |= labels[t];
         right += labelled;
     }
-    printf("\n  %scompared with the labels (not used to detect): %zu of %zu events found, %zu of %zu episodes right%s\n", p->dim, found,
-           events, right, tcs_result_episode_count(result), p->off);
+    printf("\n  %scompared with the labels%s (not used to detect): %zu of %zu events found, %zu of %zu episodes right%s\n", p->dim,
+           first ? " of later rows" : "", found, events, right, episodes, p->off);
 }
 
 static void print_words(const char *input, const tcs_frame *frame, const tcs_result *result, const detect_options *o)

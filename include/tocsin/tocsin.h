@@ -91,7 +91,7 @@ typedef struct tcs_result tcs_result;
 typedef struct tcs_detect_options {
     tcs_mode mode;              /* default of a zeroed struct: online; of NULL options: offline */
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
-    size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen */
+    size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen.  Some detectors learn from their labels, if given */
     const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
                                  * online a number without a time is per 10,000 rows, and NULL is 1 */
     const char *const *parameters; /* "name=value" of the detector */
@@ -133,6 +133,7 @@ TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /
 TCS_API const char *tcs_result_detector(const tcs_result *result);
 TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
 TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
+TCS_API size_t tcs_result_told_row_count(const tcs_result *result); /* leading rows whose labels were learned from; mostly 0 */
 TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at; severity 50 is it */
 /* Without a stated budget a detector that set a threshold of its own on held-out training rows is taken at its word: then it
  * decided which rows alarm, and the budget only ranks them. */

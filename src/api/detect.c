@@ -89,7 +89,8 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     bool is_part = p->budget > 0 && p->budget < 1; /* of an alarm: then the rows for a whole one say more */
     tcsi_words_count(p->train_row_count, train, sizeof train);
     tcsi_words_count((size_t)round(fmin((double)p->row_count / (is_part ? p->budget : 1), 1e18)), rows, sizeof rows);
-    if (p->train_row_count > 0) snprintf(normal, sizeof normal, "the first %s rows are mostly normal", train);
+    if (p->is_told) snprintf(normal, sizeof normal, "the labels of the first %s rows are right", train);
+    else if (p->train_row_count > 0) snprintf(normal, sizeof normal, "the first %s rows are mostly normal", train);
     if (p->own_threshold)
         snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; the detector's own threshold, not a budget, tells what is an alarm", normal);
     else if (is_part) snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; 1 false alarm in %s rows is acceptable", normal, rows);
@@ -103,7 +104,7 @@ static void assume(tcs_result *result)
     const tcsi_detection *detection = result->detection;
     tcsi_api_assume(&(tcsi_api_premises){ detection->info, detection->frame->channel_count, detection->train_row_count,
                                           detection->frame->row_count, detection->decision.budget_count,
-                                          detection->decision.own_threshold_used }, result->assumed);
+                                          detection->decision.own_threshold_used, detection->is_told }, result->assumed);
 }
 
 tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err)
@@ -143,6 +144,7 @@ const double *tcs_result_thresholds(const tcs_result *result) { return result->d
 size_t tcs_result_episode_count(const tcs_result *result) { return result->detection->decision.episode_count; }
 const char *tcs_result_detector(const tcs_result *result) { return result->detection->info->name; }
 tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }
+size_t tcs_result_told_row_count(const tcs_result *result) { return result->detection->is_told ? result->detection->train_row_count : 0; }
 size_t tcs_result_train_row_count(const tcs_result *result) { return result->detection->train_row_count; }
 double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }
 bool tcs_result_own_threshold(const tcs_result *result) { return result->detection->decision.own_threshold_used; }

@@ -52,7 +52,7 @@ typedef struct tcsi_api_premises {
     size_t channel_count, train_row_count;
     uint64_t row_count;
     double budget;
-    bool own_threshold;
+    bool own_threshold, is_told;
 } tcsi_api_premises;
 
 /* The sentence of tcs_result_assumed: the terminal, --json and the report all say it in these words. */

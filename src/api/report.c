@@ -110,7 +110,8 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     METHOD("Source", err, "%s", detection->info->paper);
     if (status == TCS_OK) status = add_parameters(f, detection, err);
     METHOD("Assumed", err, "%s", result->assumed);
-    if (detection->train_row_count > 0)
+    if (detection->is_told) METHOD("Training rows", err, "the first %zu, and their labels", detection->train_row_count);
+    else if (detection->train_row_count > 0)
         METHOD("Training rows", err, "the first %zu, taken as mostly normal; no label was used", detection->train_row_count);
     else METHOD("Training rows", err, "none set apart; no label was used");
     if (status == TCS_OK) status = add_calibration(f, &detection->decision, err);
@@ -161,7 +162,7 @@ static tcs_status band_of(void *context, size_t channel, double *ret_expected, d
 static void add_losses(filled *f, const tcsi_training *training)
 {
     for (size_t i = 0; i < training->point_count; i++) {
-        const tcsi_curve_point *from = &training->points[i];
+        const tcsi_learning_point *from = &training->points[i];
         f->losses[i] = (tcsi_report_loss){ from->member, from->step, from->train_loss, from->held_loss };
     }
     f->report.losses = f->losses;

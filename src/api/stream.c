@@ -227,7 +227,7 @@ tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream)
         .own_threshold = tcsi_detect_stream_own_threshold(inner), .is_open = tcsi_detect_stream_episode_is_open(inner),
     };
     tcsi_api_assume(&(tcsi_api_premises){ tcsi_detect_stream_info(inner), summary.channel_count, summary.train_row_count,
-                                          summary.row_count, summary.budget, summary.own_threshold }, summary.assumed);
+                                          summary.row_count, summary.budget, summary.own_threshold, false }, summary.assumed);
     fill_episode(stream, &summary.episode);
     return summary;
 }

@@ -6,6 +6,8 @@
  * of 1e9.  Each is tried with one channel and with three (per_channel wraps detectors that look at one).  Detectors
  * that can be fitted run both fitted and, unless they must be trained, unfitted.
  *
+ * Every series is labelled, about its spikes, for detectors that learn from labels; no other, and no score, may depend on them.
+ *
  * A nasty series may be refused, but only with a status and a sentence; noise and season must be scored.
  * Detectors that train for epochs do so for two: the promises do not depend on how much was learned.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -59,17 +61,23 @@ static size_t series_row_count(series_kind kind)
     return kind == SERIES_ONE_ROW ? 1 : kind == SERIES_TWO_ROWS ? 2 : series_is_ordinary(kind) ? ROWS_LONG : ROWS_SHORT;
 }
 
+/* The spikes and what is near them. */
+static uint8_t series_label(size_t t)
+{
+    return (t >= 73 && t < 81) || (t >= 329 && t < 337);
+}
+
 /* Noise has no times; the others one row a minute, with a pause of an hour in the series with gaps. */
 static tcsi_frame *make_series(series_kind kind, size_t channel_count, size_t row_count)
 {
     tcsi_frame *frame;
     double row[CHANNELS_MANY];
     tcsi_rng rng = tcsi_rng_make(20261123, kind);
-    assert_ok(tcsi_frame_create(channel_count, row_count, kind != SERIES_NOISE, false, &frame, test_err));
+    assert_ok(tcsi_frame_create(channel_count, row_count, kind != SERIES_NOISE, true, &frame, test_err));
     for (size_t t = 0; t < row_count; t++) {
         int64_t minutes = (int64_t)t + (kind == SERIES_GAPS && t > 200 ? 60 : 0);
         for (size_t c = 0; c < channel_count; c++) row[c] = series_value(kind, t, c, &rng);
-        assert_ok(tcsi_frame_append(frame, row, 1700000000000000000 + minutes * 60000000000, 0, test_err));
+        assert_ok(tcsi_frame_append(frame, row, 1700000000000000000 + minutes * 60000000000, series_label(t), test_err));
     }
     return frame;
 }
@@ -368,6 +376,26 @@ static void check_threads(const contract_trial *trial)
 static void test_threads(void **state)
 {
     for_trials(*state, KINDS_MAIN, check_threads);
+}
+
+/* The labels of a frame that is scored change nothing; nor do those of the training rows, but for who says so. */
+static void check_labels(const contract_trial *trial)
+{
+    contract_trial unlabelled = *trial;
+    tcsi_frame bare = *trial->frame;
+    bare.labels = NULL;
+    unlabelled.frame = &bare;
+    if (!(trial->info->traits & TCSI_TRAIT_LABELS)) unlabelled.train.labels = NULL;
+    tcs_score *expected = score_new(trial, trial->frame, 1, NULL), *actual = score_new(&unlabelled, &bare, 1, NULL);
+    assert_true(!expected == !actual);
+    if (expected) assert_same_scores(trial, expected, actual, 0, trial->frame->row_count, "labels were taken away");
+    tcsi_free(expected);
+    tcsi_free(actual);
+}
+
+static void test_labels(void **state)
+{
+    for_trials(*state, KINDS_MAIN, check_labels);
 }
 
 static void check_batch_equals_push(const contract_trial *trial)
@@ -777,6 +805,7 @@ static const promise promises[] = {
     { "deterministic for a seed", test_deterministic },
     { "fit and score can be repeated", test_repeatable },
     { "same bits with 1 and 4 threads", test_threads },
+    { "no score looks at labels", test_labels },
     { "batch equals pushing", test_batch_equals_push },
     { "no score depends on a later row", test_causal },
     { "a saved state continues exactly", test_save_continues },

@@ -51,6 +51,7 @@ static tcs_status run_detector(tcsi_detector *detector, const tcsi_detection *de
     tcs_status status = TCS_OK;
     if (detection->train_row_count > 0) {
         tcsi_frame train = tcsi_frame_view(detection->frame, 0, detection->train_row_count);
+        if (!detection->is_told) train.labels = NULL;
         status = tcsi_detector_fit(detector, &train, err);
     }
     if (status == TCS_OK) status = tcsi_detector_score(detector, detection->frame, detection->scores, err);
@@ -125,7 +126,8 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .own_threshold = tcsi_detector_threshold(detector),
                                    .own_by_evidence = detection->info->traits & TCSI_TRAIT_EVIDENCE,
                                    .train_row_count = detection->train_row_count,
-                                   .use_train = options->mode == TCS_MODE_ONLINE || options->train_row_count > 0,
+                                   /* Rows with labelled events among them are no reference of what is normal. */
+                                   .use_train = options->mode == TCS_MODE_ONLINE || (options->train_row_count > 0 && !detection->is_told),
                                    .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
                                    .is_tabular = is_tabular(options),
                                    .cadence_ns = cadence_of(detection->frame),
@@ -143,8 +145,19 @@ static size_t choose_train_rows(const tcsi_detect_options *options, const tcsi_d
     return tcsi_train_rows_default(options->mode, row_count);
 }
 
-static tcs_status check_training(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, tcs_error *err)
+/* Labels are learned from where the user named the rows: those of a part that we chose are for comparing. */
+static bool are_labels_for_learning(const tcsi_frame *frame, const tcsi_detect_options *options, const tcsi_detector_info *info)
 {
+    return (info->traits & TCSI_TRAIT_LABELS) && frame->labels && options->train_row_count > 0;
+}
+
+static tcs_status check_training(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, bool is_told,
+                                 tcs_error *err)
+{
+    const bool needs_labels = (info->traits & TCSI_TRAIT_TRAINED) && (info->traits & TCSI_TRAIT_LABELS);
+    if (needs_labels && !is_told)
+        return tcsi_fail(err, TCS_E_INVALID, "%s learns from labelled rows: it needs a label column, and --train-rows N to name the rows "
+                         "whose labels count", info->name);
     if (options->checkpoint && !(info->traits & TCSI_TRAIT_DEEP))
         return tcsi_fail(err, TCS_E_INVALID, "%s is not trained in steps: a checkpoint is for deep detectors", info->name);
     if (!(info->traits & TCSI_TRAIT_TRAINED) || train_row_count > 0 || !is_tabular(options)) return TCS_OK;
@@ -188,12 +201,14 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
     size_t train_row_count = choose_train_rows(options, info, frame->row_count);
-    status = check_training(options, info, train_row_count, err);
+    const bool is_told = are_labels_for_learning(frame, options, info);
+    status = check_training(options, info, train_row_count, is_told, err);
     if (status != TCS_OK) return status;
 
     detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
-    *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count };
+    *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count,
+                                   .is_told = is_told };
     detection->training.checkpoint = options->checkpoint;
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     if (!detection->scores) status = tcsi_fail_memory(err, "scores");

@@ -12,7 +12,8 @@ typedef struct tcsi_detect_options {
     const char *detector;      /* a registered name, or NULL / "auto": chosen by mode and kind of data */
     bool is_tabular;           /* rows are exchangeable; counts offline only */
     size_t train_row_count;    /* leading rows taken as mostly normal; 0: tcsi_train_rows_default, none in a table
-                                * nor online for a detector that has nothing to fit */
+                                * nor online for a detector that has nothing to fit.  The frame's labels of rows that are named here, and
+                                * no others, are learned from by a detector with TCSI_TRAIT_LABELS */
     tcsi_budget budget;        /* count 0: see decide/policy.h */
     uint64_t seed;
     size_t thread_count;       /* 0: one per processor */
@@ -45,6 +46,7 @@ typedef struct tcsi_detection {
     const tcsi_detector_info *info;      /* of the detector that ran */
     tcs_mode mode;
     size_t train_row_count;
+    bool is_told;                        /* the labels of the training rows were learned from */
     uint64_t seed;
     double *parameter_values;            /* (info->parameter_count): as the detector ran */
     tcs_score *scores;                   /* (T) */

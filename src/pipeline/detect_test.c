@@ -65,6 +65,34 @@ static void test_online_is_never_tabular(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* Labels count where the user named the rows, and for a detector that learns from them; then these rows are no reference of what is
+ * normal. */
+static void test_labels_of_named_rows(void **state)
+{
+    (void)state;
+    enum { BEGIN = 60, END = 80 };
+    static uint8_t labels[PLANT_ROWS];
+    static const tcsi_parameter_value brief = { "epochs", 2 };
+    tcsi_frame *frame = plant_frame(1, PLANT_ROWS);
+    tcsi_detection *detection;
+    tcs_error err = { 0 };
+    memset(labels + BEGIN, 1, END - BEGIN);
+    for (size_t i = 0; i < 8; i++) {
+        const bool is_named = i & 1, is_labelled = i & 2, learns = i & 4;
+        tcsi_frame shown = *frame;
+        const tcsi_detect_options options = { .detector = learns ? "deep_sad" : "deep_svdd", .parameters = &brief, .parameter_count = 1,
+                                              .mode = TCS_MODE_OFFLINE, .thread_count = 1, .train_row_count = is_named ? PLANT_TRAIN : 0 };
+        if (is_labelled) shown.labels = labels;
+        assert_ok(tcsi_detect(&shown, &options, &detection, test_err));
+        assert_int_equal(is_named && is_labelled && learns, detection->is_told);
+        tcsi_detection_destroy(detection);
+    }
+    const tcsi_detect_options needy = { .detector = "devnet", .mode = TCS_MODE_OFFLINE, .train_row_count = PLANT_TRAIN };
+    assert_int_equal(TCS_E_INVALID, tcsi_detect(frame, &needy, &detection, &err));
+    assert_non_null(strstr(err.text, "devnet learns from labelled rows"));
+    tcsi_frame_destroy(frame);
+}
+
 static void test_tiny_frames(void **state)
 {
     (void)state;
@@ -134,5 +162,7 @@ static void test_failing_allocations(void **state)
     tcsi_frame_destroy(frame);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_evidence_decides), cmocka_unit_test(test_online_is_never_tabular), cmocka_unit_test(test_tiny_frames),
+TCS_TEST_MAIN(cmocka_unit_test(test_evidence_decides), cmocka_unit_test(test_online_is_never_tabular),
+              cmocka_unit_test(test_labels_of_named_rows),
+              cmocka_unit_test(test_tiny_frames),
               cmocka_unit_test(test_refusals), cmocka_unit_test(test_failing_allocations))

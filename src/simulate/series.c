@@ -21,7 +21,7 @@
 #include <string.h>
 
 enum { RARE_SHARE = 5 }; /* events cover one row in so many at most, before labels are generous */
-enum { ROWS_MIN = 200, EVENT_COUNT_MAX = 12, PERIOD_MAX = 280 };
+enum { ROWS_MIN = 200, ATTEMPTS_AN_EVENT = 6, PERIOD_MAX = 280 };
 
 /* What the scenario decided. */
 typedef struct plan {
@@ -152,6 +152,7 @@ static void make_plan(const tcsi_series_options *o, tcsi_rng *rng, plan *p)
     }
     if (o->family != TCSI_FAMILY_ANY) p->family = o->family;
     if (o->kind != TCSI_EVENT_ANY) p->kind = o->kind;
+    if (o->event_count > 0) p->attempt_count = ATTEMPTS_AN_EVENT * (p->event_count = o->event_count);
 }
 
 static tcsi_event_kind draw_kind(builder *b)
@@ -269,6 +270,8 @@ static tcs_status check_options(const tcsi_series_options *o, tcs_error *err)
     if (o->row_count != 0 && (o->row_count < ROWS_MIN || o->row_count > 100000000))
         return tcsi_fail(err, TCS_E_INVALID, "%zu rows: a simulated series has %d to 100000000, or 0 for a drawn length",
                          o->row_count, ROWS_MIN);
+    if (o->event_count > TCSI_SERIES_EVENT_COUNT_MAX)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu events: expected at most %d", o->event_count, TCSI_SERIES_EVENT_COUNT_MAX);
     if ((size_t)o->scenario > TCSI_SCENARIO_ANY || (size_t)o->family > TCSI_FAMILY_ANY || (size_t)o->kind > TCSI_EVENT_ANY)
         return tcsi_fail(err, TCS_E_INVALID, "no such scenario, family or event kind");
     return TCS_OK;
@@ -307,7 +310,7 @@ tcs_status tcsi_series_simulate(const tcsi_series_options *options, tcsi_series_
     tcsi_frame *frame = NULL;
     size_t rows = b.plan.row_count, normal_work = tcsi_normal_work_count(rows), inject_work = tcsi_inject_work_count(rows);
     b.work = TCSI_NEW_ARRAY(double, normal_work > inject_work ? normal_work : inject_work);
-    b.list = TCSI_NEW_ARRAY(tcsi_event, EVENT_COUNT_MAX);
+    b.list = TCSI_NEW_ARRAY(tcsi_event, b.plan.event_count);
     status = b.work && b.list ? make_frame(rows, &frame, err) : tcsi_fail_memory(err, "a simulated series");
     if (status == TCS_OK) {
         b.values = frame->values;

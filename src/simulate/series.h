@@ -22,12 +22,15 @@ typedef enum tcsi_scenario {
 const char *tcsi_scenario_name(tcsi_scenario scenario); /* "mixed", "service", "subtle", "wide", "any" */
 bool tcsi_scenario_by_name(const char *name, tcsi_scenario *ret_scenario);
 
+enum { TCSI_SERIES_EVENT_COUNT_MAX = 1000 };
+
 typedef struct tcsi_series_options {
     uint64_t seed, stream;   /* stream: the number of the series in a set */
     tcsi_scenario scenario;
     tcsi_family family;      /* ANY: drawn as the scenario likes */
     tcsi_event_kind kind;    /* ANY: drawn as the scenario likes */
     size_t row_count;        /* 200..10^8, or 0: drawn */
+    size_t event_count;      /* at most TCSI_SERIES_EVENT_COUNT_MAX, or 0: drawn.  Fewer where they would come too close */
     bool is_calm;            /* no events: the same normal series */
 } tcsi_series_options;
 

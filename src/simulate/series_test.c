@@ -79,6 +79,30 @@ static void test_wide(void **state)
     assert_true(event_count > 100 && generous > event_count / 20 && recurring > event_count / 10);
 }
 
+/* As many events as asked for, where there is room, all of one kind. */
+static void test_many_events(void **state)
+{
+    (void)state;
+    tcsi_series_options o = any;
+    tcs_error err = { 0 };
+    tcsi_series_simulation s;
+    o.scenario = TCSI_SCENARIO_MIXED;
+    o.kind = TCSI_EVENT_STUCK;
+    o.row_count = 20000;
+    o.event_count = 30;
+    s = simulate(o);
+    check(&s);
+    assert_int_equal(30, s.event_count);
+    for (size_t k = 0; k < s.event_count; k++) assert_string_equal("stuck", s.events[k].name);
+    tcsi_series_simulation_deinit(&s);
+    o.row_count = 400;
+    s = simulate(o);
+    assert_true(s.event_count < 30);
+    tcsi_series_simulation_deinit(&s);
+    o.event_count = TCSI_SERIES_EVENT_COUNT_MAX + 1;
+    assert_int_equal(TCS_E_INVALID, tcsi_series_simulate(&o, &s, &err));
+}
+
 /* Every kind can be made visible in every family, and mostly is. */
 static void test_every_event_kind(void **state)
 {
@@ -234,6 +258,7 @@ static void test_without_memory(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_every_family_and_scenario), cmocka_unit_test(test_wide), cmocka_unit_test(test_every_event_kind),
+TCS_TEST_MAIN(cmocka_unit_test(test_every_family_and_scenario), cmocka_unit_test(test_wide), cmocka_unit_test(test_many_events),
+              cmocka_unit_test(test_every_event_kind),
               cmocka_unit_test(test_same_seed_and_stream_same_bits), cmocka_unit_test(test_calm_twin), cmocka_unit_test(test_names),
               cmocka_unit_test(test_shapes), cmocka_unit_test(test_odd_options), cmocka_unit_test(test_without_memory))

@@ -22,6 +22,7 @@ enum {
     ROUND_COUNT = 20,         /* of looking at the held-out windows */
     PATIENCE = 6,
     HELD_OUT_BATCHES = 4,
+    EVENT_SHARE = 4,          /* one window in so many lies in a labelled event, as many beside one */
 };
 
 /* ---- windows ---- */
@@ -56,25 +57,26 @@ typedef struct training {
     size_t train_count, held_begin, held_count; /* windows */
     size_t step_count, round_steps;
     tcsi_floats inputs, targets;                /* a batch */
+    float third[BATCH];                         /* input of a net that has one: labels, or what adversaries are told */
     double *known;                              /* (train_count): scratch */
     int64_t begin_ns, saved_ns;
     char *path;                                 /* of the file; NULL: none */
     uint64_t key;                               /* of the file: what is trained on what, and how */
-    tcsi_trainer *trainer;
+    tcsi_trainer *trainer, *rival;              /* the second: NULL without one */
     tcsi_early_stop stop;
     /* What the file holds besides those two: */
     double *losses, limit;                      /* (train_count): of each window when it was last drawn, NaN: never */
     double round_loss;                          /* summed over the steps of this round */
     size_t step;                                /* done */
     bool was_finite, is_over;
-    tcsi_curve_point points[ROUND_COUNT];
+    tcsi_learning_point points[ROUND_COUNT];
     size_t point_count;
 } training;
 
 static void split(training *t)
 {
     const size_t count = tcsi_lesson_window_count(t->lesson);
-    t->held_begin = tcsi_lesson_held_begin(t->lesson);
+    t->held_begin = t->lesson->event_count == 0 && !t->learner->rival ? tcsi_lesson_held_begin(t->lesson) : 0;
     t->held_count = t->held_begin > 0 ? count - t->held_begin : 0;
     t->train_count = t->held_begin > 0 ? t->held_begin + 1 - t->lesson->window : count;
 }
@@ -84,7 +86,9 @@ static void plan_steps(training *t)
     const size_t drawn = 1 + (t->train_count - 1) * PARTS_A_WINDOW / t->lesson->window, epochs = t->learner->epochs;
     const size_t wanted = (tcsi_size_product(drawn, epochs) - 1) / BATCH + 1, least = epochs < STEP_COUNT_MAX ? epochs : STEP_COUNT_MAX;
     t->step_count = wanted < least ? least : wanted < STEP_COUNT_MAX ? wanted : STEP_COUNT_MAX;
-    const double allowed = t->learner->budget / (TCSI_LEARNER_STEP + tcsi_plan_cost(t->learner->plan) / TCSI_LEARNER_RATE);
+    const double rival = t->learner->rival ? tcsi_plan_cost(t->learner->rival) : 0;
+    const double a_step = TCSI_LEARNER_STEP + (tcsi_plan_cost(t->learner->plan) + rival) / TCSI_LEARNER_RATE;
+    const double allowed = t->learner->budget / a_step;
     if (t->learner->budget > 0 && allowed < (double)t->step_count) t->step_count = allowed < 1 ? 1 : (size_t)allowed;
     t->round_steps = (t->step_count - 1) / ROUND_COUNT + 1;
 }
@@ -93,6 +97,7 @@ static void deinit(training *t)
 {
     tcsi_early_stop_deinit(&t->stop);
     tcsi_trainer_destroy(t->trainer);
+    tcsi_trainer_destroy(t->rival);
     tcsi_free(t->losses);
     tcsi_free(t->known);
     tcsi_free(t->path);
@@ -114,6 +119,7 @@ static tcs_status init(training *t, tcs_error *err)
         return tcsi_fail_memory(err, "training");
     for (size_t i = 0; i < t->train_count; i++) t->losses[i] = NAN;
     tcs_status status = tcsi_trainer_create(t->learner->net, &options, &t->trainer, err);
+    if (status == TCS_OK && t->learner->rival) status = tcsi_trainer_create(t->learner->net, &options, &t->rival, err);
     return status == TCS_OK ? tcsi_early_stop_init(&t->stop, t->learner->net, PATIENCE, err) : status;
 }
 
@@ -127,7 +133,7 @@ static uint64_t key_of(const training *t)
     const tcsi_lesson *l = t->lesson;
     const tcsi_learner *learner = t->learner;
     const double options[] = { learner->rate, learner->trim, (double)t->step_count, (double)l->step_count, (double)l->input_channels,
-                               (double)l->target_channels, (double)l->window };
+                               (double)l->target_channels, (double)l->window, (double)l->event_count, learner->rivalry };
     uint64_t key = tcsi_seal(TCSI_SEAL_BEGIN, &learner->seed, sizeof learner->seed);
     key = tcsi_seal(key, options, sizeof options);
     key = tcsi_seal(key, l->inputs, l->step_count * l->input_channels * sizeof(float));
@@ -135,10 +141,15 @@ static uint64_t key_of(const training *t)
         const float target = isnan(l->targets[i]) ? 1e30f : l->targets[i];
         key = tcsi_seal(key, &target, sizeof target);
     }
+    if (l->labels) key = tcsi_seal(key, l->labels, tcsi_lesson_window_count(l) * sizeof *l->labels);
+    for (size_t k = 0; k < l->event_count; k++) {
+        const uint64_t event[] = { l->events[k].begin, l->events[k].end };
+        key = tcsi_seal(key, event, sizeof event);
+    }
     return tcsi_seal(key, learner->net->weights.values, learner->net->weight_count * sizeof(float));
 }
 
-static void persist_point(tcsi_curve_point *point, tcsi_codec *codec)
+static void persist_point(tcsi_learning_point *point, tcsi_codec *codec)
 {
     tcsi_codec_u64(codec, &point->member);
     tcsi_codec_u64(codec, &point->step);
@@ -149,6 +160,7 @@ static void persist_point(tcsi_curve_point *point, tcsi_codec *codec)
 static void persist(training *t, tcsi_codec *codec)
 {
     tcsi_trainer_persist(t->trainer, codec);
+    if (t->rival) tcsi_trainer_persist(t->rival, codec);
     tcsi_early_stop_persist(&t->stop, codec);
     tcsi_codec_f64s(codec, t->losses, t->train_count);
     tcsi_codec_f64(codec, &t->limit);
@@ -239,21 +251,46 @@ static double trim_limit(const training *t)
     return known < t->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
 }
 
+/* Inside an event, or less than a window beside one. */
+static size_t draw_event(const training *t, bool is_beside, tcsi_rng *rng)
+{
+    const tcsi_event_windows *event = &t->lesson->events[tcsi_rng_below(rng, t->lesson->event_count)];
+    const size_t margin = t->lesson->window, before = event->begin < margin ? event->begin : margin;
+    const size_t after = t->train_count - event->end < margin ? t->train_count - event->end : margin;
+    if (!is_beside || before + after == 0) return event->begin + tcsi_rng_below(rng, event->end - event->begin);
+    const size_t at = tcsi_rng_below(rng, before + after);
+    return at < before ? event->begin - before + at : event->end + at - before;
+}
+
+static size_t draw_window(const training *t, size_t b, tcsi_rng *rng)
+{
+    if (t->lesson->event_count > 0 && b < 2 * BATCH / EVENT_SHARE) return draw_event(t, b >= BATCH / EVENT_SHARE, rng);
+    return tcsi_rng_below(rng, t->train_count);
+}
+
+static void fill_third(training *t, const size_t *starts, size_t step)
+{
+    const float share = (float)(1 - t->learner->rivalry * (double)step / (double)t->step_count);
+    for (size_t b = 0; b < BATCH; b++) t->third[b] = t->lesson->labels ? t->lesson->labels[starts[b]] : share;
+}
+
 static void take_step(training *t)
 {
     tcsi_rng rng = tcsi_rng_make(t->learner->seed, t->step);
     size_t starts[BATCH];
     float weights[BATCH];
     for (size_t b = 0; b < BATCH; b++) {
-        starts[b] = tcsi_rng_below(&rng, t->train_count);
+        starts[b] = draw_window(t, b, &rng);
         weights[b] = t->losses[starts[b]] > t->limit ? 0.0f : 1.0f;
     }
     tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
-    const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values }, .batch = BATCH, .row_weights = weights, .is_training = true,
-                           .is_stochastic = true, .seed = t->learner->seed, .step = t->step };
+    fill_third(t, starts, t->step);
+    const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values, t->third }, .batch = BATCH, .row_weights = weights,
+                           .is_training = true, .is_stochastic = true, .seed = t->learner->seed, .step = t->step };
     double loss = tcsi_trainer_step(t->trainer, t->learner->plan, t->pool, &run);
     const float *rows = tcsi_plan_values(t->learner->plan, t->learner->loss);
     for (size_t b = 0; b < BATCH; b++) t->losses[starts[b]] = rows[b];
+    if (t->rival) loss += tcsi_trainer_step(t->rival, t->learner->rival, t->pool, &run);
     t->was_finite |= isfinite(loss);
     t->round_loss += loss;
     t->step++;
@@ -269,7 +306,8 @@ static double held_out_loss(training *t)
         for (size_t b = 0; b < BATCH; b++, number++)
             starts[b] = t->held_begin + number * (t->held_count - 1) / (HELD_OUT_BATCHES * BATCH - 1);
         tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
-        const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values }, .batch = BATCH, .seed = t->learner->seed };
+        fill_third(t, starts, 0);
+        const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values, t->third }, .batch = BATCH, .seed = t->learner->seed };
         tcsi_plan_forward(t->learner->plan, t->pool, &run);
         sum += tcsi_plan_loss(t->learner->plan, &run);
     }
@@ -280,10 +318,10 @@ static double held_out_loss(training *t)
 static tcs_status end_round(training *t, const tcsi_progress *progress, tcs_error *err)
 {
     const double held_loss = t->held_count > 0 ? held_out_loss(t) : NAN;
-    t->limit = trim_limit(t);
+    if (t->lesson->event_count == 0) t->limit = trim_limit(t);
     if (t->held_count > 0 && !tcsi_early_stop_push(&t->stop, held_loss)) t->is_over = true;
     if (t->point_count < ROUND_COUNT)
-        t->points[t->point_count++] = (tcsi_curve_point){ .member = t->learner->member, .step = t->step, .held_loss = held_loss,
+        t->points[t->point_count++] = (tcsi_learning_point){ .member = t->learner->member, .step = t->step, .held_loss = held_loss,
                                                           .train_loss = t->round_loss / (double)t->round_steps };
     t->round_loss = 0;
     const double share = t->is_over ? 1 : (double)t->step / (double)t->step_count;

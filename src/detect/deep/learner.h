@@ -9,6 +9,13 @@
  * stochastic steps as in V. Zhou, R. C. Paffenroth, "Anomaly detection with robust deep autoencoders", KDD 2017, whose split into clean
  * and spoilt parts this simplifies).
  *
+ * With labels, a quarter of each batch lies in labelled events, another quarter right beside them, each event as likely as the others, and
+ * the rest is drawn evenly: few labels are seen often, and so is what is only like them.  Nothing is held out, as labels are too few to set
+ * some aside, and nothing left out: what is hard to learn lies at the border that labels draw.
+ *
+ * Adversaries: with a rival, two plans take turns, and the net is told how far training has come.  Nothing is held out then: the losses
+ * of adversaries move each other, and do not tell which weights are best.
+ *
  * The number of steps follows from the number of windows and the budget alone, so that bits depend neither on the clock nor on threads: a
  * budget of seconds is turned into steps by what a step costs (tcsi_plan_cost) at a stated rate, TCSI_LEARNER_RATE.  The clock is only a
  * backstop: a machine that takes TCSI_LEARNER_PATIENCE times as long as planned ends the training early, with a warning, and then bits
@@ -29,11 +36,19 @@ enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4 };
 #define TCSI_LEARNER_RATE 1e10 /* multiply-adds a second, and */
 #define TCSI_LEARNER_STEP 2e-5 /* seconds a step besides: one core of 2023; see docs/internals/deep.md */
 
+/* Windows [begin, end) of one labelled event. */
+typedef struct tcsi_event_windows {
+    size_t begin, end;
+} tcsi_event_windows;
+
 /* What there is to learn from: window i is steps [i, i + window) of both. */
 typedef struct tcsi_lesson {
     const float *inputs;  /* (U,C), finite */
     const float *targets; /* (U,D), NaN = unknown */
     size_t step_count, input_channels, target_channels, window;
+    const float *labels;      /* (windows) the net's third input, or NULL: it has none.  NaN = unknown */
+    const tcsi_event_windows *events; /* (event_count) in order, apart; with labels only */
+    size_t event_count;
 } tcsi_lesson;
 
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
@@ -46,6 +61,8 @@ typedef struct tcsi_learner {
     tcsi_net *net;     /* borrowed; trained on from the weights it has */
     tcsi_plan *plan;   /* borrowed; of TCSI_LEARNER_BATCH rows, inputs: window and target; has a loss */
     tcsi_node_id loss;
+    tcsi_plan *rival;  /* or NULL; borrowed, of the same net: steps on every batch after plan, with a loss and groups of its own */
+    double rivalry;    /* with a rival: the net's third input falls from 1 to 1 - rivalry */
     size_t epochs;     /* how often each part of the sequence is seen, about */
     double rate, trim; /* highest learning rate; share of windows left out, in [0, 0.5] */
     uint64_t seed;

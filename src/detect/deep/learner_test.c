@@ -70,7 +70,7 @@ static double loss_at(const pupil *p, const float *values, size_t first)
     const tcsi_lesson lesson = lesson_of(values, STEPS);
     for (size_t b = 0; b < TCSI_LEARNER_BATCH; b++) starts[b] = first + b;
     tcsi_lesson_gather(&lesson, starts, TCSI_LEARNER_BATCH, batch, NULL);
-    const tcsi_run run = { .inputs = { batch, batch }, .batch = TCSI_LEARNER_BATCH };
+    const tcsi_run run = { .inputs = { batch, batch, batch }, .batch = TCSI_LEARNER_BATCH };
     tcsi_plan_forward(p->plan, NULL, &run);
     return tcsi_plan_loss(p->plan, &run);
 }
@@ -117,6 +117,43 @@ static void test_spoilt_windows_are_left_out(void **state)
         pupil_end(&p);
     }
     assert_true(loud[1] > 5 * loud[0]);
+}
+
+/* A network of one number, told by labels which of two waves is which: only 3 of 100 windows hold the second. */
+static void test_few_labels_are_seen_often(void **state)
+{
+    (void)state;
+    static float values[STEPS], labels[STEPS - WINDOW + 1];
+    double answers[2];
+    make_wave(values);
+    for (size_t t = 600; t < 660; t++) values[t] = (float)sin(0.9 * (double)t);
+    for (size_t i = 0; i < TCS_COUNT(labels); i++) labels[i] = i >= 600 && i < 660 - WINDOW;
+    const tcsi_event_windows event = { 600, 660 - WINDOW };
+    for (size_t i = 0; i < 2; i++) {
+        pupil p;
+        assert_ok(tcsi_net_create(7, &p.net, test_err));
+        tcsi_node_id x = tcsi_nn_input(p.net, WINDOW, 1), target = tcsi_nn_input(p.net, WINDOW, 1), label = tcsi_nn_input(p.net, 1, 1), h;
+        (void)target;
+        tcsi_net_scope(p.net, "in");
+        h = tcsi_nn_dense(p.net, tcsi_nn_flatten(p.net, x), &(tcsi_dense_options){ .units = 8, .activation = TCSI_ACTIVATION_TANH });
+        tcsi_net_scope(p.net, "out");
+        p.output = tcsi_nn_dense(p.net, h, &(tcsi_dense_options){ .units = 1 });
+        p.loss = tcsi_nn_loss_squared(p.net, p.output, label);
+        assert_ok(tcsi_net_finish(p.net, test_err));
+        assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = p.net, .batch = TCSI_LEARNER_BATCH, .has_loss = true, .loss = p.loss,
+                                                         .outputs = &p.output, .output_count = 1 }, &p.plan, test_err));
+        tcsi_learner learner = learner_of(&p);
+        learner.epochs = 20;
+        tcsi_lesson lesson = lesson_of(values, STEPS);
+        lesson.labels = labels;
+        lesson.events = &event;
+        lesson.event_count = i;
+        assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+        (void)loss_at(&p, values, 610);
+        answers[i] = (double)tcsi_plan_values(p.plan, p.output)[0];
+        pupil_end(&p);
+    }
+    assert_true(answers[1] > answers[0] + 0.1);
 }
 
 static void test_refuses_what_is_too_short(void **state)
@@ -229,7 +266,7 @@ static void test_curve_tells_how_it_went(void **state)
     pupil p = pupil_make();
     const tcsi_training *training = trained(&p, 0);
     for (size_t i = 1; i < training->point_count; i++) assert_true(training->points[i].step > training->points[i - 1].step);
-    const tcsi_curve_point *first = &training->points[0], *last = &training->points[training->point_count - 1];
+    const tcsi_learning_point *first = &training->points[0], *last = &training->points[training->point_count - 1];
     assert_true(last->train_loss < first->train_loss / 2 && last->held_loss < first->held_loss / 2);
     pupil_end(&p);
 }
@@ -340,6 +377,7 @@ static void test_files_of_others_are_left_alone(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_learns_and_repeats),
               cmocka_unit_test(test_spoilt_windows_are_left_out),
+              cmocka_unit_test(test_few_labels_are_seen_often),
               cmocka_unit_test(test_refuses_what_is_too_short),
               cmocka_unit_test(test_stops_on_request),
               cmocka_unit_test(test_a_budget_is_a_number_of_steps),

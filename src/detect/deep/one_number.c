@@ -14,6 +14,7 @@ tcs_status tcsi_one_number_init(tcsi_detector *base, tcsi_window_net_build build
 {
     self_type *self = (self_type *)base;
     self->prepare = prepare;
+    if (self->strides_a_window == 0) self->strides_a_window = STRIDES_A_WINDOW;
     tcs_status status = tcsi_window_net_init(&self->base, build, err);
     if (status != TCS_OK) return status;
     self->scales = TCSI_NEW_ZEROS(tcsi_scale, tcsi_window_net_run_count(&self->base));
@@ -45,7 +46,7 @@ static void take_numbers(void *context, const size_t *starts, size_t count, cons
 
 static size_t stride_of(const self_type *self)
 {
-    return self->base.options.steps / STRIDES_A_WINDOW;
+    return self->base.options.steps / self->strides_a_window;
 }
 
 static size_t number_count_max(const self_type *self, size_t step_count)

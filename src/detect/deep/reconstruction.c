@@ -36,16 +36,26 @@ void tcsi_reconstruction_deinit(tcsi_detector *base)
     tcsi_window_net_deinit(&self->base);
 }
 
+tcsi_node_id tcsi_reconstruction_read(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options, tcsi_recurrent_layer layer)
+{
+    tcsi_net_scope(net, "encoder");
+    return tcsi_nn_last(net, layer(net, x, options->hidden));
+}
+
+tcsi_node_id tcsi_reconstruction_write(tcsi_net *net, tcsi_node_id code, size_t channels, const tcsi_window_net_options *options,
+                                       tcsi_recurrent_layer layer)
+{
+    tcsi_net_scope(net, "decoder");
+    const tcsi_node_id h = layer(net, tcsi_nn_repeat(net, code, options->steps), options->hidden);
+    return tcsi_window_net_dense(net, "output", h, channels, TCSI_ACTIVATION_NONE);
+}
+
 tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                     const tcsi_window_net_options *options, tcsi_recurrent_layer layer)
 {
-    const size_t channels = tcsi_net_shape(net, x).channels;
-    tcsi_net_scope(net, "encoder");
-    tcsi_node_id h = tcsi_nn_last(net, layer(net, x, options->hidden));
+    tcsi_node_id h = tcsi_reconstruction_read(net, x, options, layer);
     h = tcsi_window_net_dense(net, "narrow", h, options->latent, TCSI_ACTIVATION_NONE);
-    tcsi_net_scope(net, "decoder");
-    h = layer(net, tcsi_nn_repeat(net, h, options->steps), options->hidden);
-    h = tcsi_window_net_dense(net, "output", h, channels, TCSI_ACTIVATION_NONE);
+    h = tcsi_reconstruction_write(net, h, tcsi_net_shape(net, x).channels, options, layer);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 

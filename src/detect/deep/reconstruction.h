@@ -34,8 +34,12 @@ size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count)
       .contribute_span = tcsi_reconstruction_contribute_span, .horizon = tcsi_window_net_horizon, \
       .persist = tcsi_reconstruction_persist, .size_max = tcsi_reconstruction_size_max }
 
-/* A window read by one recurrent layer and written by another from its last state, squeezed through `latent` numbers. */
+/* A window read by one recurrent layer, whose last state is (B,1,hidden), and written by another from a code (B,1,latent). */
 typedef tcsi_node_id (*tcsi_recurrent_layer)(tcsi_net *net, tcsi_node_id x, size_t hidden);
+tcsi_node_id tcsi_reconstruction_read(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options, tcsi_recurrent_layer layer);
+tcsi_node_id tcsi_reconstruction_write(tcsi_net *net, tcsi_node_id code, size_t channels, const tcsi_window_net_options *options,
+                                       tcsi_recurrent_layer layer);
+/* Both, the state squeezed through `latent` numbers in between. */
 tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
                                                     const tcsi_window_net_options *options, tcsi_recurrent_layer layer);
 

@@ -32,9 +32,14 @@ tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels
 
 /* ---- life ---- */
 
+size_t tcsi_window_net_channels(const self_type *self)
+{
+    return tcsi_size_sum(self->base.channel_count, self->more_channels);
+}
+
 static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
-    const size_t steps = self->options.steps, channels = self->base.channel_count;
+    const size_t steps = self->options.steps, channels = tcsi_window_net_channels(self);
     tcs_status status = tcsi_net_create(self->base.seed, &self->net, err);
     if (status != TCS_OK) return status;
     const tcsi_node_id x = tcsi_nn_input(self->net, steps, channels), target = tcsi_nn_input(self->net, steps, channels);
@@ -52,13 +57,17 @@ static size_t kept_size(const self_type *self)
 tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
     const char *name = self->base.info->name;
-    const size_t steps = self->options.steps, channels = self->base.channel_count;
+    const size_t steps = self->options.steps;
     if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
-    tcs_status status = tcsi_sequence_check(name, channels, steps, err);
+    tcs_status status = tcsi_sequence_check(name, self->base.channel_count, steps, err);
     if (status == TCS_OK) status = make_net(self, build, err);
-    const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss };
+    const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss,
+                                         .groups = self->nodes.groups };
+    const tcsi_plan_options rival = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.rival_loss,
+                                      .groups = self->nodes.rival_groups };
     const tcsi_plan_options scoring = { .net = self->net, .batch = BATCH, .outputs = &self->nodes.output, .output_count = 1 };
     if (status == TCS_OK) status = tcsi_plan_create(&training, &self->training, err);
+    if (status == TCS_OK && self->nodes.rival_loss != 0) status = tcsi_plan_create(&rival, &self->rival, err);
     if (status == TCS_OK) status = tcsi_plan_create(&scoring, &self->scoring, err);
     if (status == TCS_OK && self->options.members > 1 && !tcsi_floats_init(&self->kept, self->options.members * kept_size(self)))
         status = tcsi_fail_memory(err, name);
@@ -70,6 +79,7 @@ void tcsi_window_net_deinit(self_type *self)
     tcsi_sequence_form_deinit(&self->form);
     tcsi_floats_deinit(&self->kept);
     tcsi_plan_destroy(self->training);
+    tcsi_plan_destroy(self->rival);
     tcsi_plan_destroy(self->scoring);
     tcsi_net_destroy(self->net);
 }
@@ -99,20 +109,23 @@ static void take_member(self_type *self, size_t member)
     memcpy(self->net->states.values, kept + self->net->weight_count, self->net->state_count * sizeof(float));
 }
 
-static tcs_status learn_member(self_type *self, size_t member, const tcsi_lesson *lesson, tcsi_window_net_prepare prepare, tcs_error *err)
+static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequence *sequence, tcsi_window_net_prepare prepare,
+                               tcs_error *err)
 {
     const uint64_t seed = tcsi_learner_seed(self->base.seed, member);
-    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .epochs = self->options.epochs,
-                                   .rate = self->options.rate, .trim = self->options.trim, .seed = seed, .training = self->base.training,
-                                   .member = member, .budget = self->options.budget / (double)self->options.members };
+    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .rival = self->rival,
+                                   .rivalry = self->nodes.rivalry, .epochs = self->options.epochs, .rate = self->options.rate,
+                                   .trim = self->options.trim, .seed = seed, .training = self->base.training, .member = member,
+                                   .budget = self->options.budget / (double)self->options.members };
+    tcsi_lesson lesson = tcsi_window_net_lesson(self, sequence);
     tcs_status status = TCS_OK;
     tcsi_progress_part part;
     tcsi_progress_part_init(&part, self->base.progress, member, self->options.members);
     self->net->seed = seed;
     self->run = 0; /* what prepare looks at draws nothing */
     tcsi_net_start(self->net);
-    if (prepare && tcsi_lesson_window_count(lesson) > 0) status = prepare(self, lesson, err);
-    if (status == TCS_OK) status = tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+    if (prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, sequence, &lesson, err);
+    if (status == TCS_OK) status = tcsi_learner_run(&learner, &lesson, self->base.pool, &part.progress, err);
     if (status == TCS_OK) keep(self, member);
     return status;
 }
@@ -124,8 +137,7 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
     tcsi_sequence sequence = { 0 };
     tcs_status status = tcsi_sequence_form_learn(frame, self->options.window, self->options.steps, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
-    const tcsi_lesson lesson = tcsi_window_net_lesson(self, &sequence);
-    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &lesson, prepare, err);
+    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &sequence, prepare, err);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -203,11 +215,16 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
     return TCS_OK;
 }
 
+static size_t smoothing_of(const self_type *self)
+{
+    const size_t parts = self->smoothings_a_window ? self->smoothings_a_window : 1;
+    return self->options.smoothing ? self->options.smoothing : self->form.window_row_count / parts + (parts > 1);
+}
+
 static void spread_steps(const self_type *self, const tcsi_sequence *sequence, const double *steps, double *rows, double *ret_smooth)
 {
-    const size_t smoothing = self->options.smoothing ? self->options.smoothing : self->form.window_row_count;
     tcsi_sequence_expand(sequence, steps, rows);
-    tcsi_moving_mean(rows, sequence->row_count, smoothing, ret_smooth);
+    tcsi_moving_mean(rows, sequence->row_count, smoothing_of(self), ret_smooth);
 }
 
 /* Values from steps, uncertainties from deviations (NULL: none): neighbours err together, so that the deviation of their mean is
@@ -268,7 +285,7 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
 {
     tcsi_codec_tag(codec, "DPWN");
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
-    tcsi_sequence_form_persist(&self->form, self->base.channel_count, codec);
+    tcsi_sequence_form_persist(&self->form, tcsi_window_net_channels(self), codec);
     tcsi_codec_f64(codec, &self->noise);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(self->noise >= 0 && self->noise <= noise_max))
         tcsi_codec_refuse(codec, "the noise of scores out of range");
@@ -281,9 +298,10 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
 
 size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
 {
-    const size_t channels = self->base.channel_count, steps = self->options.steps;
+    const size_t channels = tcsi_window_net_channels(self), steps = self->options.steps;
     size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
     if (self->kept.values) size = tcsi_size_sum(size, tcsi_size_product(self->options.members * sizeof(float), kept_size(self)) + BORDER);
+    if (self->rival) size = tcsi_size_sum(size, tcsi_plan_size(self->rival));
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
     if (row_count == 0) return size;
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), channels);

@@ -19,11 +19,16 @@
 typedef struct tcsi_window_net_options {
     size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
     double rate, trim, dropout, budget;
+    double emphasis; /* what only some losses have, each under a name of its own */
+    bool with_auto;  /* labelled.h */
 } tcsi_window_net_options;
 
 /* What a builder makes of a window x (B,W,C) and of what is wanted, the same with NaN for missing values. */
 typedef struct tcsi_window_net_nodes {
     tcsi_node_id output, loss; /* what is looked at when scoring; what training makes small, (B,1,1) */
+    tcsi_node_id rival_loss;   /* of an adversary; 0, which is x: there is none */
+    uint64_t groups, rival_groups; /* whose weights the losses train; 0: all */
+    double rivalry;            /* learner.h */
 } tcsi_window_net_nodes;
 
 /* A dense layer called name. */
@@ -44,7 +49,9 @@ typedef struct tcsi_window_net {
     tcsi_window_net_options options;
     tcsi_net *net;
     tcsi_window_net_nodes nodes;
-    tcsi_plan *training, *scoring;
+    tcsi_plan *training, *rival, *scoring; /* rival: NULL without an adversary */
+    size_t smoothings_a_window; /* `smoothing` 0 is the window divided by it; 0: the window */
+    size_t more_channels;       /* set before init: the frames that are learned from and measured have so many more than the detector's */
     tcsi_sequence_form form; /* of the fit, or of the series that was scored last */
     tcsi_floats kept;        /* (members, weights and states), when there are several */
     size_t run;              /* that the next sweep is */
@@ -60,8 +67,8 @@ void tcsi_window_net_take(tcsi_window_net *self, size_t run);
 tcs_status tcsi_window_net_init(tcsi_window_net *self, tcsi_window_net_build build, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_window_net_deinit(tcsi_window_net *self);
 
-/* Between the first weights and training: what a loss needs to know of the data.  May run the scoring plan. */
-typedef tcs_status (*tcsi_window_net_prepare)(tcsi_window_net *self, const tcsi_lesson *lesson, tcs_error *err);
+/* Between the first weights and training: what a loss needs to know of the data, labels among it.  lesson is that of sequence. */
+typedef tcs_status (*tcsi_window_net_prepare)(tcsi_window_net *self, const tcsi_sequence *sequence, tcsi_lesson *lesson, tcs_error *err);
 
 /* Learns form and the weights of all members from frame; *ret_sequence is the frame's.  prepare may be NULL. */
 tcs_status tcsi_window_net_learn(tcsi_window_net *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare,
@@ -72,6 +79,7 @@ typedef void (*tcsi_window_net_visit)(void *context, const size_t *starts, size_
 /* Runs windows `stride` steps apart, the last one among them, through the network.  E_MEMORY.  The sequence holds a window at least. */
 tcs_status tcsi_window_net_sweep(tcsi_window_net *self, const tcsi_lesson *lesson, size_t stride, tcsi_window_net_visit visit,
                                  void *context, tcs_error *err) TCS_WARN_UNUSED;
+size_t tcsi_window_net_channels(const tcsi_window_net *self); /* of the net */
 tcsi_lesson tcsi_window_net_lesson(const tcsi_window_net *self, const tcsi_sequence *sequence);
 
 /* Scores of the steps of a sequence, of one run after another. */

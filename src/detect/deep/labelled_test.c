@@ -1,0 +1,139 @@
+/* detect/deep/labelled_test.c -- labels teach: what is labelled scores higher than what is not, also when a tenth of the labels is wrong;
+ * without labels a detector says what it needs, or does without.
+ *
+ * A noisy wave with events of two kinds in turn, thirty of each: a kink upwards and one downwards, no larger than the noise around them.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "detect.h"
+
+#include "base/alloc.h"
+
+enum { ROWS = 6000, TRAIN_ROWS = 4000, SPACING = 100, LENGTH = 12, EVENTS = ROWS / SPACING, TRAIN_EVENTS = TRAIN_ROWS / SPACING };
+
+static const char *const names[] = { "deep_sad", "devnet", "focal_classifier" };
+enum { NAME_COUNT = TCS_COUNT(names) };
+
+static size_t name_count(void)
+{
+    return test_is_small() ? 1 : NAME_COUNT;
+}
+
+static size_t event_row(size_t i)
+{
+    return i * SPACING + 30 + (i * 37) % 40;
+}
+
+static tcsi_frame *make_frame(void)
+{
+    static double column[ROWS];
+    const double *columns[] = { column };
+    tcsi_rng rng = tcsi_rng_make(5, 0);
+    for (size_t t = 0; t < ROWS; t++) column[t] = 2 * sin(0.21 * (double)t) + 0.3 * tcsi_rng_normal(&rng);
+    for (size_t i = 0; i < EVENTS; i++)
+        for (size_t k = 0; k < LENGTH; k++) column[event_row(i) + k] += (i % 2 ? -1.2 : 1.2) * sin(0.24 * (double)(k + 1));
+    return detect_frame(columns, 1, ROWS);
+}
+
+static void mark(uint8_t *labels, size_t row)
+{
+    memset(labels + row, 1, LENGTH);
+}
+
+/* Events of kind 0 or 1, or 2: both. */
+static void mark_kind(uint8_t *labels, size_t kind)
+{
+    memset(labels, 0, ROWS);
+    for (size_t i = 0; i < EVENTS; i++)
+        if (kind == 2 || i % 2 == kind) mark(labels, event_row(i));
+}
+
+/* Scores of everything after learning from the first rows and their labels, which may be NULL. */
+static void run(const char *name, const uint8_t *labels, tcs_score *ret_scores)
+{
+    tcsi_frame *frame = make_frame(), train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+    const tcsi_parameter_value parameters[] = { { "epochs", 60 }, { "with_auto", 0 }, { "smoothing", 4 } };
+    tcsi_detector *detector = detect_create(name, 1, parameters, TCS_COUNT(parameters));
+    train.labels = (uint8_t *)(uintptr_t)labels;
+    assert_ok(tcsi_detector_fit(detector, &train, test_err));
+    assert_ok(tcsi_detector_score(detector, frame, ret_scores, test_err));
+    tcsi_detector_destroy(detector);
+    tcsi_frame_destroy(frame);
+}
+
+/* How well later scores tell events of a kind from all other rows. */
+static double share_of(const tcs_score *scores, size_t kind)
+{
+    static uint8_t flags[ROWS];
+    static double wanted[ROWS];
+    mark_kind(flags, kind);
+    for (size_t t = 0; t < ROWS; t++) wanted[t] = flags[t];
+    return detect_auc(scores, wanted, TRAIN_ROWS, ROWS);
+}
+
+static void test_finds_what_was_labelled(void **state)
+{
+    (void)state;
+    static uint8_t labels[ROWS];
+    static tcs_score scores[ROWS];
+    for (size_t i = 0; i < name_count(); i++)
+        for (size_t kind = 0; kind < 2; kind++) {
+            mark_kind(labels, kind);
+            run(names[i], labels, scores);
+            const double told = share_of(scores, kind), other = share_of(scores, 1 - kind);
+            if (!(told > 0.9 && told > other + 0.1))
+                fail_msg("%s: area under the ROC curve %.3f of the labelled kind, %.3f of the other", names[i], told, other);
+        }
+}
+
+/* Of twenty labelled events two lose their label, and two stretches of nothing get one. */
+static void test_bears_a_tenth_of_wrong_labels(void **state)
+{
+    (void)state;
+    static uint8_t labels[ROWS];
+    static tcs_score scores[ROWS];
+    for (size_t i = 0; i < name_count(); i++) {
+        mark_kind(labels, 0);
+        run(names[i], labels, scores);
+        const double right = share_of(scores, 0);
+        for (size_t k = 0; k < 2; k++) {
+            memset(labels + event_row(8 + 16 * k), 0, LENGTH);
+            mark(labels, event_row(5 + 16 * k) + 40);
+        }
+        run(names[i], labels, scores);
+        const double wrong = share_of(scores, 0);
+        if (!(wrong > 0.85 && wrong > right - 0.08))
+            fail_msg("%s: area under the ROC curve %.3f, with a tenth of the labels wrong %.3f", names[i], right, wrong);
+    }
+}
+
+static void test_says_what_it_needs(void **state)
+{
+    (void)state;
+    static uint8_t labels[ROWS]; /* none */
+    tcsi_frame *frame = make_frame(), train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+    for (size_t i = 1; i < NAME_COUNT; i++)
+        for (size_t k = 0; k < 2; k++) {
+            tcs_error err = { 0 };
+            tcsi_detector *detector = detect_create(names[i], 1, NULL, 0);
+            train.labels = k ? labels : NULL;
+            assert_int_equal(TCS_E_INVALID, tcsi_detector_fit(detector, &train, &err));
+            assert_non_null(strstr(err.text, "none of the 4000 training rows is labelled anomalous"));
+            tcsi_detector_destroy(detector);
+        }
+    tcsi_frame_destroy(frame);
+}
+
+/* No labels and labels that mark nothing are the same, bit for bit. */
+static void test_does_without(void **state)
+{
+    (void)state;
+    static uint8_t labels[ROWS];
+    static tcs_score bare[ROWS], unmarked[ROWS];
+    run("deep_sad", NULL, bare);
+    run("deep_sad", labels, unmarked);
+    assert_memory_equal(bare, unmarked, sizeof bare);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_finds_what_was_labelled),
+              cmocka_unit_test(test_bears_a_tenth_of_wrong_labels),
+              cmocka_unit_test(test_says_what_it_needs),
+              cmocka_unit_test(test_does_without))
