@@ -22,7 +22,7 @@
 
 enum { PARTS = TCSI_EXPERT_PART_COUNT, DETECTOR_MAX = 16, WEIGHTS = 3, DRAWS = 2000 };
 enum { VARIANT_MAX = 1 + PARTS + DETECTOR_MAX * (1 + WEIGHTS) + WEIGHTS };
-static const double weights[WEIGHTS] = { 0.15, 0.3, 0.6 };
+static const double weights[WEIGHTS] = { 0.3, 0.6, 1 };
 
 static const char *const part_names[PARTS] = {
     "centred join at L/4", "raw join at L/4", "centred join at L", "raw join at L", "z-normalized join at L", "centred join at 2 L",

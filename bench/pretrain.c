@@ -19,7 +19,8 @@ static const char usage[] =
     "Trains networks on simulated series and writes their weights to safetensors files.  The same options give the same files, on any\n"
     "number of threads, interrupted (SIGINT, SIGTERM) or not: FILE.checkpoint is gone on from, and removed at the end.\n"
     "\n"
-    "  VIEW                 what a network sees: values of the series, scores of the offline experts, or all of it\n"
+    "  VIEW                 what a network sees: values of the series, scores of the offline experts, all of it; or attention: values,\n"
+    "                       by a network with attention\n"
     "  START                number of its first weights and of its order of learning\n"
     "  --seed N             of the simulated series; 1\n"
     "  --series N           how many series; 6000\n"
@@ -93,7 +94,7 @@ static bool parse_count(const char *text, size_t *ret)
 
 static bool parse_wanted(const char *text, wanted *w)
 {
-    static const char *const views[] = { "values", "scores", "all" };
+    static const char *const views[] = { "values", "scores", "all", "attention" };
     int at = 0;
     if (sscanf(text, "%15[a-z]:%llu=%n", w->view_name, &w->start, &at) != 2 || at == 0 || text[at] == 0) return false;
     w->output = text + at;

@@ -163,7 +163,7 @@ static tcs_status training_init(training *t, const tcsi_judge *judge, tcs_error 
     const tcsi_train_options train = { .schedule = TCSI_SCHEDULE_COSINE, .rate = RATE, .step_count = t->options->step_count,
                                        .decay = DECAY, .clip_norm = 1, .average_decay = AVERAGE_DECAY };
     t->channels = tcsi_judge_channels_of(t->options->view, CHANNELS);
-    t->left_out = t->options->view == TCSI_JUDGE_VALUES ? LEFT_OUT_VALUES : LEFT_OUT_SCORES;
+    t->left_out = t->channels.begin == 0 && t->channels.count == TCSI_BLOCKS_OF_VALUES ? LEFT_OUT_VALUES : LEFT_OUT_SCORES;
     if (!tcsi_floats_init(&t->inputs, BATCH * WINDOW * t->channels.count) || !tcsi_floats_init(&t->targets, BATCH * WINDOW))
         return tcsi_fail_memory(err, "training");
     tcs_status status = tcsi_plan_create(&plan, &t->plan, err);

@@ -6,12 +6,14 @@
 
 #include <string.h>
 
-enum { RESIDUALS = 6, KERNEL = 3, WINDOW = TCSI_JUDGE_WINDOW, REACH = TCSI_JUDGE_REACH, STRIDE = WINDOW - 2 * REACH };
+enum { NARROW = 16, WIDE = 32, HEADS = 4, RESIDUALS = 6, KERNEL = 3 };
+enum { WINDOW = TCSI_JUDGE_WINDOW, REACH = TCSI_JUDGE_REACH, STRIDE = WINDOW - 2 * REACH };
 
 tcsi_judge_channels tcsi_judge_channels_of(tcsi_judge_view view, size_t channel_count)
 {
     switch (view) {
-    case TCSI_JUDGE_VALUES: return (tcsi_judge_channels){ 0, TCSI_BLOCKS_OF_VALUES };
+    case TCSI_JUDGE_VALUES:
+    case TCSI_JUDGE_ATTENTION: return (tcsi_judge_channels){ 0, TCSI_BLOCKS_OF_VALUES };
     case TCSI_JUDGE_SCORES:
         return (tcsi_judge_channels){ TCSI_BLOCKS_OF_VALUES - TCSI_BLOCKS_OF_SERIES,
                                       channel_count - TCSI_BLOCKS_OF_VALUES + TCSI_BLOCKS_OF_SERIES };
@@ -19,18 +21,28 @@ tcsi_judge_channels tcsi_judge_channels_of(tcsi_judge_view view, size_t channel_
     }
 }
 
+/* h + conv1(relu(conv3(h))) */
+static tcsi_node_id add_residual(tcsi_net *net, const char *name, size_t number, tcsi_node_id h, size_t dilation)
+{
+    const size_t hidden = tcsi_net_shape(net, h).channels;
+    const tcsi_conv_options wide = { .channels = hidden, .kernel = KERNEL, .dilation = dilation, .padding = TCSI_PADDING_SAME,
+                                     .activation = TCSI_ACTIVATION_RELU };
+    tcsi_net_scope(net, "%s%zu.wide", name, number);
+    const tcsi_node_id inner = tcsi_nn_conv(net, h, &wide);
+    tcsi_net_scope(net, "%s%zu.back", name, number);
+    return tcsi_nn_dense_residual(net, inner, h, &(tcsi_dense_options){ .units = hidden });
+}
+
 tcsi_node_id tcsi_judge_build(tcsi_net *net, tcsi_judge_view view, tcsi_node_id x)
 {
-    const size_t hidden = view == TCSI_JUDGE_VALUES ? 32 : 16;
+    const bool sees_values = view == TCSI_JUDGE_VALUES || view == TCSI_JUDGE_ATTENTION;
+    const tcsi_transformer_options attention = { .head_count = HEADS, .hidden = 2 * WIDE, .norm_first = true };
     tcsi_net_scope(net, "in");
-    tcsi_node_id h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = hidden });
-    for (size_t k = 0; k < RESIDUALS; k++) {
-        tcsi_net_scope(net, "residual%zu.wide", k);
-        const tcsi_conv_options wide = { .channels = hidden, .kernel = KERNEL, .dilation = (size_t)1 << k, .padding = TCSI_PADDING_SAME,
-                                         .activation = TCSI_ACTIVATION_RELU };
-        const tcsi_node_id inner = tcsi_nn_conv(net, h, &wide);
-        tcsi_net_scope(net, "residual%zu.back", k);
-        h = tcsi_nn_dense_residual(net, inner, h, &(tcsi_dense_options){ .units = hidden });
+    tcsi_node_id h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = sees_values ? WIDE : NARROW });
+    for (size_t k = 0; k < RESIDUALS; k++) h = add_residual(net, "residual", k, h, (size_t)1 << k);
+    if (view == TCSI_JUDGE_ATTENTION) {
+        tcsi_net_scope(net, "attention");
+        h = add_residual(net, "after", 0, tcsi_nn_transformer(net, h, &attention, NULL), 1);
     }
     tcsi_net_scope(net, "out");
     return tcsi_nn_dense(net, tcsi_nn_unary(net, h, TCSI_UNARY_RELU), &(tcsi_dense_options){ .units = 1 });

@@ -11,7 +11,7 @@
 
 typedef struct tcsi_judges tcsi_judges;
 
-/* score_count: of the blocks that they will see.  E_MEMORY. */
+/* Those of a view; with VALUES those with attention too.  score_count: of the blocks that they will see.  E_MEMORY. */
 tcs_status tcsi_judges_create(tcsi_judge_view view, size_t score_count, tcsi_judges **ret_judges, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_judges_destroy(tcsi_judges *judges); /* accepts NULL */
 

@@ -77,7 +77,8 @@ static void test_notes(void **state)
             tcsi_buffer_init(&text, 10000);
             assert_ok(tcsi_safetensors_note_text(tcsi_weights[k].bytes, *tcsi_weights[k].size, keys[i], &text, test_err));
             assert_true(text.size > 5);
-            if (i == 0) assert_non_null(strstr(text.data, tcsi_weights[k].view == TCSI_JUDGE_VALUES ? "values:" : "scores:"));
+            static const char *const views[] = { "values:", "scores:", "all:", "attention:" };
+            if (i == 0) assert_non_null(strstr(text.data, views[tcsi_weights[k].view]));
             tcsi_buffer_deinit(&text);
         }
 }

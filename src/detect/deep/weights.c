@@ -8,7 +8,9 @@
     X(SCORES, scores, 2) \
     X(SCORES, scores, 3) \
     X(VALUES, values, 1) \
-    X(VALUES, values, 2)
+    X(VALUES, values, 2) \
+    X(ATTENTION, attention, 1) \
+    X(ATTENTION, attention, 2)
 
 #define X(view, name, number)                                             \
     extern const unsigned char tcsi_asset_##name##_##number##_safetensors[]; \

@@ -58,6 +58,8 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
 {
     const char *name = self->base.info->name;
     const size_t steps = self->options.steps;
+    if (self->options.members == 0) self->options.members = 1; /* a detector without these parameters */
+    if (self->options.draws == 0) self->options.draws = 1;
     if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
     tcs_status status = tcsi_sequence_check(name, self->base.channel_count, steps, err);
     if (status == TCS_OK) status = make_net(self, build, err);

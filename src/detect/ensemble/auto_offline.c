@@ -36,8 +36,7 @@ typedef tcsi_auto_offline_options options;
 static tcs_status init(tcsi_detector *base, tcs_error *err)
 {
     auto_offline *self = (auto_offline *)base;
-    const tcsi_deep_members_options members = { .seed = base->seed, .epochs = self->options.epochs, .pool = base->pool };
-    return base->info->traits & TCSI_TRAIT_DEEP ? tcsi_deep_members_create(&members, &self->members, err) : TCS_OK;
+    return base->info->traits & TCSI_TRAIT_DEEP ? tcsi_deep_members_create(self->options.epochs, base->pool, &self->members, err) : TCS_OK;
 }
 
 static void deinit(tcsi_detector *base)
@@ -307,9 +306,9 @@ const tcsi_detector_info tcsi_detector_auto_offline = {
     .paper = "joins: C.-C. M. Yeh et al.: Matrix profile I. ICDM 2016, on sampled segments; combination: C. C. Aggarwal, S. Sathe: "
              "Outlier Ensembles, 2017, section 5",
     .summary = "What `auto` means when looking back over a whole series: sampled joins at three scales, a robust autoregression and "
-               "window features, fused by a soft maximum; with one channel also networks, one trained on the series and two on simulated "
+               "window features, fused by a soft maximum; with one channel also networks, one trained on the series and four on simulated "
                "ones; with several, breaks between them. No labels; weak on chaotic series and on events that cover much of the series.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RANDOM,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(tcsi_auto_offline),
     .options_offset = offsetof(tcsi_auto_offline, options),
     .parameters = parameters,

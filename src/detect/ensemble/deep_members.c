@@ -7,7 +7,7 @@
 
 extern const tcsi_detector_info tcsi_detector_contrastive;
 
-static const double WEIGHT = 0.5;
+static const double WEIGHT = 0.6;
 
 struct tcsi_deep_members {
     tcsi_pool *pool;
@@ -15,14 +15,13 @@ struct tcsi_deep_members {
     tcsi_detector *encoder;
 };
 
-tcs_status tcsi_deep_members_create(const tcsi_deep_members_options *options, tcsi_deep_members **ret_members, tcs_error *err)
+tcs_status tcsi_deep_members_create(size_t epochs, tcsi_pool *pool, tcsi_deep_members **ret_members, tcs_error *err)
 {
-    const tcsi_parameter_value epochs = { "epochs", (double)options->epochs };
-    const tcsi_detector_setup setup = { .channel_count = 1, .seed = options->seed, .pool = options->pool, .parameters = &epochs,
-                                        .parameter_count = options->epochs > 0 };
+    const tcsi_parameter_value parameter = { "epochs", (double)epochs };
+    const tcsi_detector_setup setup = { .channel_count = 1, .pool = pool, .parameters = &parameter, .parameter_count = epochs > 0 };
     tcsi_deep_members *members = TCSI_NEW(tcsi_deep_members);
     if (!members) return tcsi_fail_memory(err, "deep members");
-    *members = (tcsi_deep_members){ .pool = options->pool };
+    *members = (tcsi_deep_members){ .pool = pool };
     tcs_status status = tcsi_judges_create(TCSI_JUDGE_VALUES, 0, &members->judges, err);
     if (status == TCS_OK) status = tcsi_detector_create(&tcsi_detector_contrastive, &setup, &members->encoder, err);
     if (status == TCS_OK) *ret_members = members;

@@ -12,15 +12,9 @@
 
 typedef struct tcsi_deep_members tcsi_deep_members;
 
-typedef struct tcsi_deep_members_options {
-    uint64_t seed;
-    size_t epochs;   /* of the encoder; 0: its own default */
-    tcsi_pool *pool; /* borrowed */
-} tcsi_deep_members_options;
-
-/* E_MEMORY. */
-tcs_status tcsi_deep_members_create(const tcsi_deep_members_options *options, tcsi_deep_members **ret_members,
-                                    tcs_error *err) TCS_WARN_UNUSED;
+/* epochs: of the encoder; 0: its own default.  Its seed is always the same, so that the ensemble draws nothing.  pool: borrowed.
+ * E_MEMORY. */
+tcs_status tcsi_deep_members_create(size_t epochs, tcsi_pool *pool, tcsi_deep_members **ret_members, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_deep_members_destroy(tcsi_deep_members *members); /* accepts NULL */
 
 typedef struct tcsi_deep_members_series {
