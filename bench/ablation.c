@@ -198,7 +198,7 @@ static void print(const study *s)
     size_t variant = 0;
     char detail[128];
     printf("%zu files\n\n| ensemble | VUS-PR | gain | 95 %% interval | s per 10,000 rows |\n|---|---|---|---|---|\n", s->file_count);
-    print_row(s, variant++, "`auto_offline`", "", s->seconds[0]);
+    print_row(s, variant++, "`auto_classic`", "", s->seconds[0]);
     for (size_t k = 0; k < PARTS; k++) print_row(s, variant++, "without ", part_names[k], -1);
     double all = s->seconds[0];
     for (size_t k = 0; k < s->member_count; k++) {
