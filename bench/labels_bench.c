@@ -3,9 +3,9 @@
  * usage: labels_bench [--simulate COUNT] [--seed N] [--suite SUITE FOLDER] [--detector NAME[:PARAMETER=VALUE,...]]...
  * A series with 20 labelled events or more, and some after them, is cut behind the twentieth (of fewer than 25, behind four fifths).
  * The first part with its labels is what the labelled detectors are fitted on; all of them score the whole series, and VUS-PR is
- * computed over the later rows, with the suite's window.  `auto_offline` and `deep_svdd` see no label.  auto_offline runs as a user would
+ * computed over the later rows, with the suite's window.  `auto_classic` and `deep_svdd` see no label.  auto_classic runs as a user would
  * run it, without naming training rows.  Simulated series have 28 events of one kind each, every kind in turn.
- * Prints a row a series, means, and for each detector the mean difference from auto_offline with a paired bootstrap interval over series
+ * Prints a row a series, means, and for each detector the mean difference from auto_classic with a paired bootstrap interval over series
  * (2.5 % to 97.5 % of 10,000 resamples).  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -196,7 +196,7 @@ static void print_summary(const table *t)
 
 int main(int argument_count, char **arguments)
 {
-    static table t = { .detectors = { "auto_offline" }, .detector_count = 1 };
+    static table t = { .detectors = { "auto_classic" }, .detector_count = 1 };
     uint64_t seed = SEED;
     static const char *const usual[] = { "deep_svdd", "deep_sad", "devnet", "focal_classifier" };
     for (int i = 1; i + 1 < argument_count; i++)

@@ -106,7 +106,7 @@ tcs_status tcsi_labelled_init(tcsi_detector *base, const tcsi_labelled_form *for
     self->base.base.more_channels = self->base.base.options.with_auto;
     tcs_status status = tcsi_one_number_init(base, form->build, prepare, err);
     if (status != TCS_OK || !self->base.base.options.with_auto) return status;
-    return tcsi_detector_create(tcsi_registry_find("auto_offline"), &setup, &self->adviser, err);
+    return tcsi_detector_create(tcsi_registry_find("auto_classic"), &setup, &self->adviser, err);
 }
 
 static void forget_labels(self_type *self)

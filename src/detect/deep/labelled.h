@@ -5,7 +5,7 @@
  * Windows of one event in a row are one event to draw from (learner.h).  Everything else is not known to be anomalous, which is less than
  * normal: most labelled sets miss some.  Labels of a frame that is scored are never looked at.
  *
- * The network sees one channel more than there are: what auto_offline says of the rows without any label, so that labels only have to
+ * The network sees one channel more than there are: what auto_classic says of the rows without any label, so that labels only have to
  * teach where it is wrong (Y. Zhao, M. K. Hryniewicki, "XGBOD: improving supervised outlier detection with unsupervised representation
  * learning", IJCNN 2018).  The option `with_auto` turns it off.
  *
@@ -58,7 +58,7 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: an eighth of the window"), \
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
     TCSI_REAL(trim, 0.05, 0, 0.5, "without labels: share of the training windows, the worst, that are not learned from"), \
-    TCSI_BOOL(with_auto, 1, "learn from what auto_offline says of the rows, too")
+    TCSI_BOOL(with_auto, 1, "learn from what auto_classic says of the rows, too")
 
 #define TCSI_LABELLED_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_labelled_deinit, .fit = tcsi_labelled_fit, .score = tcsi_labelled_score, \
