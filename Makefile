@@ -77,7 +77,7 @@ bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and w
 
 pretrain: build ## train the networks that the library brings along anew, into build/weights
 	@mkdir -p $(BUILD)/weights && cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 3000 scores:1=scores-1.safetensors scores:2=scores-2.safetensors scores:3=scores-3.safetensors
-	@cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 12000 values:1=values-1.safetensors values:2=values-2.safetensors
+	@cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 12000 values:1=values-1.safetensors values:2=values-2.safetensors attention:1=attention-1.safetensors attention:2=attention-2.safetensors
 
 install: build ## install library, headers, command and manual (DESTDIR, PREFIX by meson)
 	@meson install -C $(BUILD) --quiet

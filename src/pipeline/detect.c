@@ -158,8 +158,8 @@ static tcs_status check_training(const tcsi_detect_options *options, const tcsi_
     if (needs_labels && !is_told)
         return tcsi_fail(err, TCS_E_INVALID, "%s learns from labelled rows: it needs a label column, and --train-rows N to name the rows "
                          "whose labels count", info->name);
-    if (options->checkpoint && !(info->traits & TCSI_TRAIT_DEEP))
-        return tcsi_fail(err, TCS_E_INVALID, "%s is not trained in steps: a checkpoint is for deep detectors", info->name);
+    if (options->checkpoint && !(info->traits & TCSI_TRAIT_CHECKPOINT))
+        return tcsi_fail(err, TCS_E_INVALID, "%s keeps no checkpoint: its training is short, or there is none", info->name);
     if (!(info->traits & TCSI_TRAIT_TRAINED) || train_row_count > 0 || !is_tabular(options)) return TCS_OK;
     return tcsi_fail(err, TCS_E_INVALID, "%s learns from training rows, and a table has none unless --train-rows names them; --series "
                      "says that rows without times are in order of time", info->name);

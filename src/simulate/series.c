@@ -20,7 +20,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { RARE_SHARE = 5 }; /* events cover one row in so many at most, before labels are generous */
+enum { RARE_SHARE = 5 }; /* events cover one row in so many at most, labels included */
 enum { ROWS_MIN = 200, ATTEMPTS_AN_EVENT = 6, PERIOD_MAX = 280 };
 
 /* What the scenario decided. */

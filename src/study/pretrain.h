@@ -19,7 +19,7 @@
 
 typedef struct tcsi_pretrain_set tcsi_pretrain_set;
 
-/* About 50 ms and 0.3 MB a series.  E_MEMORY, E_CANCELLED. */
+/* About 30 ms and 0.3 MB a series.  E_MEMORY, E_CANCELLED. */
 tcs_status tcsi_pretrain_set_create(uint64_t seed, size_t series_count, tcsi_pool *pool, const tcsi_progress *progress,
                                     tcsi_pretrain_set **ret_set, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_pretrain_set_destroy(tcsi_pretrain_set *set); /* accepts NULL */

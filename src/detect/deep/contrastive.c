@@ -438,7 +438,7 @@ const tcsi_detector_info tcsi_detector_contrastive = {
     .summary = "Distance of every patch to its nearest ones in a bank of patches of the series and of the training rows, between whitened "
                "embeddings of a small convolutional network that learns from neighbouring patches, without labels. Finds unusual shapes, "
                "noise and rhythms wherever they stand in a window; misses lasting shifts of level, and says nothing about channels.",
-    .traits = TCSI_WINDOW_NET_TRAITS,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
     .instance_size = sizeof(contrastive),
     .parameters = parameters,
     .parameter_count = TCS_COUNT(parameters),

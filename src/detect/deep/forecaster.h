@@ -93,7 +93,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
     .summary = "Error of forecasts 1, 4, 16 and 64 rows ahead, in scales that the network gives with them, with errors of one sign " \
                "added up. Finds what breaks the course of things, and slow change; says what comes next, with bands. Causal, O(1) a row.", \
     .traits = TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
-              TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_FORECAST, \
+              TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_FORECAST | TCSI_TRAIT_CHECKPOINT, \
     .instance_size = sizeof(tcsi_forecaster), .options_offset = offsetof(tcsi_forecaster, options), .parameters = parameters, \
     .parameter_count = TCS_COUNT(parameters), .ops = &ops
 

@@ -108,7 +108,7 @@ void tcsi_window_net_persist(tcsi_window_net *self, tcsi_codec *codec);
 size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
 
 #define TCSI_WINDOW_NET_TRAITS (TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
-                                TCSI_TRAIT_UNCERTAINTY)
+                                TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_CHECKPOINT)
 
 /* Rows of a parameter table; `options` in the file must be tcsi_window_net_options. */
 #define TCSI_WINDOW_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \

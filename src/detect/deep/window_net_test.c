@@ -3,6 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 enum { ROWS = 3000, TRAIN_ROWS = 1500, CHANNELS = 3, EVENT_BEGIN = 2200, EVENT_END = 2240 };
 
 /* The first ones also name the channel; a hidden state that one channel confuses gives all channels back badly. */
@@ -165,8 +168,63 @@ static void test_refuses_too_many_channels(void **state)
     }
 }
 
+/* ---- interruptions ---- */
+
+static bool stop_halfway(void *context, double share)
+{
+    (void)context;
+    return share < 0.5;
+}
+
+/* Fitted on labelled rows and scored; halfway: fit stops there, and nothing is scored. */
+static void train(const char *name, const char *path, bool halfway, tcs_score *ret_scores)
+{
+    static double columns[CHANNELS][ROWS];
+    static tcsi_training training;
+    const double *pointer = columns[0];
+    const tcsi_progress progress = { stop_halfway, NULL };
+    const tcsi_parameter_value epochs = { "epochs", 20 };
+    const tcsi_detector_setup setup = { .channel_count = 1, .progress = halfway ? &progress : NULL, .training = &training,
+                                        .parameters = &epochs, .parameter_count = 1 };
+    uint8_t labels[TRAIN_ROWS] = { 0 };
+    tcsi_detector *detector;
+    tcs_error err = { 0 };
+    make_plant(columns);
+    memset(labels + TRAIN_ROWS / 2, 1, 40);
+    training = (tcsi_training){ .checkpoint = path };
+    tcsi_frame *frame = detect_frame(&pointer, 1, ROWS), rows = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+    rows.labels = labels;
+    assert_ok(tcsi_detector_create(tcsi_registry_find(name), &setup, &detector, test_err));
+    assert_int_equal(halfway ? TCS_E_CANCELLED : TCS_OK, tcsi_detector_fit(detector, &rows, &err));
+    if (!halfway) assert_ok(tcsi_detector_score(detector, frame, ret_scores, test_err));
+    tcsi_detector_destroy(detector);
+    tcsi_frame_destroy(frame);
+}
+
+/* Adversaries, and what learns from labels, keep more than others. */
+static void test_goes_on_after_an_interruption(void **state)
+{
+    (void)state;
+    static const char *const asked[] = { "autoencoder", "usad", "deep_sad", "focal_classifier" };
+    static tcs_score whole[ROWS], resumed[ROWS];
+    for (size_t i = 0; i < (test_is_small() ? 1 : TCS_COUNT(asked)); i++) {
+        char path[] = "/tmp/tocsin-window-net-XXXXXX";
+        assert_int_equal(0, close(mkstemp(path)));
+        (void)!unlink(path);
+        train(asked[i], NULL, false, whole);
+        train(asked[i], path, true, NULL);
+        assert_int_equal(0, access(path, F_OK));
+        train(asked[i], path, false, resumed);
+        for (size_t t = 0; t < ROWS; t++)
+            if (memcmp(&whole[t].value, &resumed[t].value, sizeof whole[t].value) != 0)
+                fail_msg("%s: row %zu scores %.17g after an interruption, %.17g without", asked[i], t, resumed[t].value, whole[t].value);
+        (void)!unlink(path);
+    }
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_the_channel_that_is_stuck),
               cmocka_unit_test(test_finds_an_unusual_shape),
               cmocka_unit_test(test_members_and_draws_disagree_about_the_unknown),
               cmocka_unit_test(test_merged_channels_are_told_apart),
-              cmocka_unit_test(test_refuses_too_many_channels))
+              cmocka_unit_test(test_refuses_too_many_channels),
+              cmocka_unit_test(test_goes_on_after_an_interruption))

@@ -3,9 +3,8 @@
 
 #include "base/alloc.h"
 #include "detect/deep/judges.h"
+#include "detect/registry.h"
 #include "series/stats.h"
-
-extern const tcsi_detector_info tcsi_detector_contrastive;
 
 static const double WEIGHT = 0.6;
 
@@ -23,7 +22,7 @@ tcs_status tcsi_deep_members_create(size_t epochs, tcsi_pool *pool, tcsi_deep_me
     if (!members) return tcsi_fail_memory(err, "deep members");
     *members = (tcsi_deep_members){ .pool = pool };
     tcs_status status = tcsi_judges_create(TCSI_JUDGE_VALUES, 0, &members->judges, err);
-    if (status == TCS_OK) status = tcsi_detector_create(&tcsi_detector_contrastive, &setup, &members->encoder, err);
+    if (status == TCS_OK) status = tcsi_detector_create(tcsi_registry_find("contrastive"), &setup, &members->encoder, err);
     if (status == TCS_OK) *ret_members = members;
     else tcsi_deep_members_destroy(members);
     return status;
