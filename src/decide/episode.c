@@ -113,3 +113,19 @@ tcsi_episode_step tcsi_episode_tracker_push(tcsi_episode_tracker *tracker, const
     if (over) tracker->is_open = false;
     return (tcsi_episode_step){ .event = over ? TCSI_EPISODE_CLOSED : TCSI_EPISODE_NONE };
 }
+
+void tcsi_episode_tracker_persist(tcsi_episode_tracker *tracker, tcsi_codec *codec)
+{
+    tcsi_episode *episode = &tracker->episode;
+    size_t *const counts[] = { &tracker->merge_count, &tracker->row_count, &episode->row_begin, &episode->row_end, &episode->row_peak };
+    double *const reals[] = { &episode->score_peak, &episode->p_value, &episode->expected_count, &episode->severity };
+    tcsi_codec_tag(codec, "EPIS");
+    tcsi_codec_bool(codec, &tracker->is_open);
+    tcsi_codec_bool(codec, &tracker->is_inside);
+    for (size_t i = 0; i < TCS_COUNT(counts); i++) tcsi_codec_size(codec, counts[i], SIZE_MAX);
+    for (size_t i = 0; i < TCS_COUNT(reals); i++) tcsi_codec_f64(codec, reals[i]);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    const bool is_empty = episode->row_end == 0 && !tracker->is_open;
+    const bool is_in_order = episode->row_begin <= episode->row_peak && episode->row_peak < episode->row_end;
+    if (episode->row_end > tracker->row_count || !(is_empty || is_in_order)) tcsi_codec_refuse(codec, "an episode out of order");
+}

@@ -10,7 +10,7 @@
 #ifndef TCS_DECIDE_EPISODE_H
 #define TCS_DECIDE_EPISODE_H
 
-#include "base/status.h"
+#include "base/codec.h"
 
 typedef struct tcsi_episode {
     size_t row_begin, row_end; /* [row_begin, row_end): onset and end */
@@ -64,5 +64,7 @@ void tcsi_episode_tracker_init(tcsi_episode_tracker *tracker, size_t merge_count
 /* level: what the thresholds are compared with; the peak is always that of score->value.  threshold_low <= threshold. */
 tcsi_episode_step tcsi_episode_tracker_push(tcsi_episode_tracker *tracker, const tcs_score *score, double level, double threshold,
                                             double threshold_low);
+/* Between two rows. */
+void tcsi_episode_tracker_persist(tcsi_episode_tracker *tracker, tcsi_codec *codec);
 
 #endif

@@ -90,5 +90,7 @@ tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_
                             tcs_error *err) TCS_WARN_UNUSED;
 double tcsi_policy_rate(const tcsi_policy *policy); /* false alarms allowed per row, as known so far */
 void tcsi_policy_deinit(tcsi_policy *policy); /* accepts a zeroed one */
+/* Between two rows: what goes on from it decides as this one would have.  Loading, policy was initialized with any options. */
+void tcsi_policy_persist(tcsi_policy *policy, tcsi_codec *codec);
 
 #endif

@@ -100,3 +100,56 @@ tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_
     if (!calibrated || level <= policy->threshold) remember(policy, score->value);
     return policy->ready_count >= policy->refit_at && policy->history_count >= 2 ? refit(policy, err) : TCS_OK;
 }
+
+/* ---- saved form ---- */
+
+static void persist_options(tcsi_policy_options *options, tcsi_codec *codec)
+{
+    tcsi_codec_f64(codec, &options->budget.count);
+    tcsi_codec_i64(codec, &options->budget.per_ns);
+    tcsi_codec_f64(codec, &options->own_threshold);
+    tcsi_codec_bool(codec, &options->own_by_evidence);
+    tcsi_codec_size(codec, &options->train_row_count, SIZE_MAX);
+    tcsi_codec_bool(codec, &options->use_train);
+    tcsi_codec_size(codec, &options->merge_count, SIZE_MAX);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    if (!(options->budget.count >= 0) || !isfinite(options->budget.count) || options->budget.per_ns < 0)
+        tcsi_codec_refuse(codec, "an alarm budget out of range");
+}
+
+/* Older scores than a refit looks at are not saved. */
+static void persist_history(tcsi_policy *policy, tcsi_codec *codec)
+{
+    size_t count = policy->history_count < TCSI_POLICY_HISTORY_MAX ? policy->history_count : TCSI_POLICY_HISTORY_MAX;
+    double *recent = policy->history + (policy->history_count - count);
+    tcsi_codec_size(codec, &count, TCSI_POLICY_HISTORY_MAX);
+    if (tcsi_codec_loading(codec)) recent = policy->history;
+    if (tcsi_codec_status(codec) == TCS_OK) tcsi_codec_f64s(codec, recent, count);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    policy->history_count = count;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(recent[i])) {
+            tcsi_codec_refuse(codec, "a score that is not finite");
+            return;
+        }
+}
+
+void tcsi_policy_persist(tcsi_policy *policy, tcsi_codec *codec)
+{
+    tcsi_codec_tag(codec, "POLI");
+    persist_options(&policy->options, codec);
+    persist_history(policy, codec);
+    tcsi_codec_u64(codec, &policy->row_count);
+    tcsi_codec_u64(codec, &policy->ready_count);
+    tcsi_codec_u64(codec, &policy->refit_at);
+    tcsi_codec_i64(codec, &policy->time_first_ns);
+    tcsi_codec_i64(codec, &policy->time_last_ns);
+    tcsi_codec_f64(codec, &policy->threshold);
+    tcsi_codec_f64(codec, &policy->threshold_low);
+    tcsi_tail_persist(&policy->tail, TCSI_POLICY_HISTORY_MAX, codec);
+    tcsi_episode_tracker_persist(&policy->tracker, codec);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    policy->own_threshold_used = tcsi_policy_uses_own_threshold(&policy->options);
+    policy->by_evidence = policy->own_threshold_used && policy->options.own_by_evidence;
+    if (!(policy->threshold_low <= policy->threshold)) tcsi_codec_refuse(codec, "thresholds in the wrong order");
+}

@@ -138,6 +138,43 @@ void tcsi_tail_deinit(tcsi_tail *tail)
     *tail = (tcsi_tail){ 0 };
 }
 
+static bool is_ascending(const double *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(values[i]) || (i > 0 && values[i] < values[i - 1])) return false;
+    return true;
+}
+
+static bool is_fitted(const tcsi_tail *tail)
+{
+    return tail->count >= 2 && isfinite(tail->threshold) && tail->threshold_p >= 0 && tail->threshold_p <= 1 && tail->scale > 0 &&
+           isfinite(tail->scale) && tail->shape >= 0 && tail->shape <= SHAPE_MAX && tail->clusters_per_row >= 0 &&
+           tail->clusters_per_row <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
+}
+
+void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
+{
+    tcsi_codec_tag(codec, "TAIL");
+    tcsi_codec_size(codec, &tail->count, count_max);
+    if (tcsi_codec_status(codec) != TCS_OK || tail->count == 0) return;
+    if (tcsi_codec_loading(codec)) {
+        tail->sorted = tail->count <= codec->in_size / sizeof(double) ? TCSI_NEW_ARRAY(double, tail->count) : NULL;
+        if (!tail->sorted) codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: a reference of %zu scores", tail->count);
+        if (!tail->sorted) tail->count = 0;
+    }
+    tcsi_codec_f64s(codec, tail->sorted, tail->count);
+    tcsi_codec_f64(codec, &tail->threshold);
+    tcsi_codec_f64(codec, &tail->threshold_p);
+    tcsi_codec_f64(codec, &tail->scale);
+    tcsi_codec_f64(codec, &tail->shape);
+    tcsi_codec_size(codec, &tail->cluster_count, SIZE_MAX);
+    tcsi_codec_size(codec, &tail->set_aside_count, SIZE_MAX);
+    tcsi_codec_f64(codec, &tail->clusters_per_row);
+    tcsi_codec_size(codec, &tail->run_length, SIZE_MAX);
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !is_fitted(tail))
+        tcsi_codec_refuse(codec, "a tail that no scores can have");
+}
+
 /* P(excess > e) of the generalized Pareto distribution. */
 static double survival(const tcsi_tail *tail, double excess)
 {

@@ -16,7 +16,7 @@
 #ifndef TCS_DECIDE_TAIL_H
 #define TCS_DECIDE_TAIL_H
 
-#include "base/status.h"
+#include "base/codec.h"
 
 typedef struct tcsi_tail {
     double *sorted;          /* (N) reference scores, ascending */
@@ -34,6 +34,8 @@ typedef struct tcsi_tail {
  * Fewer than 20 rows or a constant reference give a wide exponential tail: stated by cluster_count < 5. */
 tcs_status tcsi_tail_fit(const double *scores, size_t count, size_t run_length, tcsi_tail *ret_tail, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_tail_deinit(tcsi_tail *tail);
+/* One that was never fitted is saved, too.  Loading, tail is zeroed; count_max bounds its reference. */
+void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec);
 
 /* Chance of a score this high on a normal row, in (0, 1]; not increasing in score. */
 double tcsi_tail_p_value(const tcsi_tail *tail, double score);

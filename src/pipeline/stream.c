@@ -6,8 +6,12 @@
 #include "pipeline/stream.h"
 
 #include "base/alloc.h"
+#include "detect/per_channel.h"
+#include "detect/registry.h"
 
 #include <string.h>
+
+enum { DETECTOR_NAME_SIZE = 32 };
 
 struct tcsi_detect_stream {
     tcsi_detect_options options;  /* parameters and detector name are not looked at after create */
@@ -24,6 +28,8 @@ struct tcsi_detect_stream {
     uint8_t label;
     double *values, *parts, *part_sums; /* (C) each: the row, contributions of the row and of the episode */
     uint64_t pushed_count, given_count, episode_count;
+    uint64_t row_base;            /* rows before those that are counted from 0: the ones seen before it was saved */
+    tcsi_training training;
     tcsi_stream_episode episode;  /* times and shares; the rest is the policy's */
 };
 
@@ -35,9 +41,7 @@ static tcs_status allocate(tcsi_detect_stream *stream, tcs_error *err)
     stream->values = TCSI_NEW_ZEROS(double, n);
     stream->parts = TCSI_NEW_ZEROS(double, n);
     stream->part_sums = TCSI_NEW_ZEROS(double, n);
-    if (!stream->values || !stream->parts || !stream->part_sums) return tcsi_fail_memory(err, "a stream");
-    if (!stream->info->ops->fit) return TCS_OK;
-    return tcsi_frame_create(n, 0, true, true, &stream->kept, err);
+    return stream->values && stream->parts && stream->part_sums ? TCS_OK : tcsi_fail_memory(err, "a stream");
 }
 
 /* The detector is fitted, or has nothing to fit: from here on rows are judged. */
@@ -66,9 +70,12 @@ tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_opt
     tcs_status status = channel_count > 0 ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "no numeric column to look at");
     if (status == TCS_OK) status = tcsi_detect_choose(&stream->options, &stream->info, err);
     if (status == TCS_OK) status = allocate(stream, err);
+    if (status == TCS_OK && stream->info->ops->fit) status = tcsi_frame_create(channel_count, 0, true, true, &stream->kept, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &stream->pool, err);
     tcsi_detector_setup setup = { .channel_count = channel_count, .seed = options->seed, .pool = stream->pool,
+                                  .progress = &stream->options.progress, .training = &stream->training,
                                   .parameters = options->parameters, .parameter_count = options->parameter_count };
+    stream->training.checkpoint = options->checkpoint;
     if (status == TCS_OK) status = tcsi_detector_create(stream->info, &setup, &stream->detector, err);
     if (status == TCS_OK) {
         stream->train_row_count = options->train_row_count;
@@ -122,7 +129,7 @@ tcs_status tcsi_detect_stream_push(tcsi_detect_stream *stream, const tcsi_row *r
 tcs_status tcsi_detect_stream_end(tcsi_detect_stream *stream, tcs_error *err)
 {
     stream->is_over = true;
-    if (stream->pushed_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
+    if (stream->pushed_count == stream->row_base) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
     if (stream->is_ready) return TCS_OK;
     size_t row_count = stream->kept->row_count;
     if (stream->options.train_row_count > 0)
@@ -130,6 +137,108 @@ tcs_status tcsi_detect_stream_end(tcsi_detect_stream *stream, tcs_error *err)
                          row_count);
     stream->train_row_count = tcsi_train_rows_default(TCS_MODE_ONLINE, row_count);
     return fit(stream, err);
+}
+
+/* ---- saved form ---- */
+
+static void persist_episode(tcsi_detect_stream *stream, tcsi_codec *codec)
+{
+    tcsi_stream_episode *episode = &stream->episode;
+    tcsi_codec_i64(codec, &episode->time_begin_ns);
+    tcsi_codec_i64(codec, &episode->time_end_ns);
+    tcsi_codec_i64(codec, &episode->time_peak_ns);
+    tcsi_codec_size(codec, &episode->shares.count, TCSI_SHARE_COUNT_MAX);
+    for (size_t i = 0; i < episode->shares.count && tcsi_codec_status(codec) == TCS_OK; i++) {
+        tcsi_codec_size(codec, &episode->shares.shares[i].channel, stream->channel_count - 1);
+        tcsi_codec_f64(codec, &episode->shares.shares[i].share);
+    }
+    tcsi_codec_f64s(codec, stream->part_sums, stream->channel_count);
+}
+
+/* What there is besides name, channels and detector. */
+static void persist(tcsi_detect_stream *stream, tcsi_codec *codec)
+{
+    tcsi_codec_size(codec, &stream->train_row_count, SIZE_MAX);
+    tcsi_codec_u64(codec, &stream->pushed_count);
+    persist_episode(stream, codec);
+    tcsi_policy_persist(&stream->policy, codec);
+    tcsi_codec_tag(codec, "DONE");
+}
+
+tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err)
+{
+    if (!stream->is_ready || stream->kept || stream->has_row)
+        return tcsi_fail(err, TCS_E_INVALID, stream->is_ready ? "outcomes wait to be taken before the stream can be saved"
+                                                              : "the stream has not seen its training rows yet: nothing to save");
+    tcsi_buffer detector;
+    tcsi_buffer_init(&detector, SIZE_MAX);
+    tcs_status status = tcsi_detector_save(stream->detector, &detector, err);
+    tcsi_codec codec = tcsi_codec_save(out, err);
+    char name[DETECTOR_NAME_SIZE] = { 0 };
+    memcpy(name, stream->info->name, strlen(stream->info->name)); /* shorter: detector.c */
+    if (status == TCS_OK) {
+        tcsi_codec_tag(&codec, "STRM");
+        tcsi_codec_bytes(&codec, name, sizeof name);
+        tcsi_codec_size(&codec, &stream->channel_count, TCSI_FRAME_CHANNEL_COUNT_MAX);
+        tcsi_codec_size(&codec, &detector.size, SIZE_MAX);
+        tcsi_codec_bytes(&codec, detector.data, detector.size);
+        persist(stream, &codec);
+        status = tcsi_codec_status(&codec);
+    }
+    tcsi_buffer_deinit(&detector);
+    return status;
+}
+
+/* Name, channels and detector. */
+static tcs_status load_detector(tcsi_detect_stream *stream, tcsi_codec *codec, tcs_error *err)
+{
+    char name[DETECTOR_NAME_SIZE] = { 0 };
+    size_t size = 0;
+    tcsi_codec_tag(codec, "STRM");
+    tcsi_codec_bytes(codec, name, sizeof name);
+    tcsi_codec_size(codec, &stream->channel_count, TCSI_FRAME_CHANNEL_COUNT_MAX);
+    tcsi_codec_size(codec, &size, codec->in_size);
+    if (tcsi_codec_status(codec) == TCS_OK && (name[DETECTOR_NAME_SIZE - 1] || stream->channel_count == 0 || size > codec->in_size))
+        tcsi_codec_refuse(codec, "a damaged stream");
+    tcs_status status = tcsi_codec_status(codec);
+    if (status == TCS_OK) status = tcsi_registry_get(name, &stream->info, err);
+    if (status == TCS_OK) status = tcsi_detector_load(codec->in, size, stream->pool, &stream->detector, err);
+    if (status != TCS_OK) return status;
+    codec->in += size;
+    codec->in_size -= size;
+    const tcsi_detector *detector = stream->detector;
+    const bool is_named = detector->info == stream->info || detector->info == &tcsi_detector_per_channel;
+    if (!is_named || detector->channel_count != stream->channel_count || !detector->info->ops->push)
+        return tcsi_fail(err, TCS_E_FORMAT, "saved state: a stream of %s holds another detector", name);
+    return TCS_OK;
+}
+
+tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_detect_stream **ret_stream, tcs_error *err)
+{
+    static const tcsi_policy_options any = { .mode = TCS_MODE_ONLINE };
+    tcsi_detect_stream *stream = TCSI_NEW(tcsi_detect_stream);
+    if (!stream) return tcsi_fail_memory(err, "a stream");
+    tcsi_codec codec = tcsi_codec_load(bytes, size, err);
+    tcs_status status = thread_count != 1 ? tcsi_pool_create(thread_count, &stream->pool, err) : TCS_OK;
+    if (status == TCS_OK) status = load_detector(stream, &codec, err);
+    if (status == TCS_OK) status = allocate(stream, err);
+    if (status == TCS_OK) status = tcsi_policy_init(&stream->policy, &any, err);
+    if (status == TCS_OK) {
+        persist(stream, &codec);
+        if (codec.in_size > 0 && tcsi_codec_status(&codec) == TCS_OK) tcsi_codec_refuse(&codec, "more bytes than a stream has");
+        status = tcsi_codec_status(&codec);
+    }
+    if (status == TCS_OK && (stream->policy.tracker.row_count != stream->pushed_count || stream->policy.row_count != stream->pushed_count))
+        status = tcsi_fail(err, TCS_E_FORMAT, "saved state: a stream whose decisions are not about its rows");
+    if (status != TCS_OK) {
+        tcsi_detect_stream_destroy(stream);
+        return status;
+    }
+    stream->options.mode = TCS_MODE_ONLINE;
+    stream->row_base = stream->pushed_count;
+    stream->is_ready = true;
+    *ret_stream = stream;
+    return TCS_OK;
 }
 
 /* ---- outcomes out ---- */
@@ -150,7 +259,7 @@ static void follow_episode(tcsi_detect_stream *stream, tcsi_episode_event event)
 {
     tcsi_stream_episode *episode = &stream->episode;
     bool opened = event == TCSI_EPISODE_OPENED;
-    stream->episode_count += opened;
+    stream->episode_count += opened || stream->episode_count == 0; /* one that began before the stream was saved counts with its first row */
     if (opened) episode->time_begin_ns = stream->row.time_ns;
     if (stream->policy.tracker.episode.row_peak == stream->row.sequence) episode->time_peak_ns = stream->row.time_ns;
     episode->time_end_ns = stream->row.time_ns;
@@ -177,7 +286,9 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
     tcs_status status = tcsi_policy_push(&stream->policy, &outcome.score, stream->row.time_ns, &outcome.verdict, err);
     if (status != TCS_OK) return status;
     if (outcome.verdict.anomaly) follow_episode(stream, outcome.verdict.event);
+    if (stream->episode_count == 0) outcome.verdict.event = TCSI_EPISODE_NONE; /* the end of one that had no row here */
     stream->given_count++;
+    outcome.row.sequence -= stream->row_base;
     *ret_outcome = outcome;
     return TCS_OK;
 }
@@ -189,14 +300,23 @@ bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_ep
     if (stream->episode_count == 0) return false;
     *ret_episode = stream->episode;
     ret_episode->episode = stream->policy.tracker.episode;
+    size_t *const rows[] = { &ret_episode->episode.row_begin, &ret_episode->episode.row_end, &ret_episode->episode.row_peak };
+    for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
     return true;
 }
 
-bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream) { return stream->policy.tracker.is_open; }
+bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream)
+{
+    return stream->episode_count > 0 && stream->policy.tracker.is_open;
+}
+
 uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream) { return stream->episode_count; }
 uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream) { return stream->given_count; }
 const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream) { return stream->info; }
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream) { return stream->train_row_count; }
+const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream) { return &stream->policy.tail; }
+const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream) { return &stream->training; }
+const tcsi_detector *tcsi_detect_stream_detector(const tcsi_detect_stream *stream) { return stream->detector; }
 
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
 {
@@ -207,7 +327,7 @@ bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return
 
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
 {
-    size_t row = stream->channel_count * sizeof(double), kept = stream->info->ops->fit ? stream->train_row_count : 0;
+    size_t row = stream->channel_count * sizeof(double), kept = stream->row_base > 0 || !stream->info->ops->fit ? 0 : stream->train_row_count;
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     return sizeof *stream + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
            + 3 * TCSI_POLICY_HISTORY_MAX * sizeof(double);

@@ -9,6 +9,8 @@
  * input that ends before is trained as tcsi_train_rows_default says for a frame of that length, so that only inputs of 750 to
  * 5,000 rows without a stated number are trained differently from a frame.
  * An episode's channels are the sum of tcsi_detector_contribute over its anomalous rows so far.
+ * Saved between two rows, it goes on elsewhere as if nothing had happened; there rows are counted from 0 again, and an episode that
+ * began before is told as one that begins with the first.
  * Memory: tcsi_detect_stream_size_max, whatever the number of rows; while fitting also what the detector's fit needs for the
  * training rows.  Threads: one user per stream. */
 #ifndef TCS_PIPELINE_STREAM_H
@@ -39,6 +41,12 @@ tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_opt
                                      tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_detect_stream_destroy(tcsi_detect_stream *stream); /* accepts NULL */
 
+/* Appends the state to out.  E_INVALID: outcomes wait for next, or the training rows are not all there. */
+tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
+/* thread_count as in the options.  E_FORMAT: damaged. */
+tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_detect_stream **ret_stream,
+                                   tcs_error *err) TCS_WARN_UNUSED;
+
 /* Copies the row; its sequence is counted here.  E_INVALID: outcomes wait for next, or the stream was ended.  After any other
  * failure only destroy may be called. */
 tcs_status tcsi_detect_stream_push(tcsi_detect_stream *stream, const tcsi_row *row, uint8_t label, tcs_error *err) TCS_WARN_UNUSED;
@@ -56,6 +64,10 @@ const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stre
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
+/* The tail that p-values are taken from; count 0: none yet. */
+const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream);
+const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream); /* how it went */
+const tcsi_detector *tcsi_detect_stream_detector(const tcsi_detect_stream *stream);
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream);        /* bytes, most it holds between calls */
 
 #endif

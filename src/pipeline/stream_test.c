@@ -129,6 +129,111 @@ static void test_short_inputs(void **state)
     }
 }
 
+/* As rows from `first` on, of the frame that starts there. */
+static tcs_status push_rows(tcsi_detect_stream *stream, const tcsi_frame *frame, size_t first, size_t end, collected *out, tcs_error *err)
+{
+    double values[8];
+    tcs_status status = TCS_OK;
+    memset(out, 0, sizeof *out);
+    for (size_t t = first; status == TCS_OK && t < end; t++) {
+        tcsi_row row = { .time_ns = frame->times_ns[t], .values = values };
+        tcsi_frame_row(frame, t, values);
+        status = tcsi_detect_stream_push(stream, &row, frame->labels[t], err);
+        if (status == TCS_OK) status = take(stream, out, err);
+    }
+    return status;
+}
+
+/* Saved after `cut` rows and loaded elsewhere, a stream says of all later rows what it would have said. */
+static void check_continues(const tcsi_frame *frame, const tcsi_detect_options *options, size_t cut)
+{
+    static collected before, after, whole;
+    tcsi_detect_stream *stream, *loaded, *unbroken;
+    tcsi_buffer bytes, again;
+    tcsi_buffer_init(&bytes, SIZE_MAX);
+    tcsi_buffer_init(&again, SIZE_MAX);
+    assert_ok(run_stream(frame, options, &whole, &unbroken, NULL));
+    assert_ok(tcsi_detect_stream_create(frame->channel_count, options, &stream, NULL));
+    assert_ok(push_rows(stream, frame, 0, cut, &before, NULL));
+    assert_ok(tcsi_detect_stream_save(stream, &bytes, NULL));
+    assert_ok(tcsi_detect_stream_load(bytes.data, bytes.size, 1, &loaded, NULL));
+    assert_ok(tcsi_detect_stream_save(loaded, &again, NULL));
+    assert_int_equal(bytes.size, again.size);
+    assert_memory_equal(bytes.data, again.data, bytes.size);
+    assert_ok(push_rows(loaded, frame, cut, frame->row_count, &after, NULL));
+    assert_int_equal(before.count + after.count, whole.count);
+    for (size_t t = 0; t < after.count; t++) {
+        const tcs_score *a = &after.scores[t], *b = &whole.scores[cut + t];
+        assert_true(a->state == b->state && a->value == b->value && a->p_value == b->p_value && a->evidence == b->evidence);
+    }
+    assert_memory_equal(after.thresholds, whole.thresholds + cut, after.count * sizeof(double));
+    assert_memory_equal(after.anomaly, whole.anomaly + cut, after.count);
+    tcsi_stream_episode a, b;
+    assert_true(tcsi_detect_stream_episode(loaded, &a) && tcsi_detect_stream_episode(unbroken, &b));
+    assert_int_equal(a.episode.row_peak, b.episode.row_peak < cut ? 0 : b.episode.row_peak - cut);
+    assert_true(a.episode.severity == b.episode.severity && a.time_begin_ns == b.time_begin_ns);
+    assert_memory_equal(&a.shares, &b.shares, sizeof a.shares);
+    tcsi_buffer_deinit(&bytes);
+    tcsi_buffer_deinit(&again);
+    tcsi_detect_stream_destroy(stream);
+    tcsi_detect_stream_destroy(loaded);
+    tcsi_detect_stream_destroy(unbroken);
+}
+
+static void test_saved_streams_continue(void **state)
+{
+    (void)state;
+    static const char *const detectors[] = { "welford", "value_gap", "pca_stream", "channel_break", "auto_online", "gru_forecaster" };
+    static const size_t cuts[] = { TRAIN, 1351, 1930 }; /* 1351: after the first of three spikes; 1930: inside the break */
+    for (size_t channel_count = 1; channel_count <= 3; channel_count += 2) {
+        tcsi_frame *frame = make_frame(channel_count, ROWS);
+        for (size_t i = 0; i < TCS_COUNT(detectors) * TCS_COUNT(cuts); i++) {
+            const tcsi_parameter_value epochs = { "epochs", 2 };
+            const char *name = detectors[i / TCS_COUNT(cuts)];
+            tcsi_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = name, .thread_count = 1, .train_row_count = TRAIN,
+                                            .budget = { .count = 20 }, .parameters = &epochs,
+                                            .parameter_count = strcmp(name, "gru_forecaster") == 0 };
+            check_continues(frame, &options, cuts[i % TCS_COUNT(cuts)]);
+        }
+        tcsi_frame_destroy(frame);
+    }
+}
+
+/* Whatever is cut off or written over is refused, or is another stream that works. */
+static void test_damaged_streams(void **state)
+{
+    (void)state;
+    static collected ignored;
+    tcsi_frame *frame = make_frame(3, 700);
+    tcsi_detect_options options = { .detector = "pca_stream", .train_row_count = TRAIN, .thread_count = 1 };
+    tcsi_detect_stream *stream, *loaded;
+    tcsi_buffer bytes;
+    tcs_error err;
+    tcsi_rng rng = tcsi_rng_make(3, 3);
+    tcsi_buffer_init(&bytes, SIZE_MAX);
+    assert_ok(tcsi_detect_stream_create(3, &options, &stream, NULL));
+    assert_ok(push_rows(stream, frame, 0, TRAIN - 1, &ignored, NULL));
+    assert_int_equal(tcsi_detect_stream_save(stream, &bytes, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "training rows"));
+    assert_ok(push_rows(stream, frame, TRAIN - 1, 700, &ignored, NULL));
+    assert_ok(tcsi_detect_stream_save(stream, &bytes, NULL));
+    tcsi_detect_stream_destroy(stream);
+    for (size_t size = 0; size < bytes.size; size += 1 + size / 97)
+        assert_int_equal(tcsi_detect_stream_load(bytes.data, size, 1, &loaded, &err), TCS_E_FORMAT);
+    for (int i = 0; i < 3000; i++) {
+        const size_t at = tcsi_rng_u64(&rng) % bytes.size;
+        const char was = bytes.data[at];
+        bytes.data[at] = (char)(was ^ (1 << i % 8));
+        tcs_status status = tcsi_detect_stream_load(bytes.data, bytes.size, 1, &loaded, &err);
+        bytes.data[at] = was;
+        if (status != TCS_OK) continue;
+        assert_ok(push_rows(loaded, frame, 0, 200, &ignored, NULL));
+        tcsi_detect_stream_destroy(loaded);
+    }
+    tcsi_buffer_deinit(&bytes);
+    tcsi_frame_destroy(frame);
+}
+
 static void test_misuse(void **state)
 {
     (void)state;
@@ -231,6 +336,7 @@ static void test_wide_rows(void **state)
     if (bytes > 128) fail_msg("%zu bytes a channel after two rows", bytes);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_stream_equals_frame), cmocka_unit_test(test_short_inputs), cmocka_unit_test(test_misuse),
+TCS_TEST_MAIN(cmocka_unit_test(test_stream_equals_frame), cmocka_unit_test(test_short_inputs), cmocka_unit_test(test_saved_streams_continue),
+              cmocka_unit_test(test_damaged_streams), cmocka_unit_test(test_misuse),
               cmocka_unit_test(test_memory_is_what_was_stated), cmocka_unit_test(test_failing_allocations),
               cmocka_unit_test(test_wide_rows))
