@@ -72,17 +72,22 @@ static size_t gather(const context *self, size_t row_begin, size_t row_end)
     return count;
 }
 
-/* Fits the tail on READY scores of rows [0, reference_end); the threshold is INFINITY when there are fewer than 2. */
-static tcs_status fit_reference(context *self, size_t reference_end, double *ret_threshold, tcs_error *err)
+/* The threshold is INFINITY when there are fewer than 2 scores. */
+static tcs_status fit_scores(context *self, const double *scores, size_t count, double *ret_threshold, tcs_error *err)
 {
-    size_t count = gather(self, 0, reference_end);
     tcsi_tail_deinit(&self->decision->tail);
     *ret_threshold = INFINITY;
     if (count < 2) return TCS_OK;
-    size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(self->history, count);
-    tcs_status status = tcsi_tail_fit(self->history, count, run_length, &self->decision->tail, err);
+    size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(scores, count);
+    tcs_status status = tcsi_tail_fit(scores, count, run_length, &self->decision->tail, err);
     if (status == TCS_OK) *ret_threshold = threshold_of(self, &self->decision->tail);
     return status;
+}
+
+/* Fits the tail on READY scores of rows [0, reference_end). */
+static tcs_status fit_reference(context *self, size_t reference_end, double *ret_threshold, tcs_error *err)
+{
+    return fit_scores(self, self->history, gather(self, 0, reference_end), ret_threshold, err);
 }
 
 /* Share of the READY rows above threshold. */
@@ -101,6 +106,8 @@ static double share_above(const context *self, double threshold)
  * cannot serve as a picture of the normal. */
 static tcs_status fit_offline(context *self, double *ret_threshold, tcs_error *err)
 {
+    if (self->options->reference_count > 0)
+        return fit_scores(self, self->options->reference, self->options->reference_count, ret_threshold, err);
     bool may_use_train = self->options->use_train && self->options->train_row_count >= TCSI_POLICY_HISTORY_MIN;
     if (may_use_train) {
         tcs_status status = fit_reference(self, self->options->train_row_count, ret_threshold, err);

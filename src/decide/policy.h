@@ -7,7 +7,7 @@
  * alarm in 10,000 rows unless stated, "3" is 3 in 10,000; per hour, day or week goes by the mean step of the rows so far.
  *
  * Offline the reference is every row (anomalies among them are set aside by the fit), or the training rows when they were
- * named and a fifth of all rows lies above what they allow.  Online it is
+ * named and a fifth of all rows lies above what they allow, or scores that were kept when a pipeline was fitted.  Online it is
  * the rows before the one being judged: first when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
  * again whenever the history has grown by a tenth, on at most the last TCSI_POLICY_HISTORY_MAX scores, leaving out rows that
  * alarmed.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
@@ -40,6 +40,8 @@ typedef struct tcsi_policy_options {
     bool is_tabular;           /* offline: rows are exchangeable */
     size_t merge_count;        /* rows */
     double cadence_ns;         /* offline: mean step; 0: no times */
+    const double *reference;   /* offline: (reference_count) scores of other, normal rows, in order of time: then no others */
+    size_t reference_count;    /* 0: none; else at least 2 */
     const int64_t *times_ns;   /* online, of tcsi_policy_decide only: (T), NULL: no times */
 } tcsi_policy_options;
 

@@ -158,9 +158,12 @@ void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
     tcsi_codec_size(codec, &tail->count, count_max);
     if (tcsi_codec_status(codec) != TCS_OK || tail->count == 0) return;
     if (tcsi_codec_loading(codec)) {
-        tail->sorted = tail->count <= codec->in_size / sizeof(double) ? TCSI_NEW_ARRAY(double, tail->count) : NULL;
-        if (!tail->sorted) codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: a reference of %zu scores", tail->count);
-        if (!tail->sorted) tail->count = 0;
+        if (tail->count > codec->in_size / sizeof(double)) tcsi_codec_refuse(codec, "a reference longer than the state");
+        else if (!(tail->sorted = TCSI_NEW_ARRAY(double, tail->count))) codec->status = tcsi_fail_memory(codec->err, "decisions");
+        if (tcsi_codec_status(codec) != TCS_OK) {
+            tail->count = 0;
+            return;
+        }
     }
     tcsi_codec_f64s(codec, tail->sorted, tail->count);
     tcsi_codec_f64(codec, &tail->threshold);

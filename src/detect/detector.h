@@ -46,6 +46,7 @@ typedef enum tcsi_trait {
     TCSI_TRAIT_EVIDENCE = 1 << 9,     /* ranks rows by value, but alarms by tcs_score.evidence: that is what threshold() is in */
     TCSI_TRAIT_LABELS = 1 << 10,      /* fit learns from the labels of its rows, where there are any; score never looks at labels */
     TCSI_TRAIT_CHECKPOINT = 1 << 11,  /* fit keeps its training in the file that detect/training.h names */
+    TCSI_TRAIT_RELATIVE = 1 << 13,    /* offline, scores are in units of the frame that is scored: they say nothing beside another's */
 } tcsi_trait;
 
 typedef enum tcsi_parameter_type {

@@ -96,7 +96,7 @@ static tcs_status attribute_episodes(const tcsi_detector *detector, tcsi_detecti
     return TCS_OK;
 }
 
-static tcs_status ask_forecasts(const tcsi_detector *detector, tcsi_detection *detection, tcs_error *err)
+tcs_status tcsi_detection_ask_forecasts(tcsi_detection *detection, const tcsi_detector *detector, tcs_error *err)
 {
     tcsi_forecast ignored;
     size_t each = 0, count;
@@ -113,11 +113,18 @@ static tcs_status ask_forecasts(const tcsi_detector *detector, tcsi_detection *d
     return TCS_OK;
 }
 
-static double cadence_of(const tcsi_frame *frame)
+double tcsi_detect_cadence(const tcsi_frame *frame)
 {
     if (!frame->times_ns || frame->row_count < 2) return 0;
     int64_t span = frame->times_ns[frame->row_count - 1] - frame->times_ns[0];
     return span > 0 ? (double)span / (double)(frame->row_count - 1) : 0;
+}
+
+tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,
+                                 tcs_error *err)
+{
+    tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, policy, &detection->decision, err);
+    return status == TCS_OK ? attribute_episodes(detector, detection, err) : status;
 }
 
 static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
@@ -130,11 +137,9 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .use_train = options->mode == TCS_MODE_ONLINE || (options->train_row_count > 0 && !detection->is_told),
                                    .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
                                    .is_tabular = is_tabular(options),
-                                   .cadence_ns = cadence_of(detection->frame),
+                                   .cadence_ns = tcsi_detect_cadence(detection->frame),
                                    .times_ns = detection->frame->times_ns };
-    tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, &policy, &detection->decision, err);
-    if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
-    return status;
+    return tcsi_detection_decide(detection, detector, &policy, err);
 }
 
 /* Online, a detector that learns nothing beforehand has no training part: its first scores are as honest as its last. */
@@ -151,8 +156,8 @@ static bool are_labels_for_learning(const tcsi_frame *frame, const tcsi_detect_o
     return (info->traits & TCSI_TRAIT_LABELS) && frame->labels && options->train_row_count > 0;
 }
 
-static tcs_status check_training(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, bool is_told,
-                                 tcs_error *err)
+tcs_status tcsi_detect_check(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, bool is_told,
+                             tcs_error *err)
 {
     const bool needs_labels = (info->traits & TCSI_TRAIT_TRAINED) && (info->traits & TCSI_TRAIT_LABELS);
     if (needs_labels && !is_told)
@@ -175,19 +180,34 @@ static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options
     return TCS_OK;
 }
 
-/* What the detector ran with: its defaults where the user said nothing. */
-static tcs_status record_settings(const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
+/* What the detector runs with: its defaults where the user said nothing. */
+tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_detector_info *info, double **ret_values, tcs_error *err)
 {
-    const tcsi_detector_info *info = detection->info;
-    detection->seed = options->seed;
-    detection->parameter_values = TCSI_NEW_ZEROS(double, info->parameter_count);
-    if (!detection->parameter_values) return tcsi_fail_memory(err, "a detection");
+    double *values = TCSI_NEW_ZEROS(double, info->parameter_count);
+    if (!values) return tcsi_fail_memory(err, "a detection");
     for (size_t i = 0; i < info->parameter_count; i++) {
-        detection->parameter_values[i] = info->parameters[i].value_default;
+        values[i] = info->parameters[i].value_default;
         for (size_t k = 0; k < options->parameter_count; k++)
-            if (strcmp(options->parameters[k].name, info->parameters[i].name) == 0)
-                detection->parameter_values[i] = options->parameters[k].value;
+            if (strcmp(options->parameters[k].name, info->parameters[i].name) == 0) values[i] = options->parameters[k].value;
     }
+    *ret_values = values;
+    return TCS_OK;
+}
+
+tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_info *info, const double *values,
+                                 tcsi_detection **ret_detection, tcs_error *err)
+{
+    tcsi_detection *detection = TCSI_NEW(tcsi_detection);
+    if (!detection) return tcsi_fail_memory(err, "a detection");
+    *detection = (tcsi_detection){ .frame = frame, .info = info };
+    detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
+    detection->parameter_values = TCSI_NEW_ZEROS(double, info->parameter_count);
+    if (!detection->scores || !detection->parameter_values) {
+        tcsi_detection_destroy(detection);
+        return tcsi_fail_memory(err, "scores");
+    }
+    memcpy(detection->parameter_values, values, info->parameter_count * sizeof *values);
+    *ret_detection = detection;
     return TCS_OK;
 }
 
@@ -197,22 +217,24 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     tcsi_pool *pool = NULL;
     tcsi_detector *detector = NULL;
     tcsi_detection *detection = NULL;
+    double *values = NULL;
     tcs_status status = check_frame(frame, options, err);
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
     size_t train_row_count = choose_train_rows(options, info, frame->row_count);
     const bool is_told = are_labels_for_learning(frame, options, info);
-    status = check_training(options, info, train_row_count, is_told, err);
+    status = tcsi_detect_check(options, info, train_row_count, is_told, err);
     if (status != TCS_OK) return status;
 
-    detection = TCSI_NEW(tcsi_detection);
-    if (!detection) return tcsi_fail_memory(err, "a detection");
-    *detection = (tcsi_detection){ .frame = frame, .info = info, .mode = options->mode, .train_row_count = train_row_count,
-                                   .is_told = is_told };
+    status = tcsi_detect_values(options, info, &values, err);
+    if (status == TCS_OK) status = tcsi_detection_create(frame, info, values, &detection, err);
+    tcsi_free(values);
+    if (status != TCS_OK) return status;
+    detection->mode = options->mode;
+    detection->train_row_count = train_row_count;
+    detection->is_told = is_told;
+    detection->seed = options->seed;
     detection->training.checkpoint = options->checkpoint;
-    detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
-    if (!detection->scores) status = tcsi_fail_memory(err, "scores");
-    if (status == TCS_OK) status = record_settings(options, detection, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
                                   .progress = &options->progress, .training = &detection->training,
@@ -222,7 +244,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = decide(detector, options, detection, err);
-    if (status == TCS_OK) status = ask_forecasts(detector, detection, err);
+    if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
     detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
     detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
     tcsi_detector_destroy(detector);

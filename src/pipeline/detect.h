@@ -46,6 +46,7 @@ typedef struct tcsi_detection {
     const tcsi_detector_info *info;      /* of the detector that ran */
     tcs_mode mode;
     size_t train_row_count;
+    size_t fitted_row_count;             /* rows of another frame that the pipeline learned from; then train_row_count is 0 */
     bool is_told;                        /* the labels of the training rows were learned from */
     uint64_t seed;
     double *parameter_values;            /* (info->parameter_count): as the detector ran */
@@ -73,6 +74,25 @@ tcs_status tcsi_detect_blame_rows(tcs_status status, tcs_error *err);
 
 /* Keeps the largest of parts (C), as shares of their sum. */
 void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_shares *ret_shares);
+
+/* Can the detector learn from so many training rows, is_told of their labels, and keep its training where the options want it? */
+tcs_status tcsi_detect_check(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, bool is_told,
+                             tcs_error *err) TCS_WARN_UNUSED;
+
+/* The mean step in nanoseconds; 0: no times. */
+double tcsi_detect_cadence(const tcsi_frame *frame);
+
+/* An empty detection of frame, with room for its scores; values is what the detector ran with. */
+tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_info *info, const double *values,
+                                 tcsi_detection **ret_detection, tcs_error *err) TCS_WARN_UNUSED;
+/* What the options make of the detector's defaults. */
+tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_detector_info *info, double **ret_values,
+                              tcs_error *err) TCS_WARN_UNUSED;
+/* Scores are there: decides, and says which channels carry each episode. */
+tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,
+                                 tcs_error *err) TCS_WARN_UNUSED;
+/* What comes after the last row, if the detector says. */
+tcs_status tcsi_detection_ask_forecasts(tcsi_detection *detection, const tcsi_detector *detector, tcs_error *err) TCS_WARN_UNUSED;
 
 tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection,
                        tcs_error *err) TCS_WARN_UNUSED;

@@ -259,7 +259,7 @@ static void follow_episode(tcsi_detect_stream *stream, tcsi_episode_event event)
 {
     tcsi_stream_episode *episode = &stream->episode;
     bool opened = event == TCSI_EPISODE_OPENED;
-    stream->episode_count += opened || stream->episode_count == 0; /* one that began before the stream was saved counts with its first row */
+    stream->episode_count += opened || stream->episode_count == 0; /* one that began before the save counts with its first row */
     if (opened) episode->time_begin_ns = stream->row.time_ns;
     if (stream->policy.tracker.episode.row_peak == stream->row.sequence) episode->time_peak_ns = stream->row.time_ns;
     episode->time_end_ns = stream->row.time_ns;
@@ -327,7 +327,8 @@ bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return
 
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
 {
-    size_t row = stream->channel_count * sizeof(double), kept = stream->row_base > 0 || !stream->info->ops->fit ? 0 : stream->train_row_count;
+    size_t row = stream->channel_count * sizeof(double);
+    size_t kept = stream->row_base > 0 || !stream->info->ops->fit ? 0 : stream->train_row_count;
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     return sizeof *stream + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
            + 3 * TCSI_POLICY_HISTORY_MAX * sizeof(double);

@@ -336,7 +336,8 @@ static void test_wide_rows(void **state)
     if (bytes > 128) fail_msg("%zu bytes a channel after two rows", bytes);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_stream_equals_frame), cmocka_unit_test(test_short_inputs), cmocka_unit_test(test_saved_streams_continue),
+TCS_TEST_MAIN(cmocka_unit_test(test_stream_equals_frame), cmocka_unit_test(test_short_inputs),
+              cmocka_unit_test(test_saved_streams_continue),
               cmocka_unit_test(test_damaged_streams), cmocka_unit_test(test_misuse),
               cmocka_unit_test(test_memory_is_what_was_stated), cmocka_unit_test(test_failing_allocations),
               cmocka_unit_test(test_wide_rows))

@@ -127,7 +127,7 @@ const tcsi_detector_info tcsi_detector_pretrained = {
     .summary = "Networks that were trained on thousands of simulated series with known events, and come with the library. Nothing is "
                "learned from the series at hand, so a few periods are enough. Finds spikes, shifts, changed shapes, noise, pauses; knows "
                "nothing that is special to this series. Channels are judged one by one.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_DEEP,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RELATIVE,
     .instance_size = sizeof(pretrained),
     .options_offset = offsetof(pretrained, options),
     .parameters = parameters,

@@ -240,7 +240,7 @@ const tcsi_detector_info tcsi_detector_auto_delayed = {
                "period after it, and by none later. The second verdict on what auto_online suspected: places events better and "
                "dismisses false starts. Microseconds a row and 1 MB per channel; of more than 256 channels that vary, 256 evenly chosen "
                "ones are looked at.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RELATIVE,
     .channel_count_max = TCSI_CAUSAL_CHANNEL_COUNT_MAX,
     .instance_size = sizeof(auto_delayed),
     .options_offset = offsetof(auto_delayed, options),

@@ -308,7 +308,7 @@ const tcsi_detector_info tcsi_detector_auto_offline = {
     .summary = "What `auto` means when looking back over a whole series: sampled joins at three scales, a robust autoregression and "
                "window features, fused by a soft maximum; with one channel also networks, one trained on the series and four on simulated "
                "ones; with several, breaks between them. No labels; weak on chaotic series and on events that cover much of the series.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RELATIVE,
     .instance_size = sizeof(tcsi_auto_offline),
     .options_offset = offsetof(tcsi_auto_offline, options),
     .parameters = parameters,

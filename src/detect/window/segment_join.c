@@ -76,7 +76,7 @@ const tcsi_detector_info tcsi_detector_segment_join = {
     .summary = "Compares every window with short segments spread over the same series and scores the distance to the nearest, without "
                "z-normalization, so that amplitude is evidence. Linear in the length of the series: 10 to 30 ms per 10,000 rows. Misses "
                "what recurs.",
-    .traits = TCSI_TRAIT_OFFLINE,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_RELATIVE,
     .instance_size = sizeof(segment_join),
     .options_offset = offsetof(segment_join, options),
     .parameters = parameters,

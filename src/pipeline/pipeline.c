@@ -1,0 +1,337 @@
+/* pipeline/pipeline.c -- fit a pipeline, and judge rows with it; its file is pipeline/bundle.c.  SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/pipeline.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "tocsin_config.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PROGRESS_ROWS = 4096 };
+
+/* ---- fit ---- */
+
+static uint64_t seal_of(const tcsi_frame *frame)
+{
+    uint64_t seal = TCSI_SEAL_BEGIN;
+    for (size_t c = 0; c < frame->channel_count; c++)
+        seal = tcsi_seal(seal, tcsi_frame_column(frame, c), frame->row_count * sizeof(double));
+    return frame->times_ns ? tcsi_seal(seal, frame->times_ns, frame->row_count * sizeof *frame->times_ns) : seal;
+}
+
+static tcs_status copy_names(tcsi_pipeline *pipeline, const tcsi_frame *frame, tcs_error *err)
+{
+    pipeline->channel_names = TCSI_NEW_ZEROS(char *, frame->channel_count);
+    if (!pipeline->channel_names) return tcsi_fail_memory(err, "channel names");
+    pipeline->channel_count = frame->channel_count;
+    for (size_t c = 0; c < frame->channel_count; c++) {
+        if (strlen(frame->channels[c].name) > TCSI_PIPELINE_NAME_MAX)
+            return tcsi_fail(err, TCS_E_LIMIT, "the name of channel %zu has more than %d bytes", c + 1, TCSI_PIPELINE_NAME_MAX);
+        pipeline->channel_names[c] = tcsi_strdup(frame->channels[c].name);
+        if (!pipeline->channel_names[c]) return tcsi_fail_memory(err, "channel names");
+    }
+    return TCS_OK;
+}
+
+static tcs_status push_frame(tcsi_detect_stream *stream, const tcsi_frame *frame, size_t t, double *values, tcs_error *err)
+{
+    tcsi_row row = { .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .values = values };
+    tcsi_frame_row(frame, t, values);
+    return tcsi_detect_stream_push(stream, &row, frame->labels ? frame->labels[t] : 0, err);
+}
+
+static tcs_status drain(tcsi_detect_stream *stream, tcs_error *err)
+{
+    tcsi_outcome outcome;
+    bool any = true;
+    tcs_status status = TCS_OK;
+    while (status == TCS_OK && any) status = tcsi_detect_stream_next(stream, &outcome, &any, err);
+    return status;
+}
+
+static tcs_status fit_online(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
+{
+    tcsi_detect_stream *stream = NULL;
+    double *values = TCSI_NEW_ARRAY(double, frame->channel_count);
+    tcs_status status = values ? tcsi_detect_stream_create(frame->channel_count, options, &stream, err) : tcsi_fail_memory(err, "a row");
+    for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
+        status = push_frame(stream, frame, t, values, err);
+        if (status == TCS_OK) status = drain(stream, err);
+    }
+    if (status == TCS_OK) pipeline->training = *tcsi_detect_stream_training(stream);
+    if (status == TCS_OK) status = tcsi_detect_stream_save(stream, &pipeline->state, err);
+    tcsi_detect_stream_destroy(stream);
+    tcsi_free(values);
+    return status;
+}
+
+/* Does it learn anything?  One whose scores are in units of the frame finds its scale in each anew. */
+static bool is_learning(const tcsi_detector_info *info)
+{
+    return info->ops->fit && (!(info->traits & TCSI_TRAIT_RELATIVE) || (info->traits & TCSI_TRAIT_TRAINED));
+}
+
+/* Scores of rows that were not learned from and nobody called anomalous; of all rows, where the rest is too small to say anything. */
+static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcs_score *scores, tcs_error *err)
+{
+    size_t first = pipeline->train_row_count;
+    if (pipeline->info->traits & TCSI_TRAIT_RELATIVE) return TCS_OK;
+    if (frame->row_count - first < TCSI_POLICY_HISTORY_MIN) first = 0;
+    if (frame->row_count - first > TCSI_POLICY_HISTORY_MAX) first = frame->row_count - TCSI_POLICY_HISTORY_MAX;
+    pipeline->reference = TCSI_NEW_ARRAY(double, frame->row_count - first);
+    if (!pipeline->reference) return tcsi_fail_memory(err, "scores");
+    for (size_t t = first; t < frame->row_count; t++) {
+        const bool is_told_anomalous = pipeline->is_told && frame->labels[t];
+        if (scores[t].state == TCS_SCORE_READY && !is_told_anomalous) pipeline->reference[pipeline->reference_count++] = scores[t].value;
+    }
+    if (pipeline->reference_count < 2)
+        return tcsi_fail(err, TCS_E_FORMAT, "of %zu rows %s gave fewer than two scores: too few to say what is usual", frame->row_count,
+                         pipeline->info->name);
+    return TCS_OK;
+}
+
+static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
+{
+    tcsi_pool *pool = NULL;
+    tcsi_detector *detector = NULL;
+    tcsi_frame train = tcsi_frame_view(frame, 0, pipeline->train_row_count);
+    if (!pipeline->is_told) train.labels = NULL;
+    tcs_score *scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
+    tcs_status status = scores ? TCS_OK : tcsi_fail_memory(err, "scores");
+    if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
+    tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
+                                  .progress = &options->progress, .training = &pipeline->training,
+                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
+    pipeline->training.checkpoint = options->checkpoint;
+    if (status == TCS_OK) status = tcsi_detector_create(pipeline->info, &setup, &detector, err);
+    if (status == TCS_OK) {
+        if (is_learning(pipeline->info)) status = tcsi_detector_fit(detector, &train, err);
+        if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
+        status = tcsi_detect_blame_rows(status, err);
+    }
+    if (status == TCS_OK) status = keep_reference(pipeline, frame, scores, err);
+    if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
+    tcsi_detector_destroy(detector);
+    tcsi_pool_destroy(pool);
+    tcsi_free(scores);
+    return status;
+}
+
+static tcs_status check_fit(const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
+{
+    if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to learn from");
+    if (frame->channel_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no numeric column to learn from");
+    if (options->train_row_count > frame->row_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu training rows asked for, but there are only %zu rows", options->train_row_count,
+                         frame->row_count);
+    return TCS_OK;
+}
+
+tcs_status tcsi_pipeline_fit(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_pipeline **ret_pipeline, tcs_error *err)
+{
+    const tcsi_detector_info *info;
+    tcs_status status = check_fit(frame, options, err);
+    if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
+    if (status != TCS_OK) return status;
+    tcsi_detect_options chosen = *options;
+    if (chosen.train_row_count == 0) chosen.train_row_count = frame->row_count - frame->row_count / 5;
+    const bool is_told = (info->traits & TCSI_TRAIT_LABELS) && frame->labels;
+    status = tcsi_detect_check(&chosen, info, chosen.train_row_count, is_told, err);
+    if (status != TCS_OK) return status;
+    tcsi_pipeline *pipeline = TCSI_NEW(tcsi_pipeline);
+    if (!pipeline) return tcsi_fail_memory(err, "a pipeline");
+    *pipeline = (tcsi_pipeline){ .mode = options->mode, .is_tabular = options->is_tabular && options->mode == TCS_MODE_OFFLINE,
+                                 .is_told = is_told, .info = info, .seed = options->seed, .budget = options->budget,
+                                 .train_row_count = chosen.train_row_count, .row_count = frame->row_count,
+                                 .data_seal = seal_of(frame) };
+    snprintf(pipeline->engine, sizeof pipeline->engine, "%s", TCSI_VERSION);
+    tcsi_buffer_init(&pipeline->state, SIZE_MAX);
+    status = copy_names(pipeline, frame, err);
+    if (status == TCS_OK) status = tcsi_detect_values(options, info, &pipeline->parameter_values, err);
+    if (status == TCS_OK) status = (options->mode == TCS_MODE_ONLINE ? fit_online : fit_offline)(pipeline, frame, &chosen, err);
+    pipeline->training.checkpoint = NULL;
+    if (status == TCS_OK) *ret_pipeline = pipeline;
+    else tcsi_pipeline_destroy(pipeline);
+    return status;
+}
+
+void tcsi_pipeline_destroy(tcsi_pipeline *pipeline)
+{
+    if (!pipeline) return;
+    for (size_t c = 0; c < pipeline->channel_count && pipeline->channel_names; c++) tcsi_free(pipeline->channel_names[c]);
+    tcsi_free(pipeline->channel_names);
+    tcsi_free(pipeline->parameter_values);
+    tcsi_free(pipeline->reference);
+    tcsi_buffer_deinit(&pipeline->state);
+    tcsi_free(pipeline);
+}
+
+/* ---- score ---- */
+
+static tcs_status check_channels(const tcsi_pipeline *pipeline, const tcsi_frame *frame, tcs_error *err)
+{
+    if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
+    if (frame->channel_count != pipeline->channel_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu channels, but the pipeline was fitted on %zu", frame->channel_count,
+                         pipeline->channel_count);
+    for (size_t c = 0; c < frame->channel_count; c++)
+        if (strcmp(frame->channels[c].name, pipeline->channel_names[c]) != 0)
+            return tcsi_fail(err, TCS_E_INVALID, "channel %zu is '%.80s', but the pipeline was fitted on '%.80s' there", c + 1,
+                             frame->channels[c].name, pipeline->channel_names[c]);
+    return TCS_OK;
+}
+
+static tcs_status score_offline(tcsi_pipeline *pipeline, const tcsi_pipeline_run *run, tcsi_detection *detection, tcs_error *err)
+{
+    tcsi_pool *pool = NULL;
+    tcsi_detector *detector = NULL;
+    const tcsi_frame *frame = detection->frame;
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    tcs_status status = run->thread_count != 1 ? tcsi_pool_create(run->thread_count, &pool, err) : TCS_OK;
+    if (status == TCS_OK) status = tcsi_detector_load(pipeline->state.data, pipeline->state.size, pool, &detector, err);
+    if (status == TCS_OK) {
+        detector->progress = &run->progress;
+        status = tcsi_detect_blame_rows(tcsi_detector_score(detector, frame, detection->scores, err), err);
+    }
+    const int64_t middle_ns = tcsi_clock_monotonic_ns();
+    if (status == TCS_OK) {
+        const tcsi_policy_options policy = { .mode = TCS_MODE_OFFLINE, .budget = pipeline->budget,
+                                             .own_threshold = tcsi_detector_threshold(detector),
+                                             .own_by_evidence = pipeline->info->traits & TCSI_TRAIT_EVIDENCE,
+                                             .is_tabular = pipeline->is_tabular,
+                                             .merge_count = pipeline->is_tabular ? 0 : tcsi_detector_horizon(detector),
+                                             .cadence_ns = tcsi_detect_cadence(frame),
+                                             .reference = pipeline->reference, .reference_count = pipeline->reference_count };
+        status = tcsi_detection_decide(detection, detector, &policy, err);
+    }
+    if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
+    detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
+    detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
+    tcsi_detector_destroy(detector);
+    tcsi_pool_destroy(pool);
+    return status;
+}
+
+/* Where episodes and their shares are gathered. */
+typedef struct found {
+    size_t episode_room, share_room;
+} found;
+
+static tcs_status keep_episode(tcsi_detection *detection, const tcsi_detect_stream *stream, found *f, tcs_error *err)
+{
+    tcsi_policy_result *decision = &detection->decision;
+    tcsi_stream_episode last;
+    if (!tcsi_detect_stream_episode(stream, &last)) return TCS_OK;
+    if (decision->episode_count == f->share_room) {
+        const size_t larger = f->share_room ? 2 * f->share_room : 16;
+        tcsi_episode_shares *grown = tcsi_realloc_array(detection->shares, larger, sizeof *grown);
+        if (!grown) return tcsi_fail_memory(err, "episodes");
+        detection->shares = grown;
+        f->share_room = larger;
+    }
+    detection->shares[decision->episode_count] = last.shares;
+    return tcsi_episodes_add(&decision->episodes, &decision->episode_count, &f->episode_room, &last.episode, err);
+}
+
+static tcs_status run_stream(tcsi_detection *detection, tcsi_detect_stream *stream, const tcsi_pipeline_run *run, double *values,
+                             tcs_error *err)
+{
+    const tcsi_frame *frame = detection->frame;
+    tcsi_policy_result *decision = &detection->decision;
+    found f = { 0 };
+    tcs_status status = TCS_OK;
+    for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
+        tcsi_outcome outcome = { 0 };
+        bool any;
+        if (t % PROGRESS_ROWS == 0) status = tcsi_progress_report(&run->progress, (double)t / (double)frame->row_count, err);
+        if (status == TCS_OK) status = push_frame(stream, frame, t, values, err);
+        if (status == TCS_OK) status = tcsi_detect_stream_next(stream, &outcome, &any, err);
+        detection->scores[t] = outcome.score;
+        decision->thresholds[t] = outcome.verdict.threshold;
+        decision->anomaly[t] = outcome.verdict.anomaly;
+        if (status == TCS_OK && outcome.verdict.event == TCSI_EPISODE_CLOSED) status = keep_episode(detection, stream, &f, err);
+    }
+    if (status == TCS_OK && tcsi_detect_stream_episode_is_open(stream)) status = keep_episode(detection, stream, &f, err);
+    return status;
+}
+
+static tcs_status copy_tail(const tcsi_tail *tail, tcsi_tail *ret_tail, tcs_error *err)
+{
+    double *sorted = TCSI_NEW_ARRAY(double, tail->count);
+    if (!sorted) return tcsi_fail_memory(err, "decisions");
+    if (tail->count > 0) memcpy(sorted, tail->sorted, tail->count * sizeof *sorted);
+    *ret_tail = *tail;
+    ret_tail->sorted = sorted;
+    return TCS_OK;
+}
+
+static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_pipeline_run *run, tcsi_detection *detection, tcs_error *err)
+{
+    tcsi_policy_result *decision = &detection->decision;
+    const size_t row_count = detection->frame->row_count;
+    tcsi_detect_stream *stream = NULL;
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    double *values = TCSI_NEW_ARRAY(double, pipeline->channel_count);
+    decision->anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
+    decision->thresholds = TCSI_NEW_ARRAY(double, row_count);
+    tcs_status status = values && decision->anomaly && decision->thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline, run->thread_count, &stream, err);
+    if (status == TCS_OK) status = run_stream(detection, stream, run, values, err);
+    if (status == TCS_OK) status = copy_tail(tcsi_detect_stream_tail(stream), &decision->tail, err);
+    if (status == TCS_OK) {
+        decision->budget_count = tcsi_detect_stream_budget(stream);
+        decision->own_threshold_used = tcsi_detect_stream_own_threshold(stream);
+        decision->by_evidence = decision->own_threshold_used && (pipeline->info->traits & TCSI_TRAIT_EVIDENCE);
+        status = tcsi_detection_ask_forecasts(detection, tcsi_detect_stream_detector(stream), err);
+    }
+    if (status == TCS_OK && run->advance) status = tcsi_pipeline_advance(pipeline, stream, err);
+    detection->seconds_detect = (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9; /* row by row: the decision is among it */
+    tcsi_detect_stream_destroy(stream);
+    tcsi_free(values);
+    return status;
+}
+
+tcs_status tcsi_pipeline_score(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_pipeline_run *run,
+                               tcsi_detection **ret_detection, tcs_error *err)
+{
+    tcsi_detection *detection = NULL;
+    tcs_status status = check_channels(pipeline, frame, err);
+    if (status == TCS_OK && run->advance && pipeline->mode == TCS_MODE_OFFLINE)
+        status = tcsi_fail(err, TCS_E_INVALID, "an offline pipeline looks at each input by itself: it does not move on");
+    if (status == TCS_OK) status = tcsi_detection_create(frame, pipeline->info, pipeline->parameter_values, &detection, err);
+    if (status != TCS_OK) return status;
+    detection->mode = pipeline->mode;
+    detection->fitted_row_count = pipeline->train_row_count;
+    detection->is_told = pipeline->is_told;
+    detection->seed = pipeline->seed;
+    status = (pipeline->mode == TCS_MODE_ONLINE ? score_online : score_offline)(pipeline, run, detection, err);
+    if (status == TCS_OK) *ret_detection = detection;
+    else tcsi_detection_destroy(detection);
+    return status;
+}
+
+/* ---- streams ---- */
+
+tcs_status tcsi_pipeline_stream(const tcsi_pipeline *pipeline, size_t thread_count, tcsi_detect_stream **ret_stream, tcs_error *err)
+{
+    if (pipeline->mode == TCS_MODE_OFFLINE)
+        return tcsi_fail(err, TCS_E_INVALID, "the pipeline was fitted offline: it judges whole inputs, not rows as they come");
+    return tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, thread_count, ret_stream, err);
+}
+
+tcs_status tcsi_pipeline_advance(tcsi_pipeline *pipeline, tcsi_detect_stream *stream, tcs_error *err)
+{
+    tcsi_buffer state;
+    tcsi_buffer_init(&state, SIZE_MAX);
+    tcs_status status = tcsi_detect_stream_save(stream, &state, err);
+    if (status != TCS_OK) {
+        tcsi_buffer_deinit(&state);
+        return status;
+    }
+    tcsi_buffer_deinit(&pipeline->state);
+    pipeline->state = state;
+    pipeline->row_count += tcsi_detect_stream_row_count(stream);
+    return TCS_OK;
+}
