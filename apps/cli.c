@@ -27,9 +27,11 @@ static int usage_error(const cli_command *command, const char *text)
 
 static const cli_option *find_option(const cli_command *command, const char *name, size_t length)
 {
-    for (size_t i = 0; i < command->option_count; i++)
-        if (strlen(command->options[i].name) == length && strncmp(command->options[i].name, name, length) == 0)
-            return &command->options[i];
+    for (size_t i = 0; i < command->option_count; i++) {
+        const cli_option *option = &command->options[i];
+        if (strlen(option->name) == length && strncmp(option->name, name, length) == 0) return option;
+        if (option->letter && length == 2 && name[1] == option->letter) return option;
+    }
     return NULL;
 }
 
@@ -191,7 +193,9 @@ void cli_help(const cli_command *command, FILE *stream)
     fprintf(stream, "\noptions:\n");
     for (size_t i = 0; i < command->option_count; i++) {
         const cli_option *option = &command->options[i];
-        int used = fprintf(stream, "  %s%s%s", option->name, option->argument ? " " : "", option->argument ? option->argument : "");
+        const char letter[] = { '-', option->letter, ',', ' ', 0 };
+        int used = fprintf(stream, "  %s%s%s%s", option->letter ? letter : "", option->name, option->argument ? " " : "",
+                           option->argument ? option->argument : "");
         if (used > 27) fprintf(stream, "\n%29s", "");
         else fprintf(stream, "%*s", 29 - used, "");
         wrap(stream, option->help, 29);

@@ -25,6 +25,7 @@ typedef struct cli_option {
     cli_kind kind;
     size_t offset;        /* of a bool, const char *, size_t, double or cli_texts in the command's options struct */
     const char *help;
+    char letter;          /* 'o': -o means the same; 0: none */
 } cli_option;
 
 typedef struct cli_command {

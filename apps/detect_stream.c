@@ -256,7 +256,9 @@ tcs_status cli_detect_stream(const cli_stream_request *request, bool *anomalous,
     bool live = is_live(request->input);
     tcs_stream *stream = NULL;
     watch_for_interruption();
-    tcs_status status = tcs_stream_open(request->input, request->read, request->detect, &stream, err);
+    tcs_status status = request->pipeline ? tcs_pipeline_stream_open(request->pipeline, request->input, request->read, request->threads,
+                                                                     &stream, err)
+                                          : tcs_stream_open(request->input, request->read, request->detect, &stream, err);
     if (status == TCS_OK && request->scores) status = tcs_stream_scores_begin(stream, request->scores, live, err);
     teller t = { .out = request->scores && strcmp(request->scores, "-") == 0 ? stderr : stdout, .json = request->json, .stream = stream };
     if (status == TCS_OK) {
@@ -274,6 +276,7 @@ tcs_status cli_detect_stream(const cli_stream_request *request, bool *anomalous,
     }
     double seconds = (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9;
     if (status == TCS_OK) status = tcs_stream_scores_commit(stream, err);
+    if (status == TCS_OK && request->advance) status = tcs_pipeline_advance(request->pipeline, stream, err);
     if (status == TCS_OK) status = sum_up(&t, stream, request->input, seconds, err);
     if (status == TCS_OK) *anomalous |= tcs_stream_summarize(stream).episode_count > 0;
     tcs_stream_destroy(stream);

@@ -1,4 +1,4 @@
-/* apps/detect_stream.h -- the row-by-row form of `tocsin detect`. */
+/* apps/detect_stream.h -- the row-by-row form of `tocsin detect` and `tocsin score`. */
 #ifndef TOCSIN_APPS_DETECT_STREAM_H
 #define TOCSIN_APPS_DETECT_STREAM_H
 
@@ -7,7 +7,10 @@
 typedef struct cli_stream_request {
     const char *input;
     const tcs_read_options *read;
-    const tcs_detect_options *detect;
+    const tcs_detect_options *detect; /* looked at without a pipeline */
+    tcs_pipeline *pipeline; /* or NULL: goes on where it stands */
+    bool advance;           /* afterwards it stands behind the input */
+    size_t threads;         /* with a pipeline */
     const char *scores; /* NULL: none; "-": standard output, words then go to standard error */
     bool json;          /* one JSON object a line */
 } cli_stream_request;

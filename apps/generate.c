@@ -29,6 +29,7 @@ static void generate_man(void)
         printf("\n");
         for (size_t k = 0; k < command->option_count; k++) {
             printf(".TP\n\\fB");
+            if (command->options[k].letter) printf("\\-%c, ", command->options[k].letter);
             roff(stdout, command->options[k].name);
             printf("\\fR");
             if (command->options[k].argument) printf(" \\fI%s\\fR", command->options[k].argument);
@@ -90,9 +91,12 @@ static void generate_fish(void)
     for (size_t i = 0; cli_commands[i]; i++) {
         const cli_command *command = cli_commands[i];
         printf("complete -c tocsin -n __fish_use_subcommand -a %s -d \"%s\"\n", command->name, command->summary);
-        for (size_t k = 0; k < command->option_count; k++)
-            printf("complete -c tocsin -n \"__fish_seen_subcommand_from %s\" -l %s%s\n", command->name, command->options[k].name + 2,
-                   command->options[k].argument ? " -r" : "");
+        for (size_t k = 0; k < command->option_count; k++) {
+            const cli_option *option = &command->options[k];
+            const char letter[] = { ' ', '-', 's', ' ', option->letter, 0 };
+            printf("complete -c tocsin -n \"__fish_seen_subcommand_from %s\" -l %s%s%s\n", command->name, option->name + 2,
+                   option->letter ? letter : "", option->argument ? " -r" : "");
+        }
     }
 }
 
@@ -115,7 +119,8 @@ static void generate_commands(void)
         printf("\n## tocsin %s\n\n    tocsin %s [OPTION...] %s\n\n%s\n\n| option | value | meaning |\n|---|---|---|\n", command->name,
                command->name, command->positional, command->description);
         for (size_t k = 0; k < command->option_count; k++) {
-            printf("| `%s` | ", command->options[k].name);
+            const char letter[] = { '`', '-', command->options[k].letter, '`', ',', ' ', 0 };
+            printf("| %s`%s` | ", command->options[k].letter ? letter : "", command->options[k].name);
             cell(command->options[k].argument ? command->options[k].argument : "");
             printf(" | ");
             cell(command->options[k].help);

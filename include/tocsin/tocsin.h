@@ -134,6 +134,7 @@ TCS_API const char *tcs_result_detector(const tcs_result *result);
 TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
 TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
 TCS_API size_t tcs_result_told_row_count(const tcs_result *result); /* leading rows whose labels were learned from; mostly 0 */
+TCS_API size_t tcs_result_fitted_row_count(const tcs_result *result); /* of tcs_pipeline_score: rows learned from, of another frame */
 TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at; severity 50 is it */
 /* Without a stated budget a detector that set a threshold of its own on held-out training rows is taken at its word: then it
  * decided which rows alarm, and the budget only ranks them. */
@@ -230,6 +231,54 @@ TCS_API tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream);
 TCS_API const char *tcs_stream_channel_name(const tcs_stream *stream, size_t channel);
 /* What was found out about the input so far, as lines; E_MEMORY.  Released by the next call and by destroy. */
 TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err);
+
+/* ---- pipelines: fitted once, kept in a file, asked about rows that come later ----
+ * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame.  Offline, it compares
+ * them with rows that it was fitted on, but did not learn from; detectors that compare a frame with itself judge each as if alone. */
+
+typedef struct tcs_pipeline tcs_pipeline;
+
+typedef struct tcs_pipeline_description {
+    tcs_mode mode;
+    const char *detector, *engine;    /* engine: the version of tocsin that fitted it */
+    size_t channel_count, train_row_count; /* rows it learned from */
+    uint64_t row_count, seed;         /* rows it has seen, those among them */
+    bool tabular, told;               /* told: labels were learned from */
+    size_t step_count;                /* of training, where that goes in steps; not kept in files, and neither are */
+    double train_loss, held_loss;     /* the losses at its end; NaN: none */
+} tcs_pipeline_description;
+
+/* options as for tcs_detect (NULL: online, everything chosen), but a train_row_count of 0 is four fifths of the rows, checkpoints are for
+ * both modes, and labels, if the frame has any, are learned from by detectors that can. */
+TCS_API tcs_status tcs_pipeline_fit(const tcs_frame *frame, const tcs_detect_options *options, tcs_pipeline **ret_pipeline, tcs_error *err);
+TCS_API void tcs_pipeline_destroy(tcs_pipeline *pipeline); /* accepts NULL */
+TCS_API tcs_pipeline_description tcs_pipeline_describe(const tcs_pipeline *pipeline);
+TCS_API const char *tcs_pipeline_channel_name(const tcs_pipeline *pipeline, size_t channel);
+
+/* The file is complete or absent; read takes it whole or says why not (E_FORMAT, E_UNSUPPORTED: of a later version). */
+TCS_API tcs_status tcs_pipeline_write(tcs_pipeline *pipeline, const char *path, tcs_error *err);
+TCS_API tcs_status tcs_pipeline_read(const char *path, tcs_pipeline **ret_pipeline, tcs_error *err);
+
+/* As tcs_frame_read, of the columns that the pipeline knows, by name and in its order; `columns` and `as_series` are not asked for. */
+TCS_API tcs_status tcs_pipeline_frame_read(const tcs_pipeline *pipeline, const char *input, const tcs_read_options *options,
+                                           tcs_frame **ret_frame, tcs_error *err);
+
+typedef struct tcs_score_options {
+    size_t thread_count;        /* 0: one per processor; never changes a result */
+    bool advance;               /* afterwards the pipeline stands behind these rows; online only */
+    bool (*progress)(void *context, double share);
+    void *progress_context;
+} tcs_score_options;
+
+/* frame is borrowed and must outlive the result; its channels are the pipeline's, in that order.  options may be NULL. */
+TCS_API tcs_status tcs_pipeline_score(tcs_pipeline *pipeline, const tcs_frame *frame, const tcs_score_options *options,
+                                      tcs_result **ret_result, tcs_error *err);
+
+/* As tcs_stream_open, going on where the pipeline stands; rows are counted from 0.  E_INVALID: it is offline. */
+TCS_API tcs_status tcs_pipeline_stream_open(const tcs_pipeline *pipeline, const char *input, const tcs_read_options *options,
+                                            size_t thread_count, tcs_stream **ret_stream, tcs_error *err);
+/* The pipeline stands from now on where a stream that it opened does. */
+TCS_API tcs_status tcs_pipeline_advance(tcs_pipeline *pipeline, tcs_stream *stream, tcs_error *err);
 
 /* ---- detectors ---- */
 

@@ -89,7 +89,11 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     bool is_part = p->budget > 0 && p->budget < 1; /* of an alarm: then the rows for a whole one say more */
     tcsi_words_count(p->train_row_count, train, sizeof train);
     tcsi_words_count((size_t)round(fmin((double)p->row_count / (is_part ? p->budget : 1), 1e18)), rows, sizeof rows);
-    if (p->is_told) snprintf(normal, sizeof normal, "the labels of the first %s rows are right", train);
+    if (p->fitted_row_count > 0) {
+        tcsi_words_count(p->fitted_row_count, train, sizeof train);
+        snprintf(normal, sizeof normal, p->is_told ? "the labels of the %s rows learned from are right"
+                                                   : "the %s rows learned from were mostly normal", train);
+    } else if (p->is_told) snprintf(normal, sizeof normal, "the labels of the first %s rows are right", train);
     else if (p->train_row_count > 0) snprintf(normal, sizeof normal, "the first %s rows are mostly normal", train);
     if (p->own_threshold)
         snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; the detector's own threshold, not a budget, tells what is an alarm", normal);
@@ -99,35 +103,38 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     add_channels(p, ret_text);
 }
 
-static void assume(tcs_result *result)
+tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tcs_result **ret_result, tcs_error *err)
 {
-    const tcsi_detection *detection = result->detection;
+    tcs_result *result = TCSI_NEW(tcs_result);
+    if (!result) {
+        tcsi_detection_destroy(detection);
+        return tcsi_fail_memory(err, "a detection");
+    }
+    result->frame = frame;
+    result->detection = detection;
+    tcs_status status = rank_episodes(result, err);
+    if (status != TCS_OK) {
+        tcs_result_destroy(result);
+        return status;
+    }
     tcsi_api_assume(&(tcsi_api_premises){ detection->info, detection->frame->channel_count, detection->train_row_count,
-                                          detection->frame->row_count, detection->decision.budget_count,
+                                          detection->fitted_row_count, detection->frame->row_count, detection->decision.budget_count,
                                           detection->decision.own_threshold_used, detection->is_told }, result->assumed);
+    *ret_result = result;
+    return TCS_OK;
 }
 
 tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err)
 {
     static const tcs_detect_options defaults = { .mode = TCS_MODE_OFFLINE };
+    if (!frame || !ret_result) return tcsi_fail(err, TCS_E_INVALID, "tcs_detect needs a frame and a place for the result");
     tcsi_api_detect *inner = TCSI_NEW(tcsi_api_detect);
-    tcs_result *result = TCSI_NEW(tcs_result);
-    tcs_status status = frame && ret_result ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "tcs_detect needs a frame and a place for the result");
-    if (!inner || !result) status = tcsi_fail_memory(err, "a detection");
-    if (status == TCS_OK) status = tcsi_api_detect_options(options ? options : &defaults, frame->is_tabular, inner, err);
-    if (status == TCS_OK) {
-        result->frame = frame;
-        status = tcsi_detect(frame->frame, &inner->options, &result->detection, err);
-    }
-    if (status == TCS_OK) status = rank_episodes(result, err);
-    if (status == TCS_OK) assume(result);
+    tcsi_detection *detection = NULL;
+    tcs_status status = inner ? tcsi_api_detect_options(options ? options : &defaults, frame->is_tabular, inner, err)
+                              : tcsi_fail_memory(err, "a detection");
+    if (status == TCS_OK) status = tcsi_detect(frame->frame, &inner->options, &detection, err);
     tcsi_free(inner);
-    if (status != TCS_OK) {
-        tcs_result_destroy(result);
-        return status;
-    }
-    *ret_result = result;
-    return TCS_OK;
+    return status == TCS_OK ? tcsi_api_result(frame, detection, ret_result, err) : status;
 }
 
 void tcs_result_destroy(tcs_result *result)
@@ -144,6 +151,7 @@ const double *tcs_result_thresholds(const tcs_result *result) { return result->d
 size_t tcs_result_episode_count(const tcs_result *result) { return result->detection->decision.episode_count; }
 const char *tcs_result_detector(const tcs_result *result) { return result->detection->info->name; }
 tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }
+size_t tcs_result_fitted_row_count(const tcs_result *result) { return result->detection->fitted_row_count; }
 size_t tcs_result_told_row_count(const tcs_result *result) { return result->detection->is_told ? result->detection->train_row_count : 0; }
 size_t tcs_result_train_row_count(const tcs_result *result) { return result->detection->train_row_count; }
 double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }

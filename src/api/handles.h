@@ -3,7 +3,7 @@
 #define TCS_API_HANDLES_H
 
 #include "io/read.h"
-#include "pipeline/detect.h"
+#include "pipeline/pipeline.h"
 #include "tocsin/tocsin.h"
 
 struct tcs_frame {
@@ -47,9 +47,24 @@ struct tcs_result {
     char assumed[TCS_ASSUMED_SIZE];
 };
 
+/* A result of a detection of frame, which it takes over, even in failure. */
+tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tcs_result **ret_result, tcs_error *err) TCS_WARN_UNUSED;
+
+struct tcs_pipeline {
+    tcsi_pipeline *inner;
+};
+
+/* The pipeline's columns by name, in its order.  The names stay the pipeline's. */
+tcs_status tcsi_api_pipeline_read_options(const tcs_pipeline *pipeline, const tcs_read_options *options, tcsi_api_read *ret_read,
+                                          tcs_error *err) TCS_WARN_UNUSED;
+/* tcs_frame_read with options of the room below. */
+tcs_status tcsi_api_frame_read(const char *input, const tcsi_read_options *options, bool keep_order, tcs_frame **ret_frame,
+                               tcs_error *err) TCS_WARN_UNUSED;
+
 typedef struct tcsi_api_premises {
     const tcsi_detector_info *info;
     size_t channel_count, train_row_count;
+    size_t fitted_row_count; /* instead: rows of another frame */
     uint64_t row_count;
     double budget;
     bool own_threshold, is_told;

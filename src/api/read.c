@@ -131,19 +131,15 @@ void tcsi_api_read_deinit(tcsi_api_read *read)
     *read = (tcsi_api_read){ 0 };
 }
 
-static tcs_status read_file(const char *input, const tcs_read_options *options, tcs_frame *frame, tcs_error *err)
+static tcs_status read_file(const char *input, const tcsi_read_options *options, tcs_frame *frame, tcs_error *err)
 {
-    tcsi_api_read read = { 0 };
     tcsi_read_report report = { 0 };
-    tcs_status status = tcsi_api_read_options(options, &read, err);
-    if (status == TCS_OK) status = tcsi_read_frame(input, &read.options, &frame->frame, &report, err);
-    if (status == TCS_OK) {
-        frame->has_real_times = report.time_column != SIZE_MAX;
-        frame->is_tabular = report.is_tabular;
-        status = note_lines(frame, &report, err);
-        tcsi_read_report_deinit(&report);
-    }
-    tcsi_api_read_deinit(&read);
+    tcs_status status = tcsi_read_frame(input, options, &frame->frame, &report, err);
+    if (status != TCS_OK) return status;
+    frame->has_real_times = report.time_column != SIZE_MAX;
+    frame->is_tabular = report.is_tabular;
+    status = note_lines(frame, &report, err);
+    tcsi_read_report_deinit(&report);
     return status;
 }
 
@@ -158,19 +154,25 @@ static tcs_status put_in_order(tcs_frame *frame, tcs_error *err)
     return status;
 }
 
+tcs_status tcsi_api_frame_read(const char *input, const tcsi_read_options *options, bool keep_order, tcs_frame **ret_frame, tcs_error *err)
+{
+    tcs_frame *frame = TCSI_NEW(tcs_frame);
+    if (!frame) return tcsi_fail_memory(err, "a frame");
+    tcs_status status = read_file(input, options, frame, err);
+    if (status == TCS_OK && frame->has_real_times && !keep_order) status = put_in_order(frame, err);
+    if (status == TCS_OK) status = note_quality(frame, err);
+    if (status == TCS_OK) *ret_frame = frame;
+    else tcs_frame_destroy(frame);
+    return status;
+}
+
 tcs_status tcs_frame_read(const char *input, const tcs_read_options *options, tcs_frame **ret_frame, tcs_error *err)
 {
     static const tcs_read_options defaults = { 0 };
     if (!input || !ret_frame) return tcsi_fail(err, TCS_E_INVALID, "tcs_frame_read needs an input and a place for the frame");
-    tcs_frame *frame = TCSI_NEW(tcs_frame);
-    if (!frame) return tcsi_fail_memory(err, "a frame");
-    tcs_status status = read_file(input, options ? options : &defaults, frame, err);
-    if (status == TCS_OK && frame->has_real_times && !(options && options->keep_order)) status = put_in_order(frame, err);
-    if (status == TCS_OK) status = note_quality(frame, err);
-    if (status != TCS_OK) {
-        tcs_frame_destroy(frame);
-        return status;
-    }
-    *ret_frame = frame;
-    return TCS_OK;
+    tcsi_api_read read = { 0 };
+    tcs_status status = tcsi_api_read_options(options ? options : &defaults, &read, err);
+    if (status == TCS_OK) status = tcsi_api_frame_read(input, &read.options, options && options->keep_order, ret_frame, err);
+    tcsi_api_read_deinit(&read);
+    return status;
 }

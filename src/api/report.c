@@ -110,7 +110,10 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     METHOD("Source", err, "%s", detection->info->paper);
     if (status == TCS_OK) status = add_parameters(f, detection, err);
     METHOD("Assumed", err, "%s", result->assumed);
-    if (detection->is_told) METHOD("Training rows", err, "the first %zu, and their labels", detection->train_row_count);
+    if (detection->fitted_row_count > 0)
+        METHOD("Training rows", err, "%zu of another input, %s", detection->fitted_row_count,
+               detection->is_told ? "and their labels" : "taken as mostly normal; no label was used");
+    else if (detection->is_told) METHOD("Training rows", err, "the first %zu, and their labels", detection->train_row_count);
     else if (detection->train_row_count > 0)
         METHOD("Training rows", err, "the first %zu, taken as mostly normal; no label was used", detection->train_row_count);
     else METHOD("Training rows", err, "none set apart; no label was used");

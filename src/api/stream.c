@@ -17,6 +17,7 @@ struct tcs_stream {
     tcsi_buffer notes;
     char **names;                  /* (C) */
     size_t channel_count;
+    size_t fitted_row_count;       /* of the pipeline that it goes on from; 0: none */
     bool has_times, has_labels, has_uncertainty, is_live, is_over;
 };
 
@@ -94,6 +95,18 @@ tcs_status tcs_stream_create(size_t channel_count, const char *const *names, boo
     return status;
 }
 
+/* stream->read says how. */
+static tcs_status open_reader(tcs_stream *stream, const char *input, tcs_error *err)
+{
+    tcs_status status = tcsi_row_reader_open(input, &stream->read.options, &stream->reader, err);
+    if (status != TCS_OK) return status;
+    const tcsi_read_report *report = tcsi_row_reader_report(stream->reader);
+    stream->has_times = report->time_column != SIZE_MAX;
+    stream->has_labels = report->label_column != SIZE_MAX;
+    status = allocate_names(stream, report->value_count, err);
+    return status == TCS_OK ? name_found(stream, report, err) : status;
+}
+
 tcs_status tcs_stream_open(const char *input, const tcs_read_options *read, const tcs_detect_options *options, tcs_stream **ret_stream,
                            tcs_error *err)
 {
@@ -102,18 +115,36 @@ tcs_status tcs_stream_open(const char *input, const tcs_read_options *read, cons
     if (!input || !ret_stream) return tcsi_fail(err, TCS_E_INVALID, "tcs_stream_open needs an input and a place for the stream");
     tcs_status status = new_stream(&stream, err);
     if (status == TCS_OK) status = tcsi_api_read_options(read ? read : &defaults, &stream->read, err);
-    if (status == TCS_OK) status = tcsi_row_reader_open(input, &stream->read.options, &stream->reader, err);
-    if (status == TCS_OK) {
-        const tcsi_read_report *report = tcsi_row_reader_report(stream->reader);
-        stream->has_times = report->time_column != SIZE_MAX;
-        stream->has_labels = report->label_column != SIZE_MAX;
-        status = allocate_names(stream, report->value_count, err);
-        if (status == TCS_OK) status = name_found(stream, report, err);
-    }
+    if (status == TCS_OK) status = open_reader(stream, input, err);
     if (status == TCS_OK) status = create_inner(stream, options, err);
     if (status == TCS_OK) *ret_stream = stream;
     else tcs_stream_destroy(stream);
     return status;
+}
+
+tcs_status tcs_pipeline_stream_open(const tcs_pipeline *pipeline, const char *input, const tcs_read_options *options, size_t thread_count,
+                                    tcs_stream **ret_stream, tcs_error *err)
+{
+    tcs_stream *stream = NULL;
+    if (!pipeline || !input || !ret_stream)
+        return tcsi_fail(err, TCS_E_INVALID, "tcs_pipeline_stream_open needs a pipeline, an input and a place for the stream");
+    tcs_status status = new_stream(&stream, err);
+    if (status == TCS_OK) status = tcsi_api_pipeline_read_options(pipeline, options, &stream->read, err);
+    if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline->inner, thread_count, &stream->inner, err);
+    if (status == TCS_OK) status = open_reader(stream, input, err);
+    if (status == TCS_OK) {
+        stream->has_uncertainty = (pipeline->inner->info->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
+        stream->fitted_row_count = pipeline->inner->train_row_count;
+        *ret_stream = stream;
+    } else {
+        tcs_stream_destroy(stream);
+    }
+    return status;
+}
+
+tcs_status tcs_pipeline_advance(tcs_pipeline *pipeline, tcs_stream *stream, tcs_error *err)
+{
+    return tcsi_pipeline_advance(pipeline->inner, stream->inner, err);
 }
 
 void tcs_stream_destroy(tcs_stream *stream)
@@ -227,7 +258,8 @@ tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream)
         .own_threshold = tcsi_detect_stream_own_threshold(inner), .is_open = tcsi_detect_stream_episode_is_open(inner),
     };
     tcsi_api_assume(&(tcsi_api_premises){ tcsi_detect_stream_info(inner), summary.channel_count, summary.train_row_count,
-                                          summary.row_count, summary.budget, summary.own_threshold, false }, summary.assumed);
+                                          stream->fitted_row_count, summary.row_count, summary.budget, summary.own_threshold,
+                                          false }, summary.assumed);
     fill_episode(stream, &summary.episode);
     return summary;
 }

@@ -25,6 +25,9 @@ PROMETHEUS = [b'{"status":"success","data":{"resultType":"matrix","result":[{"me
               b'{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[{"metric":{},"histograms":[[1,{}]]}]}}']
 STATE = [bytes([d, 0]) for d in range(0, 40)] + [bytes([d, 1]) for d in range(0, 40, 7)] + [bytes([d, 0, 80, 0, 255, 90, 0, 127]) for d in range(0, 40, 3)]
 
+BUNDLE = ([bytes([p, 0]) for p in range(5)] + [bytes([p, 1]) for p in range(5)]
+          + [bytes([p, 0, at & 255, at >> 8, 0, value]) for p in range(5) for at in (0, 9, 60, 700, 800, 900, 1000) for value in (0, 255)])
+
 
 def weights(kind, size, notes=None, **changes):
     """A file for the net of safetensors.c; changes replace a tensor's shape and places."""
@@ -46,7 +49,8 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
-    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "prometheus": PROMETHEUS, "safetensors": SAFETENSORS}
+    seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     seeds["npy"] = [p.read_bytes()[:700] for p in sorted(golden.glob("*.npy"))]
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]

@@ -1,0 +1,144 @@
+/* apps/cmd_fit.c -- `tocsin fit`: learns what is usual, and keeps it in a file for `tocsin score`.  SPDX-License-Identifier: Apache-2.0 */
+#include "asked.h"
+#include "cli.h"
+#include "outcome.h"
+#include "progress.h"
+
+#include "base/clock.h"
+#include "base/url.h"
+
+#include <math.h>
+#include <sys/stat.h>
+
+typedef struct fit_options {
+    cli_detecting detecting;
+    cli_reading reading;
+    const char *output;
+    bool json;
+} fit_options;
+
+#define AT(field) offsetof(fit_options, field)
+static const cli_option options[] = {
+    { "--output", "FILE.tocsin", CLI_TEXT, AT(output), "where the pipeline is kept; needed", 'o' },
+    { "--mode", "online|offline", CLI_TEXT, AT(detecting.mode),
+      "online (default): later rows are judged one by one, each by its past; offline: later inputs are judged as a whole" },
+    CLI_DETECTING_OPTIONS(AT(detecting), "auto (default) or one of `tocsin detect --list-detectors`",
+                          "learn from the first N rows; the others tell how high normal rows score.  Default four fifths"),
+    CLI_COLUMN_OPTIONS(AT(reading)),
+    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), learned from by detectors that can; found when not given; '' for none"),
+    { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
+};
+
+static void print_words(const char *input, const tcs_frame *frame, const tcs_pipeline *pipeline, const fit_options *o, double seconds)
+{
+    const tcs_pipeline_description d = tcs_pipeline_describe(pipeline);
+    cli_frame_print(input, frame);
+    printf("  %s, detector %s, learned from %zu rows%s, %.2f s\n", d.mode == TCS_MODE_ONLINE ? "online" : "offline", d.detector,
+           d.train_row_count, d.told ? " and their labels" : "", seconds);
+    if (d.step_count > 0) printf("  %zu steps of training, loss %.4g", d.step_count, d.train_loss);
+    if (d.step_count > 0 && isfinite(d.held_loss)) printf(", of rows held out %.4g", d.held_loss);
+    if (d.step_count > 0) printf("\n");
+    printf("\n  kept in %s; to judge later rows:\n\n    tocsin score -m %s LATER.csv\n", o->output, o->output);
+}
+
+static void put_number(tcsi_json_writer *w, const char *key, double value)
+{
+    tcsi_json_key(w, key);
+    tcsi_json_number(w, value);
+}
+
+static void put_text(tcsi_json_writer *w, const char *key, const char *text)
+{
+    tcsi_json_key(w, key);
+    tcsi_json_string(w, text);
+}
+
+static tcs_status print_json(const char *input, const tcs_pipeline *pipeline, const fit_options *o, double seconds, tcs_error *err)
+{
+    const tcs_pipeline_description d = tcs_pipeline_describe(pipeline);
+    tcsi_buffer document;
+    tcsi_json_writer w;
+    tcsi_buffer_init(&document, (size_t)1 << 30);
+    tcsi_json_writer_init(&w, &document, true);
+    tcsi_json_begin_object(&w);
+    put_text(&w, "input", input);
+    put_text(&w, "output", o->output);
+    put_text(&w, "mode", d.mode == TCS_MODE_ONLINE ? "online" : "offline");
+    put_text(&w, "detector", d.detector);
+    tcsi_json_key(&w, "channels");
+    tcsi_json_begin_array(&w);
+    for (size_t c = 0; c < d.channel_count; c++) tcsi_json_string(&w, tcs_pipeline_channel_name(pipeline, c));
+    tcsi_json_end_array(&w);
+    put_number(&w, "rows", (double)d.row_count);
+    put_number(&w, "train_rows", (double)d.train_row_count);
+    tcsi_json_key(&w, "labels_learned");
+    tcsi_json_bool(&w, d.told);
+    put_number(&w, "seed", (double)d.seed);
+    put_number(&w, "steps", (double)d.step_count);
+    put_number(&w, "train_loss", d.train_loss);
+    put_number(&w, "held_loss", d.held_loss);
+    put_number(&w, "seconds", seconds);
+    tcsi_json_end_object(&w);
+    tcs_status status = tcsi_json_finish(&w, err);
+    if (status == TCS_OK) printf("%s\n", document.data);
+    tcsi_buffer_deinit(&document);
+    return status;
+}
+
+static tcs_status fit(const char *input, const fit_options *o, tcs_error *err)
+{
+    const tcs_read_options read = cli_read_options(&o->reading);
+    tcs_detect_options detect;
+    cli_given given;
+    tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_ONLINE, &given, &detect, err);
+    if (status != TCS_OK) return status;
+    cli_progress bar = cli_progress_begin();
+    detect.progress = cli_progress_show;
+    detect.progress_context = &bar;
+    tcs_frame *frame = NULL;
+    tcs_pipeline *pipeline = NULL;
+    char shown[1024];
+    status = tcs_frame_read(input, &read, &frame, err);
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    if (status == TCS_OK) status = tcs_pipeline_fit(frame, &detect, &pipeline, err);
+    cli_progress_hide(&bar);
+    if (status == TCS_OK) status = tcs_pipeline_write(pipeline, o->output, err);
+    const double seconds = (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9;
+    input = tcsi_url_redact(input, shown, sizeof shown);
+    if (status == TCS_OK && o->json) status = print_json(input, pipeline, o, seconds, err);
+    else if (status == TCS_OK) print_words(input, frame, pipeline, o, seconds);
+    tcs_pipeline_destroy(pipeline);
+    tcs_frame_destroy(frame);
+    return status;
+}
+
+static int run(const void *raw, const char *const *inputs, size_t input_count)
+{
+    const fit_options *o = raw;
+    const cli_output others[] = { { "--output", o->output }, { "--checkpoint", o->detecting.checkpoint } };
+    static const cli_outputs none = { 0 };
+    tcs_error err = { 0 };
+    tcs_status status = TCS_OK;
+    if (!o->output) status = tcsi_fail(&err, TCS_E_INVALID, "expected -o FILE.tocsin, where the pipeline is kept");
+    if (status == TCS_OK) status = cli_outputs_check(&none, others, 2, inputs, input_count, &err);
+    if (status == TCS_OK) status = fit(inputs[0], o, &err);
+    return status == TCS_OK ? EXIT_DONE : cli_fail("fit", &err);
+}
+
+const cli_command cli_fit = {
+    .name = "fit",
+    .positional = "INPUT",
+    .positional_min = 1,
+    .positional_max = 1,
+    .summary = "learn what is usual, and keep it in a file",
+    .description = "Learns from INPUT (as in `tocsin detect`) what is usual, and writes a pipeline: detector, calibration and alarm budget "
+                   "in one file, with which `tocsin score` judges rows that come later. Online, whatever it says of them is what `tocsin "
+                   "detect --mode online` would have said of all rows in one file, bit for bit.",
+    .examples = "  tocsin fit monday.csv -o plant.tocsin\n"
+                "  tocsin fit history.csv --detector tcn_forecaster --budget 60 -o plant.tocsin\n"
+                "  tocsin fit labelled.csv --mode offline --detector deep_sad -o valve.tocsin\n",
+    .options = options,
+    .option_count = TCS_COUNT(options),
+    .options_size = sizeof(fit_options),
+    .run = run,
+};
