@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-detect bench-family bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-detect bench-family bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -71,6 +71,9 @@ bench-suites: build ## the five public data sets in DATA, offline and online, pu
 
 bench-family: build ## the deep detectors on SUITE (u, m or tabular) in DATA: one table
 	@bench/family $(BUILD)/tocsin $(DATA) $(SUITE) --output $(BUILD)/bench $(if $(JOBS),--jobs $(JOBS))
+
+bench-fleet: build ## what learning from many series is worth to one with 200 rows: simulated machines, SKAB and parts of TSB-AD in DATA
+	@bench/machine $(BUILD)/tocsin && bench/fleet $(BUILD)/bench/fleet_bench $(DATA)
 
 bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and what MEMBERS would add
 	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/ablation $(DATA)/tsb-ad-u tsb-ad $(MEMBERS)

@@ -6,6 +6,9 @@
  * of 1e9.  Each is tried with one channel and with three (per_channel wraps detectors that look at one).  Detectors
  * that can be fitted run both fitted and, unless they must be trained, unfitted.
  *
+ * Detectors that learn from fleets run all of it again after they did, with facts and with series in the fleet that nothing can be
+ * learned from.
+ *
  * Every series is labelled, about its spikes, for detectors that learn from labels; no other, and no score, may depend on them.
  *
  * A nasty series may be refused, but only with a status and a sentence; noise and season must be scored.
@@ -27,7 +30,7 @@ typedef enum series_kind {
 static const char *const series_names[] = { "noise", "season", "offset 1e9", "gaps", "constant", "zero", "tiny 1e-200", "huge 1e150",
                                             "infinities", "all missing", "two rows", "one row" };
 
-enum { ROWS_LONG = 480, ROWS_SHORT = 240, ROWS_FAULT = 160, PERIOD = 24, CHANNELS_MANY = 3 };
+enum { ROWS_LONG = 480, ROWS_SHORT = 240, ROWS_FAULT = 160, PERIOD = 24, CHANNELS_MANY = 3, FACT_COUNT = 2 };
 
 /* These must be scored; the others may be refused with a clear error. */
 static bool series_is_ordinary(series_kind kind)
@@ -127,6 +130,7 @@ typedef struct contract_trial {
     series_kind kind;
     size_t channel_count;
     bool fitted;
+    const tcsi_fleet *fleet; /* that was learned from before; NULL: none */
     tcsi_frame *frame;
     tcsi_frame train; /* view: the first half */
 } contract_trial;
@@ -145,13 +149,18 @@ static bool same_bits(const tcs_score *a, const tcs_score *b)
         && memcmp(&a->evidence, &b->evidence, sizeof a->evidence) == 0;
 }
 
+static const char *words_of(const contract_trial *trial)
+{
+    return trial->fleet ? trial->fitted ? "adapted from a fleet" : "taught by a fleet" : trial->fitted ? "fitted" : "not fitted";
+}
+
 static void assert_same_scores(const contract_trial *trial, const tcs_score *expected, const tcs_score *actual, size_t begin, size_t end,
                                const char *what)
 {
     for (size_t t = begin; t < end; t++) {
         if (same_bits(&expected[t], &actual[t])) continue;
         fail_msg("%s, %s, %zu channels, %s: %s: row %zu is state %d value %.17g, expected state %d value %.17g", trial->info->name,
-                 series_names[trial->kind], trial->channel_count, trial->fitted ? "fitted" : "not fitted", what, t, actual[t].state,
+                 series_names[trial->kind], trial->channel_count, words_of(trial), what, t, actual[t].state,
                  actual[t].value, expected[t].state, expected[t].value);
     }
 }
@@ -168,11 +177,12 @@ static bool accepted(const contract_trial *trial, tcs_status status, const tcs_e
 
 static tcsi_detector_setup setup_of(const contract_trial *trial, uint64_t seed, tcsi_pool *pool)
 {
-    static const tcsi_parameter_value brief = { "epochs", 2 };
+    static const tcsi_parameter_value brief[] = { { "epochs", 2 }, { "facts", FACT_COUNT } };
     size_t has_epochs = 0;
-    for (size_t i = 0; i < trial->info->parameter_count; i++) has_epochs |= strcmp(trial->info->parameters[i].name, brief.name) == 0;
-    return (tcsi_detector_setup){ .channel_count = trial->channel_count, .seed = seed, .pool = pool, .parameters = &brief,
-                                  .parameter_count = has_epochs };
+    for (size_t i = 0; i < trial->info->parameter_count; i++) has_epochs |= strcmp(trial->info->parameters[i].name, brief[0].name) == 0;
+    return (tcsi_detector_setup){ .channel_count = trial->channel_count, .seed = seed, .pool = pool,
+                                  .parameters = trial->fleet ? brief + 1 - has_epochs : brief,
+                                  .parameter_count = has_epochs + (trial->fleet != NULL) };
 }
 
 static tcsi_detector *create(const contract_trial *trial, uint64_t seed, tcsi_pool *pool)
@@ -188,6 +198,11 @@ static tcsi_detector *prepare(const contract_trial *trial, uint64_t seed, tcsi_p
 {
     tcs_error err = { 0 };
     tcsi_detector *detector = create(trial, seed, pool);
+    if (trial->fleet) {
+        const double facts[FACT_COUNT] = { 4, NAN };
+        assert_ok(tcsi_detector_fit_fleet(detector, trial->fleet, test_err));
+        assert_ok(tcsi_detector_describe(detector, facts, FACT_COUNT, test_err));
+    }
     if (!trial->fitted || accepted(trial, tcsi_detector_fit(detector, &trial->train, &err), &err, "fit")) return detector;
     tcsi_detector_destroy(detector);
     return NULL;
@@ -225,7 +240,34 @@ static void push_rows(tcsi_detector *detector, const tcsi_frame *frame, size_t b
 enum { KINDS_ALL = (1 << SERIES_COUNT) - 1, KINDS_MAIN = 1 << SERIES_SEASON | 1 << SERIES_GAPS,
        KINDS_SMALL = 1 << SERIES_GAPS | 1 << SERIES_INFINITE | 1 << SERIES_ONE_ROW };
 
-/* Runs check on every series in kinds (a bit per kind), with one and three channels, fitted and not. */
+/* Two ordinary series, and three that teach little or nothing; of each two facts, some of them unknown. */
+static const series_kind fleet_kinds[] = { SERIES_TWO_ROWS, SERIES_SEASON, SERIES_CONSTANT, SERIES_GAPS, SERIES_MISSING };
+enum { FLEET_SIZE = TCS_COUNT(fleet_kinds) };
+
+static void make_fleet(size_t channel_count, tcsi_frame **ret_frames, tcsi_fleet *ret_fleet)
+{
+    static const double facts[FLEET_SIZE][FACT_COUNT] = { { 1, 0 }, { 2, 1 }, { NAN, 0 }, { 4, NAN }, { INFINITY, 1e300 } };
+    for (size_t s = 0; s < FLEET_SIZE; s++) ret_frames[s] = make_series(fleet_kinds[s], channel_count, series_row_count(fleet_kinds[s]));
+    *ret_fleet = (tcsi_fleet){ .series = (const tcsi_frame *const *)ret_frames, .series_count = FLEET_SIZE, .facts = facts[0],
+                               .fact_count = FACT_COUNT };
+}
+
+static void end_fleet(tcsi_frame **frames)
+{
+    for (size_t s = 0; s < FLEET_SIZE; s++) tcsi_frame_destroy(frames[s]);
+}
+
+/* Not fitted, where that is allowed, and fitted. */
+static void try_both(contract_trial *trial, void (*check)(const contract_trial *trial))
+{
+    const bool trained = trial->info->traits & TCSI_TRAIT_TRAINED;
+    for (int fitted = trained ? 1 : 0; fitted <= (trained || trial->info->ops->fit ? 1 : 0); fitted++) {
+        trial->fitted = fitted;
+        check(trial);
+    }
+}
+
+/* Runs check on every series in kinds (a bit per kind), with one and three channels, fitted and not, and on some after a fleet. */
 static void for_trials(const tcsi_detector_info *info, unsigned kinds, void (*check)(const contract_trial *trial))
 {
     for (series_kind kind = 0; kind < SERIES_COUNT; kind++) {
@@ -235,10 +277,14 @@ static void for_trials(const tcsi_detector_info *info, unsigned kinds, void (*ch
             tcsi_frame *frame = make_series(kind, channel_count, row_count);
             contract_trial trial = { .info = info, .kind = kind, .channel_count = channel_count, .frame = frame,
                             .train = tcsi_frame_view(frame, 0, (row_count + 1) / 2) };
-            bool trained = info->traits & TCSI_TRAIT_TRAINED;
-            for (int fitted = trained ? 1 : 0; fitted <= (trained || info->ops->fit ? 1 : 0); fitted++) {
-                trial.fitted = fitted;
-                check(&trial);
+            try_both(&trial, check);
+            if (info->traits & TCSI_TRAIT_FLEET && KINDS_MAIN >> kind & 1u) {
+                tcsi_frame *frames[FLEET_SIZE];
+                tcsi_fleet fleet;
+                make_fleet(channel_count, frames, &fleet);
+                trial.fleet = &fleet;
+                try_both(&trial, check);
+                end_fleet(frames);
             }
             tcsi_frame_destroy(frame);
         }
@@ -257,6 +303,7 @@ static void test_describes_itself(void **state)
     assert_true(info->ops->size_max && (info->ops->persist || !(streaming || info->ops->fit)));
     assert_true(streaming ? info->ops->push && info->ops->reset : info->ops->score != NULL);
     assert_true(!(info->traits & TCSI_TRAIT_TRAINED) || info->ops->fit);
+    assert_true(!(info->traits & TCSI_TRAIT_FLEET) || (info->ops->fit && info->ops->fit_fleet && info->ops->describe));
     assert_true(!(info->traits & TCSI_TRAIT_FORECAST) || (streaming && info->ops->forecast));
     assert_ptr_equal(info, tcsi_registry_find(info->name));
     for (size_t i = 0; i < info->parameter_count; i++) {
@@ -614,6 +661,7 @@ static tcs_status whole_life(const contract_trial *trial, const tcsi_frame *fram
     tcsi_detector_setup setup = setup_of(trial, 1, NULL);
     tcsi_buffer_init(&saved, (size_t)1 << 30);
     tcs_status status = tcsi_detector_create(trial->info, &setup, &detector, err);
+    if (status == TCS_OK && trial->fleet) status = tcsi_detector_fit_fleet(detector, trial->fleet, err);
     if (status == TCS_OK && trial->fitted) status = tcsi_detector_fit(detector, frame, err);
     if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
     if (status == TCS_OK) status = tcsi_detector_save(detector, &saved, err);
@@ -646,6 +694,132 @@ static void check_failing_memory(const contract_trial *trial)
 static void test_failing_memory(void **state)
 {
     for_trials(*state, 1 << SERIES_SEASON, check_failing_memory);
+}
+
+/* ---- fleets ---- */
+
+/* Once more, with the series in another order: another fleet, but one that can be learned from as well. */
+static void check_fleet_order(const contract_trial *trial)
+{
+    const tcsi_frame *turned[FLEET_SIZE];
+    tcsi_fleet other = *trial->fleet;
+    contract_trial again = *trial;
+    for (size_t s = 0; s < FLEET_SIZE; s++) turned[s] = trial->fleet->series[FLEET_SIZE - 1 - s];
+    other.series = turned;
+    again.fleet = &other;
+    tcs_score *first = score_new(trial, trial->frame, 1, NULL), *second = score_new(&again, trial->frame, 1, NULL);
+    bool differs = false;
+    for (size_t t = 0; t < trial->frame->row_count; t++) {
+        assert_true(second[t].state == first[t].state && isfinite(second[t].value));
+        differs |= first[t].value != second[t].value;
+    }
+    assert_true(differs);
+    tcsi_free(first);
+    tcsi_free(second);
+}
+
+/* Saved before it was adapted, and adapted afterwards: as if it had never been saved.  The second fit forgets the first. */
+static void check_fleet_file(const contract_trial *trial)
+{
+    const double facts[FACT_COUNT] = { 4, NAN };
+    contract_trial taught = *trial;
+    taught.fitted = false;
+    tcsi_detector *original = prepare(&taught, 1, NULL), *loaded = save_and_load(original);
+    tcs_score *expected = score_new(trial, trial->frame, 1, NULL);
+    assert_ok(tcsi_detector_describe(loaded, facts, FACT_COUNT, test_err));
+    assert_ok(tcsi_detector_fit(loaded, trial->frame, test_err));
+    assert_ok(tcsi_detector_fit(loaded, &trial->train, test_err));
+    tcs_score *actual = score_with(trial, loaded, trial->frame);
+    assert_same_scores(trial, expected, actual, 0, trial->frame->row_count, "adapted after loading");
+    tcsi_free(expected);
+    tcsi_free(actual);
+    tcsi_detector_destroy(original);
+    tcsi_detector_destroy(loaded);
+}
+
+/* Of one series and not trained further, a fleet teaches what plain fitting learns, to the same bits. */
+static void check_fleet_of_one(const contract_trial *trial)
+{
+    static const tcsi_parameter_value parameters[] = { { "epochs", 2 }, { "adaptation", 0 } };
+    const tcsi_detector_setup setup = { .channel_count = trial->channel_count, .seed = 1, .parameters = parameters, .parameter_count = 2 };
+    const tcsi_frame *train = &trial->train;
+    const tcsi_fleet one = { .series = &train, .series_count = 1 };
+    tcs_score *scores[2];
+    for (size_t i = 0; i < 2; i++) {
+        tcsi_detector *detector;
+        assert_ok(tcsi_detector_create(trial->info, &setup, &detector, test_err));
+        if (i == 1) assert_ok(tcsi_detector_fit_fleet(detector, &one, test_err));
+        assert_ok(tcsi_detector_fit(detector, train, test_err));
+        scores[i] = score_with(trial, detector, trial->frame);
+        tcsi_detector_destroy(detector);
+    }
+    assert_same_scores(trial, scores[0], scores[1], 0, trial->frame->row_count, "a fleet of one");
+    tcsi_free(scores[0]);
+    tcsi_free(scores[1]);
+}
+
+static void check_fleet_memory(const contract_trial *trial)
+{
+    size_t row_count = 0;
+    for (size_t s = 0; s < FLEET_SIZE; s++) row_count += trial->fleet->series[s]->row_count;
+    tcsi_alloc_trace_begin();
+    tcsi_detector *detector = create(trial, 1, NULL);
+    assert_ok(tcsi_detector_fit_fleet(detector, trial->fleet, test_err));
+    size_t held = tcsi_alloc_trace_stats().peak_size, size_max = tcsi_detector_size_max(detector, row_count);
+    if (held > size_max)
+        fail_msg("%s, %zu channels: held %zu bytes while it learned from a fleet, declared %zu", trial->info->name, trial->channel_count,
+                 held, size_max);
+    tcsi_detector_destroy(detector);
+    tcsi_alloc_trace_end();
+}
+
+static void check_fleet(const contract_trial *trial)
+{
+    if (!trial->fleet || !trial->fitted) return;
+    check_fleet_order(trial);
+    check_fleet_file(trial);
+    check_fleet_of_one(trial);
+    check_fleet_memory(trial);
+}
+
+static void assert_fleet_refused(tcsi_detector *detector, const tcsi_fleet *fleet, const char *word)
+{
+    tcs_error err = { 0 };
+    assert_int_equal(TCS_E_INVALID, tcsi_detector_fit_fleet(detector, fleet, &err));
+    if (!strstr(err.text, word)) fail_msg("%s: '%s' does not say '%s'", detector->info->name, err.text, word);
+}
+
+static void test_fleet(void **state)
+{
+    const tcsi_detector_info *info = *state;
+    const double facts[FACT_COUNT] = { 1, 2 };
+    tcs_error err = { 0 };
+    tcsi_frame *frames[FLEET_SIZE], *wide = make_series(SERIES_SEASON, 3, ROWS_FAULT), *narrow = make_series(SERIES_SEASON, 1, ROWS_FAULT);
+    tcsi_fleet fleet;
+    make_fleet(1, frames, &fleet);
+    contract_trial trial = { .info = info, .channel_count = 1, .fleet = info->traits & TCSI_TRAIT_FLEET ? &fleet : NULL };
+    tcsi_detector *detector = create(&trial, 1, NULL);
+    if (!trial.fleet) {
+        assert_fleet_refused(detector, &fleet, info->name);
+        assert_int_equal(TCS_E_INVALID, tcsi_detector_describe(detector, facts, FACT_COUNT, &err));
+    } else {
+        const tcsi_frame *mixed[] = { narrow, wide }, *empty[] = { frames[0], frames[4] }; /* two rows; all missing */
+        tcsi_fleet other = { .series = mixed, .series_count = 2, .facts = fleet.facts, .fact_count = FACT_COUNT };
+        assert_fleet_refused(detector, &other, "series 2 of 2 has 3 channels, expected 1");
+        other.series_count = 0;
+        assert_fleet_refused(detector, &other, "no series");
+        other = (tcsi_fleet){ .series = empty, .series_count = 2, .facts = fleet.facts, .fact_count = FACT_COUNT };
+        assert_fleet_refused(detector, &other, "none of 2 series");
+        other.fact_count = 1;
+        assert_fleet_refused(detector, &other, "expected 2");
+        assert_int_equal(TCS_E_INVALID, tcsi_detector_describe(detector, facts, 1, &err));
+        assert_ok(tcsi_detector_fit(detector, narrow, test_err)); /* as if there had never been a fleet */
+        for_trials(info, KINDS_MAIN, check_fleet);
+    }
+    tcsi_detector_destroy(detector);
+    tcsi_frame_destroy(wide);
+    tcsi_frame_destroy(narrow);
+    end_fleet(frames);
 }
 
 /* ---- parameters ---- */
@@ -812,6 +986,7 @@ static const promise promises[] = {
     { "a damaged state is refused", test_damaged_refused },
     { "memory declared and kept, pushing allocates nothing", test_memory },
     { "survives failing allocations", test_failing_memory },
+    { "learns from a fleet, or says that it cannot", test_fleet },
     { "parameters at and beyond their limits", test_parameter_limits },
     { "unknown parameters are named", test_unknown_parameter },
     { "contributions are finite and not negative", test_contributions },

@@ -120,6 +120,49 @@ tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, t
     return status;
 }
 
+/* The parameter of detectors with FLEET. */
+static size_t fact_count(tcsi_detector *detector)
+{
+    for (size_t i = 0; i < detector->info->parameter_count; i++)
+        if (strcmp(detector->info->parameters[i].name, "facts") == 0) return (size_t)option_get(detector, &detector->info->parameters[i]);
+    return 0;
+}
+
+static tcs_status check_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, tcs_error *err)
+{
+    const char *name = detector->info->name;
+    if (!(detector->info->traits & TCSI_TRAIT_FLEET))
+        return tcsi_fail(err, TCS_E_INVALID, "%s: learns from one series, not from a fleet; autoencoders and forecasters can", name);
+    if (fleet->series_count == 0) return tcsi_fail(err, TCS_E_INVALID, "%s: a fleet of no series", name);
+    for (size_t s = 0; s < fleet->series_count; s++)
+        if (fleet->series[s]->channel_count != detector->channel_count)
+            return tcsi_fail(err, TCS_E_INVALID, "%s: series %zu of %zu has %zu channels, expected %zu", name, s + 1, fleet->series_count,
+                             fleet->series[s]->channel_count, detector->channel_count);
+    if (fleet->fact_count != fact_count(detector) || (fleet->fact_count > 0 && !fleet->facts))
+        return tcsi_fail(err, TCS_E_INVALID, "%s: a fleet with %zu facts of each series, expected %zu, the parameter 'facts'", name,
+                         fleet->facts ? fleet->fact_count : 0, fact_count(detector));
+    return TCS_OK;
+}
+
+tcs_status tcsi_detector_fit_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, tcs_error *err)
+{
+    tcs_status status = check_fleet(detector, fleet, err);
+    if (status != TCS_OK) return status;
+    detector->is_fitted = false;
+    return detector->info->ops->fit_fleet(detector, fleet, err);
+}
+
+tcs_status tcsi_detector_describe(tcsi_detector *detector, const double *facts, size_t count, tcs_error *err)
+{
+    if (!(detector->info->traits & TCSI_TRAIT_FLEET))
+        return tcsi_fail(err, TCS_E_INVALID, "%s: knows no facts of a series; autoencoders and forecasters do", detector->info->name);
+    if (count != fact_count(detector))
+        return tcsi_fail(err, TCS_E_INVALID, "%s: %zu facts of a series, expected %zu, the parameter 'facts'", detector->info->name, count,
+                         fact_count(detector));
+    if (count > 0) detector->info->ops->describe(detector, facts);
+    return TCS_OK;
+}
+
 void tcsi_detector_reset(tcsi_detector *detector)
 {
     if (detector->info->ops->reset) detector->info->ops->reset(detector);

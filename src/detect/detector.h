@@ -9,6 +9,12 @@
  * fit learns and leaves the stream at its beginning; push consumes the stream.  To score a file whose first rows were
  * training rows, fit on a view of those rows, then score the whole file.
  *
+ * With TCSI_TRAIT_FLEET an instance may learn from many series before that:
+ *     create -> fit_fleet -> describe (optional) -> fit -> push, push, ...   or   score a whole frame
+ * fit_fleet learns what the series have in common, and forgets whatever was fitted; each fit from then on *adapts* to one series, which
+ * may or may not have been in the fleet, within a second and from a few hundred rows.  Instances with and without a series are saved
+ * alike: one that knows a fleet is loaded for each series and adapted on demand; what is kept for series of the fleet is nothing.
+ *
  * Promises, checked on every registered detector by contract_test.c:
  *   - the same input, seed and options give the same bits, for any number of threads;
  *   - with TCSI_TRAIT_STREAMING, score(frame) equals reset + push of each row, bit for bit, and no score depends on a
@@ -45,7 +51,8 @@ typedef enum tcsi_trait {
     TCSI_TRAIT_FORECAST = 1 << 8,     /* forecast works */
     TCSI_TRAIT_EVIDENCE = 1 << 9,     /* ranks rows by value, but alarms by tcs_score.evidence: that is what threshold() is in */
     TCSI_TRAIT_LABELS = 1 << 10,      /* fit learns from the labels of its rows, where there are any; score never looks at labels */
-    TCSI_TRAIT_CHECKPOINT = 1 << 11,  /* fit keeps its training in the file that detect/training.h names */
+    TCSI_TRAIT_CHECKPOINT = 1 << 11,  /* fit and fit_fleet keep their training in the file that detect/training.h names */
+    TCSI_TRAIT_FLEET = 1 << 12,       /* fit_fleet works */
     TCSI_TRAIT_RELATIVE = 1 << 13,    /* offline, scores are in units of the frame that is scored: they say nothing beside another's */
 } tcsi_trait;
 
@@ -79,6 +86,15 @@ typedef struct tcsi_forecast {
     double noise, doubt; /* deviations: what nobody could know (aleatoric), and how far equally good models disagree (epistemic) */
 } tcsi_forecast;
 
+/* Series that are learned from together, and what is known of each besides its rows: size, age, one column of 0 and 1 for each value of a
+ * tag.  All of it is borrowed. */
+typedef struct tcsi_fleet {
+    const tcsi_frame *const *series; /* (series_count), of one number of channels, in the same order in all */
+    size_t series_count;
+    const double *facts;             /* (series_count,fact_count), NaN: unknown; NULL without any */
+    size_t fact_count;               /* the detector's parameter `facts` */
+} tcsi_fleet;
+
 typedef struct tcsi_detector_ops {
     /* Sizes and allocates; options are set and in range, the rest is zeros.  A failed init is followed by deinit.  Both
      * optional: then zeros are the beginning, and nothing is held. */
@@ -86,6 +102,10 @@ typedef struct tcsi_detector_ops {
     void (*deinit)(tcsi_detector *self);
     /* Learns from normal-ish rows (anomalies among them are tolerated).  Optional unless TRAINED.  May be called again. */
     tcs_status (*fit)(tcsi_detector *self, const tcsi_frame *train, tcs_error *err);
+    /* Learns what the series have in common; the fleet was checked.  Required with FLEET. */
+    tcs_status (*fit_fleet)(tcsi_detector *self, const tcsi_fleet *fleet, tcs_error *err);
+    /* The facts of the series that fit or score learns from next, as many as the parameter `facts` says.  Required with FLEET. */
+    void (*describe)(tcsi_detector *self, const double *facts);
     /* Back to the beginning of the stream, keeping what fit learned.  Required with STREAMING. */
     void (*reset)(tcsi_detector *self);
     /* One row in, one score out: state and value (and uncertainty, evidence); p_value stays 0.  The score comes in as MISSING when
@@ -158,6 +178,13 @@ void tcsi_detector_destroy(tcsi_detector *detector); /* accepts NULL */
 
 /* These check the order of calls and the channel count, then do what the operation says. */
 tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
+/* Checks the fleet, learns from it, and forgets what was fitted, also when it fails; size_max is for the sum of all rows.  The same series
+ * in another order are another fleet: other windows are drawn.  E_INVALID: the detector cannot (FLEET), or the fleet is empty, its channels
+ * or facts are not those the detector was made for, or no series is long enough to learn from; E_MEMORY, E_CANCELLED, and as fit. */
+tcs_status tcsi_detector_fit_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, tcs_error *err) TCS_WARN_UNUSED;
+/* Facts of the series that is fitted next, NaN: unknown, which is what all are until they are told.  Without a fleet they say nothing.
+ * E_INVALID: the detector cannot (FLEET), or was made for another number of facts. */
+tcs_status tcsi_detector_describe(tcsi_detector *detector, const double *facts, size_t fact_count, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_detector_reset(tcsi_detector *detector);
 void tcsi_detector_push(tcsi_detector *detector, const tcsi_row *row, tcs_score *ret_score);
 /* reset, then push of every row; ret_scores (T) may be NULL.  How a streaming detector scores a frame, and how most learn from one.

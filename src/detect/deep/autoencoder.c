@@ -10,12 +10,13 @@ typedef tcsi_window_net_options options;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const size_t channels = tcsi_net_shape(net, x).channels;
-    const tcsi_node_id flat = tcsi_nn_flatten(net, tcsi_window_net_merge(net, x));
+    const size_t channels = tcsi_net_shape(net, target).channels;
+    const tcsi_node_id flat = tcsi_nn_flatten(net, tcsi_window_net_merge(net, tcsi_fleet_values(net, x, opt->facts)));
     const size_t values = tcsi_net_shape(net, flat).channels;
     tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
-    h = tcsi_window_net_dense(net, "decoder.0", h, opt->hidden, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "decoder.0", tcsi_fleet_join(net, h, x, opt->facts), opt->hidden, TCSI_ACTIVATION_RELU);
+    tcsi_net_group(net, TCSI_HEAD_GROUP);
     h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
     h = tcsi_window_net_part(net, tcsi_nn_unflatten(net, h, opt->steps), channels);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
@@ -26,7 +27,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3), TCSI_FLEET_PARAMETERS };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_autoencoder = {
@@ -35,5 +36,5 @@ const tcsi_detector_info tcsi_detector_autoencoder = {
     .paper = "M. Sakurada, T. Yairi: Anomaly detection using autoencoders with nonlinear dimensionality reduction. MLSDA 2014",
     .summary = "Error with which a narrow dense network gives windows back. Finds unusual shapes and broken relations between channels; "
                "misses what happens often enough to be learned.",
-    TCSI_RECONSTRUCTION_INFO,
+    TCSI_RECONSTRUCTION_INFO(TCSI_TRAIT_FLEET),
 };

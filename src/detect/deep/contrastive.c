@@ -277,7 +277,8 @@ static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence 
 {
     const tcsi_window_net_options *opt = &self->base.options;
     tcsi_sequence_form form = { 0 };
-    tcs_status status = tcsi_sequence_form_learn(frame, opt->window, opt->steps, &form, err);
+    const tcsi_sequence_wish wish = { .window_row_count = opt->window, .steps = opt->steps };
+    tcs_status status = tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, ret_sequence, err);
     if (status == TCS_OK && ret_sequence->step_count < opt->steps)
         status = tcsi_fail(err, TCS_E_INVALID, "contrastive: %zu training rows: expected a window of %zu steps of %zu at least",

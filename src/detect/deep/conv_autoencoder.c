@@ -20,7 +20,7 @@ static tcsi_conv_options layer(size_t channels, tcsi_activation activation)
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const size_t channels = tcsi_net_shape(net, x).channels;
+    const size_t channels = tcsi_net_shape(net, target).channels;
     tcsi_conv_options wide = layer(opt->hidden, TCSI_ACTIVATION_RELU), narrow = layer(opt->latent, TCSI_ACTIVATION_RELU);
     tcsi_conv_options last = layer(channels, TCSI_ACTIVATION_NONE);
     tcsi_net_scope(net, "encoder.0");
@@ -30,6 +30,7 @@ static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id t
     tcsi_net_scope(net, "decoder.0");
     h = tcsi_nn_conv_transposed(net, h, &wide);
     tcsi_net_scope(net, "decoder.1");
+    tcsi_net_group(net, TCSI_HEAD_GROUP);
     h = tcsi_nn_conv_transposed(net, h, &last);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
@@ -39,7 +40,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 2, 200, 5e-3) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 2, 200, 5e-3), TCSI_FLEET_PARAMETERS };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_conv_autoencoder = {
@@ -49,5 +50,5 @@ const tcsi_detector_info tcsi_detector_conv_autoencoder = {
              "ICANN 2011, in one dimension",
     .summary = "Error with which strided convolutions give windows back. Finds unusual local shapes and broken relations between channels; "
                "misses long shapes made of ordinary parts.",
-    TCSI_RECONSTRUCTION_INFO,
+    TCSI_RECONSTRUCTION_INFO(TCSI_TRAIT_FLEET),
 };

@@ -32,9 +32,11 @@ static tcs_status make_net(self_type *self, size_t member, tcsi_forecaster_build
     tcs_status status = tcsi_net_create(tcsi_learner_seed(self->base.seed, member), &self->members[member].net, err);
     if (status != TCS_OK) return status;
     tcsi_net *net = self->members[member].net;
-    const tcsi_node_id x = tcsi_nn_input(net, steps, channels), target = tcsi_nn_input(net, steps, H * channels);
+    const tcsi_node_id x = tcsi_nn_input(net, steps, tcsi_size_sum(channels, self->options.facts));
+    const tcsi_node_id target = tcsi_nn_input(net, steps, H * channels);
     const tcsi_node_id body = build(net, x, &self->options);
     tcsi_net_scope(net, "head");
+    tcsi_net_group(net, TCSI_HEAD_GROUP);
     const tcsi_node_id output = tcsi_nn_student_head(net, body, &(tcsi_student_head_options){ .units = H * channels });
     self->loss = tcsi_nn_loss_student(net, output, target, degrees);
     status = tcsi_net_finish(net, err);
@@ -47,7 +49,9 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     const size_t channels = base->channel_count;
     if (self->options.hidden % 4 > 0)
         return tcsi_fail(err, TCS_E_INVALID, "%s: hidden %zu, expected a multiple of 4", base->info->name, self->options.hidden);
-    tcs_status status = tcsi_sequence_check(base->info->name, channels, self->options.steps, err);
+    if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, base->info->name);
+    const size_t inputs = tcsi_size_sum(channels, self->options.facts);
+    tcs_status status = tcsi_sequence_check(base->info->name, inputs, self->options.steps, err);
     self->members = TCSI_NEW_ZEROS(tcsi_forecaster_member, self->options.members);
     if (status == TCS_OK && !self->members) return tcsi_fail_memory(err, base->info->name);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = make_net(self, m, build, err);
@@ -57,7 +61,7 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     if (status != TCS_OK) return status;
     self->usual = TCSI_NEW_ZEROS(double, self->options.members * channels);
     self->row = TCSI_NEW_ZEROS(float, channels);
-    self->now.last = TCSI_NEW_ZEROS(float, channels);
+    self->now.last = TCSI_NEW_ZEROS(float, inputs);
     self->now.said = TCSI_NEW_ZEROS(float, said_count(self));
     self->now.smoothed = TCSI_NEW_ZEROS(double, channels);
     self->now.drifts = TCSI_NEW_ZEROS(double, self->options.members * H * channels);
@@ -80,6 +84,7 @@ void tcsi_forecaster_deinit(tcsi_detector *base)
     tcsi_free(self->now.levels);
     tcsi_free(self->drift_usual);
     tcsi_bands_deinit(&self->bands);
+    tcsi_fleet_memory_deinit(&self->fleet);
     tcsi_sequence_form_deinit(&self->form);
     tcsi_plan_destroy(self->training);
     for (size_t m = 0; self->members && m < self->options.members; m++) {
@@ -89,6 +94,13 @@ void tcsi_forecaster_deinit(tcsi_detector *base)
     tcsi_free(self->members);
 }
 
+/* Behind the values of every row that the network reads. */
+static void put_facts(self_type *self)
+{
+    if (self->form.fact_count > 0)
+        memcpy(self->now.last + self->base.channel_count, self->form.facts, self->form.fact_count * sizeof *self->now.last);
+}
+
 void tcsi_forecaster_reset(tcsi_detector *base)
 {
     self_type *self = (self_type *)base;
@@ -96,6 +108,7 @@ void tcsi_forecaster_reset(tcsi_detector *base)
     tcsi_bands_reset(&self->bands);
     self->now.row_count = 0;
     memset(self->now.last, 0, base->channel_count * sizeof *self->now.last);
+    put_facts(self);
     memset(self->now.said, 0, said_count(self) * sizeof *self->now.said);
     memset(self->now.smoothed, 0, base->channel_count * sizeof *self->now.smoothed);
     memset(self->now.drifts, 0, self->options.members * H * base->channel_count * sizeof *self->now.drifts);
@@ -105,8 +118,9 @@ void tcsi_forecaster_reset(tcsi_detector *base)
 /* ---- learning ---- */
 
 /* (U,H,C): what a row is to say of each horizon; NaN beyond the end, and for horizons that are too long for so few rows. */
-static void fill_targets(const self_type *self, const tcsi_sequence *sequence, float *ret_targets)
+static void fill_targets(void *context, const tcsi_sequence *sequence, float *ret_targets)
 {
+    const self_type *self = context;
     const size_t channels = sequence->channel_count;
     for (size_t u = 0; u < sequence->step_count; u++)
         for (size_t h = 0; h < H; h++)
@@ -117,24 +131,43 @@ static void fill_targets(const self_type *self, const tcsi_sequence *sequence, f
             }
 }
 
+/* Member m learns from weights that were just drawn, or from those of the fleet; a fleet is always learned from the beginning. */
+static tcs_status learn_member(self_type *self, size_t m, const tcsi_lesson *lesson, bool is_fleet, tcs_error *err)
+{
+    tcsi_net *net = self->members[0].net;
+    const tcsi_learner learner = { .net = net, .plan = self->training, .loss = self->loss, .epochs = self->options.epochs,
+                                   .rate = self->options.rate, .trim = self->options.trim, .seed = tcsi_learner_seed(self->base.seed, m),
+                                   .training = self->base.training, .member = m,
+                                   .budget = self->options.budget / (double)self->options.members };
+    tcsi_progress_part part;
+    tcsi_progress_part_init(&part, self->base.progress, self->options.members - 1 - m, self->options.members);
+    if (!is_fleet && tcsi_fleet_known(&self->fleet)) {
+        tcsi_fleet_take(&self->fleet, m, net);
+        return tcsi_fleet_adapt(&self->fleet, &learner, self->options.adaptation, lesson, self->base.pool, &part.progress, err);
+    }
+    tcsi_net_start(self->members[m].net);
+    tcsi_net_copy(self->members[m].net, net);
+    return tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+}
+
 /* Members are trained one after the other in the first one's net, which has the plan: its own weights come last. */
-static tcs_status learn_members(self_type *self, const tcsi_lesson *lesson, tcs_error *err)
+static tcs_status learn_members(self_type *self, const tcsi_lesson *lesson, bool is_fleet, tcs_error *err)
 {
     tcsi_net *net = self->members[0].net;
     tcs_status status = TCS_OK;
     for (size_t m = self->options.members; m-- > 0 && status == TCS_OK;) {
-        const tcsi_learner learner = { .net = net, .plan = self->training, .loss = self->loss, .epochs = self->options.epochs,
-                                       .rate = self->options.rate, .trim = self->options.trim,
-                                       .seed = tcsi_learner_seed(self->base.seed, m), .training = self->base.training, .member = m,
-                                       .budget = self->options.budget / (double)self->options.members };
-        tcsi_progress_part part;
-        tcsi_progress_part_init(&part, self->base.progress, self->options.members - 1 - m, self->options.members);
-        tcsi_net_start(self->members[m].net);
-        tcsi_net_copy(self->members[m].net, net);
-        status = tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+        status = learn_member(self, m, lesson, is_fleet, err);
+        if (status == TCS_OK && is_fleet) tcsi_fleet_put(&self->fleet, m, net);
         tcsi_net_copy(net, self->members[m].net);
     }
     return status;
+}
+
+static size_t horizon_count_for(const self_type *self, size_t step_count)
+{
+    size_t count = 1;
+    while (count < self->options.horizons && horizons[count] * ROWS_A_HORIZON <= step_count) count++;
+    return count;
 }
 
 static tcs_status learn(self_type *self, const tcsi_sequence *sequence, size_t *ret_held_begin, tcs_error *err)
@@ -142,16 +175,41 @@ static tcs_status learn(self_type *self, const tcsi_sequence *sequence, size_t *
     const size_t channels = sequence->channel_count;
     tcsi_floats targets = { 0 };
     if (!tcsi_floats_init(&targets, sequence->step_count * H * channels)) return tcsi_fail_memory(err, "targets");
-    self->horizon_count = 1;
-    while (self->horizon_count < self->options.horizons && horizons[self->horizon_count] * ROWS_A_HORIZON <= sequence->step_count)
-        self->horizon_count++;
+    self->horizon_count = tcsi_fleet_known(&self->fleet) ? self->fleet_horizon_count : horizon_count_for(self, sequence->step_count);
     fill_targets(self, sequence, targets.values);
     const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
-                                 .input_channels = channels, .target_channels = H * channels, .window = self->options.steps };
-    tcs_status status = learn_members(self, &lesson, err);
+                                 .input_channels = sequence->input_count, .target_channels = H * channels, .window = self->options.steps };
+    tcs_status status = learn_members(self, &lesson, false, err);
     *ret_held_begin = tcsi_lesson_held_begin(&lesson);
     tcsi_floats_deinit(&targets);
     return status;
+}
+
+tcs_status tcsi_forecaster_fit_fleet(tcsi_detector *base, const tcsi_fleet *fleet, tcs_error *err)
+{
+    self_type *self = (self_type *)base;
+    size_t longest = 0;
+    tcsi_fleet_lesson lesson = { 0 };
+    tcsi_fleet_forget(&self->fleet);
+    for (size_t s = 0; s < fleet->series_count; s++)
+        if (fleet->series[s]->row_count > longest) longest = fleet->series[s]->row_count;
+    self->horizon_count = self->fleet_horizon_count = horizon_count_for(self, longest);
+    tcs_status status = tcsi_fleet_learn_facts(&self->fleet, fleet, err);
+    const tcsi_fleet_plan plan = { .name = base->info->name, .wish = tcsi_fleet_wish(&self->fleet, 0, 0),
+                                   .fact_scales = self->fleet.fact_scales, .window = self->options.steps,
+                                   .target_channels = H * base->channel_count, .fill = fill_targets, .context = self };
+    if (status == TCS_OK) status = tcsi_fleet_lesson_init(&lesson, fleet, &plan, err);
+    if (status == TCS_OK) status = tcsi_fleet_keep(&self->fleet, self->options.members, self->members[0].net, self->loss, err);
+    if (status == TCS_OK) status = learn_members(self, &lesson.lesson, true, err);
+    self->fleet.window_row_count = lesson.window_row_count;
+    if (status != TCS_OK) tcsi_fleet_forget(&self->fleet);
+    tcsi_fleet_lesson_deinit(&lesson);
+    return status;
+}
+
+void tcsi_forecaster_describe(tcsi_detector *base, const double *facts)
+{
+    tcsi_fleet_describe(&((self_type *)base)->fleet, facts);
 }
 
 /* ---- a row ---- */
@@ -354,7 +412,7 @@ static void read_again(self_type *self, const usual_work *work, double *drift_sq
         if (drift_squares && t >= work->begin) take_errors(self, work, t, targets);
         for (size_t m = 0; m < members; m++) take_parts(self, work, m, t, targets);
         for (size_t i = 0; drift_squares && i < members * H * channels; i++) drift_squares[i] += self->now.drifts[i] * self->now.drifts[i];
-        memcpy(self->now.last, work->sequence->values.values + t * channels, channels * sizeof(float));
+        memcpy(self->now.last, work->sequence->values.values + t * work->sequence->input_count, channels * sizeof(float));
         go_on(self);
     }
 }
@@ -439,7 +497,8 @@ tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
     size_t held_begin = 0;
-    tcs_status status = tcsi_sequence_form_learn(train, 0, 0, &form, err);
+    const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, 0, 0);
+    tcs_status status = tcsi_sequence_form_learn(train, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(train, &form, &sequence, err);
     if (status == TCS_OK) status = learn(self, &sequence, &held_begin, err);
     if (status == TCS_OK) {
@@ -478,11 +537,15 @@ static bool state_ok(const self_type *self)
 void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec)
 {
     self_type *self = (self_type *)base;
-    tcsi_codec_tag(codec, "DPF2");
+    tcsi_codec_tag(codec, "DPF3");
+    tcsi_fleet_persist(&self->fleet, self->options.members, self->members[0].net, self->loss, codec);
+    tcsi_codec_size(codec, &self->fleet_horizon_count, H);
+    if (tcsi_fleet_known(&self->fleet) && self->fleet_horizon_count == 0) tcsi_codec_refuse(codec, "a fleet without a horizon");
     if (tcsi_codec_status(codec) != TCS_OK || !base->is_fitted) return;
-    tcsi_sequence_form_persist(&self->form, base->channel_count, codec);
+    tcsi_sequence_form_persist(&self->form, base->channel_count, self->options.facts, codec);
     tcsi_codec_size(codec, &self->horizon_count, H);
     if (tcsi_codec_status(codec) != TCS_OK) return;
+    put_facts(self);
     for (size_t m = 0; m < self->options.members; m++) {
         tcsi_net_persist(self->members[m].net, codec);
         tcsi_stream_net_persist(self->members[m].stream, codec);
@@ -505,6 +568,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
 {
     const self_type *self = (const self_type *)base;
     const size_t channels = base->channel_count, steps = self->options.steps, members = self->options.members;
+    const size_t facts = self->options.facts, inputs = tcsi_size_sum(channels, facts);
     const tcsi_net *net = self->members[0].net;
     size_t each = tcsi_net_size(net) + tcsi_stream_net_size(self->members[0].stream) + sizeof(tcsi_forecaster_member);
     each += ((2 * H + 1) * channels + 1) * sizeof(double);
@@ -512,10 +576,11 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(float) + sizeof(double) + 2 * sizeof(tcsi_scale)));
     size = tcsi_size_sum(size, tcsi_size_product(said_count(self), sizeof(float)));
     size = tcsi_size_sum(size, tcsi_bands_size(tcsi_size_product(channels, H)));
+    size = tcsi_size_sum(size, tcsi_size_sum(tcsi_size_product(facts, sizeof(float)), tcsi_fleet_memory_size(&self->fleet, members)));
     if (row_count == 0) return size;
     size_t cells = tcsi_size_product(row_count, channels);
     size = tcsi_size_sum(size, tcsi_size_product(cells, H * sizeof(float) + (H + members) * sizeof(double))); /* targets; what is usual */
     size = tcsi_size_sum(size, tcsi_size_product(tcsi_size_sum(row_count, members * H * channels), sizeof(double)));
-    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels));
-    return tcsi_size_sum(size, tcsi_learner_size_max(net, row_count, steps, channels, H * channels));
+    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels, facts));
+    return tcsi_size_sum(size, tcsi_learner_size_max(net, row_count, steps, inputs, H * channels));
 }

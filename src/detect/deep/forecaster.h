@@ -20,11 +20,15 @@
  * Forecasts are those of the mixture, with bands as in band.h.
  * Parts: a channel's, smoothed likewise.
  *
+ * A fleet (fleet.h) teaches the whole network; the head, which turns what the body sees into locations and scales, is each series' own, as
+ * are drifts, parts and bands, which are measured on its rows.  All horizons that the fleet was long enough for are used.
+ *
  * A detector of this family is a file with a builder, options and an info; see gru_forecaster.c. */
 #ifndef TCS_DETECT_DEEP_FORECASTER_H
 #define TCS_DETECT_DEEP_FORECASTER_H
 
 #include "detect/deep/band.h"
+#include "detect/deep/fleet.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
 #include "nn/plan.h"
@@ -33,11 +37,11 @@
 enum { TCSI_HORIZON_COUNT = 4, TCSI_HORIZON_MAX = 64, TCSI_MEMBER_MAX = 32 };
 
 typedef struct tcsi_forecaster_options {
-    size_t steps, hidden, epochs, smoothing, horizons, members;
+    size_t steps, hidden, epochs, smoothing, horizons, members, facts, adaptation;
     double rate, trim, budget;
 } tcsi_forecaster_options;
 
-/* x (B,W,C) -> (B,W,anything), causal; a head comes behind it. */
+/* x (B,W,C + facts) -> (B,W,anything), causal; a head comes behind it. */
 typedef tcsi_node_id (*tcsi_forecaster_build)(tcsi_net *net, tcsi_node_id x, const tcsi_forecaster_options *options);
 
 /* One of several networks of the same form, begun and trained with another seed. */
@@ -49,7 +53,7 @@ typedef struct tcsi_forecaster_member {
 /* What one row leaves for the next. */
 typedef struct tcsi_forecaster_state {
     uint64_t row_count;
-    float *last;      /* (C): what missing values are replaced by */
+    float *last;      /* (C + facts): what missing values are replaced by; what the series is */
     float *said;      /* (TCSI_HORIZON_MAX, members, H, 2, C): a ring of answers: locations and scales */
     double *drifts;   /* (members,H,C): exponential means of z with their sign: evidence of slow change */
     double *smoothed; /* (C): parts, by the first member */
@@ -64,6 +68,8 @@ typedef struct tcsi_forecaster {
     tcsi_plan *training;    /* of the first member's net, in which all are trained */
     tcsi_sequence_form form;
     size_t horizon_count;   /* of those learned: the training rows must be ten times as many */
+    tcsi_fleet_memory fleet;
+    size_t fleet_horizon_count; /* of the longest of its series */
     tcsi_bands bands;       /* (H,C) */
     double *drift_usual;    /* (members,H,C): the drifts' root mean squares over the training rows */
     double *usual, noise;   /* (members,C): a channel's mean part on held-out rows; the deviation of their scores */
@@ -75,6 +81,8 @@ typedef struct tcsi_forecaster {
 tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_forecaster_deinit(tcsi_detector *base);
 tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_forecaster_fit_fleet(tcsi_detector *base, const tcsi_fleet *fleet, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_forecaster_describe(tcsi_detector *base, const double *facts);
 void tcsi_forecaster_reset(tcsi_detector *base);
 void tcsi_forecaster_push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score);
 bool tcsi_forecaster_forecast(const tcsi_detector *base, size_t channel, size_t index, tcsi_forecast *ret_forecast);
@@ -84,8 +92,9 @@ void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec);
 size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
 
 #define TCSI_FORECASTER_OPS(init_function) \
-    { .init = init_function, .deinit = tcsi_forecaster_deinit, .fit = tcsi_forecaster_fit, .reset = tcsi_forecaster_reset, \
-      .push = tcsi_forecaster_push, .contribute = tcsi_forecaster_contribute, .horizon = tcsi_forecaster_horizon, \
+    { .init = init_function, .deinit = tcsi_forecaster_deinit, .fit = tcsi_forecaster_fit, .fit_fleet = tcsi_forecaster_fit_fleet, \
+      .describe = tcsi_forecaster_describe, .reset = tcsi_forecaster_reset, .push = tcsi_forecaster_push, \
+      .contribute = tcsi_forecaster_contribute, .horizon = tcsi_forecaster_horizon, \
       .forecast = tcsi_forecaster_forecast, .persist = tcsi_forecaster_persist, .size_max = tcsi_forecaster_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
@@ -93,7 +102,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
     .summary = "Error of forecasts 1, 4, 16 and 64 rows ahead, in scales that the network gives with them, with errors of one sign " \
                "added up. Finds what breaks the course of things, and slow change; says what comes next, with bands. Causal, O(1) a row.", \
     .traits = TCSI_TRAIT_STREAMING | TCSI_TRAIT_TRAINED | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
-              TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_FORECAST | TCSI_TRAIT_CHECKPOINT, \
+              TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_FORECAST | TCSI_TRAIT_CHECKPOINT | TCSI_TRAIT_FLEET, \
     .instance_size = sizeof(tcsi_forecaster), .options_offset = offsetof(tcsi_forecaster, options), .parameters = parameters, \
     .parameter_count = TCS_COUNT(parameters), .ops = &ops
 
@@ -107,6 +116,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
     TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
     TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"), \
-    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done"), \
+    TCSI_FLEET_PARAMETERS
 
 #endif

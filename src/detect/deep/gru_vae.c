@@ -15,11 +15,12 @@ static const float beta = 0.01f;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const size_t channels = tcsi_net_shape(net, x).channels;
+    const size_t channels = tcsi_net_shape(net, target).channels;
     const tcsi_node_id state = tcsi_reconstruction_read(net, x, opt, tcsi_nn_gru);
     tcsi_net_scope(net, "code");
     const tcsi_node_id code = tcsi_nn_gaussian_head(net, state, &(tcsi_gaussian_head_options){ .units = opt->latent });
-    const tcsi_node_id h = tcsi_reconstruction_write(net, tcsi_nn_sample(net, code), channels, opt, tcsi_nn_gru);
+    const tcsi_node_id drawn = tcsi_fleet_join(net, tcsi_nn_sample(net, code), x, opt->facts);
+    const tcsi_node_id h = tcsi_reconstruction_write(net, drawn, channels, opt, tcsi_nn_gru);
     const tcsi_node_id losses[] = { tcsi_nn_loss_squared(net, h, target), tcsi_nn_loss_divergence(net, code) };
     const float coefficients[] = { 1, beta / (float)(opt->steps * (channels ? channels : 1)) };
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_sum(net, losses, coefficients, TCS_COUNT(losses)) };
@@ -30,7 +31,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 8, 120, 1e-2) };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 8, 120, 1e-2), TCSI_FLEET_PARAMETERS };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_gru_vae = {
@@ -40,5 +41,5 @@ const tcsi_detector_info tcsi_detector_gru_vae = {
              "autoencoder. IEEE Robotics and Automation Letters 3(3), 2018, equation 2, with GRUs and one code a window",
     .summary = "Error with which a window is told again from a code that is drawn at random and kept near a normal distribution. Finds "
                "unusual courses of windows, also over several channels; misses fine detail.",
-    TCSI_RECONSTRUCTION_INFO,
+    TCSI_RECONSTRUCTION_INFO(TCSI_TRAIT_FLEET),
 };

@@ -50,22 +50,31 @@ void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t 
 
 /* ---- one training ---- */
 
+/* Windows of one part of the lesson. */
+typedef struct part {
+    size_t begin, train_count, held_begin, held_count;
+} part;
+
 typedef struct training {
     const tcsi_learner *learner;
     const tcsi_lesson *lesson;
     tcsi_pool *pool;
-    size_t train_count, held_begin, held_count; /* windows */
+    part *parts;                                /* (part_count) */
+    size_t part_count;
+    size_t train_count, loss_count;             /* windows that are learned from; all up to the last of those */
+    size_t holding_count;                       /* parts that hold out any */
     size_t step_count, round_steps;
     tcsi_floats inputs, targets;                /* a batch */
     float third[BATCH];                         /* input of a net that has one: labels, or what adversaries are told */
-    double *known;                              /* (train_count): scratch */
+    double *known;                              /* (loss_count): scratch */
     int64_t begin_ns, saved_ns;
     char *path;                                 /* of the file; NULL: none */
     uint64_t key;                               /* of the file: what is trained on what, and how */
     tcsi_trainer *trainer, *rival;              /* the second: NULL without one */
     tcsi_early_stop stop;
     /* What the file holds besides those two: */
-    double *losses, limit;                      /* (train_count): of each window when it was last drawn, NaN: never */
+    double *losses;                             /* (loss_count): of each window when it was last drawn, NaN: never */
+    double *limits;                             /* (part_count): a window with a larger loss weighs nothing */
     double round_loss;                          /* summed over the steps of this round */
     size_t step;                                /* done */
     bool was_finite, is_over;
@@ -73,12 +82,32 @@ typedef struct training {
     size_t point_count;
 } training;
 
-static void split(training *t)
+static part part_of(const training *t, size_t begin, size_t end)
 {
-    const size_t count = tcsi_lesson_window_count(t->lesson);
-    t->held_begin = t->lesson->event_count == 0 && !t->learner->rival ? tcsi_lesson_held_begin(t->lesson) : 0;
-    t->held_count = t->held_begin > 0 ? count - t->held_begin : 0;
-    t->train_count = t->held_begin > 0 ? t->held_begin + 1 - t->lesson->window : count;
+    tcsi_lesson lesson = *t->lesson;
+    lesson.step_count = end - begin;
+    const size_t count = tcsi_lesson_window_count(&lesson);
+    const size_t held_begin = lesson.event_count == 0 && !t->learner->rival ? tcsi_lesson_held_begin(&lesson) : 0;
+    return (part){ .begin = begin, .train_count = held_begin > 0 ? held_begin + 1 - lesson.window : count,
+                   .held_begin = begin + held_begin, .held_count = held_begin > 0 ? count - held_begin : 0 };
+}
+
+static tcs_status split(training *t, tcs_error *err)
+{
+    t->part_count = t->lesson->part_ends ? t->lesson->part_count : 1;
+    t->parts = TCSI_NEW_ARRAY(part, t->part_count);
+    t->limits = TCSI_NEW_ARRAY(double, t->part_count);
+    if (!t->parts || !t->limits) return tcsi_fail_memory(err, "training");
+    for (size_t p = 0, begin = 0; p < t->part_count; p++) {
+        const size_t end = t->lesson->part_ends ? t->lesson->part_ends[p] : t->lesson->step_count;
+        t->parts[p] = part_of(t, begin, end);
+        t->limits[p] = INFINITY;
+        t->train_count += t->parts[p].train_count;
+        t->holding_count += t->parts[p].held_count > 0;
+        t->loss_count = begin + t->parts[p].train_count;
+        begin = end;
+    }
+    return TCS_OK;
 }
 
 static void plan_steps(training *t)
@@ -90,6 +119,7 @@ static void plan_steps(training *t)
     const double a_step = TCSI_LEARNER_STEP + (tcsi_plan_cost(t->learner->plan) + rival) / TCSI_LEARNER_RATE;
     const double allowed = t->learner->budget / a_step;
     if (t->learner->budget > 0 && allowed < (double)t->step_count) t->step_count = allowed < 1 ? 1 : (size_t)allowed;
+    if (t->learner->step_count > 0 && t->learner->step_count < t->step_count) t->step_count = t->learner->step_count;
     t->round_steps = (t->step_count - 1) / ROUND_COUNT + 1;
 }
 
@@ -98,7 +128,9 @@ static void deinit(training *t)
     tcsi_early_stop_deinit(&t->stop);
     tcsi_trainer_destroy(t->trainer);
     tcsi_trainer_destroy(t->rival);
+    tcsi_free(t->parts);
     tcsi_free(t->losses);
+    tcsi_free(t->limits);
     tcsi_free(t->known);
     tcsi_free(t->path);
     tcsi_floats_deinit(&t->inputs);
@@ -108,16 +140,16 @@ static void deinit(training *t)
 static tcs_status init(training *t, tcs_error *err)
 {
     const tcsi_lesson *lesson = t->lesson;
-    const tcsi_train_options options = { .schedule = TCSI_SCHEDULE_ONE_CYCLE, .rate = t->learner->rate, .step_count = t->step_count,
+    const tcsi_schedule schedule = t->learner->step_count > 0 ? TCSI_SCHEDULE_CONSTANT : TCSI_SCHEDULE_ONE_CYCLE;
+    const tcsi_train_options options = { .schedule = schedule, .rate = t->learner->rate, .step_count = t->step_count,
                                          .decay = 1e-4, .clip_norm = 1 };
-    t->losses = TCSI_NEW_ARRAY(double, t->train_count);
-    t->known = TCSI_NEW_ARRAY(double, t->train_count);
-    t->limit = INFINITY;
+    t->losses = TCSI_NEW_ARRAY(double, t->loss_count);
+    t->known = TCSI_NEW_ARRAY(double, t->loss_count);
     t->begin_ns = t->saved_ns = tcsi_clock_monotonic_ns();
     if (!t->losses || !t->known || !tcsi_floats_init(&t->inputs, BATCH * lesson->window * lesson->input_channels) ||
         !tcsi_floats_init(&t->targets, BATCH * lesson->window * lesson->target_channels))
         return tcsi_fail_memory(err, "training");
-    for (size_t i = 0; i < t->train_count; i++) t->losses[i] = NAN;
+    for (size_t i = 0; i < t->loss_count; i++) t->losses[i] = NAN;
     tcs_status status = tcsi_trainer_create(t->learner->net, &options, &t->trainer, err);
     if (status == TCS_OK && t->learner->rival) status = tcsi_trainer_create(t->learner->net, &options, &t->rival, err);
     return status == TCS_OK ? tcsi_early_stop_init(&t->stop, t->learner->net, PATIENCE, err) : status;
@@ -141,6 +173,10 @@ static uint64_t key_of(const training *t)
         const float target = isnan(l->targets[i]) ? 1e30f : l->targets[i];
         key = tcsi_seal(key, &target, sizeof target);
     }
+    for (size_t p = 0; l->part_ends && p < l->part_count; p++) {
+        const uint64_t end = l->part_ends[p];
+        key = tcsi_seal(key, &end, sizeof end);
+    }
     if (l->labels) key = tcsi_seal(key, l->labels, tcsi_lesson_window_count(l) * sizeof *l->labels);
     for (size_t k = 0; k < l->event_count; k++) {
         const uint64_t event[] = { l->events[k].begin, l->events[k].end };
@@ -162,8 +198,8 @@ static void persist(training *t, tcsi_codec *codec)
     tcsi_trainer_persist(t->trainer, codec);
     if (t->rival) tcsi_trainer_persist(t->rival, codec);
     tcsi_early_stop_persist(&t->stop, codec);
-    tcsi_codec_f64s(codec, t->losses, t->train_count);
-    tcsi_codec_f64(codec, &t->limit);
+    tcsi_codec_f64s(codec, t->losses, t->loss_count);
+    tcsi_codec_f64s(codec, t->limits, t->part_count);
     tcsi_codec_f64(codec, &t->round_loss);
     tcsi_codec_size(codec, &t->step, t->step_count);
     tcsi_codec_bool(codec, &t->was_finite);
@@ -244,11 +280,12 @@ static tcs_status resume(training *t, tcs_error *err)
 
 /* ---- steps ---- */
 
-/* The loss that only `trim` of the remembered ones exceed; none while less than half are known. */
-static double trim_limit(const training *t)
+/* The loss that only `trim` of the remembered ones of a part exceed; none while less than half are known. */
+static double trim_limit(const training *t, const part *p)
 {
-    const size_t known = tcsi_present_copy(t->losses, t->train_count, t->known), left_out = (size_t)(t->learner->trim * (double)known);
-    return known < t->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
+    const size_t known = tcsi_present_copy(t->losses + p->begin, p->train_count, t->known);
+    const size_t left_out = (size_t)(t->learner->trim * (double)known);
+    return known < p->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
 }
 
 /* Inside an event, or less than a window beside one. */
@@ -262,10 +299,12 @@ static size_t draw_event(const training *t, bool is_beside, tcsi_rng *rng)
     return at < before ? event->begin - before + at : event->end + at - before;
 }
 
-static size_t draw_window(const training *t, size_t b, tcsi_rng *rng)
+/* A window of part number *ret_part. */
+static size_t draw_window(const training *t, size_t b, tcsi_rng *rng, size_t *ret_part)
 {
+    *ret_part = t->part_count > 1 ? tcsi_rng_below(rng, t->part_count) : 0;
     if (t->lesson->event_count > 0 && b < 2 * BATCH / EVENT_SHARE) return draw_event(t, b >= BATCH / EVENT_SHARE, rng);
-    return tcsi_rng_below(rng, t->train_count);
+    return t->parts[*ret_part].begin + tcsi_rng_below(rng, t->parts[*ret_part].train_count);
 }
 
 static void fill_third(training *t, const size_t *starts, size_t step)
@@ -280,8 +319,9 @@ static void take_step(training *t)
     size_t starts[BATCH];
     float weights[BATCH];
     for (size_t b = 0; b < BATCH; b++) {
-        starts[b] = draw_window(t, b, &rng);
-        weights[b] = t->losses[starts[b]] > t->limit ? 0.0f : 1.0f;
+        size_t drawn;
+        starts[b] = draw_window(t, b, &rng, &drawn);
+        weights[b] = t->losses[starts[b]] > t->limits[drawn] ? 0.0f : 1.0f;
     }
     tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
     fill_third(t, starts, t->step);
@@ -296,6 +336,16 @@ static void take_step(training *t)
     t->step++;
 }
 
+/* One of count windows spread evenly over those held out: in turns over the parts that hold out any, and over the windows of each. */
+static size_t held_out_window(const training *t, size_t number, size_t count)
+{
+    const size_t place = t->holding_count > count ? number * t->holding_count / count : number % t->holding_count;
+    const size_t turn = number / t->holding_count, last = (count - 1) / t->holding_count;
+    size_t p = 0, seen = t->parts[0].held_count > 0;
+    while (seen <= place) seen += t->parts[++p].held_count > 0;
+    return t->parts[p].held_begin + (last > 0 ? turn * (t->parts[p].held_count - 1) / last : t->parts[p].held_count / 2);
+}
+
 /* Mean loss of windows spread evenly over those held out. */
 static double held_out_loss(training *t)
 {
@@ -304,7 +354,7 @@ static double held_out_loss(training *t)
     for (size_t k = 0; k < HELD_OUT_BATCHES; k++) {
         size_t starts[BATCH];
         for (size_t b = 0; b < BATCH; b++, number++)
-            starts[b] = t->held_begin + number * (t->held_count - 1) / (HELD_OUT_BATCHES * BATCH - 1);
+            starts[b] = held_out_window(t, number, HELD_OUT_BATCHES * BATCH);
         tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
         fill_third(t, starts, 0);
         const tcsi_run run = { .inputs = { t->inputs.values, t->targets.values, t->third }, .batch = BATCH, .seed = t->learner->seed };
@@ -317,9 +367,9 @@ static double held_out_loss(training *t)
 /* After a round: which windows are left out, whether going on is of use, what is told and kept. */
 static tcs_status end_round(training *t, const tcsi_progress *progress, tcs_error *err)
 {
-    const double held_loss = t->held_count > 0 ? held_out_loss(t) : NAN;
-    if (t->lesson->event_count == 0) t->limit = trim_limit(t);
-    if (t->held_count > 0 && !tcsi_early_stop_push(&t->stop, held_loss)) t->is_over = true;
+    const double held_loss = t->holding_count > 0 ? held_out_loss(t) : NAN;
+    for (size_t p = 0; p < t->part_count && t->lesson->event_count == 0; p++) t->limits[p] = trim_limit(t, &t->parts[p]);
+    if (t->holding_count > 0 && !tcsi_early_stop_push(&t->stop, held_loss)) t->is_over = true;
     if (t->point_count < ROUND_COUNT)
         t->points[t->point_count++] = (tcsi_learning_point){ .member = t->learner->member, .step = t->step, .held_loss = held_loss,
                                                           .train_loss = t->round_loss / (double)t->round_steps };
@@ -343,6 +393,7 @@ static bool is_out_of_time(const training *t)
 static tcs_status take_steps(training *t, const tcsi_progress *progress, tcs_error *err)
 {
     tcs_status status = TCS_OK;
+    if (t->learner->step_count > 0 && t->holding_count > 0) (void)tcsi_early_stop_push(&t->stop, held_out_loss(t));
     while (t->step < t->step_count && !t->is_over && status == TCS_OK) {
         take_step(t);
         if (t->step % t->round_steps == 0) status = end_round(t, progress, err);
@@ -374,9 +425,11 @@ tcs_status tcsi_learner_run(const tcsi_learner *learner, const tcsi_lesson *less
     if (tcsi_lesson_window_count(lesson) == 0)
         return tcsi_fail(err, TCS_E_INVALID, "%zu steps of training: expected a window of %zu at least", lesson->step_count,
                          lesson->window);
-    split(&t);
-    plan_steps(&t);
-    tcs_status status = init(&t, err);
+    tcs_status status = split(&t, err);
+    if (status == TCS_OK) {
+        plan_steps(&t);
+        status = init(&t, err);
+    }
     if (status == TCS_OK) status = resume(&t, err);
     if (status == TCS_OK) status = take_steps(&t, progress, err);
     if (status == TCS_OK) tell_curve(&t);

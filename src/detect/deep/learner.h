@@ -1,4 +1,4 @@
-/* detect/deep/learner.h -- training on windows of a sequence: what deep detectors do alike.
+/* detect/deep/learner.h -- training on windows of a sequence, or of several: what deep detectors do alike.
  *
  * Batches are windows drawn anew in each step, evenly over the training part; the last fifth of the windows, a window apart, is held out
  * where the sequence is long enough, and training ends when it no longer gets better: the best weights are kept.  AdamW, one-cycle rate,
@@ -8,6 +8,13 @@
  * of those known weigh nothing (least trimmed squares; P. J. Rousseeuw, "Least median of squares regression", JASA 79, 1984, by
  * stochastic steps as in V. Zhou, R. C. Paffenroth, "Anomaly detection with robust deep autoencoders", KDD 2017, whose split into clean
  * and spoilt parts this simplifies).
+ *
+ * A lesson may have parts, one for each series of a fleet.  A batch draws its windows evenly over the parts, however long each is, and no
+ * window crosses from one into another; each part holds out its own last fifth, and leaves out the worst of its own windows, so that a
+ * noisy series is not left out as a whole.
+ *
+ * Adapting (step_count above 0) goes on from weights that are good already: so many steps at a constant rate, and where windows are held
+ * out, weights that do no better than the first ones are not kept.
  *
  * With labels, a quarter of each batch lies in labelled events, another quarter right beside them, each event as likely as the others, and
  * the rest is drawn evenly: few labels are seen often, and so is what is only like them.  Nothing is held out, as labels are too few to set
@@ -49,10 +56,13 @@ typedef struct tcsi_lesson {
     const float *labels;      /* (windows) the net's third input, or NULL: it has none.  NaN = unknown */
     const tcsi_event_windows *events; /* (event_count) in order, apart; with labels only */
     size_t event_count;
+    const size_t *part_ends; /* (part_count) steps behind each part, ascending; NULL: one part */
+    size_t part_count;       /* each at least a window long */
 } tcsi_lesson;
 
+/* These two are of lessons of one part.  The second is the first window that is held out, 0 when none is: from this step on nothing was
+ * learned from. */
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
-/* The first window that is held out, 0 when none is: from this step on nothing was learned from. */
 size_t tcsi_lesson_held_begin(const tcsi_lesson *lesson);
 /* Windows at starts (B) -> ret_inputs (B,W,C), and ret_targets (B,W,D) unless NULL. */
 void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t count, float *ret_inputs, float *ret_targets);
@@ -64,6 +74,7 @@ typedef struct tcsi_learner {
     tcsi_plan *rival;  /* or NULL; borrowed, of the same net: steps on every batch after plan, with a loss and groups of its own */
     double rivalry;    /* with a rival: the net's third input falls from 1 to 1 - rivalry */
     size_t epochs;     /* how often each part of the sequence is seen, about */
+    size_t step_count; /* of an adaptation; 0: as epochs say */
     double rate, trim; /* highest learning rate; share of windows left out, in [0, 0.5] */
     uint64_t seed;
     double budget;           /* seconds; 0: none */

@@ -156,6 +156,161 @@ static void test_few_labels_are_seen_often(void **state)
     assert_true(answers[1] > answers[0] + 0.1);
 }
 
+/* ---- parts ---- */
+
+static bool stop_at(void *context, double share)
+{
+    return share < *(const double *)context;
+}
+
+static void remove_file(const char *path)
+{
+    (void)!unlink(path);
+}
+
+/* Trains a fresh pupil on values cut into parts, or on all of them as one. */
+static pupil taught(const float *values, size_t count, const size_t *ends, size_t part_count, double trim)
+{
+    pupil p = pupil_make();
+    tcsi_learner learner = learner_of(&p);
+    tcsi_lesson lesson = lesson_of(values, count);
+    learner.trim = trim;
+    learner.epochs = 200;
+    lesson.part_ends = ends;
+    lesson.part_count = part_count;
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    return p;
+}
+
+/* The mean loss of the windows that begin in [begin, end), 64 of them at most. */
+static double loss_between(const pupil *p, const float *values, size_t begin, size_t end)
+{
+    float batch[TCSI_LEARNER_BATCH * WINDOW];
+    size_t starts[TCSI_LEARNER_BATCH];
+    const size_t count = end - begin < TCSI_LEARNER_BATCH ? end - begin : TCSI_LEARNER_BATCH;
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    for (size_t b = 0; b < count; b++) starts[b] = begin + b;
+    tcsi_lesson_gather(&lesson, starts, count, batch, NULL);
+    const tcsi_run run = { .inputs = { batch, batch }, .batch = count };
+    tcsi_plan_forward(p->plan, NULL, &run);
+    return tcsi_plan_loss(p->plan, &run);
+}
+
+/* Where every part is one window long, only those windows are learned; without parts, those in between are learned as well. */
+static void test_no_window_crosses_parts(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    const size_t ends[] = { WINDOW, 2 * WINDOW };
+    double odds[2];
+    for (size_t t = 0; t < 2 * WINDOW; t++) values[t] = t < WINDOW ? 1 : -1;
+    for (size_t i = 0; i < 2; i++) {
+        pupil p = taught(values, 2 * WINDOW, i ? ends : NULL, 2, 0);
+        const double inside = loss_between(&p, values, 0, 1) + loss_between(&p, values, WINDOW, WINDOW + 1);
+        odds[i] = loss_between(&p, values, 1, WINDOW) / inside;
+        pupil_end(&p);
+    }
+    print_message("# windows across parts are %.3g times as hard; as one lesson, %.3g times\n", odds[1], odds[0]);
+    assert_true(odds[1] > 100 && odds[0] < 10);
+}
+
+/* A part of 60 steps beside one of 1,900: as one lesson it is hardly ever seen. */
+static void test_parts_are_seen_alike(void **state)
+{
+    (void)state;
+    enum { SHORT = 60 };
+    static float values[STEPS];
+    const size_t ends[] = { SHORT, STEPS };
+    double losses[2];
+    tcsi_rng rng = tcsi_rng_make(9, 1);
+    for (size_t t = 0; t < STEPS; t++)
+        values[t] = t < SHORT ? (float)(2 * sin(0.9 * (double)t)) : (float)(sin(0.4 * (double)t) + 0.5 * tcsi_rng_normal(&rng));
+    for (size_t i = 0; i < 2; i++) {
+        pupil p = taught(values, STEPS, i ? ends : NULL, 2, 0.05);
+        losses[i] = loss_between(&p, values, 0, SHORT - WINDOW);
+        pupil_end(&p);
+    }
+    assert_true(losses[1] < 0.5 * losses[0]);
+}
+
+/* One part in eight is loud.  Leaving out the worst fifth of everything leaves it out, the worst fifth of each part does not. */
+static void test_a_loud_part_is_not_left_out(void **state)
+{
+    (void)state;
+    enum { PARTS = 8 };
+    static float values[STEPS];
+    size_t ends[PARTS];
+    double losses[2];
+    for (size_t p = 0; p < PARTS; p++) ends[p] = (p + 1) * STEPS / PARTS;
+    for (size_t t = 0; t < STEPS; t++) values[t] = (float)(t < ends[0] ? 4 * sin(1.3 * (double)t) : sin(0.4 * (double)t));
+    for (size_t i = 0; i < 2; i++) {
+        pupil p = taught(values, STEPS, i ? ends : NULL, PARTS, 0.2);
+        losses[i] = loss_between(&p, values, 0, 64);
+        pupil_end(&p);
+    }
+    assert_true(losses[1] < 0.3 * losses[0]);
+}
+
+/* Interrupted and taken up, in another process or not, parts or not: the same bits. */
+static void test_parts_go_on_after_an_interruption(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    static tcsi_training training;
+    char path[] = "/tmp/tocsin-learner-test-XXXXXX";
+    const size_t ends[] = { 700, 1100, STEPS };
+    close(mkstemp(path));
+    make_wave(values);
+    for (size_t t = 700; t < 1100; t++) values[t] *= 3;
+    pupil whole = taught(values, STEPS, ends, 3, 0.1), p = pupil_make();
+    tcsi_learner learner = learner_of(&p);
+    tcsi_lesson lesson = lesson_of(values, STEPS);
+    learner.trim = 0.1;
+    learner.epochs = 200;
+    learner.training = &training;
+    lesson.part_ends = ends;
+    lesson.part_count = 3;
+    remove_file(path);
+    for (size_t k = 0; k < 2; k++) {
+        double stop = k == 0 ? 0.4 : 2;
+        tcs_error err = { 0 };
+        const tcsi_progress progress = { stop_at, &stop };
+        training = (tcsi_training){ .checkpoint = path };
+        tcsi_net_start(p.net);
+        assert_int_equal(k == 0 ? TCS_E_CANCELLED : TCS_OK, tcsi_learner_run(&learner, &lesson, NULL, &progress, &err));
+    }
+    assert_memory_equal(whole.net->weights.values, p.net->weights.values, p.net->weight_count * sizeof(float));
+    remove_file(path);
+    pupil_end(&whole);
+    pupil_end(&p);
+}
+
+/* ---- adapting ---- */
+
+/* Goes on from what was learned.  A step far too large is not kept where rows are held out that tell. */
+static void test_adapting_never_harms_held_out_rows(void **state)
+{
+    (void)state;
+    static float values[STEPS];
+    make_wave(values);
+    pupil p = taught(values, STEPS, NULL, 1, 0);
+    tcsi_learner learner = learner_of(&p);
+    const tcsi_lesson lesson = lesson_of(values, STEPS);
+    float *before = TCSI_NEW_ARRAY(float, p.net->weight_count);
+    memcpy(before, p.net->weights.values, p.net->weight_count * sizeof(float));
+    learner.step_count = 40;
+    learner.rate = 1;
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    assert_memory_equal(before, p.net->weights.values, p.net->weight_count * sizeof(float));
+    for (size_t t = 0; t < STEPS; t++) values[t] = (float)sin(0.45 * (double)t); /* a little other than what it knows */
+    const double first = loss_at(&p, values, 100);
+    learner.rate = 1e-3;
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    assert_true(loss_at(&p, values, 100) < 0.9 * first);
+    tcsi_free(before);
+    pupil_end(&p);
+}
+
 static void test_refuses_what_is_too_short(void **state)
 {
     (void)state;
@@ -273,16 +428,6 @@ static void test_curve_tells_how_it_went(void **state)
 
 /* ---- interruptions ---- */
 
-static bool stop_at(void *context, double share)
-{
-    return share < *(const double *)context;
-}
-
-static void remove_file(const char *path)
-{
-    (void)!unlink(path);
-}
-
 /* Stopped at several points, also more than once, it ends with the bits of one that never stopped. */
 static void test_goes_on_after_interruptions(void **state)
 {
@@ -378,6 +523,11 @@ static void test_files_of_others_are_left_alone(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_learns_and_repeats),
               cmocka_unit_test(test_spoilt_windows_are_left_out),
               cmocka_unit_test(test_few_labels_are_seen_often),
+              cmocka_unit_test(test_no_window_crosses_parts),
+              cmocka_unit_test(test_parts_are_seen_alike),
+              cmocka_unit_test(test_a_loud_part_is_not_left_out),
+              cmocka_unit_test(test_parts_go_on_after_an_interruption),
+              cmocka_unit_test(test_adapting_never_harms_held_out_rows),
               cmocka_unit_test(test_refuses_what_is_too_short),
               cmocka_unit_test(test_stops_on_request),
               cmocka_unit_test(test_a_budget_is_a_number_of_steps),

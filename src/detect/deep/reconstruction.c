@@ -47,6 +47,7 @@ tcsi_node_id tcsi_reconstruction_write(tcsi_net *net, tcsi_node_id code, size_t 
 {
     tcsi_net_scope(net, "decoder");
     const tcsi_node_id h = layer(net, tcsi_nn_repeat(net, code, options->steps), options->hidden);
+    tcsi_net_group(net, TCSI_HEAD_GROUP);
     return tcsi_window_net_dense(net, "output", h, channels, TCSI_ACTIVATION_NONE);
 }
 
@@ -55,7 +56,7 @@ tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id 
 {
     tcsi_node_id h = tcsi_reconstruction_read(net, x, options, layer);
     h = tcsi_window_net_dense(net, "narrow", h, options->latent, TCSI_ACTIVATION_NONE);
-    h = tcsi_reconstruction_write(net, h, tcsi_net_shape(net, x).channels, options, layer);
+    h = tcsi_reconstruction_write(net, tcsi_fleet_join(net, h, x, options->facts), tcsi_net_shape(net, target).channels, options, layer);
     return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
 }
 
@@ -71,7 +72,7 @@ typedef struct sweep {
 static void add_errors(void *context, const size_t *starts, size_t count, const float *outputs)
 {
     const sweep *s = context;
-    const size_t channels = s->lesson->input_channels, values = s->lesson->window * channels;
+    const size_t channels = s->lesson->target_channels, values = s->lesson->window * channels;
     for (size_t b = 0; b < count; b++) {
         const float *target = s->lesson->targets + starts[b] * channels;
         float *sums = s->sums + starts[b] * channels;
@@ -86,7 +87,7 @@ static void add_errors(void *context, const size_t *starts, size_t count, const 
 /* Mean squared errors (U,C), by the run that was taken; sums and covers are the caller's room. */
 static tcs_status find_errors(self_type *self, const tcsi_lesson *lesson, float *sums, uint32_t *covers, tcs_error *err)
 {
-    const size_t channels = lesson->input_channels;
+    const size_t channels = lesson->target_channels;
     sweep s = { .lesson = lesson, .covers = covers, .sums = sums };
     memset(sums, 0, lesson->step_count * channels * sizeof *sums);
     memset(covers, 0, lesson->step_count * sizeof *covers);

@@ -30,9 +30,12 @@ void tcsi_reconstruction_persist(tcsi_detector *base, tcsi_codec *codec);
 size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count);
 
 #define TCSI_RECONSTRUCTION_OPS(init_function) \
-    { .init = init_function, .deinit = tcsi_reconstruction_deinit, .fit = tcsi_reconstruction_fit, .score = tcsi_reconstruction_score, \
+    { .init = init_function, .deinit = tcsi_reconstruction_deinit, .fit = tcsi_reconstruction_fit, \
+      .fit_fleet = tcsi_window_net_fit_fleet, .describe = tcsi_window_net_describe, .score = tcsi_reconstruction_score, \
       .contribute_span = tcsi_reconstruction_contribute_span, .horizon = tcsi_window_net_horizon, \
       .persist = tcsi_reconstruction_persist, .size_max = tcsi_reconstruction_size_max }
+
+/* The last layer of a builder is the head, in the group TCSI_HEAD_GROUP; what writes a window is told the facts (fleet.h). */
 
 /* A window read by one recurrent layer, whose last state is (B,1,hidden), and written by another from a code (B,1,latent). */
 typedef tcsi_node_id (*tcsi_recurrent_layer)(tcsi_net *net, tcsi_node_id x, size_t hidden);
@@ -44,8 +47,8 @@ tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id 
                                                     const tcsi_window_net_options *options, tcsi_recurrent_layer layer);
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
-#define TCSI_RECONSTRUCTION_INFO \
-    .traits = TCSI_WINDOW_NET_TRAITS, .instance_size = sizeof(tcsi_reconstruction), \
+#define TCSI_RECONSTRUCTION_INFO(more_traits) \
+    .traits = TCSI_WINDOW_NET_TRAITS | (more_traits), .instance_size = sizeof(tcsi_reconstruction), \
     .options_offset = offsetof(tcsi_reconstruction, base.options), .parameters = parameters, .parameter_count = TCS_COUNT(parameters), \
     .ops = &ops
 

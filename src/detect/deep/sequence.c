@@ -6,18 +6,21 @@
 #include "series/stats.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { WINDOWS_MIN = 8, WINDOW_MIN = 4, WINDOW_ROW_COUNT_MAX = 1000000, VALUES_MAX = 1 << 16 };
 
 /* ---- form ---- */
 
-static tcs_status choose_window(const tcsi_frame *frame, size_t wanted, size_t *ret_window, tcs_error *err)
+static tcs_status choose_window(const tcsi_frame *frame, const tcsi_sequence_wish *wish, size_t *ret_window, tcs_error *err)
 {
-    *ret_window = wanted;
-    if (wanted > 0) return TCS_OK;
+    *ret_window = wish->window_row_count;
+    if (*ret_window > 0) return TCS_OK;
     size_t longest = frame->row_count / WINDOWS_MIN > WINDOW_MIN ? frame->row_count / WINDOWS_MIN : WINDOW_MIN;
     tcs_status status = tcsi_period_find(tcsi_frame_column(frame, 0), frame->row_count, ret_window, err);
-    if (*ret_window > longest) *ret_window = longest;
+    if (*ret_window <= longest) return status;
+    const size_t half = frame->row_count / 2, otherwise = wish->window_otherwise < half ? wish->window_otherwise : half;
+    *ret_window = otherwise > longest ? otherwise : longest;
     return status;
 }
 
@@ -28,17 +31,26 @@ static tcsi_scale scale_of(const double *values, size_t count)
     return scale;
 }
 
-tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, size_t window_row_count, size_t steps_wanted, tcsi_sequence_form *ret_form,
-                                    tcs_error *err)
+static float *copy_facts(const tcsi_sequence_wish *wish)
 {
-    tcsi_sequence_form form = { .channel_count = frame->channel_count, .factor = 1 };
-    tcs_status status = choose_window(frame, window_row_count, &form.window_row_count, err);
+    float *facts = TCSI_NEW_ZEROS(float, wish->fact_count);
+    if (facts && wish->facts) memcpy(facts, wish->facts, wish->fact_count * sizeof *facts);
+    return facts;
+}
+
+tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, const tcsi_sequence_wish *wish, tcsi_sequence_form *ret_form, tcs_error *err)
+{
+    tcsi_sequence_form form = { .channel_count = frame->channel_count, .factor = 1, .fact_count = wish->fact_count };
+    tcs_status status = choose_window(frame, wish, &form.window_row_count, err);
     if (status != TCS_OK) return status;
     form.scales = TCSI_NEW_ARRAY(tcsi_scale, form.channel_count);
-    if (!form.scales) return tcsi_fail_memory(err, "the scales of channels");
+    form.facts = form.fact_count > 0 ? copy_facts(wish) : NULL;
+    if (!form.scales || (form.fact_count > 0 && !form.facts)) {
+        tcsi_sequence_form_deinit(&form);
+        return tcsi_fail_memory(err, "the scales of channels");
+    }
     for (size_t c = 0; c < form.channel_count; c++) form.scales[c] = scale_of(tcsi_frame_column(frame, c), frame->row_count);
-    if (steps_wanted > 0 && form.window_row_count > steps_wanted)
-        form.factor = (form.window_row_count + steps_wanted / 2) / steps_wanted;
+    if (wish->steps > 0 && form.window_row_count > wish->steps) form.factor = (form.window_row_count + wish->steps / 2) / wish->steps;
     *ret_form = form;
     return TCS_OK;
 }
@@ -46,6 +58,7 @@ tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, size_t window_row_c
 void tcsi_sequence_form_deinit(tcsi_sequence_form *form)
 {
     tcsi_free(form->scales);
+    tcsi_free(form->facts);
     *form = (tcsi_sequence_form){ 0 };
 }
 
@@ -54,15 +67,26 @@ static bool scale_ok(const tcsi_scale *scale)
     return fabs(scale->center) <= TCS_VALUE_MAX && scale->spread > 0 && scale->spread <= 2 * TCS_VALUE_MAX;
 }
 
-void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, tcsi_codec *codec)
+/* Facts are within the range that fleet.h leaves them. */
+static void persist_facts(tcsi_sequence_form *form, tcsi_codec *codec)
+{
+    tcsi_codec_f32s(codec, form->facts, form->fact_count);
+    bool fine = true;
+    for (size_t d = 0; d < form->fact_count; d++) fine &= fabs((double)form->facts[d]) <= TCSI_SEQUENCE_MAX;
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !fine) tcsi_codec_refuse(codec, "a fact out of range");
+}
+
+void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, size_t fact_count, tcsi_codec *codec)
 {
     tcsi_codec_size(codec, &form->window_row_count, WINDOW_ROW_COUNT_MAX);
     tcsi_codec_size(codec, &form->factor, WINDOW_ROW_COUNT_MAX);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     if (tcsi_codec_loading(codec)) {
         form->channel_count = channel_count;
+        form->fact_count = fact_count;
         form->scales = TCSI_NEW_ZEROS(tcsi_scale, channel_count);
-        if (!form->scales) codec->status = tcsi_fail_memory(codec->err, "the scales of channels");
+        form->facts = fact_count > 0 ? TCSI_NEW_ZEROS(float, fact_count) : NULL;
+        if (!form->scales || (fact_count > 0 && !form->facts)) codec->status = tcsi_fail_memory(codec->err, "the scales of channels");
         if (form->factor == 0 || form->window_row_count == 0) tcsi_codec_refuse(codec, "a window or step of no rows");
     }
     for (size_t c = 0; c < channel_count && tcsi_codec_status(codec) == TCS_OK; c++) {
@@ -72,6 +96,7 @@ void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, 
         if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !scale_ok(&form->scales[c]))
             tcsi_codec_refuse(codec, "a scale out of range");
     }
+    if (fact_count > 0 && tcsi_codec_status(codec) == TCS_OK) persist_facts(form, codec);
 }
 
 tcs_status tcsi_sequence_check(const char *name, size_t channel_count, size_t steps, tcs_error *err)
@@ -115,21 +140,24 @@ static void take_channel(const tcsi_frame *frame, const tcsi_sequence_form *form
         float value = (float)step_of(&form->scales[c], values, begin, end);
         s->targets.values[u * s->channel_count + c] = value;
         if (!isnan(value)) last = value;
-        s->values.values[u * s->channel_count + c] = last;
+        s->values.values[u * s->input_count + c] = last;
     }
 }
 
 tcs_status tcsi_sequence_init(const tcsi_frame *frame, const tcsi_sequence_form *form, tcsi_sequence *ret_sequence, tcs_error *err)
 {
-    tcsi_sequence s = { .row_count = frame->row_count, .channel_count = frame->channel_count, .factor = form->factor };
-    size_t count;
+    tcsi_sequence s = { .row_count = frame->row_count, .channel_count = frame->channel_count, .factor = form->factor,
+                        .input_count = frame->channel_count + form->fact_count };
+    size_t count, target_count;
     s.step_count = (s.row_count + s.factor - 1) / s.factor;
-    if (!tcsi_multiply(s.step_count, s.channel_count, &count) || !tcsi_floats_init(&s.values, count) ||
-        !tcsi_floats_init(&s.targets, count)) {
+    if (!tcsi_multiply(s.step_count, s.input_count, &count) || !tcsi_multiply(s.step_count, s.channel_count, &target_count) ||
+        !tcsi_floats_init(&s.values, count) || !tcsi_floats_init(&s.targets, target_count)) {
         tcsi_sequence_deinit(&s);
         return tcsi_fail_memory(err, "a sequence");
     }
     for (size_t c = 0; c < s.channel_count; c++) take_channel(frame, form, c, &s);
+    for (size_t u = 0; u < s.step_count && form->fact_count > 0; u++)
+        memcpy(s.values.values + u * s.input_count + s.channel_count, form->facts, form->fact_count * sizeof(float));
     *ret_sequence = s;
     return TCS_OK;
 }
@@ -151,10 +179,12 @@ void tcsi_sequence_expand(const tcsi_sequence *sequence, const double *steps, do
     }
 }
 
-size_t tcsi_sequence_size_max(size_t row_count, size_t channel_count)
+size_t tcsi_sequence_size_max(size_t row_count, size_t channel_count, size_t fact_count)
 {
     enum { BORDERS = 256 }; /* of blocks of floats */
-    size_t cells = tcsi_size_product(tcsi_size_product(row_count, channel_count), 2 * sizeof(float));
-    size_t learning = tcsi_size_sum(tcsi_period_size_max(row_count), tcsi_size_product(channel_count, sizeof(tcsi_scale)));
+    size_t floats = tcsi_size_sum(tcsi_size_product(channel_count, 2), fact_count);
+    size_t cells = tcsi_size_product(tcsi_size_product(row_count, floats), sizeof(float));
+    size_t form = tcsi_size_sum(tcsi_size_product(channel_count, sizeof(tcsi_scale)), tcsi_size_product(fact_count, sizeof(float)));
+    size_t learning = tcsi_size_sum(tcsi_period_size_max(row_count), form);
     return tcsi_size_sum(tcsi_size_sum(cells, learning), BORDERS);
 }

@@ -30,7 +30,7 @@ static void test_rows_become_steps(void **state)
     tcsi_frame *frame = frame_of(2, 42, alternating);
     tcsi_sequence_form form;
     tcsi_sequence s;
-    assert_ok(tcsi_sequence_form_learn(frame, 40, 10, &form, test_err));
+    assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ .window_row_count = 40, .steps = 10 }, &form, test_err));
     assert_int_equal(4, form.factor);
     assert_near(1, tcsi_sequence_value(&form, 0, 5), 1e-6);
     assert_near(-1, tcsi_sequence_value(&form, 0, 3), 1e-6);
@@ -62,7 +62,7 @@ static void test_missing_values_repeat_the_last(void **state)
     tcsi_frame *frame = frame_of(1, 12, late_ramp);
     tcsi_sequence_form form;
     tcsi_sequence s;
-    assert_ok(tcsi_sequence_form_learn(frame, 5, 0, &form, test_err));
+    assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ .window_row_count = 5 }, &form, test_err));
     assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
     for (size_t t = 0; t < 3; t++) assert_near(0, s.values.values[t], 0);
     assert_near(s.values.values[6], s.values.values[7], 0);
@@ -86,7 +86,7 @@ static void test_expand_puts_steps_in_the_middle_of_their_rows(void **state)
     tcsi_sequence_form form;
     tcsi_sequence s;
     double steps[ROWS / FACTOR], rows[ROWS];
-    assert_ok(tcsi_sequence_form_learn(frame, ROWS, ROWS / FACTOR, &form, test_err));
+    assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ .window_row_count = ROWS, .steps = ROWS / FACTOR }, &form, test_err));
     assert_int_equal(FACTOR, form.factor);
     assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
     for (size_t u = 0; u < s.step_count; u++) steps[u] = (double)(u * FACTOR + 2); /* the middle row's number */
@@ -108,14 +108,14 @@ static void test_holds_what_it_says(void **state)
         tcsi_sequence_form form;
         tcsi_sequence s;
         tcsi_alloc_trace_begin();
-        assert_ok(tcsi_sequence_form_learn(frame, 0, 0, &form, test_err));
+        assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ 0 }, &form, test_err));
         assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
         size_t peak = tcsi_alloc_trace_stats().peak_size;
         tcsi_sequence_deinit(&s);
         tcsi_sequence_form_deinit(&form);
         tcsi_alloc_trace_end();
-        if (peak > tcsi_sequence_size_max(row_counts[i], 2))
-            fail_msg("%zu rows: %zu bytes, declared %zu", row_counts[i], peak, tcsi_sequence_size_max(row_counts[i], 2));
+        if (peak > tcsi_sequence_size_max(row_counts[i], 2, 0))
+            fail_msg("%zu rows: %zu bytes, declared %zu", row_counts[i], peak, tcsi_sequence_size_max(row_counts[i], 2, 0));
         tcsi_frame_destroy(frame);
     }
 }

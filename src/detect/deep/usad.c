@@ -102,5 +102,5 @@ const tcsi_detector_info tcsi_detector_usad = {
              "series. KDD 2020, equations 5 to 7",
     .summary = "Error with which two autoencoders with one encoder, trained against each other, give windows back. Finds unusual shapes "
                "and broken relations between channels; misses what happens often enough to be learned.",
-    TCSI_RECONSTRUCTION_INFO,
+    TCSI_RECONSTRUCTION_INFO(0), /* adversaries have no head that could be adapted to a series */
 };

@@ -42,7 +42,8 @@ static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_err
     const size_t steps = self->options.steps, channels = tcsi_window_net_channels(self);
     tcs_status status = tcsi_net_create(self->base.seed, &self->net, err);
     if (status != TCS_OK) return status;
-    const tcsi_node_id x = tcsi_nn_input(self->net, steps, channels), target = tcsi_nn_input(self->net, steps, channels);
+    const tcsi_node_id x = tcsi_nn_input(self->net, steps, tcsi_size_sum(channels, self->options.facts));
+    const tcsi_node_id target = tcsi_nn_input(self->net, steps, channels);
     const tcsi_node_id seen = self->options.dropout > 0 ? tcsi_nn_dropout(self->net, x, (float)self->options.dropout) : x;
     self->nodes = build(self->net, seen, target, &self->options);
     return tcsi_net_finish(self->net, err);
@@ -61,7 +62,8 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
     if (self->options.members == 0) self->options.members = 1; /* a detector without these parameters */
     if (self->options.draws == 0) self->options.draws = 1;
     if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
-    tcs_status status = tcsi_sequence_check(name, self->base.channel_count, steps, err);
+    if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, name);
+    tcs_status status = tcsi_sequence_check(name, tcsi_size_sum(self->base.channel_count, self->options.facts), steps, err);
     if (status == TCS_OK) status = make_net(self, build, err);
     const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss,
                                          .groups = self->nodes.groups };
@@ -80,6 +82,7 @@ void tcsi_window_net_deinit(self_type *self)
 {
     tcsi_sequence_form_deinit(&self->form);
     tcsi_floats_deinit(&self->kept);
+    tcsi_fleet_memory_deinit(&self->fleet);
     tcsi_plan_destroy(self->training);
     tcsi_plan_destroy(self->rival);
     tcsi_plan_destroy(self->scoring);
@@ -91,7 +94,7 @@ void tcsi_window_net_deinit(self_type *self)
 tcsi_lesson tcsi_window_net_lesson(const self_type *self, const tcsi_sequence *sequence)
 {
     return (tcsi_lesson){ .inputs = sequence->values.values, .targets = sequence->targets.values, .step_count = sequence->step_count,
-                          .input_channels = sequence->channel_count, .target_channels = sequence->channel_count,
+                          .input_channels = sequence->input_count, .target_channels = sequence->channel_count,
                           .window = self->options.steps };
 }
 
@@ -111,23 +114,33 @@ static void take_member(self_type *self, size_t member)
     memcpy(self->net->states.values, kept + self->net->weight_count, self->net->state_count * sizeof(float));
 }
 
+/* How member m learns, with the whole net. */
+static tcsi_learner learner_of(const self_type *self, size_t member)
+{
+    return (tcsi_learner){ .net = self->net, .plan = self->training, .loss = self->nodes.loss, .rival = self->rival,
+                           .rivalry = self->nodes.rivalry, .epochs = self->options.epochs, .rate = self->options.rate,
+                           .trim = self->options.trim, .seed = tcsi_learner_seed(self->base.seed, member), .training = self->base.training,
+                           .member = member, .budget = self->options.budget / (double)self->options.members };
+}
+
 static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequence *sequence, tcsi_window_net_prepare prepare,
                                tcs_error *err)
 {
-    const uint64_t seed = tcsi_learner_seed(self->base.seed, member);
-    const tcsi_learner learner = { .net = self->net, .plan = self->training, .loss = self->nodes.loss, .rival = self->rival,
-                                   .rivalry = self->nodes.rivalry, .epochs = self->options.epochs, .rate = self->options.rate,
-                                   .trim = self->options.trim, .seed = seed, .training = self->base.training, .member = member,
-                                   .budget = self->options.budget / (double)self->options.members };
+    const tcsi_learner learner = learner_of(self, member);
     tcsi_lesson lesson = tcsi_window_net_lesson(self, sequence);
     tcs_status status = TCS_OK;
     tcsi_progress_part part;
     tcsi_progress_part_init(&part, self->base.progress, member, self->options.members);
-    self->net->seed = seed;
+    self->net->seed = learner.seed;
     self->run = 0; /* what prepare looks at draws nothing */
-    tcsi_net_start(self->net);
-    if (prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, sequence, &lesson, err);
-    if (status == TCS_OK) status = tcsi_learner_run(&learner, &lesson, self->base.pool, &part.progress, err);
+    if (tcsi_fleet_known(&self->fleet)) {
+        tcsi_fleet_take(&self->fleet, member, self->net);
+        status = tcsi_fleet_adapt(&self->fleet, &learner, self->options.adaptation, &lesson, self->base.pool, &part.progress, err);
+    } else {
+        tcsi_net_start(self->net);
+        if (prepare && tcsi_lesson_window_count(&lesson) > 0) status = prepare(self, sequence, &lesson, err);
+        if (status == TCS_OK) status = tcsi_learner_run(&learner, &lesson, self->base.pool, &part.progress, err);
+    }
     if (status == TCS_OK) keep(self, member);
     return status;
 }
@@ -137,7 +150,8 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
 {
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
-    tcs_status status = tcsi_sequence_form_learn(frame, self->options.window, self->options.steps, &form, err);
+    const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, self->options.window, self->options.steps);
+    tcs_status status = tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &sequence, prepare, err);
     if (status == TCS_OK) {
@@ -149,6 +163,54 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
     tcsi_sequence_deinit(&sequence);
     tcsi_sequence_form_deinit(&form);
     return status;
+}
+
+/* ---- a fleet ---- */
+
+/* A window is wanted back as it is. */
+static void fill_targets(void *context, const tcsi_sequence *sequence, float *ret_targets)
+{
+    (void)context;
+    memcpy(ret_targets, sequence->targets.values, sequence->step_count * sequence->channel_count * sizeof(float));
+}
+
+static tcs_status learn_fleet(self_type *self, const tcsi_lesson *lesson, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) {
+        const tcsi_learner learner = learner_of(self, m);
+        tcsi_progress_part part;
+        tcsi_progress_part_init(&part, self->base.progress, m, self->options.members);
+        self->net->seed = learner.seed;
+        tcsi_net_start(self->net);
+        status = tcsi_learner_run(&learner, lesson, self->base.pool, &part.progress, err);
+        if (status == TCS_OK) tcsi_fleet_put(&self->fleet, m, self->net);
+    }
+    return status;
+}
+
+tcs_status tcsi_window_net_fit_fleet(tcsi_detector *base, const tcsi_fleet *fleet, tcs_error *err)
+{
+    self_type *self = (self_type *)base;
+    tcsi_fleet_lesson lesson = { 0 };
+    tcsi_fleet_forget(&self->fleet);
+    tcs_status status = tcsi_fleet_learn_facts(&self->fleet, fleet, err);
+    const tcsi_fleet_plan plan = { .name = base->info->name,
+                                   .wish = tcsi_fleet_wish(&self->fleet, self->options.window, self->options.steps),
+                                   .fact_scales = self->fleet.fact_scales, .window = self->options.steps,
+                                   .target_channels = base->channel_count, .fill = fill_targets };
+    if (status == TCS_OK) status = tcsi_fleet_lesson_init(&lesson, fleet, &plan, err);
+    if (status == TCS_OK) status = tcsi_fleet_keep(&self->fleet, self->options.members, self->net, self->nodes.loss, err);
+    if (status == TCS_OK) status = learn_fleet(self, &lesson.lesson, err);
+    self->fleet.window_row_count = lesson.window_row_count;
+    if (status != TCS_OK) tcsi_fleet_forget(&self->fleet);
+    tcsi_fleet_lesson_deinit(&lesson);
+    return status;
+}
+
+void tcsi_window_net_describe(tcsi_detector *base, const double *facts)
+{
+    tcsi_fleet_describe(&((self_type *)base)->fleet, facts);
 }
 
 /* ---- runs ---- */
@@ -285,9 +347,10 @@ size_t tcsi_window_net_horizon(const tcsi_detector *base)
 
 void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "DPWN");
+    tcsi_codec_tag(codec, "DPW2");
+    tcsi_fleet_persist(&self->fleet, self->options.members, self->net, self->nodes.loss, codec);
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
-    tcsi_sequence_form_persist(&self->form, tcsi_window_net_channels(self), codec);
+    tcsi_sequence_form_persist(&self->form, tcsi_window_net_channels(self), self->options.facts, codec);
     tcsi_codec_f64(codec, &self->noise);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(self->noise >= 0 && self->noise <= noise_max))
         tcsi_codec_refuse(codec, "the noise of scores out of range");
@@ -300,14 +363,16 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
 
 size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
 {
-    const size_t channels = tcsi_window_net_channels(self), steps = self->options.steps;
+    const size_t channels = tcsi_window_net_channels(self), steps = self->options.steps, facts = self->options.facts;
+    const size_t inputs = tcsi_size_sum(channels, facts);
     size_t size = sizeof *self + tcsi_net_size(self->net) + tcsi_plan_size(self->training) + tcsi_plan_size(self->scoring);
     if (self->kept.values) size = tcsi_size_sum(size, tcsi_size_product(self->options.members * sizeof(float), kept_size(self)) + BORDER);
     if (self->rival) size = tcsi_size_sum(size, tcsi_plan_size(self->rival));
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
+    size = tcsi_size_sum(size, tcsi_fleet_memory_size(&self->fleet, self->options.members));
     if (row_count == 0) return size;
-    size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), channels);
+    size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), inputs);
     size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 5 * sizeof(double))));
-    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels));
-    return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, channels, channels));
+    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels, facts));
+    return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, inputs, channels));
 }

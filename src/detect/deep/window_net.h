@@ -12,18 +12,20 @@
 #ifndef TCS_DETECT_DEEP_WINDOW_NET_H
 #define TCS_DETECT_DEEP_WINDOW_NET_H
 
+#include "detect/deep/fleet.h"
 #include "detect/deep/learner.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
 
 typedef struct tcsi_window_net_options {
     size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
+    size_t facts, adaptation; /* of detectors that learn from fleets */
     double rate, trim, dropout, budget;
     double emphasis; /* what only some losses have, each under a name of its own */
     bool with_auto;  /* labelled.h */
 } tcsi_window_net_options;
 
-/* What a builder makes of a window x (B,W,C) and of what is wanted, the same with NaN for missing values. */
+/* What a builder makes of a window x (B,W,C + facts) and of what is wanted, (B,W,C), NaN for missing values. */
 typedef struct tcsi_window_net_nodes {
     tcsi_node_id output, loss; /* what is looked at when scoring; what training makes small, (B,1,1) */
     tcsi_node_id rival_loss;   /* of an adversary; 0, which is x: there is none */
@@ -54,6 +56,7 @@ typedef struct tcsi_window_net {
     size_t more_channels;       /* set before init: the frames that are learned from and measured have so many more than the detector's */
     tcsi_sequence_form form; /* of the fit, or of the series that was scored last */
     tcsi_floats kept;        /* (members, weights and states), when there are several */
+    tcsi_fleet_memory fleet;
     size_t run;              /* that the next sweep is */
     double noise;            /* deviation of the scores of what was learned from */
 } tcsi_window_net;
@@ -70,16 +73,21 @@ void tcsi_window_net_deinit(tcsi_window_net *self);
 /* Between the first weights and training: what a loss needs to know of the data, labels among it.  lesson is that of sequence. */
 typedef tcs_status (*tcsi_window_net_prepare)(tcsi_window_net *self, const tcsi_sequence *sequence, tcsi_lesson *lesson, tcs_error *err);
 
-/* Learns form and the weights of all members from frame; *ret_sequence is the frame's.  prepare may be NULL. */
+/* Learns form and the weights of all members from frame, or adapts them where a fleet is known; *ret_sequence is the frame's.  prepare may
+ * be NULL; a fleet teaches only where it is. */
 tcs_status tcsi_window_net_learn(tcsi_window_net *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare,
                                  tcsi_sequence *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The operations of the trait FLEET. */
+tcs_status tcsi_window_net_fit_fleet(tcsi_detector *base, const tcsi_fleet *fleet, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_window_net_describe(tcsi_detector *base, const double *facts);
 
 /* Told what came out, outputs (count, shape of the output), of the windows at starts. */
 typedef void (*tcsi_window_net_visit)(void *context, const size_t *starts, size_t count, const float *outputs);
 /* Runs windows `stride` steps apart, the last one among them, through the network.  E_MEMORY.  The sequence holds a window at least. */
 tcs_status tcsi_window_net_sweep(tcsi_window_net *self, const tcsi_lesson *lesson, size_t stride, tcsi_window_net_visit visit,
                                  void *context, tcs_error *err) TCS_WARN_UNUSED;
-size_t tcsi_window_net_channels(const tcsi_window_net *self); /* of the net */
+size_t tcsi_window_net_channels(const tcsi_window_net *self); /* of the net, without facts */
 tcsi_lesson tcsi_window_net_lesson(const tcsi_window_net *self, const tcsi_sequence *sequence);
 
 /* Scores of the steps of a sequence, of one run after another. */
