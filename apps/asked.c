@@ -1,6 +1,8 @@
 /* apps/asked.c -- from flags to the library's options.  SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 
+#include "base/alloc.h"
+
 #include <string.h>
 
 tcs_read_options cli_read_options(const cli_reading *asked)
@@ -10,20 +12,55 @@ tcs_read_options cli_read_options(const cli_reading *asked)
                                .step = asked->step };
 }
 
-tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default, cli_given *given, tcs_detect_options *ret_options,
-                              tcs_error *err)
+/* (series_count, *ret_fact_count), row by row. */
+static tcs_status read_facts(const char *path, size_t series_count, double **ret_facts, size_t *ret_fact_count, tcs_error *err)
 {
-    given->parameters = asked->parameters;
+    const tcs_read_options plain = { .time = "", .label = "", .keep_counters = true };
+    tcs_frame *table = NULL;
+    tcs_status status = tcs_frame_read(path, &plain, &table, err);
+    if (status != TCS_OK) return status;
+    const size_t row_count = tcs_frame_row_count(table), count = tcs_frame_channel_count(table);
+    if (row_count != series_count) {
+        status = tcsi_fail(err, TCS_E_INVALID, "--facts %s: %zu rows for %zu inputs; expected one for each, in their order", path,
+                           row_count, series_count);
+    } else {
+        *ret_facts = TCSI_NEW_ARRAY(double, row_count * count);
+        if (!*ret_facts) status = tcsi_fail_memory(err, "facts");
+    }
+    for (size_t f = 0; status == TCS_OK && f < count; f++)
+        for (size_t s = 0; s < row_count; s++) (*ret_facts)[s * count + f] = tcs_frame_values(table, f)[s];
+    *ret_fact_count = count;
+    tcs_frame_destroy(table);
+    return status;
+}
+
+void cli_given_deinit(cli_given *given)
+{
+    tcs_pipeline_destroy(given->fleet);
+    tcsi_free(given->facts);
+    *given = (cli_given){ .fleet = NULL };
+}
+
+tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default, size_t series_count, cli_given *given,
+                              tcs_detect_options *ret_options, tcs_error *err)
+{
+    size_t fact_count = 0;
+    tcs_status status = TCS_OK;
+    *given = (cli_given){ .parameters = asked->parameters };
     if (asked->budget) {
         if (asked->parameters.count == CLI_TEXTS_MAX) return tcsi_fail(err, TCS_E_INVALID, "--budget: too many --param beside it");
         snprintf(given->budget, sizeof given->budget, "budget=%s", asked->budget);
         given->parameters.items[given->parameters.count++] = given->budget;
     }
+    if (asked->from) status = tcs_pipeline_read(asked->from, &given->fleet, err);
+    if (status == TCS_OK && asked->facts) status = read_facts(asked->facts, series_count, &given->facts, &fact_count, err);
+    if (status != TCS_OK) return status;
+    tcs_mode mode = !asked->mode ? mode_default : strcmp(asked->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
+    if (given->fleet && !asked->mode) mode = tcs_pipeline_describe(given->fleet).mode;
     *ret_options = (tcs_detect_options){
-        .mode = !asked->mode ? mode_default : strcmp(asked->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE,
-        .detector = asked->detector, .train_row_count = asked->train_rows, .alarm_budget = asked->alarm_budget,
+        .mode = mode, .detector = asked->detector, .train_row_count = asked->train_rows, .alarm_budget = asked->alarm_budget,
         .parameters = given->parameters.items, .parameter_count = given->parameters.count, .checkpoint = asked->checkpoint,
-        .seed = asked->seed, .thread_count = asked->threads,
+        .seed = asked->seed, .thread_count = asked->threads, .fleet = given->fleet, .facts = given->facts, .fact_count = fact_count,
     };
     return TCS_OK;
 }

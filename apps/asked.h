@@ -36,7 +36,7 @@ tcs_read_options cli_read_options(const cli_reading *asked);
 /* ---- which detector runs, and how it is trained ---- */
 
 typedef struct cli_detecting {
-    const char *mode, *detector, *alarm_budget, *budget, *checkpoint;
+    const char *mode, *detector, *alarm_budget, *budget, *checkpoint, *from, *facts;
     cli_texts parameters;
     size_t train_rows, seed, threads;
 } cli_detecting;
@@ -49,6 +49,10 @@ typedef struct cli_detecting {
       "how long a deep detector may train, about: --param budget=SECONDS" }, \
     { "--checkpoint", "FILE", CLI_TEXT, (base) + offsetof(cli_detecting, checkpoint), \
       "keep a deep detector's training in FILE; run again after an interruption, it goes on from there to the same result" }, \
+    { "--from", "FILE.tocsin", CLI_TEXT, (base) + offsetof(cli_detecting, from), \
+      "begin with what `tocsin fit` learned from a fleet, many series of one kind: a few hundred training rows are then enough" }, \
+    { "--facts", "FILE", CLI_TEXT, (base) + offsetof(cli_detecting, facts), \
+      "a table of numbers that describe each series of a fleet, a row for each input in their order" }, \
     { "--train-rows", "N", CLI_COUNT, (base) + offsetof(cli_detecting, train_rows), train_help }, \
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, (base) + offsetof(cli_detecting, alarm_budget), \
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); " \
@@ -57,13 +61,17 @@ typedef struct cli_detecting {
     { "--threads", "N", CLI_COUNT, (base) + offsetof(cli_detecting, threads), "default one per processor; never changes a result" }
 
 enum { CLI_BUDGET_SIZE = 64 };
-/* The options as the library wants them, without progress.  `given` keeps what they point to.  E_INVALID: --budget beside too many
- * --param. */
+/* The options as the library wants them, without progress.  `given` keeps what they point to, a fleet and facts among it, and is
+ * released by cli_given_deinit, always.  series_count: rows of --facts.  E_INVALID: --budget beside too many --param; and as reading
+ * the files. */
 typedef struct cli_given {
     cli_texts parameters;
     char budget[CLI_BUDGET_SIZE];
+    tcs_pipeline *fleet;
+    double *facts; /* (series_count, fact_count of the options) */
 } cli_given;
-tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default, cli_given *given, tcs_detect_options *ret_options,
-                              tcs_error *err) TCS_WARN_UNUSED;
+void cli_given_deinit(cli_given *given);
+tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default, size_t series_count, cli_given *given,
+                              tcs_detect_options *ret_options, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

@@ -15,7 +15,7 @@
 typedef struct parse {
     const cli_command *command;
     char *options;
-    const char *inputs[256];
+    const char *inputs[CLI_INPUT_COUNT_MAX];
     size_t input_count;
 } parse;
 

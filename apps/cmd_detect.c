@@ -56,27 +56,19 @@ static int list_detectors(void)
     return EXIT_DONE;
 }
 
-static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
+static tcs_status detect_frame(const char *input, const detect_options *o, tcs_detect_options *detect, tcsi_json_writer *json,
+                               bool *anomalous, tcs_error *err)
 {
     const tcs_read_options read = cli_read_options(&o->reading);
-    tcs_detect_options detect;
-    cli_given given;
-    tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_OFFLINE, &given, &detect, err);
-    if (status != TCS_OK) return status;
-    if (o->stream) {
-        cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->outputs.scores,
-                                       .json = json != NULL };
-        return cli_detect_stream(&request, anomalous, err);
-    }
     cli_progress bar = cli_progress_begin();
-    detect.progress = cli_progress_show;
-    detect.progress_context = &bar;
+    detect->progress = cli_progress_show;
+    detect->progress_context = &bar;
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024]; /* whatever is printed or written is without the password of a URL */
-    status = tcs_frame_read(input, &read, &frame, err);
+    tcs_status status = tcs_frame_read(input, &read, &frame, err);
     input = tcsi_url_redact(input, shown, sizeof shown);
-    if (status == TCS_OK) status = tcs_detect(frame, &detect, &result, err);
+    if (status == TCS_OK) status = tcs_detect(frame, detect, &result, err);
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
@@ -90,11 +82,28 @@ static tcs_status detect_one(const char *input, const detect_options *o, tcsi_js
     return status;
 }
 
+static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
+{
+    tcs_detect_options detect;
+    cli_given given;
+    tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_OFFLINE, 1, &given, &detect, err);
+    if (status == TCS_OK && o->stream) {
+        const tcs_read_options read = cli_read_options(&o->reading);
+        const cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->outputs.scores,
+                                             .json = json != NULL };
+        status = cli_detect_stream(&request, anomalous, err);
+    } else if (status == TCS_OK) {
+        status = detect_frame(input, o, &detect, json, anomalous, err);
+    }
+    cli_given_deinit(&given);
+    return status;
+}
+
 /* What --stream cannot be asked for; NULL: nothing. */
 static const char *stream_problem(const detect_options *o, size_t input_count)
 {
     const char *mode = o->detecting.mode;
-    if (!mode || strcmp(mode, "online") != 0) return "--stream judges rows as they arrive: it needs --mode online";
+    if (!o->detecting.from && (!mode || strcmp(mode, "online") != 0)) return "--stream judges rows as they arrive: it needs --mode online";
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
     if (o->outputs.forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
@@ -107,6 +116,7 @@ static tcs_status check_usage(const detect_options *o, const char *const *inputs
 {
     const cli_output checkpoint = { "--checkpoint", o->detecting.checkpoint };
     if (input_count == 0) return tcsi_fail(err, TCS_E_INVALID, "expected INPUT...; try `tocsin detect --help`");
+    if (input_count > 1 && o->detecting.facts) return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --facts");
     if (input_count > 1 && (cli_outputs_any(&o->outputs) || o->detecting.checkpoint))
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with --scores, --episodes, --forecast, --checkpoint, --report or --plot");
     const char *problem = o->stream ? stream_problem(o, input_count) : NULL;

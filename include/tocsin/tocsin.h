@@ -52,6 +52,7 @@ typedef struct tcs_read_options {
     const char *start, *end; /* for http: inputs: a time, now or now-6h; NULL: of the URL, else the last 24 hours */
     const char *step;        /* for http: inputs: 30s, 5m, ...; NULL: of the URL, else chosen */
     bool skip_ragged;    /* rows with another number of columns are passed over and counted in a note, not an error */
+    bool keep_counters;  /* a column that counts the rows holds values like any other; otherwise it is left out, and a note says so */
     bool keep_order;     /* rows stay as they come even when times go backward; otherwise they are sorted, and a note says so */
 } tcs_read_options;
 
@@ -87,6 +88,7 @@ TCS_API tcs_status tcs_simulate(const char *scenario, size_t row_count, uint64_t
 /* ---- detection ---- */
 
 typedef struct tcs_result tcs_result;
+typedef struct tcs_pipeline tcs_pipeline;
 
 typedef struct tcs_detect_options {
     tcs_mode mode;              /* default of a zeroed struct: online; of NULL options: offline */
@@ -105,6 +107,10 @@ typedef struct tcs_detect_options {
      * same bits as if there had been none; members after the first add .1, .2, ... to its name.  E_INVALID with other detectors, E_FORMAT
      * for a file that is something else.  Not for streams.  NULL: none. */
     const char *checkpoint;
+    const tcs_pipeline *fleet;  /* of tcs_pipeline_fit_fleet: what the series have in common is known, and a few hundred training rows are
+                                 * enough; detector, parameters and seed are the fleet's.  NULL: none */
+    const double *facts;        /* (fact_count) of the series, in the fleet's order, NaN: unknown; NULL: all are */
+    size_t fact_count;
 } tcs_detect_options;
 
 enum { TCS_SHARE_COUNT_MAX = 8 };
@@ -236,14 +242,12 @@ TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, 
  * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame.  Offline, it compares
  * them with rows that it was fitted on, but did not learn from; detectors that compare a frame with itself judge each as if alone. */
 
-typedef struct tcs_pipeline tcs_pipeline;
-
 typedef struct tcs_pipeline_description {
     tcs_mode mode;
     const char *detector, *engine;    /* engine: the version of tocsin that fitted it */
     size_t channel_count, train_row_count; /* rows it learned from */
     uint64_t row_count, seed;         /* rows it has seen, those among them */
-    bool tabular, told;               /* told: labels were learned from */
+    bool tabular, told, fleet;        /* told: labels were learned from; fleet: it knows one, and no series yet */
     size_t step_count;                /* of training, where that goes in steps; not kept in files, and neither are */
     double train_loss, held_loss;     /* the losses at its end; NaN: none */
 } tcs_pipeline_description;
@@ -251,6 +255,12 @@ typedef struct tcs_pipeline_description {
 /* options as for tcs_detect (NULL: online, everything chosen), but a train_row_count of 0 is four fifths of the rows, checkpoints are for
  * both modes, and labels, if the frame has any, are learned from by detectors that can. */
 TCS_API tcs_status tcs_pipeline_fit(const tcs_frame *frame, const tcs_detect_options *options, tcs_pipeline **ret_pipeline, tcs_error *err);
+/* Many series of one kind: learns what they have in common.  The pipeline judges nothing yet; it is what tcs_detect and tcs_pipeline_fit
+ * begin with, as options->fleet, for any series of the kind.  frames: (frame_count), with channels of the same names; facts: (frame_count,
+ * options->fact_count), numbers that describe each series, NaN: unknown, or NULL.  E_INVALID: among others a detector that cannot
+ * (autoencoders and forecasters can). */
+TCS_API tcs_status tcs_pipeline_fit_fleet(const tcs_frame *const *frames, size_t frame_count, const double *facts,
+                                          const tcs_detect_options *options, tcs_pipeline **ret_pipeline, tcs_error *err);
 TCS_API void tcs_pipeline_destroy(tcs_pipeline *pipeline); /* accepts NULL */
 TCS_API tcs_pipeline_description tcs_pipeline_describe(const tcs_pipeline *pipeline);
 TCS_API const char *tcs_pipeline_channel_name(const tcs_pipeline *pipeline, size_t channel);

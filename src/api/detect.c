@@ -32,7 +32,12 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
         .seed = options->seed, .thread_count = options->thread_count,
         .progress = { .report = options->progress, .context = options->progress_context },
         .parameters = out->values, .parameter_count = options->parameter_count, .checkpoint = options->checkpoint,
+        .fleet = options->fleet ? options->fleet->inner : NULL, .facts = options->facts, .fact_count = options->fact_count,
     };
+    if (options->fleet && !options->fleet->inner->is_fleet)
+        return tcsi_fail(err, TCS_E_INVALID, "the pipeline knows one series, not a fleet: it cannot be begun with");
+    if (options->facts && !options->fleet)
+        return tcsi_fail(err, TCS_E_INVALID, "facts of a series say nothing without a fleet that was told of its own");
     if (options->parameter_count > TCSI_API_PARAMETER_COUNT_MAX)
         return tcsi_fail(err, TCS_E_INVALID, "%zu detector parameters, at most %d", options->parameter_count, TCSI_API_PARAMETER_COUNT_MAX);
     for (size_t i = 0; i < options->parameter_count && status == TCS_OK; i++)

@@ -36,6 +36,41 @@ tcs_status tcs_pipeline_fit(const tcs_frame *frame, const tcs_detect_options *op
     return status == TCS_OK ? wrap(fitted, ret_pipeline, err) : status;
 }
 
+/* As many facts as the detector is to expect, unless the caller set the parameter. */
+static tcs_status add_fact_count(tcsi_api_detect *inner, size_t fact_count, tcs_error *err)
+{
+    const size_t at = inner->options.parameter_count;
+    if (fact_count == 0) return TCS_OK;
+    if (at == TCSI_API_PARAMETER_COUNT_MAX) return tcsi_fail(err, TCS_E_INVALID, "too many parameters beside the facts");
+    inner->values[at] = (tcsi_parameter_value){ .name = "facts", .value = (double)fact_count };
+    inner->options.parameter_count++;
+    return TCS_OK;
+}
+
+tcs_status tcs_pipeline_fit_fleet(const tcs_frame *const *frames, size_t frame_count, const double *facts,
+                                  const tcs_detect_options *options, tcs_pipeline **ret_pipeline, tcs_error *err)
+{
+    static const tcs_detect_options defaults = { .mode = TCS_MODE_ONLINE };
+    if (!frames || frame_count == 0 || !ret_pipeline)
+        return tcsi_fail(err, TCS_E_INVALID, "tcs_pipeline_fit_fleet needs frames and a place for the pipeline");
+    tcs_detect_options asked = options ? *options : defaults;
+    const size_t fact_count = facts ? asked.fact_count : 0;
+    asked.facts = NULL;
+    tcsi_api_detect *inner = TCSI_NEW(tcsi_api_detect);
+    const tcsi_frame **series = TCSI_NEW_ARRAY(const tcsi_frame *, frame_count);
+    tcsi_pipeline *fitted = NULL;
+    tcs_status status = inner && series ? tcsi_api_detect_options(&asked, false, inner, err) : tcsi_fail_memory(err, "a pipeline");
+    if (status == TCS_OK) status = add_fact_count(inner, fact_count, err);
+    if (status == TCS_OK) {
+        for (size_t i = 0; i < frame_count; i++) series[i] = frames[i]->frame;
+        const tcsi_fleet fleet = { .series = series, .series_count = frame_count, .facts = facts, .fact_count = fact_count };
+        status = tcsi_pipeline_fit_fleet(&fleet, &inner->options, &fitted, err);
+    }
+    tcsi_free(series);
+    tcsi_free(inner);
+    return status == TCS_OK ? wrap(fitted, ret_pipeline, err) : status;
+}
+
 void tcs_pipeline_destroy(tcs_pipeline *pipeline)
 {
     if (!pipeline) return;
@@ -49,7 +84,7 @@ tcs_pipeline_description tcs_pipeline_describe(const tcs_pipeline *pipeline)
     tcs_pipeline_description description = {
         .mode = inner->mode, .detector = inner->info->name, .engine = inner->engine, .channel_count = inner->channel_count,
         .train_row_count = inner->train_row_count, .row_count = inner->row_count, .seed = inner->seed, .tabular = inner->is_tabular,
-        .told = inner->is_told, .train_loss = NAN, .held_loss = NAN,
+        .told = inner->is_told, .fleet = inner->is_fleet, .train_loss = NAN, .held_loss = NAN,
     };
     if (inner->training.point_count > 0) {
         const tcsi_learning_point *last = &inner->training.points[inner->training.point_count - 1];

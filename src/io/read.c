@@ -212,6 +212,7 @@ static tcsi_table_open_options open_options_of(const tcsi_read_options *options)
 static tcs_status read_table(tcsi_table *table, const tcsi_read_options *options, tcsi_frame **ret_frame, tcsi_read_report *ret_report,
                              tcs_error *err)
 {
+    table->keeps_counters |= options->keep_counters;
     tcsi_frame *frame = NULL;
     const tcsi_read_report *report = &table->report;
     tcs_status status = tcsi_frame_create(report->value_count, 0, !report->is_tabular, report->label_column != SIZE_MAX, &frame, err);

@@ -348,13 +348,14 @@ static tcs_status guess_values(guess *g)
         const facts *f = &g->facts[c];
         tcsi_read_column *column = &g->report->columns[c];
         if (g->decided[c]) continue;
+        const bool may_skip = !g->options->read->keep_counters;
         bool named_counter = f->counter || (f->integers && f->ascending &&
                                             (!*column->name || is_any(column->name, counter_names, TCS_COUNT(counter_names))));
         if (g->options->read->column_count > 0) skip(g, c, reason_unchosen);
         else if (f->grouped_count > 0 && f->number_count + f->grouped_count > f->text_count) return refuse_grouped(g, c);
         else if (f->text_count > f->number_count) skip(g, c, tcsi_schema_is_time(g->sample, c, &format) ? reason_time : tcsi_reason_text);
         else if (f->number_count == 0 && g->options->sample_is_all) skip(g, c, tcsi_reason_empty);
-        else if (named_counter && (g->options->sample_is_all || !f->counter)) skip(g, c, tcsi_reason_counter);
+        else if (may_skip && named_counter && (g->options->sample_is_all || !f->counter)) skip(g, c, tcsi_reason_counter);
         else {
             column->role = TCSI_COLUMN_VALUE;
             column->channel = g->report->value_count++;

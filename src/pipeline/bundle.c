@@ -73,7 +73,7 @@ static void persist_reference(tcsi_pipeline *pipeline, tcsi_codec *codec)
     }
     tcsi_codec_f64s(codec, pipeline->reference, pipeline->reference_count);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    const bool is_absolute = pipeline->mode == TCS_MODE_OFFLINE && !(pipeline->info->traits & TCSI_TRAIT_RELATIVE);
+    const bool is_absolute = pipeline->mode == TCS_MODE_OFFLINE && !pipeline->is_fleet && !(pipeline->info->traits & TCSI_TRAIT_RELATIVE);
     bool is_sound = is_absolute ? pipeline->reference_count >= 2 : pipeline->reference_count == 0;
     for (size_t i = 0; i < pipeline->reference_count; i++) is_sound &= pipeline->reference[i] - pipeline->reference[i] == 0;
     if (!is_sound) tcsi_codec_refuse(codec, "scores that no rows can have");
@@ -104,6 +104,7 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
     tcsi_codec_bool(codec, &is_offline);
     pipeline->mode = is_offline ? TCS_MODE_OFFLINE : TCS_MODE_ONLINE;
     tcsi_codec_bool(codec, &pipeline->is_tabular);
+    tcsi_codec_bool(codec, &pipeline->is_fleet);
     tcsi_codec_bool(codec, &pipeline->is_told);
     persist_detector(pipeline, codec);
     persist_channels(pipeline, codec);
@@ -193,6 +194,7 @@ static tcs_status make_header(const tcsi_pipeline *pipeline, size_t state_size, 
     put_count(&w, "version", BUNDLE_VERSION);
     put_text(&w, "engine", pipeline->engine);
     put_text(&w, "mode", pipeline->mode == TCS_MODE_ONLINE ? "online" : "offline");
+    put_text(&w, "knows", pipeline->is_fleet ? "fleet" : "series");
     put_text(&w, "detector", pipeline->info->name);
     put_count(&w, "train_rows", pipeline->train_row_count);
     put_count(&w, "rows", pipeline->row_count);
@@ -305,7 +307,7 @@ static tcs_status check_state(const tcsi_pipeline *pipeline, tcs_error *err)
 {
     tcsi_detect_stream *stream = NULL;
     tcsi_detector *detector = NULL;
-    tcs_status status = pipeline->mode == TCS_MODE_ONLINE
+    tcs_status status = pipeline->mode == TCS_MODE_ONLINE && !pipeline->is_fleet
                             ? tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, 1, &stream, err)
                             : tcsi_detector_load(pipeline->state.data, pipeline->state.size, NULL, &detector, err);
     size_t channel_count = pipeline->channel_count;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "detect/registry.h"
+#include "pipeline/pipeline.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,12 +32,43 @@ static bool is_tabular(const tcsi_detect_options *options)
 tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err)
 {
     const char *name = options->detector;
+    if (options->fleet) {
+        const char *known = options->fleet->info->name;
+        if (name && strcmp(name, known) != 0)
+            return tcsi_fail(err, TCS_E_INVALID, "the fleet is known to %s, not to %s", known, name);
+        if (options->parameter_count > 0)
+            return tcsi_fail(err, TCS_E_INVALID, "parameter '%s': those of the fleet hold, from when it was learned",
+                             options->parameters[0].name);
+        name = known;
+    }
     if (!name || strcmp(name, "auto") == 0) name = tcsi_auto_name(options->mode, is_tabular(options));
     tcs_status status = tcsi_registry_get(name, ret_info, err);
     if (status != TCS_OK) return status;
     if (options->mode == TCS_MODE_ONLINE && !((*ret_info)->traits & TCSI_TRAIT_STREAMING))
         return tcsi_fail(err, TCS_E_INVALID, "%s looks at the whole frame: it cannot run online; use --mode offline", (*ret_info)->name);
     return TCS_OK;
+}
+
+tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t channel_count, tcsi_pool *pool,
+                               tcsi_training *training, tcsi_detector **ret_detector, tcs_error *err)
+{
+    const tcsi_pipeline *fleet = options->fleet;
+    const tcsi_detector_setup setup = { .channel_count = channel_count, .seed = options->seed, .pool = pool, .progress = &options->progress,
+                                        .training = training, .parameters = options->parameters,
+                                        .parameter_count = options->parameter_count };
+    if (!fleet) return tcsi_detector_create(info, &setup, ret_detector, err);
+    if (channel_count != fleet->channel_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu channels, but the fleet has %zu", channel_count, fleet->channel_count);
+    tcs_status status = tcsi_detector_load(fleet->state.data, fleet->state.size, pool, ret_detector, err);
+    if (status != TCS_OK) return status;
+    (*ret_detector)->progress = &options->progress;
+    (*ret_detector)->training = training;
+    if (options->facts) status = tcsi_detector_describe(*ret_detector, options->facts, options->fact_count, err);
+    if (status != TCS_OK) {
+        tcsi_detector_destroy(*ret_detector);
+        *ret_detector = NULL;
+    }
+    return status;
 }
 
 tcs_status tcsi_detect_blame_rows(tcs_status status, tcs_error *err)
@@ -186,7 +218,7 @@ tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_det
     double *values = TCSI_NEW_ZEROS(double, info->parameter_count);
     if (!values) return tcsi_fail_memory(err, "a detection");
     for (size_t i = 0; i < info->parameter_count; i++) {
-        values[i] = info->parameters[i].value_default;
+        values[i] = options->fleet ? options->fleet->parameter_values[i] : info->parameters[i].value_default;
         for (size_t k = 0; k < options->parameter_count; k++)
             if (strcmp(options->parameters[k].name, info->parameters[i].name) == 0) values[i] = options->parameters[k].value;
     }
@@ -233,13 +265,11 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection->mode = options->mode;
     detection->train_row_count = train_row_count;
     detection->is_told = is_told;
-    detection->seed = options->seed;
+    detection->seed = options->fleet ? options->fleet->seed : options->seed;
     detection->training.checkpoint = options->checkpoint;
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
-    tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
-                                  .progress = &options->progress, .training = &detection->training,
-                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
-    if (status == TCS_OK) status = tcsi_detector_create(info, &setup, &detector, err);
+    if (status == TCS_OK)
+        status = tcsi_detect_prepare(options, info, frame->channel_count, pool, &detection->training, &detector, err);
     int64_t begin_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();

@@ -20,6 +20,10 @@ typedef struct tcsi_detect_options {
     tcsi_progress progress;
     const tcsi_parameter_value *parameters; /* of the detector */
     size_t parameter_count;
+    const struct tcsi_pipeline *fleet; /* pipeline.h; one that knows a fleet, to begin with instead of knowing nothing: detector, parameters
+                                * and seed are its own.  NULL: none */
+    const double *facts;       /* (fact_count) of the series, as the fleet was told of its own; NULL: unknown */
+    size_t fact_count;
     const char *checkpoint;    /* a file in which a deep detector's training is kept (detect/training.h); NULL: none */
 } tcsi_detect_options;
 
@@ -67,6 +71,10 @@ const char *tcsi_auto_name(tcs_mode mode, bool is_tabular);
 
 /* The detector that the options ask for; its name is looked up, its mode checked. */
 tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The detector as the options want it: a new one, or that of their fleet.  pool, training: borrowed, as in tcsi_detector_setup. */
+tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t channel_count, tcsi_pool *pool,
+                               tcsi_training *training, tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
 
 /* What a detector refuses while it learns or scores lies in the rows, not in its options, which were looked at when it was made:
  * E_INVALID becomes E_FORMAT. */

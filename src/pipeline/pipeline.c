@@ -11,11 +11,12 @@
 
 enum { PROGRESS_ROWS = 4096 };
 
+#define TCSI_FLEET_ADVICE "fit it to one first (tocsin fit SERIES --from FLEET)"
+
 /* ---- fit ---- */
 
-static uint64_t seal_of(const tcsi_frame *frame)
+static uint64_t seal_of(uint64_t seal, const tcsi_frame *frame)
 {
-    uint64_t seal = TCSI_SEAL_BEGIN;
     for (size_t c = 0; c < frame->channel_count; c++)
         seal = tcsi_seal(seal, tcsi_frame_column(frame, c), frame->row_count * sizeof(double));
     return frame->times_ns ? tcsi_seal(seal, frame->times_ns, frame->row_count * sizeof *frame->times_ns) : seal;
@@ -101,11 +102,9 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
     tcs_score *scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     tcs_status status = scores ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
-    tcsi_detector_setup setup = { .channel_count = frame->channel_count, .seed = options->seed, .pool = pool,
-                                  .progress = &options->progress, .training = &pipeline->training,
-                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
     pipeline->training.checkpoint = options->checkpoint;
-    if (status == TCS_OK) status = tcsi_detector_create(pipeline->info, &setup, &detector, err);
+    if (status == TCS_OK)
+        status = tcsi_detect_prepare(options, pipeline->info, frame->channel_count, pool, &pipeline->training, &detector, err);
     if (status == TCS_OK) {
         if (is_learning(pipeline->info)) status = tcsi_detector_fit(detector, &train, err);
         if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
@@ -129,9 +128,37 @@ static tcs_status check_fit(const tcsi_frame *frame, const tcsi_detect_options *
     return TCS_OK;
 }
 
+/* All but what is learned. */
+static tcs_status begin(const tcsi_frame *frame, const tcsi_detect_options *options, const tcsi_detector_info *info,
+                        tcsi_pipeline **ret_pipeline, tcs_error *err)
+{
+    tcsi_pipeline *pipeline = TCSI_NEW(tcsi_pipeline);
+    if (!pipeline) return tcsi_fail_memory(err, "a pipeline");
+    *pipeline = (tcsi_pipeline){ .mode = options->mode, .is_tabular = options->is_tabular && options->mode == TCS_MODE_OFFLINE,
+                                 .info = info, .seed = options->fleet ? options->fleet->seed : options->seed, .budget = options->budget,
+                                 .train_row_count = options->train_row_count, .row_count = frame->row_count,
+                                 .data_seal = seal_of(TCSI_SEAL_BEGIN, frame) };
+    snprintf(pipeline->engine, sizeof pipeline->engine, "%s", TCSI_VERSION);
+    tcsi_buffer_init(&pipeline->state, SIZE_MAX);
+    tcs_status status = copy_names(pipeline, frame, err);
+    if (status == TCS_OK) status = tcsi_detect_values(options, info, &pipeline->parameter_values, err);
+    if (status == TCS_OK) *ret_pipeline = pipeline;
+    else tcsi_pipeline_destroy(pipeline);
+    return status;
+}
+
+static tcs_status finish(tcsi_pipeline *pipeline, tcs_status status, tcsi_pipeline **ret_pipeline)
+{
+    pipeline->training.checkpoint = NULL;
+    if (status == TCS_OK) *ret_pipeline = pipeline;
+    else tcsi_pipeline_destroy(pipeline);
+    return status;
+}
+
 tcs_status tcsi_pipeline_fit(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_pipeline **ret_pipeline, tcs_error *err)
 {
     const tcsi_detector_info *info;
+    tcsi_pipeline *pipeline = NULL;
     tcs_status status = check_fit(frame, options, err);
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
@@ -139,22 +166,61 @@ tcs_status tcsi_pipeline_fit(const tcsi_frame *frame, const tcsi_detect_options 
     if (chosen.train_row_count == 0) chosen.train_row_count = frame->row_count - frame->row_count / 5;
     const bool is_told = (info->traits & TCSI_TRAIT_LABELS) && frame->labels;
     status = tcsi_detect_check(&chosen, info, chosen.train_row_count, is_told, err);
+    if (status == TCS_OK) status = begin(frame, &chosen, info, &pipeline, err);
     if (status != TCS_OK) return status;
-    tcsi_pipeline *pipeline = TCSI_NEW(tcsi_pipeline);
-    if (!pipeline) return tcsi_fail_memory(err, "a pipeline");
-    *pipeline = (tcsi_pipeline){ .mode = options->mode, .is_tabular = options->is_tabular && options->mode == TCS_MODE_OFFLINE,
-                                 .is_told = is_told, .info = info, .seed = options->seed, .budget = options->budget,
-                                 .train_row_count = chosen.train_row_count, .row_count = frame->row_count,
-                                 .data_seal = seal_of(frame) };
-    snprintf(pipeline->engine, sizeof pipeline->engine, "%s", TCSI_VERSION);
-    tcsi_buffer_init(&pipeline->state, SIZE_MAX);
-    status = copy_names(pipeline, frame, err);
-    if (status == TCS_OK) status = tcsi_detect_values(options, info, &pipeline->parameter_values, err);
-    if (status == TCS_OK) status = (options->mode == TCS_MODE_ONLINE ? fit_online : fit_offline)(pipeline, frame, &chosen, err);
-    pipeline->training.checkpoint = NULL;
-    if (status == TCS_OK) *ret_pipeline = pipeline;
-    else tcsi_pipeline_destroy(pipeline);
-    return status;
+    pipeline->is_told = is_told;
+    status = (options->mode == TCS_MODE_ONLINE ? fit_online : fit_offline)(pipeline, frame, &chosen, err);
+    return finish(pipeline, status, ret_pipeline);
+}
+
+/* ---- a fleet ---- */
+
+static tcs_status check_names(const tcsi_fleet *fleet, tcs_error *err)
+{
+    if (fleet->series_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no series to learn from");
+    for (size_t s = 0; s < fleet->series_count; s++) {
+        const tcsi_frame *first = fleet->series[0], *frame = fleet->series[s];
+        if (frame->channel_count != first->channel_count)
+            return tcsi_fail(err, TCS_E_INVALID, "series %zu has %zu channels, but the first has %zu", s + 1, frame->channel_count,
+                             first->channel_count);
+        for (size_t c = 0; c < frame->channel_count; c++)
+            if (strcmp(frame->channels[c].name, first->channels[c].name) != 0)
+                return tcsi_fail(err, TCS_E_INVALID, "channel %zu of series %zu is '%.80s', but '%.80s' in the first", c + 1, s + 1,
+                                 frame->channels[c].name, first->channels[c].name);
+    }
+    return TCS_OK;
+}
+
+tcs_status tcsi_pipeline_fit_fleet(const tcsi_fleet *fleet, const tcsi_detect_options *options, tcsi_pipeline **ret_pipeline,
+                                   tcs_error *err)
+{
+    const tcsi_detector_info *info;
+    tcsi_pool *pool = NULL;
+    tcsi_detector *detector = NULL;
+    tcsi_pipeline *pipeline = NULL;
+    tcs_status status = options->fleet ? tcsi_fail(err, TCS_E_INVALID, "a fleet cannot begin with another") : check_names(fleet, err);
+    if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
+    if (status == TCS_OK && !(info->traits & TCSI_TRAIT_FLEET))
+        status = tcsi_fail(err, TCS_E_INVALID, "%s learns from one series, not from a fleet; autoencoders and forecasters can", info->name);
+    if (status == TCS_OK) status = tcsi_detect_check(options, info, 1, false, err);
+    if (status == TCS_OK) status = begin(fleet->series[0], options, info, &pipeline, err);
+    if (status != TCS_OK) return status;
+    pipeline->is_fleet = true;
+    pipeline->row_count = 0;
+    for (size_t s = 0; s < fleet->series_count; s++) {
+        pipeline->row_count += fleet->series[s]->row_count;
+        if (s > 0) pipeline->data_seal = seal_of(pipeline->data_seal, fleet->series[s]);
+    }
+    pipeline->train_row_count = pipeline->row_count;
+    pipeline->training.checkpoint = options->checkpoint;
+    if (options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
+    if (status == TCS_OK)
+        status = tcsi_detect_prepare(options, info, pipeline->channel_count, pool, &pipeline->training, &detector, err);
+    if (status == TCS_OK) status = tcsi_detector_fit_fleet(detector, fleet, err);
+    if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
+    tcsi_detector_destroy(detector);
+    tcsi_pool_destroy(pool);
+    return finish(pipeline, status, ret_pipeline);
 }
 
 void tcsi_pipeline_destroy(tcsi_pipeline *pipeline)
@@ -172,6 +238,7 @@ void tcsi_pipeline_destroy(tcsi_pipeline *pipeline)
 
 static tcs_status check_channels(const tcsi_pipeline *pipeline, const tcsi_frame *frame, tcs_error *err)
 {
+    if (pipeline->is_fleet) return tcsi_fail(err, TCS_E_INVALID, "the pipeline knows a fleet, and no series yet: %s", TCSI_FLEET_ADVICE);
     if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
     if (frame->channel_count != pipeline->channel_count)
         return tcsi_fail(err, TCS_E_INVALID, "%zu channels, but the pipeline was fitted on %zu", frame->channel_count,
@@ -316,6 +383,7 @@ tcs_status tcsi_pipeline_score(tcsi_pipeline *pipeline, const tcsi_frame *frame,
 
 tcs_status tcsi_pipeline_stream(const tcsi_pipeline *pipeline, size_t thread_count, tcsi_detect_stream **ret_stream, tcs_error *err)
 {
+    if (pipeline->is_fleet) return tcsi_fail(err, TCS_E_INVALID, "the pipeline knows a fleet, and no series yet: %s", TCSI_FLEET_ADVICE);
     if (pipeline->mode == TCS_MODE_OFFLINE)
         return tcsi_fail(err, TCS_E_INVALID, "the pipeline was fitted offline: it judges whole inputs, not rows as they come");
     return tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, thread_count, ret_stream, err);

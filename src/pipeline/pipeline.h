@@ -8,6 +8,9 @@
  * "Inductive confidence machines for regression", ECML 2002).  p-values and thresholds of later rows are taken from them.  Detectors that
  * compare a frame with itself (TCSI_TRAIT_RELATIVE) have no such scores: they judge each frame as tcsi_detect would.
  *
+ * Of a fleet, many series of one kind, a pipeline knows what they have in common, and cannot judge any yet: it is where a pipeline of
+ * one series, old or new, begins (tcsi_detect_options.fleet), with a few hundred rows and within a second.
+ *
  * Both learn from four fifths of their rows unless told otherwise.  A bundle is the pipeline in a file (bundle.c): a safetensors file
  * whose one tensor, U8, is the state, and whose header says in words what it is; it is taken whole or refused with one sentence.
  * Threads: one user at a time; pipelines are independent. */
@@ -21,6 +24,7 @@ enum { TCSI_PIPELINE_ENGINE_SIZE = 32, TCSI_PIPELINE_NAME_MAX = 1 << 16 };
 typedef struct tcsi_pipeline {
     tcs_mode mode;
     bool is_tabular;              /* offline */
+    bool is_fleet;                /* knows a fleet, and is fitted to no series; state is a saved detector */
     bool is_told;                 /* labels of the training rows were learned from */
     const tcsi_detector_info *info;
     size_t channel_count;
@@ -43,6 +47,10 @@ typedef struct tcsi_pipeline {
  * E_CANCELLED, and of a checkpoint E_IO. */
 tcs_status tcsi_pipeline_fit(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_pipeline **ret_pipeline,
                              tcs_error *err) TCS_WARN_UNUSED;
+/* The channels have the same names in all series.  train_row_count is not looked at: all rows are learned from.  fleet's facts are as the
+ * detector's parameter `facts` says.  E_INVALID: a detector without TCSI_TRAIT_FLEET, among others. */
+tcs_status tcsi_pipeline_fit_fleet(const tcsi_fleet *fleet, const tcsi_detect_options *options, tcsi_pipeline **ret_pipeline,
+                                   tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_pipeline_destroy(tcsi_pipeline *pipeline); /* accepts NULL */
 
 typedef struct tcsi_pipeline_run {

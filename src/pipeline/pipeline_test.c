@@ -170,6 +170,59 @@ static void test_relative_detectors_judge_each_frame(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* Series of one kind are learned from together; for one of them, or a new one, a few rows are then enough, as a whole and as a stream. */
+static void test_fleet(void **state)
+{
+    (void)state;
+    enum { SERIES = 3, FEW = 200 };
+    const tcsi_parameter_value epochs = { "epochs", 3 };
+    tcsi_frame *frame = make_frame(2, ROWS);
+    const tcsi_frame views[SERIES] = { tcsi_frame_view(frame, 0, 500), tcsi_frame_view(frame, 500, 400), tcsi_frame_view(frame, 900, 500) };
+    const tcsi_frame *series[SERIES] = { &views[0], &views[1], &views[2] };
+    const tcsi_fleet fleet = { .series = series, .series_count = SERIES };
+    static const char *const detectors[] = { "gru_forecaster", "autoencoder" };
+    for (size_t i = 0; i < TCS_COUNT(detectors); i++) {
+        const tcs_mode mode = i == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
+        const tcsi_detect_options options = { .mode = mode, .detector = detectors[i], .thread_count = 1, .parameters = &epochs,
+                                              .parameter_count = 1, .seed = 5 };
+        tcsi_pipeline *known, *one;
+        tcsi_detection *direct, *later;
+        tcs_error err;
+        assert_ok(tcsi_pipeline_fit_fleet(&fleet, &options, &known, NULL));
+        known = through_a_file(known);
+        assert_true(known->is_fleet && known->row_count == 1400);
+        const tcsi_pipeline_run run = { .thread_count = 1 };
+        assert_int_equal(tcsi_pipeline_score(known, frame, &run, &later, &err), TCS_E_INVALID);
+        assert_non_null(strstr(err.text, "knows a fleet, and no series yet"));
+        tcsi_frame own = tcsi_frame_view(frame, 1200, 800), first = tcsi_frame_view(frame, 1200, FEW);
+        tcsi_frame rest = tcsi_frame_view(frame, 1400, 600);
+        tcsi_detect_options begun = { .mode = mode, .fleet = known, .train_row_count = FEW, .thread_count = 1 };
+        assert_ok(tcsi_detect(&own, &begun, &direct, NULL));
+        assert_int_equal(direct->seed, 5);
+        assert_ok(tcsi_pipeline_fit(&first, &begun, &one, NULL));
+        one = through_a_file(one);
+        assert_ok(tcsi_pipeline_score(one, &rest, &run, &later, NULL));
+        for (size_t t = 0; mode == TCS_MODE_ONLINE && t < rest.row_count; t++)
+            assert_true(later->scores[t].value == direct->scores[FEW + t].value);
+        begun.detector = "tcn_forecaster";
+        assert_int_equal(tcsi_pipeline_fit(&first, &begun, &one, &err), TCS_E_INVALID);
+        begun.detector = NULL;
+        begun.parameters = &epochs;
+        begun.parameter_count = 1;
+        assert_int_equal(tcsi_detect(&own, &begun, &direct, &err), TCS_E_INVALID);
+        tcsi_detection_destroy(direct);
+        tcsi_detection_destroy(later);
+        tcsi_pipeline_destroy(one);
+        tcsi_pipeline_destroy(known);
+    }
+    const tcsi_detect_options alone = { .mode = TCS_MODE_ONLINE, .detector = "welford", .thread_count = 1 };
+    tcsi_pipeline *ignored;
+    tcs_error err;
+    assert_int_equal(tcsi_pipeline_fit_fleet(&fleet, &alone, &ignored, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "welford learns from one series"));
+    tcsi_frame_destroy(frame);
+}
+
 static void test_misuse(void **state)
 {
     (void)state;
@@ -278,4 +331,5 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_online_agrees_with_one_detection), cmocka_unit_test(test_advance),
               cmocka_unit_test(test_offline_is_calibrated), cmocka_unit_test(test_relative_detectors_judge_each_frame),
-              cmocka_unit_test(test_misuse), cmocka_unit_test(test_damaged_bundles), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_fleet), cmocka_unit_test(test_misuse),
+              cmocka_unit_test(test_damaged_bundles), cmocka_unit_test(test_failing_allocations))

@@ -14,7 +14,7 @@
 enum { DETECTOR_NAME_SIZE = 32 };
 
 struct tcsi_detect_stream {
-    tcsi_detect_options options;  /* parameters and detector name are not looked at after create */
+    tcsi_detect_options options;  /* what it points to is not looked at after create */
     const tcsi_detector_info *info;
     tcsi_pool *pool;
     tcsi_detector *detector;
@@ -72,11 +72,10 @@ tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_opt
     if (status == TCS_OK) status = allocate(stream, err);
     if (status == TCS_OK && stream->info->ops->fit) status = tcsi_frame_create(channel_count, 0, true, true, &stream->kept, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &stream->pool, err);
-    tcsi_detector_setup setup = { .channel_count = channel_count, .seed = options->seed, .pool = stream->pool,
-                                  .progress = &stream->options.progress, .training = &stream->training,
-                                  .parameters = options->parameters, .parameter_count = options->parameter_count };
     stream->training.checkpoint = options->checkpoint;
-    if (status == TCS_OK) status = tcsi_detector_create(stream->info, &setup, &stream->detector, err);
+    if (status == TCS_OK)
+        status = tcsi_detect_prepare(&stream->options, stream->info, channel_count, stream->pool, &stream->training, &stream->detector,
+                                     err);
     if (status == TCS_OK) {
         stream->train_row_count = options->train_row_count;
         if (stream->kept && stream->train_row_count == 0) stream->train_row_count = TCSI_STREAM_TRAIN_ROWS;
