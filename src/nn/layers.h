@@ -117,6 +117,10 @@ tcsi_node_id tcsi_nn_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attenti
  * saves the softmax, or NULL. */
 tcsi_node_id tcsi_nn_self_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options, tcsi_node_id *ret_attention);
 
+/* (B,T,copies), the same in every channel: how far each step's attention is from attention to its neighbourhood, in nats, from queries and
+ * keys side by side (B,T,2D) and raw widths of neighbourhoods (B,T,heads) (Xu et al. 2022).  copies >= 1. */
+tcsi_node_id tcsi_nn_association(tcsi_net *net, tcsi_node_id pairs, tcsi_node_id widths, size_t copies);
+
 /* The Transformer's encoder block, (B,T,C) -> (B,T,C); nn/transformer.c has its formulas. */
 typedef struct tcsi_transformer_options {
     size_t head_count;           /* divides C */
