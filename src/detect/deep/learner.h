@@ -41,7 +41,7 @@ typedef struct tcsi_event_windows {
     size_t begin, end;
 } tcsi_event_windows;
 
-/* What there is to learn from: window i is steps [i, i + window) of both. */
+/* What there is to learn from: window i is steps [i, i + window) of both.  Rows of a table are windows of one step. */
 typedef struct tcsi_lesson {
     const float *inputs;  /* (U,C), finite */
     const float *targets; /* (U,D), NaN = unknown */
@@ -49,6 +49,8 @@ typedef struct tcsi_lesson {
     const float *labels;      /* (windows) the net's third input, or NULL: it has none.  NaN = unknown */
     const tcsi_event_windows *events; /* (event_count) in order, apart; with labels only */
     size_t event_count;
+    const size_t *order;  /* (windows): window i is really this one; NULL: it is i.  Rows of a table are learned in random order, so that
+                             those that are held out are like the rest */
 } tcsi_lesson;
 
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);
