@@ -32,7 +32,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_one_number_init(base, build, tcsi_sphere_set_center, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_TABLE_NET_PARAMETERS(64, 32, 20, 1e-4) };
+static const tcsi_parameter parameters[] = { TCSI_TABLE_NET_PARAMETERS(64, 32, 20, 1e-4, 0) };
 static const tcsi_detector_ops ops = TCSI_ONE_NUMBER_OPS(init);
 
 const tcsi_detector_info tcsi_detector_deep_svdd_tabular = {

@@ -29,7 +29,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 static const tcsi_parameter parameters[] = {
     TCSI_COUNT(hidden, 32, 1, 1024, "units of the layer that gives a coupling its parameters"),
     { "couplings", TCSI_PARAMETER_COUNT, offsetof(options, latent), 4, 1, 32, "affine couplings, one after another" },
-    TCSI_TABLE_NET_TRAINING(60, 2e-3),
+    TCSI_TABLE_NET_TRAINING(60, 2e-3, 0),
 };
 static const tcsi_detector_ops ops = TCSI_ONE_NUMBER_OPS(init);
 

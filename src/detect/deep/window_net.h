@@ -130,24 +130,24 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
     TCSI_WINDOW_NET_EFFORT
 
 /* The same for tables, which may have many channels: training ends after two seconds on a usual core. */
-#define TCSI_TABLE_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
+#define TCSI_TABLE_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default, dropout_default) \
     TCSI_COUNT(hidden, hidden_default, 1, 1024, "units of the layers"), \
     TCSI_COUNT(latent, latent_default, 1, 1024, "numbers of the narrowest layer"), \
-    TCSI_TABLE_NET_TRAINING(epochs_default, rate_default)
-#define TCSI_TABLE_NET_TRAINING(epochs_default, rate_default) \
+    TCSI_TABLE_NET_TRAINING(epochs_default, rate_default, dropout_default)
+#define TCSI_TABLE_NET_TRAINING(epochs_default, rate_default, dropout_default) \
     TCSI_COUNT(epochs, epochs_default, 1, 100000, "how often each training row is seen"), \
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
     TCSI_REAL(trim, 0.2, 0, 0.5, "share of the training rows, the worst, that are not learned from"), \
-    TCSI_WINDOW_NET_DOUBT, \
+    TCSI_WINDOW_NET_DOUBT(dropout_default), \
     TCSI_REAL(budget, 2, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
 
 /* Those that say how a net is asked how sure it is, and how long it may learn. */
 #define TCSI_WINDOW_NET_EFFORT \
-    TCSI_WINDOW_NET_DOUBT, \
+    TCSI_WINDOW_NET_DOUBT(0), \
     TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
-#define TCSI_WINDOW_NET_DOUBT \
+#define TCSI_WINDOW_NET_DOUBT(dropout_default) \
     TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
     TCSI_COUNT(draws, 1, 1, 64, "looks of each network, with inputs left out and latent numbers drawn anew; 1: nothing is drawn"), \
-    TCSI_REAL(dropout, 0, 0, 0.9, "share of the inputs left out at random, in training and draws")
+    TCSI_REAL(dropout, dropout_default, 0, 0.9, "share of the inputs left out at random, in training and draws")
 
 #endif
