@@ -106,7 +106,7 @@ static void test_learns_from_labelled_rows(void **state)
     for (size_t t = 0; t < ROWS; t++) {
         is_meant[t] = t % 60 == 5;
         for (size_t c = 0; c < CHANNELS; c++) rows[t][c] = tcsi_rng_normal(&rng);
-        rows[t][0] += is_meant[t] ? 3 : t % 60 == 35 ? -3 : 0;
+        rows[t][0] += is_meant[t] ? 4 : t % 60 == 35 ? -4 : 0;
     }
     tcsi_frame *frame, train;
     assert_ok(tcsi_frame_create(CHANNELS, ROWS, false, true, &frame, test_err));

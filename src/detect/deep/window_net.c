@@ -145,7 +145,8 @@ static tcs_status draw_order(self_type *self, size_t row_count, tcs_error *err)
     tcsi_rng rng = tcsi_rng_make(self->base.seed, STREAM_ORDER);
     self->order = TCSI_NEW_ARRAY(size_t, row_count);
     if (!self->order) return tcsi_fail_memory(err, "an order of rows");
-    tcsi_rng_sample(&rng, row_count, row_count, self->order);
+    for (size_t i = 0; i < row_count; i++) self->order[i] = i;
+    tcsi_rng_shuffle(&rng, self->order, row_count);
     return TCS_OK;
 }
 
