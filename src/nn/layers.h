@@ -49,6 +49,7 @@ tcsi_node_id tcsi_nn_scale(tcsi_net *net, tcsi_node_id x, float factor);    /* f
 tcsi_node_id tcsi_nn_add(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);    /* a + b, of one shape */
 tcsi_node_id tcsi_nn_multiply(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);
 tcsi_node_id tcsi_nn_detach(tcsi_net *net, tcsi_node_id x);                 /* x; no gradient passes */
+tcsi_node_id tcsi_nn_oppose(tcsi_net *net, tcsi_node_id x);                 /* x; its gradient comes back with the other sign */
 /* In runs that draw (is_stochastic): 0 with probability rate in [0, 1), else x / (1 - rate).  Otherwise x. */
 tcsi_node_id tcsi_nn_dropout(tcsi_net *net, tcsi_node_id x, float rate);
 

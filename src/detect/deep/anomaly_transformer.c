@@ -37,12 +37,6 @@ static tcsi_node_id weigh_error(tcsi_net *net, tcsi_node_id x, tcsi_node_id back
     return tcsi_nn_add(net, x, tcsi_nn_multiply(net, weights, error));
 }
 
-/* x, whose gradient comes back with the other sign: 2 x - x, the first without one. */
-static tcsi_node_id against(tcsi_net *net, tcsi_node_id x)
-{
-    return tcsi_nn_add(net, tcsi_nn_scale(net, tcsi_nn_detach(net, x), 2), tcsi_nn_scale(net, x, -1));
-}
-
 /* What a layer makes of its input, normalized; residual: what it is added to, or TCSI_NODE_NONE. */
 static tcsi_node_id add_and_norm(tcsi_net *net, const char *name, tcsi_node_id part, tcsi_node_id residual, size_t width)
 {
@@ -60,7 +54,7 @@ static tcsi_node_id add_layer(tcsi_net *net, size_t number, tcsi_node_id h, size
     const size_t width = tcsi_net_shape(net, h).channels;
     const tcsi_node_id triple = tcsi_window_net_dense(net, names[0], h, 3 * width, TCSI_ACTIVATION_NONE);
     const tcsi_node_id widths = tcsi_window_net_dense(net, names[1], h, HEADS, TCSI_ACTIVATION_NONE);
-    *ret_discrepancy = tcsi_nn_association(net, against(net, tcsi_nn_slice(net, triple, 0, 2 * width)), widths, copies);
+    *ret_discrepancy = tcsi_nn_association(net, tcsi_nn_oppose(net, tcsi_nn_slice(net, triple, 0, 2 * width)), widths, copies);
     const tcsi_node_id seen = tcsi_nn_attention(net, triple, &(tcsi_attention_options){ .head_count = HEADS });
     h = add_and_norm(net, names[2], seen, number == 0 ? TCSI_NODE_NONE : h, width);
     return add_and_norm(net, names[4], tcsi_window_net_dense(net, names[3], h, 2 * width, TCSI_ACTIVATION_RELU), h, width);

@@ -43,6 +43,6 @@ const tcsi_detector_info tcsi_detector_deep_sad_tabular = {
     .paper = "L. Ruff, R. A. Vandermeulen, N. Goernitz, A. Binder, E. Mueller, K.-R. Mueller, M. Kloft: Deep semi-supervised anomaly "
              "detection. ICLR 2020, equation 7",
     .summary = "Squared distance of a row from the centre around which a network pulls the rows of a table, and from which it pushes those "
-               "labelled anomalous. Finds what is like those and what is unlike everything; without labels it is deep_svdd_tabular.",
+               "labelled anomalous. Finds what is like those and what is unlike everything; without labels deep_svdd_tabular does better.",
     TCSI_LABELLED_TABLE_INFO(0),
 };

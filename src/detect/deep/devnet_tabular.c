@@ -32,7 +32,7 @@ const tcsi_detector_info tcsi_detector_devnet_tabular = {
     .name = "devnet_tabular",
     .title = "deviation network of rows, for a few labels",
     .paper = "G. Pang, C. Shen, A. van den Hengel: Deep anomaly detection with deviation networks. KDD 2019, equations 6 and 7",
-    .summary = "A number that a network gives a row, far above chance where it is like those labelled anomalous among the training rows. Needs "
-               "labels there; misses kinds of anomalies of which none is labelled, but for what auto_tabular says.",
+    .summary = "A number that a network gives a row, far above chance where it is like those labelled anomalous among the training "
+               "rows. Needs labels there; misses kinds of anomalies of which none is labelled, but for what auto_tabular says.",
     TCSI_LABELLED_TABLE_INFO(TCSI_TRAIT_TRAINED),
 };

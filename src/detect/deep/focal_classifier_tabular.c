@@ -32,7 +32,7 @@ const tcsi_detector_info tcsi_detector_focal_classifier_tabular = {
     .name = "focal_classifier_tabular",
     .title = "classifier of rows with the focal loss, for a few labels",
     .paper = "T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar: Focal loss for dense object detection. ICCV 2017, equation 4",
-    .summary = "How sure a network is that a row is like those that are labelled anomalous among the training rows. Needs labels there; misses "
-               "kinds of anomalies of which none is labelled, but for what auto_tabular says.",
+    .summary = "How sure a network is that a row is like those that are labelled anomalous among the training rows. Needs labels "
+               "there; misses kinds of anomalies of which none is labelled, but for what auto_tabular says.",
     TCSI_LABELLED_TABLE_INFO(TCSI_TRAIT_TRAINED),
 };

@@ -65,8 +65,8 @@ static tcs_status take_labels(self_type *self, const tcsi_sequence *sequence, tc
     lesson->event_count = find_events(self, count);
     if (lesson->event_count > 0 || !self->form->needs_labels) return TCS_OK;
     if (is_table)
-        return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous; expected labels, and a few such rows",
-                         self->base.base.base.info->name, sequence->row_count);
+        return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous; expected labels, and a few such "
+                         "rows", self->base.base.base.info->name, sequence->row_count);
     return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous, half a window of %zu steps from their "
                      "ends; expected labels and a few events among them",
                      self->base.base.base.info->name, sequence->row_count, lesson->window);

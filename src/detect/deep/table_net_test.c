@@ -73,7 +73,8 @@ static void test_outcomes_of_later_rows(void **state)
     (void)state;
     static double rows[ROWS][CHANNELS];
     static tcs_score known[ROWS], scores[5];
-    const double later[5][CHANNELS] = { { 3, 0, 1e6, 7 }, { 3, NAN, 1e6, 7 }, { 3, 0, -1e6, 7 }, { 3, 0, 1e6, 28 }, { 1e30, 0, 1e6, 7 } };
+    const double later[5][CHANNELS] = { { 3, 0, 1e6, 7 }, { 3, NAN, 1e6, 7 }, { 3, 0, -1e6, 7 }, { 3, 0, 1e6, 28 },
+                                        { 1e30, 0, 1e6, 7 } };
     make_groups(rows);
     tcsi_frame *train = frame_of(&rows[0][0], ROWS, CHANNELS), *frame = frame_of(&later[0][0], 5, CHANNELS);
     for (size_t i = 0; i < name_count(); i++) {
@@ -93,8 +94,8 @@ static void test_outcomes_of_later_rows(void **state)
     tcsi_frame_destroy(train);
 }
 
-/* Of two kinds of rows that stand out, one is labelled, in ten rows of the first half: the later ones are found before the other kind, which
- * nobody called anomalous; and without any label a detector that needs some says so. */
+/* Of two kinds of rows that stand out, one is labelled, in ten rows of the first half: the later ones are found before the other kind,
+ * which nobody called anomalous; and without any label a detector that needs some says so. */
 static void test_learns_from_labelled_rows(void **state)
 {
     (void)state;
@@ -154,5 +155,5 @@ static void test_wide_tables(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_planted_rows), cmocka_unit_test(test_blames_the_planted_channel),
-              cmocka_unit_test(test_sorted_rows_are_learned_alike), cmocka_unit_test(test_outcomes_of_later_rows), cmocka_unit_test(test_learns_from_labelled_rows),
-              cmocka_unit_test(test_wide_tables))
+              cmocka_unit_test(test_sorted_rows_are_learned_alike), cmocka_unit_test(test_outcomes_of_later_rows),
+              cmocka_unit_test(test_learns_from_labelled_rows), cmocka_unit_test(test_wide_tables))
