@@ -83,7 +83,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
 static const tcsi_parameter parameters[] = {
     TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"),
     TCSI_COUNT(steps, 32, 16, 512, "steps of a window, a multiple of 4; longer windows are averaged down to about as many"),
-    TCSI_COUNT(hidden, 8, 1, 512, "numbers of a step in each of the two heads"),
+    TCSI_COUNT(hidden, 8, 1, 128, "numbers of a step in each of the two heads"),
     TCSI_COUNT(epochs, 60, 1, 100000, "how often each part of the training rows is seen"),
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: the window"),
     TCSI_REAL(rate, 3e-3, 1e-6, 1, "highest learning rate"),
