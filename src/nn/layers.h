@@ -49,6 +49,7 @@ tcsi_node_id tcsi_nn_scale(tcsi_net *net, tcsi_node_id x, float factor);    /* f
 tcsi_node_id tcsi_nn_add(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);    /* a + b, of one shape */
 tcsi_node_id tcsi_nn_multiply(tcsi_net *net, tcsi_node_id a, tcsi_node_id b);
 tcsi_node_id tcsi_nn_detach(tcsi_net *net, tcsi_node_id x);                 /* x; no gradient passes */
+tcsi_node_id tcsi_nn_oppose(tcsi_net *net, tcsi_node_id x);                 /* x; its gradient comes back with the other sign */
 /* In runs that draw (is_stochastic): 0 with probability rate in [0, 1), else x / (1 - rate).  Otherwise x. */
 tcsi_node_id tcsi_nn_dropout(tcsi_net *net, tcsi_node_id x, float rate);
 
@@ -116,6 +117,10 @@ tcsi_node_id tcsi_nn_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attenti
 /* The layer: dense to (B,T,3C), attention, dense to (B,T,C), with first values as dense layers have them.  ret_attention: the node that
  * saves the softmax, or NULL. */
 tcsi_node_id tcsi_nn_self_attention(tcsi_net *net, tcsi_node_id x, const tcsi_attention_options *options, tcsi_node_id *ret_attention);
+
+/* (B,T,copies), the same in every channel: how far each step's attention is from attention to its neighbourhood, in nats, from queries and
+ * keys side by side (B,T,2D) and raw widths of neighbourhoods (B,T,heads) (Xu et al. 2022).  copies >= 1. */
+tcsi_node_id tcsi_nn_association(tcsi_net *net, tcsi_node_id pairs, tcsi_node_id widths, size_t copies);
 
 /* The Transformer's encoder block, (B,T,C) -> (B,T,C); nn/transformer.c has its formulas. */
 typedef struct tcsi_transformer_options {

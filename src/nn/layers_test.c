@@ -442,6 +442,40 @@ static void test_nothing_passes_a_detached_node(void **state)
     tcsi_net_destroy(net);
 }
 
+/* Values and the gradients behind the node are as without it, those before it of the other sign. */
+static void test_an_opposed_gradient_comes_back_turned(void **state)
+{
+    (void)state;
+    enum { COUNT = 64 };
+    float gradients[2][COUNT];
+    double losses[2];
+    for (size_t opposed = 0; opposed < 2; opposed++) {
+        tcsi_net *net = new_net();
+        tcsi_plan *plan;
+        tcsi_node_id x = tcsi_nn_input(net, 1, 3), target = tcsi_nn_input(net, 1, 2);
+        tcsi_net_scope(net, "before");
+        tcsi_node_id h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 3 });
+        tcsi_net_scope(net, "behind");
+        tcsi_node_id y = tcsi_nn_dense(net, opposed ? tcsi_nn_oppose(net, h) : h, &(tcsi_dense_options){ .units = 2 });
+        tcsi_node_id loss = tcsi_nn_loss_squared(net, y, target);
+        assert_ok(tcsi_net_finish(net, test_err));
+        assert_true(net->weight_count <= COUNT);
+        assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = net, .batch = 1, .has_loss = true, .loss = loss }, &plan, test_err));
+        losses[opposed] = tcsi_plan_backward(plan, NULL, &(tcsi_run){ .inputs = { (float[]){ 1, 2, 3 }, (float[]){ 9, 9 } }, .batch = 1 });
+        memcpy(gradients[opposed], tcsi_plan_gradients(plan), net->weight_count * sizeof(float));
+        for (size_t i = 0; opposed && i < net->tensor_count; i++) {
+            const tcsi_weight *weight = &net->tensors[i];
+            const float sign = strncmp(weight->name, "before", 6) == 0 ? -1 : 1;
+            for (size_t k = weight->offset; k < weight->offset + weight->count; k++)
+                assert_near((double)(sign * gradients[0][k]), (double)gradients[1][k], 0);
+        }
+        tcsi_plan_destroy(plan);
+        tcsi_net_destroy(net);
+    }
+    assert_true(losses[0] > 0 && gradients[0][0] != 0);
+    assert_near(losses[0], losses[1], 0);
+}
+
 static void test_instance_norm_comes_back(void **state)
 {
     (void)state;
@@ -621,6 +655,7 @@ TCS_TEST_MAIN(cmocka_unit_test(test_batch_norm_over_shards_equals_over_one), cmo
               cmocka_unit_test(test_dropout_does_not_depend_on_the_cut), cmocka_unit_test(test_attention_shares),
               cmocka_unit_test(test_causal_attention_does_not_look_ahead), cmocka_unit_test(test_a_stream_of_attention_moves_its_window),
               cmocka_unit_test(test_an_index_that_is_none), cmocka_unit_test(test_nothing_passes_a_detached_node),
+              cmocka_unit_test(test_an_opposed_gradient_comes_back_turned),
               cmocka_unit_test(test_instance_norm_comes_back), cmocka_unit_test(test_streamed_positions_beyond_the_window),
               cmocka_unit_test(test_the_names_of_a_block), cmocka_unit_test(test_shapes_that_do_not_fit_are_refused),
               cmocka_unit_test(test_options_out_of_range_are_refused),

@@ -311,6 +311,12 @@ static tcsi_node_id nn_attention_causal(tcsi_net *net)
     return tcsi_nn_self_attention(net, x, &(tcsi_attention_options){ .head_count = 3, .is_causal = true }, NULL);
 }
 
+static tcsi_node_id nn_association(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 5, 4), pairs = nn_units(net, x, 8), widths = nn_units(net, x, 2);
+    return nn_units(net, tcsi_nn_association(net, pairs, widths, 2), 2);
+}
+
 static tcsi_node_id nn_transformer_after(tcsi_net *net)
 {
     tcsi_node_id x = tcsi_nn_input(net, 4, 4);
@@ -619,6 +625,7 @@ static const nn_case nn_cases[] = {
     { "gru", "GRU", nn_gru, { 0 }, 0, 0 },
     { "attention", "attention", nn_attention_plain, { 0 }, 0, 0 },
     { "attention", "attention, causal", nn_attention_causal, { 0 }, 0, 0 },
+    { "association", "association", nn_association, { 0 }, 0, 0 },
     { "attention", "transformer, norm after", nn_transformer_after, { 0 }, 0, 0 },
     { "attention", "transformer, norm before, causal", nn_transformer_before, { 0 }, 0, 0 },
     { "position_sinusoidal", "sinusoidal positions", nn_position_sinusoidal, { 0 }, 0, 0 },

@@ -33,6 +33,12 @@ static void label_windows(self_type *self, const tcsi_sequence *sequence, const 
     }
 }
 
+/* A row of a table is labelled or not; neighbours say nothing. */
+static void label_rows(self_type *self, const tcsi_lesson *lesson)
+{
+    for (size_t i = 0; i < lesson->step_count; i++) self->labels[i] = self->rows[lesson->order[i]] ? self->form->anomalous : 0;
+}
+
 /* Runs of anomalous windows. */
 static size_t find_events(const self_type *self, size_t count)
 {
@@ -51,11 +57,16 @@ static tcs_status take_labels(self_type *self, const tcsi_sequence *sequence, tc
     self->labels = TCSI_NEW_ZEROS(float, count);
     self->events = TCSI_NEW_ARRAY(tcsi_event_windows, count / 2 + 1);
     if (!self->labels || !self->events) return tcsi_fail_memory(err, "labels of windows");
-    if (self->rows) label_windows(self, sequence, lesson);
+    const bool is_table = tcsi_window_net_is_table(&self->base.base);
+    if (self->rows && is_table) label_rows(self, lesson);
+    else if (self->rows) label_windows(self, sequence, lesson);
     lesson->labels = self->labels;
     lesson->events = self->events;
     lesson->event_count = find_events(self, count);
     if (lesson->event_count > 0 || !self->form->needs_labels) return TCS_OK;
+    if (is_table)
+        return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous; expected labels, and a few such "
+                         "rows", self->base.base.base.info->name, sequence->row_count);
     return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous, half a window of %zu steps from their "
                      "ends; expected labels and a few events among them",
                      self->base.base.base.info->name, sequence->row_count, lesson->window);
@@ -101,12 +112,13 @@ tcs_status tcsi_labelled_init(tcsi_detector *base, const tcsi_labelled_form *for
 {
     self_type *self = (self_type *)base;
     const tcsi_detector_setup setup = { .channel_count = base->channel_count, .seed = base->seed, .pool = base->pool };
+    const char *adviser = tcsi_window_net_is_table(&self->base.base) ? "auto_tabular" : "auto_classic";
     self->form = form;
     self->base.strides_a_window = STRIDES_A_WINDOW;
     self->base.base.more_channels = self->base.base.options.with_auto;
     tcs_status status = tcsi_one_number_init(base, form->build, prepare, err);
     if (status != TCS_OK || !self->base.base.options.with_auto) return status;
-    return tcsi_detector_create(tcsi_registry_find("auto_classic"), &setup, &self->adviser, err);
+    return tcsi_detector_create(tcsi_registry_find(adviser), &setup, &self->adviser, err);
 }
 
 static void forget_labels(self_type *self)
@@ -209,4 +221,11 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
     const tcsi_node_id h = tcsi_labelled_look(net, x, options, false);
     return tcsi_window_net_dense(net, "dense.1", tcsi_window_net_dense(net, "dense.0", h, options->latent, TCSI_ACTIVATION_RELU), 1,
                                  TCSI_ACTIVATION_NONE);
+}
+
+tcsi_node_id tcsi_labelled_row_number(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options)
+{
+    tcsi_node_id h = tcsi_window_net_dense(net, "dense.0", x, options->hidden, TCSI_ACTIVATION_RELU);
+    h = tcsi_window_net_dense(net, "dense.1", h, options->latent, TCSI_ACTIVATION_RELU);
+    return tcsi_window_net_dense(net, "dense.2", h, 1, TCSI_ACTIVATION_NONE);
 }

@@ -12,6 +12,8 @@
  * Scores are those of one_number.h, in finer strides and averaged over less, since labels say where an event is.  Where no row was
  * labelled, the channel is empty and scores are averaged as elsewhere.
  *
+ * Of a table each row is labelled or not, and the opinion is that of auto_tabular.
+ *
  * A detector of this family is a file with a builder, options and an info; its net's third input is the label (B,1,1).  See devnet.c. */
 #ifndef TCS_DETECT_DEEP_LABELLED_H
 #define TCS_DETECT_DEEP_LABELLED_H
@@ -48,6 +50,9 @@ size_t tcsi_labelled_size_max(const tcsi_detector *base, size_t row_count);
 tcsi_node_id tcsi_labelled_look(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options, bool without_bias);
 tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
 
+/* The same of a row of a table, x (B,1,C), by three dense layers. */
+tcsi_node_id tcsi_labelled_row_number(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
+
 /* Rows of a parameter table, before that of `emphasis`. */
 #define TCSI_LABELLED_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
     TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"), \
@@ -60,13 +65,19 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
     TCSI_REAL(trim, 0.05, 0, 0.5, "without labels: share of the training windows, the worst, that are not learned from"), \
     TCSI_BOOL(with_auto, 1, "learn from what auto_classic says of the rows, too")
 
+#define TCSI_LABELLED_TABLE_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
+    TCSI_TABLE_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default, 0.2), \
+    TCSI_BOOL(with_auto, 1, "learn from what auto_tabular says of the rows, too")
+
 #define TCSI_LABELLED_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_labelled_deinit, .fit = tcsi_labelled_fit, .score = tcsi_labelled_score, \
       .horizon = tcsi_window_net_horizon, .persist = tcsi_labelled_persist, .size_max = tcsi_labelled_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
-#define TCSI_LABELLED_INFO(more_traits) \
-    .traits = TCSI_WINDOW_NET_TRAITS | TCSI_TRAIT_LABELS | (more_traits), .instance_size = sizeof(tcsi_labelled), \
+#define TCSI_LABELLED_INFO(more_traits) TCSI_LABELLED_INFO_OF(TCSI_WINDOW_NET_TRAITS | (more_traits))
+#define TCSI_LABELLED_TABLE_INFO(more_traits) TCSI_LABELLED_INFO_OF(TCSI_TABLE_NET_TRAITS | (more_traits))
+#define TCSI_LABELLED_INFO_OF(all_traits) \
+    .traits = (all_traits) | TCSI_TRAIT_LABELS, .instance_size = sizeof(tcsi_labelled), \
     .options_offset = offsetof(tcsi_labelled, base.base.options), .parameters = parameters, .parameter_count = TCS_COUNT(parameters), \
     .ops = &ops
 

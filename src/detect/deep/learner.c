@@ -42,9 +42,9 @@ void tcsi_lesson_gather(const tcsi_lesson *lesson, const size_t *starts, size_t 
 {
     const size_t inputs = lesson->window * lesson->input_channels, targets = lesson->window * lesson->target_channels;
     for (size_t b = 0; b < count; b++) {
-        memcpy(ret_inputs + b * inputs, lesson->inputs + starts[b] * lesson->input_channels, inputs * sizeof(float));
-        if (ret_targets)
-            memcpy(ret_targets + b * targets, lesson->targets + starts[b] * lesson->target_channels, targets * sizeof(float));
+        const size_t start = lesson->order ? lesson->order[starts[b]] : starts[b];
+        memcpy(ret_inputs + b * inputs, lesson->inputs + start * lesson->input_channels, inputs * sizeof(float));
+        if (ret_targets) memcpy(ret_targets + b * targets, lesson->targets + start * lesson->target_channels, targets * sizeof(float));
     }
 }
 
@@ -112,7 +112,8 @@ static tcs_status split(training *t, tcs_error *err)
 
 static void plan_steps(training *t)
 {
-    const size_t drawn = 1 + (t->train_count - 1) * PARTS_A_WINDOW / t->lesson->window, epochs = t->learner->epochs;
+    const size_t window = t->lesson->window, parts = window < PARTS_A_WINDOW ? window : PARTS_A_WINDOW;
+    const size_t drawn = 1 + (t->train_count - 1) * parts / window, epochs = t->learner->epochs;
     const size_t wanted = (tcsi_size_product(drawn, epochs) - 1) / BATCH + 1, least = epochs < STEP_COUNT_MAX ? epochs : STEP_COUNT_MAX;
     t->step_count = wanted < least ? least : wanted < STEP_COUNT_MAX ? wanted : STEP_COUNT_MAX;
     const double rival = t->learner->rival ? tcsi_plan_cost(t->learner->rival) : 0;

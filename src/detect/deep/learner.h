@@ -48,7 +48,7 @@ typedef struct tcsi_event_windows {
     size_t begin, end;
 } tcsi_event_windows;
 
-/* What there is to learn from: window i is steps [i, i + window) of both. */
+/* What there is to learn from: window i is steps [i, i + window) of both.  Rows of a table are windows of one step. */
 typedef struct tcsi_lesson {
     const float *inputs;  /* (U,C), finite */
     const float *targets; /* (U,D), NaN = unknown */
@@ -58,6 +58,8 @@ typedef struct tcsi_lesson {
     size_t event_count;
     const size_t *part_ends; /* (part_count) steps behind each part, ascending; NULL: one part */
     size_t part_count;       /* each at least a window long */
+    const size_t *order;  /* (windows): window i is really this one; NULL: it is i.  Rows of a table are learned in random order, so that
+                             those that are held out are like the rest */
 } tcsi_lesson;
 
 /* These two are of lessons of one part.  The second is the first window that is held out, 0 when none is: from this step on nothing was

@@ -46,7 +46,8 @@ static void take_numbers(void *context, const size_t *starts, size_t count, cons
 
 static size_t stride_of(const self_type *self)
 {
-    return self->base.options.steps / self->strides_a_window;
+    const size_t stride = self->base.options.steps / self->strides_a_window;
+    return stride > 0 ? stride : 1;
 }
 
 static size_t number_count_max(const self_type *self, size_t step_count)

@@ -31,8 +31,10 @@ size_t tcsi_one_number_size_max(const tcsi_detector *base, size_t row_count);
       .horizon = tcsi_window_net_horizon, .persist = tcsi_one_number_persist, .size_max = tcsi_one_number_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
-#define TCSI_ONE_NUMBER_INFO \
-    .traits = TCSI_WINDOW_NET_TRAITS, .instance_size = sizeof(tcsi_one_number), .options_offset = offsetof(tcsi_one_number, base.options), \
+#define TCSI_ONE_NUMBER_INFO TCSI_ONE_NUMBER_INFO_OF(TCSI_WINDOW_NET_TRAITS)
+#define TCSI_ONE_NUMBER_TABLE_INFO TCSI_ONE_NUMBER_INFO_OF(TCSI_TABLE_NET_TRAITS)
+#define TCSI_ONE_NUMBER_INFO_OF(all_traits) \
+    .traits = all_traits, .instance_size = sizeof(tcsi_one_number), .options_offset = offsetof(tcsi_one_number, base.options), \
     .parameters = parameters, .parameter_count = TCS_COUNT(parameters), .ops = &ops
 
 #endif

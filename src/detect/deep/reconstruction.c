@@ -88,10 +88,11 @@ static void add_errors(void *context, const size_t *starts, size_t count, const 
 static tcs_status find_errors(self_type *self, const tcsi_lesson *lesson, float *sums, uint32_t *covers, tcs_error *err)
 {
     const size_t channels = lesson->target_channels;
+    const size_t stride = lesson->window < STRIDES_A_WINDOW ? 1 : lesson->window / STRIDES_A_WINDOW;
     sweep s = { .lesson = lesson, .covers = covers, .sums = sums };
     memset(sums, 0, lesson->step_count * channels * sizeof *sums);
     memset(covers, 0, lesson->step_count * sizeof *covers);
-    tcs_status status = tcsi_window_net_sweep(&self->base, lesson, lesson->window / STRIDES_A_WINDOW, add_errors, &s, err);
+    tcs_status status = tcsi_window_net_sweep(&self->base, lesson, stride, add_errors, &s, err);
     for (size_t u = 0; status == TCS_OK && u < lesson->step_count; u++)
         for (size_t c = 0; c < channels; c++) sums[u * channels + c] /= (float)covers[u];
     return status;
@@ -111,18 +112,21 @@ static void find_spreads(double *ret_spreads, const tcsi_sequence *sequence, con
     }
 }
 
-/* Adds errors in units of the spreads to the sums, and gives of each step the root of the highest: one channel is enough. */
-static void weigh(const double *spreads, const tcsi_sequence *sequence, const float *errors, float *sums, double *ret_steps)
+/* Adds errors in units of the spreads to the sums, and gives of each step the root of the highest, as one channel is enough; of the rows of
+ * a table the root of the mean over the channels that are known. */
+static void weigh(const double *spreads, const tcsi_sequence *sequence, const float *errors, bool is_table, float *sums, double *ret_steps)
 {
     const size_t channels = sequence->channel_count;
     for (size_t u = 0; u < sequence->step_count; u++) {
-        double highest = 0;
+        double highest = 0, sum = 0, known = 0;
         for (size_t c = 0; c < channels; c++) {
             const float error = (float)(errors[u * channels + c] / spreads[c]);
             sums[u * channels + c] += error;
             highest = fmax(highest, error);
+            sum += error;
+            known += !isnan(sequence->targets.values[u * channels + c]);
         }
-        ret_steps[u] = sqrt(highest);
+        ret_steps[u] = sqrt(is_table ? sum / fmax(known, 1) : highest);
     }
 }
 
@@ -146,7 +150,7 @@ static tcs_status look(self_type *self, const tcsi_sequence *sequence, bool is_l
         status = find_errors(self, &lesson, errors.values, covers, err);
         if (status != TCS_OK) break;
         if (is_learning) find_spreads(spreads, sequence, errors.values);
-        weigh(spreads, sequence, errors.values, ret_errors->values, ret_looks->steps);
+        weigh(spreads, sequence, errors.values, tcsi_window_net_is_table(&self->base), ret_errors->values, ret_looks->steps);
         tcsi_looks_add(ret_looks);
     }
     for (size_t i = 0; status == TCS_OK && i < cells; i++) ret_errors->values[i] /= (float)runs;

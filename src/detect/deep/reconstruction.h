@@ -47,8 +47,10 @@ tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id 
                                                     const tcsi_window_net_options *options, tcsi_recurrent_layer layer);
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
-#define TCSI_RECONSTRUCTION_INFO(more_traits) \
-    .traits = TCSI_WINDOW_NET_TRAITS | (more_traits), .instance_size = sizeof(tcsi_reconstruction), \
+#define TCSI_RECONSTRUCTION_INFO(more_traits) TCSI_RECONSTRUCTION_INFO_OF(TCSI_WINDOW_NET_TRAITS | (more_traits))
+#define TCSI_RECONSTRUCTION_TABLE_INFO TCSI_RECONSTRUCTION_INFO_OF(TCSI_TABLE_NET_TRAITS)
+#define TCSI_RECONSTRUCTION_INFO_OF(all_traits) \
+    .traits = all_traits, .instance_size = sizeof(tcsi_reconstruction), \
     .options_offset = offsetof(tcsi_reconstruction, base.options), .parameters = parameters, .parameter_count = TCS_COUNT(parameters), \
     .ops = &ops
 

@@ -55,6 +55,14 @@ tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, const tcsi_sequence
     return TCS_OK;
 }
 
+tcs_status tcsi_sequence_form_learn_table(const tcsi_frame *frame, tcsi_sequence_form *ret_form, tcs_error *err)
+{
+    const tcsi_sequence_wish wish = { .window_row_count = 1, .steps = 1 };
+    tcs_status status = tcsi_sequence_form_learn(frame, &wish, ret_form, err);
+    if (status == TCS_OK) ret_form->is_table = true;
+    return status;
+}
+
 void tcsi_sequence_form_deinit(tcsi_sequence_form *form)
 {
     tcsi_free(form->scales);
@@ -139,8 +147,8 @@ static void take_channel(const tcsi_frame *frame, const tcsi_sequence_form *form
         size_t begin = u * s->factor, end = begin + s->factor < s->row_count ? begin + s->factor : s->row_count;
         float value = (float)step_of(&form->scales[c], values, begin, end);
         s->targets.values[u * s->channel_count + c] = value;
-        if (!isnan(value)) last = value;
-        s->values.values[u * s->input_count + c] = last;
+        s->values.values[u * s->input_count + c] = isnan(value) ? last : value;
+        if (!isnan(value) && !form->is_table) last = value;
     }
 }
 

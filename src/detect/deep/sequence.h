@@ -4,6 +4,8 @@
  * present one stands (0, the mean, before the first).  A step is the mean of `factor` rows, so that a window of a few dozen steps
  * holds a season whatever its length, and networks keep one size.  Facts that describe the series stand beside the values of every step.
  *
+ * A table is read alike, a step being a row, except that a missing value is always the mean.
+ *
  * Stated outcomes: a constant channel is 0; a later value that departs from the constant is measured in units of the constant itself.
  * Threads: a form has one writer or many readers; sequences likewise. */
 #ifndef TCS_DETECT_DEEP_SEQUENCE_H
@@ -20,6 +22,7 @@ typedef struct tcsi_sequence_form {
     size_t channel_count;
     size_t window_row_count; /* rows that belong together: the period of the first channel, or what was asked for */
     size_t factor;           /* rows of a step */
+    bool is_table;           /* rows without time: a missing value is 0, the mean, not what stood in another row */
     tcsi_scale *scales;      /* (C) */
     size_t fact_count;
     float *facts;            /* (D) of the series, the same in every step; as fleet.h scales them */
@@ -36,6 +39,8 @@ typedef struct tcsi_sequence_wish {
 /* E_MEMORY. */
 tcs_status tcsi_sequence_form_learn(const tcsi_frame *frame, const tcsi_sequence_wish *wish, tcsi_sequence_form *ret_form,
                                     tcs_error *err) TCS_WARN_UNUSED;
+/* The same for a table: a step is a row.  E_MEMORY. */
+tcs_status tcsi_sequence_form_learn_table(const tcsi_frame *frame, tcsi_sequence_form *ret_form, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_sequence_form_deinit(tcsi_sequence_form *form); /* accepts a zeroed struct */
 void tcsi_sequence_form_persist(tcsi_sequence_form *form, size_t channel_count, size_t fact_count, tcsi_codec *codec);
 

@@ -72,6 +72,22 @@ static void test_missing_values_repeat_the_last(void **state)
     tcsi_frame_destroy(frame);
 }
 
+static void test_missing_values_of_a_table_are_the_mean(void **state)
+{
+    (void)state;
+    tcsi_frame *frame = frame_of(1, 12, late_ramp);
+    tcsi_sequence_form form;
+    tcsi_sequence s;
+    assert_ok(tcsi_sequence_form_learn_table(frame, &form, test_err));
+    assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
+    assert_int_equal(12, s.step_count);
+    assert_near(0, s.values.values[7], 0);
+    assert_true(isnan(s.targets.values[7]) && s.values.values[6] != 0);
+    tcsi_sequence_deinit(&s);
+    tcsi_sequence_form_deinit(&form);
+    tcsi_frame_destroy(frame);
+}
+
 static double ramp(size_t t, size_t c)
 {
     (void)c;
@@ -122,5 +138,6 @@ static void test_holds_what_it_says(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_rows_become_steps),
               cmocka_unit_test(test_missing_values_repeat_the_last),
+              cmocka_unit_test(test_missing_values_of_a_table_are_the_mean),
               cmocka_unit_test(test_expand_puts_steps_in_the_middle_of_their_rows),
               cmocka_unit_test(test_holds_what_it_says))

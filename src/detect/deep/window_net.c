@@ -2,6 +2,7 @@
 #include "detect/deep/window_net.h"
 
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "series/moving.h"
 #include "series/stats.h"
 
@@ -10,7 +11,7 @@
 
 typedef tcsi_window_net self_type;
 
-enum { BATCH = TCSI_LEARNER_BATCH, BORDER = 256 };
+enum { BATCH = TCSI_LEARNER_BATCH, BORDER = 256, STREAM_ORDER = 1000003 /* of the random numbers; training uses its steps' */ };
 static const double noise_max = 1e30;
 
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
@@ -31,6 +32,11 @@ tcsi_node_id tcsi_window_net_part(tcsi_net *net, tcsi_node_id h, size_t channels
 }
 
 /* ---- life ---- */
+
+bool tcsi_window_net_is_table(const self_type *self)
+{
+    return self->base.info->traits & TCSI_TRAIT_TABULAR;
+}
 
 size_t tcsi_window_net_channels(const self_type *self)
 {
@@ -58,10 +64,12 @@ static size_t kept_size(const self_type *self)
 tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
     const char *name = self->base.info->name;
+    if (tcsi_window_net_is_table(self)) self->options.steps = self->options.window = self->options.smoothing = 1;
     const size_t steps = self->options.steps;
     if (self->options.members == 0) self->options.members = 1; /* a detector without these parameters */
     if (self->options.draws == 0) self->options.draws = 1;
-    if (steps % 4 > 0) return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
+    if (!tcsi_window_net_is_table(self) && steps % 4 > 0)
+        return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
     if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, name);
     tcs_status status = tcsi_sequence_check(name, tcsi_size_sum(self->base.channel_count, self->options.facts), steps, err);
     if (status == TCS_OK) status = make_net(self, build, err);
@@ -95,7 +103,7 @@ tcsi_lesson tcsi_window_net_lesson(const self_type *self, const tcsi_sequence *s
 {
     return (tcsi_lesson){ .inputs = sequence->values.values, .targets = sequence->targets.values, .step_count = sequence->step_count,
                           .input_channels = sequence->input_count, .target_channels = sequence->channel_count,
-                          .window = self->options.steps };
+                          .window = self->options.steps, .order = self->order };
 }
 
 static void keep(self_type *self, size_t member)
@@ -145,15 +153,29 @@ static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequen
     return status;
 }
 
+static tcs_status draw_order(self_type *self, size_t row_count, tcs_error *err)
+{
+    tcsi_rng rng = tcsi_rng_make(self->base.seed, STREAM_ORDER);
+    self->order = TCSI_NEW_ARRAY(size_t, row_count);
+    if (!self->order) return tcsi_fail_memory(err, "an order of rows");
+    for (size_t i = 0; i < row_count; i++) self->order[i] = i;
+    tcsi_rng_shuffle(&rng, self->order, row_count);
+    return TCS_OK;
+}
+
 tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_window_net_prepare prepare, tcsi_sequence *ret_sequence,
                                  tcs_error *err)
 {
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
     const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, self->options.window, self->options.steps);
-    tcs_status status = tcsi_sequence_form_learn(frame, &wish, &form, err);
+    tcs_status status = tcsi_window_net_is_table(self) ? tcsi_sequence_form_learn_table(frame, &form, err)
+                                                       : tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
+    if (status == TCS_OK && tcsi_window_net_is_table(self)) status = draw_order(self, sequence.step_count, err);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &sequence, prepare, err);
+    tcsi_free(self->order);
+    self->order = NULL;
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -268,7 +290,7 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
         starts[count++] = at < last ? at : last;
         if (count < BATCH && at < last) continue;
         tcsi_lesson_gather(lesson, starts, count, inputs.values, NULL);
-        /* The target is an input of the net too, but this plan runs nothing that reads it. */
+        /* The target is an input of the net too: where an output reads it, it finds the window as it is, whatever dropout leaves out. */
         const tcsi_run run = { .inputs = { inputs.values, inputs.values }, .batch = count, .seed = self->base.seed,
                                .is_stochastic = self->options.draws > 1, .step = self->run * lesson->step_count + at };
         tcsi_plan_forward(self->scoring, self->base.pool, &run);
@@ -351,6 +373,7 @@ void tcsi_window_net_persist(self_type *self, tcsi_codec *codec)
     tcsi_fleet_persist(&self->fleet, self->options.members, self->net, self->nodes.loss, codec);
     if (tcsi_codec_status(codec) != TCS_OK || !self->base.is_fitted) return;
     tcsi_sequence_form_persist(&self->form, tcsi_window_net_channels(self), self->options.facts, codec);
+    self->form.is_table = tcsi_window_net_is_table(self);
     tcsi_codec_f64(codec, &self->noise);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(self->noise >= 0 && self->noise <= noise_max))
         tcsi_codec_refuse(codec, "the noise of scores out of range");
@@ -374,5 +397,6 @@ size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), inputs);
     size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 5 * sizeof(double))));
     size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels, facts));
+    if (tcsi_window_net_is_table(self)) size = tcsi_size_sum(size, tcsi_size_product(row_count, sizeof *self->order + sizeof(double)));
     return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, inputs, channels));
 }

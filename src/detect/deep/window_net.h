@@ -4,6 +4,8 @@
  * known.  Fitted, it is that of the training rows; otherwise it learns from the series itself, which holds the anomalies too: the worst
  * windows are left out (learner.h), and what is narrow does not learn what is rare.
  *
+ * A detector with the trait TABULAR learns and scores rows one by one, in windows of one step: what is said of windows holds for rows.
+ *
  * How sure is it?  `members` nets of the same form are trained with different seeds (B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple
  * and scalable predictive uncertainty estimation using deep ensembles", NeurIPS 2017), and each looks `draws` times with inputs left out
  * at random and latent variables drawn (Y. Gal, Z. Ghahramani, "Dropout as a Bayesian approximation", ICML 2016; here with dropout of the
@@ -55,12 +57,15 @@ typedef struct tcsi_window_net {
     size_t smoothings_a_window; /* `smoothing` 0 is the window divided by it; 0: the window */
     size_t more_channels;       /* set before init: the frames that are learned from and measured have so many more than the detector's */
     tcsi_sequence_form form; /* of the fit, or of the series that was scored last */
+    size_t *order;           /* (rows), while it learns from a table: see tcsi_lesson */
     tcsi_floats kept;        /* (members, weights and states), when there are several */
     tcsi_fleet_memory fleet;
     size_t run;              /* that the next sweep is */
     double noise;            /* deviation of the scores of what was learned from */
 } tcsi_window_net;
 
+/* Are rows exchangeable? */
+bool tcsi_window_net_is_table(const tcsi_window_net *self);
 /* Members times draws. */
 size_t tcsi_window_net_run_count(const tcsi_window_net *self);
 /* The sweeps that follow are run number `run`. */
@@ -118,6 +123,8 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
 #define TCSI_WINDOW_NET_TRAITS (TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP | \
                                 TCSI_TRAIT_UNCERTAINTY | TCSI_TRAIT_CHECKPOINT)
 
+#define TCSI_TABLE_NET_TRAITS (TCSI_WINDOW_NET_TRAITS | TCSI_TRAIT_TABULAR)
+
 /* Rows of a parameter table; `options` in the file must be tcsi_window_net_options. */
 #define TCSI_WINDOW_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
     TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"), \
@@ -130,11 +137,25 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
     TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"), \
     TCSI_WINDOW_NET_EFFORT
 
+/* The same for tables, which may have many channels: training ends after two seconds on a usual core. */
+#define TCSI_TABLE_NET_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default, dropout_default) \
+    TCSI_COUNT(hidden, hidden_default, 1, 1024, "units of the layers"), \
+    TCSI_COUNT(latent, latent_default, 1, 1024, "numbers of the narrowest layer"), \
+    TCSI_TABLE_NET_TRAINING(epochs_default, rate_default, dropout_default)
+#define TCSI_TABLE_NET_TRAINING(epochs_default, rate_default, dropout_default) \
+    TCSI_COUNT(epochs, epochs_default, 1, 100000, "how often each training row is seen"), \
+    TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
+    TCSI_REAL(trim, 0.2, 0, 0.5, "share of the training rows, the worst, that are not learned from"), \
+    TCSI_WINDOW_NET_DOUBT(dropout_default), \
+    TCSI_REAL(budget, 2, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+
 /* Those that say how a net is asked how sure it is, and how long it may learn. */
 #define TCSI_WINDOW_NET_EFFORT \
+    TCSI_WINDOW_NET_DOUBT(0), \
+    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+#define TCSI_WINDOW_NET_DOUBT(dropout_default) \
     TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
     TCSI_COUNT(draws, 1, 1, 64, "looks of each network, with inputs left out and latent numbers drawn anew; 1: nothing is drawn"), \
-    TCSI_REAL(dropout, 0, 0, 0.9, "share of the inputs left out at random, in training and draws"), \
-    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+    TCSI_REAL(dropout, dropout_default, 0, 0.9, "share of the inputs left out at random, in training and draws")
 
 #endif

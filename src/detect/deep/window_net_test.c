@@ -10,7 +10,7 @@ enum { ROWS = 3000, TRAIN_ROWS = 1500, CHANNELS = 3, EVENT_BEGIN = 2200, EVENT_E
 
 /* The first ones also name the channel; a hidden state that one channel confuses gives all channels back badly. */
 static const char *const names[] = { "autoencoder", "conv_autoencoder", "vae", "lstm_autoencoder", "gru_autoencoder", "deep_svdd",
-                                     "deep_sad", "flow", "usad", "gru_vae" };
+                                     "deep_sad", "flow", "usad", "gru_vae", "anomaly_transformer" };
 enum { NAMING_COUNT = 3, NAME_COUNT = TCS_COUNT(names) };
 
 static size_t name_count(void)

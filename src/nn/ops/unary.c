@@ -119,3 +119,10 @@ tcsi_node_id tcsi_nn_detach(tcsi_net *net, tcsi_node_id x)
 {
     return tcsi_net_add(net, &tcsi_op_detach, &x, 1, NULL);
 }
+
+/* 2 x - x, the first without a way back: what is made of it can be trained against what is before it (Y. Ganin, V. Lempitsky, "Unsupervised
+ * domain adaptation by backpropagation", ICML 2015, gradient reversal). */
+tcsi_node_id tcsi_nn_oppose(tcsi_net *net, tcsi_node_id x)
+{
+    return tcsi_nn_add(net, tcsi_nn_scale(net, tcsi_nn_detach(net, x), 2), tcsi_nn_scale(net, x, -1));
+}

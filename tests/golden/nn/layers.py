@@ -368,6 +368,20 @@ def attention_causal(net):
     return self_attention(net, net.input(6, 6), 3, True)
 
 
+@case("association", epsilon=1e-2)
+def association(net):
+    x = net.input(5, 4)
+    pairs, raw = net.dense(x, 8), net.dense(x, 2)
+    net.node("association")
+    query, key = (part.unflatten(2, (2, 2)).transpose(1, 2) for part in pairs.split(4, 2))
+    series = torch.softmax(query @ key.transpose(2, 3) / math.sqrt(2), 3)
+    away = torch.arange(5.0)[:, None] - torch.arange(5.0)
+    width = (F.softplus(raw) + 0.1).transpose(1, 2)[..., None]
+    prior = torch.softmax(-away ** 2 / (2 * width ** 2), 3)
+    y = ((prior - series) * ((prior + 1e-4).log() - (series + 1e-4).log())).sum(3).mean(1)
+    return net.dense(y[..., None].expand(-1, -1, 2), 2)
+
+
 def transformer(net, x, heads, hidden, causal, norm_first):
     """torch.nn.TransformerEncoderLayer with our weights, whose nodes stand in the order of nn/transformer.c."""
     width = x.shape[2]
