@@ -260,8 +260,8 @@ static void test_a_tolerant_loss_has_an_end(void **state)
 static void test_unlabelled_rows_by_hand(void **state)
 {
     (void)state;
-    static const float as_yes[7] = { 1, 2, 8, 8, 8, 8, 8 }, as_no[7] = { 0.5f, 1, 3, 4, 5, 9, INFINITY }, labels[7] = { 1, 1, 0, 0, 0, NAN, 1 };
-    static const float none[7] = { 0 }, weights[7] = { 1, 1, 1, 1, 1, 1, 0 };
+    static const float as_yes[7] = { 1, 2, 8, 8, 8, 8, 8 }, as_no[7] = { 0.5f, 1, 3, 4, 5, 9, INFINITY };
+    static const float labels[7] = { 1, 1, 0, 0, 0, NAN, 1 }, none[7] = { 0 }, weights[7] = { 1, 1, 1, 1, 1, 1, 0 };
     tcsi_net *net = new_net();
     tcsi_node_id yes = tcsi_nn_input(net, 1, 1), no = tcsi_nn_input(net, 1, 1), label = tcsi_nn_input(net, 1, 1);
     tcsi_node_id loss = tcsi_nn_loss_unlabelled(net, yes, no, label);

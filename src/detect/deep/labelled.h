@@ -23,6 +23,8 @@ typedef struct tcsi_labelled_form {
     tcsi_window_net_prepare prepare; /* or NULL: what has to be prepared besides labels */
     float anomalous;                 /* what an anomalous window is called; the others are 0 */
     bool needs_labels;               /* fit refuses rows without */
+    bool has_risk;                   /* the loss is loss_unlabelled with `by_risk` */
+    double (*probability)(const tcsi_window_net_options *options, double number); /* log odds that a number stands for; NULL: none */
 } tcsi_labelled_form;
 
 typedef struct tcsi_labelled {
@@ -30,6 +32,7 @@ typedef struct tcsi_labelled {
     const tcsi_labelled_form *form; /* static */
     tcsi_detector *adviser;      /* NULL: not wanted */
     bool is_told;                /* some row of the fit was labelled anomalous */
+    double shift;                /* added to log odds as they were learned: what is less rare in training than in the rows */
     const uint8_t *rows;         /* borrowed during fit */
     float *labels;               /* (windows) */
     tcsi_event_windows *events;
@@ -58,7 +61,11 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
     TCSI_COUNT(smoothing, 0, 0, 1e6, "rows of the mean around a row; 0: an eighth of the window"), \
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
     TCSI_REAL(trim, 0.05, 0, 0.5, "without labels: share of the training windows, the worst, that are not learned from"), \
-    TCSI_BOOL(with_auto, 1, "learn from what auto_classic says of the rows, too")
+    TCSI_BOOL(with_auto, 1, "learn from what auto_classic says of the rows, too"), \
+    TCSI_REAL(missed, 0, -1, 0.5, "share of the unlabelled windows that may be events, and are left out where they look most like one; " \
+                                     "-1: estimated from what auto_classic says"), \
+    TCSI_REAL(doubted, 0, 0, 0.5, "share of the labelled windows that may be none, and are left out where they look least like one"), \
+    TCSI_COUNT(warning, 0, 0, 1e6, "rows before an event whose label rises towards it, so that it is told earlier")
 
 #define TCSI_LABELLED_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_labelled_deinit, .fit = tcsi_labelled_fit, .score = tcsi_labelled_score, \

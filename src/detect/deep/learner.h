@@ -11,7 +11,8 @@
  *
  * With labels, a quarter of each batch lies in labelled events, another quarter right beside them, each event as likely as the others, and
  * the rest is drawn evenly: few labels are seen often, and so is what is only like them.  Nothing is held out, as labels are too few to set
- * some aside, and nothing left out: what is hard to learn lies at the border that labels draw.
+ * some aside.  What is left out as above are shares of the unlabelled and of the labelled windows of their own: events that nobody noticed
+ * cost most among the former, labels that are wrong among the latter.
  *
  * Adversaries: with a rival, two plans take turns, and the net is told how far training has come.  Nothing is held out then: the losses
  * of adversaries move each other, and do not tell which weights are best.
@@ -32,7 +33,8 @@
 #include "detect/training.h"
 #include "nn/train.h"
 
-enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4 };
+enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4,
+       TCSI_LEARNER_EVENT_SHARE = 4 /* one window in so many lies in a labelled event, as many beside one */ };
 #define TCSI_LEARNER_RATE 1e10 /* multiply-adds a second, and */
 #define TCSI_LEARNER_STEP 2e-5 /* seconds a step besides: one core of 2023; see docs/internals/deep.md */
 
@@ -49,6 +51,8 @@ typedef struct tcsi_lesson {
     const float *labels;      /* (windows) the net's third input, or NULL: it has none.  NaN = unknown */
     const tcsi_event_windows *events; /* (event_count) in order, apart; with labels only */
     size_t event_count;
+    double missed, doubted;   /* with events: shares of the windows with label 0, and with one, that may be wrong: as `trim` */
+    const double *chances;    /* (windows), as chances.h gives them; NULL: all windows are drawn alike */
 } tcsi_lesson;
 
 size_t tcsi_lesson_window_count(const tcsi_lesson *lesson);

@@ -12,15 +12,19 @@
 #ifndef TCS_DETECT_DEEP_WINDOW_NET_H
 #define TCS_DETECT_DEEP_WINDOW_NET_H
 
+#include "detect/deep/chances.h"
 #include "detect/deep/learner.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
 
 typedef struct tcsi_window_net_options {
     size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
-    double rate, trim, dropout, budget;
+    double rate, trim, dropout, budget, half_life, change; /* the last two: chances.h, as by_duration */
     double emphasis; /* what only some losses have, each under a name of its own */
-    bool with_auto;  /* labelled.h */
+    double reconstruction, embedding, context; /* contrastive.h */
+    size_t warning;  /* labelled.h, as are these: */
+    double missed, doubted, tolerance, adjustment;
+    bool with_auto, probabilities, by_risk, by_duration;
 } tcsi_window_net_options;
 
 /* What a builder makes of a window x (B,W,C) and of what is wanted, the same with NaN for missing values. */
@@ -127,6 +131,7 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
     TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
     TCSI_COUNT(draws, 1, 1, 64, "looks of each network, with inputs left out and latent numbers drawn anew; 1: nothing is drawn"), \
     TCSI_REAL(dropout, 0, 0, 0.9, "share of the inputs left out at random, in training and draws"), \
-    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done"), \
+    TCSI_CHANCES_PARAMETERS
 
 #endif

@@ -86,7 +86,8 @@ static rule rule_of(const tcsi_op_call *call)
     const logit_options *options = call->node->options;
     double alpha = (double)options->focal.class_weight, rate = (double)options->focal.base_rate, tau = (double)options->focal.adjustment;
     size_t count = call->batch * element_count(call->net, call->node);
-    rule own = { .gamma = (double)options->focal.gamma, .tolerance = (double)options->focal.tolerance, .weight_yes = alpha > 0 ? alpha : 1, .weight_no = alpha > 0 ? 1 - alpha : 1,
+    rule own = { .gamma = (double)options->focal.gamma, .tolerance = (double)options->focal.tolerance,
+                 .weight_yes = alpha > 0 ? alpha : 1, .weight_no = alpha > 0 ? 1 - alpha : 1,
                  .shift = rate > 0 ? (tau > 0 ? tau : 1) * log(rate / (1 - rate)) : 0,
                  .x = call->x[X], .targets = call->x[TARGET], .target = (double)options->target,
                  .yes = call->scratch, .no = call->scratch + count, .rest = call->scratch + 2 * count };

@@ -1,8 +1,8 @@
 /* nn/ops/loss_unlabelled.c -- learning from rows called yes and rows that nobody called anything: among those, some are yes, too.
  *
- * R. Kiryo, G. Niu, M. C. du Plessis, M. Sugiyama, "Positive-unlabeled learning with non-negative risk estimator", NeurIPS 2017, equation 6,
- * for classes that are drawn to a balance of one's own (G. Su, W. Chen, M. Xu, "Positive-unlabeled learning from imbalanced data", IJCAI
- * 2021).  With a share pi of yes among the unlabelled rows, what the others would cost as no is what all unlabelled cost as no, less what
+ * R. Kiryo, G. Niu, M. C. du Plessis, M. Sugiyama, "Positive-unlabeled learning with non-negative risk estimator", NeurIPS 2017, equation
+ * 6, for classes that are drawn to a balance of one's own (G. Su, W. Chen, M. Xu, "Positive-unlabeled learning from imbalanced data",
+ * IJCAI 2021).  With a share pi of yes among the unlabelled rows, what the others would cost as no is what all unlabelled cost as no, less what
  * that share of them costs, which the rows called yes tell.  Over a batch of P rows called yes and U unlabelled:
  *     sum  as_yes(i) [i called yes]  +  max(0, rest),
  *     rest = (sum as_no(i) [i unlabelled] - pi U/P sum as_no(i) [i called yes]) / (1 - pi)
