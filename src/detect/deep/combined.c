@@ -10,7 +10,7 @@
  * median over the series on, in its median absolute deviations.  Reconstruction as the task that keeps a representation from forgetting:
  * D. Gong et al., "Memorizing normality to detect anomaly", ICCV 2019; foretelling places instead of values: A. van den Oord, Y. Li,
  * O. Vinyals, "Representation learning with contrastive predictive coding", 2018.
- * Places are not whitened where they are foretold: what is small in them is noise that nothing foretells.
+ * Errors of foretelling are whitened by their own covariance over the series: where places vary, but not foreseeably, errors are usual.
  *
  * Finds, besides what contrastive finds: usual cycles in the wrong order, and what happens as often as there are neighbours.  Says nothing
  * about channels.  Cost: training on `epochs` x 64 x 2 patches; scoring as contrastive.
@@ -35,7 +35,7 @@ const tcsi_detector_info tcsi_detector_combined = {
              "Memorizing normality to detect anomaly. ICCV 2019; K. Roth et al.: Towards total recall in industrial anomaly detection. "
              "CVPR 2022 (the bank)",
     .summary = "Distance of every patch to its nearest ones, error with which it is given back and error with which the cycle beside "
-               "foretells its place, of one network trained for all three. Finds unusual shapes and rhythms, and usual cycles in the wrong order; "
-               "misses lasting shifts of level, and says nothing about channels.",
+               "foretells its place, of one network trained for all three. Finds unusual shapes and rhythms, and usual cycles in the wrong "
+               "order; misses lasting shifts of level, and says nothing about channels.",
     TCSI_CONTRASTIVE_INFO,
 };

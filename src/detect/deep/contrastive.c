@@ -277,26 +277,34 @@ static tcs_status embed(self_type *self, const tcsi_lesson *lesson, sight *s, tc
     return TCS_OK;
 }
 
-/* Of evenly chosen embeddings; where nothing varies, or nothing is finite, distances stay as they are. */
+/* Of points (count,size); where nothing varies, or nothing is finite, distances stay as they are. */
+static tcs_status find_whitening(const double *points, size_t count, size_t size, double *center, double *factor, tcs_error *err)
+{
+    double trace = 0;
+    tcs_status status = tcsi_covariance(points, count, size, center, factor, err);
+    if (status != TCS_OK) return status;
+    for (size_t i = 0; i < size; i++) trace += factor[i * size + i];
+    for (size_t i = 0; i < size; i++) factor[i * size + i] += ridge * trace / (double)size;
+    if (trace > 0 && trace < value_max && tcsi_cholesky_factor(factor, size)) return TCS_OK;
+    for (size_t i = 0; i < size; i++) {
+        center[i] = 0;
+        for (size_t j = 0; j < size; j++) factor[i * size + j] = i == j;
+    }
+    return TCS_OK;
+}
+
+/* Of evenly chosen embeddings. */
 static tcs_status learn_whitening(self_type *self, const tcsi_descriptors *embeddings, tcs_error *err)
 {
     const size_t size = embeddings->size, step = (embeddings->count - 1) / WHITENING_COUNT_MAX + 1;
     const size_t count = (embeddings->count - 1) / step + 1;
-    double *x = TCSI_NEW_ARRAY(double, count * size), trace = 0;
+    double *x = TCSI_NEW_ARRAY(double, count * size);
     if (!x) return tcsi_fail_memory(err, "a covariance");
     for (size_t n = 0; n < count; n++)
         for (size_t i = 0; i < size; i++) x[n * size + i] = (double)embeddings->values.values[n * step * size + i];
-    tcs_status status = tcsi_covariance(x, count, size, self->center, self->factor, err);
+    tcs_status status = find_whitening(x, count, size, self->center, self->factor, err);
     tcsi_free(x);
-    if (status != TCS_OK) return status;
-    for (size_t i = 0; i < size; i++) trace += self->factor[i * size + i];
-    for (size_t i = 0; i < size; i++) self->factor[i * size + i] += ridge * trace / (double)size;
-    if (trace > 0 && trace < value_max && tcsi_cholesky_factor(self->factor, size)) return TCS_OK;
-    for (size_t i = 0; i < size; i++) {
-        self->center[i] = 0;
-        for (size_t j = 0; j < size; j++) self->factor[i * size + j] = i == j;
-    }
-    return TCS_OK;
+    return status;
 }
 
 /* So that a squared distance is the mean over D coordinates. */
@@ -312,26 +320,59 @@ static void whiten(const self_type *self, tcsi_descriptors *descriptors, double 
     }
 }
 
-/* Of patch n, how far it is from where the patches a period before and after place it: the less of both, as one of them may be strange. */
-static double surprise_of(const sight *s, size_t n, size_t period)
+/* ---- surprises: how far a patch is from where the patches a period before and after place it ---- */
+
+/* Room for the errors of foretelling, as they are usual in this series: their whitening, and what it is found from. */
+typedef struct usual_errors {
+    double *points, *center, *factor; /* (count,D), (D), (D,D) */
+    size_t count, step;
+} usual_errors;
+
+static void error_of(const sight *s, size_t from, size_t to, double *ret)
 {
-    const size_t size = s->places.size, count = s->places.count;
-    double least = distance_max;
-    for (size_t side = 0; side < 2; side++) {
-        const bool exists = side ? n + period < count : n >= period;
-        const size_t from = side ? n + period : n - period;
-        if (!exists) continue;
-        least = fmin(least, root_mean_square(s->foretold.values.values + from * size, s->places.values.values + n * size, size));
-    }
-    return least;
+    const size_t size = s->places.size;
+    const float *said = s->foretold.values.values + from * size, *place = s->places.values.values + to * size;
+    for (size_t i = 0; i < size; i++) ret[i] = (double)place[i] - (double)said[i];
 }
 
-static void find_surprises(const self_type *self, sight *s)
+/* In those units, the less of both, as one of the two may be strange; 0 where there is neither. */
+static double surprise_of(const sight *s, const usual_errors *usual, size_t n, size_t period)
 {
-    const size_t steps = self->base.form.window_row_count / self->base.form.factor, stride = s->places.stride;
-    const size_t period = steps > stride ? (steps + stride / 2) / stride : 1;
-    for (size_t n = 0; n < s->places.count; n++) s->surprises[n] = surprise_of(s, n, period);
+    const size_t size = s->places.size;
+    double least = INFINITY, *error = usual->points; /* no longer needed */
+    for (size_t side = 0; side < 2; side++) {
+        double sum = 0;
+        if (side ? n + period >= s->places.count : n < period) continue;
+        error_of(s, side ? n + period : n - period, n, error);
+        for (size_t i = 0; i < size; i++) error[i] -= usual->center[i];
+        tcsi_cholesky_solve_lower(usual->factor, size, error);
+        for (size_t i = 0; i < size; i++) sum += error[i] * error[i];
+        least = fmin(least, sqrt(sum / (double)size));
+    }
+    return isinf(least) ? 0 : fmin(least, distance_max);
 }
+
+static tcs_status find_surprises(const self_type *self, sight *s, tcs_error *err)
+{
+    const size_t steps = self->base.form.window_row_count / self->base.form.factor, stride = s->places.stride, size = s->places.size;
+    const size_t period = steps > stride ? (steps + stride / 2) / stride : 1, count = s->places.count;
+    const size_t pairs = count > period ? count - period : 1;
+    usual_errors usual = { .step = (pairs - 1) / WHITENING_COUNT_MAX + 1, .center = TCSI_NEW_ARRAY(double, size),
+                           .factor = TCSI_NEW_ARRAY(double, size * size) };
+    usual.count = (pairs - 1) / usual.step + 1;
+    usual.points = TCSI_NEW_ZEROS(double, usual.count * size);
+    tcs_status status = usual.points && usual.center && usual.factor ? TCS_OK : tcsi_fail_memory(err, "errors of foretelling");
+    for (size_t k = 0; k < usual.count && status == TCS_OK && count > period; k++)
+        error_of(s, k * usual.step, k * usual.step + period, usual.points + k * size);
+    if (status == TCS_OK) status = find_whitening(usual.points, usual.count, size, usual.center, usual.factor, err);
+    for (size_t n = 0; n < count && status == TCS_OK; n++) s->surprises[n] = surprise_of(s, &usual, n, period);
+    tcsi_free(usual.points);
+    tcsi_free(usual.center);
+    tcsi_free(usual.factor);
+    return status;
+}
+
+/* ---- sights ---- */
 
 static bool descriptors_init(tcsi_descriptors *descriptors, size_t count, size_t size, size_t stride)
 {
@@ -356,7 +397,7 @@ static tcs_status describe(self_type *self, const tcsi_lesson *lesson, bool lear
     double *scratch = TCSI_NEW_ARRAY(double, size);
     const bool fits = scratch && sight_init(ret_sight, (patch_count - 1) / stride + 1, size, stride, is_combined(self));
     tcs_status status = fits ? embed(self, lesson, ret_sight, err) : tcsi_fail_memory(err, "descriptors");
-    if (status == TCS_OK && ret_sight->errors) find_surprises(self, ret_sight);
+    if (status == TCS_OK && ret_sight->errors) status = find_surprises(self, ret_sight, err);
     if (status == TCS_OK && learns) status = learn_whitening(self, &ret_sight->places, err);
     if (status == TCS_OK) whiten(self, &ret_sight->places, scratch);
     tcsi_free(scratch);
@@ -512,7 +553,10 @@ size_t tcsi_contrastive_size_max(const tcsi_detector *base, size_t row_count)
     total = tcsi_size_sum(total, tcsi_size_sum(tcsi_size_product(row_count, size * sizeof(float)), BORDERS));
     total = tcsi_size_sum(total, tcsi_size_product(row_count, STEPS_DOUBLES * sizeof(double)));
     total = tcsi_size_sum(total, known * size * sizeof(double));
-    if (is_combined(self)) total = tcsi_size_sum(total, tcsi_size_product(row_count, size * sizeof(float) + sizeof(double)) + BORDERS);
+    if (is_combined(self)) {
+        total = tcsi_size_sum(total, tcsi_size_product(row_count, size * sizeof(float) + 2 * sizeof(double)) + BORDERS);
+        total = tcsi_size_sum(total, (known + size + 1) * size * sizeof(double));
+    }
     return tcsi_size_sum(total, tcsi_memory_bank_size_max(self->bank_size, size, base->pool));
 }
 

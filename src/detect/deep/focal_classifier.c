@@ -2,7 +2,9 @@
  *
  * A network is trained to tell labelled windows from the others by the focal loss, (1 - p)^gamma times the cross entropy, so that the many
  * easy windows do not drown the few hard ones (T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar, "Focal loss for dense object detection",
- * ICCV 2017, equation 4).  labelled.h has the rest, and draws as many windows of events as makes class weights needless.
+ * ICCV 2017, equation 4).  labelled.h has the rest, and draws as many windows of events as makes class weights needless.  What it holds a
+ * window for is made a probability by undoing both: the bias of the loss, and that of drawing (A. K. Menon et al., "Long-tail learning via
+ * logit adjustment", ICLR 2021, equation 9, with the rate of labelled rows as prior).
  * Finds: what is like the labelled events.  Misses: kinds of events of which none is labelled.  Parts: not known.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect/deep/labelled.h"
@@ -51,7 +53,7 @@ static const tcsi_parameter parameters[] = {
     { "gamma", TCSI_PARAMETER_REAL, offsetof(options, emphasis), 2, 0, 10, "how much less easy windows count; 0: plain cross entropy" },
     TCSI_BOOL(by_risk, 0, "instead of leaving out the share `missed`, take away what it would cost as normal"),
     TCSI_REAL(tolerance, 0, 0, 1, "how little a label counts that the network is sure is wrong; 0: as much as it can"),
-    TCSI_BOOL(probabilities, 0, "scores are probabilities"),
+    TCSI_BOOL(probabilities, 1, "scores are probabilities, and alarm from 1/2 on; 0: distances of logits from their median"),
     TCSI_REAL(adjustment, 1, 0, 2, "of probabilities: 1: as rare as labels say, 0: as often as events are drawn in training"),
 };
 static const tcsi_detector_ops ops = TCSI_LABELLED_OPS(init);
@@ -60,7 +62,7 @@ const tcsi_detector_info tcsi_detector_focal_classifier = {
     .name = "focal_classifier",
     .title = "classifier of windows with the focal loss, for a few labels",
     .paper = "T.-Y. Lin, P. Goyal, R. Girshick, K. He, P. Dollar: Focal loss for dense object detection. ICCV 2017, equation 4",
-    .summary = "How sure a network is that a window is like the labelled events of the training rows. Needs labels there; misses kinds of "
-               "events of which none is labelled.",
+    .summary = "How probable a network holds it that a row is like the labelled events of the training rows, at the rate at which rows "
+               "are labelled there. Needs labels; misses kinds of events of which none is labelled.",
     TCSI_LABELLED_INFO(TCSI_TRAIT_TRAINED),
 };

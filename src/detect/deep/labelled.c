@@ -238,6 +238,11 @@ tcs_status tcsi_labelled_score(tcsi_detector *base, const tcsi_frame *frame, tcs
     return status;
 }
 
+double tcsi_labelled_threshold(const tcsi_detector *base)
+{
+    return ((const self_type *)base)->base.read ? 0.5 : NAN;
+}
+
 /* ---- saved form and sizes ---- */
 
 void tcsi_labelled_persist(tcsi_detector *base, tcsi_codec *codec)

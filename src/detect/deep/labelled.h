@@ -9,6 +9,10 @@
  * teach where it is wrong (Y. Zhao, M. K. Hryniewicki, "XGBOD: improving supervised outlier detection with unsupervised representation
  * learning", IJCNN 2018).  The option `with_auto` turns it off.
  *
+ * Where some labels are known to be missing or wrong, `missed` and `doubted` are the shares of windows that are left out (learner.h), and
+ * `by_risk` takes the missed ones into account as Kiryo et al. do (nn/ops/loss_unlabelled.c).  With `warning`, windows before an event are
+ * anomalous the more, the nearer it is.
+ *
  * Scores are those of one_number.h, in finer strides and averaged over less, since labels say where an event is.  Where no row was
  * labelled, the channel is empty and scores are averaged as elsewhere.
  *
@@ -43,6 +47,8 @@ tcs_status tcsi_labelled_init(tcsi_detector *base, const tcsi_labelled_form *for
 void tcsi_labelled_deinit(tcsi_detector *base);
 tcs_status tcsi_labelled_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_labelled_score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
+/* Scores that are probabilities have a threshold of their own, 1/2: the tail of what is never above 1 says nothing beyond. */
+double tcsi_labelled_threshold(const tcsi_detector *base);
 void tcsi_labelled_persist(tcsi_detector *base, tcsi_codec *codec);
 size_t tcsi_labelled_size_max(const tcsi_detector *base, size_t row_count);
 
@@ -69,7 +75,8 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
 
 #define TCSI_LABELLED_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_labelled_deinit, .fit = tcsi_labelled_fit, .score = tcsi_labelled_score, \
-      .horizon = tcsi_window_net_horizon, .persist = tcsi_labelled_persist, .size_max = tcsi_labelled_size_max }
+      .horizon = tcsi_window_net_horizon, .threshold = tcsi_labelled_threshold, .persist = tcsi_labelled_persist, \
+      .size_max = tcsi_labelled_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
 #define TCSI_LABELLED_INFO(more_traits) \

@@ -2,8 +2,8 @@
  *
  * R. Kiryo, G. Niu, M. C. du Plessis, M. Sugiyama, "Positive-unlabeled learning with non-negative risk estimator", NeurIPS 2017, equation
  * 6, for classes that are drawn to a balance of one's own (G. Su, W. Chen, M. Xu, "Positive-unlabeled learning from imbalanced data",
- * IJCAI 2021).  With a share pi of yes among the unlabelled rows, what the others would cost as no is what all unlabelled cost as no, less what
- * that share of them costs, which the rows called yes tell.  Over a batch of P rows called yes and U unlabelled:
+ * IJCAI 2021).  With a share pi of yes among the unlabelled rows, what the others would cost as no is what all unlabelled cost as no, less
+ * what that share of them costs, which the rows called yes tell.  Over a batch of P rows called yes and U unlabelled:
  *     sum  as_yes(i) [i called yes]  +  max(0, rest),
  *     rest = (sum as_no(i) [i unlabelled] - pi U/P sum as_no(i) [i called yes]) / (1 - pi)
  * Without the maximum a network that can remember every unlabelled row would make rest as negative as it likes.  pi = 0 takes unlabelled
