@@ -60,6 +60,13 @@ static tcsi_node_id append(chain *c, tcsi_node_id node)
     return node;
 }
 
+/* The same layers on another input. */
+static tcsi_node_id again(tcsi_net *net, const chain *c, tcsi_node_id x)
+{
+    for (size_t i = 0; i < c->count; i++) x = tcsi_net_share(net, c->links[i], &x, 1);
+    return x;
+}
+
 /* Returns the embedding, (B,1,D). */
 static tcsi_node_id build_encoder(tcsi_net *net, tcsi_node_id x, size_t hidden, chain *c)
 {
@@ -75,23 +82,31 @@ static tcsi_node_id build_encoder(tcsi_net *net, tcsi_node_id x, size_t hidden, 
     return append(c, tcsi_nn_global_mean(net, x));
 }
 
-/* Two dense layers. */
-static tcsi_node_id answer(tcsi_net *net, const char *first, const char *second, tcsi_node_id z, size_t hidden, size_t units)
+/* Two dense layers; ret_chain: they, to be shared, or NULL. */
+static tcsi_node_id answer(tcsi_net *net, const char *name, tcsi_node_id z, size_t hidden, size_t units, chain *ret_chain)
 {
-    const tcsi_node_id h = tcsi_window_net_dense(net, first, z, hidden, TCSI_ACTIVATION_RELU);
-    return tcsi_window_net_dense(net, second, h, units, TCSI_ACTIVATION_NONE);
+    tcsi_net_scope(net, "%s.0", name);
+    const tcsi_node_id h = tcsi_nn_dense(net, z, &(tcsi_dense_options){ .units = hidden, .activation = TCSI_ACTIVATION_RELU });
+    tcsi_net_scope(net, "%s.1", name);
+    const tcsi_node_id y = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = units });
+    if (ret_chain) *ret_chain = (chain){ .links = { h, y }, .count = 2 };
+    return y;
 }
 
-/* Beside the loss that keeps places apart, those of giving a patch back and of foretelling the other one's place. */
-static tcsi_window_net_nodes build_all(tcsi_net *net, tcsi_node_id x, tcsi_node_id z, tcsi_node_id other_z, tcsi_node_id apart,
+/* Beside the loss that keeps places apart, those of giving a patch back, of foretelling the next one's place, and of telling from that one
+ * where this one was. */
+static tcsi_window_net_nodes build_all(tcsi_net *net, tcsi_node_id x, tcsi_node_id z, tcsi_node_id next_z, tcsi_node_id apart,
                                        const tcsi_window_net_options *opt)
 {
+    chain recall;
     const tcsi_node_id flat = tcsi_nn_flatten(net, x);
-    const tcsi_node_id seen = answer(net, "seen.0", "seen.1", z, opt->latent, tcsi_net_shape(net, flat).channels);
-    const tcsi_node_id foretold = answer(net, "foretold.0", "foretold.1", z, opt->latent, opt->hidden);
-    const tcsi_node_id losses[] = { apart, tcsi_nn_loss_squared(net, seen, flat), tcsi_nn_loss_squared(net, foretold, other_z) };
-    const float weights[] = { (float)opt->embedding, (float)opt->reconstruction, (float)opt->context };
-    const tcsi_node_id outputs[] = { z, foretold, seen };
+    const tcsi_node_id seen = answer(net, "seen", z, opt->latent, tcsi_net_shape(net, flat).channels, NULL);
+    const tcsi_node_id next = answer(net, "next", z, opt->latent, opt->hidden, NULL);
+    const tcsi_node_id last = answer(net, "last", next_z, opt->latent, opt->hidden, &recall);
+    const tcsi_node_id losses[] = { apart, tcsi_nn_loss_squared(net, seen, flat), tcsi_nn_loss_squared(net, next, next_z),
+                                    tcsi_nn_loss_squared(net, last, z) };
+    const float context = (float)opt->context / 2, weights[] = { (float)opt->embedding, (float)opt->reconstruction, context, context };
+    const tcsi_node_id outputs[] = { z, next, again(net, &recall, z), seen };
     return (tcsi_window_net_nodes){ .output = tcsi_nn_concat(net, outputs, TCS_COUNT(outputs)),
                                     .loss = tcsi_nn_loss_sum(net, losses, weights, TCS_COUNT(losses)) };
 }
@@ -162,11 +177,22 @@ static void take_patch(const self_type *self, const tcsi_lesson *lesson, size_t 
 
 /* ---- learning the encoder ---- */
 
+static bool is_combined(const self_type *self)
+{
+    return self->base.options.reconstruction > 0 || self->base.options.context > 0;
+}
+
+/* Steps from a patch to the one a period away, more than the radius. */
+static size_t steps_apart(const self_type *self)
+{
+    const size_t period = self->base.form.window_row_count / self->base.form.factor;
+    return period > self->radius ? period : self->radius + 1;
+}
+
 /* How many steps away a positive shall be, before or after. */
 static size_t draw_offset(const self_type *self, tcsi_rng *rng)
 {
-    const size_t period = self->base.form.window_row_count / self->base.form.factor;
-    const size_t apart = period > self->radius ? period : self->radius + 1;
+    const size_t apart = steps_apart(self);
     if (self->nearby) return 1 + tcsi_rng_below(rng, self->radius);
     return apart - self->radius + tcsi_rng_below(rng, 2 * self->radius + 1);
 }
@@ -183,11 +209,14 @@ static size_t draw_positive(const self_type *self, size_t start, size_t last, tc
 static void take_step(self_type *self, const tcsi_lesson *lesson, tcsi_trainer *trainer, size_t step, float *anchors, float *positives)
 {
     const size_t size = lesson->window * lesson->input_channels, last = tcsi_lesson_window_count(lesson) - 1;
+    const size_t reach = steps_apart(self) + self->radius;
+    const bool has_next = is_combined(self) && reach <= last / 2;
     tcsi_rng rng = tcsi_rng_make(self->base.base.seed, step);
     for (size_t b = 0; b < BATCH; b++) {
-        const size_t start = tcsi_rng_below(&rng, last + 1);
+        const size_t start = tcsi_rng_below(&rng, (has_next ? last - reach : last) + 1);
+        const size_t positive = has_next ? start + draw_offset(self, &rng) : draw_positive(self, start, last, &rng);
         take_patch(self, lesson, start, anchors + b * size);
-        take_patch(self, lesson, draw_positive(self, start, last, &rng), positives + b * size);
+        take_patch(self, lesson, positive, positives + b * size);
     }
     const tcsi_run run = { .inputs = { anchors, positives }, .batch = BATCH, .is_training = true, .is_stochastic = true,
                            .seed = self->base.base.seed, .step = step };
@@ -221,24 +250,21 @@ static size_t stride_of(const self_type *self, size_t patch_count)
     return enough < most ? enough : most;
 }
 
+enum { NEXT, LAST, SIDES };
+
 /* What the network makes of the patches of a sequence: where it places them (N,D), and, when it also gives them back and foretells, where
- * the one beside should be (N,D), and the root mean square of what it does not give back (N). */
+ * it says that the next and the last one lie, a period away (N,D), and the root mean square of what it does not give back (N). */
 typedef struct sight {
-    tcsi_descriptors places, foretold;
+    tcsi_descriptors places, said[SIDES];
     double *errors, *surprises;
 } sight;
 
 static void sight_deinit(sight *s)
 {
     tcsi_descriptors_deinit(&s->places);
-    tcsi_descriptors_deinit(&s->foretold);
+    for (size_t side = 0; side < SIDES; side++) tcsi_descriptors_deinit(&s->said[side]);
     tcsi_free(s->errors);
     tcsi_free(s->surprises);
-}
-
-static bool is_combined(const self_type *self)
-{
-    return self->base.options.reconstruction > 0 || self->base.options.context > 0;
 }
 
 static double root_mean_square(const float *a, const float *b, size_t count)
@@ -251,12 +277,13 @@ static double root_mean_square(const float *a, const float *b, size_t count)
 /* Patches of one batch, from the n-th on, and what came out of the network. */
 static void take_outputs(sight *s, size_t n, size_t count, size_t patch_size, const float *patches, const float *outputs)
 {
-    const size_t width = s->places.size, step = s->errors ? 2 * width + patch_size : width;
+    const size_t width = s->places.size, step = s->errors ? (1 + SIDES) * width + patch_size : width;
     for (size_t b = 0; b < count; b++, n++, patches += patch_size, outputs += step) {
         memcpy(s->places.values.values + n * width, outputs, width * sizeof(float));
         if (!s->errors) continue;
-        memcpy(s->foretold.values.values + n * width, outputs + width, width * sizeof(float));
-        s->errors[n] = root_mean_square(outputs + 2 * width, patches, patch_size);
+        for (size_t side = 0; side < SIDES; side++)
+            memcpy(s->said[side].values.values + n * width, outputs + (1 + side) * width, width * sizeof(float));
+        s->errors[n] = root_mean_square(outputs + (1 + SIDES) * width, patches, patch_size);
     }
 }
 
@@ -328,22 +355,23 @@ typedef struct usual_errors {
     size_t count, step;
 } usual_errors;
 
-static void error_of(const sight *s, size_t from, size_t to, double *ret)
+/* Of what the patch `from` says of `to`, which is its next or last one. */
+static void error_of(const sight *s, size_t side, size_t from, size_t to, double *ret)
 {
     const size_t size = s->places.size;
-    const float *said = s->foretold.values.values + from * size, *place = s->places.values.values + to * size;
+    const float *said = s->said[side].values.values + from * size, *place = s->places.values.values + to * size;
     for (size_t i = 0; i < size; i++) ret[i] = (double)place[i] - (double)said[i];
 }
 
-/* In those units, the less of both, as one of the two may be strange; 0 where there is neither. */
+/* In those units, the less of both, as one of the two may be the strange one; 0 where there is neither. */
 static double surprise_of(const sight *s, const usual_errors *usual, size_t n, size_t period)
 {
     const size_t size = s->places.size;
     double least = INFINITY, *error = usual->points; /* no longer needed */
-    for (size_t side = 0; side < 2; side++) {
+    for (size_t side = 0; side < SIDES; side++) {
         double sum = 0;
-        if (side ? n + period >= s->places.count : n < period) continue;
-        error_of(s, side ? n + period : n - period, n, error);
+        if (side == NEXT ? n < period : n + period >= s->places.count) continue;
+        error_of(s, side, side == NEXT ? n - period : n + period, n, error);
         for (size_t i = 0; i < size; i++) error[i] -= usual->center[i];
         tcsi_cholesky_solve_lower(usual->factor, size, error);
         for (size_t i = 0; i < size; i++) sum += error[i] * error[i];
@@ -363,7 +391,7 @@ static tcs_status find_surprises(const self_type *self, sight *s, tcs_error *err
     usual.points = TCSI_NEW_ZEROS(double, usual.count * size);
     tcs_status status = usual.points && usual.center && usual.factor ? TCS_OK : tcsi_fail_memory(err, "errors of foretelling");
     for (size_t k = 0; k < usual.count && status == TCS_OK && count > period; k++)
-        error_of(s, k * usual.step, k * usual.step + period, usual.points + k * size);
+        error_of(s, NEXT, k * usual.step, k * usual.step + period, usual.points + k * size);
     if (status == TCS_OK) status = find_whitening(usual.points, usual.count, size, usual.center, usual.factor, err);
     for (size_t n = 0; n < count && status == TCS_OK; n++) s->surprises[n] = surprise_of(s, &usual, n, period);
     tcsi_free(usual.points);
@@ -387,7 +415,9 @@ static bool sight_init(sight *s, size_t count, size_t size, size_t stride, bool 
     if (!is_whole) return true;
     s->errors = TCSI_NEW_ARRAY(double, count);
     s->surprises = TCSI_NEW_ARRAY(double, count);
-    return s->errors && s->surprises && descriptors_init(&s->foretold, count, size, stride);
+    for (size_t side = 0; side < SIDES; side++)
+        if (!descriptors_init(&s->said[side], count, size, stride)) return false;
+    return s->errors && s->surprises;
 }
 
 /* The caller releases *ret_sight, always. */
@@ -554,7 +584,7 @@ size_t tcsi_contrastive_size_max(const tcsi_detector *base, size_t row_count)
     total = tcsi_size_sum(total, tcsi_size_product(row_count, STEPS_DOUBLES * sizeof(double)));
     total = tcsi_size_sum(total, known * size * sizeof(double));
     if (is_combined(self)) {
-        total = tcsi_size_sum(total, tcsi_size_product(row_count, size * sizeof(float) + 2 * sizeof(double)) + BORDERS);
+        total = tcsi_size_sum(total, tcsi_size_product(row_count, SIDES * size * sizeof(float) + 2 * sizeof(double)) + BORDERS);
         total = tcsi_size_sum(total, (known + size + 1) * size * sizeof(double));
     }
     return tcsi_size_sum(total, tcsi_memory_bank_size_max(self->bank_size, size, base->pool));
