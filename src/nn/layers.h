@@ -207,14 +207,21 @@ tcsi_node_id tcsi_nn_loss_divergence(tcsi_net *net, tcsi_node_id x);
 /* Mean binary cross entropy of logits x against targets in [0, 1]: BCEWithLogitsLoss; or against one target for all. */
 tcsi_node_id tcsi_nn_loss_logits(tcsi_net *net, tcsi_node_id x, tcsi_node_id target);
 tcsi_node_id tcsi_nn_loss_logits_all(tcsi_net *net, tcsi_node_id x, float target);
-/* Mean focal loss, weighted by class, on logits adjusted by adjustment log(base_rate / (1 - base_rate)); x itself is the score. */
+/* Mean focal loss, weighted by class, on logits adjusted by adjustment log(base_rate / (1 - base_rate)); x itself is the score.
+ * Against one target for all, likewise. */
 typedef struct tcsi_focal_options {
     float gamma;                 /* 0: plain cross entropy; Lin et al. 2 */
+    float tolerance;             /* q: (1 - p^q) / q for each -log p; 0: that itself; 1: what is wrong is at most 1, labels or net */
     float class_weight;          /* alpha of yes, 1 - alpha of no; 0: both 1; Lin et al. 0.25 */
     float base_rate;             /* share of yes, in (0, 1); 0: not adjusted */
     float adjustment;            /* tau; 0: 1 */
 } tcsi_focal_options;
 tcsi_node_id tcsi_nn_loss_focal(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_focal_options *options);
+tcsi_node_id tcsi_nn_loss_focal_all(tcsi_net *net, tcsi_node_id x, float target, const tcsi_focal_options *options);
+/* The loss of rows called yes (label 1) or nothing (0), a share of which is yes, too; from what each row costs as yes and as no, all
+ * (B,1,1).  It needs the whole batch.  The share, in [0, 1), is a state, 0 until it is set. */
+tcsi_node_id tcsi_nn_loss_unlabelled(tcsi_net *net, tcsi_node_id as_yes, tcsi_node_id as_no, tcsi_node_id label);
+void tcsi_nn_unlabelled_set_share(tcsi_net *net, tcsi_node_id loss, float share);
 /* Mean of |dev| for label 0, max(0, margin - dev) for label 1: dev is the score x in deviations of a reference drawn in each run. */
 typedef struct tcsi_deviation_options {
     float margin;                /* 0: 5 */

@@ -238,6 +238,50 @@ static void test_a_logit_that_is_no_number_shows(void **state)
     }
 }
 
+/* A tolerant loss has an end, 1 / q, and hardly pulls where it is all wrong. */
+static void test_a_tolerant_loss_has_an_end(void **state)
+{
+    (void)state;
+    static const float logits[5] = { 1e4f, -1e4f, INFINITY, 30, 0 }, targets[5] = { 0, 0, 1, 0, 1 };
+    tcsi_net *net = new_net();
+    tcsi_node_id x = tcsi_nn_input(net, 1, 1), target = tcsi_nn_input(net, 1, 1);
+    tcsi_node_id loss = tcsi_nn_loss_focal(net, x, target, &(tcsi_focal_options){ .tolerance = 0.5f });
+    probe p = probe_of(net, loss, &(tcsi_run){ .inputs = { logits, targets }, .batch = 5 });
+    assert_true(p.losses[0] == 2 && p.losses[1] == 0 && p.losses[2] == 0);
+    assert_near((double)p.losses[3], 2 * (1 - exp(-15)), 1e-6);
+    assert_near((double)p.losses[4], 2 * (1 - sqrt(0.5)), 1e-6);
+    for (size_t b = 0; b < 3; b++) assert_true(gradient_of(&p, x)[b] == 0);
+    assert_near((double)gradient_of(&p, x)[3], exp(-15) / 5, 1e-9);
+    assert_near((double)gradient_of(&p, x)[4], -0.5 * sqrt(0.5) / 5, 1e-7);
+    probe_deinit(&p);
+}
+
+/* Rows 0 and 1 are called yes, 2 to 4 nothing, 5 neither, 6 does not count: by hand, and what happens without either kind. */
+static void test_unlabelled_rows_by_hand(void **state)
+{
+    (void)state;
+    static const float as_yes[7] = { 1, 2, 8, 8, 8, 8, 8 }, as_no[7] = { 0.5f, 1, 3, 4, 5, 9, INFINITY };
+    static const float labels[7] = { 1, 1, 0, 0, 0, NAN, 1 }, none[7] = { 0 }, weights[7] = { 1, 1, 1, 1, 1, 1, 0 };
+    tcsi_net *net = new_net();
+    tcsi_node_id yes = tcsi_nn_input(net, 1, 1), no = tcsi_nn_input(net, 1, 1), label = tcsi_nn_input(net, 1, 1);
+    tcsi_node_id loss = tcsi_nn_loss_unlabelled(net, yes, no, label);
+    assert_ok(tcsi_net_finish(net, test_err));
+    tcsi_nn_unlabelled_set_share(net, loss, 0.25f);
+    tcsi_run run = { .inputs = { as_yes, as_no, labels }, .batch = 7, .row_weights = weights };
+    probe p = probe_of(net, loss, &run);
+    /* 0.25 * 3/2 / 0.75 = 0.5 of what yes costs as no is taken away; 1 / 0.75 of the others'. */
+    const double expected[6] = { 1 - 0.25, 2 - 0.5, 4, 16.0 / 3, 20.0 / 3, 0 };
+    for (size_t b = 0; b < 6; b++) assert_near((double)p.losses[b], expected[b], 1e-5);
+    assert_near((double)gradient_of(&p, yes)[0] * 6, 1, 1e-6);
+    assert_near((double)gradient_of(&p, no)[1] * 6, -0.5, 1e-6);
+    assert_near((double)gradient_of(&p, no)[2] * 6, 4.0 / 3, 1e-6);
+    assert_true(gradient_of(&p, yes)[2] == 0 && gradient_of(&p, no)[5] == 0);
+    run.inputs[2] = none;
+    (void)tcsi_plan_backward(p.plan, NULL, &run);
+    for (size_t b = 0; b < 6; b++) assert_true(p.losses[b] == as_no[b]);
+    probe_deinit(&p);
+}
+
 /* Training a constant on rows of which a tenth are yes: the logit becomes that of a tenth; adjusted, that of one half. */
 static void test_logit_adjustment_balances(void **state)
 {
@@ -512,6 +556,8 @@ REFUSAL(logits_target, tcsi_nn_loss_logits_all(net, one, 1.5f))
 REFUSAL(logits_shape, tcsi_nn_loss_logits(net, one, two))
 REFUSAL(focal_gamma, tcsi_nn_loss_focal(net, one, one, &(tcsi_focal_options){ .gamma = NAN }))
 REFUSAL(focal_rate, tcsi_nn_loss_focal(net, one, one, &(tcsi_focal_options){ .base_rate = 1 }))
+REFUSAL(focal_tolerance, tcsi_nn_loss_focal(net, one, one, &(tcsi_focal_options){ .tolerance = 2 }))
+REFUSAL(unlabelled_shape, tcsi_nn_loss_unlabelled(net, one, two, one))
 REFUSAL(deviation_count, tcsi_nn_loss_deviation(net, one, one, &(tcsi_deviation_options){ .reference_count = 1 }))
 REFUSAL(boundary_nu, tcsi_nn_loss_soft_boundary(net, one, 0))
 REFUSAL(boundary_shape, tcsi_nn_loss_soft_boundary(net, two, 0.5f))
@@ -541,7 +587,8 @@ static void test_nonsense_is_refused(void **state)
         { "needs levels above 0 and below 1, got 1", quantile_level }, { "1 channels, 2 for each", quantile_channels },
         { "dense: needs 1 or more units", head_units }, { "needs a target in [0, 1], got 1.5", logits_target },
         { "against a target of 1 and 2", logits_shape }, { "needs gamma in [0, 100]", focal_gamma },
-        { "needs base_rate in [0, 1)", focal_rate },
+        { "needs base_rate in [0, 1)", focal_rate }, { "needs a tolerance in [0, 1], got 2", focal_tolerance },
+        { "1 steps and 2 channels in input 1", unlabelled_shape },
         { "2 to 1000000 reference scores, got 0 and 1", deviation_count }, { "needs nu above 0", boundary_nu },
         { "needs one distance a row, got 1 steps and 2 channels", boundary_shape }, { "needs one label a row", labels_shape },
         { "needs a temperature in [0.001, 1e6]", infonce_temperature }, { "and one of 1 and 2", infonce_shape },
@@ -567,7 +614,8 @@ TCS_TEST_MAIN(cmocka_unit_test(test_missing_targets_are_left_out), cmocka_unit_t
               cmocka_unit_test(test_losses_too_large_are_infinite), cmocka_unit_test(test_student_against_closed_forms),
               cmocka_unit_test(test_student_is_robust), cmocka_unit_test(test_quantile_loss_finds_quantiles),
               cmocka_unit_test(test_quantiles_do_not_cross), cmocka_unit_test(test_logits_without_end),
-              cmocka_unit_test(test_a_logit_that_is_no_number_shows), cmocka_unit_test(test_logit_adjustment_balances),
+              cmocka_unit_test(test_a_logit_that_is_no_number_shows), cmocka_unit_test(test_a_tolerant_loss_has_an_end),
+              cmocka_unit_test(test_unlabelled_rows_by_hand), cmocka_unit_test(test_logit_adjustment_balances),
               cmocka_unit_test(test_deviation_draws_one_reference_a_run), cmocka_unit_test(test_sphere_center_and_radius),
               cmocka_unit_test(test_sphere_labels), cmocka_unit_test(test_a_row_alone_has_loss_zero),
               cmocka_unit_test(test_rows_of_weight_zero_are_nobodys_partner), cmocka_unit_test(test_no_row_counts),

@@ -474,6 +474,20 @@ static tcsi_node_id nn_loss_focal_adjusted(tcsi_net *net)
     return tcsi_nn_loss_focal(net, y, target, &(tcsi_focal_options){ .gamma = 1.5f, .base_rate = 0.2f, .adjustment = 0.8f });
 }
 
+static tcsi_node_id nn_loss_tolerant(tcsi_net *net)
+{
+    tcsi_node_id target, y = nn_dense_with_target(net, 2, &target);
+    return tcsi_nn_loss_focal(net, y, target, &(tcsi_focal_options){ .gamma = 0.5f, .tolerance = 0.7f });
+}
+
+static tcsi_node_id nn_loss_unlabelled(tcsi_net *net)
+{
+    tcsi_node_id x = tcsi_nn_input(net, 1, 3), label = tcsi_nn_input(net, 1, 1);
+    tcsi_node_id y = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = 1 });
+    const tcsi_focal_options focal = { .gamma = 1 };
+    return tcsi_nn_loss_unlabelled(net, tcsi_nn_loss_focal_all(net, y, 1, &focal), tcsi_nn_loss_focal_all(net, y, 0, &focal), label);
+}
+
 static tcsi_node_id nn_loss_rank(tcsi_net *net)
 {
     tcsi_node_id s = tcsi_nn_input(net, 5, 3), target = tcsi_nn_input(net, 5, 1);
@@ -650,6 +664,9 @@ static const nn_case nn_cases[] = {
     { "loss_logits", "logits loss, one target", nn_loss_logits_all, { 0 }, 0, 0 },
     { "loss_logits", "focal loss", nn_loss_focal, { 0, NN_FILL_BIT }, 0, 0 },
     { "loss_logits", "focal loss, adjusted", nn_loss_focal_adjusted, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_logits", "tolerant focal loss", nn_loss_tolerant, { 0, NN_FILL_GAPS }, 0, 0 },
+    { "loss_unlabelled", "unlabelled loss", nn_loss_unlabelled, { 0, NN_FILL_BIT }, 0, 0 },
+    { "loss_unlabelled", "unlabelled loss, overfitted", nn_loss_unlabelled, { 0, NN_FILL_BIT }, 0, 0 },
     { "loss_rank", "rank loss", nn_loss_rank, { 0, NN_FILL_BIT }, 0, 0 },
     { "loss_rank", "rank loss, gaps", nn_loss_rank, { 0, NN_FILL_GAPS }, 0, 0 },
     { "loss_deviation", "deviation loss", nn_loss_deviation, { 0, NN_FILL_BIT }, 0, 0 },

@@ -22,10 +22,11 @@
  * Cost: training on `epochs` x 64 x 2 patches, whatever the length; then one patch every W / 8 steps or fewer, 17 k multiply-adds for each
  * of its steps, and its distances to `bank_size` points.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "detect/deep/contrastive.h"
+
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/deep/memory_bank.h"
-#include "detect/deep/window_net.h"
 #include "kernels/linalg.h"
 #include "nn/train.h"
 #include "series/moving.h"
@@ -43,14 +44,7 @@ enum {
 };
 static const double ridge = 0.001, distance_max = 1e12, value_max = 1e30;
 
-typedef struct contrastive {
-    tcsi_window_net base;    /* hidden: width of the encoder and size of an embedding, latent: of a projection */
-    size_t radius, bank_size, neighbour_count;
-    double floor;
-    bool nearby, triplet;
-    double *center, *factor; /* (D), (D,D): of the embeddings that were learned from, covariance = factor factor' */
-} contrastive;
-typedef contrastive self_type;
+typedef tcsi_contrastive self_type;
 
 /* ---- the network ---- */
 
@@ -64,6 +58,13 @@ static tcsi_node_id append(chain *c, tcsi_node_id node)
 {
     c->links[c->count++] = node;
     return node;
+}
+
+/* The same layers on another input. */
+static tcsi_node_id again(tcsi_net *net, const chain *c, tcsi_node_id x)
+{
+    for (size_t i = 0; i < c->count; i++) x = tcsi_net_share(net, c->links[i], &x, 1);
+    return x;
 }
 
 /* Returns the embedding, (B,1,D). */
@@ -81,15 +82,49 @@ static tcsi_node_id build_encoder(tcsi_net *net, tcsi_node_id x, size_t hidden, 
     return append(c, tcsi_nn_global_mean(net, x));
 }
 
+/* Two dense layers; ret_chain: they, to be shared, or NULL. */
+static tcsi_node_id answer(tcsi_net *net, const char *name, tcsi_node_id z, size_t hidden, size_t units, chain *ret_chain)
+{
+    tcsi_net_scope(net, "%s.0", name);
+    const tcsi_node_id h = tcsi_nn_dense(net, z, &(tcsi_dense_options){ .units = hidden, .activation = TCSI_ACTIVATION_RELU });
+    tcsi_net_scope(net, "%s.1", name);
+    const tcsi_node_id y = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = units });
+    if (ret_chain) *ret_chain = (chain){ .links = { h, y }, .count = 2 };
+    return y;
+}
+
+/* Beside the loss that keeps places apart, those of giving a patch back, of foretelling the next one's place, and of telling from that one
+ * where this one was. */
+static tcsi_window_net_nodes build_all(tcsi_net *net, tcsi_node_id x, tcsi_node_id z, tcsi_node_id next_z, tcsi_node_id apart,
+                                       const tcsi_window_net_options *opt)
+{
+    chain recall;
+    const tcsi_node_id flat = tcsi_nn_flatten(net, x);
+    const tcsi_node_id seen = answer(net, "seen", z, opt->latent, tcsi_net_shape(net, flat).channels, NULL);
+    const tcsi_node_id next = answer(net, "next", z, opt->latent, opt->hidden, NULL);
+    const tcsi_node_id last = answer(net, "last", next_z, opt->latent, opt->hidden, &recall);
+    const tcsi_node_id losses[] = { apart, tcsi_nn_loss_squared(net, seen, flat), tcsi_nn_loss_squared(net, next, next_z),
+                                    tcsi_nn_loss_squared(net, last, z) };
+    const float context = (float)opt->context / 2, weights[] = { (float)opt->embedding, (float)opt->reconstruction, context, context };
+    const tcsi_node_id outputs[] = { z, next, again(net, &recall, z), seen };
+    return (tcsi_window_net_nodes){ .output = tcsi_nn_concat(net, outputs, TCS_COUNT(outputs)),
+                                    .loss = tcsi_nn_loss_sum(net, losses, weights, TCS_COUNT(losses)) };
+}
+
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id positive, const tcsi_window_net_options *opt, bool triplet)
 {
     chain c = { .count = 0 };
     const tcsi_node_id z = build_encoder(net, x, opt->hidden, &c);
     const tcsi_node_id h = append(&c, tcsi_window_net_dense(net, "head.0", z, opt->latent, TCSI_ACTIVATION_RELU));
     const tcsi_node_id anchor = append(&c, tcsi_window_net_dense(net, "head.1", h, opt->latent, TCSI_ACTIVATION_NONE));
-    for (size_t i = 0; i < c.count; i++) positive = tcsi_net_share(net, c.links[i], &positive, 1);
-    return (tcsi_window_net_nodes){ .output = z, .loss = triplet ? tcsi_nn_loss_farthest(net, anchor, positive, 0)
-                                                                 : tcsi_nn_loss_infonce(net, anchor, positive, 0) };
+    tcsi_node_id other = positive, other_z = positive;
+    for (size_t i = 0; i < c.count; i++) {
+        other = tcsi_net_share(net, c.links[i], &other, 1);
+        if (c.links[i] == z) other_z = other;
+    }
+    const tcsi_node_id apart = triplet ? tcsi_nn_loss_farthest(net, anchor, other, 0) : tcsi_nn_loss_infonce(net, anchor, other, 0);
+    if (opt->reconstruction > 0 || opt->context > 0) return build_all(net, x, z, other_z, apart, opt);
+    return (tcsi_window_net_nodes){ .output = z, .loss = apart };
 }
 
 static tcsi_window_net_nodes build_triplet(tcsi_net *net, tcsi_node_id x, tcsi_node_id positive, const tcsi_window_net_options *opt)
@@ -104,7 +139,7 @@ static tcsi_window_net_nodes build_infonce(tcsi_net *net, tcsi_node_id x, tcsi_n
 
 /* ---- life ---- */
 
-static tcs_status init(tcsi_detector *base, tcs_error *err)
+tcs_status tcsi_contrastive_init(tcsi_detector *base, tcs_error *err)
 {
     self_type *self = (self_type *)base;
     const size_t size = self->base.options.hidden;
@@ -115,7 +150,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return self->center && self->factor ? TCS_OK : tcsi_fail_memory(err, "a covariance");
 }
 
-static void deinit(tcsi_detector *base)
+void tcsi_contrastive_deinit(tcsi_detector *base)
 {
     self_type *self = (self_type *)base;
     tcsi_free(self->center);
@@ -142,11 +177,22 @@ static void take_patch(const self_type *self, const tcsi_lesson *lesson, size_t 
 
 /* ---- learning the encoder ---- */
 
+static bool is_combined(const self_type *self)
+{
+    return self->base.options.reconstruction > 0 || self->base.options.context > 0;
+}
+
+/* Steps from a patch to the one a period away, more than the radius. */
+static size_t steps_apart(const self_type *self)
+{
+    const size_t period = self->base.form.window_row_count / self->base.form.factor;
+    return period > self->radius ? period : self->radius + 1;
+}
+
 /* How many steps away a positive shall be, before or after. */
 static size_t draw_offset(const self_type *self, tcsi_rng *rng)
 {
-    const size_t period = self->base.form.window_row_count / self->base.form.factor;
-    const size_t apart = period > self->radius ? period : self->radius + 1;
+    const size_t apart = steps_apart(self);
     if (self->nearby) return 1 + tcsi_rng_below(rng, self->radius);
     return apart - self->radius + tcsi_rng_below(rng, 2 * self->radius + 1);
 }
@@ -163,11 +209,14 @@ static size_t draw_positive(const self_type *self, size_t start, size_t last, tc
 static void take_step(self_type *self, const tcsi_lesson *lesson, tcsi_trainer *trainer, size_t step, float *anchors, float *positives)
 {
     const size_t size = lesson->window * lesson->input_channels, last = tcsi_lesson_window_count(lesson) - 1;
+    const size_t reach = steps_apart(self) + self->radius;
+    const bool has_next = is_combined(self) && reach <= last / 2;
     tcsi_rng rng = tcsi_rng_make(self->base.base.seed, step);
     for (size_t b = 0; b < BATCH; b++) {
-        const size_t start = tcsi_rng_below(&rng, last + 1);
+        const size_t start = tcsi_rng_below(&rng, (has_next ? last - reach : last) + 1);
+        const size_t positive = has_next ? start + draw_offset(self, &rng) : draw_positive(self, start, last, &rng);
         take_patch(self, lesson, start, anchors + b * size);
-        take_patch(self, lesson, draw_positive(self, start, last, &rng), positives + b * size);
+        take_patch(self, lesson, positive, positives + b * size);
     }
     const tcsi_run run = { .inputs = { anchors, positives }, .batch = BATCH, .is_training = true, .is_stochastic = true,
                            .seed = self->base.base.seed, .step = step };
@@ -201,44 +250,88 @@ static size_t stride_of(const self_type *self, size_t patch_count)
     return enough < most ? enough : most;
 }
 
-static tcs_status embed(self_type *self, const tcsi_lesson *lesson, tcsi_descriptors *descriptors, tcs_error *err)
+enum { NEXT, LAST, SIDES };
+
+/* What the network makes of the patches of a sequence: where it places them (N,D), and, when it also gives them back and foretells, where
+ * it says that the next and the last one lie, a period away (N,D), and the root mean square of what it does not give back (N). */
+typedef struct sight {
+    tcsi_descriptors places, said[SIDES];
+    double *errors, *surprises;
+} sight;
+
+static void sight_deinit(sight *s)
 {
-    const size_t size = lesson->window * lesson->input_channels, width = descriptors->size;
+    tcsi_descriptors_deinit(&s->places);
+    for (size_t side = 0; side < SIDES; side++) tcsi_descriptors_deinit(&s->said[side]);
+    tcsi_free(s->errors);
+    tcsi_free(s->surprises);
+}
+
+static double root_mean_square(const float *a, const float *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return fmin(distance_max, sqrt(sum / (double)count));
+}
+
+/* Patches of one batch, from the n-th on, and what came out of the network. */
+static void take_outputs(sight *s, size_t n, size_t count, size_t patch_size, const float *patches, const float *outputs)
+{
+    const size_t width = s->places.size, step = s->errors ? (1 + SIDES) * width + patch_size : width;
+    for (size_t b = 0; b < count; b++, n++, patches += patch_size, outputs += step) {
+        memcpy(s->places.values.values + n * width, outputs, width * sizeof(float));
+        if (!s->errors) continue;
+        for (size_t side = 0; side < SIDES; side++)
+            memcpy(s->said[side].values.values + n * width, outputs + (1 + side) * width, width * sizeof(float));
+        s->errors[n] = root_mean_square(outputs + (1 + SIDES) * width, patches, patch_size);
+    }
+}
+
+static tcs_status embed(self_type *self, const tcsi_lesson *lesson, sight *s, tcs_error *err)
+{
+    const size_t size = lesson->window * lesson->input_channels;
     tcsi_floats patches = { 0 };
     if (!tcsi_floats_init(&patches, BATCH * size)) return tcsi_fail_memory(err, "patches");
-    for (size_t begin = 0; begin < descriptors->count; begin += BATCH) {
-        const size_t left = descriptors->count - begin, count = left < BATCH ? left : BATCH;
-        for (size_t b = 0; b < count; b++) take_patch(self, lesson, (begin + b) * descriptors->stride, patches.values + b * size);
+    for (size_t begin = 0; begin < s->places.count; begin += BATCH) {
+        const size_t left = s->places.count - begin, count = left < BATCH ? left : BATCH;
+        for (size_t b = 0; b < count; b++) take_patch(self, lesson, (begin + b) * s->places.stride, patches.values + b * size);
         /* The positive is an input of the net too, but this plan runs nothing that reads it. */
         const tcsi_run run = { .inputs = { patches.values, patches.values }, .batch = count, .seed = self->base.base.seed };
         tcsi_plan_forward(self->base.scoring, self->base.base.pool, &run);
-        memcpy(descriptors->values.values + begin * width, tcsi_plan_values(self->base.scoring, self->base.nodes.output),
-               count * width * sizeof(float));
+        take_outputs(s, begin, count, size, patches.values, tcsi_plan_values(self->base.scoring, self->base.nodes.output));
     }
     tcsi_floats_deinit(&patches);
     return TCS_OK;
 }
 
-/* Of evenly chosen embeddings; where nothing varies, or nothing is finite, distances stay as they are. */
+/* Of points (count,size); where nothing varies, or nothing is finite, distances stay as they are. */
+static tcs_status find_whitening(const double *points, size_t count, size_t size, double *center, double *factor, tcs_error *err)
+{
+    double trace = 0;
+    tcs_status status = tcsi_covariance(points, count, size, center, factor, err);
+    if (status != TCS_OK) return status;
+    for (size_t i = 0; i < size; i++) trace += factor[i * size + i];
+    for (size_t i = 0; i < size; i++) factor[i * size + i] += ridge * trace / (double)size;
+    if (trace > 0 && trace < value_max && tcsi_cholesky_factor(factor, size)) return TCS_OK;
+    for (size_t i = 0; i < size; i++) {
+        center[i] = 0;
+        for (size_t j = 0; j < size; j++) factor[i * size + j] = i == j;
+    }
+    return TCS_OK;
+}
+
+/* Of evenly chosen embeddings. */
 static tcs_status learn_whitening(self_type *self, const tcsi_descriptors *embeddings, tcs_error *err)
 {
     const size_t size = embeddings->size, step = (embeddings->count - 1) / WHITENING_COUNT_MAX + 1;
     const size_t count = (embeddings->count - 1) / step + 1;
-    double *x = TCSI_NEW_ARRAY(double, count * size), trace = 0;
+    double *x = TCSI_NEW_ARRAY(double, count * size);
     if (!x) return tcsi_fail_memory(err, "a covariance");
     for (size_t n = 0; n < count; n++)
         for (size_t i = 0; i < size; i++) x[n * size + i] = (double)embeddings->values.values[n * step * size + i];
-    tcs_status status = tcsi_covariance(x, count, size, self->center, self->factor, err);
+    tcs_status status = find_whitening(x, count, size, self->center, self->factor, err);
     tcsi_free(x);
-    if (status != TCS_OK) return status;
-    for (size_t i = 0; i < size; i++) trace += self->factor[i * size + i];
-    for (size_t i = 0; i < size; i++) self->factor[i * size + i] += ridge * trace / (double)size;
-    if (trace > 0 && trace < value_max && tcsi_cholesky_factor(self->factor, size)) return TCS_OK;
-    for (size_t i = 0; i < size; i++) {
-        self->center[i] = 0;
-        for (size_t j = 0; j < size; j++) self->factor[i * size + j] = i == j;
-    }
-    return TCS_OK;
+    return status;
 }
 
 /* So that a squared distance is the mean over D coordinates. */
@@ -254,26 +347,97 @@ static void whiten(const self_type *self, tcsi_descriptors *descriptors, double 
     }
 }
 
-/* The caller releases *ret_descriptors, always. */
-static tcs_status describe(self_type *self, const tcsi_lesson *lesson, bool learns, tcsi_descriptors *ret_descriptors, tcs_error *err)
+/* ---- surprises: how far a patch is from where the patches a period before and after place it ---- */
+
+/* Room for the errors of foretelling, as they are usual in this series: their whitening, and what it is found from. */
+typedef struct usual_errors {
+    double *points, *center, *factor; /* (count,D), (D), (D,D) */
+    size_t count, step;
+} usual_errors;
+
+/* Of what the patch `from` says of `to`, which is its next or last one. */
+static void error_of(const sight *s, size_t side, size_t from, size_t to, double *ret)
+{
+    const size_t size = s->places.size;
+    const float *said = s->said[side].values.values + from * size, *place = s->places.values.values + to * size;
+    for (size_t i = 0; i < size; i++) ret[i] = (double)place[i] - (double)said[i];
+}
+
+/* In those units, the less of both, as one of the two may be the strange one; 0 where there is neither. */
+static double surprise_of(const sight *s, const usual_errors *usual, size_t n, size_t period)
+{
+    const size_t size = s->places.size;
+    double least = INFINITY, *error = usual->points; /* no longer needed */
+    for (size_t side = 0; side < SIDES; side++) {
+        double sum = 0;
+        if (side == NEXT ? n < period : n + period >= s->places.count) continue;
+        error_of(s, side, side == NEXT ? n - period : n + period, n, error);
+        for (size_t i = 0; i < size; i++) error[i] -= usual->center[i];
+        tcsi_cholesky_solve_lower(usual->factor, size, error);
+        for (size_t i = 0; i < size; i++) sum += error[i] * error[i];
+        least = fmin(least, sqrt(sum / (double)size));
+    }
+    return isinf(least) ? 0 : fmin(least, distance_max);
+}
+
+static tcs_status find_surprises(const self_type *self, sight *s, tcs_error *err)
+{
+    const size_t steps = self->base.form.window_row_count / self->base.form.factor, stride = s->places.stride, size = s->places.size;
+    const size_t period = steps > stride ? (steps + stride / 2) / stride : 1, count = s->places.count;
+    const size_t pairs = count > period ? count - period : 1;
+    usual_errors usual = { .step = (pairs - 1) / WHITENING_COUNT_MAX + 1, .center = TCSI_NEW_ARRAY(double, size),
+                           .factor = TCSI_NEW_ARRAY(double, size * size) };
+    usual.count = (pairs - 1) / usual.step + 1;
+    usual.points = TCSI_NEW_ZEROS(double, usual.count * size);
+    tcs_status status = usual.points && usual.center && usual.factor ? TCS_OK : tcsi_fail_memory(err, "errors of foretelling");
+    for (size_t k = 0; k < usual.count && status == TCS_OK && count > period; k++)
+        error_of(s, NEXT, k * usual.step, k * usual.step + period, usual.points + k * size);
+    if (status == TCS_OK) status = find_whitening(usual.points, usual.count, size, usual.center, usual.factor, err);
+    for (size_t n = 0; n < count && status == TCS_OK; n++) s->surprises[n] = surprise_of(s, &usual, n, period);
+    tcsi_free(usual.points);
+    tcsi_free(usual.center);
+    tcsi_free(usual.factor);
+    return status;
+}
+
+/* ---- sights ---- */
+
+static bool descriptors_init(tcsi_descriptors *descriptors, size_t count, size_t size, size_t stride)
+{
+    size_t cells;
+    *descriptors = (tcsi_descriptors){ .count = count, .size = size, .stride = stride };
+    return tcsi_multiply(count, size, &cells) && tcsi_floats_init(&descriptors->values, cells);
+}
+
+static bool sight_init(sight *s, size_t count, size_t size, size_t stride, bool is_whole)
+{
+    if (!descriptors_init(&s->places, count, size, stride)) return false;
+    if (!is_whole) return true;
+    s->errors = TCSI_NEW_ARRAY(double, count);
+    s->surprises = TCSI_NEW_ARRAY(double, count);
+    for (size_t side = 0; side < SIDES; side++)
+        if (!descriptors_init(&s->said[side], count, size, stride)) return false;
+    return s->errors && s->surprises;
+}
+
+/* The caller releases *ret_sight, always. */
+static tcs_status describe(self_type *self, const tcsi_lesson *lesson, bool learns, sight *ret_sight, tcs_error *err)
 {
     const size_t patch_count = tcsi_lesson_window_count(lesson), stride = stride_of(self, patch_count), size = self->base.options.hidden;
-    size_t cells;
-    *ret_descriptors = (tcsi_descriptors){ .count = (patch_count - 1) / stride + 1, .size = size, .stride = stride };
     double *scratch = TCSI_NEW_ARRAY(double, size);
-    bool fits = scratch && tcsi_multiply(ret_descriptors->count, size, &cells) && tcsi_floats_init(&ret_descriptors->values, cells);
-    tcs_status status = fits ? embed(self, lesson, ret_descriptors, err) : tcsi_fail_memory(err, "descriptors");
-    if (status == TCS_OK && learns) status = learn_whitening(self, ret_descriptors, err);
-    if (status == TCS_OK) whiten(self, ret_descriptors, scratch);
+    const bool fits = scratch && sight_init(ret_sight, (patch_count - 1) / stride + 1, size, stride, is_combined(self));
+    tcs_status status = fits ? embed(self, lesson, ret_sight, err) : tcsi_fail_memory(err, "descriptors");
+    if (status == TCS_OK && ret_sight->errors) status = find_surprises(self, ret_sight, err);
+    if (status == TCS_OK && learns) status = learn_whitening(self, &ret_sight->places, err);
+    if (status == TCS_OK) whiten(self, &ret_sight->places, scratch);
     tcsi_free(scratch);
     return status;
 }
 
 /* ---- learning ---- */
 
-/* Form, encoder and whitening; the caller releases *ret_sequence and *ret_descriptors, always. */
-static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, tcsi_descriptors *ret_descriptors,
-                        tcs_error *err)
+/* Form, encoder and whitening; the caller releases *ret_sequence and *ret_sight, always. */
+static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, sight *ret_sight, tcs_error *err)
 {
     const tcsi_window_net_options *opt = &self->base.options;
     tcsi_sequence_form form = { 0 };
@@ -281,8 +445,8 @@ static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence 
     tcs_status status = tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, ret_sequence, err);
     if (status == TCS_OK && ret_sequence->step_count < opt->steps)
-        status = tcsi_fail(err, TCS_E_INVALID, "contrastive: %zu training rows: expected a window of %zu steps of %zu at least",
-                           frame->row_count, opt->steps, form.factor);
+        status = tcsi_fail(err, TCS_E_INVALID, "%s: %zu training rows: expected a window of %zu steps of %zu at least",
+                           self->base.base.info->name, frame->row_count, opt->steps, form.factor);
     if (status != TCS_OK) {
         tcsi_sequence_form_deinit(&form);
         return status;
@@ -291,15 +455,15 @@ static tcs_status learn(self_type *self, const tcsi_frame *frame, tcsi_sequence 
     self->base.form = form;
     const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, ret_sequence);
     status = train(self, &lesson, err);
-    return status == TCS_OK ? describe(self, &lesson, true, ret_descriptors, err) : status;
+    return status == TCS_OK ? describe(self, &lesson, true, ret_sight, err) : status;
 }
 
-static tcs_status fit(tcsi_detector *base, const tcsi_frame *train_frame, tcs_error *err)
+tcs_status tcsi_contrastive_fit(tcsi_detector *base, const tcsi_frame *train_frame, tcs_error *err)
 {
     tcsi_sequence sequence = { 0 };
-    tcsi_descriptors descriptors = { 0 };
-    tcs_status status = learn((self_type *)base, train_frame, &sequence, &descriptors, err);
-    tcsi_descriptors_deinit(&descriptors);
+    sight seen = { 0 };
+    tcs_status status = learn((self_type *)base, train_frame, &sequence, &seen, err);
+    sight_deinit(&seen);
     tcsi_sequence_deinit(&sequence);
     return status;
 }
@@ -317,6 +481,25 @@ static tcs_status find_distances(const self_type *self, const tcsi_descriptors *
     return status;
 }
 
+/* Adds numbers (N), from their median on and in median absolute deviations. */
+static void add_scaled(double weight, const double *numbers, size_t count, double *scratch, double *sums)
+{
+    const tcsi_scale scale = tcsi_scale_robust(numbers, count, scratch);
+    for (size_t n = 0; n < count; n++) sums[n] += weight * fmax(0, tcsi_scale_one(&scale, numbers[n]));
+}
+
+/* Distances become what all three parts say, by their weights; two more rooms of (N). */
+static void combine(const self_type *self, const sight *s, double *sums, double *numbers, double *scratch)
+{
+    const tcsi_window_net_options *opt = &self->base.options;
+    const size_t count = s->places.count;
+    memcpy(numbers, sums, count * sizeof *numbers);
+    memset(sums, 0, count * sizeof *sums);
+    add_scaled(opt->embedding, numbers, count, scratch, sums);
+    add_scaled(opt->reconstruction, s->errors, count, scratch, sums);
+    add_scaled(opt->context, s->surprises, count, scratch, sums);
+}
+
 /* Patches -> steps (U): a straight line between their middles, then the mean over a window, which is that over the patches that cover a
  * step.  between: (U). */
 static void place(const self_type *self, const tcsi_descriptors *descriptors, const double *distances, size_t step_count, double *between,
@@ -331,50 +514,50 @@ static void place(const self_type *self, const tcsi_descriptors *descriptors, co
     tcsi_moving_mean(between, step_count, self->base.options.steps, ret_steps);
 }
 
-static tcs_status judge(const self_type *self, const tcsi_sequence *sequence, const tcsi_descriptors *descriptors, tcs_score *ret_scores,
-                        tcs_error *err)
+static tcs_status judge(const self_type *self, const tcsi_sequence *sequence, const sight *seen, tcs_score *ret_scores, tcs_error *err)
 {
-    double *distances = TCSI_NEW_ARRAY(double, descriptors->count), *between = TCSI_NEW_ARRAY(double, sequence->step_count);
-    double *steps = TCSI_NEW_ARRAY(double, sequence->step_count);
-    tcs_status status = distances && between && steps ? TCS_OK : tcsi_fail_memory(err, "scores");
-    if (status == TCS_OK) status = find_distances(self, descriptors, distances, err);
+    const size_t count = seen->places.count, steps = sequence->step_count;
+    double *distances = TCSI_NEW_ARRAY(double, count), *between = TCSI_NEW_ARRAY(double, steps), *ret_steps = TCSI_NEW_ARRAY(double, steps);
+    tcs_status status = distances && between && ret_steps ? TCS_OK : tcsi_fail_memory(err, "scores");
+    if (status == TCS_OK) status = find_distances(self, &seen->places, distances, err);
     if (status == TCS_OK) {
-        place(self, descriptors, distances, sequence->step_count, between, steps);
-        status = tcsi_window_net_spread(&self->base, sequence, steps, ret_scores, err);
+        if (is_combined(self)) combine(self, seen, distances, between, ret_steps); /* there are no more patches than steps */
+        place(self, &seen->places, distances, steps, between, ret_steps);
+        status = tcsi_window_net_spread(&self->base, sequence, ret_steps, ret_scores, err);
     }
     tcsi_free(distances);
     tcsi_free(between);
-    tcsi_free(steps);
+    tcsi_free(ret_steps);
     return status;
 }
 
-static tcs_status measure(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, tcsi_descriptors *ret_descriptors,
+static tcs_status measure(self_type *self, const tcsi_frame *frame, tcsi_sequence *ret_sequence, sight *ret_sight,
                           tcs_error *err)
 {
     tcs_status status = tcsi_sequence_init(frame, &self->base.form, ret_sequence, err);
     if (status != TCS_OK || ret_sequence->step_count < self->base.options.steps) return status;
     const tcsi_lesson lesson = tcsi_window_net_lesson(&self->base, ret_sequence);
-    return describe(self, &lesson, false, ret_descriptors, err);
+    return describe(self, &lesson, false, ret_sight, err);
 }
 
-static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
+tcs_status tcsi_contrastive_score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err)
 {
     self_type *self = (self_type *)base;
     tcsi_sequence sequence = { 0 };
-    tcsi_descriptors descriptors = { 0 };
+    sight seen = { 0 };
     tcsi_window_net_mark(frame, ret_scores);
     if (!base->is_fitted && frame->row_count < self->base.options.steps) return TCS_OK; /* too short to learn from */
-    tcs_status status = base->is_fitted ? measure(self, frame, &sequence, &descriptors, err)
-                                        : learn(self, frame, &sequence, &descriptors, err);
-    if (status == TCS_OK && descriptors.count > 0) status = judge(self, &sequence, &descriptors, ret_scores, err);
-    tcsi_descriptors_deinit(&descriptors);
+    tcs_status status = base->is_fitted ? measure(self, frame, &sequence, &seen, err)
+                                        : learn(self, frame, &sequence, &seen, err);
+    if (status == TCS_OK && seen.places.count > 0) status = judge(self, &sequence, &seen, ret_scores, err);
+    sight_deinit(&seen);
     tcsi_sequence_deinit(&sequence);
     return status;
 }
 
 /* ---- saved form and sizes ---- */
 
-static void persist(tcsi_detector *base, tcsi_codec *codec)
+void tcsi_contrastive_persist(tcsi_detector *base, tcsi_codec *codec)
 {
     self_type *self = (self_type *)base;
     const size_t size = self->base.options.hidden;
@@ -390,7 +573,7 @@ static void persist(tcsi_detector *base, tcsi_codec *codec)
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !fine) tcsi_codec_refuse(codec, "a covariance out of range");
 }
 
-static size_t size_max(const tcsi_detector *base, size_t row_count)
+size_t tcsi_contrastive_size_max(const tcsi_detector *base, size_t row_count)
 {
     enum { BORDERS = 256, STEPS_DOUBLES = 3 };
     const self_type *self = (const self_type *)base;
@@ -401,34 +584,15 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     total = tcsi_size_sum(total, tcsi_size_sum(tcsi_size_product(row_count, size * sizeof(float)), BORDERS));
     total = tcsi_size_sum(total, tcsi_size_product(row_count, STEPS_DOUBLES * sizeof(double)));
     total = tcsi_size_sum(total, known * size * sizeof(double));
+    if (is_combined(self)) {
+        total = tcsi_size_sum(total, tcsi_size_product(row_count, SIDES * size * sizeof(float) + 2 * sizeof(double)) + BORDERS);
+        total = tcsi_size_sum(total, (known + size + 1) * size * sizeof(double));
+    }
     return tcsi_size_sum(total, tcsi_memory_bank_size_max(self->bank_size, size, base->pool));
 }
 
-#define NET(field) offsetof(contrastive, base.options.field)
-static const tcsi_parameter parameters[] = {
-    { "window", TCSI_PARAMETER_COUNT, NET(window), 0, 0, 1e6, "rows that belong together; 0: the period of the first channel" },
-    { "steps", TCSI_PARAMETER_COUNT, NET(steps), 32, 16, 512,
-      "steps of a patch, a multiple of 4; longer windows are averaged down to about as many" },
-    { "hidden", TCSI_PARAMETER_COUNT, NET(hidden), 32, 1, 256, "numbers of an embedding, channels of the outer convolutions" },
-    { "latent", TCSI_PARAMETER_COUNT, NET(latent), 64, 1, 1024, "numbers that patches are compared by while training" },
-    { "epochs", TCSI_PARAMETER_COUNT, NET(epochs), 60, 1, 100000, "training steps, of 64 patches each" },
-    { "smoothing", TCSI_PARAMETER_COUNT, NET(smoothing), 0, 0, 1e6, "rows of the mean around a row; 0: the window" },
-    { "rate", TCSI_PARAMETER_REAL, NET(rate), 1e-3, 1e-12, 1, "first learning rate; the last is a tenth of it" },
-    { "radius", TCSI_PARAMETER_COUNT, offsetof(contrastive, radius), 1, 1, 1000,
-      "steps by which a positive may be more or less than a period away" },
-    { "nearby", TCSI_PARAMETER_BOOL, offsetof(contrastive, nearby), 0, 0, 1, "positives are 1 to radius steps away, not a period" },
-    { "triplet", TCSI_PARAMETER_BOOL, offsetof(contrastive, triplet), 0, 0, 1, "learn by triplets with the farthest patch of a batch, "
-                                                                                "margin 0.5, instead of InfoNCE" },
-    { "floor", TCSI_PARAMETER_REAL, offsetof(contrastive, floor), 1, 1e-6, 1e6,
-      "deviation, in those of the channel, below which a patch keeps its amplitude" },
-    { "bank_size", TCSI_PARAMETER_COUNT, offsetof(contrastive, bank_size), 1500, 1, TCSI_MEMORY_BANK_SIZE_MAX,
-      "most patches in a memory bank" },
-    { "n_neighbors", TCSI_PARAMETER_COUNT, offsetof(contrastive, neighbour_count), 3, 1, TCSI_MEMORY_BANK_NEIGHBOURS_MAX,
-      "nearest patches whose distances are averaged" },
-};
-
-static const tcsi_detector_ops ops = { .init = init, .deinit = deinit, .fit = fit, .score = score, .horizon = tcsi_window_net_horizon,
-                                       .persist = persist, .size_max = size_max };
+static const tcsi_parameter parameters[] = { TCSI_CONTRASTIVE_PARAMETERS(60) };
+static const tcsi_detector_ops ops = TCSI_CONTRASTIVE_OPS(tcsi_contrastive_init);
 
 const tcsi_detector_info tcsi_detector_contrastive = {
     .name = "contrastive",
@@ -439,9 +603,5 @@ const tcsi_detector_info tcsi_detector_contrastive = {
     .summary = "Distance of every patch to its nearest ones in a bank of patches of the series and of the training rows, between whitened "
                "embeddings of a small convolutional network that learns from neighbouring patches, without labels. Finds unusual shapes, "
                "noise and rhythms wherever they stand in a window; misses lasting shifts of level, and says nothing about channels.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP,
-    .instance_size = sizeof(contrastive),
-    .parameters = parameters,
-    .parameter_count = TCS_COUNT(parameters),
-    .ops = &ops,
+    TCSI_CONTRASTIVE_INFO,
 };

@@ -170,17 +170,22 @@ static size_t horizon_count_for(const self_type *self, size_t step_count)
     return count;
 }
 
-static tcs_status learn(self_type *self, const tcsi_sequence *sequence, size_t *ret_held_begin, tcs_error *err)
+static tcs_status learn(self_type *self, const tcsi_sequence *sequence, const int64_t *times_ns, size_t *ret_held_begin, tcs_error *err)
 {
     const size_t channels = sequence->channel_count;
+    const tcsi_chances_options chosen = { self->options.half_life, self->options.change, self->options.by_duration };
+    double *chances = NULL;
     tcsi_floats targets = { 0 };
     if (!tcsi_floats_init(&targets, sequence->step_count * H * channels)) return tcsi_fail_memory(err, "targets");
     self->horizon_count = tcsi_fleet_known(&self->fleet) ? self->fleet_horizon_count : horizon_count_for(self, sequence->step_count);
     fill_targets(self, sequence, targets.values);
+    tcs_status status = tcsi_chances_create(sequence, times_ns, self->options.steps, &chosen, &chances, err);
     const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
-                                 .input_channels = sequence->input_count, .target_channels = H * channels, .window = self->options.steps };
-    tcs_status status = learn_members(self, &lesson, false, err);
+                                 .input_channels = sequence->input_count, .target_channels = H * channels, .window = self->options.steps,
+                                 .chances = chances };
+    if (status == TCS_OK) status = learn_members(self, &lesson, false, err);
     *ret_held_begin = tcsi_lesson_held_begin(&lesson);
+    tcsi_free(chances);
     tcsi_floats_deinit(&targets);
     return status;
 }
@@ -500,7 +505,7 @@ tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs
     const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, 0, 0);
     tcs_status status = tcsi_sequence_form_learn(train, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(train, &form, &sequence, err);
-    if (status == TCS_OK) status = learn(self, &sequence, &held_begin, err);
+    if (status == TCS_OK) status = learn(self, &sequence, train->times_ns, &held_begin, err);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -581,6 +586,6 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
     size_t cells = tcsi_size_product(row_count, channels);
     size = tcsi_size_sum(size, tcsi_size_product(cells, H * sizeof(float) + (H + members) * sizeof(double))); /* targets; what is usual */
     size = tcsi_size_sum(size, tcsi_size_product(tcsi_size_sum(row_count, members * H * channels), sizeof(double)));
-    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels, facts));
+    size = tcsi_size_sum(size, tcsi_size_sum(tcsi_chances_size_max(row_count), tcsi_sequence_size_max(row_count, channels, facts)));
     return tcsi_size_sum(size, tcsi_learner_size_max(net, row_count, steps, inputs, H * channels));
 }

@@ -28,6 +28,7 @@
 #define TCS_DETECT_DEEP_FORECASTER_H
 
 #include "detect/deep/band.h"
+#include "detect/deep/chances.h"
 #include "detect/deep/fleet.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
@@ -39,6 +40,8 @@ enum { TCSI_HORIZON_COUNT = 4, TCSI_HORIZON_MAX = 64, TCSI_MEMBER_MAX = 32 };
 typedef struct tcsi_forecaster_options {
     size_t steps, hidden, epochs, smoothing, horizons, members, facts, adaptation;
     double rate, trim, budget;
+    double half_life, change; /* these: chances.h */
+    bool by_duration;
 } tcsi_forecaster_options;
 
 /* x (B,W,C + facts) -> (B,W,anything), causal; a head comes behind it. */
@@ -117,6 +120,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
     TCSI_REAL(rate, rate_default, 1e-6, 1, "highest learning rate"), \
     TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"), \
     TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done"), \
-    TCSI_FLEET_PARAMETERS
+    TCSI_FLEET_PARAMETERS, \
+    TCSI_CHANCES_PARAMETERS
 
 #endif

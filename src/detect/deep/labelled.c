@@ -2,6 +2,7 @@
 #include "detect/deep/labelled.h"
 
 #include "base/alloc.h"
+#include "detect/deep/hidden.h"
 #include "detect/registry.h"
 
 #include <math.h>
@@ -11,6 +12,7 @@ typedef tcsi_labelled self_type;
 
 enum { MIDDLE_SHARE = 16, STRIDES_A_WINDOW = 32, SMOOTHINGS_A_WINDOW = 8, KERNEL = 7,
        CHANNEL_SIZE_MAX = 512 /* of a frame: name and all */ };
+static const double shift_max = 1e4, share_max = 0.999;
 
 /* ---- labels of windows ---- */
 
@@ -39,6 +41,17 @@ static void label_rows(self_type *self, const tcsi_lesson *lesson)
     for (size_t i = 0; i < lesson->step_count; i++) self->labels[i] = self->rows[lesson->order[i]] ? self->form->anomalous : 0;
 }
 
+/* Windows up to `warning` rows before the first of an event are anomalous the more, the nearer it is. */
+static void warn(self_type *self, const tcsi_sequence *sequence, const tcsi_lesson *lesson)
+{
+    const size_t count = tcsi_lesson_window_count(lesson), reach = self->base.base.options.warning / sequence->factor;
+    const float yes = self->form->anomalous;
+    for (size_t i = count, ahead = reach; i-- > 0;) {
+        if (self->labels[i] == yes) ahead = 0;
+        else if (ahead < reach) self->labels[i] = yes * (float)(reach - ++ahead) / (float)reach;
+    }
+}
+
 /* Runs of anomalous windows. */
 static size_t find_events(const self_type *self, size_t count)
 {
@@ -63,6 +76,7 @@ static tcs_status take_labels(self_type *self, const tcsi_sequence *sequence, tc
     lesson->labels = self->labels;
     lesson->events = self->events;
     lesson->event_count = find_events(self, count);
+    warn(self, sequence, lesson);
     if (lesson->event_count > 0 || !self->form->needs_labels) return TCS_OK;
     if (is_table)
         return tcsi_fail(err, TCS_E_INVALID, "%s: none of the %zu training rows is labelled anomalous; expected labels, and a few such "
@@ -72,10 +86,68 @@ static tcs_status take_labels(self_type *self, const tcsi_sequence *sequence, tc
                      self->base.base.base.info->name, sequence->row_count, lesson->window);
 }
 
+/* ---- how rare events are, in truth and in training ---- */
+
+/* What the adviser says of a window's middle, its last channel: the share of hidden events that this allows. */
+static tcs_status estimate_hidden(const self_type *self, const tcsi_sequence *sequence, const tcsi_lesson *lesson, double *ret_share,
+                                  tcs_error *err)
+{
+    const size_t count = tcsi_lesson_window_count(lesson), channels = sequence->channel_count;
+    double *scores = TCSI_NEW_ARRAY(double, count);
+    size_t labelled = 0, others = 0;
+    if (!scores) return tcsi_fail_memory(err, "scores of windows");
+    for (size_t i = 0; i < count; i++) {
+        const size_t begin = lesson->order ? lesson->order[i] : i;
+        const double score = (double)sequence->values.values[(begin + lesson->window / 2) * channels + channels - 1];
+        if (self->labels[i] == self->form->anomalous) scores[labelled++] = score;
+        else if (self->labels[i] == 0) scores[count - ++others] = score;
+    }
+    *ret_share = tcsi_hidden_share(scores, labelled, scores + count - others, others);
+    tcsi_free(scores);
+    return TCS_OK;
+}
+
+static double log_odds(double share)
+{
+    return log(share / (1 - share));
+}
+
+/* What log odds as they are learned are too high by: the learner draws events far more often than rows are labelled. */
+static double find_shift(const self_type *self, size_t row_count, double yes, double no)
+{
+    double rows = 0;
+    for (size_t t = 0; t < row_count; t++) rows += self->rows[t];
+    return self->base.base.options.adjustment * (log_odds(fmin(rows / (double)row_count, share_max)) - log(yes / no));
+}
+
+/* How many of the unlabelled windows are events, and how often either kind is drawn. */
+static tcs_status take_prior(self_type *self, const tcsi_sequence *sequence, tcsi_lesson *lesson, tcs_error *err)
+{
+    const tcsi_window_net_options *options = &self->base.base.options;
+    const double drawn = 1.0 / TCSI_LEARNER_EVENT_SHARE, evenly = 1 - 2 * drawn, count = (double)tcsi_lesson_window_count(lesson);
+    double hidden = fmax(0, options->missed), labelled = 0, others = 0;
+    tcs_status status = TCS_OK;
+    if (options->missed < 0 && self->adviser) status = estimate_hidden(self, sequence, lesson, &hidden, err);
+    if (status != TCS_OK) return status;
+    for (size_t i = 0; i < tcsi_lesson_window_count(lesson); i++) {
+        labelled += self->labels[i] == self->form->anomalous;
+        others += self->labels[i] == 0;
+    }
+    /* Windows beside events are known to be normal: there are fewer hidden ones among those drawn than among all. */
+    const double yes = drawn + evenly * labelled / count, no = drawn + evenly * others / count;
+    const double among = hidden * evenly * others / count / no;
+    self->shift = find_shift(self, sequence->row_count, yes, no);
+    lesson->doubted = options->doubted;
+    if (!options->by_risk) lesson->missed = hidden;
+    else if (self->form->has_risk) tcsi_nn_unlabelled_set_share(self->base.base.net, self->base.base.nodes.loss, (float)among);
+    return TCS_OK;
+}
+
 static tcs_status prepare(tcsi_window_net *net, const tcsi_sequence *sequence, tcsi_lesson *lesson, tcs_error *err)
 {
     self_type *self = (self_type *)net;
     tcs_status status = take_labels(self, sequence, lesson, err);
+    if (status == TCS_OK && self->is_told) status = take_prior(self, sequence, lesson, err);
     return status == TCS_OK && self->form->prepare ? self->form->prepare(net, sequence, lesson, err) : status;
 }
 
@@ -108,12 +180,19 @@ static tcs_status widen(self_type *self, const tcsi_frame *frame, tcsi_frame **r
 
 /* ---- life ---- */
 
+static double read_probability(const tcsi_one_number *base, double number)
+{
+    const self_type *self = (const self_type *)base;
+    return 1 / (1 + exp(-self->form->probability(&base->base.options, number) - self->shift));
+}
+
 tcs_status tcsi_labelled_init(tcsi_detector *base, const tcsi_labelled_form *form, tcs_error *err)
 {
     self_type *self = (self_type *)base;
     const tcsi_detector_setup setup = { .channel_count = base->channel_count, .seed = base->seed, .pool = base->pool };
     const char *adviser = tcsi_window_net_is_table(&self->base.base) ? "auto_tabular" : "auto_classic";
     self->form = form;
+    if (form->probability && self->base.base.options.probabilities) self->base.read = read_probability;
     self->base.strides_a_window = STRIDES_A_WINDOW;
     self->base.base.more_channels = self->base.base.options.with_auto;
     tcs_status status = tcsi_one_number_init(base, form->build, prepare, err);
@@ -172,6 +251,11 @@ tcs_status tcsi_labelled_score(tcsi_detector *base, const tcsi_frame *frame, tcs
     return status;
 }
 
+double tcsi_labelled_threshold(const tcsi_detector *base)
+{
+    return ((const self_type *)base)->base.read ? 0.5 : NAN;
+}
+
 /* ---- saved form and sizes ---- */
 
 void tcsi_labelled_persist(tcsi_detector *base, tcsi_codec *codec)
@@ -179,6 +263,9 @@ void tcsi_labelled_persist(tcsi_detector *base, tcsi_codec *codec)
     self_type *self = (self_type *)base;
     bool is_told = self->is_told;
     tcsi_codec_bool(codec, &is_told);
+    tcsi_codec_f64(codec, &self->shift);
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(fabs(self->shift) <= shift_max))
+        tcsi_codec_refuse(codec, "a shift of log odds out of range");
     if (tcsi_codec_status(codec) != TCS_OK) return;
     take_told(self, is_told);
     tcsi_one_number_persist(base, codec);
@@ -191,7 +278,7 @@ size_t tcsi_labelled_size_max(const tcsi_detector *base, size_t row_count)
     if (self->adviser) size = tcsi_size_sum(size, tcsi_detector_size_max(self->adviser, row_count));
     if (row_count == 0) return size;
     const size_t channels = tcsi_window_net_channels(&self->base.base), cells = tcsi_size_product(channels, sizeof(double));
-    const size_t a_row = sizeof(float) + sizeof(tcsi_event_windows) + sizeof(tcs_score);
+    const size_t a_row = sizeof(float) + sizeof(tcsi_event_windows) + sizeof(tcs_score) + sizeof(double);
     size = tcsi_size_sum(size, tcsi_size_product(row_count + 1, tcsi_size_sum(a_row, cells)));
     return tcsi_size_sum(size, tcsi_size_product(channels, CHANNEL_SIZE_MAX));
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "detect/deep/chances.h"
 #include "series/stats.h"
 
 #include <math.h>
@@ -22,7 +23,7 @@ enum {
     ROUND_COUNT = 20,         /* of looking at the held-out windows */
     PATIENCE = 6,
     HELD_OUT_BATCHES = 4,
-    EVENT_SHARE = 4,          /* one window in so many lies in a labelled event, as many beside one */
+    EVENT_SHARE = TCSI_LEARNER_EVENT_SHARE,
 };
 
 /* ---- windows ---- */
@@ -55,6 +56,8 @@ typedef struct part {
     size_t begin, train_count, held_begin, held_count;
 } part;
 
+enum { UNLABELLED, LABELLED, KIND_COUNT };
+
 typedef struct training {
     const tcsi_learner *learner;
     const tcsi_lesson *lesson;
@@ -74,7 +77,7 @@ typedef struct training {
     tcsi_early_stop stop;
     /* What the file holds besides those two: */
     double *losses;                             /* (loss_count): of each window when it was last drawn, NaN: never */
-    double *limits;                             /* (part_count): a window with a larger loss weighs nothing */
+    double *limits;                             /* (part_count,KIND_COUNT): above which windows of a kind weigh nothing */
     double round_loss;                          /* summed over the steps of this round */
     size_t step;                                /* done */
     bool was_finite, is_over;
@@ -96,12 +99,12 @@ static tcs_status split(training *t, tcs_error *err)
 {
     t->part_count = t->lesson->part_ends ? t->lesson->part_count : 1;
     t->parts = TCSI_NEW_ARRAY(part, t->part_count);
-    t->limits = TCSI_NEW_ARRAY(double, t->part_count);
+    t->limits = TCSI_NEW_ARRAY(double, t->part_count * KIND_COUNT);
     if (!t->parts || !t->limits) return tcsi_fail_memory(err, "training");
     for (size_t p = 0, begin = 0; p < t->part_count; p++) {
         const size_t end = t->lesson->part_ends ? t->lesson->part_ends[p] : t->lesson->step_count;
         t->parts[p] = part_of(t, begin, end);
-        t->limits[p] = INFINITY;
+        for (size_t k = 0; k < KIND_COUNT; k++) t->limits[p * KIND_COUNT + k] = INFINITY;
         t->train_count += t->parts[p].train_count;
         t->holding_count += t->parts[p].held_count > 0;
         t->loss_count = begin + t->parts[p].train_count;
@@ -158,7 +161,7 @@ static tcs_status init(training *t, tcs_error *err)
 
 /* ---- the file: "TCSL", version, key, state, seal ---- */
 
-enum { FILE_VERSION = 1, SEAL_SIZE = 8, SAVE_PAUSE_S = 1, SLACK_S = 1 };
+enum { FILE_VERSION = 2, SEAL_SIZE = 8, SAVE_PAUSE_S = 1, SLACK_S = 1 };
 
 /* What the training is of: data, options and the weights it begins with, whose number and names say the net's form. */
 static uint64_t key_of(const training *t)
@@ -166,7 +169,8 @@ static uint64_t key_of(const training *t)
     const tcsi_lesson *l = t->lesson;
     const tcsi_learner *learner = t->learner;
     const double options[] = { learner->rate, learner->trim, (double)t->step_count, (double)l->step_count, (double)l->input_channels,
-                               (double)l->target_channels, (double)l->window, (double)l->event_count, learner->rivalry };
+                               (double)l->target_channels, (double)l->window, (double)l->event_count, learner->rivalry,
+                               l->missed, l->doubted };
     uint64_t key = tcsi_seal(TCSI_SEAL_BEGIN, &learner->seed, sizeof learner->seed);
     key = tcsi_seal(key, options, sizeof options);
     key = tcsi_seal(key, l->inputs, l->step_count * l->input_channels * sizeof(float));
@@ -179,6 +183,7 @@ static uint64_t key_of(const training *t)
         key = tcsi_seal(key, &end, sizeof end);
     }
     if (l->labels) key = tcsi_seal(key, l->labels, tcsi_lesson_window_count(l) * sizeof *l->labels);
+    if (l->chances) key = tcsi_seal(key, l->chances, tcsi_lesson_window_count(l) * sizeof *l->chances);
     for (size_t k = 0; k < l->event_count; k++) {
         const uint64_t event[] = { l->events[k].begin, l->events[k].end };
         key = tcsi_seal(key, event, sizeof event);
@@ -200,7 +205,7 @@ static void persist(training *t, tcsi_codec *codec)
     if (t->rival) tcsi_trainer_persist(t->rival, codec);
     tcsi_early_stop_persist(&t->stop, codec);
     tcsi_codec_f64s(codec, t->losses, t->loss_count);
-    tcsi_codec_f64s(codec, t->limits, t->part_count);
+    tcsi_codec_f64s(codec, t->limits, t->part_count * KIND_COUNT);
     tcsi_codec_f64(codec, &t->round_loss);
     tcsi_codec_size(codec, &t->step, t->step_count);
     tcsi_codec_bool(codec, &t->was_finite);
@@ -281,12 +286,34 @@ static tcs_status resume(training *t, tcs_error *err)
 
 /* ---- steps ---- */
 
-/* The loss that only `trim` of the remembered ones of a part exceed; none while less than half are known. */
-static double trim_limit(const training *t, const part *p)
+/* Which limit a window's loss is held against: that of windows with label 0, or without labels, or that of events; -1: of none. */
+static int kind_of(const training *t, size_t window)
 {
-    const size_t known = tcsi_present_copy(t->losses + p->begin, p->train_count, t->known);
-    const size_t left_out = (size_t)(t->learner->trim * (double)known);
-    return known < p->train_count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
+    const float label = t->lesson->labels ? t->lesson->labels[window] : 0;
+    return label == 0 ? UNLABELLED : fabsf(label) == 1 ? LABELLED : -1;
+}
+
+/* The loss that only a share of those remembered of a part's windows of a kind exceed; none while less than half are known. */
+static double limit_of(const training *t, const part *p, int kind, double share)
+{
+    size_t count = 0, known = 0;
+    for (size_t i = p->begin; i < p->begin + p->train_count; i++) {
+        if (kind_of(t, i) != kind) continue;
+        count++;
+        if (!isnan(t->losses[i])) t->known[known++] = t->losses[i];
+    }
+    const size_t left_out = (size_t)(share * (double)known);
+    return known < count / 2 || left_out == 0 ? INFINITY : tcsi_select(t->known, known, known - 1 - left_out);
+}
+
+static void find_limits(training *t)
+{
+    const bool has_events = t->lesson->event_count > 0;
+    for (size_t p = 0; p < t->part_count; p++) {
+        double *limits = t->limits + p * KIND_COUNT;
+        limits[UNLABELLED] = limit_of(t, &t->parts[p], UNLABELLED, has_events ? t->lesson->missed : t->learner->trim);
+        if (has_events) limits[LABELLED] = limit_of(t, &t->parts[p], LABELLED, t->lesson->doubted);
+    }
 }
 
 /* Inside an event, or less than a window beside one. */
@@ -305,13 +332,21 @@ static size_t draw_window(const training *t, size_t b, tcsi_rng *rng, size_t *re
 {
     *ret_part = t->part_count > 1 ? tcsi_rng_below(rng, t->part_count) : 0;
     if (t->lesson->event_count > 0 && b < 2 * BATCH / EVENT_SHARE) return draw_event(t, b >= BATCH / EVENT_SHARE, rng);
-    return t->parts[*ret_part].begin + tcsi_rng_below(rng, t->parts[*ret_part].train_count);
+    const part *p = &t->parts[*ret_part];
+    const double *chances = t->lesson->chances;
+    return p->begin + (chances ? tcsi_chances_at(chances, p->train_count, tcsi_rng_uniform(rng)) : tcsi_rng_below(rng, p->train_count));
 }
 
 static void fill_third(training *t, const size_t *starts, size_t step)
 {
     const float share = (float)(1 - t->learner->rivalry * (double)step / (double)t->step_count);
     for (size_t b = 0; b < BATCH; b++) t->third[b] = t->lesson->labels ? t->lesson->labels[starts[b]] : share;
+}
+
+static bool is_left_out(const training *t, size_t part_number, size_t window)
+{
+    const int kind = kind_of(t, window);
+    return kind >= 0 && t->losses[window] > t->limits[part_number * KIND_COUNT + (size_t)kind];
 }
 
 static void take_step(training *t)
@@ -322,7 +357,7 @@ static void take_step(training *t)
     for (size_t b = 0; b < BATCH; b++) {
         size_t drawn;
         starts[b] = draw_window(t, b, &rng, &drawn);
-        weights[b] = t->losses[starts[b]] > t->limits[drawn] ? 0.0f : 1.0f;
+        weights[b] = is_left_out(t, drawn, starts[b]) ? 0.0f : 1.0f;
     }
     tcsi_lesson_gather(t->lesson, starts, BATCH, t->inputs.values, t->targets.values);
     fill_third(t, starts, t->step);
@@ -369,7 +404,7 @@ static double held_out_loss(training *t)
 static tcs_status end_round(training *t, const tcsi_progress *progress, tcs_error *err)
 {
     const double held_loss = t->holding_count > 0 ? held_out_loss(t) : NAN;
-    for (size_t p = 0; p < t->part_count && t->lesson->event_count == 0; p++) t->limits[p] = trim_limit(t, &t->parts[p]);
+    find_limits(t);
     if (t->holding_count > 0 && !tcsi_early_stop_push(&t->stop, held_loss)) t->is_over = true;
     if (t->point_count < ROUND_COUNT)
         t->points[t->point_count++] = (tcsi_learning_point){ .member = t->learner->member, .step = t->step, .held_loss = held_loss,

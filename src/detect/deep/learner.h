@@ -18,7 +18,8 @@
  *
  * With labels, a quarter of each batch lies in labelled events, another quarter right beside them, each event as likely as the others, and
  * the rest is drawn evenly: few labels are seen often, and so is what is only like them.  Nothing is held out, as labels are too few to set
- * some aside, and nothing left out: what is hard to learn lies at the border that labels draw.
+ * some aside.  What is left out as above are shares of the unlabelled and of the labelled windows of their own: events that nobody noticed
+ * cost most among the former, labels that are wrong among the latter.
  *
  * Adversaries: with a rival, two plans take turns, and the net is told how far training has come.  Nothing is held out then: the losses
  * of adversaries move each other, and do not tell which weights are best.
@@ -39,7 +40,8 @@
 #include "detect/training.h"
 #include "nn/train.h"
 
-enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4 };
+enum { TCSI_LEARNER_BATCH = 64, TCSI_LEARNER_PATIENCE = 4,
+       TCSI_LEARNER_EVENT_SHARE = 4 /* one window in so many lies in a labelled event, as many beside one */ };
 #define TCSI_LEARNER_RATE 1e10 /* multiply-adds a second, and */
 #define TCSI_LEARNER_STEP 2e-5 /* seconds a step besides: one core of 2023; see docs/internals/deep.md */
 
@@ -60,6 +62,9 @@ typedef struct tcsi_lesson {
     size_t part_count;       /* each at least a window long */
     const size_t *order;  /* (windows): window i is really this one; NULL: it is i.  Rows of a table are learned in random order, so that
                              those that are held out are like the rest */
+    double missed, doubted;   /* with events: shares of the windows with label 0, and with one, that may be wrong: as `trim` */
+    const double *chances;    /* (windows), as chances.h gives them; NULL: all windows are drawn alike; of
+                               * lessons of one part */
 } tcsi_lesson;
 
 /* These two are of lessons of one part.  The second is the first window that is held out, 0 when none is: from this step on nothing was

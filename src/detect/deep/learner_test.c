@@ -119,7 +119,64 @@ static void test_spoilt_windows_are_left_out(void **state)
     assert_true(loud[1] > 5 * loud[0]);
 }
 
-/* A network of one number, told by labels which of two waves is which: only 3 of 100 windows hold the second. */
+/* ---- labels ---- */
+
+/* A network of one number, which labels are to be. */
+static pupil reader_make(void)
+{
+    pupil p;
+    assert_ok(tcsi_net_create(7, &p.net, test_err));
+    tcsi_node_id x = tcsi_nn_input(p.net, WINDOW, 1), target = tcsi_nn_input(p.net, WINDOW, 1), label = tcsi_nn_input(p.net, 1, 1), h;
+    (void)target;
+    tcsi_net_scope(p.net, "in");
+    h = tcsi_nn_dense(p.net, tcsi_nn_flatten(p.net, x), &(tcsi_dense_options){ .units = 8, .activation = TCSI_ACTIVATION_TANH });
+    tcsi_net_scope(p.net, "out");
+    p.output = tcsi_nn_dense(p.net, h, &(tcsi_dense_options){ .units = 1 });
+    p.loss = tcsi_nn_loss_squared(p.net, p.output, label);
+    assert_ok(tcsi_net_finish(p.net, test_err));
+    assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = p.net, .batch = TCSI_LEARNER_BATCH, .has_loss = true, .loss = p.loss,
+                                                     .outputs = &p.output, .output_count = 1 }, &p.plan, test_err));
+    return p;
+}
+
+enum { EVENT_LENGTH = 60 };
+
+/* A wave with stretches of another one at 300, 600, ... 1500. */
+static void make_events(float *values)
+{
+    make_wave(values);
+    for (size_t begin = 300; begin <= 1500; begin += 300)
+        for (size_t t = begin; t < begin + EVENT_LENGTH; t++) values[t] = (float)sin(0.9 * (double)t);
+}
+
+/* What the network says at a window after learning that stretches at these rows are events. */
+static double answer_at(const size_t *events, size_t event_count, double missed, double doubted, size_t epochs, size_t window)
+{
+    static float values[STEPS], labels[STEPS - WINDOW + 1];
+    tcsi_event_windows found[8];
+    make_events(values);
+    for (size_t i = 0; i < TCS_COUNT(labels); i++) labels[i] = 0;
+    for (size_t k = 0; k < event_count; k++) {
+        found[k] = (tcsi_event_windows){ events[k], events[k] + EVENT_LENGTH - WINDOW };
+        for (size_t i = found[k].begin; i < found[k].end; i++) labels[i] = 1;
+    }
+    pupil p = reader_make();
+    tcsi_learner learner = learner_of(&p);
+    learner.epochs = epochs;
+    tcsi_lesson lesson = lesson_of(values, STEPS);
+    lesson.labels = labels;
+    lesson.events = found;
+    lesson.event_count = event_count;
+    lesson.missed = missed;
+    lesson.doubted = doubted;
+    assert_ok(tcsi_learner_run(&learner, &lesson, NULL, NULL, test_err));
+    (void)loss_at(&p, values, window);
+    const double answer = (double)tcsi_plan_values(p.plan, p.output)[0];
+    pupil_end(&p);
+    return answer;
+}
+
+/* Only 3 of 100 windows are events: they would be lost, were they not drawn more often. */
 static void test_few_labels_are_seen_often(void **state)
 {
     (void)state;
@@ -130,18 +187,7 @@ static void test_few_labels_are_seen_often(void **state)
     for (size_t i = 0; i < TCS_COUNT(labels); i++) labels[i] = i >= 600 && i < 660 - WINDOW;
     const tcsi_event_windows event = { 600, 660 - WINDOW };
     for (size_t i = 0; i < 2; i++) {
-        pupil p;
-        assert_ok(tcsi_net_create(7, &p.net, test_err));
-        tcsi_node_id x = tcsi_nn_input(p.net, WINDOW, 1), target = tcsi_nn_input(p.net, WINDOW, 1), label = tcsi_nn_input(p.net, 1, 1), h;
-        (void)target;
-        tcsi_net_scope(p.net, "in");
-        h = tcsi_nn_dense(p.net, tcsi_nn_flatten(p.net, x), &(tcsi_dense_options){ .units = 8, .activation = TCSI_ACTIVATION_TANH });
-        tcsi_net_scope(p.net, "out");
-        p.output = tcsi_nn_dense(p.net, h, &(tcsi_dense_options){ .units = 1 });
-        p.loss = tcsi_nn_loss_squared(p.net, p.output, label);
-        assert_ok(tcsi_net_finish(p.net, test_err));
-        assert_ok(tcsi_plan_create(&(tcsi_plan_options){ .net = p.net, .batch = TCSI_LEARNER_BATCH, .has_loss = true, .loss = p.loss,
-                                                         .outputs = &p.output, .output_count = 1 }, &p.plan, test_err));
+        pupil p = reader_make();
         tcsi_learner learner = learner_of(&p);
         learner.epochs = 20;
         tcsi_lesson lesson = lesson_of(values, STEPS);
@@ -154,6 +200,24 @@ static void test_few_labels_are_seen_often(void **state)
         pupil_end(&p);
     }
     assert_true(answers[1] > answers[0] + 0.1);
+}
+
+/* Two of five events are labelled: the others teach the contrary, unless what looks most like an event is left out. */
+static void test_events_that_nobody_noticed_are_left_out(void **state)
+{
+    (void)state;
+    static const size_t events[] = { 300, 900 };
+    const double told = answer_at(events, 2, 0, 0, 60, 1510), left_out = answer_at(events, 2, 0.1, 0, 60, 1510);
+    if (!(left_out > told + 0.1)) fail_msg("an event that nobody noticed is %.3g, left out %.3g", told, left_out);
+}
+
+/* A label on nothing among four right ones: less is learned from it when it may be doubted. */
+static void test_labels_that_are_wrong_are_left_out(void **state)
+{
+    (void)state;
+    static const size_t events[] = { 300, 600, 900, 1200, 1700 };
+    const double told = answer_at(events, 5, 0, 0, 60, 1710), doubted = answer_at(events, 5, 0, 0.25, 60, 1710);
+    if (!(doubted < told - 0.1)) fail_msg("a wrong label makes %.3g of nothing, doubted %.3g", told, doubted);
 }
 
 /* ---- parts ---- */
@@ -523,6 +587,7 @@ static void test_files_of_others_are_left_alone(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_learns_and_repeats),
               cmocka_unit_test(test_spoilt_windows_are_left_out),
               cmocka_unit_test(test_few_labels_are_seen_often),
+              cmocka_unit_test(test_events_that_nobody_noticed_are_left_out), cmocka_unit_test(test_labels_that_are_wrong_are_left_out),
               cmocka_unit_test(test_no_window_crosses_parts),
               cmocka_unit_test(test_parts_are_seen_alike),
               cmocka_unit_test(test_a_loud_part_is_not_left_out),

@@ -67,7 +67,7 @@ static void place(const self_type *self, const tcsi_scale *scale, const double *
         size_t i = (size_t)before < count ? (size_t)before : count - 1;
         double width = fmin(stride, last - begin), share = width > 0 && i + 1 < count ? (at - begin) / width : 0;
         double value = numbers[i] + (share > 0 ? share * (numbers[i + 1] - numbers[i]) : 0);
-        ret_steps[u] = fmax(0, tcsi_scale_one(scale, value));
+        ret_steps[u] = self->read ? self->read(self, value) : fmax(0, tcsi_scale_one(scale, value));
     }
 }
 

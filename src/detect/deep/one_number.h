@@ -13,6 +13,7 @@
 typedef struct tcsi_one_number {
     tcsi_window_net base;
     tcsi_window_net_prepare prepare; /* or NULL */
+    double (*read)(const struct tcsi_one_number *self, double number); /* what a number is worth; NULL: its distance from the median */
     size_t strides_a_window;         /* windows that run through the network begin so far apart */
     tcsi_scale *scales;              /* (runs): of the numbers */
 } tcsi_one_number;

@@ -131,13 +131,14 @@ static tcsi_learner learner_of(const self_type *self, size_t member)
                            .member = member, .budget = self->options.budget / (double)self->options.members };
 }
 
-static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequence *sequence, tcsi_window_net_prepare prepare,
-                               tcs_error *err)
+static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequence *sequence, const double *chances,
+                               tcsi_window_net_prepare prepare, tcs_error *err)
 {
     const tcsi_learner learner = learner_of(self, member);
     tcsi_lesson lesson = tcsi_window_net_lesson(self, sequence);
     tcs_status status = TCS_OK;
     tcsi_progress_part part;
+    lesson.chances = chances;
     tcsi_progress_part_init(&part, self->base.progress, member, self->options.members);
     self->net->seed = learner.seed;
     self->run = 0; /* what prepare looks at draws nothing */
@@ -169,13 +170,18 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
     tcsi_sequence_form form = { 0 };
     tcsi_sequence sequence = { 0 };
     const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, self->options.window, self->options.steps);
+    const tcsi_chances_options chosen = { self->options.half_life, self->options.change, self->options.by_duration };
+    double *chances = NULL;
     tcs_status status = tcsi_window_net_is_table(self) ? tcsi_sequence_form_learn_table(frame, &form, err)
                                                        : tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
+    if (status == TCS_OK) status = tcsi_chances_create(&sequence, frame->times_ns, self->options.steps, &chosen, &chances, err);
     if (status == TCS_OK && tcsi_window_net_is_table(self)) status = draw_order(self, sequence.step_count, err);
-    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = learn_member(self, m, &sequence, prepare, err);
+    for (size_t m = 0; m < self->options.members && status == TCS_OK; m++)
+        status = learn_member(self, m, &sequence, chances, prepare, err);
     tcsi_free(self->order);
     self->order = NULL;
+    tcsi_free(chances);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -396,7 +402,7 @@ size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
     if (row_count == 0) return size;
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), inputs);
     size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 5 * sizeof(double))));
-    size = tcsi_size_sum(size, tcsi_sequence_size_max(row_count, channels, facts));
+    size = tcsi_size_sum(size, tcsi_size_sum(tcsi_chances_size_max(row_count), tcsi_sequence_size_max(row_count, channels, facts)));
     if (tcsi_window_net_is_table(self)) size = tcsi_size_sum(size, tcsi_size_product(row_count, sizeof *self->order + sizeof(double)));
     return tcsi_size_sum(size, tcsi_learner_size_max(self->net, row_count, steps, inputs, channels));
 }

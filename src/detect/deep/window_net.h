@@ -14,6 +14,7 @@
 #ifndef TCS_DETECT_DEEP_WINDOW_NET_H
 #define TCS_DETECT_DEEP_WINDOW_NET_H
 
+#include "detect/deep/chances.h"
 #include "detect/deep/fleet.h"
 #include "detect/deep/learner.h"
 #include "detect/deep/sequence.h"
@@ -22,9 +23,12 @@
 typedef struct tcsi_window_net_options {
     size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
     size_t facts, adaptation; /* of detectors that learn from fleets */
-    double rate, trim, dropout, budget;
+    double rate, trim, dropout, budget, half_life, change; /* the last two: chances.h, as by_duration */
     double emphasis; /* what only some losses have, each under a name of its own */
-    bool with_auto;  /* labelled.h */
+    double reconstruction, embedding, context; /* contrastive.h */
+    size_t warning;  /* labelled.h, as are these: */
+    double missed, doubted, tolerance, adjustment;
+    bool with_auto, probabilities, by_risk, by_duration;
 } tcsi_window_net_options;
 
 /* What a builder makes of a window x (B,W,C + facts) and of what is wanted, (B,W,C), NaN for missing values. */
@@ -152,7 +156,8 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
 /* Those that say how a net is asked how sure it is, and how long it may learn. */
 #define TCSI_WINDOW_NET_EFFORT \
     TCSI_WINDOW_NET_DOUBT(0), \
-    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+    TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done"), \
+    TCSI_CHANCES_PARAMETERS
 #define TCSI_WINDOW_NET_DOUBT(dropout_default) \
     TCSI_COUNT(members, 1, 1, 32, "networks with different seeds; the score is their mean, its uncertainty their deviation"), \
     TCSI_COUNT(draws, 1, 1, 64, "looks of each network, with inputs left out and latent numbers drawn anew; 1: nothing is drawn"), \

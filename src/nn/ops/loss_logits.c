@@ -1,4 +1,5 @@
-/* nn/ops/loss_logits.c -- cross entropy of a yes or no, on its logit x: plain, focal, weighted by class, adjusted to how rare yes is.
+/* nn/ops/loss_logits.c -- cross entropy of a yes or no, on its logit x: plain, focal, weighted by class, adjusted to how rare yes is,
+ * tolerant of wrong labels.
  *
  * With p = sigmoid(x) and a target t in [0, 1] (torch.nn.BCEWithLogitsLoss and torchvision.ops.sigmoid_focal_loss):
  *     entropy = t log(1 + exp(-x)) + (1 - t) log(1 + exp(x))              its slope  p - t
@@ -7,6 +8,9 @@
  * T.-Y. Lin et al., "Focal loss for dense object detection", ICCV 2017: gamma takes away what is already right, so that many easy
  * rows do not drown few hard ones.  A. Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: training on
  * x + tau log(pi / (1 - pi)), pi the share of yes among the rows, makes x itself right for balanced classes; score with x.
+ * Z. Zhang, M. Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018, equation 6:
+ * with a tolerance q every -log p of the entropy becomes (1 - p^q) / q, at most 1 / q, so that a wrong label cannot shout; q -> 0 is the
+ * entropy, 1 the mean absolute error.
  *
  * Targets beyond 0 and 1 count as 0 and 1.  p and 1 - p are sigmoids of x and of -x, so that neither loses its digits, and no logit is
  * too large: on the right side the loss of an infinite one is 0, on the wrong side infinite.  SPDX-License-Identifier: Apache-2.0 */
@@ -32,6 +36,8 @@ static tcs_status check_options(const logit_options *options, tcs_error *err)
     if (!(focal->gamma >= 0 && focal->gamma <= 100) || !(focal->class_weight >= 0 && focal->class_weight < 1))
         return tcsi_fail(err, TCS_E_INVALID, "loss_logits: needs gamma in [0, 100] and class_weight in [0, 1), got %g and %g",
                          (double)focal->gamma, (double)focal->class_weight);
+    if (!(focal->tolerance >= 0 && focal->tolerance <= 1))
+        return tcsi_fail(err, TCS_E_INVALID, "loss_logits: needs a tolerance in [0, 1], got %g", (double)focal->tolerance);
     if (!(focal->base_rate >= 0 && focal->base_rate < 1) || !(focal->adjustment >= 0 && focal->adjustment <= 100))
         return tcsi_fail(err, TCS_E_INVALID, "loss_logits: needs base_rate in [0, 1) and adjustment in [0, 100], got %g and %g",
                          (double)focal->base_rate, (double)focal->adjustment);
@@ -64,7 +70,7 @@ static size_t element_count(const tcsi_net *net, const tcsi_node *node)
 
 /* What all elements of a call share. */
 typedef struct rule {
-    double gamma, weight_no, weight_yes, shift;
+    double gamma, tolerance, weight_no, weight_yes, shift;
     const float *x, *targets; /* NULL: all have `target` */
     double target;
     float *yes, *no, *rest;   /* p, 1 - p and log(1 + exp(-|x|)) of the adjusted logits, (B,T,C) each */
@@ -80,7 +86,8 @@ static rule rule_of(const tcsi_op_call *call)
     const logit_options *options = call->node->options;
     double alpha = (double)options->focal.class_weight, rate = (double)options->focal.base_rate, tau = (double)options->focal.adjustment;
     size_t count = call->batch * element_count(call->net, call->node);
-    rule own = { .gamma = (double)options->focal.gamma, .weight_yes = alpha > 0 ? alpha : 1, .weight_no = alpha > 0 ? 1 - alpha : 1,
+    rule own = { .gamma = (double)options->focal.gamma, .tolerance = (double)options->focal.tolerance,
+                 .weight_yes = alpha > 0 ? alpha : 1, .weight_no = alpha > 0 ? 1 - alpha : 1,
                  .shift = rate > 0 ? (tau > 0 ? tau : 1) * log(rate / (1 - rate)) : 0,
                  .x = call->x[X], .targets = call->x[TARGET], .target = (double)options->target,
                  .yes = call->scratch, .no = call->scratch + count, .rest = call->scratch + 2 * count };
@@ -112,10 +119,20 @@ static double weight_of(const rule *own, double t)
 }
 
 /* The sign of a logit cannot be predicted, so this does not branch on it. */
-static double entropy_of(const element *one)
+static double entropy_of(const rule *own, const element *one)
 {
-    double size = fabs(one->x), above = (size + one->x) / 2, below = (size - one->x) / 2;
-    return one->rest + above * (1 - one->t) + below * one->t;
+    double size = fabs(one->x), above = (size + one->x) / 2, below = (size - one->x) / 2, q = own->tolerance;
+    if (q == 0) return one->rest + above * (1 - one->t) + below * one->t;
+    return -((1 - one->t) * expm1(-q * (one->rest + above)) + one->t * expm1(-q * (one->rest + below))) / q;
+}
+
+/* Of the entropy: p - t without its cancellation. */
+static double entropy_slope(const rule *own, const element *one)
+{
+    double q = own->tolerance, no = 1 - one->t, yes = one->t;
+    if (q > 0) no *= pow(one->no, q);
+    if (q > 0) yes *= pow(one->yes, q);
+    return one->yes * no - one->no * yes;
 }
 
 static double miss_of(const element *one)
@@ -130,17 +147,17 @@ static double power_of(double miss, double gamma)
 
 static double loss_of(const rule *own, const element *one)
 {
-    double loss = weight_of(own, one->t) * entropy_of(one);
+    double loss = weight_of(own, one->t) * entropy_of(own, one);
     return own->gamma == 0 ? loss : loss * power_of(miss_of(one), own->gamma);
 }
 
 static double slope_of(const rule *own, const element *one)
 {
-    double t = one->t, weight = weight_of(own, t), slope = one->yes * (1 - t) - one->no * t; /* p - t without its cancellation */
+    double t = one->t, weight = weight_of(own, t), slope = entropy_slope(own, one);
     if (own->gamma == 0) return weight * slope;
     /* p (1 - p) / miss is p or 1 - p when t is 1 or 0: the general form would be 0 / 0 there for large logits. */
     double miss = miss_of(one), share = t == 1 ? one->yes : t == 0 ? one->no : one->yes * one->no / miss;
-    return weight * power_of(miss, own->gamma) * (slope + own->gamma * share * (1 - 2 * t) * entropy_of(one));
+    return weight * power_of(miss, own->gamma) * (slope + own->gamma * share * (1 - 2 * t) * entropy_of(own, one));
 }
 
 /* y (B,1,1) from x and target (B,T,C) */
@@ -195,4 +212,9 @@ tcsi_node_id tcsi_nn_loss_logits_all(tcsi_net *net, tcsi_node_id x, float target
 tcsi_node_id tcsi_nn_loss_focal(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_focal_options *options)
 {
     return tcsi_net_add(net, &tcsi_op_loss_logits, (tcsi_node_id[]){ x, target }, 2, &(logit_options){ .focal = *options });
+}
+
+tcsi_node_id tcsi_nn_loss_focal_all(tcsi_net *net, tcsi_node_id x, float target, const tcsi_focal_options *options)
+{
+    return tcsi_net_add(net, &tcsi_op_loss_logits, &x, 1, &(logit_options){ .focal = *options, .target = target });
 }

@@ -156,6 +156,46 @@ def loss_focal_adjusted(net):
     return mean_where(target, lambda t: focal(y + tau * (rate / (1 - rate)).log(), t.clamp(0, 1), 1.5))
 
 
+@case("tolerant focal loss")
+def loss_tolerant(net):
+    y, target = dense_with_target(net, 2)
+    q = net.single(0.7)
+
+    def generalized(t):
+        t, p = t.clamp(0, 1), y.sigmoid()
+        entropy = t * (1 - p ** q) / q + (1 - t) * (1 - (1 - p) ** q) / q
+        return entropy * (p * (1 - t) + (1 - p) * t) ** 0.5
+    return mean_where(target, generalized)
+
+
+def unlabelled(net, share, is_overfitted):
+    """Kiryo et al.'s risk with the weight of yes and of the rest as in the batch, shared out over its rows."""
+    x, label = net.input(1, 3), net.input(1, 1, "bit").flatten()
+    y = net.dense(x, 1).flatten()
+    net.node("loss_logits")
+    net.node("loss_logits")
+    pi = net.state(net.node("loss_unlabelled") + ".share", [share])
+    called, others = label > 0, label == 0
+    as_yes, as_no = focal(y, torch.ones_like(y), 1), focal(y, torch.zeros_like(y), 1)
+    rest = (as_no[others].mean() - pi * as_no[called].mean()) / (1 - pi)
+    assert called.any() and others.any() and (rest < 0) == is_overfitted
+    rows = torch.where(called, as_yes, 0.0)
+    if is_overfitted:
+        return rows
+    taken = pi * others.sum() / called.sum() / (1 - pi)
+    return rows + torch.where(called, -taken * as_no, as_no / (1 - pi))
+
+
+@case("unlabelled loss", batch=6)
+def loss_unlabelled(net):
+    return unlabelled(net, 0.2, False)
+
+
+@case("unlabelled loss, overfitted", batch=8)
+def loss_unlabelled_overfitted(net):
+    return unlabelled(net, 0.98, True)
+
+
 @case("deviation loss")
 def loss_deviation(net):
     y, target = dense_with_target(net, 2, "bit")  # not stochastic: the reference has mean 0, deviation 1
