@@ -59,12 +59,12 @@ static void find_differences(const work *w)
         const float *x = s->values.values + c;
         double squares = 0;
         for (size_t u = 1; u < s->step_count; u++) {
-            const double difference = (double)x[u * s->channel_count] - (double)x[(u - 1) * s->channel_count];
+            const double difference = (double)x[u * s->input_count] - (double)x[(u - 1) * s->input_count];
             squares += difference * difference;
         }
         const double usual = sqrt(squares / (double)s->step_count);
         for (size_t u = 1; u < s->step_count && usual > 0; u++) {
-            const double difference = (double)x[u * s->channel_count] - (double)x[(u - 1) * s->channel_count];
+            const double difference = (double)x[u * s->input_count] - (double)x[(u - 1) * s->input_count];
             w->values[u] = fmax(w->values[u], fabs(difference) / usual);
         }
     }

@@ -29,7 +29,7 @@ static bool chances_of(const tcsi_chances_options *options, bool has_times, doub
     tcsi_sequence_form form;
     tcsi_sequence sequence;
     double *sums;
-    assert_ok(tcsi_sequence_form_learn(frame, 0, 0, &form, test_err));
+    assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ 0 }, &form, test_err));
     assert_ok(tcsi_sequence_init(frame, &form, &sequence, test_err));
     assert_int_equal(1, sequence.factor);
     assert_ok(tcsi_chances_create(&sequence, has_times ? frame->times_ns : NULL, WINDOW, options, &sums, test_err));
