@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PEAKS_WANTED = 200, PEAKS_A_CLUSTER_WANTED = 4 };
+enum { PEAKS_WANTED = 200, PEAKS_MIN = 20, PEAKS_A_CLUSTER_WANTED = 4 };
 
 static double quantile(const double *sorted, size_t count, double q)
 {
@@ -32,7 +32,9 @@ static size_t upper_index(const double *sorted, size_t count, double value, bool
 static void fit_excess(const tcsi_reference *reference, double *excesses, tcsi_tail *tail)
 {
     const double wanted = fmax(PEAKS_WANTED, PEAKS_A_CLUSTER_WANTED * reference->wanted);
-    const size_t most = reference->peak_count > 0 ? reference->peak_count - 1 : 0, count = wanted < (double)most ? (size_t)wanted : most;
+    const size_t half = reference->peak_count / 2, all = reference->peak_count > 0 ? reference->peak_count - 1 : 0;
+    const size_t most = half > PEAKS_MIN ? half : all < PEAKS_MIN ? all : PEAKS_MIN;
+    const size_t count = wanted < (double)most ? (size_t)wanted : most;
     const double spread = tail->sorted[tail->count - 1] - tail->sorted[0];
     tail->threshold = reference->peak_count > 0 ? reference->peaks[count] : quantile(tail->sorted, tail->count, 0.8);
     for (size_t i = 0; i < count; i++) excesses[i] = reference->peaks[count - 1 - i] - tail->threshold;
