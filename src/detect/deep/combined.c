@@ -22,9 +22,9 @@ static const tcsi_parameter parameters[] = {
     TCSI_CONTRASTIVE_PARAMETERS(100),
     { "embedding", TCSI_PARAMETER_REAL, TCSI_CONTRASTIVE_NET(embedding), 1, 0, 1000,
       "weight, in loss and score, of the distance from other patches" },
-    { "reconstruction", TCSI_PARAMETER_REAL, TCSI_CONTRASTIVE_NET(reconstruction), 1, 1e-6, 1000,
+    { "reconstruction", TCSI_PARAMETER_REAL, TCSI_CONTRASTIVE_NET(reconstruction), 0.3, 1e-6, 1000,
       "weight, in loss and score, of the error with which a patch is given back" },
-    { "context", TCSI_PARAMETER_REAL, TCSI_CONTRASTIVE_NET(context), 0.3, 0, 1000,
+    { "context", TCSI_PARAMETER_REAL, TCSI_CONTRASTIVE_NET(context), 0.1, 0, 1000,
       "weight, in loss and score, of the error with which the cycle beside foretells a patch" },
 };
 static const tcsi_detector_ops ops = TCSI_CONTRASTIVE_OPS(tcsi_contrastive_init);
