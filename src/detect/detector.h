@@ -178,9 +178,10 @@ void tcsi_detector_destroy(tcsi_detector *detector); /* accepts NULL */
 
 /* These check the order of calls and the channel count, then do what the operation says. */
 tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
-/* Checks the fleet, learns from it, and forgets what was fitted, also when it fails; size_max is for the sum of all rows.  The same series
- * in another order are another fleet: other windows are drawn.  E_INVALID: the detector cannot (FLEET), or the fleet is empty, its channels
- * or facts are not those the detector was made for, or no series is long enough to learn from; E_MEMORY, E_CANCELLED, and as fit. */
+/* Checks the fleet, learns from it, and forgets what was fitted, also when it fails; size_max is for the sum of all rows, a series counting
+ * for 64 at least.  The same series in another order are another fleet: other windows are drawn.  E_INVALID: the detector cannot (FLEET),
+ * the fleet is empty, its channels or facts are not those that the detector was made for, or no series is long enough to learn from;
+ * E_MEMORY, E_CANCELLED, and as fit. */
 tcs_status tcsi_detector_fit_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, tcs_error *err) TCS_WARN_UNUSED;
 /* Facts of the series that is fitted next, NaN: unknown, which is what all are until they are told.  Without a fleet they say nothing.
  * E_INVALID: the detector cannot (FLEET), or was made for another number of facts. */

@@ -587,5 +587,6 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
     size = tcsi_size_sum(size, tcsi_size_product(cells, H * sizeof(float) + (H + members) * sizeof(double))); /* targets; what is usual */
     size = tcsi_size_sum(size, tcsi_size_product(tcsi_size_sum(row_count, members * H * channels), sizeof(double)));
     size = tcsi_size_sum(size, tcsi_size_sum(tcsi_chances_size_max(row_count), tcsi_sequence_size_max(row_count, channels, facts)));
+    size = tcsi_size_sum(size, tcsi_size_product(row_count, tcsi_size_product(facts, sizeof(float)))); /* of a fleet, beside a sequence */
     return tcsi_size_sum(size, tcsi_learner_size_max(net, row_count, steps, inputs, H * channels));
 }

@@ -49,6 +49,41 @@ static void test_rows_become_steps(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* A value every 40 rows: 100 rows are too few to tell. */
+static double pulse(size_t t, size_t c)
+{
+    (void)c;
+    return t % 40 == 0;
+}
+
+static void test_facts_stand_in_every_step_and_a_window_is_taken_on_trust(void **state)
+{
+    (void)state;
+    enum { ROWS = 100 };
+    static const float facts[] = { 0.5f, -2 };
+    tcsi_frame *frame = frame_of(1, ROWS, pulse);
+    tcsi_sequence_form form;
+    tcsi_sequence s;
+    assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ .window_otherwise = 40, .fact_count = 2, .facts = facts }, &form,
+                                       test_err));
+    assert_int_equal(40, form.window_row_count);
+    assert_ok(tcsi_sequence_init(frame, &form, &s, test_err));
+    assert_int_equal(3, s.input_count);
+    for (size_t u = 0; u < s.step_count; u++) {
+        assert_near(s.targets.values[u], s.values.values[3 * u], 0);
+        assert_memory_equal(facts, s.values.values + 3 * u + 1, sizeof facts);
+    }
+    tcsi_sequence_deinit(&s);
+    tcsi_sequence_form_deinit(&form);
+    const size_t wishes[][2] = { { 0, ROWS / 8 }, { 70, ROWS / 2 }, { 5, ROWS / 8 } }; /* otherwise, and what comes of it */
+    for (size_t i = 0; i < TCS_COUNT(wishes); i++) {
+        assert_ok(tcsi_sequence_form_learn(frame, &(tcsi_sequence_wish){ .window_otherwise = wishes[i][0] }, &form, test_err));
+        assert_int_equal(wishes[i][1], form.window_row_count);
+        tcsi_sequence_form_deinit(&form);
+    }
+    tcsi_frame_destroy(frame);
+}
+
 /* Nothing for three rows, then a ramp. */
 static double late_ramp(size_t t, size_t c)
 {
@@ -137,6 +172,7 @@ static void test_holds_what_it_says(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_rows_become_steps),
+              cmocka_unit_test(test_facts_stand_in_every_step_and_a_window_is_taken_on_trust),
               cmocka_unit_test(test_missing_values_repeat_the_last),
               cmocka_unit_test(test_missing_values_of_a_table_are_the_mean),
               cmocka_unit_test(test_expand_puts_steps_in_the_middle_of_their_rows),

@@ -400,6 +400,7 @@ size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
     size = tcsi_size_sum(size, tcsi_fleet_memory_size(&self->fleet, self->options.members));
     if (row_count == 0) return size;
+    size = tcsi_size_sum(size, tcsi_size_product(row_count, tcsi_size_product(facts, sizeof(float)))); /* of a fleet, beside a sequence */
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), inputs);
     size = tcsi_size_sum(size, tcsi_size_sum(batch, tcsi_size_product(row_count, 5 * sizeof(double))));
     size = tcsi_size_sum(size, tcsi_size_sum(tcsi_chances_size_max(row_count), tcsi_sequence_size_max(row_count, channels, facts)));
