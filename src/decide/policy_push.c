@@ -1,9 +1,8 @@
 /* decide/policy_push.c -- the online decision, one row at a time in bounded memory.
  *
- * The threshold of a row is set by rows before it.  The tail is fitted when there are a tenth more rows, so that a stream of T rows is
- * fitted about 24 log10(T / 50) times, and every TCSI_POLICY_HISTORY_MAX rows at least; a row costs little more than a comparison and the
- * binary search of its p-value.  While the history still holds every row, the peaks are found in it anew before each fit, because rows
- * after which scores are unrelated, and the height above which they belong together, are known better by then.
+ * The threshold of a row is set by rows before it.  Scores of rows that did not alarm, and of those that opened an episode, are the
+ * reference; the tail is fitted to the last TCSI_POLICY_HISTORY_MAX of them when the history has grown by a tenth, so that a stream of T
+ * rows is fitted about 24 log10(T / 50) times and a row costs little more than a comparison and the binary search of its p-value.
  * Nothing here depends on how many rows will come: the first fit, the budget and an episode's rating are defined by the rows so
  * far.  An episode is rated at its peak, by the tail in force there, so that what was said when it opened still stands at its end.
  * The history is an array of twice the maximum, whose newer half moves to the front when it is full: memory is bounded, order is
@@ -15,7 +14,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { HISTORY_ROOM = 2 * TCSI_POLICY_HISTORY_MAX, GENERATION_ALARMS = 5 };
+/* What rises again later than RUN_LENGTH_MAX rows is another episode, however slowly scores move or follow the time of day. */
+enum { HISTORY_ROOM = 2 * TCSI_POLICY_HISTORY_MAX, RUN_LENGTH_MAX = 16 };
 
 tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err)
 {
@@ -25,7 +25,6 @@ tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *opti
     policy->threshold = policy->threshold_low = policy->own_threshold_used ? options->own_threshold : INFINITY;
     if (options->use_train && options->train_row_count > policy->refit_at) policy->refit_at = options->train_row_count;
     tcsi_episode_tracker_init(&policy->tracker, policy->own_threshold_used ? 0 : options->merge_count);
-    tcsi_peaks_init(&policy->peaks, 1, 0);
     policy->history = TCSI_NEW_ARRAY(double, HISTORY_ROOM);
     return policy->history ? TCS_OK : tcsi_fail_memory(err, "decisions");
 }
@@ -56,40 +55,17 @@ static void remember(tcsi_policy *policy, double score)
     policy->history[policy->history_count++] = score;
 }
 
-/* Rows after which the peaks before them are forgotten: enough to have seen what is allowed once some times. */
-static uint64_t generation_of(const tcsi_policy *policy)
-{
-    const double rows = GENERATION_ALARMS / tcsi_policy_rate(policy);
-    return rows > TCSI_POLICY_HISTORY_MAX ? rows < 1e12 ? (uint64_t)rows : (uint64_t)1e12 : TCSI_POLICY_HISTORY_MAX;
-}
-
-static void find_peaks_again(tcsi_policy *policy)
-{
-    size_t run_length = tcsi_decorrelation_length(policy->history, policy->history_count);
-    if (run_length < policy->tracker.merge_count) run_length = policy->tracker.merge_count;
-    tcsi_peaks_init(&policy->peaks, run_length, 0);
-    for (size_t i = 0; i < policy->history_count; i++) tcsi_peaks_push(&policy->peaks, policy->history[i], policy->threshold_low);
-}
-
 static tcs_status refit(tcsi_policy *policy, tcs_error *err)
 {
-    double highest[TCSI_PEAK_COUNT_MAX];
-    uint64_t peak_rows;
-    if (policy->ready_count <= TCSI_POLICY_HISTORY_MAX) find_peaks_again(policy);
-    policy->peaks.generation_max = generation_of(policy);
-    const size_t peak_count = tcsi_peaks_collect(&policy->peaks, highest, &peak_rows);
-    const size_t count = policy->history_count < TCSI_POLICY_HISTORY_MAX ? policy->history_count : TCSI_POLICY_HISTORY_MAX;
-    const double rate = tcsi_policy_rate(policy);
-    const tcsi_reference reference = { .scores = policy->history + (policy->history_count - count), .count = count, .peaks = highest,
-                                       .peak_count = peak_count, .row_count = (double)peak_rows,
-                                       .run_length = policy->peaks.cluster.run_length, .wanted = rate * (double)peak_rows };
-    const uint64_t more = policy->ready_count / 10 < TCSI_POLICY_HISTORY_MAX ? policy->ready_count / 10 : TCSI_POLICY_HISTORY_MAX;
+    size_t count = policy->history_count < TCSI_POLICY_HISTORY_MAX ? policy->history_count : TCSI_POLICY_HISTORY_MAX;
+    const double *recent = policy->history + (policy->history_count - count);
     tcsi_tail_deinit(&policy->tail);
-    tcs_status status = tcsi_tail_fit(&reference, &policy->tail, err);
+    const size_t unrelated = tcsi_decorrelation_length(recent, count), run_length = unrelated < RUN_LENGTH_MAX ? unrelated : RUN_LENGTH_MAX;
+    tcs_status status = tcsi_tail_fit(recent, count, run_length, &policy->tail, err);
     if (status != TCS_OK) return status;
-    policy->refit_at = policy->ready_count + more + 1;
+    policy->refit_at = policy->ready_count + policy->ready_count / 10 + 1;
     if (policy->own_threshold_used) return TCS_OK;
-    policy->threshold = tcsi_tail_threshold(&policy->tail, rate, 1);
+    policy->threshold = tcsi_tail_threshold(&policy->tail, tcsi_policy_rate(policy), 1);
     policy->threshold_low = tcsi_tail_threshold_low(&policy->tail, policy->threshold);
     return TCS_OK;
 }
@@ -123,8 +99,7 @@ tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_
     *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event };
     if (!ready) return TCS_OK;
     policy->ready_count++;
-    remember(policy, score->value);
-    tcsi_peaks_push(&policy->peaks, score->value, policy->by_evidence ? INFINITY : policy->threshold_low);
+    if (!calibrated || level <= policy->threshold || step.event == TCSI_EPISODE_OPENED) remember(policy, score->value);
     return policy->ready_count >= policy->refit_at && policy->history_count >= 2 ? refit(policy, err) : TCS_OK;
 }
 
@@ -173,7 +148,6 @@ void tcsi_policy_persist(tcsi_policy *policy, tcsi_codec *codec)
     tcsi_codec_i64(codec, &policy->time_last_ns);
     tcsi_codec_f64(codec, &policy->threshold);
     tcsi_codec_f64(codec, &policy->threshold_low);
-    tcsi_peaks_persist(&policy->peaks, codec);
     tcsi_tail_persist(&policy->tail, TCSI_POLICY_HISTORY_MAX, codec);
     tcsi_episode_tracker_persist(&policy->tracker, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
