@@ -16,10 +16,9 @@ static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id t
     tcsi_node_id h = tcsi_window_net_dense(net, "encoder.0", flat, opt->hidden, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "encoder.1", h, opt->latent, TCSI_ACTIVATION_RELU);
     h = tcsi_window_net_dense(net, "decoder.0", tcsi_fleet_join(net, h, x, opt->facts), opt->hidden, TCSI_ACTIVATION_RELU);
-    tcsi_net_group(net, TCSI_HEAD_GROUP);
-    h = tcsi_window_net_dense(net, "decoder.1", h, values, TCSI_ACTIVATION_NONE);
-    h = tcsi_window_net_part(net, tcsi_nn_unflatten(net, h, opt->steps), channels);
-    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
+    const tcsi_node_id head = tcsi_window_net_head(net, "decoder.1", h, values, opt);
+    h = tcsi_window_net_part(net, tcsi_nn_unflatten(net, head, opt->steps), channels);
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_window_net_head_loss(net, tcsi_nn_loss_squared(net, h, target), head, opt) };
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)
@@ -27,7 +26,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3), TCSI_FLEET_PARAMETERS };
+static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(64, 8, 360, 3e-3), TCSI_WINDOW_NET_BAYES, TCSI_FLEET_PARAMETERS };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_autoencoder = {

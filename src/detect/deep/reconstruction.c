@@ -47,8 +47,7 @@ tcsi_node_id tcsi_reconstruction_write(tcsi_net *net, tcsi_node_id code, size_t 
 {
     tcsi_net_scope(net, "decoder");
     const tcsi_node_id h = layer(net, tcsi_nn_repeat(net, code, options->steps), options->hidden);
-    tcsi_net_group(net, TCSI_HEAD_GROUP);
-    return tcsi_window_net_dense(net, "output", h, channels, TCSI_ACTIVATION_NONE);
+    return tcsi_window_net_head(net, "output", h, channels, options);
 }
 
 tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id x, tcsi_node_id target,
@@ -57,7 +56,7 @@ tcsi_window_net_nodes tcsi_reconstruction_recurrent(tcsi_net *net, tcsi_node_id 
     tcsi_node_id h = tcsi_reconstruction_read(net, x, options, layer);
     h = tcsi_window_net_dense(net, "narrow", h, options->latent, TCSI_ACTIVATION_NONE);
     h = tcsi_reconstruction_write(net, tcsi_fleet_join(net, h, x, options->facts), tcsi_net_shape(net, target).channels, options, layer);
-    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_nn_loss_squared(net, h, target) };
+    return (tcsi_window_net_nodes){ .output = h, .loss = tcsi_window_net_head_loss(net, tcsi_nn_loss_squared(net, h, target), h, options) };
 }
 
 /* ---- errors of a sequence ---- */

@@ -20,6 +20,22 @@ tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id
     return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation });
 }
 
+tcsi_node_id tcsi_window_net_head(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, const tcsi_window_net_options *options)
+{
+    tcsi_net_group(net, TCSI_HEAD_GROUP);
+    if (!(options->bayes > 0)) return tcsi_window_net_dense(net, name, x, units, TCSI_ACTIVATION_NONE);
+    tcsi_net_scope(net, "%s", name);
+    return tcsi_nn_bayes(net, x, &(tcsi_bayes_options){ .units = units });
+}
+
+tcsi_node_id tcsi_window_net_head_loss(tcsi_net *net, tcsi_node_id loss, tcsi_node_id head, const tcsi_window_net_options *options)
+{
+    if (!(options->bayes > 0)) return loss;
+    const tcsi_node_id losses[] = { loss, tcsi_nn_loss_bayes(net, head, 0) };
+    const float coefficients[] = { 1, (float)options->bayes };
+    return tcsi_nn_loss_sum(net, losses, coefficients, TCS_COUNT(losses));
+}
+
 tcsi_node_id tcsi_window_net_merge(tcsi_net *net, tcsi_node_id x)
 {
     if (tcsi_net_shape(net, x).channels <= TCSI_WINDOW_NET_CHANNELS) return x;
@@ -297,8 +313,9 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
         if (count < BATCH && at < last) continue;
         tcsi_lesson_gather(lesson, starts, count, inputs.values, NULL);
         /* The target is an input of the net too: where an output reads it, it finds the window as it is, whatever dropout leaves out. */
+        /* Weights that are drawn are those of one net in all of a look. */
         const tcsi_run run = { .inputs = { inputs.values, inputs.values }, .batch = count, .seed = self->base.seed,
-                               .is_stochastic = self->options.draws > 1, .step = self->run * lesson->step_count + at };
+                               .is_stochastic = self->options.draws > 1, .step = self->options.bayes > 0 ? self->run : self->run * lesson->step_count + at };
         tcsi_plan_forward(self->scoring, self->base.pool, &run);
         visit(context, starts, count, tcsi_plan_values(self->scoring, self->nodes.output));
         count = 0;

@@ -23,6 +23,7 @@
 typedef struct tcsi_window_net_options {
     size_t window, steps, hidden, latent, epochs, smoothing, members, draws;
     size_t facts, adaptation; /* of detectors that learn from fleets */
+    double bayes;             /* of detectors with a last layer of tcsi_window_net_head */
     double rate, trim, dropout, budget, half_life, change; /* the last two: chances.h, as by_duration */
     double emphasis; /* what only some losses have, each under a name of its own */
     double reconstruction, embedding, context; /* contrastive.h */
@@ -41,6 +42,14 @@ typedef struct tcsi_window_net_nodes {
 
 /* A dense layer called name. */
 tcsi_node_id tcsi_window_net_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation);
+
+/* The last layer, of the group that belongs to one series.  With options->bayes above 0 its weights are normal distributions that are
+ * learned, and every look draws them: what the training rows leave open shows in the deviation of the looks (C. Blundell, J. Cornebise,
+ * K. Kavukcuoglu, D. Wierstra, "Weight uncertainty in neural networks", ICML 2015, equation 2; only the last layer, as in J. Snoek et al.,
+ * "Scalable Bayesian optimization using deep neural networks", ICML 2015).  head_loss: the loss of the data and options->bayes times
+ * their divergence from the prior. */
+tcsi_node_id tcsi_window_net_head(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, const tcsi_window_net_options *options);
+tcsi_node_id tcsi_window_net_head_loss(tcsi_net *net, tcsi_node_id loss, tcsi_node_id head, const tcsi_window_net_options *options);
 
 /* For dense networks, whose first and last layers have a weight for each value of a window and each unit: more than
  * TCSI_WINDOW_NET_CHANNELS channels are merged into so many, each step alike, and parted again at the end. */
@@ -152,6 +161,9 @@ size_t tcsi_window_net_size_max(const tcsi_window_net *self, size_t row_count);
     TCSI_REAL(trim, 0.2, 0, 0.5, "share of the training rows, the worst, that are not learned from"), \
     TCSI_WINDOW_NET_DOUBT(dropout_default), \
     TCSI_REAL(budget, 2, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done")
+
+#define TCSI_WINDOW_NET_BAYES \
+    TCSI_REAL(bayes, 0, 0, 1, "weight of the prior of the last layer's weights, 1 / training windows say; draws then draw them; 0: numbers")
 
 /* Those that say how a net is asked how sure it is, and how long it may learn. */
 #define TCSI_WINDOW_NET_EFFORT \

@@ -123,6 +123,35 @@ static void test_members_and_draws_disagree_about_the_unknown(void **state)
     tcsi_pool_destroy(pool);
 }
 
+/* Weights that are distributions: what the training rows leave open is doubted more, and nothing is doubted without looking twice. */
+static void test_a_last_layer_that_is_a_distribution_doubts(void **state)
+{
+    (void)state;
+    static double columns[CHANNELS][ROWS];
+    static tcs_score scores[ROWS];
+    static const char *const asked[] = { "autoencoder", "gru_autoencoder", "lstm_autoencoder" };
+    const double *pointer = columns[0];
+    make_plant(columns);
+    for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) columns[0][t] = ((t - EVENT_BEGIN) / 8) % 2 ? 5.9 : 4.1;
+    for (size_t i = 0; i < (test_is_small() ? 2 : 2 * TCS_COUNT(asked)); i++) {
+        const bool looks = i % 2 == 0;
+        const tcsi_parameter_value parameters[] = { { "bayes", 1e-3 }, { "draws", looks ? 16 : 1 } };
+        tcsi_frame *frame = detect_frame(&pointer, 1, ROWS), train = tcsi_frame_view(frame, 0, TRAIN_ROWS);
+        tcsi_detector *detector = detect_create(asked[i / 2], 1, parameters, 2);
+        assert_ok(tcsi_detector_fit(detector, &train, test_err));
+        assert_ok(tcsi_detector_score(detector, frame, scores, test_err));
+        double calm = 0, event = 0;
+        for (size_t t = TRAIN_ROWS; t < EVENT_BEGIN - 100; t++) calm += (double)scores[t].uncertainty / (EVENT_BEGIN - 100 - TRAIN_ROWS);
+        for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) event += (double)scores[t].uncertainty / (EVENT_END - EVENT_BEGIN);
+        print_message("# %s: uncertainty %.3g on known rows, %.3g in the event\n", asked[i / 2], calm, event);
+        if (!(looks ? calm > 0 && event > 1.2 * calm : calm == 0 && event == 0))
+            fail_msg("%s: uncertainty %.3g on known rows, %.3g in the event", asked[i / 2], calm, event);
+        if (!(share_of_event(scores) > 0.9)) fail_msg("%s: area under the ROC curve %.3f", asked[i / 2], share_of_event(scores));
+        tcsi_detector_destroy(detector);
+        tcsi_frame_destroy(frame);
+    }
+}
+
 /* More channels than a dense network looks at singly, of four kinds; one of them stops following its kind. */
 static void test_merged_channels_are_told_apart(void **state)
 {
@@ -225,6 +254,7 @@ static void test_goes_on_after_an_interruption(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_finds_the_channel_that_is_stuck),
               cmocka_unit_test(test_finds_an_unusual_shape),
               cmocka_unit_test(test_members_and_draws_disagree_about_the_unknown),
+              cmocka_unit_test(test_a_last_layer_that_is_a_distribution_doubts),
               cmocka_unit_test(test_merged_channels_are_told_apart),
               cmocka_unit_test(test_refuses_too_many_channels),
               cmocka_unit_test(test_goes_on_after_an_interruption))
