@@ -314,8 +314,9 @@ tcs_status tcsi_window_net_sweep(self_type *self, const tcsi_lesson *lesson, siz
         tcsi_lesson_gather(lesson, starts, count, inputs.values, NULL);
         /* The target is an input of the net too: where an output reads it, it finds the window as it is, whatever dropout leaves out. */
         /* Weights that are drawn are those of one net in all of a look. */
+        const uint64_t step = self->options.bayes > 0 ? self->run : self->run * lesson->step_count + at;
         const tcsi_run run = { .inputs = { inputs.values, inputs.values }, .batch = count, .seed = self->base.seed,
-                               .is_stochastic = self->options.draws > 1, .step = self->options.bayes > 0 ? self->run : self->run * lesson->step_count + at };
+                               .is_stochastic = self->options.draws > 1, .step = step };
         tcsi_plan_forward(self->scoring, self->base.pool, &run);
         visit(context, starts, count, tcsi_plan_values(self->scoring, self->nodes.output));
         count = 0;
