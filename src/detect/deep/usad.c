@@ -77,7 +77,7 @@ static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id t
     const tcsi_node_id a = tcsi_nn_unflatten(net, picture, opt->steps), ba = tcsi_nn_unflatten(net, shown, opt->steps);
     const tcsi_node_id b = tcsi_nn_unflatten(net, bound(net, second.narrow), opt->steps), deceived = tcsi_nn_loss_squared(net, ba, target);
     return (tcsi_window_net_nodes){
-        .output = less_error(net, x, a, ba, (float)opt->emphasis),
+        .output = less_error(net, target, a, ba, (float)opt->emphasis), /* not x, of which dropout leaves values out */
         .loss = moving_loss(net, share, tcsi_nn_loss_squared(net, a, target), deceived, 1),
         .rival_loss = moving_loss(net, share, tcsi_nn_loss_squared(net, b, target), deceived, -1),
         .rivalry = rivalry, .groups = 1u << ENCODER | 1u << FIRST, .rival_groups = 1u << ENCODER | 1u << SECOND,

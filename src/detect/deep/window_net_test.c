@@ -92,7 +92,7 @@ static void test_members_and_draws_disagree_about_the_unknown(void **state)
     const tcsi_parameter_value doubts[][3] = { { { "members", 3 }, { "draws", 1 }, { "dropout", 0 } },
                                                { { "members", 1 }, { "draws", 8 }, { "dropout", 0.1 } },
                                                { { "members", 2 }, { "draws", 2 }, { "dropout", 0.1 } } };
-    static const char *const asked[] = { "autoencoder", "deep_svdd" }; /* one of each kind */
+    static const char *const asked[] = { "autoencoder", "deep_svdd", "usad" }; /* one of each kind, and one whose error is its own */
     tcsi_pool *pool;
     make_plant(columns);
     for (size_t t = EVENT_BEGIN; t < EVENT_END; t++) columns[0][t] = ((t - EVENT_BEGIN) / 8) % 2 ? 5.9 : 4.1;
