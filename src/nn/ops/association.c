@@ -16,6 +16,7 @@
 #include "kernels/norm.h"
 #include "kernels/vector.h"
 #include "nn/layers.h"
+#include "nn/onnx.h"
 #include "nn/ops.h"
 
 #include <math.h>
@@ -209,9 +210,66 @@ static size_t association_scratch(const tcsi_net *net, const tcsi_node *node, si
     return node->shape.length * (node->shape.length + 2);
 }
 
+/* ---- as ONNX ---- */
+
+/* Channels [begin, begin + D) of the pairs, head by head: (B,H,T,D/H), turned (B,H,D/H,T). */
+static tcsi_onnx_value heads_onnx(tcsi_onnx *onnx, const tcsi_node *node, tcsi_shape pairs, size_t heads, bool is_turned)
+{
+    const size_t width = pairs.channels / 2, begin = is_turned ? width : 0;
+    const tcsi_onnx_value x = tcsi_onnx_slice(onnx, tcsi_onnx_input_of(onnx, node, PAIRS), 2, begin, begin + width);
+    const tcsi_onnx_value parted = tcsi_onnx_reshape(onnx, x, (size_t[]){ 0, pairs.length, heads, width / heads }, 4);
+    const tcsi_onnx_call call = { "Transpose", { parted }, { TCSI_ONNX_INTEGERS("perm", 0, 2, is_turned ? 3 : 1, is_turned ? 1 : 3) } };
+    return tcsi_onnx_add(onnx, &call);
+}
+
+static tcsi_onnx_value softmax_onnx(tcsi_onnx *onnx, tcsi_onnx_value x)
+{
+    return tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Softmax", { x }, { TCSI_ONNX_INTEGER("axis", 3) } });
+}
+
+static tcsi_onnx_value constant_onnx(tcsi_onnx *onnx, float value, size_t rows, size_t columns)
+{
+    float *values = tcsi_onnx_scratch(onnx, rows * columns);
+    for (size_t i = 0; values && i < rows * columns; i++) values[i] = value;
+    return tcsi_onnx_floats(onnx, values, (size_t[]){ rows, columns }, 2);
+}
+
+/* (B,H,T,T) */
+static tcsi_onnx_value prior_onnx(tcsi_onnx *onnx, const tcsi_node *node, size_t length, size_t heads)
+{
+    float *halves = tcsi_onnx_scratch(onnx, length * length);
+    for (size_t t = 0; halves && t < length; t++)
+        for (size_t j = 0; j < length; j++) halves[t * length + j] = -0.5f * ((float)j - (float)t) * ((float)j - (float)t);
+    const tcsi_onnx_value raw = tcsi_onnx_input_of(onnx, node, WIDTHS);
+    tcsi_onnx_value width = tcsi_onnx_of_two(onnx, "Add", tcsi_onnx_of(onnx, "Softplus", raw), tcsi_onnx_number(onnx, WIDTH_MIN));
+    width = tcsi_onnx_reshape(onnx, tcsi_onnx_swap(onnx, width), (size_t[]){ 0, heads, length, 1 }, 4);
+    const tcsi_onnx_value away = tcsi_onnx_floats(onnx, halves, (size_t[]){ length, length }, 2);
+    return softmax_onnx(onnx, tcsi_onnx_of_two(onnx, "Div", away, tcsi_onnx_of_two(onnx, "Mul", width, width)));
+}
+
+static tcsi_onnx_value association_onnx(const tcsi_net *net, const tcsi_node *node, tcsi_onnx *onnx)
+{
+    const tcsi_shape pairs = tcsi_net_shape(net, node->inputs[PAIRS]);
+    const size_t heads = tcsi_net_shape(net, node->inputs[WIDTHS]).channels, length = pairs.length, copies = node->shape.channels;
+    const tcsi_onnx_value scale = tcsi_onnx_number(onnx, 1 / sqrtf((float)(pairs.channels / 2 / heads)));
+    const tcsi_onnx_value least = tcsi_onnx_number(onnx, FLOOR);
+    const tcsi_onnx_value queries = heads_onnx(onnx, node, pairs, heads, false), keys = heads_onnx(onnx, node, pairs, heads, true);
+    const tcsi_onnx_value products = tcsi_onnx_of_two(onnx, "MatMul", queries, keys);
+    const tcsi_onnx_value series = softmax_onnx(onnx, tcsi_onnx_of_two(onnx, "Mul", products, scale));
+    const tcsi_onnx_value prior = prior_onnx(onnx, node, length, heads);
+    const tcsi_onnx_value above = tcsi_onnx_of_two(onnx, "Add", prior, least), below = tcsi_onnx_of_two(onnx, "Add", series, least);
+    const tcsi_onnx_value logs = tcsi_onnx_of(onnx, "Log", tcsi_onnx_of_two(onnx, "Div", above, below));
+    tcsi_onnx_value y = tcsi_onnx_of_two(onnx, "Mul", tcsi_onnx_of_two(onnx, "Sub", prior, series), logs);
+    y = tcsi_onnx_of_two(onnx, "MatMul", y, constant_onnx(onnx, 1 / (float)heads, length, copies)); /* (B,H,T,copies) */
+    y = tcsi_onnx_add(onnx, &(tcsi_onnx_call){ "Transpose", { y }, { TCSI_ONNX_INTEGERS("perm", 0, 2, 3, 1) } });
+    y = tcsi_onnx_of_two(onnx, "MatMul", y, constant_onnx(onnx, 1, heads, 1));
+    return tcsi_onnx_reshape(onnx, y, (size_t[]){ 0, length, copies }, 3);
+}
+
 const tcsi_op tcsi_op_association = {
     .name = "association", .options_size = sizeof(size_t), .input_min = 2, .input_max = 2, .shape = association_shape,
     .forward = association_forward, .backward = association_backward, .cost = association_cost, .scratch_count = association_scratch,
+    .onnx = association_onnx,
 };
 
 tcsi_node_id tcsi_nn_association(tcsi_net *net, tcsi_node_id pairs, tcsi_node_id widths, size_t copies)
