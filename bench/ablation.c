@@ -245,7 +245,8 @@ int main(int argc, char **argv)
     tcs_status status = tcsi_suite_find(argv[2], &suite, &err);
     for (int i = 3; i < argc && status == TCS_OK; i++) status = add_member(&s, argv[i], &err);
     if (status == TCS_OK) status = run_files(&s, suite, argv[1], &err);
-    if (status == TCS_OK && s.file_count > 0) print(&s);
+    if (status == TCS_OK && s.file_count == 0) status = tcsi_fail(&err, TCS_E_FORMAT, "%s: no series of one channel", argv[1]);
+    if (status == TCS_OK) print(&s);
     if (status != TCS_OK) fprintf(stderr, "ablation: %s\n", err.text);
     tcsi_free(s.values);
     return status == TCS_OK ? 0 : 1;
