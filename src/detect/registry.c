@@ -15,6 +15,8 @@ static const tcsi_detector_info *const registry[] = {
 #undef DETECTOR
 };
 
+enum { NAME_SIZE = 32 };
+
 size_t tcsi_registry_count(void)
 {
     return TCS_COUNT(registry);
@@ -45,4 +47,17 @@ tcs_status tcsi_registry_get(const char *name, const tcsi_detector_info **ret_in
     }
     *ret_info = info;
     return TCS_OK;
+}
+
+void tcsi_registry_persist(const tcsi_detector_info **info, tcsi_codec *codec)
+{
+    char name[NAME_SIZE] = { 0 };
+    if (!tcsi_codec_loading(codec)) {
+        TCS_ASSERT(strlen((*info)->name) < sizeof name);
+        memcpy(name, (*info)->name, strlen((*info)->name));
+    }
+    tcsi_codec_bytes(codec, name, sizeof name);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    if (name[NAME_SIZE - 1]) tcsi_codec_refuse(codec, "a detector's name that does not end");
+    else codec->status = tcsi_registry_get(name, info, codec->err);
 }

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUNDLE_VERSION = 1, LENGTH_SIZE = 8, BORDER = 8, NAME_SIZE = 32, SEAL_SIZE = 8 };
+enum { BUNDLE_VERSION = 1, LENGTH_SIZE = 8, BORDER = 8, SEAL_SIZE = 8 };
 
 static const char FORMAT[] = "tocsin bundle";
 
@@ -49,14 +49,9 @@ static void persist_channels(tcsi_pipeline *pipeline, tcsi_codec *codec)
 
 static void persist_detector(tcsi_pipeline *pipeline, tcsi_codec *codec)
 {
-    char name[NAME_SIZE] = { 0 };
-    if (!tcsi_codec_loading(codec)) memcpy(name, pipeline->info->name, strlen(pipeline->info->name)); /* shorter: detector.c */
-    tcsi_codec_bytes(codec, name, sizeof name);
+    tcsi_registry_persist(&pipeline->info, codec);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     if (tcsi_codec_loading(codec)) {
-        if (name[NAME_SIZE - 1]) tcsi_codec_refuse(codec, "a detector's name that does not end");
-        else codec->status = tcsi_registry_get(name, &pipeline->info, codec->err);
-        if (tcsi_codec_status(codec) != TCS_OK) return;
         pipeline->parameter_values = TCSI_NEW_ZEROS(double, pipeline->info->parameter_count);
         if (!pipeline->parameter_values) codec->status = tcsi_fail_memory(codec->err, "a pipeline");
     }

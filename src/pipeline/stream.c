@@ -11,8 +11,6 @@
 
 #include <string.h>
 
-enum { DETECTOR_NAME_SIZE = 32 };
-
 struct tcsi_detect_stream {
     tcsi_detect_options options;  /* what it points to is not looked at after create */
     const tcsi_detector_info *info;
@@ -173,11 +171,9 @@ tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out,
     tcsi_buffer_init(&detector, SIZE_MAX);
     tcs_status status = tcsi_detector_save(stream->detector, &detector, err);
     tcsi_codec codec = tcsi_codec_save(out, err);
-    char name[DETECTOR_NAME_SIZE] = { 0 };
-    memcpy(name, stream->info->name, strlen(stream->info->name)); /* shorter: detector.c */
     if (status == TCS_OK) {
         tcsi_codec_tag(&codec, "STRM");
-        tcsi_codec_bytes(&codec, name, sizeof name);
+        tcsi_registry_persist(&stream->info, &codec);
         tcsi_codec_size(&codec, &stream->channel_count, TCSI_FRAME_CHANNEL_COUNT_MAX);
         tcsi_codec_size(&codec, &detector.size, SIZE_MAX);
         tcsi_codec_bytes(&codec, detector.data, detector.size);
@@ -191,16 +187,14 @@ tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out,
 /* Name, channels and detector. */
 static tcs_status load_detector(tcsi_detect_stream *stream, tcsi_codec *codec, tcs_error *err)
 {
-    char name[DETECTOR_NAME_SIZE] = { 0 };
     size_t size = 0;
     tcsi_codec_tag(codec, "STRM");
-    tcsi_codec_bytes(codec, name, sizeof name);
+    tcsi_registry_persist(&stream->info, codec);
     tcsi_codec_size(codec, &stream->channel_count, TCSI_FRAME_CHANNEL_COUNT_MAX);
     tcsi_codec_size(codec, &size, codec->in_size);
-    if (tcsi_codec_status(codec) == TCS_OK && (name[DETECTOR_NAME_SIZE - 1] || stream->channel_count == 0 || size > codec->in_size))
+    if (tcsi_codec_status(codec) == TCS_OK && (stream->channel_count == 0 || size > codec->in_size))
         tcsi_codec_refuse(codec, "a damaged stream");
     tcs_status status = tcsi_codec_status(codec);
-    if (status == TCS_OK) status = tcsi_registry_get(name, &stream->info, err);
     if (status == TCS_OK) status = tcsi_detector_load(codec->in, size, stream->pool, &stream->detector, err);
     if (status != TCS_OK) return status;
     codec->in += size;
@@ -208,7 +202,7 @@ static tcs_status load_detector(tcsi_detect_stream *stream, tcsi_codec *codec, t
     const tcsi_detector *detector = stream->detector;
     const bool is_named = detector->info == stream->info || detector->info == &tcsi_detector_per_channel;
     if (!is_named || detector->channel_count != stream->channel_count || !detector->info->ops->push)
-        return tcsi_fail(err, TCS_E_FORMAT, "saved state: a stream of %s holds another detector", name);
+        return tcsi_fail(err, TCS_E_FORMAT, "saved state: a stream of %s holds another detector", stream->info->name);
     return TCS_OK;
 }
 
