@@ -8,19 +8,10 @@
 
 typedef tcsi_window_net_options options;
 
-static tcsi_node_id add_dense(tcsi_net *net, const char *name, tcsi_node_id x, size_t units, tcsi_activation activation)
-{
-    tcsi_net_scope(net, "%s", name);
-    return tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = units, .activation = activation, .without_bias = true });
-}
-
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const tcsi_node_id label = tcsi_nn_input(net, 1, 1), h = add_dense(net, "dense.0", x, opt->hidden, TCSI_ACTIVATION_RELU);
-    const tcsi_node_id z = add_dense(net, "dense.1", h, opt->latent, TCSI_ACTIVATION_NONE);
+    const tcsi_node_id label = tcsi_nn_input(net, 1, 1), distance = tcsi_sphere_row_distance(net, x, opt);
     (void)target;
-    tcsi_net_scope(net, "sphere");
-    const tcsi_node_id distance = tcsi_nn_sphere(net, z);
     return (tcsi_window_net_nodes){ .output = distance,
                                     .loss = tcsi_nn_loss_sphere_labels(net, distance, label, (float)opt->emphasis) };
 }

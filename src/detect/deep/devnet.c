@@ -11,10 +11,8 @@ typedef tcsi_window_net_options options;
 
 static tcsi_window_net_nodes build(tcsi_net *net, tcsi_node_id x, tcsi_node_id target, const tcsi_window_net_options *opt)
 {
-    const tcsi_node_id label = tcsi_nn_input(net, 1, 1), number = tcsi_labelled_number(net, x, opt);
-    const tcsi_deviation_options deviation = { .margin = (float)opt->emphasis };
     (void)target;
-    return (tcsi_window_net_nodes){ .output = number, .loss = tcsi_nn_loss_deviation(net, number, label, &deviation) };
+    return tcsi_labelled_deviation(net, x, opt, tcsi_labelled_number);
 }
 
 static tcs_status init(tcsi_detector *base, tcs_error *err)

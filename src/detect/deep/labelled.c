@@ -316,3 +316,11 @@ tcsi_node_id tcsi_labelled_row_number(tcsi_net *net, tcsi_node_id x, const tcsi_
     h = tcsi_window_net_dense(net, "dense.1", h, options->latent, TCSI_ACTIVATION_RELU);
     return tcsi_window_net_dense(net, "dense.2", h, 1, TCSI_ACTIVATION_NONE);
 }
+
+tcsi_window_net_nodes tcsi_labelled_deviation(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options,
+                                              tcsi_labelled_reader read)
+{
+    const tcsi_node_id label = tcsi_nn_input(net, 1, 1), number = read(net, x, options);
+    const tcsi_deviation_options deviation = { .margin = (float)options->emphasis };
+    return (tcsi_window_net_nodes){ .output = number, .loss = tcsi_nn_loss_deviation(net, number, label, &deviation) };
+}

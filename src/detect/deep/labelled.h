@@ -62,6 +62,11 @@ tcsi_node_id tcsi_labelled_number(tcsi_net *net, tcsi_node_id x, const tcsi_wind
 /* The same of a row of a table, x (B,1,C), by three dense layers. */
 tcsi_node_id tcsi_labelled_row_number(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
 
+/* One of the two, of x, and the deviation loss of DevNet on it (devnet.c); options->emphasis is the margin. */
+typedef tcsi_node_id (*tcsi_labelled_reader)(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
+tcsi_window_net_nodes tcsi_labelled_deviation(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options,
+                                              tcsi_labelled_reader read);
+
 /* Rows of a parameter table, before that of `emphasis`. */
 #define TCSI_LABELLED_PARAMETERS(hidden_default, latent_default, epochs_default, rate_default) \
     TCSI_COUNT(window, 0, 0, 1e6, "rows that belong together; 0: the period of the first channel"), \

@@ -22,6 +22,17 @@ tcsi_node_id tcsi_sphere_distance(tcsi_net *net, tcsi_node_id x, const tcsi_wind
     return tcsi_nn_sphere(net, h);
 }
 
+tcsi_node_id tcsi_sphere_row_distance(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options)
+{
+    tcsi_net_scope(net, "dense.0");
+    tcsi_node_id h = tcsi_nn_dense(net, x, &(tcsi_dense_options){ .units = options->hidden, .activation = TCSI_ACTIVATION_RELU,
+                                                                  .without_bias = true });
+    tcsi_net_scope(net, "dense.1");
+    h = tcsi_nn_dense(net, h, &(tcsi_dense_options){ .units = options->latent, .without_bias = true });
+    tcsi_net_scope(net, "sphere");
+    return tcsi_nn_sphere(net, h);
+}
+
 /* Runs the node in front of the sphere. */
 tcs_status tcsi_sphere_set_center(tcsi_window_net *self, const tcsi_sequence *sequence, tcsi_lesson *lesson, tcs_error *err)
 {

@@ -10,6 +10,9 @@
 /* Squared distance (B,1,1) of an encoded window x (B,W,C) from the centre. */
 tcsi_node_id tcsi_sphere_distance(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
 
+/* The same of a row of a table, x (B,1,C), encoded by two dense layers without biases. */
+tcsi_node_id tcsi_sphere_row_distance(tcsi_net *net, tcsi_node_id x, const tcsi_window_net_options *options);
+
 /* The centre: the mean of what the untrained encoder makes of windows spread evenly over the lesson, no coordinate near 0.  The output of
  * the net is a sphere.  E_MEMORY. */
 tcs_status tcsi_sphere_set_center(tcsi_window_net *self, const tcsi_sequence *sequence, tcsi_lesson *lesson,
