@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PROGRESS_ROWS = 4096 };
+enum { PROGRESS_ROWS = 4096, CALIBRATION_SHARE = 5 };
 
 #define TCSI_FLEET_ADVICE "fit it to one first (tocsin fit SERIES --from FLEET)"
 
@@ -74,19 +74,43 @@ static bool is_learning(const tcsi_detector_info *info)
     return info->ops->fit && (!(info->traits & TCSI_TRAIT_RELATIVE) || (info->traits & TCSI_TRAIT_TRAINED));
 }
 
+/* A table may be sorted, by its labels even: one row in CALIBRATION_SHARE, evenly, is not learned from, instead of the last ones. */
+static bool is_held(const tcsi_pipeline *pipeline, size_t t)
+{
+    return pipeline->is_spread ? t % CALIBRATION_SHARE == CALIBRATION_SHARE - 1 : t >= pipeline->train_row_count;
+}
+
+/* The rows of a table that are learned from. */
+static tcs_status spread_rows(const tcsi_pipeline *pipeline, const tcsi_frame *frame, tcsi_frame **ret_train, tcs_error *err)
+{
+    double *values = TCSI_NEW_ARRAY(double, frame->channel_count);
+    tcs_status status = values ? tcsi_frame_create(frame->channel_count, pipeline->train_row_count, false, frame->labels, ret_train, err)
+                               : tcsi_fail_memory(err, "training rows");
+    for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
+        if (is_held(pipeline, t)) continue;
+        tcsi_frame_row(frame, t, values);
+        status = tcsi_frame_append(*ret_train, values, 0, frame->labels ? frame->labels[t] : 0, err);
+    }
+    tcsi_free(values);
+    return status;
+}
+
 /* Scores of rows that were not learned from and nobody called anomalous; of all rows, where the rest is too small to say anything. */
 static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcs_score *scores, tcs_error *err)
 {
-    size_t first = pipeline->train_row_count;
+    const bool is_enough = frame->row_count - pipeline->train_row_count >= TCSI_POLICY_HISTORY_MIN;
     if (pipeline->info->traits & TCSI_TRAIT_RELATIVE) return TCS_OK;
-    if (frame->row_count - first < TCSI_POLICY_HISTORY_MIN) first = 0;
-    if (frame->row_count - first > TCSI_POLICY_HISTORY_MAX) first = frame->row_count - TCSI_POLICY_HISTORY_MAX;
-    pipeline->reference = TCSI_NEW_ARRAY(double, frame->row_count - first);
-    if (!pipeline->reference) return tcsi_fail_memory(err, "scores");
-    for (size_t t = first; t < frame->row_count; t++) {
+    double *reference = TCSI_NEW_ARRAY(double, frame->row_count);
+    size_t count = 0;
+    if (!reference) return tcsi_fail_memory(err, "scores");
+    for (size_t t = 0; t < frame->row_count; t++) {
         const bool is_told_anomalous = pipeline->is_told && frame->labels[t];
-        if (scores[t].state == TCS_SCORE_READY && !is_told_anomalous) pipeline->reference[pipeline->reference_count++] = scores[t].value;
+        if (is_enough && !is_held(pipeline, t)) continue;
+        if (scores[t].state == TCS_SCORE_READY && !is_told_anomalous) reference[count++] = scores[t].value;
     }
+    pipeline->reference = reference;
+    pipeline->reference_count = count < TCSI_POLICY_HISTORY_MAX ? count : TCSI_POLICY_HISTORY_MAX; /* the last ones */
+    memmove(reference, reference + (count - pipeline->reference_count), pipeline->reference_count * sizeof *reference);
     if (pipeline->reference_count < 2)
         return tcsi_fail(err, TCS_E_FORMAT, "of %zu rows %s gave fewer than two scores: too few to say what is usual", frame->row_count,
                          pipeline->info->name);
@@ -97,8 +121,7 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
 {
     tcsi_pool *pool = NULL;
     tcsi_detector *detector = NULL;
-    tcsi_frame train = tcsi_frame_view(frame, 0, pipeline->train_row_count);
-    if (!pipeline->is_told) train.labels = NULL;
+    tcsi_frame train = tcsi_frame_view(frame, 0, pipeline->train_row_count), *spread = NULL;
     tcs_score *scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     tcs_status status = scores ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
@@ -106,7 +129,10 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
     if (status == TCS_OK)
         status = tcsi_detect_prepare(options, pipeline->info, frame->channel_count, pool, &pipeline->training, &detector, err);
     if (status == TCS_OK) {
-        if (is_learning(pipeline->info)) status = tcsi_detector_fit(detector, &train, err);
+        if (pipeline->is_spread) status = spread_rows(pipeline, frame, &spread, err);
+        if (status == TCS_OK && spread) train = tcsi_frame_view(spread, 0, spread->row_count);
+        if (!pipeline->is_told) train.labels = NULL;
+        if (status == TCS_OK && is_learning(pipeline->info)) status = tcsi_detector_fit(detector, &train, err);
         if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
         status = tcsi_detect_blame_rows(status, err);
     }
@@ -114,6 +140,7 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
     if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
     tcsi_detector_destroy(detector);
     tcsi_pool_destroy(pool);
+    tcsi_frame_destroy(spread);
     tcsi_free(scores);
     return status;
 }
@@ -163,12 +190,13 @@ tcs_status tcsi_pipeline_fit(const tcsi_frame *frame, const tcsi_detect_options 
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
     tcsi_detect_options chosen = *options;
-    if (chosen.train_row_count == 0) chosen.train_row_count = frame->row_count - frame->row_count / 5;
+    if (chosen.train_row_count == 0) chosen.train_row_count = frame->row_count - frame->row_count / CALIBRATION_SHARE;
     const bool is_told = (info->traits & TCSI_TRAIT_LABELS) && frame->labels;
     status = tcsi_detect_check(&chosen, info, chosen.train_row_count, is_told, err);
     if (status == TCS_OK) status = begin(frame, &chosen, info, &pipeline, err);
     if (status != TCS_OK) return status;
     pipeline->is_told = is_told;
+    pipeline->is_spread = pipeline->is_tabular && options->train_row_count == 0;
     status = (options->mode == TCS_MODE_ONLINE ? fit_online : fit_offline)(pipeline, frame, &chosen, err);
     return finish(pipeline, status, ret_pipeline);
 }

@@ -11,7 +11,8 @@
  * Of a fleet, many series of one kind, a pipeline knows what they have in common, and cannot judge any yet: it is where a pipeline of
  * one series, old or new, begins (tcsi_detect_options.fleet), with a few hundred rows and within a second.
  *
- * Both learn from four fifths of their rows unless told otherwise.  A bundle is the pipeline in a file (bundle.c): a safetensors file
+ * Both learn from the first four fifths of their rows unless told otherwise; of a table, which may be sorted, from four rows in
+ * five.  A bundle is the pipeline in a file (bundle.c): a safetensors file
  * whose one tensor, U8, is the state, and whose header says in words what it is; it is taken whole or refused with one sentence.
  * Threads: one user at a time; pipelines are independent. */
 #ifndef TCS_PIPELINE_PIPELINE_H
@@ -25,6 +26,7 @@ typedef struct tcsi_pipeline {
     tcs_mode mode;
     bool is_tabular;              /* offline */
     bool is_fleet;                /* knows a fleet, and is fitted to no series; state is a saved detector */
+    bool is_spread;               /* while fitting a table: every fifth row is not learned from, instead of the last fifth */
     bool is_told;                 /* labels of the training rows were learned from */
     const tcsi_detector_info *info;
     size_t channel_count;

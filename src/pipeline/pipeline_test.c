@@ -147,6 +147,34 @@ static void test_offline_is_calibrated(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* Rows of a table are learned from evenly: sorted or shuffled, it says of other rows that most are usual. */
+static void test_sorted_tables(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000 };
+    tcsi_rng rng = tcsi_rng_make(4, 4);
+    tcsi_frame *sorted, *other;
+    assert_ok(tcsi_frame_create(2, COUNT, false, false, &sorted, NULL));
+    assert_ok(tcsi_frame_create(2, COUNT, false, false, &other, NULL));
+    for (size_t t = 0; t < COUNT; t++) {
+        const double rising[] = { (double)t / COUNT, tcsi_rng_normal(&rng) }, drawn[] = { tcsi_rng_uniform(&rng), tcsi_rng_normal(&rng) };
+        assert_ok(tcsi_frame_append(sorted, rising, 0, 0, NULL));
+        assert_ok(tcsi_frame_append(other, drawn, 0, 0, NULL));
+    }
+    const tcsi_detect_options options = { .mode = TCS_MODE_OFFLINE, .is_tabular = true, .detector = "knn", .thread_count = 1 };
+    tcsi_pipeline *pipeline = through_a_file(fit(sorted, COUNT, &options));
+    tcsi_detection *detection;
+    size_t low = 0;
+    assert_int_equal(pipeline->train_row_count, COUNT - COUNT / 5);
+    assert_ok(tcsi_pipeline_score(pipeline, other, &(tcsi_pipeline_run){ .thread_count = 1 }, &detection, NULL));
+    for (size_t t = 0; t < COUNT; t++) low += detection->scores[t].p_value < 0.1;
+    if (low < COUNT / 20 || low > COUNT * 3 / 20) fail_msg("%zu of %d rows below 0.1", low, COUNT);
+    tcsi_detection_destroy(detection);
+    tcsi_pipeline_destroy(pipeline);
+    tcsi_frame_destroy(sorted);
+    tcsi_frame_destroy(other);
+}
+
 /* A detector that compares a frame with itself learned nothing that it could keep: it judges later rows as if asked for the first time. */
 static void test_relative_detectors_judge_each_frame(void **state)
 {
@@ -331,5 +359,5 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_online_agrees_with_one_detection), cmocka_unit_test(test_advance),
               cmocka_unit_test(test_offline_is_calibrated), cmocka_unit_test(test_relative_detectors_judge_each_frame),
-              cmocka_unit_test(test_fleet), cmocka_unit_test(test_misuse),
+              cmocka_unit_test(test_sorted_tables), cmocka_unit_test(test_fleet), cmocka_unit_test(test_misuse),
               cmocka_unit_test(test_damaged_bundles), cmocka_unit_test(test_failing_allocations))
