@@ -24,7 +24,7 @@ ROOMS = {
     "decide": (3, ["series", "metrics", "knowledge"]),
     "explain": (4, ["detect", "decide"]),
     "adapt": (4, ["detect", "decide"]),
-    "pipeline": (5, ["explain", "adapt"]),
+    "pipeline": (5, ["explain", "adapt", "knowledge"]),
     "study": (6, ["pipeline", "metrics", "simulate", "io", "store"]),
     "serve": (6, ["pipeline", "io", "store"]),
     "api": (7, ["study", "serve"]),

@@ -67,8 +67,10 @@ static double threshold_of(const context *self, const tcsi_tail *tail)
 static size_t gather(const context *self, size_t row_begin, size_t row_end)
 {
     size_t count = 0;
+    const tcsi_order *orders = self->options->orders;
     for (size_t t = row_begin; t < row_end; t++)
-        if (self->scores[t].state == TCS_SCORE_READY) self->history[count++] = self->scores[t].value;
+        if (self->scores[t].state == TCS_SCORE_READY && !(orders && orders[t].kind == TCSI_ORDER_EXCUSE))
+            self->history[count++] = self->scores[t].value;
     return count;
 }
 
@@ -134,15 +136,17 @@ static tcs_status decide_offline(context *self, tcs_error *err)
 }
 
 /* 50 just reaches the budget; ten times rarer is ten more. */
-static void rate_episodes(const context *self)
+static void rate_episodes(const context *self, tcsi_episode *episodes, size_t count)
 {
-    tcsi_policy_result *decision = self->decision;
-    for (size_t i = 0; i < decision->episode_count; i++) {
-        tcsi_episode *episode = &decision->episodes[i];
-        episode->p_value = self->scores[episode->row_peak].p_value;
+    const tcsi_policy_result *decision = self->decision;
+    for (size_t i = 0; i < count; i++) {
+        tcsi_episode *episode = &episodes[i];
+        const tcs_score *peak = &self->scores[episode->row_peak];
+        episode->p_value = peak->state == TCS_SCORE_READY ? peak->p_value : 1;
         episode->expected_count = tcsi_tail_expected_clusters(&decision->tail, episode->score_peak, (double)self->row_count);
         double severity = 50 + 10 * log10(decision->budget_count / episode->expected_count);
-        episode->severity = severity < 50 ? 50 : severity > 100 ? 100 : severity;
+        const bool is_ordered = episode->order.kind == TCSI_ORDER_ALARM;
+        episode->severity = is_ordered || severity > 100 ? 100 : severity < 50 ? 50 : severity;
     }
 }
 
@@ -155,11 +159,15 @@ static tcs_status find_offline(context *self, tcs_error *err)
     if (status == TCS_OK) status = decide_offline(self, err);
     tcsi_episode_options options = { .thresholds = decision->thresholds, .thresholds_low = self->thresholds_low,
                                      .merge_count = decision->own_threshold_used ? 0 : self->options->merge_count,
-                                     .by_evidence = decision->by_evidence };
+                                     .by_evidence = decision->by_evidence, .orders = self->options->orders };
     if (status == TCS_OK)
         status = tcsi_episodes_find(self->scores, self->row_count, &options, decision->anomaly, &decision->episodes,
                                     &decision->episode_count, err);
-    if (status == TCS_OK) rate_episodes(self);
+    options.is_expected = true;
+    if (status == TCS_OK && options.orders)
+        status = tcsi_episodes_find(self->scores, self->row_count, &options, NULL, &decision->expected, &decision->expected_count, err);
+    if (status == TCS_OK) rate_episodes(self, decision->episodes, decision->episode_count);
+    if (status == TCS_OK) rate_episodes(self, decision->expected, decision->expected_count);
     tcsi_free(self->history);
     tcsi_free(self->thresholds_low);
     return status;
@@ -171,17 +179,22 @@ static tcs_status find_online(context *self, tcs_error *err)
     tcsi_policy_result *decision = self->decision;
     const int64_t *times_ns = self->options->times_ns;
     tcsi_policy policy;
-    size_t capacity = 0;
+    size_t capacity = 0, expected_capacity = 0;
     tcs_status status = tcsi_policy_init(&policy, self->options, err);
     for (size_t t = 0; status == TCS_OK && t < self->row_count; t++) {
         tcsi_verdict verdict;
+        if (self->options->orders) tcsi_policy_order(&policy, self->options->orders[t]);
         status = tcsi_policy_push(&policy, &self->scores[t], times_ns ? times_ns[t] : 0, &verdict, err);
         if (status != TCS_OK) break;
         decision->thresholds[t] = verdict.threshold;
         decision->anomaly[t] = verdict.anomaly;
         if (verdict.event == TCSI_EPISODE_CLOSED)
             status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
+        if (status == TCS_OK && verdict.expected_event == TCSI_EPISODE_CLOSED)
+            status = tcsi_episodes_add(&decision->expected, &decision->expected_count, &expected_capacity, &policy.expected.episode, err);
     }
+    if (status == TCS_OK && policy.expected.is_open)
+        status = tcsi_episodes_add(&decision->expected, &decision->expected_count, &expected_capacity, &policy.expected.episode, err);
     if (status == TCS_OK && policy.tracker.is_open)
         status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
     decision->budget_count = tcsi_policy_rate(&policy) * (double)self->row_count;
@@ -215,6 +228,7 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision)
     tcsi_free(decision->anomaly);
     tcsi_free(decision->thresholds);
     tcsi_free(decision->episodes);
+    tcsi_free(decision->expected);
     tcsi_tail_deinit(&decision->tail);
     *decision = (tcsi_policy_result){ 0 };
 }

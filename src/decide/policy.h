@@ -13,6 +13,8 @@
  * alarmed but for the first of each episode: without it what chance does would be missing, and thresholds would sink from fit to
  * fit.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
  * stream of the same rows give the same bits.
+ * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an excused
+ * one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
 #ifndef TCS_DECIDE_POLICY_H
@@ -44,6 +46,7 @@ typedef struct tcsi_policy_options {
     const double *reference;   /* offline: (reference_count) scores of other, normal rows, in order of time: then no others */
     size_t reference_count;    /* 0: none; else at least 2 */
     const int64_t *times_ns;   /* online, of tcsi_policy_decide only: (T), NULL: no times */
+    const tcsi_order *orders;  /* likewise, and offline: (T), NULL: none */
 } tcsi_policy_options;
 
 typedef struct tcsi_policy_result {
@@ -51,6 +54,8 @@ typedef struct tcsi_policy_result {
     double *thresholds;        /* (T) the score (or evidence, see by_evidence) above which a row alarms; constant offline */
     tcsi_episode *episodes;    /* by time */
     size_t episode_count;
+    tcsi_episode *expected;    /* by time: what would have been episodes, but is excused */
+    size_t expected_count;
     tcsi_tail tail;            /* the last one fitted */
     double budget_count;       /* false alarms allowed in the rows looked at, of whatever rule the budget is */
     bool own_threshold_used;
@@ -78,15 +83,21 @@ typedef struct tcsi_policy {
     double threshold, threshold_low;     /* in force for the next row */
     tcsi_tail tail;                      /* count 0: no reference yet */
     tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
+    tcsi_order order;                    /* of the next row */
+    bool is_ordered;                     /* every row comes with an order */
+    tcsi_episode_tracker expected;       /* likewise of excused rows, with is_ordered */
 } tcsi_policy;
 
 typedef struct tcsi_verdict {
     double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
     bool anomaly;
     tcsi_episode_event event; /* of policy->tracker.episode */
+    tcsi_episode_event expected_event; /* of policy->expected.episode */
 } tcsi_verdict;
 
 tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err) TCS_WARN_UNUSED;
+/* Before every push, or never: what people ordered for the row. */
+void tcsi_policy_order(tcsi_policy *policy, tcsi_order order);
 /* Fills score->p_value (READY: 1 before there is a reference).  time_ns: 0 in rows without times.  Allocates only when it
  * refits; E_MEMORY leaves a policy that can only be released. */
 tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict,

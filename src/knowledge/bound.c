@@ -160,7 +160,7 @@ static tcs_status bind_events(tcsi_bound *bound, tcsi_problems *problems, tcs_er
     tcs_status status = TCS_OK;
     bound->events = ROOM(tcsi_bound_event, k->event_count);
     for (size_t i = 0; status == TCS_OK && i < k->event_count; i++) {
-        const tcsi_event *event = &k->events[i];
+        const tcsi_known_event *event = &k->events[i];
         tcsi_bound_event *to = &bound->events[i];
         if (!bound->has_times) tcsi_problems_add(problems, event->line, "the event '%.60s' needs times, and the input has none",
                                                  event->name);
@@ -195,7 +195,7 @@ tcs_status tcsi_bound_create(const tcsi_knowledge *knowledge, const char *const 
     if (!bound) return tcsi_fail_memory(err, "knowledge of channels");
     tcsi_problems_init(problems, knowledge->file);
     tcsi_arena_init(&bound->arena, 0);
-    bound->knowledge = knowledge;
+    bound->knowledge = tcsi_knowledge_ref(knowledge);
     bound->channel_count = channel_count;
     bound->has_times = has_times;
     tcs_status status = bind_names(bound, names, problems, err);
@@ -218,6 +218,7 @@ void tcsi_bound_destroy(tcsi_bound *bound)
         for (size_t n = 0; bound->programs[i].pasts && n < bound->programs[i].expression->count; n++)
             tcsi_past_deinit(&bound->programs[i].pasts[n]);
     tcsi_arena_deinit(&bound->arena);
+    tcsi_knowledge_destroy(bound->knowledge);
     tcsi_free(bound);
 }
 
@@ -309,13 +310,13 @@ static void watch_limits(tcsi_bound *bound, int64_t time_ns, const double *value
     }
 }
 
-static bool is_covered(const tcsi_event *event, tcsi_bound_event *b, int64_t time_ns)
+static bool is_covered(const tcsi_known_event *event, tcsi_bound_event *b, int64_t time_ns)
 {
     const int64_t minute = time_ns / TCSI_NS_PER_MINUTE;
     const bool is_by_minute = event->kind != TCSI_EVENT_ONCE && event->duration_ns % TCSI_NS_PER_MINUTE == 0;
-    if (!is_by_minute) return tcsi_event_covers(event, time_ns);
+    if (!is_by_minute) return tcsi_known_event_covers(event, time_ns);
     if (!b->is_known || b->minute != minute) {
-        b->covers = tcsi_event_covers(event, time_ns);
+        b->covers = tcsi_known_event_covers(event, time_ns);
         b->minute = minute;
         b->is_known = true;
     }
@@ -350,6 +351,19 @@ tcs_status tcsi_bound_push(tcsi_bound *bound, int64_t time_ns, const double *val
     return TCS_OK;
 }
 
+/* Of rows looked back at a power of two is kept, twice as many while it grows; of a duration nobody knows how many they are. */
+size_t tcsi_bound_size_max(const tcsi_bound *bound)
+{
+    size_t size = sizeof *bound + bound->arena.size;
+    for (size_t i = 0; i < bound->knowledge->formula_count + bound->knowledge->rule_count; i++)
+        for (size_t n = 0; n < bound->programs[i].expression->count; n++) {
+            const tcsi_node *node = &bound->programs[i].expression->nodes[n];
+            const size_t rows = node->rows > 0 ? 4 * (node->rows + 16) : node->duration_ns > 0 ? 2 * (size_t)TCSI_PAST_ROWS_MAX : 0;
+            size = tcsi_size_sum(size, rows * sizeof(tcsi_past_row));
+        }
+    return size;
+}
+
 void tcsi_bound_persist(tcsi_bound *bound, tcsi_codec *codec)
 {
     const tcsi_knowledge *k = bound->knowledge;
@@ -382,31 +396,38 @@ static tcs_status copy_heads(const tcsi_bound *bound, const tcsi_frame *from, tc
     return status;
 }
 
-static tcs_status apply_rows(tcsi_bound *bound, const tcsi_frame *from, double *in, double *out, tcsi_applied *applied, tcs_error *err)
-{
-    tcs_status status = TCS_OK;
-    for (size_t t = 0; t < from->row_count && status == TCS_OK; t++) {
-        tcsi_bound_row row = { 0 };
-        const int64_t time_ns = from->times_ns ? from->times_ns[t] : 0;
-        tcsi_frame_row(from, t, in);
-        status = tcsi_bound_push(bound, time_ns, in, out, &row, err);
-        if (status == TCS_OK) status = tcsi_frame_append(applied->frame, out, time_ns, from->labels ? from->labels[t] : 0, err);
-        applied->orders[t] = row.order;
-        applied->spoken[t] = row.spoken;
-    }
-    return status;
-}
-
-tcs_status tcsi_bound_apply(tcsi_bound *bound, const tcsi_frame *frame, tcsi_applied *ret_applied, tcs_error *err)
+tcs_status tcsi_bound_prepare(const tcsi_bound *bound, const tcsi_frame *frame, tcsi_applied *ret_applied, tcs_error *err)
 {
     tcsi_applied applied = { .orders = TCSI_NEW_ZEROS(tcsi_order, frame->row_count), .spoken = TCSI_NEW_ZEROS(uint16_t, frame->row_count) };
-    double *in = TCSI_NEW_ARRAY(double, bound->channel_count), *out = TCSI_NEW_ARRAY(double, bound->out_count);
-    tcs_status status = applied.orders && applied.spoken && in && out ? TCS_OK : tcsi_fail_memory(err, "knowledge of rows");
+    tcs_status status = applied.orders && applied.spoken ? TCS_OK : tcsi_fail_memory(err, "knowledge of rows");
     TCS_ASSERT(frame->channel_count == bound->channel_count);
     if (status == TCS_OK)
         status = tcsi_frame_create(bound->out_count, frame->row_count, frame->times_ns, frame->labels, &applied.frame, err);
     if (status == TCS_OK) status = copy_heads(bound, frame, applied.frame, err);
-    if (status == TCS_OK) status = apply_rows(bound, frame, in, out, &applied, err);
+    if (status == TCS_OK) *ret_applied = applied;
+    else tcsi_applied_deinit(&applied);
+    return status;
+}
+
+tcs_status tcsi_applied_add(tcsi_applied *applied, const tcsi_frame *frame, const double *values, const tcsi_bound_row *row, tcs_error *err)
+{
+    const size_t t = applied->frame->row_count;
+    applied->orders[t] = row->order;
+    applied->spoken[t] = row->spoken;
+    return tcsi_frame_append(applied->frame, values, frame->times_ns ? frame->times_ns[t] : 0, frame->labels ? frame->labels[t] : 0, err);
+}
+
+tcs_status tcsi_bound_apply(tcsi_bound *bound, const tcsi_frame *frame, tcsi_applied *ret_applied, tcs_error *err)
+{
+    tcsi_applied applied = { 0 };
+    double *in = TCSI_NEW_ARRAY(double, bound->channel_count), *out = TCSI_NEW_ARRAY(double, bound->out_count);
+    tcs_status status = in && out ? tcsi_bound_prepare(bound, frame, &applied, err) : tcsi_fail_memory(err, "knowledge of rows");
+    for (size_t t = 0; t < frame->row_count && status == TCS_OK; t++) {
+        tcsi_bound_row row;
+        tcsi_frame_row(frame, t, in);
+        status = tcsi_bound_push(bound, frame->times_ns ? frame->times_ns[t] : 0, in, out, &row, err);
+        if (status == TCS_OK) status = tcsi_applied_add(&applied, frame, out, &row, err);
+    }
     if (status == TCS_OK) *ret_applied = applied;
     else tcsi_applied_deinit(&applied);
     tcsi_free(in);

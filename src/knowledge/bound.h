@@ -40,7 +40,7 @@ typedef struct tcsi_bound_event {
 } tcsi_bound_event;
 
 typedef struct tcsi_bound {
-    const tcsi_knowledge *knowledge; /* borrowed */
+    const tcsi_knowledge *knowledge; /* an owner of it */
     size_t channel_count, out_count;
     bool has_times;
     const char **names, **units;     /* (out_count), units NULL where unknown */
@@ -66,6 +66,7 @@ void tcsi_bound_destroy(tcsi_bound *bound); /* accepts NULL */
 /* values: (channel_count); ret_values: (out_count), may not be values.  E_MEMORY. */
 tcs_status tcsi_bound_push(tcsi_bound *bound, int64_t time_ns, const double *values, double *ret_values, tcsi_bound_row *ret_row,
                            tcs_error *err) TCS_WARN_UNUSED;
+size_t tcsi_bound_size_max(const tcsi_bound *bound); /* bytes, the most it will hold */
 void tcsi_bound_persist(tcsi_bound *bound,
                         tcsi_codec *codec); /* between two rows; loading: into a new one of the same knowledge and names */
 
@@ -77,6 +78,10 @@ typedef struct tcsi_applied {
 } tcsi_applied;
 
 tcs_status tcsi_bound_apply(tcsi_bound *bound, const tcsi_frame *frame, tcsi_applied *ret_applied, tcs_error *err) TCS_WARN_UNUSED;
+/* The same in steps: room for the rows of frame, then what push made of each, in order. */
+tcs_status tcsi_bound_prepare(const tcsi_bound *bound, const tcsi_frame *frame, tcsi_applied *ret_applied, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_applied_add(tcsi_applied *applied, const tcsi_frame *frame, const double *values, const tcsi_bound_row *row,
+                            tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_applied_deinit(tcsi_applied *applied); /* accepts a zeroed one */
 
 /* "pressure above 8 bar" */

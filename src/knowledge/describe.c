@@ -104,7 +104,7 @@ static void tell_clock(teller *t, const tcsi_cron *cron)
     if (cron->months != 0x1ffe) TELL(t, " in the stated months");
 }
 
-static void tell_event(teller *t, const tcsi_event *event)
+static void tell_event(teller *t, const tcsi_known_event *event)
 {
     char from[TCSI_TIME_TEXT_SIZE], to[TCSI_TIME_TEXT_SIZE], duration[32];
     TELL(t, "event %s:", event->name);

@@ -131,7 +131,7 @@ static bool is_cron_day(const tcsi_cron *cron, int64_t days)
 
 /* Did a beginning of this local day happen within (time - duration, time]?  Clocks are never put further than CHANGE_MAX_S; what is further
  * off by the clock is not looked up. */
-static bool begins_on(const tcsi_event *event, const tcsi_cron *cron, int64_t days, int64_t time_s, int64_t local_s)
+static bool begins_on(const tcsi_known_event *event, const tcsi_cron *cron, int64_t days, int64_t time_s, int64_t local_s)
 {
     const int64_t duration_s = event->duration_ns / TCSI_NS_PER_S;
     for (unsigned hour = 0; hour < 24; hour++) {
@@ -147,7 +147,7 @@ static bool begins_on(const tcsi_event *event, const tcsi_cron *cron, int64_t da
     return false;
 }
 
-static bool covers_recurring(const tcsi_event *event, int64_t time_s)
+static bool covers_recurring(const tcsi_known_event *event, int64_t time_s)
 {
     const int64_t local_s = time_s + tcsi_zone_offset_s(event->zone, time_s);
     const int64_t today = floor_divide(local_s, DAY_S), back = event->duration_ns / TCSI_NS_PER_DAY + 1;
@@ -157,7 +157,7 @@ static bool covers_recurring(const tcsi_event *event, int64_t time_s)
     return false;
 }
 
-static bool covers_days(const tcsi_event *event, int64_t time_s)
+static bool covers_days(const tcsi_known_event *event, int64_t time_s)
 {
     const int64_t days = floor_divide(time_s + tcsi_zone_offset_s(event->zone, time_s), DAY_S);
     int64_t year;
@@ -170,7 +170,7 @@ static bool covers_days(const tcsi_event *event, int64_t time_s)
     return false;
 }
 
-bool tcsi_event_covers(const tcsi_event *event, int64_t time_ns)
+bool tcsi_known_event_covers(const tcsi_known_event *event, int64_t time_ns)
 {
     const int64_t time_s = floor_divide(time_ns, TCSI_NS_PER_S);
     switch (event->kind) {

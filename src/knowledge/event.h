@@ -35,12 +35,12 @@ typedef struct tcsi_date {
 /* "2026-12-24" or "12-24"; false when there is no such day. */
 bool tcsi_date_parse(const char *text, tcsi_date *ret_date);
 
-typedef enum tcsi_event_kind { TCSI_EVENT_ONCE, TCSI_EVENT_RECURRING, TCSI_EVENT_DAYS } tcsi_event_kind;
+typedef enum tcsi_known_event_kind { TCSI_EVENT_ONCE, TCSI_EVENT_RECURRING, TCSI_EVENT_DAYS } tcsi_known_event_kind;
 
-typedef struct tcsi_event {
+typedef struct tcsi_known_event {
     const char *name;
     size_t line;
-    tcsi_event_kind kind;
+    tcsi_known_event_kind kind;
     const char *const *channels;   /* (channel_count) patterns; 0: all */
     size_t channel_count;
     const tcsi_zone *zone;
@@ -50,8 +50,8 @@ typedef struct tcsi_event {
     int64_t duration_ns;           /* RECURRING */
     const tcsi_date *dates;        /* DAYS */
     size_t date_count;
-} tcsi_event;
+} tcsi_known_event;
 
-bool tcsi_event_covers(const tcsi_event *event, int64_t time_ns);
+bool tcsi_known_event_covers(const tcsi_known_event *event, int64_t time_ns);
 
 #endif

@@ -54,15 +54,15 @@ static void test_zones_agree_with_the_library(void **state)
     tzset();
 }
 
-static tcsi_event recurring(const char *cron, const tcsi_zone *zone, int64_t minutes)
+static tcsi_known_event recurring(const char *cron, const tcsi_zone *zone, int64_t minutes)
 {
     size_t field;
-    tcsi_event event = { .kind = TCSI_EVENT_RECURRING, .zone = zone, .cron_count = 1, .duration_ns = minutes * TCSI_NS_PER_MINUTE };
+    tcsi_known_event event = { .kind = TCSI_EVENT_RECURRING, .zone = zone, .cron_count = 1, .duration_ns = minutes * TCSI_NS_PER_MINUTE };
     assert_true(tcsi_cron_parse(cron, &event.crons[0], &field));
     return event;
 }
 
-static bool covers(const tcsi_event *event, const char *time) { return tcsi_event_covers(event, utc(time)); }
+static bool covers(const tcsi_known_event *event, const char *time) { return tcsi_known_event_covers(event, utc(time)); }
 
 /* In Berlin on 29 March 2026 02:00 becomes 03:00, and on 25 October 03:00 becomes 02:00; in New York on 8 March and 1 November. */
 static void test_days_on_which_clocks_change(void **state)
@@ -72,7 +72,7 @@ static void test_days_on_which_clocks_change(void **state)
     tcsi_arena_init(&arena, 0);
     const tcsi_zone berlin = zone_named("Europe/Berlin", &arena), new_york = zone_named("America/New_York", &arena);
 
-    const tcsi_event nightly = recurring("30 2 * * *", &berlin, 60);
+    const tcsi_known_event nightly = recurring("30 2 * * *", &berlin, 60);
     assert_true(covers(&nightly, "2026-03-28T01:30:00Z"));  /* winter: 02:30 is 01:30 UTC */
     assert_false(covers(&nightly, "2026-03-28T02:30:00Z"));
     assert_true(covers(&nightly, "2026-03-29T01:30:00Z"));  /* there is no 02:30: what would have been it, 03:30 */
@@ -86,7 +86,7 @@ static void test_days_on_which_clocks_change(void **state)
     assert_true(covers(&nightly, "2026-10-26T01:30:00Z"));
 
     /* What lasts 2 h lasts 2 h, whatever the clocks do meanwhile. */
-    const tcsi_event early = recurring("30 1 * * *", &new_york, 120);
+    const tcsi_known_event early = recurring("30 1 * * *", &new_york, 120);
     assert_true(covers(&early, "2026-03-08T06:30:00Z"));
     assert_true(covers(&early, "2026-03-08T08:29:00Z"));    /* 04:29 on the clock */
     assert_false(covers(&early, "2026-03-08T08:30:00Z"));
@@ -96,7 +96,7 @@ static void test_days_on_which_clocks_change(void **state)
 
     /* A day has 23, 24 or 25 hours. */
     const tcsi_date dates[] = { { 2026, 3, 29 }, { 2026, 10, 25 }, { 0, 12, 24 } };
-    const tcsi_event days = { .kind = TCSI_EVENT_DAYS, .zone = &berlin, .dates = dates, .date_count = 3 };
+    const tcsi_known_event days = { .kind = TCSI_EVENT_DAYS, .zone = &berlin, .dates = dates, .date_count = 3 };
     assert_false(covers(&days, "2026-03-28T22:59:59Z"));
     assert_true(covers(&days, "2026-03-28T23:00:00Z"));
     assert_true(covers(&days, "2026-03-29T21:59:59Z"));
@@ -113,13 +113,13 @@ static void test_windows_over_midnight(void **state)
     (void)state;
     tcsi_zone zone;
     assert_true(tcsi_zone_fixed("+05:30", &zone));
-    const tcsi_event event = recurring("30 23 * * sun", &zone, 90); /* from Sunday 18:00 UTC to 19:30 UTC */
+    const tcsi_known_event event = recurring("30 23 * * sun", &zone, 90); /* from Sunday 18:00 UTC to 19:30 UTC */
     assert_true(covers(&event, "2026-11-22T18:00:00Z"));
     assert_true(covers(&event, "2026-11-22T19:29:59Z"));
     assert_false(covers(&event, "2026-11-22T19:30:00Z"));
     assert_false(covers(&event, "2026-11-22T17:59:59Z"));
     assert_false(covers(&event, "2026-11-23T18:30:00Z"));
-    const tcsi_event week = recurring("0 0 1 * *", &zone, 7 * 24 * 60);
+    const tcsi_known_event week = recurring("0 0 1 * *", &zone, 7 * 24 * 60);
     assert_true(covers(&week, "2026-11-07T18:29:59Z"));
     assert_false(covers(&week, "2026-11-07T18:30:00Z"));
 }

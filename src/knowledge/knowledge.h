@@ -1,6 +1,6 @@
 /* knowledge/knowledge.h -- what people know of their data, as a file states it (docs/reference/knowledge.md).
  *
- * Read once, checked as a whole, immutable afterwards; bound.h applies it to the channels of an input.  Everything that can be told without
+ * Read once, checked as a whole, immutable afterwards but for the number of its owners; bound.h applies it to the channels of an input.  Everything that can be told without
  * an input is checked here: form, ranges, formulas, circles, constraints that leave no value, zones and dates.
  * The text and the data of its zones are kept: a bundle carries them and reads the same again, wherever it is.
  * Threads: any number of readers. */
@@ -11,6 +11,8 @@
 #include "knowledge/event.h"
 #include "knowledge/expression.h"
 #include "knowledge/order.h"
+
+#include <stdatomic.h>
 
 enum { TCSI_RULE_COUNT_MAX = 12, TCSI_FORMULA_COUNT_MAX = 256, TCSI_STEP_COUNT_MAX = 8, TCSI_ZONE_COUNT_MAX = 32,
        TCSI_ENTRY_COUNT_MAX = 10000 };
@@ -84,6 +86,7 @@ typedef struct tcsi_zone_data {
 } tcsi_zone_data;
 
 typedef struct tcsi_knowledge {
+    atomic_uint owner_count;
     tcsi_arena arena;
     const char *file, *text;
     size_t text_size;
@@ -92,7 +95,7 @@ typedef struct tcsi_knowledge {
     const tcsi_formula *formulas;
     const uint16_t *order;         /* (formula_count) each after those that it refers to */
     const tcsi_signature *signatures;
-    const tcsi_event *events;
+    const tcsi_known_event *events;
     const tcsi_rule *rules;
     tcsi_zone_data *zone_data;     /* those that were read from files */
     tcsi_zone *zones;
@@ -103,9 +106,11 @@ typedef struct tcsi_knowledge {
 tcs_status tcsi_knowledge_parse(const char *text, size_t size, const char *file, const tcsi_zone_data *zone_data, size_t zone_data_count,
                                 tcsi_problems *problems, tcsi_knowledge **ret_knowledge, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_knowledge_read(const char *path, tcsi_problems *problems, tcsi_knowledge **ret_knowledge, tcs_error *err) TCS_WARN_UNUSED;
-void tcsi_knowledge_destroy(tcsi_knowledge *knowledge); /* accepts NULL */
+/* Another owner; each destroys it once. */
+const tcsi_knowledge *tcsi_knowledge_ref(const tcsi_knowledge *knowledge);
+void tcsi_knowledge_destroy(const tcsi_knowledge *knowledge); /* accepts NULL */
 /* Loading: into NULL. */
-void tcsi_knowledge_persist(tcsi_knowledge **knowledge, tcsi_codec *codec);
+void tcsi_knowledge_persist(const tcsi_knowledge **knowledge, tcsi_codec *codec);
 
 /* The index of a formula; formula_count: none of this name. */
 size_t tcsi_knowledge_formula(const tcsi_knowledge *knowledge, const char *name);

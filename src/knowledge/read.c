@@ -359,7 +359,7 @@ static int64_t moment_of(reader *r, const tcsi_yaml *node, const tcsi_zone *zone
     return tcsi_zone_moment(zone, time_ns / TCSI_NS_PER_S) * TCSI_NS_PER_S + time_ns % TCSI_NS_PER_S;
 }
 
-static void read_once(reader *r, const tcsi_yaml *node, tcsi_event *event)
+static void read_once(reader *r, const tcsi_yaml *node, tcsi_known_event *event)
 {
     const tcsi_yaml *from = tcsi_yaml_get(node, "from"), *to = tcsi_yaml_get(node, "to");
     event->kind = TCSI_EVENT_ONCE;
@@ -394,7 +394,7 @@ static bool weekly_cron(const char *text, tcsi_cron *ret_cron)
     return weekday >= 0 && clock_cron(text + length + strspn(text + length, " "), weekday, ret_cron);
 }
 
-static void read_recurring(reader *r, const tcsi_yaml *node, const tcsi_yaml *when, tcsi_event *event)
+static void read_recurring(reader *r, const tcsi_yaml *node, const tcsi_yaml *when, tcsi_known_event *event)
 {
     static const char *const fields[] = { "minute", "hour", "day", "month", "weekday", "number of fields" };
     const bool is_cron = strcmp(when->key, "cron") == 0, is_weekly = strcmp(when->key, "weekly") == 0;
@@ -422,7 +422,7 @@ static void read_recurring(reader *r, const tcsi_yaml *node, const tcsi_yaml *wh
         PROBLEM(r, lasting, "'for' of an event; expected whole seconds, at most %d days", TCSI_EVENT_DAYS_MAX);
 }
 
-static void read_days(reader *r, const tcsi_yaml *days, tcsi_event *event)
+static void read_days(reader *r, const tcsi_yaml *days, tcsi_known_event *event)
 {
     size_t count;
     const char *const *texts = texts_of(r, days, "a day", &count);
@@ -435,11 +435,11 @@ static void read_days(reader *r, const tcsi_yaml *days, tcsi_event *event)
     event->dates = dates;
 }
 
-static void read_event(reader *r, const tcsi_yaml *node, tcsi_event *event)
+static void read_event(reader *r, const tcsi_yaml *node, tcsi_known_event *event)
 {
     static const char *const forms[] = { "from", "daily", "weekly", "cron", "days" };
     const tcsi_yaml *form = NULL;
-    *event = (tcsi_event){ .name = node->key, .line = node->line, .zone = r->zone };
+    *event = (tcsi_known_event){ .name = node->key, .line = node->line, .zone = r->zone };
     if (!IS_MAP(r, node, "an event", "from", "to", "daily", "weekly", "cron", "days", "for", "zone", "channels")) return;
     const tcsi_yaml *zone = tcsi_yaml_get(node, "zone"), *channels = tcsi_yaml_get(node, "channels");
     if (zone) event->zone = zone_of(r, zone);
@@ -459,7 +459,7 @@ static void read_event(reader *r, const tcsi_yaml *node, tcsi_event *event)
 static void read_events(reader *r, const tcsi_yaml *root)
 {
     const tcsi_yaml *node = section_of(r, root, "events", TCSI_ENTRY_COUNT_MAX);
-    tcsi_event *events = node ? ROOM(r, tcsi_event, node->count) : NULL;
+    tcsi_known_event *events = node ? ROOM(r, tcsi_known_event, node->count) : NULL;
     if (!events) return;
     for (const tcsi_yaml *item = node->first; item; item = item->next) read_event(r, item, &events[r->k->event_count++]);
     r->k->events = events;
@@ -521,6 +521,7 @@ tcs_status tcsi_knowledge_parse(const char *text, size_t size, const char *file,
     tcsi_problems_init(problems, file);
     tcsi_knowledge *k = TCSI_NEW(tcsi_knowledge);
     if (!k) return tcsi_fail_memory(err, "knowledge");
+    atomic_init(&k->owner_count, 1);
     tcsi_arena_init(&k->arena, (size_t)1 << 28);
     k->file = tcsi_arena_strndup(&k->arena, file, strlen(file));
     k->text = tcsi_arena_strndup(&k->arena, text, size);
@@ -548,11 +549,18 @@ tcs_status tcsi_knowledge_read(const char *path, tcsi_problems *problems, tcsi_k
     return status;
 }
 
-void tcsi_knowledge_destroy(tcsi_knowledge *knowledge)
+const tcsi_knowledge *tcsi_knowledge_ref(const tcsi_knowledge *knowledge)
 {
-    if (!knowledge) return;
-    tcsi_arena_deinit(&knowledge->arena);
-    tcsi_free(knowledge);
+    if (knowledge) atomic_fetch_add(&((tcsi_knowledge *)knowledge)->owner_count, 1);
+    return knowledge;
+}
+
+void tcsi_knowledge_destroy(const tcsi_knowledge *knowledge)
+{
+    tcsi_knowledge *last = (tcsi_knowledge *)knowledge;
+    if (!last || atomic_fetch_sub(&last->owner_count, 1) > 1) return;
+    tcsi_arena_deinit(&last->arena);
+    tcsi_free(last);
 }
 
 /* ---- saved form: the text, its name, and the zones ---- */
@@ -612,19 +620,21 @@ static void save_zones(const tcsi_knowledge *knowledge, tcsi_codec *codec)
     }
 }
 
-static void load(tcsi_knowledge **knowledge, size_t zone_count, const char *file, const char *text, tcsi_codec *codec)
+static void load(const tcsi_knowledge **knowledge, size_t zone_count, const char *file, const char *text, tcsi_codec *codec)
 {
+    tcsi_knowledge *loaded = NULL;
     tcsi_zone_data zones[TCSI_ZONE_COUNT_MAX];
     char names[TCSI_ZONE_COUNT_MAX][TCSI_ZONE_NAME_SIZE];
     load_zones(codec, zones, names, zone_count);
     tcsi_problems *problems = TCSI_NEW(tcsi_problems);
     if (!problems && tcsi_codec_status(codec) == TCS_OK) codec->status = tcsi_fail_memory(codec->err, "knowledge");
     if (tcsi_codec_status(codec) == TCS_OK)
-        codec->status = tcsi_knowledge_parse(text, strlen(text), file, zones, zone_count, problems, knowledge, codec->err);
+        codec->status = tcsi_knowledge_parse(text, strlen(text), file, zones, zone_count, problems, &loaded, codec->err);
+    *knowledge = loaded;
     tcsi_free(problems);
 }
 
-void tcsi_knowledge_persist(tcsi_knowledge **knowledge, tcsi_codec *codec)
+void tcsi_knowledge_persist(const tcsi_knowledge **knowledge, tcsi_codec *codec)
 {
     const tcsi_knowledge *k = *knowledge;
     size_t zone_count = k ? k->zone_data_count : 0;

@@ -2,8 +2,8 @@
  *
  * Looked at are the episode's rows with a margin of half its length before them (scores look at windows, and online at the past: onsets
  * are rarely exact), at most ROWS_MAX; what they are compared with is as many rows before that, CONTEXT_MIN to CONTEXT_MAX.  Of each
- * channel the context gives a level (median) and a spread (median absolute deviation, scaled to that of a normal distribution); values are looked
- * at in spreads from the level.  What each shape needs stands at its function.  Medians and counts only: an outlier in the context
+ * channel the context gives a level (median) and a spread (median absolute deviation, scaled to that of a normal distribution); values
+ * are looked at in spreads from the level.  What each shape needs stands at its function.  Medians and counts only: an outlier in the context
  * changes nothing.
  *
  * Steps hold in order when each has an onset at or after the one before it, and within its time: for each the first such

@@ -7,17 +7,22 @@
 
 enum { TURN_COUNT_MAX = 500 };
 
-/* What is imagined of a source before any row: P(speaks) where it should, and where it should not; of so many rows. */
-static const double RIGHT = 0.5, WRONG = 0.02, SHARE = 0.02, IMAGINED = 4;
+/* What is imagined of a source: so many utterances, this share of them right.  And of rows: this share is anomalous. */
+static const double UTTERANCES = 10, RIGHT = 0.8, ROWS = 10, SHARE = 0.02;
+
+/* Nobody always speaks, or never. */
+static const double LEAST = 1e-9, MOST = 0.999;
 
 static size_t pattern_count(const tcsi_votes *votes) { return (size_t)2 << votes->rule_count; }
+
+size_t tcsi_votes_cell_count(const tcsi_votes *votes) { return 3 * pattern_count(votes); }
 
 tcs_status tcsi_votes_init(tcsi_votes *votes, const tcsi_knowledge *knowledge, tcs_error *err)
 {
     *votes = (tcsi_votes){ .rule_count = knowledge->rule_count };
     for (size_t r = 0; r < votes->rule_count; r++) votes->says_anomaly[r] = knowledge->rules[r].says_anomaly;
     votes->says_anomaly[votes->rule_count] = true;
-    votes->counts = TCSI_NEW_ZEROS(uint64_t, 3 * pattern_count(votes));
+    votes->counts = TCSI_NEW_ZEROS(uint64_t, tcsi_votes_cell_count(votes));
     votes->posterior = TCSI_NEW_ZEROS(double, pattern_count(votes));
     if (votes->counts && votes->posterior) return TCS_OK;
     tcsi_votes_deinit(votes);
@@ -41,10 +46,19 @@ void tcsi_votes_add(tcsi_votes *votes, uint16_t spoken, bool detector_alarms, tc
     votes->counts[(size_t)truth * pattern_count(votes) + pattern_of(votes, spoken, detector_alarms)]++;
 }
 
-static double imagined(const tcsi_votes *votes, size_t truth, size_t source) { return votes->says_anomaly[source] == truth ? RIGHT
-                                                                               : WRONG; }
+static double within(double value) { return value < LEAST ? LEAST : value > MOST ? MOST : value; }
 
-/* P(anomalous | pattern) for every pattern, from the probabilities as they are. */
+/* How often each speaks on rows of either kind, from how often it speaks at all and is right. */
+static void spread(tcsi_votes *votes, const double *rates)
+{
+    for (size_t j = 0; j <= votes->rule_count; j++) {
+        const double anomalous = votes->says_anomaly[j] ? votes->accuracy[j] : 1 - votes->accuracy[j];
+        votes->spoken_when[1][j] = within(rates[j] * anomalous / votes->share);
+        votes->spoken_when[0][j] = within(rates[j] * (1 - anomalous) / (1 - votes->share));
+    }
+}
+
+/* P(anomalous | pattern) for every pattern. */
 static void expect(tcsi_votes *votes)
 {
     for (size_t p = 0; p < pattern_count(votes); p++) {
@@ -57,54 +71,61 @@ static void expect(tcsi_votes *votes)
     }
 }
 
-/* The probabilities from P(anomalous | pattern); returns by how much any of them moved. */
+/* Accuracies and the share from P(anomalous | pattern); returns by how much any of them moved. */
 static double maximize(tcsi_votes *votes)
 {
     const size_t count = pattern_count(votes);
-    double weight[2] = { 0 }, spoken[2][TCSI_RULE_COUNT_MAX + 1] = { { 0 } }, moved = 0;
+    double anomalous = ROWS * SHARE, all = ROWS, right[TCSI_RULE_COUNT_MAX + 1], spoken[TCSI_RULE_COUNT_MAX + 1];
+    for (size_t j = 0; j <= votes->rule_count; j++) {
+        right[j] = UTTERANCES * RIGHT;
+        spoken[j] = UTTERANCES;
+    }
     for (size_t p = 0; p < count; p++) {
-        const double unknown = (double)votes->counts[p];
-        const double rows[2] = { unknown * (1 - votes->posterior[p]) + (double)votes->counts[count + p],
-                                 unknown * votes->posterior[p] + (double)votes->counts[2 * count + p] };
-        for (size_t y = 0; y < 2; y++) {
-            weight[y] += rows[y];
-            for (size_t j = 0; j <= votes->rule_count; j++) spoken[y][j] += p >> j & 1 ? rows[y] : 0;
+        const double unknown = (double)votes->counts[p], normal = (double)votes->counts[count + p],
+            known = (double)votes->counts[2 * count + p];
+        const double rows = unknown + normal + known, bad = unknown * votes->posterior[p] + known;
+        all += rows;
+        anomalous += bad;
+        for (size_t j = 0; j <= votes->rule_count; j++) {
+            if (!(p >> j & 1)) continue;
+            spoken[j] += rows;
+            right[j] += votes->says_anomaly[j] ? bad : rows - bad;
         }
     }
-    const double share = (weight[1] + IMAGINED * SHARE) / (weight[0] + weight[1] + IMAGINED);
-    moved = fabs(share - votes->share);
+    const double share = anomalous / all;
+    double moved = fabs(share - votes->share);
     votes->share = share;
-    for (size_t y = 0; y < 2; y++)
-        for (size_t j = 0; j <= votes->rule_count; j++) {
-            const double now = (spoken[y][j] + IMAGINED * imagined(votes, y, j)) / (weight[y] + IMAGINED);
-            moved = fmax(moved, fabs(now - votes->spoken_when[y][j]));
-            votes->spoken_when[y][j] = now;
-        }
+    for (size_t j = 0; j <= votes->rule_count; j++) {
+        moved = fmax(moved, fabs(right[j] / spoken[j] - votes->accuracy[j]));
+        votes->accuracy[j] = right[j] / spoken[j];
+    }
     return moved;
 }
 
 void tcsi_votes_estimate(tcsi_votes *votes)
 {
+    double rates[TCSI_RULE_COUNT_MAX + 1], row_count = 0;
+    for (size_t i = 0; i < tcsi_votes_cell_count(votes); i++) row_count += (double)votes->counts[i];
     votes->share = SHARE;
-    for (size_t y = 0; y < 2; y++)
-        for (size_t j = 0; j <= votes->rule_count; j++) votes->spoken_when[y][j] = imagined(votes, y, j);
+    for (size_t j = 0; j <= votes->rule_count; j++) {
+        votes->accuracy[j] = RIGHT;
+        rates[j] = (double)tcsi_votes_spoken_count(votes, j) / fmax(row_count, 1);
+    }
     for (size_t turn = 0; turn < TURN_COUNT_MAX; turn++) {
+        spread(votes, rates);
         expect(votes);
         if (maximize(votes) < 1e-9) break;
     }
+    spread(votes, rates);
     expect(votes);
 }
 
-double tcsi_votes_accuracy(const tcsi_votes *votes, size_t source)
-{
-    const double anomalous = votes->share * votes->spoken_when[1][source], normal = (1 - votes->share) * votes->spoken_when[0][source];
-    return (votes->says_anomaly[source] ? anomalous : normal) / (anomalous + normal);
-}
+double tcsi_votes_accuracy(const tcsi_votes *votes, size_t source) { return votes->accuracy[source]; }
 
 uint64_t tcsi_votes_spoken_count(const tcsi_votes *votes, size_t source)
 {
     uint64_t count = 0;
-    for (size_t i = 0; i < 3 * pattern_count(votes); i++) count += i >> source & 1 ? votes->counts[i] : 0;
+    for (size_t i = 0; i < tcsi_votes_cell_count(votes); i++) count += i >> source & 1 ? votes->counts[i] : 0;
     return count;
 }
 

@@ -3,9 +3,10 @@
  * Each rule either speaks on a row or does not, and so does the detector.  What the rows truly are is hidden; a source speaks with one
  * probability on anomalous rows and with another on normal ones, independently of the others given the truth (A. Dawid, A. Skene, "Maximum
  * likelihood estimation of observer error-rates using the EM algorithm", Applied Statistics 28, 1979; rules as labelling functions:
- * A. Ratner et al., "Data programming: creating large training sets, quickly", NIPS 2016).  Expectation maximization finds those
- * probabilities, with a few imagined rows of a sensible source mixed in so that a silent rule has an answer too, and with the rows whose
- * truth is known held to it.  With fewer than three sources and no labels the answer rests on those imagined rows.
+ * A. Ratner et al., "Data programming: creating large training sets, quickly", NIPS 2016).  How often a source speaks is counted; how often
+ * it is then right, and how many rows are anomalous, is found by expectation maximization, with rows whose truth is known held to it.
+ * Ten utterances, eight of them right, are imagined of each source before it has said anything.  With fewer than three sources that speak
+ * and no labels agreement says little, and the answer stays near that.
  *
  * All that matters of a row is who spoke: rows are counted by pattern, so that memory does not depend on their number and the estimate
  * costs the same after a hundred or a billion.  Rows of a series resemble their neighbours; the estimate is as if they did not, and so
@@ -23,11 +24,13 @@ typedef struct tcsi_votes {
     uint64_t *counts;                            /* (3, 2^(rule_count + 1)) rows by truth and pattern */
     double *posterior;                           /* (2^(rule_count + 1)) P(anomalous | pattern), after estimate */
     double share;                                /* of anomalous rows, as estimated */
-    double spoken_when[2][TCSI_RULE_COUNT_MAX + 1]; /* P(speaks | normal), P(speaks | anomalous) */
+    double accuracy[TCSI_RULE_COUNT_MAX + 1];    /* P(right | speaks), as estimated */
+    double spoken_when[2][TCSI_RULE_COUNT_MAX + 1]; /* P(speaks | normal), P(speaks | anomalous), as follows from both */
 } tcsi_votes;
 
 tcs_status tcsi_votes_init(tcsi_votes *votes, const tcsi_knowledge *knowledge, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_votes_deinit(tcsi_votes *votes); /* accepts a zeroed one */
+size_t tcsi_votes_cell_count(const tcsi_votes *votes); /* of counts */
 /* spoken: bit r: rule r spoke. */
 void tcsi_votes_add(tcsi_votes *votes, uint16_t spoken, bool detector_alarms, tcsi_truth truth);
 void tcsi_votes_estimate(tcsi_votes *votes);
