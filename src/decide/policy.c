@@ -150,6 +150,28 @@ static void rate_episodes(const context *self, tcsi_episode *episodes, size_t co
     }
 }
 
+/* The excused rows [begin, end) excuse rows without an order on both sides. */
+static void widen(tcsi_order *orders, size_t row_count, size_t begin, size_t end, size_t merge_count)
+{
+    const size_t reach = tcsi_policy_excuse_reach(merge_count, end - begin);
+    for (size_t i = 1; i <= reach && i <= begin && orders[begin - i].kind == TCSI_ORDER_NONE; i++) orders[begin - i] = orders[begin];
+    for (size_t i = 0; i < reach && end + i < row_count && orders[end + i].kind == TCSI_ORDER_NONE; i++) orders[end + i] = orders[end - 1];
+}
+
+static tcs_status widen_excuses(const tcsi_policy_options *options, size_t row_count, tcsi_order **ret_orders, tcs_error *err)
+{
+    tcsi_order *wide = TCSI_NEW_ARRAY(tcsi_order, row_count);
+    if (!wide) return tcsi_fail_memory(err, "orders");
+    memcpy(wide, options->orders, row_count * sizeof *wide);
+    for (size_t t = 0; t < row_count; t++) {
+        const size_t begin = t;
+        while (t < row_count && options->orders[t].kind == TCSI_ORDER_EXCUSE) t++;
+        if (t > begin) widen(wide, row_count, begin, t, options->merge_count);
+    }
+    *ret_orders = wide;
+    return TCS_OK;
+}
+
 static tcs_status find_offline(context *self, tcs_error *err)
 {
     tcsi_policy_result *decision = self->decision;
@@ -208,13 +230,20 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
                               tcs_error *err)
 {
     tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
-    context self = { scores, row_count, options, NULL, NULL, &decision };
+    tcsi_policy_options obeyed = *options;
+    tcsi_order *orders = NULL;
+    context self = { scores, row_count, &obeyed, NULL, NULL, &decision };
     decision.own_threshold_used = tcsi_policy_uses_own_threshold(options);
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
     tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    if (status == TCS_OK && options->orders && options->mode == TCS_MODE_OFFLINE) {
+        status = widen_excuses(options, row_count, &orders, err);
+        obeyed.orders = orders;
+    }
     if (status == TCS_OK) status = options->mode == TCS_MODE_ONLINE ? find_online(&self, err) : find_offline(&self, err);
+    tcsi_free(orders);
     if (status != TCS_OK) {
         tcsi_policy_result_deinit(&decision);
         return status;

@@ -13,8 +13,10 @@
  * alarmed but for the first of each episode: without it what chance does would be missing, and thresholds would sink from fit to
  * fit.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
  * stream of the same rows give the same bits.
- * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an excused
- * one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.
+ * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an
+ * excused one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.  An excuse also covers rows
+ * without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
+ * TCSI_EXCUSE_REACH: after it and, offline, before it.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
 #ifndef TCS_DECIDE_POLICY_H
@@ -23,7 +25,7 @@
 #include "decide/episode.h"
 #include "decide/tail.h"
 
-enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000 };
+enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000, TCSI_EXCUSE_REACH = 64 };
 
 typedef struct tcsi_budget {
     double count;       /* false alarms, > 0; 0: none stated */
@@ -84,7 +86,9 @@ typedef struct tcsi_policy {
     tcsi_tail tail;                      /* count 0: no reference yet */
     tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
     tcsi_order order;                    /* of the next row */
-    bool is_ordered;                     /* every row comes with an order */
+    bool is_ordered, is_excused;         /* every row comes with an order; the last one's was an excuse */
+    tcsi_order excuse;                   /* the last one, and the row before which it also excuses rows without an order */
+    uint64_t excuse_begin, excuse_end;
     tcsi_episode_tracker expected;       /* likewise of excused rows, with is_ordered */
 } tcsi_policy;
 
@@ -96,6 +100,8 @@ typedef struct tcsi_verdict {
 } tcsi_verdict;
 
 tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err) TCS_WARN_UNUSED;
+/* How far an excuse of so many rows reaches beyond them. */
+size_t tcsi_policy_excuse_reach(size_t merge_count, size_t covered_count);
 /* Before every push, or never: what people ordered for the row. */
 void tcsi_policy_order(tcsi_policy *policy, tcsi_order order);
 /* Fills score->p_value (READY: 1 before there is a reference).  time_ns: 0 in rows without times.  Allocates only when it

@@ -88,10 +88,25 @@ static void note_time(tcsi_policy *policy, int64_t time_ns)
     policy->time_last_ns = time_ns;
 }
 
+size_t tcsi_policy_excuse_reach(size_t merge_count, size_t covered_count)
+{
+    const size_t most = covered_count < TCSI_EXCUSE_REACH ? TCSI_EXCUSE_REACH : covered_count;
+    return merge_count < most ? merge_count : most;
+}
+
 void tcsi_policy_order(tcsi_policy *policy, tcsi_order order)
 {
-    policy->order = order;
     policy->is_ordered = true;
+    if (order.kind == TCSI_ORDER_EXCUSE) {
+        const bool goes_on = policy->is_excused && policy->excuse.kind == TCSI_ORDER_EXCUSE;
+        if (!goes_on) policy->excuse_begin = policy->row_count;
+        const size_t covered = (size_t)(policy->row_count + 1 - policy->excuse_begin);
+        policy->excuse = order;
+        policy->excuse_end = policy->row_count + 1 + tcsi_policy_excuse_reach(policy->options.merge_count, covered);
+    }
+    policy->is_excused = order.kind == TCSI_ORDER_EXCUSE;
+    const bool is_after = order.kind == TCSI_ORDER_NONE && policy->row_count < policy->excuse_end;
+    policy->order = is_after ? policy->excuse : order;
 }
 
 /* An excused row counts as low for episodes, and as it is for what is expected. */

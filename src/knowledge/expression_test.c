@@ -84,9 +84,9 @@ static void test_looking_back(void **state)
         { "lag(a, 2)", { NAN, NAN, 1, 3, NAN } },
         { "lag(a, 20s)", { NAN, NAN, 1, 3, NAN } },
         { "lag(a, 15s)", { NAN, NAN, 1, 3, NAN } }, /* the latest row at least 15 s ago */
-        { "mean(a, 20s)", { 1, 2, 3, 7, 5.5 } },    /* of the last 20 s, this row among them */
-        { "mean(a, 2)", { 1, 2, 3, 7, 5.5 } },
-        { "mean(a, 1000)", { 1, 2, 2, 11.0 / 3, 15.0 / 4 } },
+        { "mean(a, 20s)", { NAN, NAN, 3, 7, 5.5 } },    /* of the last 20 s, this row among them */
+        { "mean(a, 2)", { NAN, 2, 3, 7, 5.5 } },
+        { "mean(a, 4)", { NAN, NAN, NAN, 11.0 / 3, 14.0 / 3 } }, { "mean(a, 1000)", { NAN, NAN, NAN, NAN, NAN } },
         { "mean(lag(a, 1), 2)", { NAN, 1, 2, 3, 7 } },
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) {

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "knowledge/bound.h"
 #include "tocsin_config.h"
 
@@ -260,7 +261,8 @@ static void test_saved_form(void **state)
     assert_string_equal(knowledge->text, loaded->text);
     assert_int_equal(loaded->zone_data_count, 1);
     for (int64_t t = 1750000000; t < 1800000000; t += 1801)
-        assert_int_equal(tcsi_known_event_covers(&knowledge->events[0], t * 1000000000), tcsi_known_event_covers(&loaded->events[0], t * 1000000000));
+        assert_int_equal(tcsi_known_event_covers(&knowledge->events[0], t * 1000000000),
+                         tcsi_known_event_covers(&loaded->events[0], t * 1000000000));
     save = tcsi_codec_save(&again, &err);
     tcsi_knowledge_persist(&loaded, &save);
     assert_int_equal(bytes.size, again.size);
@@ -275,6 +277,28 @@ static void test_saved_form(void **state)
     tcsi_knowledge_destroy(loaded);
     tcsi_buffer_deinit(&bytes);
     tcsi_buffer_deinit(&again);
+}
+
+/* The file that the reference shows is one, and uses every key there is. */
+static void test_the_reference_is_right(void **state)
+{
+    (void)state;
+    tcsi_problems problems;
+    tcsi_knowledge *knowledge = NULL;
+    tcsi_buffer page;
+    tcs_error err = { 0 };
+    tcsi_buffer_init(&page, 1 << 20);
+    assert_ok(tcsi_file_read(test_source("docs/reference/knowledge.md"), &page, &err));
+    char *begin = strstr(page.data, "```yaml\n"), *end = begin ? strstr(begin, "\n```\n") : NULL;
+    assert_non_null(end);
+    end[1] = 0;
+    tcs_status status = parse(begin + 8, &problems, &knowledge, &err);
+    if (status != TCS_OK) print_error("%s\n", err.text);
+    assert_int_equal(status, TCS_OK);
+    assert_true(knowledge->fact_count && knowledge->limit_count && knowledge->formula_count && knowledge->signature_count
+                && knowledge->event_count == 6 && knowledge->rule_count);
+    tcsi_knowledge_destroy(knowledge);
+    tcsi_buffer_deinit(&page);
 }
 
 static void test_memory_runs_out(void **state)
@@ -327,4 +351,5 @@ TCS_TEST_MAIN(cmocka_unit_test(test_builds_without_libyaml_say_so), cmocka_unit_
               cmocka_unit_test(test_events), cmocka_unit_test(test_circles),
               cmocka_unit_test(test_contradictions), cmocka_unit_test(test_no_contradiction), cmocka_unit_test(test_all_problems_at_once),
               cmocka_unit_test(test_channels_of_the_input), cmocka_unit_test(test_words), cmocka_unit_test(test_saved_form),
+                  cmocka_unit_test(test_the_reference_is_right),
               cmocka_unit_test(test_memory_runs_out), cmocka_unit_test(test_patterns))

@@ -88,12 +88,15 @@ static double lag(tcsi_past *past, const tcsi_node *node, int64_t time_ns)
     return is_old(past, node, past->begin, time_ns) ? row_at(past, past->begin)->value : NAN;
 }
 
+/* Missing until the input reaches back as far: a mean of the first few rows would jump about. */
 static double mean(tcsi_past *past, const tcsi_node *node, int64_t time_ns)
 {
+    const bool is_whole = node->rows > 0 ? past->row_count >= node->rows
+                                         : (uint64_t)time_ns - (uint64_t)past->first_time_ns >= (uint64_t)node->duration_ns;
     while (past->begin < past->end && is_old(past, node, past->begin, time_ns)) drop(past);
     const tcsi_past_row *oldest = past->begin < past->border ? row_at(past, past->begin) : NULL;
     const uint64_t count = past->count + (oldest ? oldest->count : 0);
-    return count > 0 ? ((oldest ? oldest->sum : 0) + past->sum) / (double)count : NAN;
+    return is_whole && count > 0 ? ((oldest ? oldest->sum : 0) + past->sum) / (double)count : NAN;
 }
 
 tcs_status tcsi_past_push(tcsi_past *past, const tcsi_node *node, int64_t time_ns, double value, double *ret_value, tcs_error *err)
@@ -103,6 +106,7 @@ tcs_status tcsi_past_push(tcsi_past *past, const tcsi_node *node, int64_t time_n
         *ret_value = rate(past, time_ns, value);
         return TCS_OK;
     }
+    if (past->row_count++ == 0) past->first_time_ns = time_ns;
     tcs_status status = append(past, time_ns, value, err);
     if (status == TCS_OK) *ret_value = node->op == TCSI_OP_LAG ? lag(past, node, time_ns) : mean(past, node, time_ns);
     return status;
@@ -115,6 +119,8 @@ void tcsi_past_persist(tcsi_past *past, tcsi_codec *codec)
     tcsi_codec_u64(codec, &before);
     tcsi_codec_f64(codec, &past->sum);
     tcsi_codec_u64(codec, &past->count);
+    tcsi_codec_u64(codec, &past->row_count);
+    tcsi_codec_i64(codec, &past->first_time_ns);
     tcsi_codec_f64(codec, &past->last_value);
     tcsi_codec_i64(codec, &past->last_time_ns);
     tcsi_codec_bool(codec, &past->has_last);

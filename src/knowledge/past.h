@@ -3,8 +3,8 @@
  * Row by row, whatever the number of rows: a file read whole runs the same pushes as a stream, so that both have the same bits.  The mean
  * keeps two running sums, one over the newer rows as they came and one, made anew when it is used up, over the older ones from each row on:
  * nothing is ever subtracted, so that a reading of 1e100 leaves no trace once it has left the window (the two-stack queue).
- * Costs O(1) a row on average.  Memory grows to the rows looked back at, at most TCSI_PAST_ROWS_MAX; beyond, a mean is of the newest
- * so many rows, and a lag is missing. */
+ * A mean is missing until rows reach back as far as it does.  Costs O(1) a row on average.  Memory grows to the rows looked back at, at
+ * most TCSI_PAST_ROWS_MAX; beyond, a mean is of the newest so many rows, and a lag is missing. */
 #ifndef TCS_KNOWLEDGE_PAST_H
 #define TCS_KNOWLEDGE_PAST_H
 
@@ -26,6 +26,8 @@ typedef struct tcsi_past {
     uint64_t begin, border, end; /* rows [begin, end) are kept; begin <= border <= end */
     double sum;                  /* of the present values in [border, end) */
     uint64_t count;
+    uint64_t row_count;          /* LAG, MEAN: ever pushed */
+    int64_t first_time_ns;       /* of the first of them */
     double last_value;           /* RATE: the last one present */
     int64_t last_time_ns;
     bool has_last;

@@ -3,7 +3,8 @@
  * Looked at are the episode's rows with a margin of half its length before them (scores look at windows, and online at the past: onsets
  * are rarely exact), at most ROWS_MAX; what they are compared with is as many rows before that, CONTEXT_MIN to CONTEXT_MAX.  Of each
  * channel the context gives a level (median) and a spread (median absolute deviation, scaled to that of a normal distribution); values
- * are looked at in spreads from the level.  What each shape needs stands at its function.  Medians and counts only: an outlier in the context
+ * are looked at in spreads from the level, rises and falls in units of what values move in as many rows at other times, if that is more.
+ * What each shape needs stands at its function.  Medians and counts only: an outlier in the context
  * changes nothing.
  *
  * Steps hold in order when each has an onset at or after the one before it, and within its time: for each the first such
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_MAX = 4096, CONTEXT_MIN = 32, CONTEXT_MAX = 1024, RUN_MIN = 3, STUCK_MIN = 8, SPIKE_ROWS_MAX = 5, SWINGS_MIN = 4 };
+enum { ROWS_MAX = 4096, CONTEXT_MIN = 32, CONTEXT_MAX = 1024, HISTORY_MAX = 16384, RUN_MIN = 3, JUMP_ROWS = 5, STAY_ROWS = 18,
+       STUCK_MIN = 8, SPIKE_ROWS_MAX = 5, SWINGS_MIN = 4 };
 
 static const double FAR = 4, VERY_FAR = 8; /* spreads from the level */
 
@@ -25,6 +27,10 @@ typedef struct view {
     const double *values;      /* of one channel, all rows */
     size_t before, begin, end; /* context [before, begin), looked at [begin, end) */
     double level, spread, step; /* of the context; step: the median of |value - value before|; NaN: nothing is there */
+    double drift;              /* the spread or, if larger, that of changes over as many rows as are looked at, in what was before */
+    double usual, width;       /* median and spread of all that was before, HISTORY_MAX rows at most */
+    double jump;               /* of the context: the usual size of a step, of either sign */
+    size_t run;                /* of the context: the longest run of one value */
     size_t present;            /* values in the context */
     double *scratch;           /* (CONTEXT_MAX) */
 } view;
@@ -55,25 +61,93 @@ static void learn_context(view *v)
     for (size_t t = v->before + 1; t < v->begin; t++)
         if (!isnan(v->values[t]) && !isnan(v->values[t - 1])) v->scratch[steps++] = fabs(v->values[t] - v->values[t - 1]);
     v->step = median(v->scratch, steps);
+    v->run = 0;
+    for (size_t t = v->before + 1, run = 1; t < v->begin; t++) {
+        run = v->values[t] == v->values[t - 1] ? run + 1 : 1;
+        if (run > v->run) v->run = run;
+    }
+}
+
+/* What rises and falls with the day has moved as far in as many rows before: the median of such changes, as that of two values with a
+ * spread. */
+static void learn_drift(view *v)
+{
+    const size_t length = v->end - v->begin, first = v->begin > HISTORY_MAX ? v->begin - HISTORY_MAX : 0;
+    const size_t stride = (v->begin - first) / CONTEXT_MAX + 1;
+    size_t count = 0;
+    for (size_t t = first + length; t < v->begin; t += stride)
+        if (!isnan(v->values[t]) && !isnan(v->values[t - length])) v->scratch[count++] = fabs(v->values[t] - v->values[t - length]);
+    v->drift = fmax(v->spread, count > 0 ? median(v->scratch, count) / 0.954 : 0);
+    count = 0;
+    for (size_t t = first; t < v->begin; t += stride)
+        if (!isnan(v->values[t])) v->scratch[count++] = v->values[t];
+    v->usual = median(v->scratch, count);
+    for (size_t i = 0; i < count; i++) v->scratch[i] = fabs(v->scratch[i] - v->usual);
+    v->width = fmax(1.4826 * median(v->scratch, count), v->spread);
 }
 
 static double distance(const view *v, size_t t) { return (v->values[t] - v->level) / v->spread; }
 
-/* From the onset on, RUN_MIN rows in a row and half of all are far on one side. */
-static bool find_shift(const view *v, double sign, size_t from, size_t *ret_onset)
+/* Far from right before, by what is moved in such a time, or from all that was before: what grows for days has no place of its own to
+ * have risen from. */
+static bool is_shifted(const view *v, double sign, size_t t)
 {
-    for (size_t t = from; t + RUN_MIN <= v->end; t++) {
-        size_t run = 0, far = 0, present = 0;
-        while (run < RUN_MIN && sign * distance(v, t + run) > FAR) run++;
-        if (run < RUN_MIN) continue;
-        for (size_t u = t; u < v->end; u++) {
-            present += !isnan(v->values[u]);
-            far += sign * distance(v, u) > FAR;
-        }
+    return sign * (v->values[t] - v->level) > FAR * v->drift || sign * (v->values[t] - v->usual) > FAR * v->width;
+}
+
+/* ---- shapes ---- */
+
+/* By how much the next JUMP_ROWS rows are above the last; NaN: too few are there. */
+static double jump(const view *v, size_t t, double *ret_before)
+{
+    double sums[2] = { 0 };
+    size_t counts[2] = { 0 };
+    for (size_t i = 0; i < 2 * JUMP_ROWS; i++) {
+        const double value = v->values[t - JUMP_ROWS + i];
+        if (isnan(value)) continue;
+        sums[i / JUMP_ROWS] += value;
+        counts[i / JUMP_ROWS]++;
+    }
+    if (counts[0] < 3 || counts[1] < 3) return NAN;
+    *ret_before = sums[0] / (double)counts[0];
+    return sums[1] / (double)counts[1] - *ret_before;
+}
+
+/* A step VERY_FAR larger than they are in the context, more than half of which is there in three of four of the next STAY_ROWS rows: a
+ * sharp fall is one though the day's course is larger. */
+static bool find_jump(const view *v, double sign, size_t from, size_t *ret_onset)
+{
+    double before;
+    for (size_t t = from > v->before + JUMP_ROWS ? from : v->before + JUMP_ROWS; t + STAY_ROWS <= v->end; t++) {
+        const double size = sign * jump(v, t, &before);
+        size_t still = 0;
+        if (!(size > VERY_FAR * v->jump)) continue;
+        for (size_t i = 0; i < STAY_ROWS; i++) still += sign * (v->values[t + i] - before) > 0.5 * size;
+        if (4 * still < 3 * STAY_ROWS) continue;
         *ret_onset = t;
-        return 2 * far >= present;
+        return true;
     }
     return false;
+}
+
+/* From the onset on, RUN_MIN rows in a row and a tenth of all are far on one side, more than a spike is, and at most half as many on
+ * the other. */
+static bool find_shift(const view *v, double sign, size_t from, size_t *ret_onset)
+{
+    if (find_jump(v, sign, from, ret_onset)) return true;
+    size_t onset = from, far = 0, other = 0, present = 0;
+    for (; onset + RUN_MIN <= v->end; onset++) {
+        size_t run = 0;
+        while (run < RUN_MIN && is_shifted(v, sign, onset + run)) run++;
+        if (run == RUN_MIN) break;
+    }
+    for (size_t t = onset; t < v->end; t++) {
+        present += !isnan(v->values[t]);
+        far += is_shifted(v, sign, t);
+        other += is_shifted(v, -sign, t);
+    }
+    *ret_onset = onset;
+    return onset + RUN_MIN <= v->end && far > SPIKE_ROWS_MAX && 10 * far >= present && 2 * other <= far;
 }
 
 /* Very far, and at most SPIKE_ROWS_MAX rows in all are far. */
@@ -90,13 +164,13 @@ static bool find_spike(const view *v, size_t from, size_t *ret_onset)
     return is_found && far <= SPIKE_ROWS_MAX;
 }
 
-/* STUCK_MIN equal values in a row; in the context values moved more often than not. */
+/* STUCK_MIN equal values in a row, and three times as many as ever in the context, where values moved more often than not. */
 static bool find_stuck(const view *v, size_t from, size_t *ret_onset)
 {
     if (!(v->step > 0)) return false;
     for (size_t t = from, run = 1; t + 1 < v->end; t++) {
         run = v->values[t] == v->values[t + 1] ? run + 1 : 1;
-        if (run < STUCK_MIN) continue;
+        if (run < STUCK_MIN || run < 3 * v->run) continue;
         *ret_onset = t + 2 - run;
         return true;
     }
@@ -165,6 +239,17 @@ static bool find_shape(const view *v, tcsi_shape_kind shape, size_t from, size_t
     }
 }
 
+static void learn_jump(view *v)
+{
+    double before;
+    size_t count = 0;
+    for (size_t t = v->before + JUMP_ROWS; t + JUMP_ROWS <= v->begin; t++) {
+        const double size = fabs(jump(v, t, &before));
+        if (!isnan(size)) v->scratch[count++] = size;
+    }
+    v->jump = count > 0 ? fmax(1.4826 * median(v->scratch, count), 1e-6 * v->spread) : INFINITY;
+}
+
 /* The first onset of a step among the channels that its pattern names, at row from or later. */
 static bool find_step(const tcsi_bound *bound, const tcsi_frame *frame, view *v, const tcsi_step *step, size_t from, size_t *ret_onset)
 {
@@ -174,6 +259,8 @@ static bool find_step(const tcsi_bound *bound, const tcsi_frame *frame, view *v,
         if (!tcsi_pattern_matches(step->pattern, bound->names[c])) continue;
         v->values = tcsi_frame_column(frame, c);
         learn_context(v);
+        learn_drift(v);
+        learn_jump(v);
         if (find_shape(v, step->shape, from, &onset) && (!is_found || onset < *ret_onset)) {
             *ret_onset = onset;
             is_found = true;

@@ -7,7 +7,8 @@
 
 enum { TURN_COUNT_MAX = 500 };
 
-/* What is imagined of a source: so many utterances, this share of them right.  And of rows: this share is anomalous. */
+/* What is imagined of a source: so many utterances, this share of them right; who says normal, which most rows are anyway, must leave only
+ * the rest of this share of the anomalies there are.  And of rows: this share is anomalous. */
 static const double UTTERANCES = 10, RIGHT = 0.8, ROWS = 10, SHARE = 0.02;
 
 /* Nobody always speaks, or never. */
@@ -46,6 +47,11 @@ void tcsi_votes_add(tcsi_votes *votes, uint16_t spoken, bool detector_alarms, tc
     votes->counts[(size_t)truth * pattern_count(votes) + pattern_of(votes, spoken, detector_alarms)]++;
 }
 
+static double imagined_right(const tcsi_votes *votes, size_t source)
+{
+    return votes->says_anomaly[source] ? RIGHT : 1 - (1 - RIGHT) * votes->share;
+}
+
 static double within(double value) { return value < LEAST ? LEAST : value > MOST ? MOST : value; }
 
 /* How often each speaks on rows of either kind, from how often it speaks at all and is right. */
@@ -77,7 +83,7 @@ static double maximize(tcsi_votes *votes)
     const size_t count = pattern_count(votes);
     double anomalous = ROWS * SHARE, all = ROWS, right[TCSI_RULE_COUNT_MAX + 1], spoken[TCSI_RULE_COUNT_MAX + 1];
     for (size_t j = 0; j <= votes->rule_count; j++) {
-        right[j] = UTTERANCES * RIGHT;
+        right[j] = UTTERANCES * imagined_right(votes, j);
         spoken[j] = UTTERANCES;
     }
     for (size_t p = 0; p < count; p++) {
@@ -108,7 +114,7 @@ void tcsi_votes_estimate(tcsi_votes *votes)
     for (size_t i = 0; i < tcsi_votes_cell_count(votes); i++) row_count += (double)votes->counts[i];
     votes->share = SHARE;
     for (size_t j = 0; j <= votes->rule_count; j++) {
-        votes->accuracy[j] = RIGHT;
+        votes->accuracy[j] = imagined_right(votes, j);
         rates[j] = (double)tcsi_votes_spoken_count(votes, j) / fmax(row_count, 1);
     }
     for (size_t turn = 0; turn < TURN_COUNT_MAX; turn++) {

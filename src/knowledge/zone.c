@@ -16,11 +16,11 @@ enum { HEADER_SIZE = 44, DAY_S = 86400, OFFSET_MAX = 26 * 3600 };
 bool tcsi_zone_fixed(const char *name, tcsi_zone *ret_zone)
 {
     int hours = 0, minutes = 0, used = 0;
-    char sign = '+';
+    char sign[2] = "+";
     const bool is_utc = strcmp(name, "UTC") == 0 || strcmp(name, "Z") == 0;
-    const bool is_offset = !is_utc && sscanf(name, "%1[+-]%2d:%2d%n", &sign, &hours, &minutes, &used) == 3 && name[used] == 0;
+    const bool is_offset = !is_utc && sscanf(name, "%1[+-]%2d:%2d%n", sign, &hours, &minutes, &used) == 3 && name[used] == 0;
     if (!is_utc && !(is_offset && hours >= 0 && hours <= 14 && minutes >= 0 && minutes < 60)) return false;
-    const int32_t offset_s = (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
+    const int32_t offset_s = (*sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
     *ret_zone = (tcsi_zone){ .offset_first_s = offset_s, .rule = tcsi_calendar_fixed(offset_s) };
     snprintf(ret_zone->name, sizeof ret_zone->name, "%s", name);
     return true;

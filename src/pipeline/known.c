@@ -91,13 +91,13 @@ static void weigh_rules(tcsi_known *known, const tcsi_detection *detection)
     tcsi_votes_estimate(&known->votes);
 }
 
-/* The mean over its rows: the share of them that is expected to be anomalous. */
+/* That of its surest row: an episode is one when any of its rows is, and neighbours are no independent evidence. */
 static double probability_of(const tcsi_known *known, const tcsi_detection *detection, const tcsi_episode *episode)
 {
-    double sum = 0;
+    double largest = 0;
     for (size_t t = episode->row_begin; t < episode->row_end; t++)
-        sum += tcsi_votes_probability(&known->votes, known->applied.spoken[t], detector_alarms(detection, t));
-    return sum / (double)(episode->row_end - episode->row_begin);
+        largest = fmax(largest, tcsi_votes_probability(&known->votes, known->applied.spoken[t], detector_alarms(detection, t)));
+    return largest;
 }
 
 tcs_status tcsi_known_conclude(tcsi_known *known, const tcsi_detection *detection, tcs_error *err)
@@ -110,7 +110,8 @@ tcs_status tcsi_known_conclude(tcsi_known *known, const tcsi_detection *detectio
     if (known->votes.counts) weigh_rules(known, detection);
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_episode *episode = &detection->decision.episodes[i];
-        known->probabilities[i] = known->votes.counts ? probability_of(known, detection, episode) : NAN;
+        const bool is_judged = known->votes.counts && episode->order.kind == TCSI_ORDER_NONE; /* of a limit nobody asks how likely it is */
+        known->probabilities[i] = is_judged ? probability_of(known, detection, episode) : NAN;
         status = tcsi_bound_recognize(known->bound, known->applied.frame, episode->row_begin, episode->row_end, &known->signatures[i], err);
     }
     return status;

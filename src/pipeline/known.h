@@ -13,7 +13,7 @@ typedef struct tcsi_known {
     tcsi_applied applied;
     tcsi_votes votes;       /* counts NULL without rules */
     size_t *signatures;     /* (episode_count) knowledge->signature_count: none */
-    double *probabilities;  /* (episode_count) that it is one, by rules and detector; NaN without rules */
+    double *probabilities;  /* (episode_count) that it is one, by rules and detector; NaN without rules, and where a limit was passed */
 } tcsi_known;
 
 /* Knowledge of a frame's channels; the first problem becomes the error. */

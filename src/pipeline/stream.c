@@ -211,6 +211,10 @@ static void persist_known(tcsi_detect_stream *stream, tcsi_codec *codec)
     persist_order(&policy->tracker.episode.order, codec);
     tcsi_episode_tracker_persist(&policy->expected, codec);
     persist_order(&policy->expected.episode.order, codec);
+    persist_order(&policy->excuse, codec);
+    tcsi_codec_u64(codec, &policy->excuse_begin);
+    tcsi_codec_u64(codec, &policy->excuse_end);
+    tcsi_codec_bool(codec, &policy->is_excused);
     tcsi_codec_i64(codec, &stream->expected.time_begin_ns);
     tcsi_codec_i64(codec, &stream->expected.time_end_ns);
     tcsi_codec_i64(codec, &stream->expected.time_peak_ns);
@@ -219,6 +223,8 @@ static void persist_known(tcsi_detect_stream *stream, tcsi_codec *codec)
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     const bool is_sound = is_order_sound(stream->bound, policy->tracker.episode.order, TCSI_ORDER_ALARM)
                           && is_order_sound(stream->bound, policy->expected.episode.order, TCSI_ORDER_EXCUSE)
+                          && is_order_sound(stream->bound, policy->excuse, TCSI_ORDER_EXCUSE) &&
+                              policy->excuse_begin <= stream->pushed_count
                           && stream->bound->row_count == stream->pushed_count && policy->expected.row_count == stream->pushed_count;
     if (!is_sound) tcsi_codec_refuse(codec, "knowledge that is not of these rows");
 }
