@@ -56,7 +56,7 @@ typedef struct cli_detecting {
     { "--train-rows", "N", CLI_COUNT, (base) + offsetof(cli_detecting, train_rows), train_help }, \
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, (base) + offsetof(cli_detecting, alarm_budget), \
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); " \
-      "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 1 the default" }, \
+      "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 5 the default" }, \
     { "--seed", "N", CLI_COUNT, (base) + offsetof(cli_detecting, seed), "for detectors that draw random numbers; default 0" }, \
     { "--threads", "N", CLI_COUNT, (base) + offsetof(cli_detecting, threads), "default one per processor; never changes a result" }
 

@@ -95,7 +95,7 @@ typedef struct tcs_detect_options {
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen.  Some detectors learn from their labels, if given */
     const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
-                                 * online a number without a time is per 10,000 rows, and NULL is 1 */
+                                 * online a number without a time is per 10,000 rows, and NULL is 5 */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;
