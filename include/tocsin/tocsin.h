@@ -323,6 +323,8 @@ typedef struct tcs_evaluate_options {
     const int64_t *times_ns;     /* (row_count) or NULL */
     const double *p_values;      /* (row_count) NaN = none stated, or NULL */
     double cost_miss, cost_false_alarm; /* both 0: 10 and 1 */
+    const double *probabilities; /* (row_count) that the row is anomalous, NaN = none stated, or NULL */
+    const double *values, *lows, *highs; /* (row_count) what was seen and its band, NaN = none; all three or none */
 } tcs_evaluate_options;
 
 TCS_API size_t tcs_measure_count(void);
@@ -330,6 +332,20 @@ TCS_API tcs_measure_description tcs_measure_describe(size_t index);
 /* scores, labels: (row_count), NaN = missing.  ret_values: (tcs_measure_count()), NaN where a value does not exist. */
 TCS_API tcs_status tcs_evaluate(const double *scores, const uint8_t *labels, size_t row_count, const tcs_evaluate_options *options,
                                 double *ret_values, tcs_error *err);
+
+/* Stated probabilities beside what came, in bins of equal width: bin i holds [i / 15, (i + 1) / 15), the last one its end as well. */
+enum { TCS_RELIABILITY_BIN_COUNT = 15 };
+typedef struct tcs_reliability_bin {
+    size_t row_count;
+    double probability; /* mean of those stated; NaN when the bin is empty, and so is share */
+    double share;       /* of anomalous rows */
+} tcs_reliability_bin;
+/* probabilities: (row_count), NaN = none stated.  E_INVALID: one outside [0, 1]. */
+TCS_API tcs_status tcs_reliability(const double *probabilities, const uint8_t *labels, size_t row_count,
+                                   tcs_reliability_bin ret_bins[TCS_RELIABILITY_BIN_COUNT], tcs_error *err);
+/* A PNG picture (E_UNSUPPORTED in builds without cairo); the diagonal is a promise kept.  "-": standard output. */
+TCS_API tcs_status tcs_reliability_plot(const tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT], const char *title, const char *path,
+                                        tcs_error *err);
 
 #ifdef __cplusplus
 }

@@ -283,6 +283,14 @@ static void test_wrong_arguments_are_errors(void **state)
     assert_int_equal(TCS_E_INVALID, tcs_simulate("plague", 10, 1, &frame, &err));
     assert_int_equal(TCS_E_INVALID, tcs_simulate(NULL, 10, 1, &frame, &err));
     assert_int_equal(TCS_E_INVALID, tcs_evaluate(NULL, NULL, 0, NULL, values, &err));
+    static const double stated[] = { 0.1, 0.1, 0.95, NAN }, beyond[] = { 0.1, 2, 0, 0 };
+    static const uint8_t came[] = { 0, 1, 1, 1 };
+    tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT];
+    assert_ok(tcs_reliability(stated, came, 4, bins, test_err));
+    assert_true(bins[1].row_count == 2 && bins[1].share == 0.5 && bins[14].probability == 0.95 && isnan(bins[0].share));
+    assert_int_equal(TCS_E_INVALID, tcs_reliability(beyond, came, 4, bins, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_reliability(NULL, came, 4, bins, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_evaluate(stated, came, 4, &(tcs_evaluate_options){ .lows = stated }, values, &err));
     assert_int_equal(TCS_E_INVALID, tcs_detect(NULL, NULL, &result, &err));
     assert_null(frame);
     assert_ok(tcs_frame_create(1, NULL, true, false, &frame, test_err));
