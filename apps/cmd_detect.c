@@ -30,8 +30,8 @@ static const cli_option options[] = {
                           "given"),
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
     CLI_COLUMN_OPTIONS(AT(reading)),
-    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), used only to compare, unless the detector learns from the labels of "
-                                     "--train-rows; found when not given; '' for none"),
+    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), used only to compare, and those of --train-rows for probabilities, "
+                                     "unless the detector learns from them; found when not given; '' for none"),
     CLI_OUTPUT_OPTIONS(AT(outputs)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },

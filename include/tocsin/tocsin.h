@@ -109,6 +109,7 @@ typedef struct tcs_detect_options {
     const char *checkpoint;
     const tcs_pipeline *fleet;  /* of tcs_pipeline_fit_fleet: what the series have in common is known, and a few hundred training rows are
                                  * enough; detector, parameters and seed are the fleet's.  NULL: none */
+    double anomaly_share;       /* of rows, assumed for probabilities where no labels tell, in (0, 1); 0: 0.01 */
     const double *facts;        /* (fact_count) of the series, in the fleet's order, NaN: unknown; NULL: all are */
     size_t fact_count;
 } tcs_detect_options;
@@ -134,6 +135,16 @@ TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
 TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
+/* Chance that the row is anomalous; NaN unless it is READY.  From labels, by the calibrator with the lowest log loss, where there are rows
+ * of both kinds that were not learned from: the named training rows offline, unless the detector learned from their labels, or what a
+ * pipeline held back when it was fitted.  Otherwise it assumes how many rows are anomalous, and is the most that a p-value supports. */
+TCS_API double tcs_result_probability(const tcs_result *result, size_t row);
+typedef struct tcs_probability {
+    const char *calibrator; /* "prior", "platt", "beta" or "isotonic" */
+    double anomaly_share;   /* of rows: assumed, or among those learned from */
+    bool is_assumed;        /* no labels told */
+} tcs_probability;
+TCS_API tcs_probability tcs_result_probability_source(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
 TCS_API const char *tcs_result_detector(const tcs_result *result);
@@ -239,7 +250,8 @@ TCS_API const char *tcs_stream_channel_name(const tcs_stream *stream, size_t cha
 TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err);
 
 /* ---- pipelines: fitted once, kept in a file, asked about rows that come later ----
- * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame.  Offline, it compares
+ * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame (but for probabilities,
+ * which it may have from labels).  Offline, it compares
  * them with rows that it was fitted on, but did not learn from; detectors that compare a frame with itself judge each as if alone. */
 
 typedef struct tcs_pipeline_description {

@@ -60,6 +60,21 @@ tcsi_calibrator tcsi_calibrator_assume(double share)
     return out;
 }
 
+tcs_status tcsi_calibrator_copy(const tcsi_calibrator *calibrator, tcsi_calibrator *ret_copy, tcs_error *err)
+{
+    const size_t count = calibrator->isotonic.count;
+    tcsi_calibrator copy = *calibrator;
+    copy.isotonic = (tcsi_isotonic){ .x = TCSI_NEW_ARRAY(double, count), .y = TCSI_NEW_ARRAY(double, count), .count = count };
+    if (!copy.isotonic.x || !copy.isotonic.y) {
+        tcsi_calibrator_deinit(&copy);
+        return tcsi_fail_memory(err, "calibration");
+    }
+    if (count > 0) memcpy(copy.isotonic.x, calibrator->isotonic.x, count * sizeof(double));
+    if (count > 0) memcpy(copy.isotonic.y, calibrator->isotonic.y, count * sizeof(double));
+    *ret_copy = copy;
+    return TCS_OK;
+}
+
 void tcsi_calibrator_deinit(tcsi_calibrator *calibrator)
 {
     tcsi_isotonic_deinit(&calibrator->isotonic);

@@ -53,6 +53,8 @@ tcs_status tcsi_calibrator_fit(tcsi_calibrator_kind kind, const tcsi_calibrate_r
                                tcs_error *err) TCS_WARN_UNUSED;
 /* Fits the best kind.  Rows of one class only: Platt, who then says about 1 / (N + 2) or its complement. */
 tcs_status tcsi_calibrator_choose(const tcsi_calibrate_rows *rows, tcsi_calibrator *ret_calibrator, tcs_error *err) TCS_WARN_UNUSED;
+/* *ret_copy is the caller's.  E_MEMORY. */
+tcs_status tcsi_calibrator_copy(const tcsi_calibrator *calibrator, tcsi_calibrator *ret_copy, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_calibrator_deinit(tcsi_calibrator *calibrator); /* accepts a zeroed one */
 /* In (0, 1); NaN of NaN. */
 double tcsi_calibrator_probability(const tcsi_calibrator *calibrator, double value);
