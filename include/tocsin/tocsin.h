@@ -187,6 +187,39 @@ TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const cha
 TCS_API tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 
+/* ---- many series: their episodes judged together ----
+ * One false alarm a series is little; of a thousand series it is a thousand.  Add the results of all of them, then ask which episodes
+ * stay so that no more than a stated share of those is chance (the false-discovery rate).  Batch methods take each series as one test:
+ * "bh", for series that are independent or rise and fall together, "by" and "e-bh" without any assumption about that.  Online ones judge
+ * a series and a day (without times, 10,000 rows) at a time, in order of time, and later rows change nothing: "lord", "saffron" and
+ * "addis" for independent tests, "e-lond" for any.  All of them rely on each series' normal rows being like those its scores were
+ * compared with. */
+
+typedef struct tcs_joint tcs_joint;
+
+typedef struct tcs_joint_summary {
+    const char *method, *assumes; /* assumes: about how series depend on each other, for people */
+    double level;                 /* stated */
+    size_t series_count, test_count, episode_count;
+    size_t kept_series_count, kept_episode_count; /* that stay, and series that have one */
+} tcs_joint_summary;
+
+typedef struct tcs_joint_episode {
+    size_t series, rank;  /* as added; rank in its result */
+    double p_value;       /* chance of at least one cluster as high in the rows of its test */
+    bool has_real_times;  /* the series' times are no row numbers */
+    tcs_episode episode;
+} tcs_joint_episode;
+
+/* method NULL: "bh".  level in (0, 1).  E_INVALID. */
+TCS_API tcs_status tcs_joint_create(const char *method, double level, tcs_joint **ret_joint, tcs_error *err);
+TCS_API void tcs_joint_destroy(tcs_joint *joint); /* accepts NULL */
+TCS_API tcs_status tcs_joint_add(tcs_joint *joint, const tcs_result *result, tcs_error *err); /* copies what it needs */
+/* May be asked again after more were added.  Names in the summary live as long as the library. */
+TCS_API tcs_status tcs_joint_judge(tcs_joint *joint, tcs_joint_summary *ret_summary, tcs_error *err);
+/* After judging, those that stay: index below kept_episode_count, least likely to be chance first. */
+TCS_API tcs_joint_episode tcs_joint_kept(const tcs_joint *joint, size_t index);
+
 /* ---- streams: the online detection of rows as they come, in bounded memory ----
  * Every score, p-value and anomaly is, bit for bit, what tcs_detect with mode online says of a frame of the same rows with the
  * same train_row_count.  A detector that must be trained first keeps that many rows (0: 750, or what tcs_detect would choose when
