@@ -1,8 +1,8 @@
 /* knowledge/knowledge.h -- what people know of their data, as a file states it (docs/reference/knowledge.md).
  *
  * Read once, checked as a whole, immutable afterwards but for the number of its owners; bound.h applies it to the channels of an input.
- * Everything that can be told without an input is checked here: form, ranges, formulas, circles, constraints that leave no value, zones and dates.
- * The text and the data of its zones are kept: a bundle carries them and reads the same again, wherever it is.
+ * Everything that can be told without an input is checked here: form, ranges, formulas, circles, constraints that leave no value, zones
+ * and dates.  The text and the data of its zones are kept: a bundle carries them and reads the same again, wherever it is.
  * Threads: any number of readers. */
 #ifndef TCS_KNOWLEDGE_KNOWLEDGE_H
 #define TCS_KNOWLEDGE_KNOWLEDGE_H

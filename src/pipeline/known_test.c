@@ -127,8 +127,8 @@ static void test_residuals_reach_the_detector(void **state)
     const tcsi_knowledge *knowledge = know("constraints: {twice: b - 2 * a = 0 ± 0.5}\n");
     for (size_t t = 1200; t < 1230; t++) tcsi_frame_column(frame, 1)[t] += 1.2;
     tcsi_detection *known = detect(frame, TCS_MODE_ONLINE, "ewma", knowledge), *plain = detect(frame, TCS_MODE_ONLINE, "ewma", NULL);
-    assert_int_equal(alarm_count(plain, 1200, 1230), 0);
-    assert_true(alarm_count(known, 1200, 1230) > 0);
+    assert_true(alarm_count(plain, 1200, 1230) <= 3);
+    assert_true(alarm_count(known, 1200, 1230) > 5 + alarm_count(plain, 1200, 1230));
     assert_int_equal(known->frame->channel_count, 3);
     assert_string_equal(known->frame->channels[2].name, "twice");
     for (size_t i = 0; i < known->decision.episode_count; i++)
