@@ -97,6 +97,8 @@ TCS_API void tcs_knowledge_destroy(tcs_knowledge *knowledge); /* accepts NULL; w
 /* Does it fit the frame's channels? */
 TCS_API tcs_status tcs_knowledge_check(const tcs_knowledge *knowledge, const tcs_frame *frame, tcs_problem_hook hook, void *context,
                                        tcs_error *err);
+/* Is this moment part of a known event of all channels? */
+TCS_API bool tcs_knowledge_excuses(const tcs_knowledge *knowledge, int64_t time_ns);
 TCS_API const char *tcs_knowledge_words(const tcs_knowledge *knowledge); /* what was understood, as lines */
 TCS_API const char *tcs_knowledge_file(const tcs_knowledge *knowledge);
 

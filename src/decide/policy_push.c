@@ -107,7 +107,8 @@ static tcs_status refit(tcsi_policy *policy, tcs_error *err)
     if (status != TCS_OK) return status;
     policy->refit_at = policy->reference_count + more + 1;
     if (policy->own_threshold_used) return TCS_OK;
-    policy->tracker.merge_count = policy->expected.merge_count = policy->tail.run_length; /* what is one cluster there is one episode here */
+    policy->tracker.merge_count = policy->tail.run_length; /* what is one cluster there is one episode here */
+    policy->expected.merge_count = policy->tail.run_length;
     policy->threshold = tcsi_tail_threshold(&policy->tail, rate, 1);
     policy->threshold_low = tcsi_tail_threshold_low(&policy->tail, policy->threshold);
     return TCS_OK;
