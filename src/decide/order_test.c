@@ -1,5 +1,5 @@
-/* Orders: a row that must alarm does, with or without a score; an excused one neither alarms nor teaches; how far an excuse reaches; all of it
- * alike whether rows are decided one by one or together. */
+/* Orders: a row that must alarm does, with or without a score; an excused one neither alarms nor teaches; how far an excuse reaches; all
+ * of it alike whether rows are decided one by one or together. */
 #include "test.h"
 
 #include "base/alloc.h"

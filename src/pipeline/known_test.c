@@ -209,7 +209,8 @@ static void test_live_is_replay(void **state)
 static void test_bundles_obey(void **state)
 {
     (void)state;
-    enum { FIRST = 1742 }; /* two rows after a day that is excused, within its reach, and nine before a jump that is excused by that alone */
+    /* Two rows after a day that is excused, within its reach, and nine before a jump that is excused by that alone. */
+    enum { FIRST = 1742 };
     tcs_error err = { 0 };
     const tcsi_knowledge *knowledge = know(EVERYTHING);
     tcsi_frame *frame = rows(), head = tcsi_frame_view(frame, 0, FIRST), tail = tcsi_frame_view(frame, FIRST, ROWS - FIRST);
