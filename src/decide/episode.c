@@ -103,12 +103,13 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
 
 /* ---- early, then sure ---- */
 
-enum { LASTING_MIN = 3 };
+enum { LASTING_MIN = 3, LASTING_MAX = 16 };
 static const double SURE_SEVERITY = 60;
 
 static size_t lasting(size_t run_length)
 {
-    return run_length + 1 > LASTING_MIN ? run_length + 1 : LASTING_MIN;
+    const size_t memory = run_length < LASTING_MAX ? run_length : LASTING_MAX; /* a window's rows remember each other by construction */
+    return memory + 1 > LASTING_MIN ? memory + 1 : LASTING_MIN;
 }
 
 void tcsi_episode_judge(tcsi_episode *episode, size_t row, size_t run_length)

@@ -34,8 +34,9 @@ tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_erro
 const tcsi_policy_info tcsi_policy_infos[TCSI_POLICY_COUNT] = {
     [TCSI_POLICY_BUDGET] = { "budget", "alarm budget", "at most so many false alarms on average",
                              "later normal rows score like earlier ones" },
-    [TCSI_POLICY_EVIDENCE] = { "evidence", "alarm budget with evidence that adds up", "at most so many false alarms on average, half of them "
-                               "from rows none of which is rare enough alone", "as for a budget, and that slow changes are no part of normal" },
+    [TCSI_POLICY_EVIDENCE] = { "evidence", "alarm budget with evidence that adds up",
+                               "at most so many false alarms on average, half of them from rows none of which is rare enough alone",
+                               "as for a budget, and that slow changes are no part of normal" },
     [TCSI_POLICY_COST] = { "cost", "cost of a miss against a false alarm", "alarms that save more than they cost, on average",
                            "the stated share of what the scores show are events (1 in 100 unless said otherwise)" },
 };

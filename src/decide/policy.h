@@ -17,8 +17,7 @@
  * stream of the same rows give the same bits.
  * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an
  * excused one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.  An excuse also
- * covers rows
- * without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
+ * covers rows without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
  * TCSI_EXCUSE_REACH: after it and, offline, before it.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
@@ -101,7 +100,8 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision);
 
 /* ---- online, row by row ---- */
 
-/* Memory: 2 TCSI_HISTORY_MAX doubles of history, a tail of a quarter as many and peaks, whatever the number of rows; twice with EVIDENCE. */
+/* Memory: 2 TCSI_HISTORY_MAX doubles of history, a tail of a quarter as many and peaks, whatever the number of rows; twice with
+ * EVIDENCE. */
 typedef struct tcsi_policy {
     tcsi_policy_options options;
     bool own_threshold_used, by_evidence;

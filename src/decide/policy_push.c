@@ -61,6 +61,7 @@ static tcs_status refit(tcsi_policy *policy, tcs_error *err)
     policy->threshold = policy->history.threshold;
     policy->threshold_low = policy->history.threshold_low;
     policy->tracker.merge_count = policy->history.tail.run_length; /* what is one cluster there is one episode here */
+    policy->expected.merge_count = policy->history.tail.run_length;
     return TCS_OK;
 }
 

@@ -404,7 +404,7 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
 /* Rows as they are counted here. */
 static void rebase(const tcsi_detect_stream *stream, tcsi_episode *episode)
 {
-    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak };
+    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak, &episode->row_confirmed };
     for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
 }
 
