@@ -108,19 +108,31 @@ static double maximize(tcsi_votes *votes)
     return moved;
 }
 
+/* To begin with, as Dawid and Skene did: what the majority of those who speak says; where nobody does, what most rows are. */
+static void count_voices(tcsi_votes *votes)
+{
+    for (size_t p = 0; p < pattern_count(votes); p++) {
+        size_t anomalous = 0, all = 0;
+        for (size_t j = 0; j <= votes->rule_count; j++) {
+            all += p >> j & 1;
+            anomalous += (p >> j & 1) && votes->says_anomaly[j];
+        }
+        votes->posterior[p] = all > 0 ? (double)anomalous / (double)all : SHARE;
+    }
+}
+
 void tcsi_votes_estimate(tcsi_votes *votes)
 {
     double rates[TCSI_RULE_COUNT_MAX + 1], row_count = 0;
     for (size_t i = 0; i < tcsi_votes_cell_count(votes); i++) row_count += (double)votes->counts[i];
     votes->share = SHARE;
     for (size_t j = 0; j <= votes->rule_count; j++) {
-        votes->accuracy[j] = imagined_right(votes, j);
         rates[j] = (double)tcsi_votes_spoken_count(votes, j) / fmax(row_count, 1);
     }
-    for (size_t turn = 0; turn < TURN_COUNT_MAX; turn++) {
+    count_voices(votes);
+    for (size_t turn = 0; turn < TURN_COUNT_MAX && maximize(votes) >= 1e-9; turn++) {
         spread(votes, rates);
         expect(votes);
-        if (maximize(votes) < 1e-9) break;
     }
     spread(votes, rates);
     expect(votes);

@@ -5,8 +5,8 @@
  * likelihood estimation of observer error-rates using the EM algorithm", Applied Statistics 28, 1979; rules as labelling functions:
  * A. Ratner et al., "Data programming: creating large training sets, quickly", NIPS 2016).  How often a source speaks is counted; how often
  * it is then right, and how many rows are anomalous, is found by expectation maximization, with rows whose truth is known held to it.
- * Ten utterances, eight of them right, are imagined of each source before it has said anything.  With fewer than three sources that speak
- * and no labels agreement says little, and the answer stays near that.
+ * Ten utterances, eight of them right, are imagined of each source beside what it said, and the search begins with the majority's word.
+ * With fewer than three sources that speak and no labels agreement says little, and the answer stays near that.
  *
  * All that matters of a row is who spoke: rows are counted by pattern, so that memory does not depend on their number and the estimate
  * costs the same after a hundred or a billion.  Rows of a series resemble their neighbours; the estimate is as if they did not, and so
