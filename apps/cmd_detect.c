@@ -15,7 +15,7 @@ typedef struct detect_options {
     cli_detecting detecting;
     cli_reading reading;
     cli_outputs outputs;
-    size_t top;
+    size_t top, explain;
     bool stream, json, fail_on_anomaly, list;
 } detect_options;
 
@@ -34,6 +34,8 @@ static const cli_option options[] = {
                                      "--train-rows; found when not given; '' for none"),
     CLI_OUTPUT_OPTIONS(AT(outputs)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
+    { "--explain", "N", CLI_COUNT, AT(explain),
+      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
     { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode" },
 };
@@ -63,6 +65,7 @@ static tcs_status detect_frame(const char *input, const detect_options *o, tcs_d
     cli_progress bar = cli_progress_begin();
     detect->progress = cli_progress_show;
     detect->progress_context = &bar;
+    detect->explain = o->explain > 0;
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024]; /* whatever is printed or written is without the password of a URL */
@@ -72,8 +75,8 @@ static tcs_status detect_frame(const char *input, const detect_options *o, tcs_d
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (json) cli_outcome_json(json, input, frame, result);
-        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, frame, result, o->top);
+        if (json) status = cli_outcome_json(json, input, frame, result, o->explain, err);
+        else if (!cli_outputs_use_stdout(&o->outputs)) status = cli_outcome_print(input, frame, result, o->top, o->explain, err);
         if (!json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
         *anomalous |= tcs_result_episode_count(result) > 0;
     }

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/explanation.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "explain/expected.h"
+#include "explain/sentence.h"
+#include "series/stats.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { VIEW_MIN = 20, VIEW_MAX = 2000, OUT_BACK_MAX = 256, BRIEF_CHANNELS = 16 };
+static const double story_share_min = 0.02;
+
+void tcsi_explanation_deinit(tcsi_explanation *explanation)
+{
+    tcsi_free(explanation->bands);
+    tcsi_attribution_deinit(&explanation->attribution);
+    tcsi_counterfactual_deinit(&explanation->counterfactual);
+    *explanation = (tcsi_explanation){ .bands = NULL };
+}
+
+/* ---- what is known of each channel that is looked at ---- */
+
+typedef struct close_look {
+    size_t channel;
+    size_t period;
+    tcsi_kind kind;
+} close_look;
+
+typedef struct job {
+    const tcsi_subject *subject;
+    tcsi_explanation *explanation;
+    close_look looks[TCSI_EXPLAIN_CHANNELS];
+    size_t look_count;
+    double *expected;  /* (C,rows), NaN where nobody looked */
+    double *spreads;   /* (C) */
+    bool *past_only;   /* (C) */
+} job;
+
+static void job_deinit(job *j)
+{
+    tcsi_free(j->expected);
+    tcsi_free(j->spreads);
+    tcsi_free(j->past_only);
+    *j = (job){ .expected = NULL };
+}
+
+static tcs_status look_at(job *j, tcs_error *err)
+{
+    size_t others[TCSI_EXPLAIN_CHANNELS];
+    tcs_status status = TCS_OK;
+    for (size_t k = 0; k < j->look_count && status == TCS_OK; k++) {
+        close_look *look = &j->looks[k];
+        size_t other_count = 0;
+        for (size_t i = 0; i < j->look_count; i++)
+            if (i != k) others[other_count++] = j->looks[i].channel;
+        if (j->subject->is_tabular) continue;
+        status = tcsi_expected_period(j->subject, j->explanation->rows, look->channel, &look->period, err);
+        if (status == TCS_OK)
+            status = tcsi_kind_find(j->subject, j->explanation->rows, look->channel, look->period, others, other_count, &look->kind, err);
+    }
+    return status;
+}
+
+/* What came to stay would bend an expectation that sees it. */
+static bool needs_past(const job *j, const close_look *look)
+{
+    return j->subject->is_online || look->kind.persistent;
+}
+
+static tcs_status expect_all(job *j, tcs_error *err)
+{
+    const size_t count = tcsi_span_count(j->explanation->rows), channels = j->subject->frame->channel_count;
+    size_t cells;
+    if (!tcsi_multiply(count, channels, &cells)) return tcsi_fail_memory(err, "what was expected");
+    double *work = TCSI_NEW_ARRAY(double, 2 * count);
+    j->expected = TCSI_NEW_ARRAY(double, cells);
+    j->spreads = TCSI_NEW_ARRAY(double, channels);
+    j->past_only = TCSI_NEW_ZEROS(bool, channels);
+    tcs_status status = work && j->expected && j->spreads && j->past_only ? TCS_OK : tcsi_fail_memory(err, "what was expected");
+    for (size_t i = 0; i < cells && status == TCS_OK; i++) j->expected[i] = NAN;
+    for (size_t c = 0; c < channels && status == TCS_OK; c++) j->spreads[c] = 1;
+    for (size_t k = 0; k < j->look_count && status == TCS_OK; k++) {
+        const close_look *look = &j->looks[k];
+        const tcsi_expected_wish wish = { .episode = j->explanation->rows, .view = j->explanation->rows, .past_only = needs_past(j, look),
+                                          .period = look->period };
+        j->past_only[look->channel] = wish.past_only;
+        status = tcsi_expected(j->subject, &wish, look->channel, j->expected + look->channel * count, work, work + count,
+                               &j->spreads[look->channel], err);
+        if (!(j->spreads[look->channel] > 0)) j->spreads[look->channel] = 1;
+    }
+    tcsi_free(work);
+    return status;
+}
+
+/* ---- stories ---- */
+
+static tcsi_span choose_view(const tcsi_subject *subject, tcsi_span rows)
+{
+    size_t margin = tcsi_span_count(rows) / 2;
+    if (margin < VIEW_MIN) margin = VIEW_MIN;
+    if (tcsi_span_count(rows) + 2 * margin > VIEW_MAX) margin = VIEW_MIN;
+    return subject->is_tabular ? rows : tcsi_span_widen(rows, margin, subject->frame->row_count);
+}
+
+static double beyond(double value, double low, double high)
+{
+    return value < low ? value - low : value > high ? value - high : 0;
+}
+
+static bool is_out(const tcsi_explanation *e, const tcsi_story *story, const double *column, size_t t)
+{
+    const size_t view = tcsi_span_count(e->view), i = t - e->view.begin;
+    return tcsi_present(column[t]) && beyond(column[t], story->band[view + i], story->band[2 * view + i]) != 0;
+}
+
+/* The first row outside the band: back from the onset while it is outside there, else forward to the end. */
+static void find_out(const tcsi_explanation *e, const double *column, tcsi_story *story)
+{
+    size_t t = e->rows.begin;
+    while (t < e->rows.end && !is_out(e, story, column, t)) t++;
+    story->is_out = t < e->rows.end;
+    if (t == e->rows.begin)
+        while (t > e->view.begin && e->rows.begin - t < OUT_BACK_MAX && is_out(e, story, column, t - 1)) t--;
+    story->row_out = story->is_out ? t : e->rows.begin;
+}
+
+static void find_worst(const tcsi_explanation *e, const double *column, tcsi_story *story)
+{
+    const size_t view = tcsi_span_count(e->view);
+    const double *expected = story->band, *low = expected + view, *high = low + view;
+    double farthest = -1;
+    story->row_worst = e->rows.begin;
+    for (size_t t = e->rows.begin; t < e->rows.end; t++) {
+        const size_t i = t - e->view.begin;
+        if (!tcsi_present(column[t]) || !tcsi_present(expected[i])) continue;
+        const double out = fabs(beyond(column[t], low[i], high[i])), off = fabs(column[t] - expected[i]);
+        const double far = story->is_out ? out : off;
+        if (far <= farthest) continue;
+        farthest = far;
+        story->row_worst = t;
+    }
+    const size_t at = story->row_worst - e->view.begin;
+    story->value = column[story->row_worst];
+    story->expected = expected[at];
+    story->low = low[at];
+    story->high = high[at];
+    story->beyond = tcsi_present(story->value) ? beyond(story->value, low[at], high[at]) : 0;
+}
+
+static tcs_status tell(job *j, const close_look *look, double share, double *band, tcsi_story *story, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    const size_t view = tcsi_span_count(e->view);
+    const double *column = tcsi_frame_column(j->subject->frame, look->channel);
+    const tcsi_expected_wish wish = { .episode = e->rows, .view = e->view, .past_only = needs_past(j, look), .period = look->period };
+    *story = (tcsi_story){ .channel = look->channel, .share = share, .kind = look->kind, .period = look->period, .when = e->rows,
+                           .band = band };
+    tcs_status status = tcsi_expected(j->subject, &wish, look->channel, band, band + view, band + 2 * view, &story->spread, err);
+    if (!(story->spread > 0)) story->spread = 1;
+    find_out(e, column, story);
+    find_worst(e, column, story);
+    if (e->attribution.shares) story->when = tcsi_attribution_span(&e->attribution, look->channel);
+    return status;
+}
+
+static const close_look *look_of(const job *j, size_t channel)
+{
+    for (size_t k = 0; k < j->look_count; k++)
+        if (j->looks[k].channel == channel) return &j->looks[k];
+    return NULL;
+}
+
+/* The channels that carry the episode, by shares (C). */
+static tcs_status tell_stories(job *j, const double *shares, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    const size_t channels = j->subject->frame->channel_count, view = tcsi_span_count(e->view);
+    size_t order[TCSI_STORY_COUNT_MAX], count = 0;
+    for (size_t c = 0; c < channels; c++) {
+        if (!(shares[c] >= story_share_min) || !look_of(j, c)) continue;
+        size_t at = count < TCSI_STORY_COUNT_MAX ? count++ : count;
+        if (at == count && !(shares[order[--at]] < shares[c])) continue;
+        for (; at > 0 && shares[order[at - 1]] < shares[c]; at--) order[at] = order[at - 1];
+        order[at] = c;
+    }
+    e->bands = TCSI_NEW_ARRAY(double, count * 3 * view);
+    if (!e->bands) return tcsi_fail_memory(err, "bands");
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; i < count && status == TCS_OK; i++)
+        status = tell(j, look_of(j, order[i]), shares[order[i]], e->bands + i * 3 * view, &e->stories[i], err);
+    e->story_count = count;
+    return status;
+}
+
+static tcs_status find_similar(job *j, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    size_t channels[TCSI_STORY_COUNT_MAX];
+    double spreads[TCSI_STORY_COUNT_MAX];
+    e->has_similar = !j->subject->is_tabular && e->story_count > 0;
+    if (!e->has_similar) return TCS_OK;
+    for (size_t i = 0; i < e->story_count; i++) {
+        channels[i] = e->stories[i].channel;
+        spreads[i] = e->stories[i].spread;
+    }
+    const tcsi_similar_wish wish = { .episode = e->episode, .channels = channels, .spreads = spreads, .channel_count = e->story_count };
+    return tcsi_similar_find(j->subject, &wish, &e->similar, err);
+}
+
+static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_explanation *explanation)
+{
+    const tcsi_episode *from = &subject->decision->episodes[episode];
+    *j = (job){ .subject = subject, .explanation = explanation };
+    *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end } };
+    explanation->view = choose_view(subject, explanation->rows);
+}
+
+/* ---- a whole explanation ---- */
+
+/* Of many channels, those that the detector names; of few, all. */
+static tcs_status choose_channels(job *j, tcs_error *err)
+{
+    const size_t channels = j->subject->frame->channel_count;
+    if (channels <= TCSI_EXPLAIN_CHANNELS) {
+        for (size_t c = 0; c < channels; c++) j->looks[j->look_count++].channel = c;
+        return TCS_OK;
+    }
+    double *parts = TCSI_NEW_ZEROS(double, channels);
+    if (!parts) return tcsi_fail_memory(err, "channels");
+    (void)tcsi_detector_contribute_span(j->subject->detector, j->explanation->rows.begin, j->explanation->rows.end, parts);
+    for (size_t k = 0; k < TCSI_EXPLAIN_CHANNELS; k++) {
+        size_t best = 0;
+        for (size_t c = 1; c < channels; c++)
+            if (parts[c] > parts[best]) best = c;
+        parts[best] = -1;
+        j->looks[j->look_count++].channel = best;
+    }
+    tcsi_free(parts);
+    return TCS_OK;
+}
+
+static tcs_status explain_one(job *j, const tcsi_explain_options *options, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    tcs_status status = choose_channels(j, err);
+    if (status == TCS_OK) status = look_at(j, err);
+    if (status == TCS_OK) status = expect_all(j, err);
+    if (status == TCS_OK)
+        status = tcsi_attribute(j->subject, e->rows, j->expected, j->spreads, &options->attribution, &e->attribution, err);
+    if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
+    if (status == TCS_OK) status = find_similar(j, err);
+    return status;
+}
+
+static tcs_status find_counterfactuals(job *jobs, size_t count, const tcsi_explain_options *options, tcs_error *err)
+{
+    tcsi_counterfactual_task *tasks = TCSI_NEW_ARRAY(tcsi_counterfactual_task, count);
+    tcsi_counterfactual *answers = TCSI_NEW_ZEROS(tcsi_counterfactual, count);
+    size_t *places = TCSI_NEW_ARRAY(size_t, count), task_count = 0;
+    tcs_status status = tasks && answers && places ? TCS_OK : tcsi_fail_memory(err, "counterfactuals");
+    for (size_t i = 0; i < count && status == TCS_OK; i++) {
+        const tcsi_explanation *e = jobs[i].explanation;
+        if (tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / jobs[i].subject->frame->channel_count) continue;
+        places[task_count] = i;
+        tasks[task_count++] = (tcsi_counterfactual_task){ .episode = e->rows, .attribution = &e->attribution, .spreads = jobs[i].spreads,
+                                                          .past_only = jobs[i].past_only };
+    }
+    if (status == TCS_OK) status = tcsi_counterfactuals_find(jobs[0].subject, tasks, task_count, &options->counterfactual, answers, err);
+    for (size_t k = 0; answers && k < task_count; k++) jobs[places[k]].explanation->counterfactual = answers[k];
+    tcsi_free(tasks);
+    tcsi_free(answers);
+    tcsi_free(places);
+    return status;
+}
+
+static double seconds_since(int64_t begin_ns) { return (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9; }
+
+tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, size_t count, const tcsi_explain_options *options,
+                        tcsi_explanation *ret, tcs_error *err)
+{
+    if (!subject->detector) return tcsi_fail(err, TCS_E_INVALID, "the detector was not kept: episodes can only be explained briefly");
+    if (count == 0) return TCS_OK;
+    job *jobs = TCSI_NEW_ZEROS(job, count);
+    tcs_status status = jobs ? TCS_OK : tcsi_fail_memory(err, "explanations");
+    for (size_t i = 0; jobs && i < count; i++) begin(&jobs[i], subject, episodes[i], &ret[i]);
+    for (size_t i = 0; i < count && status == TCS_OK; i++) {
+        const int64_t begin_ns = tcsi_clock_monotonic_ns();
+        status = explain_one(&jobs[i], options, err);
+        ret[i].seconds = seconds_since(begin_ns);
+    }
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    if (status == TCS_OK && options->with_counterfactual) status = find_counterfactuals(jobs, count, options, err);
+    for (size_t i = 0; i < count && status == TCS_OK; i++) {
+        ret[i].seconds += seconds_since(begin_ns) / (double)count;
+        tcsi_sentence_write(subject, &ret[i], ret[i].sentence);
+        tcsi_sentence_write_advice(subject, &ret[i], ret[i].advice);
+    }
+    for (size_t i = 0; jobs && i < count; i++) {
+        job_deinit(&jobs[i]);
+        if (status != TCS_OK) tcsi_explanation_deinit(&ret[i]);
+    }
+    tcsi_free(jobs);
+    return status;
+}
+
+/* ---- a brief one ---- */
+
+/* Shares by distance from what was expected, of the channels that were looked at. */
+static void share_by_distance(const job *j, double *ret_shares)
+{
+    const tcsi_span rows = j->explanation->rows;
+    const size_t count = tcsi_span_count(rows);
+    double sum = 0;
+    for (size_t k = 0; k < j->look_count; k++) {
+        const size_t c = j->looks[k].channel;
+        for (size_t i = 0; i < count; i++) {
+            const double off = (tcsi_frame_column(j->subject->frame, c)[rows.begin + i] - j->expected[c * count + i]) / j->spreads[c];
+            if (fabs(off) <= 1e6) ret_shares[c] += off * off;
+        }
+        sum += ret_shares[c];
+    }
+    for (size_t c = 0; c < j->subject->frame->channel_count && sum > 0; c++) ret_shares[c] /= sum;
+}
+
+static tcs_status explain_brief(job *j, const tcsi_carriers *carriers, tcs_error *err)
+{
+    const size_t channels = j->subject->frame->channel_count;
+    const size_t most = carriers->count > 0 ? carriers->count : channels < BRIEF_CHANNELS ? channels : BRIEF_CHANNELS;
+    double *shares = TCSI_NEW_ZEROS(double, channels);
+    if (!shares) return tcsi_fail_memory(err, "an explanation");
+    for (size_t k = 0; k < most && k < TCSI_EXPLAIN_CHANNELS; k++) {
+        j->looks[j->look_count++].channel = carriers->count > 0 ? carriers->channels[k] : k;
+        if (carriers->count > 0) shares[carriers->channels[k]] = carriers->shares[k];
+    }
+    tcs_status status = look_at(j, err);
+    if (status == TCS_OK && carriers->count == 0) {
+        status = expect_all(j, err);
+        if (status == TCS_OK) share_by_distance(j, shares);
+    }
+    if (status == TCS_OK) status = tell_stories(j, shares, err);
+    if (status == TCS_OK) status = find_similar(j, err);
+    tcsi_free(shares);
+    return status;
+}
+
+tcs_status tcsi_explain_briefly(const tcsi_subject *subject, size_t episode, const tcsi_carriers *carriers, tcsi_explanation *ret,
+                                tcs_error *err)
+{
+    job j;
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    begin(&j, subject, episode, ret);
+    tcs_status status = explain_brief(&j, carriers, err);
+    if (status == TCS_OK) tcsi_sentence_write(subject, ret, ret->sentence);
+    ret->seconds = seconds_since(begin_ns);
+    job_deinit(&j);
+    if (status != TCS_OK) tcsi_explanation_deinit(ret);
+    return status;
+}
