@@ -149,12 +149,14 @@ tcs_status tcs_explanation_json(tcs_explanation *explanation, bool is_pretty, co
 
 /* ---- one row ---- */
 
-/* Shares of the row's score; false: nobody can say. */
-static bool share_row(const tcsi_subject *subject, tcsi_span row, const double *expected, const double *spreads,
-                      tcsi_attribution *ret_attribution, tcs_error *err)
+/* Shares of the row's score, where anybody can say. */
+static void share_row(const tcsi_subject *subject, tcsi_span row, const tcsi_expectations *expectations, tcs_explained_value *ret_values)
 {
-    const tcsi_attribution_options options = { .source = TCSI_ATTRIBUTION_PARTS };
-    return subject->detector && tcsi_attribute(subject, row, expected, spreads, &options, ret_attribution, err) == TCS_OK;
+    static const tcsi_attribution_options options = { .source = TCSI_ATTRIBUTION_PARTS };
+    tcsi_attribution attribution;
+    if (!subject->detector || tcsi_attribute(subject, row, expectations, &options, &attribution, NULL) != TCS_OK) return;
+    for (size_t c = 0; c < subject->frame->channel_count; c++) ret_values[c].share = attribution.channels[c];
+    tcsi_attribution_deinit(&attribution);
 }
 
 tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, tcs_explained_value *ret_values, tcs_error *err)
@@ -163,23 +165,19 @@ tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, tcs_expl
         return tcsi_fail(err, TCS_E_INVALID, "no row %zu: there are %zu, counted from 0", row, result->detection->frame->row_count);
     const tcsi_subject subject = tcsi_detection_subject(result->detection);
     const tcsi_span span = { row, row + 1 };
-    const size_t channels = subject.frame->channel_count;
-    tcsi_attribution attribution = { .shares = NULL };
-    double *expected = TCSI_NEW_ARRAY(double, channels), *spreads = TCSI_NEW_ARRAY(double, channels);
-    tcs_status status = expected && spreads ? TCS_OK : tcsi_fail_memory(err, "a row");
-    for (size_t c = 0; c < channels && status == TCS_OK; c++) {
-        tcs_explained_value *to = &ret_values[c];
-        tcsi_expected_wish wish = { .episode = span, .view = span, .past_only = subject.is_online };
-        status = tcsi_expected_period(&subject, span, c, &wish.period, err);
-        if (status == TCS_OK) status = tcsi_expected(&subject, &wish, c, &to->expected, &to->low, &to->high, &spreads[c], err);
-        to->value = tcsi_frame_column(subject.frame, c)[row];
-        to->share = NAN;
-        expected[c] = to->expected;
+    tcsi_expectations expectations = { .bands = NULL };
+    tcs_status status = tcsi_expectations_init(&subject, span, &expectations, err);
+    for (size_t c = 0; c < subject.frame->channel_count && status == TCS_OK; c++) {
+        size_t period;
+        status = tcsi_expected_period(&subject, span, c, &period, err);
+        if (status == TCS_OK) status = tcsi_expectations_add(&expectations, &subject, c, span, subject.is_online, period, err);
+        if (status == TCS_OK)
+            ret_values[c] = (tcs_explained_value){ .value = tcsi_frame_column(subject.frame, c)[row],
+                                                   .expected = tcsi_expectation(&expectations, c, TCSI_EXPECTED, row),
+                                                   .low = tcsi_expectation(&expectations, c, TCSI_EXPECTED_LOW, row),
+                                                   .high = tcsi_expectation(&expectations, c, TCSI_EXPECTED_HIGH, row), .share = NAN };
     }
-    if (status == TCS_OK && share_row(&subject, span, expected, spreads, &attribution, NULL))
-        for (size_t c = 0; c < channels; c++) ret_values[c].share = attribution.channels[c];
-    tcsi_attribution_deinit(&attribution);
-    tcsi_free(expected);
-    tcsi_free(spreads);
+    if (status == TCS_OK) share_row(&subject, span, &expectations, ret_values);
+    tcsi_expectations_deinit(&expectations);
     return status;
 }

@@ -28,7 +28,8 @@ typedef struct job {
     const tcsi_subject *subject;
     tcsi_span rows;
     size_t count, channels;
-    const double *expected, *spreads;
+    const tcsi_expectations *expectations;
+    bool within; /* no value of the rows is outside its band */
     const tcsi_attribution_options *options;
     double *shares; /* (rows,C), any scale, not yet all >= 0 */
     double error;
@@ -88,7 +89,33 @@ static tcs_status take_parts(job *j, bool *ret_any, tcs_error *err)
 
 /* ---- integrated gradients ---- */
 
-/* The subject's frame with what was expected in the rows of the episode. */
+static double observed_at(const job *j, size_t c, size_t i) { return tcsi_frame_column(j->subject->frame, c)[j->rows.begin + i]; }
+
+static double expected_at(const job *j, size_t c, size_t i) { return tcsi_expectation(j->expectations, c, TCSI_EXPECTED, j->rows.begin + i); }
+
+static bool is_within(const job *j, size_t c, size_t i)
+{
+    const double value = observed_at(j, c, i);
+    return value >= tcsi_expectation(j->expectations, c, TCSI_EXPECTED_LOW, j->rows.begin + i) &&
+           value <= tcsi_expectation(j->expectations, c, TCSI_EXPECTED_HIGH, j->rows.begin + i);
+}
+
+static bool are_all_within(const job *j)
+{
+    for (size_t c = 0; c < j->channels; c++)
+        for (size_t i = 0; i < j->count; i++)
+            if (j->expectations->bands[c] && !is_within(j, c, i)) return false;
+    return true;
+}
+
+/* What stands for an observed value; the value itself where it may stay, or nothing better is known. */
+static double normal_at(const job *j, size_t c, size_t i)
+{
+    const double expected = expected_at(j, c, i), observed = observed_at(j, c, i);
+    return tcsi_present(expected) && (j->within || !is_within(j, c, i)) ? expected : observed;
+}
+
+/* The subject's frame with what is normal in the rows of the episode. */
 static tcs_status make_normal(const job *j, tcsi_frame **ret_frame, tcs_error *err)
 {
     const tcsi_frame *frame = j->subject->frame;
@@ -97,10 +124,7 @@ static tcs_status make_normal(const job *j, tcsi_frame **ret_frame, tcs_error *e
     for (size_t c = 0; c < j->channels; c++) all[c] = c;
     tcs_status status = tcsi_frame_select(frame, all, j->channels, ret_frame, err);
     for (size_t c = 0; c < j->channels && status == TCS_OK; c++)
-        for (size_t i = 0; i < j->count; i++) {
-            const double value = j->expected[c * j->count + i];
-            if (tcsi_present(value)) tcsi_frame_column(*ret_frame, c)[j->rows.begin + i] = value;
-        }
+        for (size_t i = 0; i < j->count; i++) tcsi_frame_column(*ret_frame, c)[j->rows.begin + i] = normal_at(j, c, i);
     tcsi_free(all);
     return status;
 }
@@ -139,10 +163,8 @@ static tcs_status play(void *context, const bool *is_in, double *ret_outcome, tc
     tcsi_replay *item = &g->replays.items[0];
     tcsi_replay_restore(&g->replays, item);
     for (size_t c = 0; c < j->channels; c++)
-        for (size_t i = 0; i < j->count; i++) {
-            const double value = j->expected[c * j->count + i];
-            if (!is_in[group_of(g, c) * g->segments + segment_of(g, i)] && tcsi_present(value)) item->values[c * j->count + i] = value;
-        }
+        for (size_t i = 0; i < j->count; i++)
+            if (!is_in[group_of(g, c) * g->segments + segment_of(g, i)]) item->values[c * j->count + i] = normal_at(j, c, i);
     tcs_status status = tcsi_replays_run(&g->replays, false, err);
     double sum = 0, ready = 0;
     for (size_t i = 0; i < j->count; i++) {
@@ -163,8 +185,7 @@ static void spread_values(job *j, const game *g, const double *values)
             for (size_t i = 0; i < j->count; i++)
                 for (size_t c = 0; c < j->channels; c++) {
                     if (group_of(g, c) * g->segments + segment_of(g, i) != player) continue;
-                    const double value = tcsi_frame_column(j->subject->frame, c)[j->rows.begin + i];
-                    const double off = fabs(value - j->expected[c * j->count + i]) / j->spreads[c];
+                    const double off = fabs(observed_at(j, c, i) - expected_at(j, c, i)) / j->expectations->spreads[c];
                     const double weight = 1e-9 + (off <= deviation_max ? off * off : 0);
                     if (pass == 0) weight_sum += weight;
                     else j->shares[i * j->channels + c] = values[player] * weight / weight_sum;
@@ -201,8 +222,7 @@ static void take_deviations(job *j)
 {
     for (size_t c = 0; c < j->channels; c++)
         for (size_t i = 0; i < j->count; i++) {
-            const double value = tcsi_frame_column(j->subject->frame, c)[j->rows.begin + i];
-            const double off = fabs(value - j->expected[c * j->count + i]) / j->spreads[c];
+            const double off = fabs(observed_at(j, c, i) - expected_at(j, c, i)) / j->expectations->spreads[c];
             j->shares[i * j->channels + c] = off <= deviation_max ? off * off : off > deviation_max ? deviation_max * deviation_max : 0;
         }
 }
@@ -213,21 +233,33 @@ static void put_signs(const job *j, int8_t *ret_signs)
 {
     for (size_t i = 0; i < j->count; i++)
         for (size_t c = 0; c < j->channels; c++) {
-            const double value = tcsi_frame_column(j->subject->frame, c)[j->rows.begin + i], normal = j->expected[c * j->count + i];
+            const double value = observed_at(j, c, i), normal = expected_at(j, c, i);
             ret_signs[i * j->channels + c] = (int8_t)(tcsi_present(value) ? (value > normal) - (value < normal) : 0);
         }
+}
+
+/* What a channel is worth is the sum of its parts, of whatever sign: those of a network come large and of both signs, and cancel.  It is
+ * then shared out over the rows whose parts are positive.  Returns it, or 0. */
+static double settle_channel(job *j, size_t c)
+{
+    double net = 0, positive = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        double *part = &j->shares[i * j->channels + c];
+        *part = isnan(*part) ? 0 : fmax(-part_max, fmin(part_max, *part));
+        net += *part;
+        positive += fmax(*part, 0);
+    }
+    const double scale = net > 0 && positive > 0 ? net / positive : 0;
+    for (size_t i = 0; i < j->count; i++) j->shares[i * j->channels + c] = fmax(j->shares[i * j->channels + c], 0) * scale;
+    return net > 0 ? net : 0;
 }
 
 /* To parts >= 0 that sum to 1; false: there is nothing to share. */
 static bool normalize(job *j)
 {
-    const size_t cells = j->count * j->channels;
     double sum = 0;
-    for (size_t k = 0; k < cells; k++) {
-        j->shares[k] = j->shares[k] > 0 ? fmin(j->shares[k], part_max) : 0; /* NaN, too */
-        sum += j->shares[k];
-    }
-    for (size_t k = 0; k < cells && sum > 0; k++) j->shares[k] /= sum;
+    for (size_t c = 0; c < j->channels; c++) sum += settle_channel(j, c);
+    for (size_t k = 0; k < j->count * j->channels && sum > 0; k++) j->shares[k] /= sum;
     return sum > 0;
 }
 
@@ -255,17 +287,18 @@ static bool is_worth_it(const job *j, tcsi_attribution_source source)
     return (detector->info->traits & TCSI_TRAIT_STREAMING) || (detector->is_fitted && !(detector->info->traits & TCSI_TRAIT_RELATIVE));
 }
 
-tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const double *expected, const double *spreads,
+tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcsi_expectations *expectations,
                           const tcsi_attribution_options *options, tcsi_attribution *ret_attribution, tcs_error *err)
 {
     job j = { .subject = subject, .rows = rows, .count = tcsi_span_count(rows), .channels = subject->frame->channel_count,
-              .expected = expected, .spreads = spreads, .options = options };
+              .expectations = expectations, .options = options };
     const bool is_chosen = options->source != TCSI_ATTRIBUTION_NONE;
     tcsi_attribution_source source = is_chosen ? options->source : TCSI_ATTRIBUTION_PARTS;
     bool any = false;
     tcsi_attribution a = { .rows = rows, .channel_count = j.channels, .shares = TCSI_NEW_ZEROS(double, j.count * j.channels),
                            .signs = TCSI_NEW_ZEROS(int8_t, j.count * j.channels), .channels = TCSI_NEW_ZEROS(double, j.channels) };
     j.shares = a.shares;
+    j.within = are_all_within(&j);
     tcs_status status = a.shares && a.signs && a.channels ? TCS_OK : tcsi_fail_memory(err, "an attribution");
     for (; status == TCS_OK && source <= TCSI_ATTRIBUTION_DEVIATION; source++) {
         if (is_chosen || is_worth_it(&j, source)) status = take(&j, source, &any, err);

@@ -6,10 +6,13 @@
  *   SHAPLEY    Shapley values of groups of channels and segments of rows, replaced by what was expected (shapley.h); for any detector
  *   DEVIATION  where nothing else can be had: squared distance from the expected value in deviations, which is about the data and says
  *              nothing of the detector
+ * Where values are replaced, by gradients and Shapley values, those within their expected band stay as they are, unless all are: what is
+ * normal needs no explanation, and the noise of channels that nothing happened to would else be told as a cause.
  * Shares are >= 0 and sum to 1; what lowered the score has none.  A sign says whether the value was above or below what was expected. */
 #ifndef TCS_EXPLAIN_ATTRIBUTION_H
 #define TCS_EXPLAIN_ATTRIBUTION_H
 
+#include "explain/expected.h"
 #include "explain/replay.h"
 
 typedef enum tcsi_attribution_source {
@@ -41,9 +44,9 @@ typedef struct tcsi_attribution_options {
     uint64_t seed;
 } tcsi_attribution_options;
 
-/* expected: (C,rows) as expected.h gives it; spreads: (C).  Called before anything else is scored with the subject's own detector, whose
+/* expectations: of the rows at least, of those channels that may have a share of other sources than PARTS.  Called before anything else is scored with the subject's own detector, whose
  * last frame is the subject's.  E_MEMORY; E_UNSUPPORTED: the source that is wanted cannot be had; as scoring. */
-tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const double *expected, const double *spreads,
+tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcsi_expectations *expectations,
                           const tcsi_attribution_options *options, tcsi_attribution *ret_attribution, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_attribution_deinit(tcsi_attribution *attribution); /* accepts a zeroed one */
 

@@ -8,13 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 6, BESIDE_MAX = 1024, TARGETS = 4 };
+enum { STEPS = 6, BESIDE_MAX = 1024, LIKE = 2, TARGETS = 2 + LIKE, BESIDE_ROWS = 24, BESIDE_CHANNELS = 8, LIKE_MAX = 2048 };
+static const double off_max = 1e3;
 
 typedef enum phase { PHASE_TARGET, PHASE_CHANNELS, PHASE_SHARE, PHASE_DONE } phase;
 
 /* A change as it can be tried. */
 typedef struct change {
-    size_t target;        /* 0: expected, 1: with texture, 2, 3: one and two windows before */
+    size_t target;        /* 0: expected, 1: with texture, then: as it was where the surroundings were alike */
     bool is_wide;         /* rows beside the episode, too */
     size_t channel_count; /* the first so many of the order */
     double share;
@@ -42,6 +43,8 @@ typedef struct finder {
     size_t count;
 } finder;
 
+static tcsi_replay *item_of(const finder *f, const search *s) { return &f->replays.items[s - f->searches]; }
+
 /* ---- what values are moved towards ---- */
 
 static double clip(const finder *f, size_t channel, double value)
@@ -52,61 +55,96 @@ static double clip(const finder *f, size_t channel, double value)
     return value > range.high ? range.high : value;
 }
 
-/* The row that stands for row t in targets 1 (by its distance from what was expected there), 2 and 3 (as it is): so many windows earlier, a
- * whole number of periods, and never one of the rows that are changed. */
-static size_t earlier(tcsi_span rows, size_t t, size_t windows, size_t period)
+static bool is_normal(const finder *f, tcsi_span rows)
 {
-    const size_t count = tcsi_span_count(rows), back = windows * (period > 0 ? (count + period - 1) / period * period : count);
-    return rows.begin >= back ? t - back : SIZE_MAX;
+    return !memchr(f->subject->decision->anomaly + rows.begin, 1, tcsi_span_count(rows));
 }
 
-static bool is_usable(const finder *f, size_t channel, size_t t)
+/* How unlike the rows beside the changed ones are those beside a stretch that begins at `begin`: mean square over channels, in deviations. */
+static double unlikeness(const finder *f, const search *s, size_t begin)
 {
-    return t != SIZE_MAX && tcsi_present(tcsi_frame_column(f->subject->frame, channel)[t]) && !f->subject->decision->anomaly[t];
+    const tcsi_span rows = item_of(f, s)->rows;
+    const size_t count = tcsi_span_count(rows), channels = s->order_count < BESIDE_CHANNELS ? s->order_count : BESIDE_CHANNELS;
+    double sum = 0, known = 0;
+    for (size_t k = 0; k < channels; k++) {
+        const double *x = tcsi_frame_column(f->subject->frame, s->order[k]), spread = s->task->expectations->spreads[s->order[k]];
+        for (size_t i = 1; i <= BESIDE_ROWS; i++) {
+            const bool has_before = rows.begin >= i && begin >= i, has_behind = rows.end + i <= f->subject->frame->row_count;
+            const double before = has_before ? (x[rows.begin - i] - x[begin - i]) / spread : NAN;
+            const double behind = has_behind && !f->subject->is_online ? (x[rows.end + i - 1] - x[begin + count + i - 1]) / spread : NAN;
+            sum += (fabs(before) <= off_max ? before * before : 0) + (fabs(behind) <= off_max ? behind * behind : 0);
+            known += (fabs(before) <= off_max) + (fabs(behind) <= off_max);
+        }
+    }
+    return known > 0 ? sum / known : INFINITY;
 }
 
-/* expected: of the rows; before: of as many rows before them, NULL: there are not so many. */
-static void fill_channel(finder *f, search *s, size_t k, const double *expected, const double *before, size_t period)
+/* Where the stretch of normal rows begins, as long as the changed ones, whose surroundings are most like theirs; online an earlier one.
+ * `but`: one that begins not near there.  SIZE_MAX: there is none. */
+static size_t find_like(const finder *f, const search *s, size_t but)
 {
-    const tcsi_span rows = f->replays.items[s - f->searches].rows;
+    const tcsi_span rows = item_of(f, s)->rows;
+    const size_t count = tcsi_span_count(rows), row_count = f->subject->frame->row_count;
+    const size_t last = f->subject->is_online ? rows.begin : row_count, stride = 1 + last / LIKE_MAX;
+    size_t best = SIZE_MAX;
+    double least = INFINITY;
+    for (size_t begin = BESIDE_ROWS; begin + count + BESIDE_ROWS <= last; begin += stride) {
+        const tcsi_span found = { begin, begin + count };
+        const bool is_near = but != SIZE_MAX && found.begin < but + count && found.end > but;
+        if (is_near || (found.begin < rows.end && found.end > rows.begin) || !is_normal(f, found)) continue;
+        const double unlike = unlikeness(f, s, begin);
+        if (unlike >= least) continue;
+        least = unlike;
+        best = begin;
+    }
+    return best;
+}
+
+/* Row i of a stretch that begins at `begin`, moved so that its ends meet what stands beside the changed rows. */
+static double like_value(const double *x, tcsi_span rows, size_t begin, size_t i, bool is_online, size_t row_count)
+{
+    const size_t count = tcsi_span_count(rows);
+    const double left = rows.begin > 0 && begin > 0 ? x[rows.begin - 1] - x[begin - 1] : 0;
+    const double right = !is_online && rows.end < row_count ? x[rows.end] - x[begin + count] : left;
+    const double along = ((double)i + 1) / ((double)count + 1), moved = x[begin + i] + left * (1 - along) + right * along;
+    return tcsi_present(moved) ? moved : x[begin + i];
+}
+
+static void fill_channel(finder *f, search *s, size_t k, const size_t *like)
+{
+    const tcsi_span rows = item_of(f, s)->rows;
+    const tcsi_expectations *expectations = s->task->expectations;
     const size_t channel = s->order[k], count = tcsi_span_count(rows);
-    const double *column = tcsi_frame_column(f->subject->frame, channel);
+    const double *x = tcsi_frame_column(f->subject->frame, channel);
+    const bool has_before = !f->subject->is_tabular && rows.begin >= count;
     for (size_t i = 0; i < count; i++) {
-        const size_t t = rows.begin + i, just = earlier(rows, t, 1, 0);
-        const size_t one = earlier(rows, t, 1, period), two = earlier(rows, t, 2, period);
-        const double normal = tcsi_present(expected[i]) ? expected[i] : column[t];
-        const double texture = before && is_usable(f, channel, just) && tcsi_present(before[i]) ? column[just] - before[i] : 0;
+        const size_t t = rows.begin + i, before = has_before ? t - count : t;
+        const double expected = tcsi_expectation(expectations, channel, TCSI_EXPECTED, t);
+        const double normal = tcsi_present(expected) ? expected : x[t];
+        const double off = x[before] - tcsi_expectation(expectations, channel, TCSI_EXPECTED, before);
+        const double texture = has_before && !f->subject->decision->anomaly[before] && tcsi_present(off) ? off : 0;
         s->targets[0][k * count + i] = clip(f, channel, normal);
         s->targets[1][k * count + i] = clip(f, channel, normal + texture);
-        s->targets[2][k * count + i] = clip(f, channel, is_usable(f, channel, one) ? column[one] : normal);
-        s->targets[3][k * count + i] = clip(f, channel, is_usable(f, channel, two) ? column[two] : normal);
+        for (size_t n = 0; n < LIKE; n++) {
+            const double value = like[n] == SIZE_MAX ? normal : like_value(x, rows, like[n], i, f->subject->is_online,
+                                                                           f->subject->frame->row_count);
+            s->targets[2 + n][k * count + i] = clip(f, channel, tcsi_present(value) ? value : normal);
+        }
     }
 }
 
 static tcs_status fill_targets(finder *f, search *s, tcs_error *err)
 {
-    const tcsi_span rows = f->replays.items[s - f->searches].rows;
-    const size_t count = tcsi_span_count(rows), cells = count * s->order_count;
-    const bool has_before = !f->subject->is_tabular && rows.begin >= count;
-    double *work = TCSI_NEW_ARRAY(double, 6 * count);
-    tcs_status status = work ? TCS_OK : tcsi_fail_memory(err, "a counterfactual");
-    for (size_t i = 0; i < TARGETS && status == TCS_OK; i++) {
-        s->targets[i] = TCSI_NEW_ARRAY(double, cells);
-        if (!s->targets[i]) status = tcsi_fail_memory(err, "a counterfactual");
+    const size_t count = tcsi_span_count(item_of(f, s)->rows);
+    for (size_t i = 0; i < TARGETS; i++) {
+        s->targets[i] = TCSI_NEW_ARRAY(double, count * s->order_count);
+        if (!s->targets[i]) return tcsi_fail_memory(err, "a counterfactual");
     }
-    for (size_t k = 0; k < s->order_count && status == TCS_OK; k++) {
-        const bool past_only = f->subject->is_online || (s->task->past_only && s->task->past_only[s->order[k]]);
-        tcsi_expected_wish wish = { .episode = s->task->episode, .view = rows, .past_only = past_only };
-        status = tcsi_expected_period(f->subject, s->task->episode, s->order[k], &wish.period, err);
-        if (status == TCS_OK) status = tcsi_expected(f->subject, &wish, s->order[k], work, work + count, work + 2 * count, NULL, err);
-        if (status == TCS_OK && has_before) {
-            wish.view = (tcsi_span){ rows.begin - count, rows.begin };
-            status = tcsi_expected(f->subject, &wish, s->order[k], work + 3 * count, work + 4 * count, work + 5 * count, NULL, err);
-        }
-        if (status == TCS_OK) fill_channel(f, s, k, work, has_before ? work + 3 * count : NULL, wish.period);
-    }
-    tcsi_free(work);
-    return status;
+    size_t like[LIKE] = { SIZE_MAX, SIZE_MAX };
+    if (!f->subject->is_tabular) like[0] = find_like(f, s, SIZE_MAX);
+    if (like[0] != SIZE_MAX) like[1] = find_like(f, s, like[0]);
+    for (size_t k = 0; k < s->order_count; k++) fill_channel(f, s, k, like);
+    return TCS_OK;
 }
 
 static tcs_status order_channels(search *s, size_t channels, tcs_error *err)
@@ -128,7 +166,7 @@ static tcs_status order_channels(search *s, size_t channels, tcs_error *err)
 /* The rows of a change: the episode's, or all that are judged; online not those behind it, which came too late to matter. */
 static tcsi_span changed_rows(const finder *f, const search *s, const change *what)
 {
-    tcsi_span rows = what->is_wide ? f->replays.items[s - f->searches].rows : s->task->episode;
+    tcsi_span rows = what->is_wide ? item_of(f, s)->rows : s->task->episode;
     if (f->subject->is_online) rows.end = s->task->episode.end;
     return rows;
 }
@@ -142,7 +180,7 @@ static double changed_value(const search *s, const change *what, size_t k, size_
 
 static void put_change(finder *f, search *s, const change *what)
 {
-    tcsi_replay *item = &f->replays.items[s - f->searches];
+    tcsi_replay *item = item_of(f, s);
     const size_t count = tcsi_span_count(item->rows);
     const tcsi_span rows = changed_rows(f, s, what);
     tcsi_replay_restore(&f->replays, item);
@@ -162,7 +200,7 @@ static bool alarms(const finder *f, const tcsi_replay *item, size_t t)
 /* No row of the episode alarms, nor one before it that did not. */
 static bool is_quiet(const finder *f, const search *s)
 {
-    const tcsi_replay *item = &f->replays.items[s - f->searches];
+    const tcsi_replay *item = item_of(f, s);
     for (size_t t = item->rows.begin; t < s->task->episode.end; t++)
         if (alarms(f, item, t) && (t >= s->task->episode.begin || !f->subject->decision->anomaly[t])) return false;
     return true;
@@ -171,7 +209,7 @@ static bool is_quiet(const finder *f, const search *s)
 /* Does a row behind the episode alarm that did not? */
 static bool is_late(const finder *f, const search *s)
 {
-    const tcsi_replay *item = &f->replays.items[s - f->searches];
+    const tcsi_replay *item = item_of(f, s);
     for (size_t t = s->task->episode.end; t < item->rows.end; t++)
         if (alarms(f, item, t) && !f->subject->decision->anomaly[t]) return true;
     return false;
@@ -280,7 +318,7 @@ static double change_size(const finder *f, const search *s, const tcsi_counterfa
     for (size_t k = 0; k < answer->channel_count; k++) {
         const double *column = tcsi_frame_column(f->subject->frame, answer->channels[k]) + answer->rows.begin;
         for (size_t i = 0; i < count; i++) {
-            const double off = (answer->values[k * count + i] - column[i]) / s->task->spreads[answer->channels[k]];
+            const double off = (answer->values[k * count + i] - column[i]) / s->task->expectations->spreads[answer->channels[k]];
             if (!isfinite(off)) continue;
             sum += off * off;
             cells++;
@@ -291,7 +329,7 @@ static double change_size(const finder *f, const search *s, const tcsi_counterfa
 
 static tcs_status answer_one(finder *f, search *s, tcsi_counterfactual *ret, tcs_error *err)
 {
-    const tcsi_replay *item = &f->replays.items[s - f->searches];
+    const tcsi_replay *item = item_of(f, s);
     const tcsi_span episode = s->task->episode, rows = changed_rows(f, s, &s->best);
     const size_t count = tcsi_span_count(rows), offset = rows.begin - item->rows.begin;
     ret->outcome = s->is_found ? TCSI_COUNTERFACTUAL_FOUND : TCSI_COUNTERFACTUAL_NONE;
@@ -338,6 +376,14 @@ static tcsi_span judged_rows(const tcsi_subject *subject, tcsi_span episode)
     const size_t horizon = tcsi_detector_horizon(subject->detector);
     const size_t beside = horizon < 4 ? 4 : horizon < BESIDE_MAX ? horizon : BESIDE_MAX;
     return tcsi_span_widen(episode, beside, subject->frame->row_count);
+}
+
+tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode)
+{
+    tcsi_span rows = judged_rows(subject, episode);
+    const size_t before = subject->is_tabular ? 0 : tcsi_span_count(rows);
+    rows.begin -= rows.begin < before ? rows.begin : before;
+    return rows;
 }
 
 static tcs_status prepare(finder *f, const tcsi_counterfactual_task *tasks, tcs_error *err)

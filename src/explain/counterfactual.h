@@ -4,8 +4,9 @@
  * the rows are then scored again, and are quiet when none of them is above the threshold that was in force for it, nor any row behind
  * them that was not above it before.  Four questions, one after the other, each answered by trials:
  *   1. Towards what?   the expected values (expected.h); if that is not quiet, the expected values with the texture of the rows before
- *                      the episode, because a line without noise is itself strange to many detectors; then the rows of one or more
- *                      windows before, as they were.  First the rows of the episode, then as many on both sides as the detector looks at.
+ *                      the episode, because a line without noise is itself strange to many detectors; then the rows of one and another
+ *                      normal stretch whose surroundings were most alike.  First the rows of the episode, then as many on both sides as
+ *                      the detector looks at.
  *   2. How many?       channels, by bisection over their order by attribution
  *   3. How far?        the share of the way, by bisection
  *   4. Is it so?       the answer is scored once more, from the beginning
@@ -46,9 +47,11 @@ typedef struct tcsi_counterfactual {
 typedef struct tcsi_counterfactual_task {
     tcsi_span episode;
     const tcsi_attribution *attribution; /* channels in the order of their shares */
-    const double *spreads;   /* (C), NaN: unknown */
-    const bool *past_only;   /* (C) what is expected of a channel is taken from the past alone; NULL: of none */
+    const tcsi_expectations *expectations; /* of tcsi_counterfactual_rows, and of all channels that may be changed */
 } tcsi_counterfactual_task;
+
+/* Rows that are asked about: those that are judged, and as many before them. */
+tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode);
 
 typedef struct tcsi_counterfactual_options {
     const tcsi_range *ranges; /* (C) that changed values stay in; NULL: none */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { REACH_MIN = 2048, REACH_MAX = 16384, PERIOD_ROWS = 8192, PERIODS = 4, PAST_MIN = 64, GUARD = 64, TABLE_ROWS = 8192,
+enum { REACH_MIN = 1024, REACH_MAX = 16384, PERIOD_ROWS = 8192, PERIODS = 4, PAST_MIN = 64, GUARD = 64, TABLE_ROWS = 8192,
        PRESENT_MIN = 16 };
 static const double band_deviations = 2 * 2.576; /* of a normal distribution, between the 0.5 % and the 99.5 % quantile */
 
@@ -62,6 +62,7 @@ static tcsi_span choose_rows(const tcsi_subject *subject, const tcsi_expected_wi
 {
     size_t reach = wish->period < REACH_MAX ? PERIODS * wish->period : REACH_MAX;
     reach = reach < REACH_MIN ? REACH_MIN : reach > REACH_MAX ? REACH_MAX : reach;
+    if (wish->past_only) reach *= 2;
     tcsi_span rows = tcsi_span_widen(wish->episode, reach, subject->frame->row_count);
     if (wish->past_only) rows.end = wish->episode.end;
     if (rows.begin > wish->view.begin) rows.begin = wish->view.begin;
@@ -124,5 +125,45 @@ tcs_status tcsi_expected(const tcsi_subject *subject, const tcsi_expected_wish *
     tcs_status status = subject->is_tabular ? expect_table(subject, &chosen, channel, ret_expected, ret_low, ret_high, err)
                                             : expect_series(subject, &chosen, channel, ret_expected, ret_low, ret_high, err);
     if (status == TCS_OK && ret_spread) *ret_spread = spread_of(ret_low, ret_high, tcsi_span_count(wish->view));
+    return status;
+}
+
+/* ---- of several channels ---- */
+
+tcs_status tcsi_expectations_init(const tcsi_subject *subject, tcsi_span rows, tcsi_expectations *ret, tcs_error *err)
+{
+    const size_t channels = subject->frame->channel_count;
+    tcsi_expectations e = { .rows = rows, .channel_count = channels, .bands = TCSI_NEW_ZEROS(double *, channels),
+                            .spreads = TCSI_NEW_ARRAY(double, channels), .periods = TCSI_NEW_ZEROS(size_t, channels) };
+    if (!e.bands || !e.spreads || !e.periods) {
+        tcsi_expectations_deinit(&e);
+        return tcsi_fail_memory(err, "what was expected");
+    }
+    for (size_t c = 0; c < channels; c++) e.spreads[c] = 1;
+    *ret = e;
+    return TCS_OK;
+}
+
+void tcsi_expectations_deinit(tcsi_expectations *expectations)
+{
+    for (size_t c = 0; expectations->bands && c < expectations->channel_count; c++) tcsi_free(expectations->bands[c]);
+    tcsi_free(expectations->bands);
+    tcsi_free(expectations->spreads);
+    tcsi_free(expectations->periods);
+    *expectations = (tcsi_expectations){ .bands = NULL };
+}
+
+tcs_status tcsi_expectations_add(tcsi_expectations *expectations, const tcsi_subject *subject, size_t channel, tcsi_span episode,
+                                 bool past_only, size_t period, tcs_error *err)
+{
+    const size_t count = tcsi_span_count(expectations->rows);
+    const tcsi_expected_wish wish = { .episode = episode, .view = expectations->rows, .past_only = past_only, .period = period };
+    double *band = TCSI_NEW_ARRAY(double, 3 * count);
+    if (!band) return tcsi_fail_memory(err, "what was expected");
+    tcsi_free(expectations->bands[channel]);
+    expectations->bands[channel] = band;
+    expectations->periods[channel] = period;
+    tcs_status status = tcsi_expected(subject, &wish, channel, band, band + count, band + 2 * count, &expectations->spreads[channel], err);
+    if (!(expectations->spreads[channel] > 0)) expectations->spreads[channel] = 1;
     return status;
 }

@@ -9,6 +9,8 @@
 
 #include "explain/subject.h"
 
+#include <math.h>
+
 typedef struct tcsi_expected_wish {
     tcsi_span episode; /* rows that are not looked at */
     tcsi_span view;    /* rows that are asked about; overlaps the episode */
@@ -24,5 +26,31 @@ tcs_status tcsi_expected_period(const tcsi_subject *subject, tcsi_span episode, 
  * band's width, > 0 or NaN; may be NULL.  E_MEMORY. */
 tcs_status tcsi_expected(const tcsi_subject *subject, const tcsi_expected_wish *wish, size_t channel, double *ret_expected, double *ret_low,
                          double *ret_high, double *ret_spread, tcs_error *err) TCS_WARN_UNUSED;
+
+/* ---- of several channels, over the same rows ---- */
+
+typedef struct tcsi_expectations {
+    tcsi_span rows;
+    size_t channel_count;
+    double **bands;   /* (C) of each channel that was added, (3,rows): expected, low, high; NULL of others */
+    double *spreads;  /* (C) deviations of normal rows; 1 where nobody knows */
+    size_t *periods;  /* (C) rows; 0: none */
+} tcsi_expectations;
+
+/* Of no channel yet.  E_MEMORY. */
+tcs_status tcsi_expectations_init(const tcsi_subject *subject, tcsi_span rows, tcsi_expectations *ret, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_expectations_deinit(tcsi_expectations *expectations); /* accepts a zeroed one */
+/* A channel, whose period is known.  E_MEMORY. */
+tcs_status tcsi_expectations_add(tcsi_expectations *expectations, const tcsi_subject *subject, size_t channel, tcsi_span episode,
+                                 bool past_only, size_t period, tcs_error *err) TCS_WARN_UNUSED;
+
+typedef enum tcsi_expected_part { TCSI_EXPECTED, TCSI_EXPECTED_LOW, TCSI_EXPECTED_HIGH } tcsi_expected_part;
+
+/* NaN of channels that were not added and rows that are not described. */
+static inline double tcsi_expectation(const tcsi_expectations *e, size_t channel, tcsi_expected_part part, size_t row)
+{
+    if (!e->bands[channel] || row < e->rows.begin || row >= e->rows.end) return NAN;
+    return e->bands[channel][(size_t)part * tcsi_span_count(e->rows) + (row - e->rows.begin)];
+}
 
 #endif

@@ -175,8 +175,8 @@ static void test_sources_agree_with_shapley(void **state)
     };
     for (size_t i = 0; i < TCS_COUNT(pairs); i++) {
         tcsi_frame *frame = make_frame(ROWS, 7);
-        shift(frame, 2, ONSET, ONSET + LENGTH, 4);
-        shift(frame, 1, ONSET, ONSET + LENGTH, -1.5);
+        shift(frame, 2, ONSET, ONSET + LENGTH, 5);
+        shift(frame, 1, ONSET, ONSET + LENGTH, -2.2);
         tcsi_detection *detection = detect(frame, pairs[i].name, pairs[i].mode);
         const size_t episode = planted_episode(detection);
         const tcsi_explain_options one = { .attribution = { .source = pairs[i].source } };

@@ -24,8 +24,7 @@ void tcsi_explanation_deinit(tcsi_explanation *explanation)
 /* ---- what is known of each channel that is looked at ---- */
 
 typedef struct close_look {
-    size_t channel;
-    size_t period;
+    size_t channel, period;
     tcsi_kind kind;
 } close_look;
 
@@ -34,18 +33,8 @@ typedef struct job {
     tcsi_explanation *explanation;
     close_look looks[TCSI_EXPLAIN_CHANNELS];
     size_t look_count;
-    double *expected;  /* (C,rows), NaN where nobody looked */
-    double *spreads;   /* (C) */
-    bool *past_only;   /* (C) */
+    tcsi_expectations expectations; /* of the channels that are looked at, over all rows that anybody asks about */
 } job;
-
-static void job_deinit(job *j)
-{
-    tcsi_free(j->expected);
-    tcsi_free(j->spreads);
-    tcsi_free(j->past_only);
-    *j = (job){ .expected = NULL };
-}
 
 static tcs_status look_at(job *j, tcs_error *err)
 {
@@ -64,34 +53,26 @@ static tcs_status look_at(job *j, tcs_error *err)
     return status;
 }
 
-/* What came to stay would bend an expectation that sees it. */
-static bool needs_past(const job *j, const close_look *look)
+/* The view; and where the episode may be judged again, rows for that. */
+static tcsi_span asked_rows(const job *j)
 {
-    return j->subject->is_online || look->kind.persistent;
+    tcsi_span rows = j->explanation->view;
+    if (!j->subject->detector) return rows;
+    const tcsi_span judged = tcsi_counterfactual_rows(j->subject, j->explanation->rows);
+    if (rows.begin > judged.begin) rows.begin = judged.begin;
+    if (rows.end < judged.end) rows.end = judged.end;
+    return rows;
 }
 
+/* What came to stay would bend an expectation that sees it: then, and online, it is one from the past. */
 static tcs_status expect_all(job *j, tcs_error *err)
 {
-    const size_t count = tcsi_span_count(j->explanation->rows), channels = j->subject->frame->channel_count;
-    size_t cells;
-    if (!tcsi_multiply(count, channels, &cells)) return tcsi_fail_memory(err, "what was expected");
-    double *work = TCSI_NEW_ARRAY(double, 2 * count);
-    j->expected = TCSI_NEW_ARRAY(double, cells);
-    j->spreads = TCSI_NEW_ARRAY(double, channels);
-    j->past_only = TCSI_NEW_ZEROS(bool, channels);
-    tcs_status status = work && j->expected && j->spreads && j->past_only ? TCS_OK : tcsi_fail_memory(err, "what was expected");
-    for (size_t i = 0; i < cells && status == TCS_OK; i++) j->expected[i] = NAN;
-    for (size_t c = 0; c < channels && status == TCS_OK; c++) j->spreads[c] = 1;
+    tcs_status status = tcsi_expectations_init(j->subject, asked_rows(j), &j->expectations, err);
     for (size_t k = 0; k < j->look_count && status == TCS_OK; k++) {
         const close_look *look = &j->looks[k];
-        const tcsi_expected_wish wish = { .episode = j->explanation->rows, .view = j->explanation->rows, .past_only = needs_past(j, look),
-                                          .period = look->period };
-        j->past_only[look->channel] = wish.past_only;
-        status = tcsi_expected(j->subject, &wish, look->channel, j->expected + look->channel * count, work, work + count,
-                               &j->spreads[look->channel], err);
-        if (!(j->spreads[look->channel] > 0)) j->spreads[look->channel] = 1;
+        const bool past_only = j->subject->is_online || look->kind.persistent;
+        status = tcsi_expectations_add(&j->expectations, j->subject, look->channel, j->explanation->rows, past_only, look->period, err);
     }
-    tcsi_free(work);
     return status;
 }
 
@@ -150,20 +131,18 @@ static void find_worst(const tcsi_explanation *e, const double *column, tcsi_sto
     story->beyond = tcsi_present(story->value) ? beyond(story->value, low[at], high[at]) : 0;
 }
 
-static tcs_status tell(job *j, const close_look *look, double share, double *band, tcsi_story *story, tcs_error *err)
+static void tell(job *j, const close_look *look, double share, double *band, tcsi_story *story)
 {
     tcsi_explanation *e = j->explanation;
-    const size_t view = tcsi_span_count(e->view);
+    const size_t view = tcsi_span_count(e->view), count = tcsi_span_count(j->expectations.rows);
     const double *column = tcsi_frame_column(j->subject->frame, look->channel);
-    const tcsi_expected_wish wish = { .episode = e->rows, .view = e->view, .past_only = needs_past(j, look), .period = look->period };
+    const double *from = j->expectations.bands[look->channel] + (e->view.begin - j->expectations.rows.begin);
     *story = (tcsi_story){ .channel = look->channel, .share = share, .kind = look->kind, .period = look->period, .when = e->rows,
-                           .band = band };
-    tcs_status status = tcsi_expected(j->subject, &wish, look->channel, band, band + view, band + 2 * view, &story->spread, err);
-    if (!(story->spread > 0)) story->spread = 1;
+                           .band = band, .spread = j->expectations.spreads[look->channel] };
+    for (size_t i = 0; i < 3; i++) memcpy(band + i * view, from + i * count, view * sizeof *band);
     find_out(e, column, story);
     find_worst(e, column, story);
     if (e->attribution.shares) story->when = tcsi_attribution_span(&e->attribution, look->channel);
-    return status;
 }
 
 static const close_look *look_of(const job *j, size_t channel)
@@ -188,11 +167,9 @@ static tcs_status tell_stories(job *j, const double *shares, tcs_error *err)
     }
     e->bands = TCSI_NEW_ARRAY(double, count * 3 * view);
     if (!e->bands) return tcsi_fail_memory(err, "bands");
-    tcs_status status = TCS_OK;
-    for (size_t i = 0; i < count && status == TCS_OK; i++)
-        status = tell(j, look_of(j, order[i]), shares[order[i]], e->bands + i * 3 * view, &e->stories[i], err);
+    for (size_t i = 0; i < count; i++) tell(j, look_of(j, order[i]), shares[order[i]], e->bands + i * 3 * view, &e->stories[i]);
     e->story_count = count;
-    return status;
+    return TCS_OK;
 }
 
 static tcs_status find_similar(job *j, tcs_error *err)
@@ -249,7 +226,7 @@ static tcs_status explain_one(job *j, const tcsi_explain_options *options, tcs_e
     if (status == TCS_OK) status = look_at(j, err);
     if (status == TCS_OK) status = expect_all(j, err);
     if (status == TCS_OK)
-        status = tcsi_attribute(j->subject, e->rows, j->expected, j->spreads, &options->attribution, &e->attribution, err);
+        status = tcsi_attribute(j->subject, e->rows, &j->expectations, &options->attribution, &e->attribution, err);
     if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
     if (status == TCS_OK) status = find_similar(j, err);
     return status;
@@ -265,8 +242,8 @@ static tcs_status find_counterfactuals(job *jobs, size_t count, const tcsi_expla
         const tcsi_explanation *e = jobs[i].explanation;
         if (tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / jobs[i].subject->frame->channel_count) continue;
         places[task_count] = i;
-        tasks[task_count++] = (tcsi_counterfactual_task){ .episode = e->rows, .attribution = &e->attribution, .spreads = jobs[i].spreads,
-                                                          .past_only = jobs[i].past_only };
+        tasks[task_count++] = (tcsi_counterfactual_task){ .episode = e->rows, .attribution = &e->attribution,
+                                                          .expectations = &jobs[i].expectations };
     }
     if (status == TCS_OK) status = tcsi_counterfactuals_find(jobs[0].subject, tasks, task_count, &options->counterfactual, answers, err);
     for (size_t k = 0; answers && k < task_count; k++) jobs[places[k]].explanation->counterfactual = answers[k];
@@ -299,7 +276,7 @@ tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, siz
         tcsi_sentence_write_advice(subject, &ret[i], ret[i].advice);
     }
     for (size_t i = 0; jobs && i < count; i++) {
-        job_deinit(&jobs[i]);
+        tcsi_expectations_deinit(&jobs[i].expectations);
         if (status != TCS_OK) tcsi_explanation_deinit(&ret[i]);
     }
     tcsi_free(jobs);
@@ -317,7 +294,8 @@ static void share_by_distance(const job *j, double *ret_shares)
     for (size_t k = 0; k < j->look_count; k++) {
         const size_t c = j->looks[k].channel;
         for (size_t i = 0; i < count; i++) {
-            const double off = (tcsi_frame_column(j->subject->frame, c)[rows.begin + i] - j->expected[c * count + i]) / j->spreads[c];
+            const double expected = tcsi_expectation(&j->expectations, c, TCSI_EXPECTED, rows.begin + i);
+            const double off = (tcsi_frame_column(j->subject->frame, c)[rows.begin + i] - expected) / j->expectations.spreads[c];
             if (fabs(off) <= 1e6) ret_shares[c] += off * off;
         }
         sum += ret_shares[c];
@@ -336,10 +314,8 @@ static tcs_status explain_brief(job *j, const tcsi_carriers *carriers, tcs_error
         if (carriers->count > 0) shares[carriers->channels[k]] = carriers->shares[k];
     }
     tcs_status status = look_at(j, err);
-    if (status == TCS_OK && carriers->count == 0) {
-        status = expect_all(j, err);
-        if (status == TCS_OK) share_by_distance(j, shares);
-    }
+    if (status == TCS_OK) status = expect_all(j, err);
+    if (status == TCS_OK && carriers->count == 0) share_by_distance(j, shares);
     if (status == TCS_OK) status = tell_stories(j, shares, err);
     if (status == TCS_OK) status = find_similar(j, err);
     tcsi_free(shares);
@@ -355,7 +331,7 @@ tcs_status tcsi_explain_briefly(const tcsi_subject *subject, size_t episode, con
     tcs_status status = explain_brief(&j, carriers, err);
     if (status == TCS_OK) tcsi_sentence_write(subject, ret, ret->sentence);
     ret->seconds = seconds_since(begin_ns);
-    job_deinit(&j);
+    tcsi_expectations_deinit(&j.expectations);
     if (status != TCS_OK) tcsi_explanation_deinit(ret);
     return status;
 }
