@@ -10,13 +10,15 @@
  *              the episode above the threshold that was in force for it
  *   ms         processor time of a whole explanation, counterfactual among it, and of one without; medians
  * Events that no episode met cannot be explained and are counted apart.
- * Then the confusion of kinds: what the true channel's event was laid down as, and what it was called, over all detectors.
+ * Then the confusion of kinds: what the true channel's event was laid down as, and what it was called, over all detectors; and what the
+ * rows of events are called that are known to the row.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "figure.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "explain/expected.h"
 #include "pipeline/explain.h"
 #include "series/stats.h"
 #include "simulate/fleet.h"
@@ -26,7 +28,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, SERIES_MAX = 64, TRIALS_MAX = SERIES_MAX * TCSI_EVENT_KIND_COUNT };
+enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, KNOWN_SERIES = 40, SERIES_MAX = 64, TRIALS_MAX = SERIES_MAX * TCSI_EVENT_KIND_COUNT };
 
 static const struct { const char *name; tcs_mode mode; bool is_deep; } judges[] = {
     { "ewma", TCS_MODE_ONLINE, false },           { "pca_stream", TCS_MODE_ONLINE, false },
@@ -126,7 +128,8 @@ typedef struct tally {
     double overlap[TRIALS_MAX], whole_ms[TRIALS_MAX], plain_ms[TRIALS_MAX], trials[TRIALS_MAX];
 } tally;
 
-static size_t confusion[TCSI_EVENT_KIND_COUNT][TCSI_KIND_COUNT];
+typedef size_t confusion[TCSI_EVENT_KIND_COUNT][TCSI_KIND_COUNT];
+static confusion met, known; /* of the episodes that were met; of the rows of the event itself, which no detector knows */
 
 static double milliseconds(clock_t begin) { return 1e3 * (double)(clock() - begin) / CLOCKS_PER_SEC; }
 
@@ -157,7 +160,7 @@ static void judge_trial(const trial *t, size_t judge, tcsi_event_kind kind, tall
         out->first += e.story_count > 0 && e.stories[0].channel == t->channel;
         out->second += e.story_count > 1 && e.stories[1].channel == t->channel;
         for (size_t i = 0; i < e.story_count; i++)
-            if (e.stories[i].channel == t->channel) confusion[kind][e.stories[i].kind.kind]++;
+            if (e.stories[i].channel == t->channel) met[kind][e.stories[i].kind.kind]++;
         if (e.counterfactual.outcome == TCSI_COUNTERFACTUAL_FOUND) {
             out->found++;
             out->valid += is_valid(detection, &e, judge);
@@ -194,15 +197,38 @@ static void print_tally(tcsi_json_writer *w, const char *name, bool is_deep, tal
     add_figure(w, name, "whole explanation", "ms of processor time", whole, is_deep ? 20 : NAN, false);
 }
 
-static void print_confusion(void)
+/* What the rows of events are called when they are known to the row: nothing to do with any detector. */
+static void name_known(size_t series)
 {
-    printf("\n| laid down | called:");
+    static uint8_t anomaly[ROWS];
+    tcsi_policy_result decision = { .anomaly = anomaly };
+    tcs_error err;
+    for (size_t number = 0; number < series; number++)
+        for (size_t kind = 0; kind < TCSI_EVENT_KIND_COUNT; kind++) {
+            trial t;
+            tcsi_kind named;
+            size_t period, others[CHANNELS], count = 0;
+            if (!make_trial(5000 + number, (tcsi_event_kind)kind, &t)) continue;
+            const tcsi_subject subject = { .frame = t.frame, .decision = &decision };
+            const tcsi_span rows = { t.event.onset, t.event.end };
+            for (size_t c = 0; c < CHANNELS; c++)
+                if (c != t.channel) others[count++] = c;
+            check(tcsi_expected_period(&subject, rows, t.channel, &period, &err), &err);
+            check(tcsi_kind_find(&subject, rows, t.channel, period, others, count, &named, &err), &err);
+            known[kind][named.kind]++;
+            tcsi_frame_destroy(t.frame);
+        }
+}
+
+static void print_confusion(const char *title, confusion counts)
+{
+    printf("\n%s\n\n| laid down | called:", title);
     for (size_t k = 0; k < TCSI_KIND_COUNT; k++) printf(" %s |", tcsi_kind_text((tcsi_kind_name)k));
     printf("\n|---|");
     for (size_t k = 0; k < TCSI_KIND_COUNT; k++) printf("---|");
     for (size_t e = 0; e < TCSI_EVENT_KIND_COUNT; e++) {
         printf("\n| %s |", tcsi_event_kind_name((tcsi_event_kind)e));
-        for (size_t k = 0; k < TCSI_KIND_COUNT; k++) printf(" %zu |", confusion[e][k]);
+        for (size_t k = 0; k < TCSI_KIND_COUNT; k++) printf(" %zu |", counts[e][k]);
     }
     printf("\n");
 }
@@ -243,7 +269,9 @@ int main(int argc, char **argv)
            share(all.first, all.met), all.met, share(all.found, all.met), share(all.valid, all.found));
     add_figure(&w, "all", "true channel first", "% of episodes", share(all.first, all.met), 90, true);
     add_figure(&w, "all", "counterfactuals valid", "% of those found", share(all.valid, all.found), 99, true);
-    print_confusion();
+    print_confusion("Kinds of the true channel, in the episodes that were met:", met);
+    name_known(KNOWN_SERIES);
+    print_confusion("Kinds of the rows of events, known to the row:", known);
     tcsi_json_end_array(&w);
     tcs_status status = tcsi_json_finish(&w, &err);
     if (status == TCS_OK) status = tcsi_file_write(argv[1], json.data, json.size, &err);

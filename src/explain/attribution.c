@@ -63,13 +63,33 @@ static bool take_span_parts(job *j)
     return true;
 }
 
+/* Rows to be judged again: those that were given, or of their own. */
+static tcs_status borrow_replays(const job *j, tcsi_replays *own, tcsi_replays **ret, tcsi_replay **ret_item, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    *own = (tcsi_replays){ .subject = NULL };
+    *ret = j->options->replays;
+    if (!*ret) {
+        status = tcsi_replays_init(j->subject, &j->rows, 1, own, err);
+        *ret = own;
+    }
+    if (status != TCS_OK) return status;
+    const size_t item = j->options->replays ? j->options->item : 0;
+    for (size_t i = 0; i < (*ret)->count; i++) (*ret)->items[i].is_wanted = i == item;
+    *ret_item = &(*ret)->items[item];
+    tcsi_replay_restore(*ret, *ret_item);
+    return TCS_OK;
+}
+
 static tcs_status take_stream_parts(job *j, tcs_error *err)
 {
-    tcsi_replays replays = { 0 };
-    tcs_status status = tcsi_replays_init(j->subject, &j->rows, 1, &replays, err);
-    if (status == TCS_OK) status = tcsi_replays_run(&replays, true, err);
-    if (status == TCS_OK) memcpy(j->shares, replays.items[0].parts, j->count * j->channels * sizeof *j->shares);
-    tcsi_replays_deinit(&replays);
+    tcsi_replays own, *replays;
+    tcsi_replay *item;
+    tcs_status status = borrow_replays(j, &own, &replays, &item, err);
+    if (status == TCS_OK) status = tcsi_replays_run(replays, true, err);
+    if (status == TCS_OK)
+        memcpy(j->shares, item->parts + (j->rows.begin - item->rows.begin) * j->channels, j->count * j->channels * sizeof *j->shares);
+    tcsi_replays_deinit(&own);
     return status;
 }
 
@@ -91,7 +111,10 @@ static tcs_status take_parts(job *j, bool *ret_any, tcs_error *err)
 
 static double observed_at(const job *j, size_t c, size_t i) { return tcsi_frame_column(j->subject->frame, c)[j->rows.begin + i]; }
 
-static double expected_at(const job *j, size_t c, size_t i) { return tcsi_expectation(j->expectations, c, TCSI_EXPECTED, j->rows.begin + i); }
+static double expected_at(const job *j, size_t c, size_t i)
+{
+    return tcsi_expectation(j->expectations, c, TCSI_EXPECTED, j->rows.begin + i);
+}
 
 static bool is_within(const job *j, size_t c, size_t i)
 {
@@ -148,7 +171,8 @@ static tcs_status take_gradients(job *j, bool *ret_any, tcs_error *err)
 
 typedef struct game {
     const job *job;
-    tcsi_replays replays;
+    tcsi_replays *replays;
+    tcsi_replay *item;
     size_t groups, segments; /* player g * segments + s: channels of group g in segment s */
 } game;
 
@@ -160,16 +184,18 @@ static tcs_status play(void *context, const bool *is_in, double *ret_outcome, tc
 {
     game *g = context;
     const job *j = g->job;
-    tcsi_replay *item = &g->replays.items[0];
-    tcsi_replay_restore(&g->replays, item);
+    tcsi_replay *item = g->item;
+    const size_t stride = tcsi_span_count(item->rows), offset = j->rows.begin - item->rows.begin;
+    tcsi_replay_restore(g->replays, item);
     for (size_t c = 0; c < j->channels; c++)
         for (size_t i = 0; i < j->count; i++)
-            if (!is_in[group_of(g, c) * g->segments + segment_of(g, i)]) item->values[c * j->count + i] = normal_at(j, c, i);
-    tcs_status status = tcsi_replays_run(&g->replays, false, err);
+            if (!is_in[group_of(g, c) * g->segments + segment_of(g, i)]) item->values[c * stride + offset + i] = normal_at(j, c, i);
+    tcs_status status = tcsi_replays_run(g->replays, false, err);
     double sum = 0, ready = 0;
     for (size_t i = 0; i < j->count; i++) {
-        if (item->scores[i].state != TCS_SCORE_READY) continue;
-        sum += tcsi_subject_level(j->subject, &item->scores[i]);
+        const tcs_score *score = &item->scores[offset + i];
+        if (score->state != TCS_SCORE_READY) continue;
+        sum += tcsi_subject_level(j->subject, score);
         ready++;
     }
     *ret_outcome = ready > 0 ? sum / ready : 0;
@@ -201,7 +227,8 @@ static tcs_status take_shapley(job *j, tcs_error *err)
     const tcsi_shapley_options options = { .player_count = players, .seed = j->options->seed,
                                            .order_count = j->options->order_count ? j->options->order_count : TCSI_ATTRIBUTION_ORDERS };
     double values[TCSI_ATTRIBUTION_PLAYERS_MAX], errors[TCSI_ATTRIBUTION_PLAYERS_MAX], sum = 0;
-    tcs_status status = tcsi_replays_init(j->subject, &j->rows, 1, &g.replays, err);
+    tcsi_replays own;
+    tcs_status status = borrow_replays(j, &own, &g.replays, &g.item, err);
     if (status == TCS_OK) status = tcsi_shapley(&options, play, &g, values, errors, err);
     if (status == TCS_OK) {
         spread_values(j, &g, values);
@@ -212,7 +239,7 @@ static tcs_status take_shapley(job *j, tcs_error *err)
             j->error = fmax(j->error, sqrt(variance) / sum);
         }
     }
-    tcsi_replays_deinit(&g.replays);
+    tcsi_replays_deinit(&own);
     return status;
 }
 

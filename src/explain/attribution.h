@@ -42,10 +42,13 @@ typedef struct tcsi_attribution_options {
     tcsi_attribution_source source; /* that is wanted; NONE: the best there is */
     size_t order_count;          /* of SHAPLEY; 0: TCSI_ATTRIBUTION_ORDERS */
     uint64_t seed;
+    tcsi_replays *replays;       /* borrowed: the episode can be judged again with its item number `item`; NULL: one is made */
+    size_t item;
 } tcsi_attribution_options;
 
-/* expectations: of the rows at least, of those channels that may have a share of other sources than PARTS.  Called before anything else is scored with the subject's own detector, whose
- * last frame is the subject's.  E_MEMORY; E_UNSUPPORTED: the source that is wanted cannot be had; as scoring. */
+/* expectations: of the rows at least, of those channels that may have a share of other sources than PARTS.  Called before anything else is
+ * scored with the subject's own detector, whose last frame is the subject's.  E_MEMORY; E_UNSUPPORTED: the source that is wanted cannot be
+ * had; as scoring. */
 tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcsi_expectations *expectations,
                           const tcsi_attribution_options *options, tcsi_attribution *ret_attribution, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_attribution_deinit(tcsi_attribution *attribution); /* accepts a zeroed one */

@@ -8,14 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 6, BESIDE_MAX = 1024, LIKE = 2, TARGETS = 2 + LIKE, BESIDE_ROWS = 24, BESIDE_CHANNELS = 8, LIKE_MAX = 2048 };
+enum { STEPS = 6, BESIDE_MAX = 1024, LIKE = 2, EARLIER = 2, TARGETS = 2 + LIKE + EARLIER, BESIDE_ROWS = 24, BESIDE_CHANNELS = 8, LIKE_MAX = 2048 };
 static const double off_max = 1e3;
 
 typedef enum phase { PHASE_TARGET, PHASE_CHANNELS, PHASE_SHARE, PHASE_DONE } phase;
 
 /* A change as it can be tried. */
 typedef struct change {
-    size_t target;        /* 0: expected, 1: with texture, then: as it was where the surroundings were alike */
+    size_t target;        /* 0: expected, 1: with texture, then: as where surroundings were alike, then: as some periods earlier */
     bool is_wide;         /* rows beside the episode, too */
     size_t channel_count; /* the first so many of the order */
     double share;
@@ -38,12 +38,12 @@ typedef struct search {
 typedef struct finder {
     const tcsi_subject *subject;
     const tcsi_counterfactual_options *options;
-    tcsi_replays replays;
+    tcsi_replays *replays;
     search *searches;
     size_t count;
 } finder;
 
-static tcsi_replay *item_of(const finder *f, const search *s) { return &f->replays.items[s - f->searches]; }
+static tcsi_replay *item_of(const finder *f, const search *s) { return &f->replays->items[s - f->searches]; }
 
 /* ---- what values are moved towards ---- */
 
@@ -60,7 +60,7 @@ static bool is_normal(const finder *f, tcsi_span rows)
     return !memchr(f->subject->decision->anomaly + rows.begin, 1, tcsi_span_count(rows));
 }
 
-/* How unlike the rows beside the changed ones are those beside a stretch that begins at `begin`: mean square over channels, in deviations. */
+/* How unlike the rows beside the changed ones are those beside a stretch that begins at `begin`: mean square, in deviations. */
 static double unlikeness(const finder *f, const search *s, size_t begin)
 {
     const tcsi_span rows = item_of(f, s)->rows;
@@ -100,6 +100,13 @@ static size_t find_like(const finder *f, const search *s, size_t but)
     return best;
 }
 
+/* The row that stands for row t a number of whole periods earlier, before all rows that are changed, `windows` times. */
+static size_t earlier(tcsi_span rows, size_t t, size_t windows, size_t period)
+{
+    const size_t count = tcsi_span_count(rows), back = windows * (period > 0 ? (count + period - 1) / period * period : count);
+    return rows.begin >= back ? t - back : SIZE_MAX;
+}
+
 /* Row i of a stretch that begins at `begin`, moved so that its ends meet what stands beside the changed rows. */
 static double like_value(const double *x, tcsi_span rows, size_t begin, size_t i, bool is_online, size_t row_count)
 {
@@ -129,6 +136,11 @@ static void fill_channel(finder *f, search *s, size_t k, const size_t *like)
             const double value = like[n] == SIZE_MAX ? normal : like_value(x, rows, like[n], i, f->subject->is_online,
                                                                            f->subject->frame->row_count);
             s->targets[2 + n][k * count + i] = clip(f, channel, tcsi_present(value) ? value : normal);
+        }
+        for (size_t n = 0; n < EARLIER; n++) {
+            const size_t at = f->subject->is_tabular ? SIZE_MAX : earlier(rows, t, n + 1, expectations->periods[channel]);
+            const bool is_usable = at != SIZE_MAX && tcsi_present(x[at]) && !f->subject->decision->anomaly[at];
+            s->targets[2 + LIKE + n][k * count + i] = clip(f, channel, is_usable ? x[at] : normal);
         }
     }
 }
@@ -183,7 +195,7 @@ static void put_change(finder *f, search *s, const change *what)
     tcsi_replay *item = item_of(f, s);
     const size_t count = tcsi_span_count(item->rows);
     const tcsi_span rows = changed_rows(f, s, what);
-    tcsi_replay_restore(&f->replays, item);
+    tcsi_replay_restore(f->replays, item);
     for (size_t k = 0; k < what->channel_count; k++) {
         double *values = item->values + s->order[k] * count;
         for (size_t i = rows.begin - item->rows.begin; i < rows.end - item->rows.begin; i++)
@@ -288,12 +300,13 @@ static tcs_status search_all(finder *f, tcs_error *err)
     while (status == TCS_OK && any_left(f)) {
         for (size_t i = 0; i < f->count; i++) {
             search *s = &f->searches[i];
-            f->replays.items[i].is_wanted = s->phase != PHASE_DONE;
+            f->replays->items[i].is_wanted = s->phase != PHASE_DONE;
+            f->replays->items[i].until = s->task->episode;
             if (s->phase != PHASE_DONE) put_change(f, s, &s->trial);
             else if (s->is_found) put_change(f, s, &s->best);
-            else tcsi_replay_restore(&f->replays, &f->replays.items[i]);
+            else tcsi_replay_restore(f->replays, &f->replays->items[i]);
         }
-        status = tcsi_replays_run(&f->replays, false, err);
+        status = tcsi_replays_run(f->replays, false, err);
         for (size_t i = 0; i < f->count && status == TCS_OK; i++)
             if (f->searches[i].phase != PHASE_DONE) go_on(f, &f->searches[i], is_quiet(f, &f->searches[i]));
     }
@@ -333,7 +346,7 @@ static tcs_status answer_one(finder *f, search *s, tcsi_counterfactual *ret, tcs
     const tcsi_span episode = s->task->episode, rows = changed_rows(f, s, &s->best);
     const size_t count = tcsi_span_count(rows), offset = rows.begin - item->rows.begin;
     ret->outcome = s->is_found ? TCSI_COUNTERFACTUAL_FOUND : TCSI_COUNTERFACTUAL_NONE;
-    ret->trial_count = f->replays.run_count;
+    ret->trial_count = f->replays->run_count;
     ret->score_before = highest_level(f->subject, f->subject->scores + episode.begin, tcsi_span_count(episode));
     ret->threshold = INFINITY;
     for (size_t t = episode.begin; t < episode.end; t++) ret->threshold = fmin(ret->threshold, f->subject->decision->thresholds[t]);
@@ -358,10 +371,11 @@ static tcs_status answer_one(finder *f, search *s, tcsi_counterfactual *ret, tcs
 static tcs_status check_all(finder *f, tcs_error *err)
 {
     for (size_t i = 0; i < f->count; i++) {
-        f->replays.items[i].is_wanted = f->searches[i].is_found;
+        f->replays->items[i].is_wanted = f->searches[i].is_found;
+        f->replays->items[i].until = (tcsi_span){ 0, 0 };
         if (f->searches[i].is_found) put_change(f, &f->searches[i], &f->searches[i].best);
     }
-    tcs_status status = tcsi_replays_run(&f->replays, false, err);
+    tcs_status status = tcsi_replays_run(f->replays, false, err);
     for (size_t i = 0; i < f->count && status == TCS_OK; i++)
         if (f->searches[i].is_found) f->searches[i].is_found = is_quiet(f, &f->searches[i]);
     return status;
@@ -369,18 +383,20 @@ static tcs_status check_all(finder *f, tcs_error *err)
 
 /* ---- together ---- */
 
-/* Rows that are judged: the episode, those whose change its scores may have come from, and those that a change may disturb. */
-static tcsi_span judged_rows(const tcsi_subject *subject, tcsi_span episode)
+tcsi_span tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_span episode, size_t since)
 {
     if (subject->is_tabular) return episode;
     const size_t horizon = tcsi_detector_horizon(subject->detector);
     const size_t beside = horizon < 4 ? 4 : horizon < BESIDE_MAX ? horizon : BESIDE_MAX;
-    return tcsi_span_widen(episode, beside, subject->frame->row_count);
+    tcsi_span rows = tcsi_span_widen(episode, beside, subject->frame->row_count);
+    if (since < rows.begin) rows.begin = since;
+    return rows;
 }
 
 tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode)
 {
-    tcsi_span rows = judged_rows(subject, episode);
+    const size_t since = episode.begin > TCSI_COUNTERFACTUAL_BACK_MAX ? episode.begin - TCSI_COUNTERFACTUAL_BACK_MAX : 0;
+    tcsi_span rows = tcsi_counterfactual_judged(subject, episode, since);
     const size_t before = subject->is_tabular ? 0 : tcsi_span_count(rows);
     rows.begin -= rows.begin < before ? rows.begin : before;
     return rows;
@@ -388,22 +404,19 @@ tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episod
 
 static tcs_status prepare(finder *f, const tcsi_counterfactual_task *tasks, tcs_error *err)
 {
-    tcsi_span *spans = TCSI_NEW_ARRAY(tcsi_span, f->count);
+    tcs_status status = TCS_OK;
     f->searches = TCSI_NEW_ZEROS(search, f->count);
-    if (!spans || !f->searches) {
-        tcsi_free(spans);
-        return tcsi_fail_memory(err, "counterfactuals");
-    }
-    for (size_t i = 0; i < f->count; i++) spans[i] = judged_rows(f->subject, tasks[i].episode);
-    tcs_status status = tcsi_replays_init(f->subject, spans, f->count, &f->replays, err);
+    if (!f->searches) return tcsi_fail_memory(err, "counterfactuals");
     for (size_t i = 0; i < f->count && status == TCS_OK; i++) {
         search *s = &f->searches[i];
         s->task = &tasks[i];
+        s->phase = s->task->is_asked ? PHASE_TARGET : PHASE_DONE;
+        tcsi_replay_restore(f->replays, item_of(f, s));
+        if (!s->task->is_asked) continue;
         status = order_channels(s, f->subject->frame->channel_count, err);
         if (status == TCS_OK) status = fill_targets(f, s, err);
         s->trial = (change){ .channel_count = s->order_count, .share = 1 };
     }
-    tcsi_free(spans);
     return status;
 }
 
@@ -414,18 +427,18 @@ static void finder_deinit(finder *f)
         for (size_t k = 0; k < TARGETS; k++) tcsi_free(f->searches[i].targets[k]);
     }
     tcsi_free(f->searches);
-    tcsi_replays_deinit(&f->replays);
 }
 
-tcs_status tcsi_counterfactuals_find(const tcsi_subject *subject, const tcsi_counterfactual_task *tasks, size_t count,
+tcs_status tcsi_counterfactuals_find(tcsi_replays *replays, const tcsi_counterfactual_task *tasks,
                                      const tcsi_counterfactual_options *options, tcsi_counterfactual *ret, tcs_error *err)
 {
-    finder f = { .subject = subject, .options = options, .count = count };
-    if (count == 0) return TCS_OK;
+    finder f = { .subject = replays->subject, .options = options, .replays = replays, .count = replays->count };
+    replays->run_count = 0;
     tcs_status status = prepare(&f, tasks, err);
     if (status == TCS_OK) status = search_all(&f, err);
     if (status == TCS_OK) status = check_all(&f, err);
-    for (size_t i = 0; i < count && status == TCS_OK; i++) status = answer_one(&f, &f.searches[i], &ret[i], err);
+    for (size_t i = 0; i < f.count && status == TCS_OK; i++)
+        if (tasks[i].is_asked) status = answer_one(&f, &f.searches[i], &ret[i], err);
     finder_deinit(&f);
     return status;
 }

@@ -5,8 +5,8 @@
  * them that was not above it before.  Four questions, one after the other, each answered by trials:
  *   1. Towards what?   the expected values (expected.h); if that is not quiet, the expected values with the texture of the rows before
  *                      the episode, because a line without noise is itself strange to many detectors; then the rows of one and another
- *                      normal stretch whose surroundings were most alike.  First the rows of the episode, then as many on both sides as
- *                      the detector looks at.
+ *                      normal stretch whose surroundings were most alike, and those just before, whole periods earlier.  First the rows of the episode, then also those on both
+ *                      sides that the detector looks at, and those in which it may have begun unnoticed.
  *   2. How many?       channels, by bisection over their order by attribution
  *   3. How far?        the share of the way, by bisection
  *   4. Is it so?       the answer is scored once more, from the beginning
@@ -46,11 +46,16 @@ typedef struct tcsi_counterfactual {
 
 typedef struct tcsi_counterfactual_task {
     tcsi_span episode;
+    bool is_asked;           /* else its rows are left alone */
     const tcsi_attribution *attribution; /* channels in the order of their shares */
     const tcsi_expectations *expectations; /* of tcsi_counterfactual_rows, and of all channels that may be changed */
 } tcsi_counterfactual_task;
 
-/* Rows that are asked about: those that are judged, and as many before them. */
+/* Rows that are judged: the episode, those whose change its scores may have come from, and those that a change may disturb.  since: where
+ * it may really have begun, at most TCSI_COUNTERFACTUAL_BACK_MAX rows before it was noticed. */
+enum { TCSI_COUNTERFACTUAL_BACK_MAX = 256 };
+tcsi_span tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_span episode, size_t since);
+/* Rows of which it must be known what was expected: those, whatever since is, and as many before them. */
 tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode);
 
 typedef struct tcsi_counterfactual_options {
@@ -60,8 +65,9 @@ typedef struct tcsi_counterfactual_options {
 
 enum { TCSI_COUNTERFACTUAL_CHANNELS_MAX = 64 }; /* that are tried to be changed */
 
-/* tasks in order of time.  ret: (count), zeroed; each is the caller's to deinit, also in failure.  E_MEMORY, and as scoring. */
-tcs_status tcsi_counterfactuals_find(const tcsi_subject *subject, const tcsi_counterfactual_task *tasks, size_t count,
+/* replays, of tcsi_counterfactual_judged rows of each task, in their order.  ret: (replays->count), zeroed; each is the caller's to deinit,
+ * also in failure.  E_MEMORY, and as scoring. */
+tcs_status tcsi_counterfactuals_find(tcsi_replays *replays, const tcsi_counterfactual_task *tasks,
                                      const tcsi_counterfactual_options *options, tcsi_counterfactual *ret,
                                      tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_counterfactual_deinit(tcsi_counterfactual *counterfactual); /* accepts a zeroed one */

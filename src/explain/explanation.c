@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { VIEW_MIN = 20, VIEW_MAX = 2000, OUT_BACK_MAX = 256, BRIEF_CHANNELS = 16 };
+enum { QUIET_ROWS = 12, VIEW_MIN = 20, VIEW_MAX = 2000, OUT_BACK_MAX = 256, BRIEF_CHANNELS = 16 };
 static const double story_share_min = 0.02;
 
 void tcsi_explanation_deinit(tcsi_explanation *explanation)
@@ -74,6 +74,25 @@ static tcs_status expect_all(job *j, tcs_error *err)
         status = tcsi_expectations_add(&j->expectations, j->subject, look->channel, j->explanation->rows, past_only, look->period, err);
     }
     return status;
+}
+
+/* Where the episode may really have begun: back from its onset as long as a channel is clearly outside its band every few rows. */
+static size_t since(const job *j)
+{
+    const size_t onset = j->explanation->rows.begin;
+    size_t first = onset, quiet = 0;
+    for (size_t t = onset; t-- > j->expectations.rows.begin && onset - t <= TCSI_COUNTERFACTUAL_BACK_MAX && quiet < QUIET_ROWS;) {
+        bool is_out = false;
+        for (size_t k = 0; k < j->look_count && !is_out; k++) {
+            const size_t c = j->looks[k].channel;
+            const double value = tcsi_frame_column(j->subject->frame, c)[t], clear = j->expectations.spreads[c];
+            is_out = value > tcsi_expectation(&j->expectations, c, TCSI_EXPECTED_HIGH, t) + clear ||
+                     value < tcsi_expectation(&j->expectations, c, TCSI_EXPECTED_LOW, t) - clear;
+        }
+        quiet = is_out ? 0 : quiet + 1;
+        if (is_out) first = t;
+    }
+    return first;
 }
 
 /* ---- stories ---- */
@@ -219,37 +238,63 @@ static tcs_status choose_channels(job *j, tcs_error *err)
     return TCS_OK;
 }
 
-static tcs_status explain_one(job *j, const tcsi_explain_options *options, tcs_error *err)
+static tcs_status look_closely(job *j, tcs_error *err)
 {
-    tcsi_explanation *e = j->explanation;
     tcs_status status = choose_channels(j, err);
     if (status == TCS_OK) status = look_at(j, err);
-    if (status == TCS_OK) status = expect_all(j, err);
-    if (status == TCS_OK)
-        status = tcsi_attribute(j->subject, e->rows, &j->expectations, &options->attribution, &e->attribution, err);
+    return status == TCS_OK ? expect_all(j, err) : status;
+}
+
+static tcs_status explain_one(job *j, const tcsi_attribution_options *attribution, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    tcs_status status = tcsi_attribute(j->subject, e->rows, &j->expectations, attribution, &e->attribution, err);
     if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
     if (status == TCS_OK) status = find_similar(j, err);
     return status;
 }
 
-static tcs_status find_counterfactuals(job *jobs, size_t count, const tcsi_explain_options *options, tcs_error *err)
+/* Too many cells to be tried. */
+static bool is_huge(const tcsi_explanation *e, const tcsi_subject *subject)
 {
+    return tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count;
+}
+
+/* Rows to be judged again, of all episodes, by one walk over the frame: where counterfactuals are asked for, or a stream must be asked
+ * again what carried a row. */
+static tcs_status make_replays(const tcsi_subject *subject, const job *jobs, size_t count, bool with_counterfactual,
+                               tcsi_replays *ret_replays, tcs_error *err)
+{
+    const tcsi_detector_ops *ops = subject->detector->info->ops;
+    if (!with_counterfactual && !(ops->contribute && !ops->contribute_span && subject->frame->channel_count > 1)) return TCS_OK;
+    tcsi_span *spans = TCSI_NEW_ARRAY(tcsi_span, count);
+    if (!spans) return tcsi_fail_memory(err, "episodes");
+    for (size_t i = 0; i < count; i++) {
+        const tcsi_span rows = jobs[i].explanation->rows;
+        spans[i] = is_huge(jobs[i].explanation, subject) ? (tcsi_span){ rows.begin, rows.begin + 1 }
+                                                         : tcsi_counterfactual_judged(subject, rows, since(&jobs[i]));
+        if (i > 0 && spans[i].begin < spans[i - 1].begin) spans[i].begin = spans[i - 1].begin; /* a wide one before a narrow one */
+    }
+    tcs_status status = tcsi_replays_init(subject, spans, count, ret_replays, err);
+    tcsi_free(spans);
+    return status;
+}
+
+static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, const tcsi_explain_options *options, tcs_error *err)
+{
+    const size_t count = replays->count;
     tcsi_counterfactual_task *tasks = TCSI_NEW_ARRAY(tcsi_counterfactual_task, count);
     tcsi_counterfactual *answers = TCSI_NEW_ZEROS(tcsi_counterfactual, count);
-    size_t *places = TCSI_NEW_ARRAY(size_t, count), task_count = 0;
-    tcs_status status = tasks && answers && places ? TCS_OK : tcsi_fail_memory(err, "counterfactuals");
+    tcs_status status = tasks && answers ? TCS_OK : tcsi_fail_memory(err, "counterfactuals");
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_explanation *e = jobs[i].explanation;
-        if (tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / jobs[i].subject->frame->channel_count) continue;
-        places[task_count] = i;
-        tasks[task_count++] = (tcsi_counterfactual_task){ .episode = e->rows, .attribution = &e->attribution,
-                                                          .expectations = &jobs[i].expectations };
+        tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows, .is_asked = !is_huge(e, jobs[i].subject), .attribution = &e->attribution,
+                                               .expectations = &jobs[i].expectations };
     }
-    if (status == TCS_OK) status = tcsi_counterfactuals_find(jobs[0].subject, tasks, task_count, &options->counterfactual, answers, err);
-    for (size_t k = 0; answers && k < task_count; k++) jobs[places[k]].explanation->counterfactual = answers[k];
+    if (status == TCS_OK) status = tcsi_counterfactuals_find(replays, tasks, &options->counterfactual, answers, err);
+    for (size_t i = 0; answers && i < count; i++) jobs[i].explanation->counterfactual = answers[i];
     tcsi_free(tasks);
     tcsi_free(answers);
-    tcsi_free(places);
     return status;
 }
 
@@ -261,24 +306,29 @@ tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, siz
     if (!subject->detector) return tcsi_fail(err, TCS_E_INVALID, "the detector was not kept: episodes can only be explained briefly");
     if (count == 0) return TCS_OK;
     job *jobs = TCSI_NEW_ZEROS(job, count);
+    tcsi_replays replays = { .subject = NULL };
+    const int64_t first_ns = tcsi_clock_monotonic_ns();
     tcs_status status = jobs ? TCS_OK : tcsi_fail_memory(err, "explanations");
     for (size_t i = 0; jobs && i < count; i++) begin(&jobs[i], subject, episodes[i], &ret[i]);
+    for (size_t i = 0; i < count && status == TCS_OK; i++) status = look_closely(&jobs[i], err);
+    if (status == TCS_OK) status = make_replays(subject, jobs, count, options->with_counterfactual, &replays, err);
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
-        const int64_t begin_ns = tcsi_clock_monotonic_ns();
-        status = explain_one(&jobs[i], options, err);
-        ret[i].seconds = seconds_since(begin_ns);
+        tcsi_attribution_options attribution = options->attribution;
+        attribution.replays = replays.subject && !is_huge(&ret[i], subject) ? &replays : NULL;
+        attribution.item = i;
+        status = explain_one(&jobs[i], &attribution, err);
     }
-    const int64_t begin_ns = tcsi_clock_monotonic_ns();
-    if (status == TCS_OK && options->with_counterfactual) status = find_counterfactuals(jobs, count, options, err);
+    if (status == TCS_OK && options->with_counterfactual) status = find_counterfactuals(jobs, &replays, options, err);
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
-        ret[i].seconds += seconds_since(begin_ns) / (double)count;
         tcsi_sentence_write(subject, &ret[i], ret[i].sentence);
         tcsi_sentence_write_advice(subject, &ret[i], ret[i].advice);
+        ret[i].seconds = seconds_since(first_ns) / (double)count;
     }
     for (size_t i = 0; jobs && i < count; i++) {
         tcsi_expectations_deinit(&jobs[i].expectations);
         if (status != TCS_OK) tcsi_explanation_deinit(&ret[i]);
     }
+    tcsi_replays_deinit(&replays);
     tcsi_free(jobs);
     return status;
 }

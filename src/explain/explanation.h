@@ -44,7 +44,7 @@ typedef struct tcsi_explanation {
     bool has_similar;       /* rows are a history */
     char sentence[TCSI_SENTENCE_SIZE];
     char advice[TCSI_SENTENCE_SIZE];    /* the counterfactual in words; empty when it was not asked for */
-    double seconds;         /* spent on it; a counterfactual's share of what all of them took together */
+    double seconds;         /* spent on it: its share of what all of them took together */
 } tcsi_explanation;
 
 typedef struct tcsi_explain_options {

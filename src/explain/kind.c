@@ -7,9 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { BEFORE_MIN = 64, BEFORE_MAX = 1024, BEFORE_TIMES = 4, BEHIND_MAX = 200, PERIODS_BACK = 3, ROWS_MAX = 4096, SPIKE_ROWS = 3 };
+enum { BEFORE_MIN = 64, BEFORE_MAX = 1024, BEFORE_TIMES = 4, BEHIND_MAX = 200, PERIODS_BACK = 3, ROWS_MAX = 4096, SPIKE_ROWS = 3,
+       LEAN_ROWS = 4 };
 static const double off = 3, far_out = 4, shift_min = 2, slope_min = 3, slope_fit = 0.6, variance_high = 1.8, variance_low = 0.5;
-static const double rest_high = 1.4;
+static const double rest_high = 1.4, near_by = 1, alike = 1.5, rough = 2;
 static const double gone_share = 0.5, rare_share = 0.02, still_share = 0.9, moving_share = 0.5, spike_share = 0.1;
 static const double together = 0.6, apart = 0.3, stays = 0.5;
 
@@ -26,7 +27,7 @@ typedef struct work {
     const double *column;
     tcsi_span rows, before, behind;
     size_t period, limit;                  /* limit: where the episode begins */
-    bool *is_due;                          /* (rows) of the episode: it has a distance */
+    size_t *places;                        /* (now_count) the rows of the distances in the episode, until its core is found */
     double *now, *usual, *later, *rest, *scratch; /* distances from what was due: in the episode, before it, behind it, in a part */
     size_t now_count, usual_count, later_count; /* present ones */
     double deviation;                      /* of the usual ones, robust */
@@ -48,16 +49,16 @@ static double due_by_period(const work *w, size_t t, size_t limit)
     return count > 0 ? tcsi_quantile_inplace(found, count, 0.5) : NAN;
 }
 
-/* Distances of present rows from what was due, in order; rows at or after limit are not what was due of any.  ret_is_due: (rows) which
- * rows have one; may be NULL. */
-static size_t distances(const work *w, tcsi_span rows, size_t limit, double *ret, bool *ret_is_due)
+/* Distances of present rows from what was due, in order; rows at or after limit are not what was due of any.  ret_places: the rows that
+ * have one; may be NULL. */
+static size_t distances(const work *w, tcsi_span rows, size_t limit, double *ret, size_t *ret_places)
 {
     size_t count = 0;
     for (size_t t = rows.begin; t < rows.end && t - rows.begin < ROWS_MAX; t++) {
         const double due = w->period > 0 ? due_by_period(w, t, limit < t ? limit : t) : w->level;
-        const bool is_due = tcsi_present(w->column[t]) && tcsi_present(due);
-        if (is_due) ret[count++] = w->column[t] - due;
-        if (ret_is_due) ret_is_due[t - rows.begin] = is_due;
+        if (!tcsi_present(w->column[t]) || !tcsi_present(due)) continue;
+        if (ret_places) ret_places[count] = t;
+        ret[count++] = w->column[t] - due;
     }
     return count;
 }
@@ -77,25 +78,45 @@ static bool is_rest_usual(const work *w, tcsi_span core)
     return count < SPIKE_ROWS || robust_deviation(w, w->rest, count) < rest_high * w->deviation;
 }
 
+/* Does the mean of distances [begin, end) lie beyond near_by deviations, on the given side? */
+static bool leans(const work *w, size_t begin, size_t end, double usual, double side)
+{
+    double sum = 0;
+    for (size_t i = begin; i < end; i++) sum += w->now[i] - usual;
+    return side * sum > near_by * w->deviation * (double)(end - begin);
+}
+
+/* Distances [*begin, *end) and those beside them that lean to the same side: what grows slowly began before it was far. */
+static void grow(const work *w, double usual, size_t *begin, size_t *end)
+{
+    double sum = 0;
+    for (size_t i = *begin; i < *end; i++) sum += w->now[i] - usual;
+    const double side = copysign(1, sum);
+    while (*begin >= LEAN_ROWS && leans(w, *begin - LEAN_ROWS, *begin, usual, side)) --*begin;
+    while (*end + LEAN_ROWS <= w->now_count && leans(w, *end, *end + LEAN_ROWS, usual, side)) ++*end;
+}
+
 /* The rows of the episode in which the distances are large: the stretch with the highest sum, a far one counting 1 and any other -1/2.
  * Scores that look at windows make an episode longer than what happened.  No far row, or something about the others, too: all of it. */
 static void find_core(work *w)
 {
     const double usual = tcsi_median(w->usual, w->usual_count, w->scratch);
     double sum = 0, highest = 0;
-    tcsi_span core = w->rows;
-    size_t begin = w->rows.begin, i = 0;
-    for (size_t t = w->rows.begin; t < w->rows.end && i < w->now_count; t++) {
-        if (!w->is_due[t - w->rows.begin]) continue;
+    size_t first = 0, begin = 0, end = w->now_count;
+    for (size_t i = 0; i < w->now_count; i++) {
         if (sum <= 0) {
             sum = 0;
-            begin = t;
+            first = i;
         }
-        sum += fabs(w->now[i++] - usual) > off * w->deviation ? 1 : -0.5;
+        sum += fabs(w->now[i] - usual) > off * w->deviation ? 1 : -0.5;
         if (sum <= highest) continue;
         highest = sum;
-        core = (tcsi_span){ begin, t + 1 };
+        begin = first;
+        end = i + 1;
     }
+    if (highest <= 0) return;
+    if (end - begin > SPIKE_ROWS) grow(w, usual, &begin, &end);
+    const tcsi_span core = { w->places[begin], w->places[end - 1] + 1 };
     if (!is_rest_usual(w, core)) return;
     w->rows = core;
     w->now_count = distances(w, core, w->limit, w->now, NULL);
@@ -109,7 +130,7 @@ static void measure(work *w)
         w->period = 0;
         w->usual_count = distances(w, w->before, w->limit, w->usual, NULL);
     }
-    w->now_count = distances(w, w->rows, w->limit, w->now, w->is_due);
+    w->now_count = distances(w, w->rows, w->limit, w->now, w->places);
     w->later_count = distances(w, w->behind, w->limit, w->later, NULL);
     w->deviation = w->usual_count > 0 ? robust_deviation(w, w->usual, w->usual_count) : NAN;
     const double least = 1e-9 * fabs(w->level);
@@ -195,6 +216,28 @@ static void fit_line(const double *values, size_t count, double *ret_slope, doub
     *ret_fit = squares > 0 && all > 0 ? along * along / (squares * all) : 0;
 }
 
+/* How far the values themselves stray, or with `roughness` their bends: second differences, which noise has and a smooth course has not. */
+static double stray(const work *w, tcsi_span rows, bool roughness)
+{
+    size_t count = 0;
+    if (rows.end - rows.begin > ROWS_MAX) rows.begin = rows.end - ROWS_MAX;
+    for (size_t t = rows.begin; t < rows.end; t++) {
+        const double value = !roughness ? w->column[t]
+                             : t >= rows.begin + 2 ? w->column[t] - 2 * w->column[t - 1] + w->column[t - 2] : NAN;
+        if (tcsi_present(value)) w->rest[count++] = value;
+    }
+    return count > SPIKE_ROWS ? robust_deviation(w, w->rest, count) : NAN;
+}
+
+/* Another course of the same size and smoothness is no larger variance, though it is far from what was due. */
+static bool is_of_usual_size(const work *w)
+{
+    if (w->period == 0) return false;
+    const double size = stray(w, w->rows, false) / stray(w, w->before, false);
+    const double roughness = stray(w, w->rows, true) / stray(w, w->before, true);
+    return size < alike && size > 1 / alike && roughness < rough && roughness > 1 / rough;
+}
+
 /* Correlation of two channels over rows; NaN: too few. */
 static double correlation(const work *w, size_t other, tcsi_span rows)
 {
@@ -245,7 +288,7 @@ static void judge(work *w, const size_t *others, size_t other_count, tcsi_kind *
     else if (is_spike(w)) kind->kind = TCSI_KIND_SPIKE;
     else if (fabs(kind->slope) > slope_min && fit > slope_fit) kind->kind = TCSI_KIND_TREND;
     else if (fabs(kind->shift) > shift_min && fabs(kind->shift) > kind->variance) kind->kind = TCSI_KIND_LEVEL_SHIFT;
-    else if (kind->variance > variance_high || kind->variance < variance_low) kind->kind = TCSI_KIND_VARIANCE;
+    else if ((kind->variance > variance_high || kind->variance < variance_low) && !is_of_usual_size(w)) kind->kind = TCSI_KIND_VARIANCE;
     else if (has_parted(w, others, other_count, &kind->partner)) kind->kind = TCSI_KIND_CORRELATION;
     else kind->kind = TCSI_KIND_PATTERN;
     const bool can_stay = kind->kind == TCSI_KIND_LEVEL_SHIFT || kind->kind == TCSI_KIND_TREND || kind->kind == TCSI_KIND_VARIANCE ||
@@ -276,10 +319,10 @@ tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_span rows, size_t ch
     w.before = (tcsi_span){ rows.begin > before ? rows.begin - before : 0, rows.begin };
     w.behind = (tcsi_span){ rows.end, subject->frame->row_count - rows.end > behind ? rows.end + behind : subject->frame->row_count };
     double *memory = TCSI_NEW_ARRAY(double, 7 * (size_t)ROWS_MAX);
-    w.is_due = TCSI_NEW_ZEROS(bool, ROWS_MAX);
-    if (!memory || !w.is_due) {
+    w.places = TCSI_NEW_ARRAY(size_t, ROWS_MAX);
+    if (!memory || !w.places) {
         tcsi_free(memory);
-        tcsi_free(w.is_due);
+        tcsi_free(w.places);
         return tcsi_fail_memory(err, "the kind of an episode");
     }
     w.now = memory;
@@ -290,7 +333,7 @@ tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_span rows, size_t ch
     measure(&w);
     judge(&w, others, other_count, &kind);
     tcsi_free(memory);
-    tcsi_free(w.is_due);
+    tcsi_free(w.places);
     *ret_kind = kind;
     return TCS_OK;
 }

@@ -8,7 +8,7 @@
  *   SPIKE        at most three rows, or a tenth of them, stand far out; the rest is as ever
  *   TREND        a straight line explains most of the distance, and it grows
  *   LEVEL_SHIFT  the median is off by more than the rest varies
- *   VARIANCE     distances from that median are much larger, or much smaller, than usual
+ *   VARIANCE     distances from that median are much larger, or much smaller, than usual, and so are the values' own spread or roughness
  *   CORRELATION  the channel keeps its own ways, but no longer moves with one that it always moved with
  *   PATTERN      none of these: another course within the usual range
  * `persistent`: the rows behind the episode are still where it led to, for as long as it lasted at least (at most 200 rows are asked).

@@ -54,6 +54,15 @@ static tcs_status save_states(tcsi_replays *replays, tcs_error *err)
     return status;
 }
 
+/* Is what comes behind this row of no interest? */
+static bool is_enough(const tcsi_replays *replays, const tcsi_replay *item, size_t t)
+{
+    if (item->until.end <= item->until.begin || t < item->until.begin) return false;
+    const tcs_score *score = &item->scores[t - item->rows.begin];
+    const double threshold = replays->subject->decision->thresholds[t];
+    return t + 1 >= item->until.end || (score->state == TCS_SCORE_READY && tcsi_subject_level(replays->subject, score) > threshold);
+}
+
 static tcs_status run_stream(tcsi_replays *replays, tcsi_replay *item, bool with_parts, tcs_error *err)
 {
     const size_t channels = replays->subject->frame->channel_count, count = tcsi_span_count(item->rows);
@@ -64,6 +73,7 @@ static tcs_status run_stream(tcsi_replays *replays, tcsi_replay *item, bool with
         push_row(replays, detector, item->rows.begin + i, &item->scores[i]);
         if (with_parts && !tcsi_detector_contribute(detector, item->parts + i * channels))
             memset(item->parts + i * channels, 0, channels * sizeof *item->parts);
+        if (is_enough(replays, item, item->rows.begin + i)) break;
     }
     tcsi_detector_destroy(detector);
     return status;

@@ -22,6 +22,7 @@ typedef struct tcsi_replay {
     tcs_score *scores;  /* (rows): of the last run */
     double *parts;      /* (rows,C): of the last run, where asked for and told */
     bool is_wanted;     /* is scored; in a frame that is scored whole, its changes are in place either way */
+    tcsi_span until;    /* of a stream: nothing behind the first of these rows that alarms is judged, nor behind the last; empty: all is */
     tcsi_buffer state;  /* of a stream before its first row */
     tcsi_span slice;
 } tcsi_replay;
