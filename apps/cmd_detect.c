@@ -109,6 +109,7 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     if (!o->detecting.from && (!mode || strcmp(mode, "online") != 0)) return "--stream judges rows as they arrive: it needs --mode online";
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
+    if (o->explain) return "--explain looks back at an episode and around it: not with --stream, which keeps no rows";
     if (o->outputs.forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
     if (o->outputs.episodes)
         return "--episodes ranks all episodes at the end: not with --stream, which prints each (--json: one object a line)";

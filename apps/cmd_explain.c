@@ -210,9 +210,11 @@ static void print_channel(const report *r, size_t index)
     char from[64];
     printf("    %-24s ", tcs_frame_channel_name(r->frame, c.channel));
     for (size_t i = 0; i < BAR_CELLS; i++) printf("%s", c.share * BAR_CELLS >= (double)i + 0.5 ? "█" : "░");
-    cli_place_format(r->frame, c.left_band ? c.row_out : c.row_begin, from, sizeof from);
-    printf(" %3.0f %%  %s%s, %s %s\n", 100 * c.share, c.kind, c.persistent ? " that stays" : "",
-           c.left_band ? "outside its band from" : "most from", from);
+    cli_place_format(r->frame, c.row_out, from, sizeof from);
+    printf(" %3.0f %%  ", 100 * c.share);
+    if (strcmp(c.kind, "unknown") != 0) printf("%s%s, ", c.kind, c.persistent ? " that stays" : "");
+    if (c.left_band) printf("outside its band from %s\n", from);
+    else printf("within its band\n");
 }
 
 static void print_why(const report *r)

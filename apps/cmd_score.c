@@ -38,7 +38,7 @@ static const cli_option options[] = {
 /* What is ranked or drawn at the end needs the whole input. */
 static bool needs_all_rows(const score_options *o)
 {
-    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot;
+    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot || o->explain > 0;
 }
 
 static bool is_streamed(const score_options *o, const tcs_pipeline *pipeline, const char *input)
@@ -115,7 +115,7 @@ static tcs_status check_usage(const score_options *o, const char *const *inputs,
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with standard input, --stream, --scores, --episodes, --forecast, "
                          "--report or --plot");
     if (o->stream && needs_all_rows(o))
-        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report and --plot need all rows: not with --stream");
+        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report, --plot and --explain need all rows: not with --stream");
     tcs_status status = o->stream ? TCS_OK : cli_outputs_check_stdout(&o->outputs, o->json, err);
     return status == TCS_OK ? cli_outputs_check(&o->outputs, &output, 1, inputs, input_count, err) : status;
 }

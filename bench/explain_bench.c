@@ -6,8 +6,8 @@
  * thirds of the way.  Each detector judges each of them, learning from the first half.  Of the episode that met the event:
  *   cause      is the true channel first by attribution?
  *   overlap    of the rows in which that channel is said to contribute, and those that visibly differ: intersection over union, median
- *   valid      counterfactuals that were found, put into a copy of the frame and judged by a detector that was made and fitted anew: no row of
- *              the episode above the threshold that was in force for it
+ *   valid      counterfactuals that were found, put into a copy of the frame and judged by a detector that was made and fitted anew: no row
+ *              of the episode above the threshold that was in force for it
  *   ms         processor time of a whole explanation, counterfactual among it, and of one without; medians
  * Events that no episode met cannot be explained and are counted apart.
  * Then the confusion of kinds: what the true channel's event was laid down as, and what it was called, over all detectors; and what the
@@ -28,7 +28,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, KNOWN_SERIES = 40, SERIES_MAX = 64, TRIALS_MAX = SERIES_MAX * TCSI_EVENT_KIND_COUNT };
+enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, KNOWN_SERIES = 40, SERIES_MAX = 64,
+       TRIALS_MAX = SERIES_MAX * TCSI_EVENT_KIND_COUNT };
 
 static const struct { const char *name; tcs_mode mode; bool is_deep; } judges[] = {
     { "ewma", TCS_MODE_ONLINE, false },           { "pca_stream", TCS_MODE_ONLINE, false },
@@ -175,7 +176,8 @@ static void judge_trial(const trial *t, size_t judge, tcsi_event_kind kind, tall
 
 static double share(size_t part, size_t whole) { return whole > 0 ? 100 * (double)part / (double)whole : NAN; }
 
-static void add_figure(tcsi_json_writer *w, const char *judge, const char *what, const char *unit, double ours, double target, bool at_least)
+static void add_figure(tcsi_json_writer *w, const char *judge, const char *what, const char *unit, double ours, double target,
+                       bool at_least)
 {
     char name[128];
     snprintf(name, sizeof name, "%s, %s", judge, what);
@@ -254,8 +256,8 @@ int main(int argc, char **argv)
     tcsi_buffer_init(&json, 1 << 20);
     tcsi_json_writer_init(&w, &json, true);
     tcsi_json_begin_array(&w);
-    printf("| detector | events met | true channel first | first or second | overlap | counterfactual found | valid | valid / found | ms | ms "
-           "without | trials |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+    printf("| detector | events met | true channel first | first or second | overlap | counterfactual found | valid | valid / found | ms "
+           "| ms without | trials |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (size_t j = 0; j < TCS_COUNT(judges); j++) {
         tally *t = &tallies[j];
         if (t->met == 0) continue;

@@ -8,7 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = 6, BESIDE_MAX = 1024, LIKE = 2, EARLIER = 2, TARGETS = 2 + LIKE + EARLIER, BESIDE_ROWS = 24, BESIDE_CHANNELS = 8, LIKE_MAX = 2048 };
+enum { STEPS = 6, LIKE = 2, EARLIER = 2, TARGETS = 2 + LIKE + EARLIER };
+enum { BESIDE_MAX = 1024, BESIDE_ROWS = 24, BESIDE_CHANNELS = 8, LIKE_MAX = 2048 };
 static const double off_max = 1e3;
 
 typedef enum phase { PHASE_TARGET, PHASE_CHANNELS, PHASE_SHARE, PHASE_DONE } phase;

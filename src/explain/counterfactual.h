@@ -5,8 +5,9 @@
  * them that was not above it before.  Four questions, one after the other, each answered by trials:
  *   1. Towards what?   the expected values (expected.h); if that is not quiet, the expected values with the texture of the rows before
  *                      the episode, because a line without noise is itself strange to many detectors; then the rows of one and another
- *                      normal stretch whose surroundings were most alike, and those just before, whole periods earlier.  First the rows of the episode, then also those on both
- *                      sides that the detector looks at, and those in which it may have begun unnoticed.
+ *                      normal stretch whose surroundings were most alike; then those just before, whole periods earlier.  Each first in
+ *                      the rows of the episode, then also in those on both sides that the detector looks at, and those in which it may
+ *                      have begun unnoticed.
  *   2. How many?       channels, by bisection over their order by attribution
  *   3. How far?        the share of the way, by bisection
  *   4. Is it so?       the answer is scored once more, from the beginning

@@ -10,8 +10,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { QUIET_ROWS = 12, VIEW_MIN = 20, VIEW_MAX = 2000, OUT_BACK_MAX = 256, BRIEF_CHANNELS = 16 };
-static const double story_share_min = 0.02;
+enum { QUIET_ROWS = 12, VIEW_MIN = 20, VIEW_MAX = 2000, OUT_BACK_MAX = 256, OUT_OF = 4, OUT_DEVIATIONS = 2, BRIEF_CHANNELS = 16 };
+static const double story_share_min = 0.02, story_share_times = 4; /* as much as its equal part */
 
 void tcsi_explanation_deinit(tcsi_explanation *explanation)
 {
@@ -116,11 +116,22 @@ static bool is_out(const tcsi_explanation *e, const tcsi_story *story, const dou
     return tcsi_present(column[t]) && beyond(column[t], story->band[view + i], story->band[2 * view + i]) != 0;
 }
 
-/* The first row outside the band: back from the onset while it is outside there, else forward to the end. */
+/* One row in a hundred is outside its band by chance.  It has left it where three of four rows are, or one is clearly. */
+static bool has_left(const tcsi_explanation *e, const tcsi_story *story, const double *column, size_t t)
+{
+    const size_t view = tcsi_span_count(e->view), i = t - e->view.begin;
+    size_t out = 0;
+    if (!is_out(e, story, column, t)) return false;
+    if (fabs(beyond(column[t], story->band[view + i], story->band[2 * view + i])) > OUT_DEVIATIONS * story->spread) return true;
+    for (size_t k = t; k < t + OUT_OF && k < e->view.end; k++) out += is_out(e, story, column, k);
+    return out >= OUT_OF - 1;
+}
+
+/* The first row of that: back from the onset as long as it is outside there, else forward to the end. */
 static void find_out(const tcsi_explanation *e, const double *column, tcsi_story *story)
 {
     size_t t = e->rows.begin;
-    while (t < e->rows.end && !is_out(e, story, column, t)) t++;
+    while (t < e->rows.end && !has_left(e, story, column, t)) t++;
     story->is_out = t < e->rows.end;
     if (t == e->rows.begin)
         while (t > e->view.begin && e->rows.begin - t < OUT_BACK_MAX && is_out(e, story, column, t - 1)) t--;
@@ -176,9 +187,10 @@ static tcs_status tell_stories(job *j, const double *shares, tcs_error *err)
 {
     tcsi_explanation *e = j->explanation;
     const size_t channels = j->subject->frame->channel_count, view = tcsi_span_count(e->view);
+    const double least = fmin(story_share_min, story_share_times / (double)channels); /* of many, all have a little */
     size_t order[TCSI_STORY_COUNT_MAX], count = 0;
     for (size_t c = 0; c < channels; c++) {
-        if (!(shares[c] >= story_share_min) || !look_of(j, c)) continue;
+        if (!(shares[c] >= least) || !look_of(j, c)) continue;
         size_t at = count < TCSI_STORY_COUNT_MAX ? count++ : count;
         if (at == count && !(shares[order[--at]] < shares[c])) continue;
         for (; at > 0 && shares[order[at - 1]] < shares[c]; at--) order[at] = order[at - 1];
@@ -300,11 +312,10 @@ static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, c
 
 static double seconds_since(int64_t begin_ns) { return (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9; }
 
-tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, size_t count, const tcsi_explain_options *options,
-                        tcsi_explanation *ret, tcs_error *err)
+/* Episodes that are explained together. */
+static tcs_status explain_batch(const tcsi_subject *subject, const size_t *episodes, size_t count, const tcsi_explain_options *options,
+                                tcsi_explanation *ret, tcs_error *err)
 {
-    if (!subject->detector) return tcsi_fail(err, TCS_E_INVALID, "the detector was not kept: episodes can only be explained briefly");
-    if (count == 0) return TCS_OK;
     job *jobs = TCSI_NEW_ZEROS(job, count);
     tcsi_replays replays = { .subject = NULL };
     const int64_t first_ns = tcsi_clock_monotonic_ns();
@@ -330,6 +341,37 @@ tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, siz
     }
     tcsi_replays_deinit(&replays);
     tcsi_free(jobs);
+    return status;
+}
+
+/* How many of the next episodes fit into memory together; one at least. */
+static size_t batch_size(const tcsi_subject *subject, const size_t *episodes, size_t count)
+{
+    const size_t channels = subject->frame->channel_count;
+    const bool has_states = subject->detector->info->traits & TCSI_TRAIT_STREAMING;
+    const size_t state = has_states ? tcsi_detector_size_max(subject->detector, 0) : 0;
+    size_t cells = 0, states = 0, batch = 0;
+    for (; batch < count; batch++) {
+        const tcsi_episode *episode = &subject->decision->episodes[episodes[batch]];
+        cells = tcsi_size_sum(cells, tcsi_size_product(episode->row_end - episode->row_begin, channels));
+        states = tcsi_size_sum(states, state);
+        if (batch > 0 && (cells > TCSI_EXPLAIN_CELLS_MAX || states > TCSI_EXPLAIN_STATES_MAX)) break;
+    }
+    return batch;
+}
+
+tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, size_t count, const tcsi_explain_options *options,
+                        tcsi_explanation *ret, tcs_error *err)
+{
+    if (!subject->detector) return tcsi_fail(err, TCS_E_INVALID, "the detector was not kept: episodes can only be explained briefly");
+    tcs_status status = TCS_OK;
+    size_t done = 0;
+    while (done < count && status == TCS_OK) {
+        const size_t batch = batch_size(subject, episodes + done, count - done);
+        status = explain_batch(subject, episodes + done, batch, options, ret + done, err);
+        if (status == TCS_OK) done += batch;
+    }
+    for (size_t i = 0; i < done && status != TCS_OK; i++) tcsi_explanation_deinit(&ret[i]);
     return status;
 }
 

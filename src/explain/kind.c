@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum { BEFORE_MIN = 64, BEFORE_MAX = 1024, BEFORE_TIMES = 4, BEHIND_MAX = 200, PERIODS_BACK = 3, ROWS_MAX = 4096, SPIKE_ROWS = 3,
-       LEAN_ROWS = 4 };
+       LEAN_ROWS = 4, DENSE_ROWS = 8 };
 static const double off = 3, far_out = 4, shift_min = 2, slope_min = 3, slope_fit = 0.6, variance_high = 1.8, variance_low = 0.5;
-static const double rest_high = 1.4, near_by = 1, alike = 1.5, rough = 2;
+static const double rest_high = 1.4, near_by = 1, alike = 1.5, rough = 2, dense_share = 0.8;
 static const double gone_share = 0.5, rare_share = 0.02, still_share = 0.9, moving_share = 0.5, spike_share = 0.1;
 static const double together = 0.6, apart = 0.3, stays = 0.5;
 
@@ -78,6 +78,14 @@ static bool is_rest_usual(const work *w, tcsi_span core)
     return count < SPIKE_ROWS || robust_deviation(w, w->rest, count) < rest_high * w->deviation;
 }
 
+/* Are nearly all of several distances far?  Then they are a thing of their own, whatever the others do. */
+static bool is_dense(const work *w, size_t begin, size_t end, double usual)
+{
+    size_t far = 0;
+    for (size_t i = begin; i < end; i++) far += fabs(w->now[i] - usual) > off * w->deviation;
+    return end - begin >= DENSE_ROWS && (double)far >= dense_share * (double)(end - begin);
+}
+
 /* Does the mean of distances [begin, end) lie beyond near_by deviations, on the given side? */
 static bool leans(const work *w, size_t begin, size_t end, double usual, double side)
 {
@@ -115,9 +123,10 @@ static void find_core(work *w)
         end = i + 1;
     }
     if (highest <= 0) return;
+    const bool is_own = is_dense(w, begin, end, usual);
     if (end - begin > SPIKE_ROWS) grow(w, usual, &begin, &end);
     const tcsi_span core = { w->places[begin], w->places[end - 1] + 1 };
-    if (!is_rest_usual(w, core)) return;
+    if (!is_own && !is_rest_usual(w, core)) return;
     w->rows = core;
     w->now_count = distances(w, core, w->limit, w->now, NULL);
 }

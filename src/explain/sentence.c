@@ -163,7 +163,10 @@ static void add_story(line *l, const tcsi_subject *subject, const tcsi_explanati
         add_stuck(l, subject, e, story);
         add_extent(l, subject, story, ", ");
         break;
-    case TCSI_KIND_CORRELATION: add(l, "no longer moved with %s", name_of(subject, story->kind.partner)); break;
+    case TCSI_KIND_CORRELATION:
+        if (story->beyond != 0) add_move(l, subject, story, "rose", "fell");
+        add(l, "%sno longer moved with %s", story->beyond != 0 ? " and " : "", name_of(subject, story->kind.partner));
+        break;
     case TCSI_KIND_PATTERN:
         if (story->beyond != 0) add_move(l, subject, story, "rose", "fell");
         else add(l, "took another course than before, within its expected band");

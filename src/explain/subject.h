@@ -9,8 +9,10 @@
 #include "decide/policy.h"
 #include "detect/detector.h"
 
-/* Explanations of more cells (rows of the episode times channels) than this are refused their costly parts. */
-#define TCSI_EXPLAIN_CELLS_MAX ((size_t)1 << 22)
+/* Episodes of more cells (rows times channels) than this are not judged again, and so many episodes are explained together at most that
+ * theirs, and the saved states of a stream, stay below these: some 300 MB in all. */
+#define TCSI_EXPLAIN_CELLS_MAX ((size_t)1 << 21)
+#define TCSI_EXPLAIN_STATES_MAX ((size_t)1 << 27)
 
 typedef struct tcsi_span {
     size_t begin, end; /* rows [begin, end) */
