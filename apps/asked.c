@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 tcs_read_options cli_read_options(const cli_reading *asked)
@@ -34,6 +35,16 @@ static tcs_status read_facts(const char *path, size_t series_count, double **ret
     return status;
 }
 
+static tcs_status parse_share(const char *text, double *ret_share, tcs_error *err)
+{
+    char *end;
+    const double share = strtod(text, &end);
+    if (end == text || *end || !(share > 0 && share < 1))
+        return tcsi_fail(err, TCS_E_INVALID, "--anomaly-share %s: expected a number above 0 and below 1", text);
+    *ret_share = share;
+    return TCS_OK;
+}
+
 void cli_given_deinit(cli_given *given)
 {
     tcs_pipeline_destroy(given->fleet);
@@ -45,6 +56,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
                               tcs_detect_options *ret_options, tcs_error *err)
 {
     size_t fact_count = 0;
+    double anomaly_share = 0;
     tcs_status status = TCS_OK;
     *given = (cli_given){ .parameters = asked->parameters };
     if (asked->budget) {
@@ -52,7 +64,8 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
         snprintf(given->budget, sizeof given->budget, "budget=%s", asked->budget);
         given->parameters.items[given->parameters.count++] = given->budget;
     }
-    if (asked->from) status = tcs_pipeline_read(asked->from, &given->fleet, err);
+    if (asked->anomaly_share) status = parse_share(asked->anomaly_share, &anomaly_share, err);
+    if (status == TCS_OK && asked->from) status = tcs_pipeline_read(asked->from, &given->fleet, err);
     if (status == TCS_OK && asked->facts) status = read_facts(asked->facts, series_count, &given->facts, &fact_count, err);
     if (status != TCS_OK) return status;
     tcs_mode mode = !asked->mode ? mode_default : strcmp(asked->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
@@ -61,6 +74,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
         .mode = mode, .detector = asked->detector, .train_row_count = asked->train_rows, .alarm_budget = asked->alarm_budget,
         .parameters = given->parameters.items, .parameter_count = given->parameters.count, .checkpoint = asked->checkpoint,
         .seed = asked->seed, .thread_count = asked->threads, .fleet = given->fleet, .facts = given->facts, .fact_count = fact_count,
+        .anomaly_share = anomaly_share,
     };
     return TCS_OK;
 }

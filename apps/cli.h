@@ -11,7 +11,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ANOMALY = 3 };
 
 typedef enum cli_kind { CLI_FLAG, CLI_TEXT, CLI_COUNT, CLI_REAL, CLI_TEXTS } cli_kind;
 
-enum { CLI_TEXTS_MAX = 32, CLI_INPUT_COUNT_MAX = 256 };
+enum { CLI_TEXTS_MAX = 32, CLI_INPUT_COUNT_MAX = 4096 };
 
 /* The target of a CLI_TEXTS option, which may be given several times. */
 typedef struct cli_texts {

@@ -5,6 +5,7 @@
 #include "detect_stream.h"
 #include "outcome.h"
 #include "progress.h"
+#include "together.h"
 
 #include "base/status.h"
 #include "base/url.h"
@@ -15,6 +16,7 @@ typedef struct detect_options {
     cli_detecting detecting;
     cli_reading reading;
     cli_outputs outputs;
+    cli_together together;
     size_t top, explain;
     bool stream, json, fail_on_anomaly, list;
 } detect_options;
@@ -30,14 +32,15 @@ static const cli_option options[] = {
                           "given"),
     { "--list-detectors", NULL, CLI_FLAG, AT(list), "list every detector with its parameters and paper, and stop" },
     CLI_COLUMN_OPTIONS(AT(reading)),
-    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), used only to compare, unless the detector learns from the labels of "
-                                     "--train-rows; found when not given; '' for none"),
+    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), used only to compare, and those of --train-rows for probabilities, "
+                                     "unless the detector learns from them; found when not given; '' for none"),
     CLI_OUTPUT_OPTIONS(AT(outputs)),
+    CLI_TOGETHER_OPTIONS(AT(together)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
     { "--explain", "N", CLI_COUNT, AT(explain),
       "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
-    { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode" },
+    { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode, with --fdr one that stays" },
 };
 
 /* ---- running ---- */
@@ -58,9 +61,17 @@ static int list_detectors(void)
     return EXIT_DONE;
 }
 
-static tcs_status detect_frame(const char *input, const detect_options *o, tcs_detect_options *detect, tcsi_json_writer *json,
-                               bool *anomalous, tcs_error *err)
+/* What the inputs have in common. */
+typedef struct detect_run {
+    const detect_options *options;
+    tcsi_json_writer *json; /* NULL: words */
+    tcs_joint *joint;       /* NULL: each input is judged by itself */
+    bool anomalous;
+} detect_run;
+
+static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_options *detect, tcs_error *err)
 {
+    const detect_options *o = run->options;
     const tcs_read_options read = cli_read_options(&o->reading);
     cli_progress bar = cli_progress_begin();
     detect->progress = cli_progress_show;
@@ -75,28 +86,30 @@ static tcs_status detect_frame(const char *input, const detect_options *o, tcs_d
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (json) status = cli_outcome_json(json, input, frame, result, o->explain, err);
+        if (run->json) status = cli_outcome_json(run->json, input, frame, result, o->explain, err);
         else if (!cli_outputs_use_stdout(&o->outputs)) status = cli_outcome_print(input, frame, result, o->top, o->explain, err);
-        if (!json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
-        *anomalous |= tcs_result_episode_count(result) > 0;
+        if (!run->json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
+        run->anomalous |= tcs_result_episode_count(result) > 0;
+        if (status == TCS_OK && run->joint) status = tcs_joint_add(run->joint, result, err);
     }
     tcs_result_destroy(result);
     tcs_frame_destroy(frame);
     return status;
 }
 
-static tcs_status detect_one(const char *input, const detect_options *o, tcsi_json_writer *json, bool *anomalous, tcs_error *err)
+static tcs_status detect_one(detect_run *run, const char *input, tcs_error *err)
 {
+    const detect_options *o = run->options;
     tcs_detect_options detect;
     cli_given given;
     tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_OFFLINE, 1, &given, &detect, err);
     if (status == TCS_OK && o->stream) {
         const tcs_read_options read = cli_read_options(&o->reading);
         const cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->outputs.scores,
-                                             .json = json != NULL };
-        status = cli_detect_stream(&request, anomalous, err);
+                                             .json = run->json != NULL };
+        status = cli_detect_stream(&request, &run->anomalous, err);
     } else if (status == TCS_OK) {
-        status = detect_frame(input, o, &detect, json, anomalous, err);
+        status = detect_frame(run, input, &detect, err);
     }
     cli_given_deinit(&given);
     return status;
@@ -108,6 +121,7 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     const char *mode = o->detecting.mode;
     if (!o->detecting.from && (!mode || strcmp(mode, "online") != 0)) return "--stream judges rows as they arrive: it needs --mode online";
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
+    if (o->together.level) return "--fdr judges inputs that are over: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
     if (o->explain) return "--explain looks back at an episode and around it: not with --stream, which keeps no rows";
     if (o->outputs.forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
@@ -129,37 +143,55 @@ static tcs_status check_usage(const detect_options *o, const char *const *inputs
     return status == TCS_OK ? cli_outputs_check(&o->outputs, &checkpoint, 1, inputs, input_count, err) : status;
 }
 
+/* One document for all: the input's own; of several an array; with --fdr an object with them and what stays of all together. */
+static tcs_status detect_all(detect_run *run, const char *const *inputs, size_t input_count, tcs_error *err)
+{
+    const detect_options *o = run->options;
+    tcs_status status = TCS_OK;
+    if (run->json && run->joint) {
+        tcsi_json_begin_object(run->json);
+        tcsi_json_key(run->json, "inputs");
+    }
+    if (run->json && (run->joint || input_count > 1)) tcsi_json_begin_array(run->json);
+    for (size_t i = 0; i < input_count && status == TCS_OK; i++) {
+        if (i > 0 && !run->json) printf("\n");
+        status = detect_one(run, inputs[i], err);
+    }
+    if (run->json && (run->joint || input_count > 1)) tcsi_json_end_array(run->json);
+    if (status != TCS_OK || !run->joint) return status;
+    if (run->json) tcsi_json_key(run->json, "together");
+    status = cli_together_tell(run->joint, inputs, o->top, run->json, &run->anomalous, err);
+    if (run->json) tcsi_json_end_object(run->json);
+    return status;
+}
+
 static int run(const void *raw, const char *const *inputs, size_t input_count)
 {
     const detect_options *o = raw;
     tcs_error err = { 0 };
-    tcs_status status = TCS_OK;
     tcsi_buffer document;
     tcsi_json_writer json;
-    bool anomalous = false;
+    detect_run all = { .options = o, .json = o->json ? &json : NULL };
     if (o->list) return list_detectors();
     if (check_usage(o, inputs, input_count, &err) != TCS_OK) return cli_fail("detect", &err);
     tcsi_buffer_init(&document, (size_t)1 << 30);
     tcsi_json_writer_init(&json, &document, true);
-    if (o->json && input_count > 1) tcsi_json_begin_array(&json);
-    for (size_t i = 0; i < input_count && status == TCS_OK; i++) {
-        if (i > 0 && !o->json) printf("\n");
-        status = detect_one(inputs[i], o, o->json ? &json : NULL, &anomalous, &err);
-    }
+    tcs_status status = cli_together_begin(&o->together, &all.joint, &err);
+    if (status == TCS_OK) status = detect_all(&all, inputs, input_count, &err);
     if (status == TCS_OK && o->json && !o->stream) {
-        if (input_count > 1) tcsi_json_end_array(&json);
         status = tcsi_json_finish(&json, &err);
         if (status == TCS_OK) printf("%s\n", document.data);
     }
     tcsi_buffer_deinit(&document);
+    tcs_joint_destroy(all.joint);
     if (status != TCS_OK) return cli_fail("detect", &err);
-    return o->fail_on_anomaly && anomalous ? EXIT_ANOMALY : EXIT_DONE;
+    return o->fail_on_anomaly && all.anomalous ? EXIT_ANOMALY : EXIT_DONE;
 }
 
 const cli_command cli_detect = {
     .name = "detect",
     .positional = "INPUT...",
-    .positional_max = 256,
+    .positional_max = CLI_INPUT_COUNT_MAX,
     .summary = "find the rare events in data it has never seen",
     .description = "Reads INPUT (a path, - for standard input, or a sqlite:, postgresql: or http: URL), finds out what its columns are, "
                    "looks for rows that do not belong, and prints the episodes they form, most severe first, with the channels "
@@ -170,6 +202,7 @@ const cli_command cli_detect = {
                 "  tocsin detect 'sqlite:plant.db' --query 'select time, flow from sensor order by time'\n"
                 "  tocsin detect http://localhost:9090 --query 'rate(node_cpu_seconds_total[5m])' --start now-6h\n"
                 "  psql -c '...' --csv | tocsin detect - --json\n"
+                "  tocsin detect fleet/*.csv --fdr 0.1\n"
                 "  tail -f sensor.csv | tocsin detect - --mode online --stream --scores -\n",
     .options = options,
     .option_count = TCS_COUNT(options),

@@ -1,5 +1,6 @@
 /* apps/cmd_evaluate.c -- `tocsin evaluate`: scores against labels.  SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "outcome.h"
 
 #include "base/json.h"
 #include "base/status.h"
@@ -9,7 +10,7 @@
 #include <string.h>
 
 typedef struct evaluate_options {
-    const char *scores, *labels, *score_column, *label_column, *threshold, *cost_miss, *cost_false_alarm;
+    const char *scores, *labels, *score_column, *label_column, *threshold, *cost_miss, *cost_false_alarm, *plot;
     size_t window;
     bool decisions, json, list;
 } evaluate_options;
@@ -25,6 +26,7 @@ static const cli_option options[] = {
     { "--window", "ROWS", CLI_COUNT, AT(window), "largest margin around events in VUS; default 100" },
     { "--cost-miss", "X", CLI_TEXT, AT(cost_miss), "cost of a missed event; default 10" },
     { "--cost-false-alarm", "X", CLI_TEXT, AT(cost_false_alarm), "cost of a false alarm; default 1" },
+    { "--plot", "FILE.png", CLI_TEXT, AT(plot), "draw stated probabilities (column probability) beside the share of anomalous rows" },
     { "--list-measures", NULL, CLI_FLAG, AT(list), "explain every measure with its source, and stop" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document" },
 };
@@ -80,8 +82,9 @@ static tcs_status to_flags(const double *values, size_t count, const char *path,
 
 typedef struct loaded {
     tcs_frame *scores, *labels;
-    const double *score, *label, *p_value, *anomaly;
+    const double *score, *label, *p_value, *anomaly, *probability, *value, *low, *high;
     uint8_t *label_flags, *decision_flags;
+    tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT]; /* with probabilities */
 } loaded;
 
 /* ---- telling ---- */
@@ -120,6 +123,27 @@ static void tell_notes(const teller *t, const loaded *l)
     tell_missing(t, missing_labels, "label", ": taken as 0");
 }
 
+static void tell_bins(const teller *t, const loaded *l)
+{
+    tcsi_json_key(t->writer, "reliability");
+    tcsi_json_begin_array(t->writer);
+    if (!t->json) printf("\n  stated probability beside the share of anomalous rows\n");
+    for (size_t i = 0; i < TCS_RELIABILITY_BIN_COUNT && l->probability; i++) {
+        const tcs_reliability_bin *bin = &l->bins[i];
+        if (bin->row_count == 0) continue;
+        tcsi_json_begin_object(t->writer);
+        tcsi_json_key(t->writer, "probability");
+        tcsi_json_number(t->writer, bin->probability);
+        tcsi_json_key(t->writer, "share");
+        tcsi_json_number(t->writer, bin->share);
+        tcsi_json_key(t->writer, "rows");
+        tcsi_json_integer(t->writer, (int64_t)bin->row_count);
+        tcsi_json_end_object(t->writer);
+        if (!t->json) printf("  %26.4f %12.4f  %zu row%s\n", bin->probability, bin->share, bin->row_count, bin->row_count == 1 ? "" : "s");
+    }
+    tcsi_json_end_array(t->writer);
+}
+
 static tcs_status tell(const evaluate_options *o, const loaded *l, const double *values, tcs_error *err)
 {
     tcsi_buffer out;
@@ -146,6 +170,7 @@ static tcs_status tell(const evaluate_options *o, const loaded *l, const double 
         tcsi_json_number(&w, values[i]);
         if (!o->json && !isnan(values[i])) printf("  %-26s %12.6g  %s%s%s\n", m.key, values[i], m.title, *m.unit ? ", " : "", m.unit);
     }
+    if (l->probability) tell_bins(&t, l);
     tcsi_json_end_object(&w);
     tcs_status status = tcsi_json_finish(&w, err);
     if (status == TCS_OK && o->json) printf("%s\n", out.data);
@@ -188,11 +213,17 @@ static tcs_status load(const evaluate_options *o, const char *path, loaded *l, t
     l->label = find_labels(labelled, o->label_column);
     l->p_value = column_named(l->scores, "p_value");
     l->anomaly = column_named(l->scores, "anomaly");
+    l->probability = column_named(l->scores, "probability");
+    l->value = column_named(l->scores, "value");
+    l->low = column_named(l->scores, "low");
+    l->high = column_named(l->scores, "high");
+    if (!l->value || !l->low || !l->high) l->value = l->low = l->high = NULL;
     if (!l->score) return refuse_missing(path, l->scores, &score_name, 1, "--score-column", o->score_column, err);
     if (!l->label && o->label_column)
         return refuse_missing(o->labels ? o->labels : path, labelled, &o->label_column, 1, "--label-column", true, err);
     if (!l->label)
         return refuse_missing(o->labels ? o->labels : path, labelled, usual_labels, TCS_COUNT(usual_labels), "--label-column", false, err);
+    if (o->plot && !l->probability) return tcsi_fail(err, TCS_E_FORMAT, "%s: --plot needs a column 'probability'", path);
     if (o->decisions && !l->anomaly) return tcsi_fail(err, TCS_E_FORMAT, "%s: --decisions needs a column 'anomaly'", path);
     size_t row_count = tcs_frame_row_count(l->scores);
     if (tcs_frame_row_count(labelled) != row_count)
@@ -229,22 +260,35 @@ static tcs_status parse_usage(const evaluate_options *o, const char *const *inpu
     if (status == TCS_OK && evaluate.cost_miss + evaluate.cost_false_alarm == 0)
         status = tcsi_fail(err, TCS_E_INVALID, "--cost-miss and --cost-false-alarm are both 0: nothing would cost anything");
     *ret_path = o->scores ? o->scores : inputs[0];
+    if (status == TCS_OK && o->plot) {
+        const char *read[] = { *ret_path, o->labels ? o->labels : *ret_path };
+        const cli_output plot = { "--plot", o->plot };
+        status = strcmp(o->plot, "-") == 0 ? tcsi_fail(err, TCS_E_INVALID, "--plot -: expected the name of a file")
+                                           : cli_outputs_check(&(cli_outputs){ 0 }, &plot, 1, read, 2, err);
+    }
     *ret_evaluate = evaluate;
     return status;
 }
 
-static tcs_status evaluate_loaded(const evaluate_options *o, const loaded *l, tcs_evaluate_options *evaluate, tcs_error *err)
+static tcs_status evaluate_loaded(const evaluate_options *o, loaded *l, tcs_evaluate_options *evaluate, tcs_error *err)
 {
     double *values = calloc(tcs_measure_count(), sizeof *values);
     if (!values) return tcsi_fail_memory(err, "measures");
     const tcs_frame *timed = l->labels && tcs_frame_times_ns(l->labels) ? l->labels : l->scores;
     evaluate->decisions = l->decision_flags;
     evaluate->p_values = l->p_value;
+    evaluate->probabilities = l->probability;
+    evaluate->values = l->value;
+    evaluate->lows = l->low;
+    evaluate->highs = l->high;
     evaluate->times_ns = tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
     tcs_status status = tcs_evaluate(l->score, l->label_flags, tcs_frame_row_count(l->scores), evaluate, values, err);
+    if (status == TCS_OK && l->probability)
+        status = tcs_reliability(l->probability, l->label_flags, tcs_frame_row_count(l->scores), l->bins, err);
     /* The options were checked but for the size of the window; what else is wrong is in the columns. */
     if (status == TCS_E_INVALID) status = err->status = TCS_E_FORMAT;
     else if (status == TCS_E_LIMIT && o->window > 0) status = err->status = TCS_E_INVALID;
+    if (status == TCS_OK && o->plot) status = tcs_reliability_plot(l->bins, "Stated probability and what came", o->plot, err);
     if (status == TCS_OK) status = tell(o, l, values, err);
     free(values);
     return status;
@@ -274,7 +318,8 @@ const cli_command cli_evaluate = {
     .positional_max = 1,
     .summary = "compare scores with labels",
     .description = "Computes every measure of scores against labels: areas under curves, VUS, point, event, range and affiliation F1, time "
-                   "to detect, false alarms, NAB's score, cost. The same values as the TSB-AD and NAB suites compute.",
+                   "to detect, false alarms, NAB's score, cost. The same values as the TSB-AD and NAB suites compute. "
+                   "Columns p_value and probability are judged by what they promise, and so are bands, columns low and high beside value.",
     .examples = "  tocsin detect plant.csv --scores scores.csv && tocsin evaluate --scores scores.csv --labels plant.csv\n"
                 "  tocsin evaluate scores.csv --decisions --json\n",
     .options = options,

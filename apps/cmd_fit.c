@@ -25,7 +25,8 @@ static const cli_option options[] = {
     CLI_DETECTING_OPTIONS(AT(detecting), "auto (default) or one of `tocsin detect --list-detectors`",
                           "learn from the first N rows; the others tell how high normal rows score.  Default four fifths"),
     CLI_COLUMN_OPTIONS(AT(reading)),
-    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), learned from by detectors that can; found when not given; '' for none"),
+    CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), learned from by detectors that can, and for probabilities; found when "
+                                     "not given; '' for none"),
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
 };
 

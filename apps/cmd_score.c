@@ -139,7 +139,7 @@ const cli_command cli_score = {
     .name = "score",
     .positional = "INPUT...",
     .positional_min = 1,
-    .positional_max = 256,
+    .positional_max = CLI_INPUT_COUNT_MAX,
     .summary = "judge later rows with what `tocsin fit` learned",
     .description = "Judges the rows of INPUT (as in `tocsin detect`) with a pipeline that `tocsin fit` kept. Columns are found by their "
                    "names, in whatever order they stand. Several inputs are each judged from where the pipeline stands; with --output they "

@@ -331,6 +331,16 @@ tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_fr
     tcsi_json_bool(w, tcs_result_own_threshold(result));
     tcsi_json_key(w, "alarm_budget");
     tcsi_json_number(w, tcs_result_budget(result));
+    const tcs_probability probability = tcs_result_probability_source(result);
+    tcsi_json_key(w, "probability");
+    tcsi_json_begin_object(w);
+    tcsi_json_key(w, "calibrator");
+    tcsi_json_string(w, probability.calibrator);
+    tcsi_json_key(w, "assumed");
+    tcsi_json_bool(w, probability.is_assumed);
+    tcsi_json_key(w, "anomaly_share");
+    tcsi_json_number(w, probability.anomaly_share);
+    tcsi_json_end_object(w);
     tcsi_json_key(w, "unsure_rows");
     tcsi_json_integer(w, (int64_t)tcs_result_unsure_count(result));
     tcsi_json_key(w, "seconds");

@@ -97,7 +97,7 @@ typedef struct tcs_detect_options {
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen.  Some detectors learn from their labels, if given */
     const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
-                                 * online a number without a time is per 10,000 rows, and NULL is 1 */
+                                 * online a number without a time is per 10,000 rows, and NULL is 5 */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;
@@ -111,6 +111,7 @@ typedef struct tcs_detect_options {
     const char *checkpoint;
     const tcs_pipeline *fleet;  /* of tcs_pipeline_fit_fleet: what the series have in common is known, and a few hundred training rows are
                                  * enough; detector, parameters and seed are the fleet's.  NULL: none */
+    double anomaly_share;       /* of rows, assumed for probabilities where no labels tell, in (0, 1); 0: 0.01 */
     const double *facts;        /* (fact_count) of the series, in the fleet's order, NaN: unknown; NULL: all are */
     size_t fact_count;
     bool explain;               /* keep with the result what whole explanations of its episodes need: the detector, as it was fitted */
@@ -137,6 +138,16 @@ TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
 TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
+/* Chance that the row is anomalous; NaN unless it is READY.  From labels, by the calibrator with the lowest log loss, where there are rows
+ * of both kinds that were not learned from: the named training rows offline, unless the detector learned from their labels, or what a
+ * pipeline held back when it was fitted.  Otherwise it assumes how many rows are anomalous, and is the most that a p-value supports. */
+TCS_API double tcs_result_probability(const tcs_result *result, size_t row);
+typedef struct tcs_probability {
+    const char *calibrator; /* "prior", "platt", "beta" or "isotonic" */
+    double anomaly_share;   /* of rows: assumed, or among those learned from */
+    bool is_assumed;        /* no labels told */
+} tcs_probability;
+TCS_API tcs_probability tcs_result_probability_source(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
 TCS_API const char *tcs_result_detector(const tcs_result *result);
@@ -245,6 +256,39 @@ typedef struct tcs_explained_value {
 /* ret_values: (channel_count).  E_INVALID: no such row; E_MEMORY. */
 TCS_API tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, tcs_explained_value *ret_values, tcs_error *err);
 
+/* ---- many series: their episodes judged together ----
+ * One false alarm a series is little; of a thousand series it is a thousand.  Add the results of all of them, then ask which episodes
+ * stay so that no more than a stated share of those is chance (the false-discovery rate).  Batch methods take each series as one test:
+ * "bh", for series that are independent or rise and fall together, "by" and "e-bh" without any assumption about that.  Online ones judge
+ * a series and a day (without times, 10,000 rows) at a time, in order of time, and later rows change nothing: "lord", "saffron" and
+ * "addis" for independent tests, "e-lond" for any.  All of them rely on each series' normal rows being like those its scores were
+ * compared with. */
+
+typedef struct tcs_joint tcs_joint;
+
+typedef struct tcs_joint_summary {
+    const char *method, *assumes; /* assumes: about how series depend on each other, for people */
+    double level;                 /* stated */
+    size_t series_count, test_count, episode_count;
+    size_t kept_series_count, kept_episode_count; /* that stay, and series that have one */
+} tcs_joint_summary;
+
+typedef struct tcs_joint_episode {
+    size_t series, rank;  /* as added; rank in its result */
+    double p_value;       /* chance of at least one cluster as high in the rows of its test */
+    bool has_real_times;  /* the series' times are no row numbers */
+    tcs_episode episode;
+} tcs_joint_episode;
+
+/* method NULL: "bh".  level in (0, 1).  E_INVALID. */
+TCS_API tcs_status tcs_joint_create(const char *method, double level, tcs_joint **ret_joint, tcs_error *err);
+TCS_API void tcs_joint_destroy(tcs_joint *joint); /* accepts NULL */
+TCS_API tcs_status tcs_joint_add(tcs_joint *joint, const tcs_result *result, tcs_error *err); /* copies what it needs */
+/* May be asked again after more were added.  Names in the summary live as long as the library. */
+TCS_API tcs_status tcs_joint_judge(tcs_joint *joint, tcs_joint_summary *ret_summary, tcs_error *err);
+/* After judging, those that stay: index below kept_episode_count, least likely to be chance first. */
+TCS_API tcs_joint_episode tcs_joint_kept(const tcs_joint *joint, size_t index);
+
 /* ---- streams: the online detection of rows as they come, in bounded memory ----
  * Every score, p-value and anomaly is, bit for bit, what tcs_detect with mode online says of a frame of the same rows with the
  * same train_row_count.  A detector that must be trained first keeps that many rows (0: 750, or what tcs_detect would choose when
@@ -308,7 +352,8 @@ TCS_API const char *tcs_stream_channel_name(const tcs_stream *stream, size_t cha
 TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err);
 
 /* ---- pipelines: fitted once, kept in a file, asked about rows that come later ----
- * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame.  Offline, it compares
+ * Online, a pipeline says of later rows, bit for bit, what tcs_detect would have said of all rows in one frame (but for probabilities,
+ * which it may have from labels).  Offline, it compares
  * them with rows that it was fitted on, but did not learn from; detectors that compare a frame with itself judge each as if alone. */
 
 typedef struct tcs_pipeline_description {
@@ -393,6 +438,8 @@ typedef struct tcs_evaluate_options {
     const int64_t *times_ns;     /* (row_count) or NULL */
     const double *p_values;      /* (row_count) NaN = none stated, or NULL */
     double cost_miss, cost_false_alarm; /* both 0: 10 and 1 */
+    const double *probabilities; /* (row_count) that the row is anomalous, NaN = none stated, or NULL */
+    const double *values, *lows, *highs; /* (row_count) what was seen and its band, NaN = none; all three or none */
 } tcs_evaluate_options;
 
 TCS_API size_t tcs_measure_count(void);
@@ -400,6 +447,20 @@ TCS_API tcs_measure_description tcs_measure_describe(size_t index);
 /* scores, labels: (row_count), NaN = missing.  ret_values: (tcs_measure_count()), NaN where a value does not exist. */
 TCS_API tcs_status tcs_evaluate(const double *scores, const uint8_t *labels, size_t row_count, const tcs_evaluate_options *options,
                                 double *ret_values, tcs_error *err);
+
+/* Stated probabilities beside what came, in bins of equal width: bin i holds [i / 15, (i + 1) / 15), the last one its end as well. */
+enum { TCS_RELIABILITY_BIN_COUNT = 15 };
+typedef struct tcs_reliability_bin {
+    size_t row_count;
+    double probability; /* mean of those stated; NaN when the bin is empty, and so is share */
+    double share;       /* of anomalous rows */
+} tcs_reliability_bin;
+/* probabilities: (row_count), NaN = none stated.  E_INVALID: one outside [0, 1]. */
+TCS_API tcs_status tcs_reliability(const double *probabilities, const uint8_t *labels, size_t row_count,
+                                   tcs_reliability_bin ret_bins[TCS_RELIABILITY_BIN_COUNT], tcs_error *err);
+/* A PNG picture (E_UNSUPPORTED in builds without cairo); the diagonal is a promise kept.  "-": standard output. */
+TCS_API tcs_status tcs_reliability_plot(const tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT], const char *title, const char *path,
+                                        tcs_error *err);
 
 #ifdef __cplusplus
 }

@@ -264,6 +264,48 @@ static void test_simulates_and_evaluates(void **state)
 
 /* ---- used wrongly ---- */
 
+/* Six series of noise, one of which holds an event. */
+static void test_judges_series_together(void **state)
+{
+    (void)state;
+    const tcs_detect_options options = { .mode = TCS_MODE_OFFLINE, .detector = "ewma", .thread_count = 1 };
+    static const char *const methods[] = { NULL, "by", "lord", "e-bh" };
+    tcs_error err;
+    tcs_joint *joint;
+    tcs_joint_summary summary;
+    for (size_t m = 0; m < sizeof methods / sizeof *methods; m++) {
+        assert_ok(tcs_joint_create(methods[m], 0.1, &joint, test_err));
+        for (uint64_t s = 0; s < 6; s++) {
+            tcs_frame *frame;
+            tcs_result *result;
+            uint64_t noise = 88172645463325252u + s;
+            assert_ok(tcs_frame_create(1, NULL, false, false, &frame, test_err));
+            for (size_t t = 0; t < 3000; t++) {
+                double value = s == 4 && t >= 2000 && t < 2010 ? 12 : 0;
+                for (int i = 0; i < 12; i++) { /* a sum of twelve: nearly normal */
+                    noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
+                    value += (double)(noise >> 11) * 0x1p-53 - 0.5;
+                }
+                assert_ok(tcs_frame_append(frame, &value, 0, 0, test_err));
+            }
+            assert_ok(tcs_detect(frame, &options, &result, test_err));
+            assert_ok(tcs_joint_add(joint, result, test_err));
+            tcs_result_destroy(result);
+            tcs_frame_destroy(frame);
+        }
+        assert_ok(tcs_joint_judge(joint, &summary, test_err));
+        assert_true(summary.series_count == 6 && summary.test_count == 6); /* 3,000 rows without times are one block */
+        assert_true(summary.kept_series_count == 1 && summary.kept_episode_count >= 1);
+        const tcs_joint_episode kept = tcs_joint_kept(joint, 0);
+        assert_true(kept.series == 4 && kept.episode.row_begin >= 1990 && kept.episode.row_begin <= 2010 && kept.p_value < 0.01);
+        assert_false(kept.has_real_times);
+        tcs_joint_destroy(joint);
+    }
+    assert_int_equal(TCS_E_INVALID, tcs_joint_create("fisher", 0.1, &joint, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_joint_create(NULL, 0, &joint, &err));
+    tcs_joint_destroy(NULL);
+}
+
 static void test_wrong_arguments_are_errors(void **state)
 {
     (void)state;
@@ -283,6 +325,14 @@ static void test_wrong_arguments_are_errors(void **state)
     assert_int_equal(TCS_E_INVALID, tcs_simulate("plague", 10, 1, &frame, &err));
     assert_int_equal(TCS_E_INVALID, tcs_simulate(NULL, 10, 1, &frame, &err));
     assert_int_equal(TCS_E_INVALID, tcs_evaluate(NULL, NULL, 0, NULL, values, &err));
+    static const double stated[] = { 0.1, 0.1, 0.95, NAN }, beyond[] = { 0.1, 2, 0, 0 };
+    static const uint8_t came[] = { 0, 1, 1, 1 };
+    tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT];
+    assert_ok(tcs_reliability(stated, came, 4, bins, test_err));
+    assert_true(bins[1].row_count == 2 && bins[1].share == 0.5 && bins[14].probability == 0.95 && isnan(bins[0].share));
+    assert_int_equal(TCS_E_INVALID, tcs_reliability(beyond, came, 4, bins, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_reliability(NULL, came, 4, bins, &err));
+    assert_int_equal(TCS_E_INVALID, tcs_evaluate(stated, came, 4, &(tcs_evaluate_options){ .lows = stated }, values, &err));
     assert_int_equal(TCS_E_INVALID, tcs_detect(NULL, NULL, &result, &err));
     assert_null(frame);
     assert_ok(tcs_frame_create(1, NULL, true, false, &frame, test_err));
@@ -434,7 +484,8 @@ static void test_two_threads_on_two_objects(void **state)
     tcs_frame_destroy(frames[1]);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_frame_holds_what_was_put_in), cmocka_unit_test(test_detects),
+TCS_TEST_MAIN(cmocka_unit_test(test_judges_series_together), cmocka_unit_test(test_frame_holds_what_was_put_in),
+              cmocka_unit_test(test_detects),
               cmocka_unit_test(test_names_what_it_leaves_out),
               cmocka_unit_test(test_every_detector_by_name_with_a_parameter), cmocka_unit_test(test_writes_files),
               cmocka_unit_test(test_rows_out_of_order), cmocka_unit_test(test_simulates_and_evaluates),

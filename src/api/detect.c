@@ -29,7 +29,7 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
     tcs_status status = TCS_OK;
     out->options = (tcsi_detect_options){
         .mode = options->mode, .detector = options->detector, .is_tabular = is_tabular, .train_row_count = options->train_row_count,
-        .seed = options->seed, .thread_count = options->thread_count,
+        .seed = options->seed, .thread_count = options->thread_count, .anomaly_share = options->anomaly_share,
         .progress = { .report = options->progress, .context = options->progress_context },
         .parameters = out->values, .parameter_count = options->parameter_count, .checkpoint = options->checkpoint,
         .fleet = options->fleet ? options->fleet->inner : NULL, .facts = options->facts, .fact_count = options->fact_count,
@@ -178,6 +178,19 @@ size_t tcs_result_unsure_count(const tcs_result *result)
     for (size_t t = 0; t < detection->frame->row_count; t++)
         count += !tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]);
     return count;
+}
+
+double tcs_result_probability(const tcs_result *result, size_t row)
+{
+    TCS_ASSERT(row < result->detection->frame->row_count);
+    return tcsi_probability_of(&result->detection->calibrator, &result->detection->scores[row]);
+}
+
+tcs_probability tcs_result_probability_source(const tcs_result *result)
+{
+    const tcsi_calibrator *calibrator = &result->detection->calibrator;
+    return (tcs_probability){ .calibrator = tcsi_calibrator_name(calibrator->kind), .anomaly_share = calibrator->prior,
+                              .is_assumed = calibrator->kind == TCSI_CALIBRATOR_PRIOR };
 }
 
 size_t tcs_result_forecast_count(const tcs_result *result) { return result->detection->forecast_count; }

@@ -17,6 +17,7 @@ struct tcs_stream {
     tcsi_buffer notes;
     char **names;                  /* (C) */
     size_t channel_count;
+    tcsi_calibrator calibrator;    /* p-value -> probability */
     size_t fitted_row_count;       /* of the pipeline that it goes on from; 0: none */
     bool has_times, has_labels, has_uncertainty, is_live, is_over;
 };
@@ -30,6 +31,8 @@ static tcs_status create_inner(tcs_stream *stream, const tcs_detect_options *opt
     tcs_status status = translated ? tcsi_api_detect_options(options ? options : &defaults, false, translated, err)
                                    : tcsi_fail_memory(err, "a stream");
     if (status == TCS_OK) status = tcsi_detect_stream_create(stream->channel_count, &translated->options, &stream->inner, err);
+    if (status == TCS_OK) status = tcsi_probability_check(translated->options.anomaly_share, err);
+    if (status == TCS_OK) stream->calibrator = tcsi_probability_assume(translated->options.anomaly_share);
     if (status == TCS_OK) stream->has_uncertainty = (tcsi_detect_stream_info(stream->inner)->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
     tcsi_free(translated);
     return status;
@@ -131,6 +134,7 @@ tcs_status tcs_pipeline_stream_open(const tcs_pipeline *pipeline, const char *in
     tcs_status status = new_stream(&stream, err);
     if (status == TCS_OK) status = tcsi_api_pipeline_read_options(pipeline, options, &stream->read, err);
     if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline->inner, thread_count, &stream->inner, err);
+    if (status == TCS_OK) status = tcsi_calibrator_copy(&pipeline->inner->calibrator, &stream->calibrator, err);
     if (status == TCS_OK) status = open_reader(stream, input, err);
     if (status == TCS_OK) {
         stream->has_uncertainty = (pipeline->inner->info->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
@@ -155,6 +159,7 @@ void tcs_stream_destroy(tcs_stream *stream)
     tcsi_row_reader_close(stream->reader);
     tcsi_api_read_deinit(&stream->read);
     tcsi_buffer_deinit(&stream->notes);
+    tcsi_calibrator_deinit(&stream->calibrator);
     for (size_t c = 0; c < stream->channel_count; c++) tcsi_free(stream->names[c]);
     tcsi_free(stream->names);
     tcsi_free(stream);
@@ -206,7 +211,8 @@ static void fill_episode(const tcs_stream *stream, tcs_episode *ret_episode)
 static tcs_status write_outcome(tcs_stream *stream, const tcs_outcome *outcome, tcs_error *err)
 {
     tcsi_scores_row row = { .row = outcome->row, .time_ns = outcome->time_ns, .score = outcome->score, .anomaly = outcome->anomaly,
-                            .sure = tcs_score_is_sure(&outcome->score, outcome->threshold), .label = (uint8_t)outcome->label };
+                            .sure = tcs_score_is_sure(&outcome->score, outcome->threshold), .label = (uint8_t)outcome->label,
+                            .probability = tcsi_probability_of(&stream->calibrator, &outcome->score) };
     tcs_status status = tcsi_scores_put(stream->writer, &row, err);
     return status == TCS_OK && stream->is_live ? tcsi_scores_flush(stream->writer, err) : status;
 }

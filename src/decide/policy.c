@@ -79,7 +79,8 @@ static tcs_status fit_scores(context *self, const double *scores, size_t count, 
     *ret_threshold = INFINITY;
     if (count < 2) return TCS_OK;
     size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(scores, count);
-    tcs_status status = tcsi_tail_fit(scores, count, run_length, &self->decision->tail, err);
+    const double wanted = self->decision->budget_count * (double)count / (double)self->row_count;
+    tcs_status status = tcsi_tail_fit_scores(scores, count, run_length, wanted, &tcsi_prior_of_a_whole, &self->decision->tail, err);
     if (status == TCS_OK) *ret_threshold = threshold_of(self, &self->decision->tail);
     return status;
 }

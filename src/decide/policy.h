@@ -3,15 +3,17 @@
  * Budget: "at most N false alarms" in the rows looked at, or per hour, day or week when the rows have times.  The
  * threshold is the score that normal data is expected to exceed in N clusters (decide/tail.h).  Without one the budget
  * is 1 false alarm in everything looked at; in a table, whose rows are not a history but a list to look through, 1 in 100 rows.
- * Online nobody knows how many rows there will be, so a budget without a time is one per TCSI_BUDGET_ROWS rows: 1 false
- * alarm in 10,000 rows unless stated, "3" is 3 in 10,000; per hour, day or week goes by the mean step of the rows so far.
+ * Online nobody knows how many rows there will be, so a budget without a time is per TCSI_BUDGET_ROWS rows: "3" is 3 in 10,000, and
+ * TCSI_BUDGET_DEFAULT unless stated; per hour, day or week goes by the mean step of the rows so far.
  *
  * Offline the reference is every row (anomalies among them are set aside by the fit), or the training rows when they were
  * named and a fifth of all rows lies above what they allow, or scores that were kept when a pipeline was fitted.  Online it is
- * the rows before the one being judged: first when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
- * again whenever the history has grown by a tenth, on at most the last TCSI_POLICY_HISTORY_MAX scores, leaving out rows that
- * alarmed but for the first of each episode: without it what chance does would be missing, and thresholds would sink from fit to
- * fit.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
+ * the rows before the one being judged: the last TCSI_POLICY_HISTORY_MAX scores for p-values, and the highest peaks
+ * (decide/peaks.h) of some ten times as many rows as a false alarm is allowed in.  An episode counts by what rose to its peak, not
+ * by its length: without it what chance does would be missing, and thresholds would sink until there are several times as many
+ * alarms as promised.  The tail is first fitted when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
+ * again whenever there are a fifth more rows.
+ * There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
  * stream of the same rows give the same bits.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
@@ -19,9 +21,10 @@
 #define TCS_DECIDE_POLICY_H
 
 #include "decide/episode.h"
+#include "decide/peaks.h"
 #include "decide/tail.h"
 
-enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000 };
+enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000, TCSI_BUDGET_DEFAULT = 5 };
 
 typedef struct tcsi_budget {
     double count;       /* false alarms, > 0; 0: none stated */
@@ -67,15 +70,18 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision);
 
 /* ---- online, row by row ---- */
 
-/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history and a tail of half as many, whatever the number of rows. */
+/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history, a tail of half as many and peaks, whatever the number of rows. */
 typedef struct tcsi_policy {
     tcsi_policy_options options;
     bool own_threshold_used, by_evidence;
-    double *history;                     /* scores of rows that did not alarm or opened an episode, in order of time */
+    double *history;                     /* scores that did not alarm or were the highest of their episode, in order of time */
     size_t history_count;
-    uint64_t row_count, ready_count, refit_at;
+    uint64_t row_count, refit_at;
+    uint64_t reference_count;            /* scores that count as reference, refit_at of them at the next fit */
+    uint64_t later_count;                /* scores after the training rows, where there are any */
     int64_t time_first_ns, time_last_ns;
     double threshold, threshold_low;     /* in force for the next row */
+    tcsi_peaks peaks;
     tcsi_tail tail;                      /* count 0: no reference yet */
     tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
 } tcsi_policy;

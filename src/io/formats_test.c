@@ -282,15 +282,18 @@ static void test_scores_file(void **state)
     char path[] = "/tmp/tocsin-scores-test-XXXXXX";
     make_path(path);
     static const char *const expected[] = {
-        "row,time,score,p_value,state,anomaly,label\n0,1970-01-01T00:00:01Z,,,warmup,0,0\n1,1970-01-01T00:00:01.5Z,0.1,0.25,ready,1,1\n",
-        "{\"row\":0,\"time\":\"1970-01-01T00:00:01Z\",\"score\":null,\"p_value\":null,\"state\":\"warmup\",\"anomaly\":0,\"label\":0}\n"
-        "{\"row\":1,\"time\":\"1970-01-01T00:00:01.5Z\",\"score\":0.1,\"p_value\":0.25,\"state\":\"ready\",\"anomaly\":1,\"label\":1}\n",
-        "row,time,score,p_value,state,anomaly,uncertainty,noise,sure,label\n0,1970-01-01T00:00:01Z,,,warmup,0,,,0,0\n"
-        "1,1970-01-01T00:00:01.5Z,0.1,0.25,ready,1,0.5,0.25,0,1\n",
+        "row,time,score,p_value,state,anomaly,probability,label\n0,1970-01-01T00:00:01Z,,,warmup,0,,0\n"
+        "1,1970-01-01T00:00:01.5Z,0.1,0.25,ready,1,0.75,1\n",
         "{\"row\":0,\"time\":\"1970-01-01T00:00:01Z\",\"score\":null,\"p_value\":null,\"state\":\"warmup\",\"anomaly\":0,"
-        "\"uncertainty\":null,\"noise\":null,\"sure\":0,\"label\":0}\n"
+        "\"probability\":null,\"label\":0}\n"
         "{\"row\":1,\"time\":\"1970-01-01T00:00:01.5Z\",\"score\":0.1,\"p_value\":0.25,\"state\":\"ready\",\"anomaly\":1,"
-        "\"uncertainty\":0.5,\"noise\":0.25,\"sure\":0,\"label\":1}\n",
+        "\"probability\":0.75,\"label\":1}\n",
+        "row,time,score,p_value,state,anomaly,probability,uncertainty,noise,sure,label\n0,1970-01-01T00:00:01Z,,,warmup,0,,,,0,0\n"
+        "1,1970-01-01T00:00:01.5Z,0.1,0.25,ready,1,0.75,0.5,0.25,0,1\n",
+        "{\"row\":0,\"time\":\"1970-01-01T00:00:01Z\",\"score\":null,\"p_value\":null,\"state\":\"warmup\",\"anomaly\":0,"
+        "\"probability\":null,\"uncertainty\":null,\"noise\":null,\"sure\":0,\"label\":0}\n"
+        "{\"row\":1,\"time\":\"1970-01-01T00:00:01.5Z\",\"score\":0.1,\"p_value\":0.25,\"state\":\"ready\",\"anomaly\":1,"
+        "\"probability\":0.75,\"uncertainty\":0.5,\"noise\":0.25,\"sure\":0,\"label\":1}\n",
     };
     for (int form = 0; form < 4; form++) {
         tcsi_scores_writer *writer;
@@ -299,7 +302,7 @@ static void test_scores_file(void **state)
         tcsi_scores_row row = { .row = 0, .time_ns = TCSI_NS_PER_S };
         assert_ok(tcsi_scores_put(writer, &row, test_err));
         row = (tcsi_scores_row){ 1, TCSI_NS_PER_S * 3 / 2, { .value = 0.1, .p_value = 0.25, .uncertainty = 0.5f, .noise = 0.25f,
-                                                             .state = TCS_SCORE_READY }, true, false, 1 };
+                                                             .state = TCS_SCORE_READY }, true, false, 1, 0.75 };
         assert_ok(tcsi_scores_put(writer, &row, test_err));
         assert_ok(tcsi_scores_commit(writer, test_err));
         tcsi_buffer bytes;

@@ -3,7 +3,8 @@
  *
  * A picture has a fixed number of pixels, so each panel walks its values once in buckets of rows about half a pixel wide and draws
  * from the lowest to the highest of each: no spike vanishes, and a million rows cost one pass.  Gaps in the values and in time
- * break the line.  The look is that of the report's light theme.  The only file that includes cairo. */
+ * break the line.  The look is that of the report's light theme.  Promises are a square of their own.  The
+ * only file that includes cairo. */
 #include "io/plot.h"
 
 #include "base/alloc.h"
@@ -435,5 +436,88 @@ tcs_status tcsi_plot_write(const tcsi_report *report, const char *path, tcs_erro
         cairo_surface_destroy(surface);
     }
     picture_deinit(&p);
+    return status;
+}
+
+/* ---- promises ---- */
+
+enum { SQUARE = 640, SQUARE_LEFT = 84, SQUARE_TOP = 76, SQUARE_SIDE = 480 };
+
+static double square_x(double share) { return SQUARE_LEFT + share * SQUARE_SIDE; }
+static double square_y(double share) { return SQUARE_TOP + (1 - share) * SQUARE_SIDE; }
+
+static void draw_square(cairo_t *cr, const char *title)
+{
+    cairo_set_source_rgb(cr, 1, 1, 1);
+    cairo_paint(cr);
+    text_at(cr, SQUARE_LEFT, 34, 0, 20, true, &INK, title);
+    for (int i = 0; i <= 5; i++) {
+        char text[8];
+        const double share = i / 5.0;
+        box(cr, SQUARE_LEFT, floor(square_y(share)), SQUARE_SIDE, 1, &GRID);
+        box(cr, floor(square_x(share)), SQUARE_TOP, 1, SQUARE_SIDE, &GRID);
+        snprintf(text, sizeof text, "%d %%", 20 * i);
+        text_at(cr, SQUARE_LEFT - 10, square_y(share) + 5, 1, 14, false, &SOFT, text);
+        text_at(cr, square_x(share), square_y(0) + 22, .5, 14, false, &SOFT, text);
+    }
+    text_at(cr, square_x(.5), square_y(0) + 48, .5, 15, false, &SOFT, "promised");
+    text_at(cr, SQUARE_LEFT, SQUARE_TOP - 12, .5, 15, false, &SOFT, "realised");
+    use(cr, &SOFT);
+    cairo_set_line_width(cr, 1);
+    cairo_move_to(cr, square_x(0), square_y(0));
+    cairo_line_to(cr, square_x(1), square_y(1));
+    cairo_stroke(cr);
+}
+
+static bool is_share(const tcsi_plot_promise *promise)
+{
+    return promise->promised >= 0 && promise->promised <= 1 && promise->realised >= 0 && promise->realised <= 1;
+}
+
+static void draw_curve(cairo_t *cr, const tcsi_plot_curve *curve, double row_count_max, const plot_color *paint)
+{
+    use(cr, paint);
+    cairo_set_line_width(cr, 2);
+    cairo_new_path(cr);
+    for (size_t i = 0; i < curve->count; i++)
+        if (is_share(&curve->promises[i])) cairo_line_to(cr, square_x(curve->promises[i].promised), square_y(curve->promises[i].realised));
+    cairo_stroke(cr);
+    for (size_t i = 0; i < curve->count; i++) {
+        const tcsi_plot_promise *promise = &curve->promises[i];
+        if (!is_share(promise)) continue;
+        const double part = row_count_max > 0 ? promise->row_count / row_count_max : 1;
+        cairo_arc(cr, square_x(promise->promised), square_y(promise->realised), 3 + 5 * sqrt(fmin(fmax(part, 0), 1)), 0, 6.283185307);
+        cairo_fill(cr);
+    }
+}
+
+static void draw_curves(cairo_t *cr, const tcsi_plot_curve *curves, size_t curve_count)
+{
+    static const plot_color paints[TCSI_PLOT_CURVE_COUNT_MAX] = {
+        { .145, .388, .788, 1 }, { .82, .216, .173, 1 }, { .094, .541, .357, 1 }, { .58, .31, .75, 1 },
+        { .9, .55, .1, 1 },      { .1, .6, .7, 1 },      { .45, .45, .2, 1 },     { .3, .3, .35, 1 },
+    };
+    double row_count_max = 0;
+    for (size_t k = 0; k < curve_count; k++)
+        for (size_t i = 0; i < curves[k].count; i++) row_count_max = fmax(row_count_max, curves[k].promises[i].row_count);
+    for (size_t k = 0; k < curve_count; k++) {
+        draw_curve(cr, &curves[k], row_count_max, &paints[k]);
+        text_at(cr, square_x(.03), SQUARE_TOP + 22 + 20 * (double)k, 0, 14, false, &paints[k], curves[k].name);
+    }
+}
+
+tcs_status tcsi_plot_promises(const tcsi_plot_curve *curves, size_t curve_count, const char *title, const char *path, tcs_error *err)
+{
+    TCS_ASSERT(curve_count <= TCSI_PLOT_CURVE_COUNT_MAX);
+    tcs_status status = TCS_OK;
+    cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, SQUARE, SQUARE);
+    cairo_t *cr = cairo_create(surface);
+    draw_square(cr, title);
+    draw_curves(cr, curves, curve_count);
+    if (cairo_status(cr) != CAIRO_STATUS_SUCCESS)
+        status = tcsi_fail(err, TCS_E_MEMORY, "%s: the picture cannot be drawn: %s", path, cairo_status_to_string(cairo_status(cr)));
+    if (status == TCS_OK) status = write_png(surface, path, err);
+    cairo_destroy(cr);
+    cairo_surface_destroy(surface);
     return status;
 }

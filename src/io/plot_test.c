@@ -138,4 +138,30 @@ static void test_failures_leave_no_file(void **state)
     fixture_end(&f);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_pictures), cmocka_unit_test(test_hostile), cmocka_unit_test(test_failures_leave_no_file))
+static void test_promises(void **state)
+{
+    (void)state;
+    static const tcsi_plot_promise promises[] = { { 0, 0, 5 },   { .5, .7, 100 },    { NAN, .5, 3 },          { .9, INFINITY, 1 },
+                                                  { -1, .5, 1 }, { 1, 1, INFINITY }, { .3, .2, -1 } };
+    tcsi_plot_curve curves[TCSI_PLOT_CURVE_COUNT_MAX];
+    fixture f = { 0 };
+    tcs_error err = { 0 };
+    uint32_t width, height;
+    snprintf(f.path, sizeof f.path, "promises-%ld.png", (long)getpid());
+    for (size_t k = 0; k < TCSI_PLOT_CURVE_COUNT_MAX; k++)
+        curves[k] = (tcsi_plot_curve){ "\xff name", k ? promises : NULL, k ? TCS_COUNT(promises) : 0 };
+    if (!TCSI_HAVE_CAIRO) {
+        assert_int_equal(tcsi_plot_promises(curves, 2, "title", f.path, &err), TCS_E_UNSUPPORTED);
+        return;
+    }
+    for (size_t count = 0; count <= TCSI_PLOT_CURVE_COUNT_MAX; count += 4) {
+        assert_ok(tcsi_plot_promises(curves, count, "title", f.path, test_err));
+        check_png(&f, &width, &height);
+        assert_true(width == 640 && height == 640);
+    }
+    unlink(f.path);
+    assert_int_equal(tcsi_plot_promises(curves, 2, "title", "/nowhere/at/all.png", &err), TCS_E_IO);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_promises), cmocka_unit_test(test_pictures), cmocka_unit_test(test_hostile),
+              cmocka_unit_test(test_failures_leave_no_file))

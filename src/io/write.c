@@ -74,7 +74,8 @@ static tcs_status put_csv(tcsi_scores_writer *writer, const tcsi_scores_row *row
     if (status == TCS_OK && ready) status = put_number(line, row->score.value, err);
     if (status == TCS_OK) status = tcsi_buffer_append(line, ",", 1, err);
     if (status == TCS_OK && ready && row->score.p_value > 0) status = put_number(line, row->score.p_value, err);
-    if (status == TCS_OK) status = tcsi_buffer_printf(line, err, ",%s,%d", state_name(row->score.state), row->anomaly);
+    if (status == TCS_OK) status = tcsi_buffer_printf(line, err, ",%s,%d,", state_name(row->score.state), row->anomaly);
+    if (status == TCS_OK && ready) status = put_number(line, row->probability, err);
     if (status == TCS_OK && writer->options.has_uncertainty) status = put_uncertainty(line, row, err);
     if (status == TCS_OK && writer->options.has_labels) status = tcsi_buffer_printf(line, err, ",%d", row->label);
     if (status == TCS_OK) status = tcsi_buffer_append(line, "\n", 1, err);
@@ -101,6 +102,8 @@ static tcs_status put_ndjson(tcsi_scores_writer *writer, const tcsi_scores_row *
     tcsi_json_string(&json, state_name(row->score.state));
     tcsi_json_key(&json, "anomaly");
     tcsi_json_integer(&json, row->anomaly);
+    tcsi_json_key(&json, "probability");
+    tcsi_json_number(&json, ready ? row->probability : NAN);
     if (writer->options.has_uncertainty) {
         tcsi_json_key(&json, "uncertainty");
         tcsi_json_number(&json, ready ? (double)row->score.uncertainty : NAN);
@@ -140,7 +143,7 @@ tcs_status tcsi_scores_open(const char *path, const tcsi_scores_options *options
     writer->name = tcsi_strdup(strcmp(path, "-") == 0 ? "standard output" : path);
     tcs_status status = writer->name ? tcsi_file_writer_open(path, &writer->file, err) : tcsi_fail_memory(err, "a scores file");
     if (status == TCS_OK && !options->ndjson) {
-        status = tcsi_buffer_printf(&writer->line, err, "row,time,score,p_value,state,anomaly%s%s\n",
+        status = tcsi_buffer_printf(&writer->line, err, "row,time,score,p_value,state,anomaly,probability%s%s\n",
                                     options->has_uncertainty ? ",uncertainty,noise,sure" : "", options->has_labels ? ",label" : "");
         if (status == TCS_OK) status = write_line(&writer->file, &writer->line, writer->name, err);
     }

@@ -23,11 +23,12 @@ typedef struct tcsi_scores_row {
     tcs_score score; /* not READY: score and p_value are left empty; p_value 0: not calibrated, left empty */
     bool anomaly, sure;
     uint8_t label;
+    double probability; /* that the row is anomalous; NaN: left empty */
 } tcsi_scores_row;
 
 bool tcsi_scores_is_ndjson(const char *path); /* ends in .ndjson, .jsonl or .json */
 
-/* path: a file, or "-" for standard output.  Columns: row,time,score,p_value,state,anomaly[,uncertainty,noise,sure][,label];
+/* path: a file, or "-" for standard output.  Columns: row,time,score,p_value,state,anomaly,probability[,uncertainty,noise,sure][,label];
  * state is warmup, missing or ready, anomaly, sure and label are 0 or 1, time is RFC 3339 in UTC. */
 tcs_status tcsi_scores_open(const char *path, const tcsi_scores_options *options, tcsi_scores_writer **ret_writer,
                             tcs_error *err) TCS_WARN_UNUSED;

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { BIN_COUNT = 15 };
+enum { BIN_COUNT = TCSI_RELIABILITY_BIN_COUNT };
 
 static tcs_status check_unit(const double *values, size_t row_count, const char *what, tcs_error *err)
 {
@@ -16,24 +16,57 @@ static tcs_status check_unit(const double *values, size_t row_count, const char 
     return TCS_OK;
 }
 
+/* The mean of |g + noise| for noise of that variance, less |g|: what chance adds to a bin's gap. */
+static double gap_by_chance(double gap, double variance)
+{
+    const double pi = 3.14159265358979323846, size = fabs(gap);
+    if (!(variance > 0)) return 0;
+    return sqrt(2 * variance / pi) * exp(-size * size / (2 * variance)) + size * erf(size / sqrt(2 * variance)) - size;
+}
+
+/* bins hold counts and sums: turns them into means, and adds up what is said over bins. */
+static void sum_bins(tcsi_calibration *c, double count, double base)
+{
+    c->uncertainty = base * (1 - base);
+    for (size_t bin = 0; bin < BIN_COUNT; bin++) {
+        tcsi_reliability_bin *b = &c->bins[bin];
+        const double n = (double)b->count, weight = n / count, gap = fabs(b->probability - b->share) / n;
+        b->probability /= n; /* 0 / 0 of an empty bin is NaN */
+        b->share /= n;
+        if (b->count == 0) continue;
+        c->ece += weight * gap;
+        c->ece_debiased += weight * (gap - gap_by_chance(gap, b->share * (1 - b->share) / n));
+        c->reliability += weight * gap * gap;
+        c->resolution += weight * (b->share - base) * (b->share - base);
+    }
+    c->ece_debiased = fmax(c->ece_debiased, 0);
+}
+
 tcs_status tcsi_calibration_compute(const double *probabilities, const uint8_t *labels, size_t row_count,
                                     tcsi_calibration *ret_calibration, tcs_error *err)
 {
     tcs_status status = check_unit(probabilities, row_count, "a probability", err);
     if (status != TCS_OK) return status;
-    double gaps[BIN_COUNT] = { 0 }, squares = 0.0, gap_sum = 0.0;
-    size_t count = 0;
+    tcsi_calibration c = { 0 };
+    size_t count = 0, positive_count = 0;
     for (size_t i = 0; i < row_count; i++) {
-        double p = probabilities[i];
+        const double p = probabilities[i], label = labels[i] ? 1.0 : 0.0, of_label = labels[i] ? p : 1 - p;
         if (isnan(p)) continue;
-        double gap = p - (labels[i] ? 1.0 : 0.0);
-        size_t bin = (size_t)(p * BIN_COUNT);
-        gaps[bin < BIN_COUNT ? bin : BIN_COUNT - 1] += gap;
-        squares += gap * gap;
+        const size_t bin = (size_t)(p * BIN_COUNT);
+        tcsi_reliability_bin *b = &c.bins[bin < BIN_COUNT ? bin : BIN_COUNT - 1];
+        b->count++;
+        b->probability += p;
+        b->share += label;
+        c.brier += (p - label) * (p - label);
+        c.log_loss -= log(fmin(fmax(of_label, 1e-15), 1 - 1e-15));
+        positive_count += labels[i] != 0;
         count++;
     }
-    for (size_t bin = 0; bin < BIN_COUNT; bin++) gap_sum += fabs(gaps[bin]); /* rows in the bin times its mean gap */
-    *ret_calibration = count ? (tcsi_calibration){ squares / (double)count, gap_sum / (double)count } : (tcsi_calibration){ NAN, NAN };
+    sum_bins(&c, (double)count, (double)positive_count / (double)count);
+    c.brier /= (double)count;
+    c.log_loss /= (double)count;
+    if (count == 0) c.ece = c.ece_debiased = c.reliability = c.resolution = NAN;
+    *ret_calibration = c;
     return TCS_OK;
 }
 

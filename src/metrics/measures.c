@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "metrics/affiliation.h"
 #include "metrics/calibration.h"
+#include "metrics/coverage.h"
 #include "metrics/curve.h"
 #include "metrics/grid.h"
 #include "metrics/nab.h"
@@ -219,6 +220,18 @@ static tcs_status measure_calibration(task *t, tcs_error *err)
         if (status != TCS_OK) return status;
         t->measures.brier = calibration.brier;
         t->measures.ece = calibration.ece;
+        t->measures.ece_debiased = calibration.ece_debiased;
+        t->measures.log_loss = calibration.log_loss;
+        t->measures.brier_reliability = calibration.reliability;
+        t->measures.brier_resolution = calibration.resolution;
+        t->measures.brier_uncertainty = calibration.uncertainty;
+    }
+    if (o->lows) {
+        tcsi_coverage coverage;
+        status = tcsi_coverage_compute(&(tcsi_bands_stated){ o->values, o->lows, o->highs }, t->labels, t->row_count, &coverage, err);
+        if (status != TCS_OK) return status;
+        t->measures.coverage = coverage.share;
+        t->measures.band_width = coverage.width_mean;
     }
     if (o->p_values) status = tcsi_p_value_error(o->p_values, t->labels, t->row_count, &t->measures.p_value_error, err);
     return status;

@@ -9,7 +9,7 @@
  *   decided   from one decision per row.  By default the decision of the threshold with the best point F1, chosen WITH the
  *             labels, and the other F1s each at their own best threshold, as the TSB-AD suite reports them: best-case figures.
  *             With options.decisions or options.threshold everything is taken at that one decision: what a user would have had.
- *   stated    from probabilities or p-values given beside the scores
+ *   stated    from probabilities, p-values or bands given beside the scores
  * A value that does not exist for the data (no event, no normal row, unknown times) is NaN, null in JSON: never 0, never an
  * error, so that one series without events does not stop a benchmark.
  *
@@ -82,6 +82,20 @@
       "mean squared error of the stated probabilities; null without probabilities")                                              \
     X(ece, "calibration error", "", 0, 1, LOWER, "Naeini et al., AAAI 2015",                                                     \
       "gap between stated probability and share of anomalous rows, 15 bins; null without probabilities")                         \
+    X(ece_debiased, "calibration error, debiased", "", 0, 1, LOWER, "Kumar, Liang and Ma, NeurIPS 2019",                         \
+      "the same, less what chance adds to it when there are few rows; null without probabilities")                               \
+    X(log_loss, "log loss", "", 0, INFINITY, LOWER, "Good, JRSS B 14, 1952",                                                     \
+      "mean of -ln of the probability given to what came; null without probabilities")                                           \
+    X(brier_reliability, "Brier, reliability", "", 0, 1, LOWER, "Murphy, Journal of Applied Meteorology 12, 1973",               \
+      "the part of the Brier score that better calibration would take away")                                                     \
+    X(brier_resolution, "Brier, resolution", "", 0, 0.25, HIGHER, "Murphy, Journal of Applied Meteorology 12, 1973",             \
+      "how far the probabilities tell rows apart: the part that makes the Brier score smaller")                                  \
+    X(brier_uncertainty, "Brier, uncertainty", "", 0, 0.25, NEUTRAL, "Murphy, Journal of Applied Meteorology 12, 1973",          \
+      "what always saying the share of anomalous rows would get")                                                                \
+    X(coverage, "coverage", "", 0, 1, NEUTRAL, "Papadopoulos et al., ECML 2002",                                                 \
+      "share of normal rows whose value lies in its band; right when it is what the band promised; null without bands")          \
+    X(band_width, "band width", "", 0, INFINITY, LOWER, "",                                                                      \
+      "mean width of the bands of normal rows; null without bands")                                                              \
     X(p_value_error, "p-value error", "", 0, 1, LOWER, "Kolmogorov, 1933",                                                       \
       "largest gap between t and the share of normal rows with a p-value of at most t; null without p-values")
 
@@ -127,6 +141,7 @@ typedef struct tcsi_measures_options {
     size_t located_tolerance;    /* rows */
     const double *probabilities; /* (T) that a row is anomalous, NaN = none stated, or NULL */
     const double *p_values;      /* (T), NaN = none stated, or NULL */
+    const double *values, *lows, *highs; /* (T) what was seen and the band it was expected in, NaN = none; all three or none */
 } tcsi_measures_options;
 
 /* window 100, threshold NaN, costs 10 and 1, tolerance 100, all else absent. */

@@ -101,7 +101,8 @@ static void compare_case(const tcsi_json_value *one)
     double *scores = numbers(tcsi_json_get(one, "scores"));
     uint8_t *labels = labels_of(tcsi_json_get(one, "events"), n), *flags = NULL;
     double *decisions = optional_numbers(one, "decisions"), *probabilities = optional_numbers(one, "probabilities");
-    double *p_values = optional_numbers(one, "p_values");
+    double *p_values = optional_numbers(one, "p_values"), *lows = optional_numbers(one, "lows");
+    double *values = optional_numbers(one, "values"), *highs = optional_numbers(one, "highs");
     if (decisions) {
         flags = malloc(n);
         for (size_t i = 0; i < n; i++) flags[i] = decisions[i] != 0.0;
@@ -114,6 +115,9 @@ static void compare_case(const tcsi_json_value *one)
     options.decisions = flags;
     options.probabilities = probabilities;
     options.p_values = p_values;
+    options.values = values;
+    options.lows = lows;
+    options.highs = highs;
     tcsi_measures m;
     assert_ok(tcsi_measures_compute(scores, labels, n, &options, &m, test_err));
     const tcsi_json_value *expected = tcsi_json_get(one, "measures");
@@ -131,6 +135,9 @@ static void compare_case(const tcsi_json_value *one)
     free(decisions);
     free(probabilities);
     free(p_values);
+    free(values);
+    free(lows);
+    free(highs);
 }
 
 static void test_golden_vectors(void **state)

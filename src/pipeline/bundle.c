@@ -109,6 +109,7 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
     tcsi_codec_u64(codec, &pipeline->row_count);
     tcsi_codec_u64(codec, &pipeline->data_seal);
     persist_reference(pipeline, codec);
+    if (tcsi_codec_status(codec) == TCS_OK) tcsi_calibrator_persist(&pipeline->calibrator, codec);
     persist_state(pipeline, codec);
     tcsi_codec_tag(codec, "DONE");
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;

@@ -202,6 +202,21 @@ tcs_status tcsi_detect_check(const tcsi_detect_options *options, const tcsi_dete
                      "says that rows without times are in order of time", info->name);
 }
 
+static bool is_training_row(const void *train_row_count, size_t row)
+{
+    return row < *(const size_t *)train_row_count;
+}
+
+/* Training rows have p-values of their own offline only; and where their labels were learned from, their scores know the answer. */
+static tcs_status calibrate(const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
+{
+    const tcsi_frame *frame = detection->frame;
+    if (!frame->labels || options->train_row_count == 0 || options->mode == TCS_MODE_ONLINE || detection->is_told) return TCS_OK;
+    tcsi_calibrator_deinit(&detection->calibrator);
+    return tcsi_probability_learn_scores(detection->scores, frame->labels, frame->row_count, is_training_row, &options->train_row_count,
+                                         options->anomaly_share, &detection->calibrator, err);
+}
+
 static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
 {
     if (frame->row_count == 0) return tcsi_fail(err, TCS_E_INVALID, "no rows to look at");
@@ -209,7 +224,7 @@ static tcs_status check_frame(const tcsi_frame *frame, const tcsi_detect_options
     if (options->train_row_count > frame->row_count)
         return tcsi_fail(err, TCS_E_INVALID, "%zu training rows asked for, but there are only %zu rows", options->train_row_count,
                          frame->row_count);
-    return TCS_OK;
+    return tcsi_probability_check(options->anomaly_share, err);
 }
 
 /* What the detector runs with: its defaults where the user said nothing. */
@@ -267,6 +282,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection->is_tabular = is_tabular(options);
     detection->train_row_count = train_row_count;
     detection->is_told = is_told;
+    detection->calibrator = tcsi_probability_assume(options->anomaly_share);
     detection->seed = options->fleet ? options->fleet->seed : options->seed;
     detection->training.checkpoint = options->checkpoint;
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
@@ -276,6 +292,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = decide(detector, options, detection, err);
+    if (status == TCS_OK) status = calibrate(options, detection, err);
     if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
     detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
     detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
@@ -312,5 +329,6 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     tcsi_free(detection->forecasts);
     tcsi_free(detection->parameter_values);
     tcsi_policy_result_deinit(&detection->decision);
+    tcsi_calibrator_deinit(&detection->calibrator);
     tcsi_free(detection);
 }

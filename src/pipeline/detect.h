@@ -6,6 +6,7 @@
 
 #include "decide/policy.h"
 #include "detect/detector.h"
+#include "pipeline/probability.h"
 
 typedef struct tcsi_detect_options {
     tcs_mode mode;
@@ -15,6 +16,7 @@ typedef struct tcsi_detect_options {
                                 * nor online for a detector that has nothing to fit.  The frame's labels of rows that are named here, and
                                 * no others, are learned from by a detector with TCSI_TRAIT_LABELS */
     tcsi_budget budget;        /* count 0: see decide/policy.h */
+    double anomaly_share;      /* of rows, in (0, 1), for probabilities where no labels tell; 0: TCSI_ANOMALY_SHARE */
     uint64_t seed;
     size_t thread_count;       /* 0: one per processor */
     tcsi_progress progress;
@@ -57,6 +59,7 @@ typedef struct tcsi_detection {
     double *parameter_values;            /* (info->parameter_count): as the detector ran */
     tcs_score *scores;                   /* (T) */
     tcsi_policy_result decision;
+    tcsi_calibrator calibrator;          /* p-value -> probability that the row is anomalous */
     tcsi_episode_shares *shares;         /* one per episode */
     tcsi_training training;              /* how it went, where the detector is trained in steps */
     tcsi_channel_forecast *forecasts;    /* of what comes after the last row, by channel, nearest first */

@@ -43,28 +43,40 @@ static tcs_status push_frame(tcsi_detect_stream *stream, const tcsi_frame *frame
     return tcsi_detect_stream_push(stream, &row, frame->labels ? frame->labels[t] : 0, err);
 }
 
-static tcs_status drain(tcsi_detect_stream *stream, tcs_error *err)
+/* Fills in p_values of rows behind the training rows, by their number. */
+static tcs_status drain(tcsi_detect_stream *stream, double *p_values, tcs_error *err)
 {
     tcsi_outcome outcome;
     bool any = true;
     tcs_status status = TCS_OK;
-    while (status == TCS_OK && any) status = tcsi_detect_stream_next(stream, &outcome, &any, err);
+    while (status == TCS_OK && any) {
+        status = tcsi_detect_stream_next(stream, &outcome, &any, err);
+        if (status != TCS_OK || !any) continue;
+        const bool is_calibrated = tcsi_detect_stream_tail(stream)->count > 0 && outcome.score.state == TCS_SCORE_READY;
+        if (is_calibrated && outcome.row.sequence >= tcsi_detect_stream_train_row_count(stream))
+            p_values[outcome.row.sequence] = outcome.score.p_value;
+    }
     return status;
 }
 
 static tcs_status fit_online(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
 {
     tcsi_detect_stream *stream = NULL;
-    double *values = TCSI_NEW_ARRAY(double, frame->channel_count);
-    tcs_status status = values ? tcsi_detect_stream_create(frame->channel_count, options, &stream, err) : tcsi_fail_memory(err, "a row");
+    double *values = TCSI_NEW_ARRAY(double, frame->channel_count), *p_values = TCSI_NEW_ARRAY(double, frame->row_count);
+    tcs_status status = values && p_values ? tcsi_detect_stream_create(frame->channel_count, options, &stream, err)
+                                           : tcsi_fail_memory(err, "a row");
+    for (size_t t = 0; t < frame->row_count && p_values; t++) p_values[t] = NAN;
     for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
         status = push_frame(stream, frame, t, values, err);
-        if (status == TCS_OK) status = drain(stream, err);
+        if (status == TCS_OK) status = drain(stream, p_values, err);
     }
+    if (status == TCS_OK && frame->labels)
+        status = tcsi_probability_learn(p_values, frame->labels, frame->row_count, options->anomaly_share, &pipeline->calibrator, err);
     if (status == TCS_OK) pipeline->training = *tcsi_detect_stream_training(stream);
     if (status == TCS_OK) status = tcsi_detect_stream_save(stream, &pipeline->state, err);
     tcsi_detect_stream_destroy(stream);
     tcsi_free(values);
+    tcsi_free(p_values);
     return status;
 }
 
@@ -117,6 +129,34 @@ static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *fram
     return TCS_OK;
 }
 
+static tcsi_policy_options policy_of(const tcsi_pipeline *pipeline, const tcsi_detector *detector, const tcsi_frame *frame)
+{
+    return (tcsi_policy_options){ .mode = TCS_MODE_OFFLINE, .budget = pipeline->budget, .own_threshold = tcsi_detector_threshold(detector),
+                                  .own_by_evidence = pipeline->info->traits & TCSI_TRAIT_EVIDENCE, .is_tabular = pipeline->is_tabular,
+                                  .merge_count = pipeline->is_tabular ? 0 : tcsi_detector_horizon(detector),
+                                  .cadence_ns = tcsi_detect_cadence(frame),
+                                  .reference = pipeline->reference, .reference_count = pipeline->reference_count };
+}
+
+static bool is_held_row(const void *pipeline, size_t row)
+{
+    return is_held(pipeline, row);
+}
+
+/* With labels: what p-values of rows that were not learned from have to do with them. */
+static tcs_status calibrate(tcsi_pipeline *pipeline, const tcsi_detector *detector, const tcsi_frame *frame, tcs_score *scores,
+                            double anomaly_share, tcs_error *err)
+{
+    if (!frame->labels) return TCS_OK;
+    const tcsi_policy_options policy = policy_of(pipeline, detector, frame);
+    tcsi_policy_result decision;
+    tcs_status status = tcsi_policy_decide(scores, frame->row_count, &policy, &decision, err);
+    if (status != TCS_OK) return status;
+    tcsi_policy_result_deinit(&decision);
+    return tcsi_probability_learn_scores(scores, frame->labels, frame->row_count, is_held_row, pipeline, anomaly_share,
+                                         &pipeline->calibrator, err);
+}
+
 static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
 {
     tcsi_pool *pool = NULL;
@@ -137,6 +177,7 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
         status = tcsi_detect_blame_rows(status, err);
     }
     if (status == TCS_OK) status = keep_reference(pipeline, frame, scores, err);
+    if (status == TCS_OK) status = calibrate(pipeline, detector, frame, scores, options->anomaly_share, err);
     if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
     tcsi_detector_destroy(detector);
     tcsi_pool_destroy(pool);
@@ -152,7 +193,7 @@ static tcs_status check_fit(const tcsi_frame *frame, const tcsi_detect_options *
     if (options->train_row_count > frame->row_count)
         return tcsi_fail(err, TCS_E_INVALID, "%zu training rows asked for, but there are only %zu rows", options->train_row_count,
                          frame->row_count);
-    return TCS_OK;
+    return tcsi_probability_check(options->anomaly_share, err);
 }
 
 /* All but what is learned. */
@@ -164,6 +205,7 @@ static tcs_status begin(const tcsi_frame *frame, const tcsi_detect_options *opti
     *pipeline = (tcsi_pipeline){ .mode = options->mode, .is_tabular = options->is_tabular && options->mode == TCS_MODE_OFFLINE,
                                  .info = info, .seed = options->fleet ? options->fleet->seed : options->seed, .budget = options->budget,
                                  .train_row_count = options->train_row_count, .row_count = frame->row_count,
+                                 .calibrator = tcsi_probability_assume(options->anomaly_share),
                                  .data_seal = seal_of(TCSI_SEAL_BEGIN, frame) };
     snprintf(pipeline->engine, sizeof pipeline->engine, "%s", TCSI_VERSION);
     tcsi_buffer_init(&pipeline->state, SIZE_MAX);
@@ -258,6 +300,7 @@ void tcsi_pipeline_destroy(tcsi_pipeline *pipeline)
     tcsi_free(pipeline->channel_names);
     tcsi_free(pipeline->parameter_values);
     tcsi_free(pipeline->reference);
+    tcsi_calibrator_deinit(&pipeline->calibrator);
     tcsi_buffer_deinit(&pipeline->state);
     tcsi_free(pipeline);
 }
@@ -292,13 +335,7 @@ static tcs_status score_offline(tcsi_pipeline *pipeline, const tcsi_pipeline_run
     }
     const int64_t middle_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) {
-        const tcsi_policy_options policy = { .mode = TCS_MODE_OFFLINE, .budget = pipeline->budget,
-                                             .own_threshold = tcsi_detector_threshold(detector),
-                                             .own_by_evidence = pipeline->info->traits & TCSI_TRAIT_EVIDENCE,
-                                             .is_tabular = pipeline->is_tabular,
-                                             .merge_count = pipeline->is_tabular ? 0 : tcsi_detector_horizon(detector),
-                                             .cadence_ns = tcsi_detect_cadence(frame),
-                                             .reference = pipeline->reference, .reference_count = pipeline->reference_count };
+        const tcsi_policy_options policy = policy_of(pipeline, detector, frame);
         status = tcsi_detection_decide(detection, detector, &policy, err);
     }
     if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
@@ -414,7 +451,9 @@ tcs_status tcsi_pipeline_score(tcsi_pipeline *pipeline, const tcsi_frame *frame,
     detection->fitted_row_count = pipeline->train_row_count;
     detection->is_told = pipeline->is_told;
     detection->seed = pipeline->seed;
-    status = (pipeline->mode == TCS_MODE_ONLINE ? score_online : score_offline)(pipeline, run, detection, err);
+    status = tcsi_calibrator_copy(&pipeline->calibrator, &detection->calibrator, err);
+    if (status == TCS_OK)
+        status = (pipeline->mode == TCS_MODE_ONLINE ? score_online : score_offline)(pipeline, run, detection, err);
     if (status == TCS_OK) *ret_detection = detection;
     else tcsi_detection_destroy(detection);
     return status;

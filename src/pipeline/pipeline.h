@@ -41,6 +41,7 @@ typedef struct tcsi_pipeline {
     tcsi_buffer state;            /* online a saved stream, offline a saved detector */
     double *reference;            /* offline: (reference_count); none with TCSI_TRAIT_RELATIVE */
     size_t reference_count;
+    tcsi_calibrator calibrator;   /* p-value -> probability: from labels of rows that were not learned from, or assumed */
     tcsi_training training;       /* of a fit: how it went; not saved */
 } tcsi_pipeline;
 

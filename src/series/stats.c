@@ -232,6 +232,11 @@ static void sort_within(double *values, size_t count, int rounds)
     insertion_sort(values, count);
 }
 
+size_t tcsi_rank_covering(size_t count, double level)
+{
+    return (size_t)ceil((double)(count + 1) * level);
+}
+
 void tcsi_sort(double *values, size_t count)
 {
     sort_within(values, count, rounds_allowed(count));

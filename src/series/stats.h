@@ -43,6 +43,10 @@ double tcsi_quantile(const double *values, size_t count, double level, double *s
 double tcsi_median(const double *values, size_t count, double *scratch);
 double tcsi_mad(const double *values, size_t count, double center, double *scratch); /* median |value - center|, not rescaled */
 
+/* The rank, from 1, of the value that a further one of the same kind stays within with probability level: ceil((count + 1) level), the
+ * finite-sample correction of split conformal prediction.  Above count: none is large enough. */
+size_t tcsi_rank_covering(size_t count, double level);
+
 /* Ascending, in place, O(count log count) whatever the input; no NaN among values. */
 void tcsi_sort(double *values, size_t count);
 

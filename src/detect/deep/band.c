@@ -42,7 +42,7 @@ void tcsi_bands_learn(tcsi_bands *bands, size_t series, double *errors, size_t c
     memcpy(radii, student, sizeof student);
     tcsi_sort(errors, known);
     for (size_t i = 0; i < L && known > 0; i++) {
-        const size_t rank = (size_t)ceil((double)(known + 1) * tcsi_forecast_levels[i]);
+        const size_t rank = tcsi_rank_covering(known, tcsi_forecast_levels[i]);
         radii[i] = (float)fmin(radius_max, fmax(radius_min, errors[rank <= known ? rank - 1 : known - 1]));
     }
 }

@@ -14,8 +14,8 @@ import math
 import numpy as np
 import scipy
 import sklearn
-from scipy.stats import kstest
-from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, precision_recall_curve, precision_score, roc_auc_score
+from scipy.stats import foldnorm, kstest
+from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, log_loss, precision_recall_curve, precision_score, roc_auc_score
 
 SEED = 20261123
 
@@ -173,7 +173,9 @@ def precision_at(scores, labels, k):
 
 
 def calibration(case, labels):
-    out = {"brier": math.nan, "ece": math.nan, "p_value_error": math.nan}
+    keys = ["brier", "ece", "ece_debiased", "log_loss", "brier_reliability", "brier_resolution", "brier_uncertainty", "coverage",
+            "band_width", "p_value_error"]
+    out = dict.fromkeys(keys, math.nan)
     if "probabilities" in case:
         p = np.array([math.nan if v is None else v for v in case["probabilities"]])
         kept = ~np.isnan(p)
@@ -181,6 +183,21 @@ def calibration(case, labels):
         bins = np.minimum((p * 15).astype(int), 14)
         out["brier"] = brier_score_loss(y, p)
         out["ece"] = sum(abs(p[bins == b].mean() - y[bins == b].mean()) * (bins == b).sum() for b in set(bins)) / len(p)
+        out["log_loss"] = log_loss(y, np.clip(p, 1e-15, 1 - 1e-15))
+        out.update(brier_reliability=0, brier_resolution=0, brier_uncertainty=y.mean() * (1 - y.mean()), ece_debiased=0)
+        for b in set(bins):
+            n, mean, share = (bins == b).sum(), p[bins == b].mean(), y[bins == b].mean()
+            spread = math.sqrt(share * (1 - share) / n)
+            folded = foldnorm(abs(mean - share) / spread, scale=spread).mean() if spread else abs(mean - share)
+            out["brier_reliability"] += n / len(p) * (mean - share) ** 2
+            out["brier_resolution"] += n / len(p) * (share - y.mean()) ** 2
+            out["ece_debiased"] += n / len(p) * (2 * abs(mean - share) - folded)
+        out["ece_debiased"] = max(out["ece_debiased"], 0)
+    if "lows" in case:
+        value, low, high = (np.array([math.nan if v is None else v for v in case[k]]) for k in ("values", "lows", "highs"))
+        kept = ~np.isnan(value + low + high) & (labels == 0)
+        out["coverage"] = ((value >= low) & (value <= high))[kept].mean()
+        out["band_width"] = (high - low)[kept].mean()
     if "p_values" in case:
         p = np.array([math.nan if v is None else v for v in case["p_values"]])
         out["p_value_error"] = kstest(p[(labels == 0) & ~np.isnan(p)], "uniform").statistic
@@ -295,7 +312,10 @@ def cases(rng):
     stated[7] = None
     p_values = [round(float(v), 4) for v in rng.random(120) ** (1 + 3 * labels)]
     p_values[9] = None
-    yield "stated", 120, three, 12, noise(120), {"probabilities": stated, "p_values": p_values}
+    own = noise(120)
+    bands = {"values": noise(120), "lows": [-1.5 + v / 10 for v in noise(120)], "highs": [1.5 + v / 10 for v in noise(120)]}
+    bands["values"][11] = bands["lows"][3] = bands["highs"][60] = None
+    yield "stated", 120, three, 12, own, {"probabilities": stated, "p_values": p_values, **bands}
 
 
 def main():
