@@ -392,7 +392,8 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
         return cli_fail("explain", &err);
     }
     tcs_status status = judge(o, inputs[0], &frame, &result, &err);
-    report r = { .input = tcsi_url_redact(inputs[0], shown, sizeof shown), .frame = frame, .result = result };
+    report r = { .input = tcsi_url_redact(inputs[0], shown, sizeof shown), .result = result };
+    if (status == TCS_OK) r.frame = tcs_result_frame(result); /* with knowledge, as the detector saw it */
     if (status == TCS_OK) status = explain_row(&r, o, &err);
     tcs_result_destroy(result);
     tcs_frame_destroy(frame);

@@ -63,8 +63,9 @@ static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, co
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (json) status = cli_outcome_json(json, input, frame, result, o->explain, err);
-        else if (!cli_outputs_use_stdout(&o->outputs)) status = cli_outcome_print(input, frame, result, o->top, o->explain, err);
+        if (json) status = cli_outcome_json(json, input, tcs_result_frame(result), result, o->explain, err);
+        else if (!cli_outputs_use_stdout(&o->outputs))
+            status = cli_outcome_print(input, tcs_result_frame(result), result, o->top, o->explain, err);
         *anomalous |= tcs_result_episode_count(result) > 0;
     }
     tcs_result_destroy(result);

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "explain/expected.h"
 #include "pipeline/explain.h"
+#include "pipeline/known.h"
 
 #include <math.h>
 #include <string.h>
@@ -25,15 +26,23 @@ void tcs_explanation_destroy(tcs_explanation *explanation)
     tcsi_free(explanation);
 }
 
-/* Limits of the public header as the room below wants them; NULL where there are none. */
-static tcs_status take_ranges(const tcs_explain_options *options, size_t channel_count, tcsi_range **ret_ranges, tcs_error *err)
+static double narrower(const double *stated, size_t channel, double otherwise)
 {
+    return stated && !isnan(stated[channel]) ? stated[channel] : otherwise;
+}
+
+/* Limits as the room below wants them: what the caller states, else what is known to be possible; NULL where there are none. */
+static tcs_status take_ranges(const tcs_result *result, const tcs_explain_options *options, tcsi_range **ret_ranges, tcs_error *err)
+{
+    const tcsi_known *known = result->detection->known;
+    const size_t channel_count = result->detection->frame->channel_count;
     *ret_ranges = NULL;
-    if (!options->lows && !options->highs) return TCS_OK;
+    if (!options->lows && !options->highs && !known) return TCS_OK;
     *ret_ranges = TCSI_NEW_ARRAY(tcsi_range, channel_count);
     if (!*ret_ranges) return tcsi_fail_memory(err, "ranges");
     for (size_t c = 0; c < channel_count; c++)
-        (*ret_ranges)[c] = (tcsi_range){ options->lows ? options->lows[c] : NAN, options->highs ? options->highs[c] : NAN };
+        (*ret_ranges)[c] = (tcsi_range){ narrower(options->lows, c, known ? known->bound->low[c] : NAN),
+                                         narrower(options->highs, c, known ? known->bound->high[c] : NAN) };
     return TCS_OK;
 }
 
@@ -44,7 +53,7 @@ static tcs_status explain_all(const tcs_result *result, const size_t *episodes, 
     tcs_status status = TCS_OK;
     if (!options->brief) {
         tcsi_range *ranges;
-        status = take_ranges(options, result->detection->frame->channel_count, &ranges, err);
+        status = take_ranges(result, options, &ranges, err);
         const tcsi_explain_options inner = { .with_counterfactual = options->counterfactual, .attribution = { .seed = options->seed },
                                              .counterfactual = { .ranges = ranges } };
         if (status == TCS_OK) status = tcsi_detection_explain(result->detection, episodes, count, &inner, ret, err);
@@ -128,7 +137,8 @@ tcs_counterfactual tcs_explanation_counterfactual(const tcs_explanation *explana
 {
     const tcsi_counterfactual *c = &explanation->inner.counterfactual;
     return (tcs_counterfactual){
-        .asked = c->outcome != TCSI_COUNTERFACTUAL_NOT_ASKED, .found = c->outcome == TCSI_COUNTERFACTUAL_FOUND, .later_alarm = c->is_late,
+        .asked = c->outcome == TCSI_COUNTERFACTUAL_FOUND || c->outcome == TCSI_COUNTERFACTUAL_NONE,
+        .found = c->outcome == TCSI_COUNTERFACTUAL_FOUND, .later_alarm = c->is_late,
         .row_begin = c->rows.begin, .row_end = c->rows.end, .channel_count = c->channel_count, .trial_count = c->trial_count,
         .channels = c->channels, .values = c->values, .share = c->share, .change = c->change, .score_before = c->score_before,
         .score_after = c->score_after, .threshold = c->threshold,

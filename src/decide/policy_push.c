@@ -32,6 +32,7 @@ tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *opti
     policy->threshold = policy->threshold_low = policy->own_threshold_used ? options->own_threshold : INFINITY;
     if (options->use_train && options->train_row_count > policy->refit_at) policy->refit_at = options->train_row_count;
     tcsi_episode_tracker_init(&policy->tracker, policy->own_threshold_used ? 0 : options->merge_count);
+    policy->expected = policy->tracker;
     tcsi_peaks_init(&policy->peaks, 1, 0);
     policy->history = TCSI_NEW_ARRAY(double, HISTORY_ROOM);
     return policy->history ? TCS_OK : tcsi_fail_memory(err, "decisions");
@@ -106,7 +107,7 @@ static tcs_status refit(tcsi_policy *policy, tcs_error *err)
     if (status != TCS_OK) return status;
     policy->refit_at = policy->reference_count + more + 1;
     if (policy->own_threshold_used) return TCS_OK;
-    policy->tracker.merge_count = policy->tail.run_length; /* what is one cluster there is one episode here */
+    policy->tracker.merge_count = policy->expected.merge_count = policy->tail.run_length; /* what is one cluster there is one episode here */
     policy->threshold = tcsi_tail_threshold(&policy->tail, rate, 1);
     policy->threshold_low = tcsi_tail_threshold_low(&policy->tail, policy->threshold);
     return TCS_OK;
@@ -131,9 +132,8 @@ static void take_in(tcsi_policy *policy, double score)
 }
 
 /* 50 just reaches the budget; ten times rarer is ten more. */
-static void rate_episode(tcsi_policy *policy, double p_value)
+static void rate_episode(const tcsi_policy *policy, double p_value, tcsi_episode *episode)
 {
-    tcsi_episode *episode = &policy->tracker.episode;
     double budget = tcsi_policy_rate(policy);
     double expected = policy->tail.count > 0 ? tcsi_tail_expected_clusters(&policy->tail, episode->score_peak, 1) : budget;
     double severity = 50 + 10 * log10(budget / expected);
@@ -148,17 +148,69 @@ static void note_time(tcsi_policy *policy, int64_t time_ns)
     policy->time_last_ns = time_ns;
 }
 
+size_t tcsi_policy_excuse_reach(size_t merge_count, size_t covered_count)
+{
+    const size_t most = covered_count < TCSI_EXCUSE_REACH ? TCSI_EXCUSE_REACH : covered_count;
+    return merge_count < most ? merge_count : most;
+}
+
+void tcsi_policy_order(tcsi_policy *policy, tcsi_order order)
+{
+    policy->is_ordered = true;
+    if (order.kind == TCSI_ORDER_EXCUSE) {
+        const bool goes_on = policy->is_excused && policy->excuse.kind == TCSI_ORDER_EXCUSE;
+        if (!goes_on) policy->excuse_begin = policy->row_count;
+        const size_t covered = (size_t)(policy->row_count + 1 - policy->excuse_begin);
+        policy->excuse = order;
+        policy->excuse_end = policy->row_count + 1 + tcsi_policy_excuse_reach(policy->options.merge_count, covered);
+    }
+    policy->is_excused = order.kind == TCSI_ORDER_EXCUSE;
+    const bool is_after = order.kind == TCSI_ORDER_NONE && policy->row_count < policy->excuse_end;
+    policy->order = is_after ? policy->excuse : order;
+}
+
+/* An excused row counts as low for episodes, and as it is for what is expected. */
+static tcsi_episode_event follow_expected(tcsi_policy *policy, const tcs_score *score, double level)
+{
+    const bool excused = policy->order.kind == TCSI_ORDER_EXCUSE;
+    tcsi_episode_tracker *expected = &policy->expected;
+    if (!policy->is_ordered) return TCSI_EPISODE_NONE;
+    const tcsi_episode_step step = tcsi_episode_tracker_push(expected, score, excused ? level : -INFINITY, policy->threshold,
+                                                             policy->threshold_low);
+    if (step.event == TCSI_EPISODE_OPENED) expected->episode.order = policy->order;
+    if (step.is_peak) rate_episode(policy, score->p_value, &expected->episode);
+    return step.event;
+}
+
+/* The row as the order leaves it: one that must alarm is above any threshold, also without a score. */
+static tcsi_episode_step follow(tcsi_policy *policy, const tcs_score *score, double level)
+{
+    static const tcs_score silent = { .state = TCS_SCORE_READY, .p_value = 1 };
+    const bool forced = policy->order.kind == TCSI_ORDER_ALARM;
+    tcsi_episode_tracker *tracker = &policy->tracker;
+    if (forced && score->state != TCS_SCORE_READY) score = &silent;
+    if (policy->order.kind == TCSI_ORDER_EXCUSE) level = -INFINITY;
+    const tcsi_episode_step step = forced ? tcsi_episode_tracker_push(tracker, score, 1, 0, 0)
+                                          : tcsi_episode_tracker_push(tracker, score, level, policy->threshold, policy->threshold_low);
+    if (step.is_peak) rate_episode(policy, score->p_value, &tracker->episode);
+    if (forced && tracker->episode.order.kind == TCSI_ORDER_NONE) tracker->episode.order = policy->order;
+    if (step.anomaly && tracker->episode.order.kind == TCSI_ORDER_ALARM) tracker->episode.severity = 100;
+    return step;
+}
+
 tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict, tcs_error *err)
 {
     bool ready = score->state == TCS_SCORE_READY, calibrated = policy->tail.count > 0;
     double level = policy->by_evidence ? score->evidence : score->value;
     note_time(policy, time_ns);
     if (ready) score->p_value = calibrated ? tcsi_tail_p_value(&policy->tail, score->value) : 1;
-    tcsi_episode_step step = tcsi_episode_tracker_push(&policy->tracker, score, level, policy->threshold, policy->threshold_low);
-    if (step.is_peak) rate_episode(policy, score->p_value);
-    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event };
+    const bool excused = policy->order.kind == TCSI_ORDER_EXCUSE;
+    const tcsi_episode_event expected_event = follow_expected(policy, score, level);
+    const tcsi_episode_step step = follow(policy, score, level);
+    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event,
+                                   .expected_event = expected_event };
     if (!ready) return TCS_OK;
-    if (level <= policy->threshold || step.is_peak) take_in(policy, score->value);
+    if (!excused && (level <= policy->threshold || step.is_peak)) take_in(policy, score->value);
     return policy->reference_count >= policy->refit_at && policy->history_count >= 2 ? refit(policy, err) : TCS_OK;
 }
 

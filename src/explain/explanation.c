@@ -222,7 +222,8 @@ static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_expl
 {
     const tcsi_episode *from = &subject->decision->episodes[episode];
     *j = (job){ .subject = subject, .explanation = explanation };
-    *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end } };
+    *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end },
+                                       .is_limit = from->order.kind == TCSI_ORDER_ALARM };
     explanation->view = choose_view(subject, explanation->rows);
 }
 
@@ -300,11 +301,14 @@ static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, c
     tcs_status status = tasks && answers ? TCS_OK : tcsi_fail_memory(err, "counterfactuals");
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_explanation *e = jobs[i].explanation;
-        tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows, .is_asked = !is_huge(e, jobs[i].subject), .attribution = &e->attribution,
-                                               .expectations = &jobs[i].expectations };
+        tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows, .is_asked = !e->is_limit && !is_huge(e, jobs[i].subject),
+                                               .attribution = &e->attribution, .expectations = &jobs[i].expectations };
     }
     if (status == TCS_OK) status = tcsi_counterfactuals_find(replays, tasks, &options->counterfactual, answers, err);
-    for (size_t i = 0; answers && i < count; i++) jobs[i].explanation->counterfactual = answers[i];
+    for (size_t i = 0; answers && i < count; i++) {
+        if (jobs[i].explanation->is_limit) answers[i].outcome = TCSI_COUNTERFACTUAL_LIMIT;
+        jobs[i].explanation->counterfactual = answers[i];
+    }
     tcsi_free(tasks);
     tcsi_free(answers);
     return status;

@@ -116,7 +116,7 @@ static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject,
 {
     const size_t count = tcsi_span_count(c->rows);
     tcsi_json_key(w, "counterfactual");
-    if (c->outcome == TCSI_COUNTERFACTUAL_NOT_ASKED) {
+    if (c->outcome == TCSI_COUNTERFACTUAL_NOT_ASKED || c->outcome == TCSI_COUNTERFACTUAL_LIMIT) {
         tcsi_json_null(w);
         return;
     }

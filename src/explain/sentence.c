@@ -261,6 +261,10 @@ void tcsi_sentence_write_advice(const tcsi_subject *subject, const tcsi_explanat
     char after[32], threshold[32], before[32], change[32];
     ret_text[0] = 0;
     if (c->outcome == TCSI_COUNTERFACTUAL_NOT_ASKED) return;
+    if (c->outcome == TCSI_COUNTERFACTUAL_LIMIT) {
+        add(&l, "a hard limit was passed in it, which alarms whatever the score");
+        return;
+    }
     number_text(c->score_before, before, sizeof before);
     number_text(c->threshold, threshold, sizeof threshold);
     if (c->outcome == TCSI_COUNTERFACTUAL_NONE) {
