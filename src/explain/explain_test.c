@@ -600,34 +600,43 @@ static void test_nasty_rows_are_explained(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* A state of a stream, a slice, a whole frame; with parts, gradients, Shapley values. */
 static void test_memory_that_runs_out_is_survived(void **state)
 {
     (void)state;
-    static const tcsi_explain_options options = { .with_counterfactual = true };
-    tcsi_frame *frame = make_frame(700, 21);
-    shift(frame, 2, 500, 510, 6);
-    tcsi_alloc_trace_begin();
-    const tcsi_detect_options detecting = { .mode = TCS_MODE_ONLINE, .detector = "ewma", .train_row_count = 200, .thread_count = 1,
-                                            .keep = true };
-    tcsi_detection *detection;
-    assert_ok(tcsi_detect(frame, &detecting, &detection, test_err));
-    assert_true(detection->decision.episode_count > 0);
-    const size_t live = tcsi_alloc_trace_stats().live_count, episode = 0;
-    tcs_status status = TCS_E_MEMORY;
-    for (size_t at = 1; status != TCS_OK && at < 100000; at += at < 200 ? 1 : at / 16) {
-        tcsi_explanation e;
-        tcsi_alloc_trace_fail_at(at);
-        status = tcsi_detection_explain(detection, &episode, 1, &options, &e, NULL);
-        tcsi_alloc_trace_fail_at(0);
-        if (status == TCS_OK) tcsi_explanation_deinit(&e);
-        else assert_int_equal(status, TCS_E_MEMORY);
-        assert_int_equal(tcsi_alloc_trace_stats().live_count, live);
+    static const struct { const char *name; tcs_mode mode; } each[] = {
+        { "ewma", TCS_MODE_ONLINE }, { "half_space_trees", TCS_MODE_ONLINE }, { "deep_svdd", TCS_MODE_OFFLINE },
+        { "auto_classic", TCS_MODE_OFFLINE },
+    };
+    static const tcsi_explain_options options = { .with_counterfactual = true, .attribution = { .order_count = 1 } };
+    static const tcsi_parameter_value few[] = { { "epochs", 2 } };
+    for (size_t d = 0; d < TCS_COUNT(each); d++) {
+        tcsi_frame *frame = make_frame(700, 21);
+        shift(frame, 2, 500, 510, 9);
+        tcsi_alloc_trace_begin();
+        const tcsi_detect_options detecting = { .mode = each[d].mode, .detector = each[d].name, .train_row_count = 200, .thread_count = 1,
+                                                .keep = true, .parameters = few, .parameter_count = strcmp(each[d].name, "deep_svdd") == 0,
+                                                .budget = { .count = 20 } };
+        tcsi_detection *detection;
+        assert_ok(tcsi_detect(frame, &detecting, &detection, test_err));
+        assert_true(detection->decision.episode_count > 0);
+        const size_t live = tcsi_alloc_trace_stats().live_count, episode = 0;
+        tcs_status status = TCS_E_MEMORY;
+        for (size_t at = 1; status != TCS_OK && at < 10000000; at += at < 60 ? 1 : at / 6) {
+            tcsi_explanation e;
+            tcsi_alloc_trace_fail_at(at);
+            status = tcsi_detection_explain(detection, &episode, 1, &options, &e, NULL);
+            tcsi_alloc_trace_fail_at(0);
+            if (status == TCS_OK) tcsi_explanation_deinit(&e);
+            else assert_int_equal(status, TCS_E_MEMORY);
+            assert_int_equal(tcsi_alloc_trace_stats().live_count, live);
+        }
+        assert_int_equal(status, TCS_OK);
+        tcsi_detection_destroy(detection);
+        assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+        tcsi_alloc_trace_end();
+        tcsi_frame_destroy(frame);
     }
-    assert_int_equal(status, TCS_OK);
-    tcsi_detection_destroy(detection);
-    assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
-    tcsi_alloc_trace_end();
-    tcsi_frame_destroy(frame);
 }
 
 static void test_a_detector_that_is_gone_is_said(void **state)
