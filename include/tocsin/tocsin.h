@@ -295,8 +295,9 @@ TCS_API const char *tcs_explanation_advice(const tcs_explanation *explanation); 
 TCS_API const char *tcs_explanation_source(const tcs_explanation *explanation);
 TCS_API size_t tcs_explanation_channel_count(const tcs_explanation *explanation); /* that carry it; 0: none stands out */
 TCS_API tcs_explained_channel tcs_explanation_channel(const tcs_explanation *explanation, size_t index); /* largest share first */
-/* (rows of the episode, channels of the frame), >= 0, sums to 1; NULL of a brief one. */
-TCS_API const double *tcs_explanation_shares(const tcs_explanation *explanation);
+/* (*ret_row_count, channels of the frame) from row *ret_row_begin on, >= 0, sums to 1: all rows of the episode, or of one with more than
+ * two million cells those around its peak.  NULL of a brief one. */
+TCS_API const double *tcs_explanation_shares(const tcs_explanation *explanation, size_t *ret_row_begin, size_t *ret_row_count);
 TCS_API tcs_counterfactual tcs_explanation_counterfactual(const tcs_explanation *explanation);
 TCS_API double tcs_explanation_seconds(const tcs_explanation *explanation);
 /* A JSON object of the schema tocsin/explanation/1, pretty or on one line.  The text lives as long as the explanation, or until the next

@@ -101,8 +101,9 @@ static void check_episodes(const tcs_result *result, bool has_times)
 static void check_explanation(tcs_explanation *explanation, const tcs_result *result, size_t rank, bool is_brief)
 {
     const tcs_episode episode = tcs_result_episode(result, rank);
-    const size_t count = tcs_explanation_channel_count(explanation), rows = episode.row_end - episode.row_begin;
-    const double *shares = tcs_explanation_shares(explanation);
+    const size_t count = tcs_explanation_channel_count(explanation);
+    size_t begin, rows;
+    const double *shares = tcs_explanation_shares(explanation, &begin, &rows);
     const tcs_counterfactual change = tcs_explanation_counterfactual(explanation);
     const char *text;
     double sum = 0;
@@ -117,6 +118,7 @@ static void check_explanation(tcs_explanation *explanation, const tcs_result *re
     assert_true(is_brief == !shares && is_brief == !change.asked);
     for (size_t i = 0; shares && i < rows * 2; i++) sum += shares[i];
     if (shares) assert_near(1, sum, 1e-9);
+    if (shares) assert_true(begin == episode.row_begin && begin + rows == episode.row_end);
     if (change.found) assert_true(change.score_after <= change.score_before && change.share > 0 && change.share <= 1);
     assert_ok(tcs_explanation_json(explanation, true, &text, test_err));
     assert_non_null(strstr(text, "\"schema\": \"tocsin/explanation/1\""));

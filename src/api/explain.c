@@ -109,9 +109,16 @@ tcs_status tcs_result_explain(const tcs_result *result, const size_t *ranks, siz
 
 const char *tcs_explanation_sentence(const tcs_explanation *explanation) { return explanation->inner.sentence; }
 const char *tcs_explanation_advice(const tcs_explanation *explanation) { return explanation->inner.advice; }
-const double *tcs_explanation_shares(const tcs_explanation *explanation) { return explanation->inner.attribution.shares; }
 size_t tcs_explanation_channel_count(const tcs_explanation *explanation) { return explanation->inner.story_count; }
 double tcs_explanation_seconds(const tcs_explanation *explanation) { return explanation->inner.seconds; }
+
+const double *tcs_explanation_shares(const tcs_explanation *explanation, size_t *ret_row_begin, size_t *ret_row_count)
+{
+    const tcsi_attribution *attribution = &explanation->inner.attribution;
+    *ret_row_begin = attribution->rows.begin;
+    *ret_row_count = tcsi_span_count(attribution->rows);
+    return attribution->shares;
+}
 
 const char *tcs_explanation_source(const tcs_explanation *explanation)
 {

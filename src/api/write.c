@@ -87,10 +87,6 @@ static void write_episode_csv(const tcs_result *result, size_t rank, const tcs_e
             times[0], times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
     write_field(shares, stream);
     fprintf(stream, ",%s", tcs_episode_state_name(episode.state));
-    fputc(',', stream);
-    if (explanation) write_field(kind_of(explanation), stream);
-    fputc(',', stream);
-    if (explanation) write_field(tcs_explanation_sentence(explanation), stream);
     if (tcs_result_has_knowledge(result)) {
         fputc(',', stream);
         write_field(episode.limit ? episode.limit : "", stream);
@@ -99,6 +95,10 @@ static void write_episode_csv(const tcs_result *result, size_t rank, const tcs_e
         if (isnan(episode.probability)) fputc(',', stream);
         else fprintf(stream, ",%.6g", episode.probability);
     }
+    fputc(',', stream);
+    if (explanation) write_field(kind_of(explanation), stream);
+    fputc(',', stream);
+    if (explanation) write_field(tcs_explanation_sentence(explanation), stream);
     fputc('\n', stream);
 }
 
@@ -163,7 +163,7 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
-                               "severity,score,p_value,expected_count,channels,state,kind,sentence%s\n",
+                               "severity,score,p_value,expected_count,channels,state%s,kind,sentence\n",
                 tcs_result_has_knowledge(result) ? ",limit,signature,probability" : "");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
         tcs_explanation *explanation;

@@ -102,7 +102,7 @@ static tcs_status take_parts(job *j, bool *ret_any, tcs_error *err)
         return TCS_OK;
     }
     *ret_any = detector && take_span_parts(j);
-    if (*ret_any || !detector || j->options->is_cheap || !detector->info->ops->contribute) return TCS_OK;
+    if (*ret_any || !detector || !detector->info->ops->contribute) return TCS_OK;
     *ret_any = true;
     return take_stream_parts(j, err);
 }
@@ -293,7 +293,7 @@ static bool normalize(job *j)
 /* Tries one source; *ret_any: it had something to say. */
 static tcs_status take(job *j, tcsi_attribution_source source, bool *ret_any, tcs_error *err)
 {
-    const bool can_replay = j->subject->detector && !j->options->is_cheap && j->count * j->channels <= TCSI_EXPLAIN_CELLS_MAX;
+    const bool can_replay = j->subject->detector && j->count * j->channels <= TCSI_EXPLAIN_CELLS_MAX;
     tcs_status status = TCS_OK;
     *ret_any = true;
     memset(j->shares, 0, j->count * j->channels * sizeof *j->shares);
@@ -322,8 +322,10 @@ tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcs
     const bool is_chosen = options->source != TCSI_ATTRIBUTION_NONE;
     tcsi_attribution_source source = is_chosen ? options->source : TCSI_ATTRIBUTION_PARTS;
     bool any = false;
-    tcsi_attribution a = { .rows = rows, .channel_count = j.channels, .shares = TCSI_NEW_ZEROS(double, j.count * j.channels),
-                           .signs = TCSI_NEW_ZEROS(int8_t, j.count * j.channels), .channels = TCSI_NEW_ZEROS(double, j.channels) };
+    size_t cells;
+    if (!tcsi_multiply(j.count, j.channels, &cells)) return tcsi_fail_memory(err, "an attribution");
+    tcsi_attribution a = { .rows = rows, .channel_count = j.channels, .shares = TCSI_NEW_ZEROS(double, cells),
+                           .signs = TCSI_NEW_ZEROS(int8_t, cells), .channels = TCSI_NEW_ZEROS(double, j.channels) };
     j.shares = a.shares;
     j.within = are_all_within(&j);
     tcs_status status = a.shares && a.signs && a.channels ? TCS_OK : tcsi_fail_memory(err, "an attribution");

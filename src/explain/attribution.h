@@ -38,7 +38,6 @@ typedef struct tcsi_attribution {
 enum { TCSI_ATTRIBUTION_ORDERS = 8, TCSI_ATTRIBUTION_SEGMENTS = 4, TCSI_ATTRIBUTION_PLAYERS_MAX = 24 };
 
 typedef struct tcsi_attribution_options {
-    bool is_cheap;               /* no row is scored again: PARTS or DEVIATION */
     tcsi_attribution_source source; /* that is wanted; NONE: the best there is */
     size_t order_count;          /* of SHAPLEY; 0: TCSI_ATTRIBUTION_ORDERS */
     uint64_t seed;

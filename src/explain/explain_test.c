@@ -600,6 +600,40 @@ static void test_nasty_rows_are_explained(void **state)
     tcsi_frame_destroy(frame);
 }
 
+/* More cells than there is room for: those around the peak are looked at, and nothing is tried. */
+static void test_huge_episodes_are_looked_at_in_part(void **state)
+{
+    (void)state;
+    enum { WIDE = 4000, SHORT = 700, PEAK = 500 };
+    static const tcsi_explain_options options = { .with_counterfactual = true };
+    tcsi_frame *frame;
+    tcsi_rng rng = tcsi_rng_make(3, 3);
+    double *row = TCSI_NEW_ARRAY(double, WIDE);
+    assert_ok(tcsi_frame_create(WIDE, SHORT, true, false, &frame, test_err));
+    for (size_t t = 0; t < SHORT; t++) {
+        for (size_t c = 0; c < WIDE; c++) row[c] = tcsi_rng_normal(&rng) + (c == 1234 && t == PEAK ? 60 : 0);
+        assert_ok(tcsi_frame_append(frame, row, (int64_t)t * 1000000000, 0, test_err));
+    }
+    tcsi_detection *detection = NULL;
+    const tcsi_detect_options detecting = { .mode = TCS_MODE_ONLINE, .detector = "ewma", .train_row_count = 200, .thread_count = 1,
+                                            .keep = true };
+    assert_ok(tcsi_detect(frame, &detecting, &detection, test_err));
+    assert_true(detection->decision.episode_count > 0);
+    detection->decision.episodes[0] = (tcsi_episode){ .row_begin = 10, .row_end = SHORT, .row_peak = PEAK };
+    tcsi_explanation e = explain(detection, 0, &options);
+    assert_int_equal(e.rows.begin, 10);
+    assert_int_equal(e.rows.end, SHORT);
+    assert_true(tcsi_span_count(e.seen) * WIDE <= TCSI_EXPLAIN_CELLS_MAX + WIDE && tcsi_span_count(e.seen) < SHORT - 10);
+    assert_true(e.seen.begin <= PEAK && e.seen.end > PEAK);
+    assert_int_equal(e.counterfactual.outcome, TCSI_COUNTERFACTUAL_NOT_ASKED);
+    check_attribution(&e.attribution);
+    for (size_t c = 0; c < WIDE; c++) assert_true(e.attribution.channels[c] <= e.attribution.channels[1234]);
+    tcsi_explanation_deinit(&e);
+    tcsi_detection_destroy(detection);
+    tcsi_frame_destroy(frame);
+    tcsi_free(row);
+}
+
 /* A state of a stream, a slice, a whole frame; with parts, gradients, Shapley values. */
 static void test_memory_that_runs_out_is_survived(void **state)
 {
@@ -666,5 +700,6 @@ TCS_TEST_MAIN(cmocka_unit_test(test_shapley_values_are_right), cmocka_unit_test(
               cmocka_unit_test(test_what_stays_is_told_from_what_passes),
               cmocka_unit_test(test_channels_that_part_are_seen), cmocka_unit_test(test_the_like_is_found),
               cmocka_unit_test(test_the_sentence_is_true), cmocka_unit_test(test_json_is_complete),
-              cmocka_unit_test(test_nasty_rows_are_explained), cmocka_unit_test(test_memory_that_runs_out_is_survived),
+              cmocka_unit_test(test_nasty_rows_are_explained), cmocka_unit_test(test_huge_episodes_are_looked_at_in_part),
+              cmocka_unit_test(test_memory_that_runs_out_is_survived),
               cmocka_unit_test(test_a_detector_that_is_gone_is_said))

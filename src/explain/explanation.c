@@ -53,11 +53,17 @@ static tcs_status look_at(job *j, tcs_error *err)
     return status;
 }
 
+/* Too many cells to be tried. */
+static bool is_huge(const tcsi_explanation *e, const tcsi_subject *subject)
+{
+    return tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count;
+}
+
 /* The view; and where the episode may be judged again, rows for that. */
 static tcsi_span asked_rows(const job *j)
 {
     tcsi_span rows = j->explanation->view;
-    if (!j->subject->detector) return rows;
+    if (!j->subject->detector || is_huge(j->explanation, j->subject)) return rows;
     const tcsi_span judged = tcsi_counterfactual_rows(j->subject, j->explanation->rows);
     if (rows.begin > judged.begin) rows.begin = judged.begin;
     if (rows.end < judged.end) rows.end = judged.end;
@@ -130,12 +136,12 @@ static bool has_left(const tcsi_explanation *e, const tcsi_story *story, const d
 /* The first row of that: back from the onset as long as it is outside there, else forward to the end. */
 static void find_out(const tcsi_explanation *e, const double *column, tcsi_story *story)
 {
-    size_t t = e->rows.begin;
-    while (t < e->rows.end && !has_left(e, story, column, t)) t++;
-    story->is_out = t < e->rows.end;
-    if (t == e->rows.begin)
-        while (t > e->view.begin && e->rows.begin - t < OUT_BACK_MAX && is_out(e, story, column, t - 1)) t--;
-    story->row_out = story->is_out ? t : e->rows.begin;
+    size_t t = e->seen.begin;
+    while (t < e->seen.end && !has_left(e, story, column, t)) t++;
+    story->is_out = t < e->seen.end;
+    if (t == e->seen.begin)
+        while (t > e->view.begin && e->seen.begin - t < OUT_BACK_MAX && is_out(e, story, column, t - 1)) t--;
+    story->row_out = story->is_out ? t : e->seen.begin;
 }
 
 static void find_worst(const tcsi_explanation *e, const double *column, tcsi_story *story)
@@ -143,8 +149,8 @@ static void find_worst(const tcsi_explanation *e, const double *column, tcsi_sto
     const size_t view = tcsi_span_count(e->view);
     const double *expected = story->band, *low = expected + view, *high = low + view;
     double farthest = -1;
-    story->row_worst = e->rows.begin;
-    for (size_t t = e->rows.begin; t < e->rows.end; t++) {
+    story->row_worst = e->seen.begin;
+    for (size_t t = e->seen.begin; t < e->seen.end; t++) {
         const size_t i = t - e->view.begin;
         if (!tcsi_present(column[t]) || !tcsi_present(expected[i])) continue;
         const double out = fabs(beyond(column[t], low[i], high[i])), off = fabs(column[t] - expected[i]);
@@ -167,7 +173,7 @@ static void tell(job *j, const close_look *look, double share, double *band, tcs
     const size_t view = tcsi_span_count(e->view), count = tcsi_span_count(j->expectations.rows);
     const double *column = tcsi_frame_column(j->subject->frame, look->channel);
     const double *from = j->expectations.bands[look->channel] + (e->view.begin - j->expectations.rows.begin);
-    *story = (tcsi_story){ .channel = look->channel, .share = share, .kind = look->kind, .period = look->period, .when = e->rows,
+    *story = (tcsi_story){ .channel = look->channel, .share = share, .kind = look->kind, .period = look->period, .when = e->seen,
                            .band = band, .spread = j->expectations.spreads[look->channel] };
     for (size_t i = 0; i < 3; i++) memcpy(band + i * view, from + i * count, view * sizeof *band);
     find_out(e, column, story);
@@ -218,13 +224,26 @@ static tcs_status find_similar(job *j, tcs_error *err)
     return tcsi_similar_find(j->subject, &wish, &e->similar, err);
 }
 
+/* All rows of an episode, or as many around its peak as there is room for. */
+static tcsi_span choose_seen(const tcsi_subject *subject, const tcsi_episode *episode)
+{
+    const size_t most = TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count + 1;
+    tcsi_span seen = { episode->row_begin, episode->row_end };
+    if (tcsi_span_count(seen) <= most) return seen;
+    if (episode->row_peak > seen.begin + most / 2) seen.begin = episode->row_peak - most / 2;
+    if (seen.begin > seen.end - most) seen.begin = seen.end - most;
+    seen.end = seen.begin + most;
+    return seen;
+}
+
 static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_explanation *explanation)
 {
     const tcsi_episode *from = &subject->decision->episodes[episode];
     *j = (job){ .subject = subject, .explanation = explanation };
     *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end },
                                        .is_limit = from->order.kind == TCSI_ORDER_ALARM };
-    explanation->view = choose_view(subject, explanation->rows);
+    explanation->seen = choose_seen(subject, from);
+    explanation->view = choose_view(subject, explanation->seen);
 }
 
 /* ---- a whole explanation ---- */
@@ -261,16 +280,10 @@ static tcs_status look_closely(job *j, tcs_error *err)
 static tcs_status explain_one(job *j, const tcsi_attribution_options *attribution, tcs_error *err)
 {
     tcsi_explanation *e = j->explanation;
-    tcs_status status = tcsi_attribute(j->subject, e->rows, &j->expectations, attribution, &e->attribution, err);
+    tcs_status status = tcsi_attribute(j->subject, e->seen, &j->expectations, attribution, &e->attribution, err);
     if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
     if (status == TCS_OK) status = find_similar(j, err);
     return status;
-}
-
-/* Too many cells to be tried. */
-static bool is_huge(const tcsi_explanation *e, const tcsi_subject *subject)
-{
-    return tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count;
 }
 
 /* Rows to be judged again, of all episodes, by one walk over the frame: where counterfactuals are asked for, or a stream must be asked
@@ -384,7 +397,7 @@ tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, siz
 /* Shares by distance from what was expected, of the channels that were looked at. */
 static void share_by_distance(const job *j, double *ret_shares)
 {
-    const tcsi_span rows = j->explanation->rows;
+    const tcsi_span rows = j->explanation->seen;
     const size_t count = tcsi_span_count(rows);
     double sum = 0;
     for (size_t k = 0; k < j->look_count; k++) {

@@ -35,7 +35,9 @@ typedef struct tcsi_story {
 typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
     bool is_limit;          /* a hard limit was passed in it */
-    tcsi_span rows, view;   /* of the episode; of bands */
+    tcsi_span rows;         /* of the episode */
+    tcsi_span seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
+    tcsi_span view;         /* of bands */
     tcsi_story stories[TCSI_STORY_COUNT_MAX]; /* largest share first */
     size_t story_count;     /* 0: no channel stands out */
     double *bands;          /* (story_count,3,view) */

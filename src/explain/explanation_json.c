@@ -73,6 +73,7 @@ static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcs
 static void put_shares(tcsi_json_writer *w, const tcsi_attribution *a, size_t channel)
 {
     const size_t count = tcsi_span_count(a->rows);
+    put_integer(w, "row_shares", a->rows.begin);
     put_numbers(w, "shares", a->shares + channel, count, a->channel_count);
     tcsi_json_key(w, "signs");
     tcsi_json_begin_array(w);
@@ -108,7 +109,7 @@ static void put_story(tcsi_json_writer *w, const tcsi_subject *subject, const tc
     put_number(w, "beyond", story->beyond);
     put_number(w, "deviation", story->spread);
     if (tcsi_span_count(e->view) <= ROWS_MAX) put_band(w, subject, e, story);
-    if (e->attribution.shares && tcsi_span_count(e->rows) <= ROWS_MAX) put_shares(w, &e->attribution, story->channel);
+    if (e->attribution.shares && tcsi_span_count(e->seen) <= ROWS_MAX) put_shares(w, &e->attribution, story->channel);
     tcsi_json_end_object(w);
 }
 
