@@ -64,8 +64,9 @@ check-builds: setup ## gcc and clang, debug and release, all optional dependenci
 	@tools/check_builds compilers
 
 
-bench-decide: build ## is the alarm budget kept? false alarms promised and raised; writes build/bench/budget.json
+bench-decide: build ## is the alarm budget kept, on simulated scores and on the series in DATA? false alarms promised and raised
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/budget_bench $(BUILD)/bench/budget.json
+	@[ ! -d $(DATA) ] || $(BUILD)/bench/budget_files $(BUILD)/bench/budget_files.json tsb-ad $(DATA)/tsb-ad-u tsb-ad $(DATA)/tsb-ad-m nab $(DATA)/nab
 
 bench-calibration: build ## do bands and p-values hold what they promise?  seconds; writes build/bench/calibration.json and .png
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/calibration_bench $(BUILD)/bench/calibration.json $(BUILD)/bench/calibration.png

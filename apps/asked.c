@@ -1,6 +1,8 @@
 /* apps/asked.c -- from flags to the library's options.  SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 
+#include "known.h"
+
 #include "base/alloc.h"
 
 #include <stdlib.h>
@@ -48,6 +50,7 @@ static tcs_status parse_share(const char *text, double *ret_share, tcs_error *er
 void cli_given_deinit(cli_given *given)
 {
     tcs_pipeline_destroy(given->fleet);
+    tcs_knowledge_destroy(given->knowledge);
     tcsi_free(given->facts);
     *given = (cli_given){ .fleet = NULL };
 }
@@ -66,6 +69,8 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
     }
     if (asked->anomaly_share) status = parse_share(asked->anomaly_share, &anomaly_share, err);
     if (status == TCS_OK && asked->from) status = tcs_pipeline_read(asked->from, &given->fleet, err);
+    if (status == TCS_OK && asked->knowledge)
+        status = tcs_knowledge_read(asked->knowledge, cli_known_problem, NULL, &given->knowledge, err);
     if (status == TCS_OK && asked->facts) status = read_facts(asked->facts, series_count, &given->facts, &fact_count, err);
     if (status != TCS_OK) return status;
     tcs_mode mode = !asked->mode ? mode_default : strcmp(asked->mode, "online") == 0 ? TCS_MODE_ONLINE : TCS_MODE_OFFLINE;
@@ -74,6 +79,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
         .mode = mode, .detector = asked->detector, .train_row_count = asked->train_rows, .alarm_budget = asked->alarm_budget,
         .parameters = given->parameters.items, .parameter_count = given->parameters.count, .checkpoint = asked->checkpoint,
         .seed = asked->seed, .thread_count = asked->threads, .fleet = given->fleet, .facts = given->facts, .fact_count = fact_count,
+        .knowledge = given->knowledge,
         .anomaly_share = anomaly_share,
     };
     return TCS_OK;

@@ -36,7 +36,7 @@ tcs_read_options cli_read_options(const cli_reading *asked);
 /* ---- which detector runs, and how it is trained ---- */
 
 typedef struct cli_detecting {
-    const char *mode, *detector, *alarm_budget, *budget, *checkpoint, *from, *facts, *anomaly_share;
+    const char *mode, *detector, *alarm_budget, *budget, *checkpoint, *from, *facts, *anomaly_share, *knowledge;
     cli_texts parameters;
     size_t train_rows, seed, threads;
 } cli_detecting;
@@ -53,10 +53,13 @@ typedef struct cli_detecting {
       "begin with what `tocsin fit` learned from a fleet, many series of one kind: a few hundred training rows are then enough" }, \
     { "--facts", "FILE", CLI_TEXT, (base) + offsetof(cli_detecting, facts), \
       "a table of numbers that describe each series of a fleet, a row for each input in their order" }, \
+    { "--knowledge", "FILE.yaml", CLI_TEXT, (base) + offsetof(cli_detecting, knowledge), \
+      "what you know of the data: ranges, limits that always alarm, constraints, known failures and events, rules " \
+      "(docs/reference/knowledge.md)" }, \
     { "--train-rows", "N", CLI_COUNT, (base) + offsetof(cli_detecting, train_rows), train_help }, \
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, (base) + offsetof(cli_detecting, alarm_budget), \
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); " \
-      "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 1 the default" }, \
+      "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 5 the default" }, \
     { "--anomaly-share", "X", CLI_TEXT, (base) + offsetof(cli_detecting, anomaly_share), \
       "share of anomalous rows that probabilities assume where no labels tell; default 0.01" }, \
     { "--seed", "N", CLI_COUNT, (base) + offsetof(cli_detecting, seed), "for detectors that draw random numbers; default 0" }, \
@@ -70,6 +73,7 @@ typedef struct cli_given {
     cli_texts parameters;
     char budget[CLI_BUDGET_SIZE];
     tcs_pipeline *fleet;
+    tcs_knowledge *knowledge;
     double *facts; /* (series_count, fact_count of the options) */
 } cli_given;
 void cli_given_deinit(cli_given *given);

@@ -3,6 +3,7 @@
 #include "asked.h"
 #include "cli.h"
 #include "detect_stream.h"
+#include "known.h"
 #include "outcome.h"
 #include "progress.h"
 #include "together.h"
@@ -79,12 +80,13 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     char shown[1024]; /* whatever is printed or written is without the password of a URL */
     tcs_status status = tcs_frame_read(input, &read, &frame, err);
     input = tcsi_url_redact(input, shown, sizeof shown);
+    if (status == TCS_OK && detect->knowledge) status = tcs_knowledge_check(detect->knowledge, frame, cli_known_problem, NULL, err);
     if (status == TCS_OK) status = tcs_detect(frame, detect, &result, err);
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (run->json) cli_outcome_json(run->json, input, frame, result);
-        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, frame, result, o->top);
+        if (run->json) cli_outcome_json(run->json, input, tcs_result_frame(result), result);
+        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, tcs_result_frame(result), result, o->top);
         if (!run->json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
         run->anomalous |= tcs_result_episode_count(result) > 0;
         if (run->joint) status = tcs_joint_add(run->joint, result, err);
@@ -197,6 +199,7 @@ const cli_command cli_detect = {
                 "  tocsin detect metrics.csv.gz --mode online --alarm-budget 2/week\n"
                 "  tocsin detect 'sqlite:plant.db' --query 'select time, flow from sensor order by time'\n"
                 "  tocsin detect http://localhost:9090 --query 'rate(node_cpu_seconds_total[5m])' --start now-6h\n"
+                "  tocsin detect plant.csv --knowledge plant.yaml\n"
                 "  psql -c '...' --csv | tocsin detect - --json\n"
                 "  tocsin detect fleet/*.csv --fdr 0.1\n"
                 "  tail -f sensor.csv | tocsin detect - --mode online --stream --scores -\n",

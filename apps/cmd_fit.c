@@ -1,6 +1,7 @@
 /* apps/cmd_fit.c -- `tocsin fit`: learns what is usual, and keeps it in a file for `tocsin score`.  SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 #include "cli.h"
+#include "known.h"
 #include "outcome.h"
 #include "progress.h"
 
@@ -38,6 +39,7 @@ static void print_words(const tcs_pipeline *pipeline, const fit_options *o, doub
     if (d.step_count > 0) printf("  %zu steps of training, loss %.4g", d.step_count, d.train_loss);
     if (d.step_count > 0 && isfinite(d.held_loss)) printf(", of rows held out %.4g", d.held_loss);
     if (d.step_count > 0) printf("\n");
+    if (d.knowledge) printf("  knows what %s states\n", d.knowledge);
     if (d.fleet)
         printf("\n  kept in %s; to judge a series of this kind, by its own first rows and what all have in common:\n\n"
                "    tocsin detect SERIES.csv --from %s\n", o->output, o->output);
@@ -81,6 +83,7 @@ static tcs_status print_json(const char *const *paths, size_t count, const tcs_p
     put_number(&w, "train_rows", (double)d.train_row_count);
     tcsi_json_key(&w, "labels_learned");
     tcsi_json_bool(&w, d.told);
+    if (d.knowledge) put_text(&w, "knowledge", d.knowledge);
     put_number(&w, "seed", (double)d.seed);
     put_number(&w, "steps", (double)d.step_count);
     put_number(&w, "train_loss", d.train_loss);
@@ -116,6 +119,8 @@ static tcs_status fit_frames(const fleet_inputs *in, const fit_options *o, tcs_p
     tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_ONLINE, in->count, &given, &detect, err);
     detect.progress = cli_progress_show;
     detect.progress_context = &bar;
+    if (status == TCS_OK && in->count == 1 && detect.knowledge)
+        status = tcs_knowledge_check(detect.knowledge, in->frames[0], cli_known_problem, NULL, err);
     if (status == TCS_OK && in->count > 1)
         status = tcs_pipeline_fit_fleet((const tcs_frame *const *)in->frames, in->count, given.facts, &detect, ret_pipeline, err);
     else if (status == TCS_OK) status = tcs_pipeline_fit(in->frames[0], &detect, ret_pipeline, err);

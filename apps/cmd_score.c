@@ -61,8 +61,8 @@ static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, co
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (json) cli_outcome_json(json, input, frame, result);
-        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, frame, result, o->top);
+        if (json) cli_outcome_json(json, input, tcs_result_frame(result), result);
+        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, tcs_result_frame(result), result, o->top);
         *anomalous |= tcs_result_episode_count(result) > 0;
     }
     tcs_result_destroy(result);

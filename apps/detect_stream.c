@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "detect_stream.h"
 
+#include "known.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -100,7 +102,10 @@ static void tell_words(const teller *t, const char *what, const tcs_episode *epi
         fprintf(t->out, "%s%s %.0f%%", i ? ", " : "  ", tcs_stream_channel_name(t->stream, episode->shares[i].channel),
                 100 * episode->shares[i].share);
     }
-    fputc('\n', t->out);
+    char known[256];
+    cli_known_format(episode, known, sizeof known);
+    if (episode->event) fprintf(t->out, "  event: %s", episode->event);
+    fprintf(t->out, "%s\n", known);
 }
 
 static void json_place(tcsi_json_writer *w, const teller *t, const char *name, size_t row, int64_t time_ns)
@@ -141,6 +146,7 @@ static void json_episode(tcsi_json_writer *w, const teller *t, const tcs_episode
         tcsi_json_end_object(w);
     }
     tcsi_json_end_array(w);
+    cli_known_json_episode(w, e);
 }
 
 static tcs_status end_line(teller *t, tcsi_json_writer *w, tcsi_buffer *line, tcs_error *err)
@@ -188,6 +194,11 @@ static void sum_up_words(const teller *t, const char *input, const char *notes, 
     fprintf(t->out, "  online, row by row, detector %s, %.2f s\n  assumed: %s\n", s->detector, seconds, s->assumed);
     fprintf(t->out, "  %llu episode%s%s\n", (unsigned long long)s->episode_count, s->episode_count == 1 ? "" : "s",
             is_interrupted ? "; stopped on request" : "");
+    if (s->expected_count > 0)
+        fprintf(t->out, "  %llu expected, no alarm%s\n", (unsigned long long)s->expected_count, s->expected_count == 1 ? "" : "s");
+    if (s->fault_count > 0)
+        fprintf(t->out, "  %llu reading%s outside the physical range: taken as missing\n", (unsigned long long)s->fault_count,
+                s->fault_count == 1 ? "" : "s");
     const comparison *c = &t->labels;
     if (s->has_labels)
         fprintf(t->out, "  compared with the labels (not used to detect): %llu of %llu events found, %llu of %llu episodes right\n",
@@ -195,7 +206,7 @@ static void sum_up_words(const teller *t, const char *input, const char *notes, 
                 (unsigned long long)s->episode_count);
 }
 
-static tcs_status sum_up_json(teller *t, const char *input, const tcs_stream_summary *s, double seconds, tcs_error *err)
+static tcs_status sum_up_json(teller *t, tcs_stream *stream, const char *input, const tcs_stream_summary *s, double seconds, tcs_error *err)
 {
     tcsi_buffer line;
     tcsi_json_writer w;
@@ -217,6 +228,17 @@ static tcs_status sum_up_json(teller *t, const char *input, const tcs_stream_sum
     tcsi_json_bool(&w, s->own_threshold);
     tcsi_json_key(&w, "interrupted");
     tcsi_json_bool(&w, is_interrupted);
+    if (s->expected_count > 0) json_number(&w, "expected", (double)s->expected_count);
+    if (s->fault_count > 0) json_number(&w, "impossible_readings", (double)s->fault_count);
+    if (s->rule_count > 0) {
+        tcsi_json_key(&w, "rules");
+        tcsi_json_begin_array(&w);
+        for (size_t i = 0; i < s->rule_count; i++) {
+            const tcs_rule rule = tcs_stream_rule(stream, i);
+            cli_known_json_rule(&w, &rule);
+        }
+        tcsi_json_end_array(&w);
+    }
     tcs_status status = end_line(t, &w, &line, err);
     tcsi_buffer_deinit(&line);
     return status;
@@ -229,8 +251,12 @@ static tcs_status sum_up(teller *t, tcs_stream *stream, const char *input, doubl
     tcs_status status = tcs_stream_notes(stream, &notes, err);
     if (status == TCS_OK && summary.is_open) status = tell(t, "open", &summary.episode, err);
     if (status != TCS_OK) return status;
-    if (t->json) return sum_up_json(t, input, &summary, seconds, err);
+    if (t->json) return sum_up_json(t, stream, input, &summary, seconds, err);
     sum_up_words(t, input, notes, &summary, seconds);
+    for (size_t i = 0; i < summary.rule_count; i++) {
+        const tcs_rule rule = tcs_stream_rule(stream, i);
+        cli_known_print_rule(t->out, &rule);
+    }
     return TCS_OK;
 }
 
@@ -246,6 +272,7 @@ static tcs_status follow(teller *t, tcs_stream *stream, tcs_error *err)
         compare_row(&t->labels, &outcome);
         if (outcome.event == TCS_EPISODE_OPENED) status = tell(t, "suspected", &outcome.episode, err);
         if (outcome.event == TCS_EPISODE_CLOSED) status = tell(t, "closed", &outcome.episode, err);
+        if (status == TCS_OK && outcome.expected_event == TCS_EPISODE_CLOSED) status = tell(t, "expected", &outcome.expected, err);
         if (status != TCS_OK || is_interrupted) return status;
     }
 }

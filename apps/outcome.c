@@ -1,6 +1,8 @@
 /* apps/outcome.c -- results in words, as JSON and in files.  SPDX-License-Identifier: Apache-2.0 */
 #include "outcome.h"
 
+#include "known.h"
+
 #include <math.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,7 +105,7 @@ static void print_score_line(const tcs_frame *frame, const tcs_result *result, c
 
 static void print_episode(const tcs_frame *frame, const tcs_episode *episode, size_t rank, const paint *p)
 {
-    char onset[64], length[32], shares[256], spark[512];
+    char onset[64], length[32], shares[256], spark[512], known[256];
     size_t row_count = tcs_frame_row_count(frame), rows = episode->row_end - episode->row_begin;
     size_t around = rows < 20 ? 40 : rows, begin = episode->row_begin > around ? episode->row_begin - around : 0;
     size_t end = episode->row_end + around < row_count ? episode->row_end + around : row_count;
@@ -111,11 +113,12 @@ static void print_episode(const tcs_frame *frame, const tcs_episode *episode, si
     format_place(frame, episode->row_begin, onset, sizeof onset);
     format_length(frame, episode, length, sizeof length);
     format_shares(frame, episode, shares, sizeof shares);
+    cli_known_format(episode, known, sizeof known);
     cli_sparkline(tcs_frame_values(frame, channel) + begin, end - begin, 40, spark, sizeof spark);
     const char *color = episode->severity >= 75 ? p->red : episode->severity >= 60 ? p->yellow : p->cyan;
     printf("  %2zu  %s", rank + 1, color);
     for (int i = 0; i < 10; i++) printf("%s", episode->severity >= 10 * i + 5 ? "█" : "░");
-    printf(" %3.0f%s  %-22s %-10s %s%s%s  %s\n", episode->severity, p->off, onset, length, p->dim, spark, p->off, shares);
+    printf(" %3.0f%s  %-22s %-10s %s%s%s  %s%s\n", episode->severity, p->off, onset, length, p->dim, spark, p->off, shares, known);
 }
 
 /* When there are labels, say how the episodes compare with those that were not used to detect. */
@@ -154,6 +157,7 @@ void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_resu
     const size_t count = tcs_result_episode_count(result);
     if (top == 0) top = 10;
     cli_frame_print(input, frame);
+    cli_known_print_before(result);
     print_method(result, &p);
     print_score_line(frame, result, &p);
     if (count == 0) {
@@ -172,6 +176,7 @@ void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_resu
     if (unsure > 0)
         printf("\n  %snot sure of %zu row%s: the score is within two uncertainties of the threshold%s\n", p.dim, unsure,
                unsure == 1 ? "" : "s", p.off);
+    cli_known_print_after(result);
     print_comparison(frame, result, &p);
 }
 
@@ -215,6 +220,7 @@ static void json_episode(tcsi_json_writer *w, const tcs_frame *frame, const tcs_
         tcsi_json_end_object(w);
     }
     tcsi_json_end_array(w);
+    cli_known_json_episode(w, episode);
     tcsi_json_end_object(w);
 }
 
@@ -268,6 +274,7 @@ void cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *f
         json_episode(w, frame, &episode);
     }
     tcsi_json_end_array(w);
+    cli_known_json(w, result);
     tcsi_json_end_object(w);
 }
 

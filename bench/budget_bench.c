@@ -146,14 +146,15 @@ int main(int argc, char **argv)
     tcsi_buffer_init(&json, 1 << 20);
     tcsi_json_writer_init(&w, &json, true);
     tcsi_json_begin_array(&w);
-    printf("| scores | budget | promised | raised | raised / promised | with events: found | raised / promised |\n|---|---|---|---|---|---|---|\n");
+    printf("| scores | budget | promised | raised | raised / promised | 0.1 to 10 | with events: found | raised / promised |\n"
+           "|---|---|---|---|---|---|---|---|\n");
     for (size_t k = 0; k < TCS_COUNT(kinds); k++)
         for (size_t b = 0; b < TCS_COUNT(budgets); b++) {
-            char name[64];
+            char name[64], line[FIGURE_LINE + 1];
             const outcome calm = run_all(k, b, series, false), busy = run_all(k, b, series, true);
             const double ratio = calm.raised / calm.promised;
-            printf("| %s | %s | %.0f | %.0f | %.2f | %.0f %% of %.0f | %.2f |\n", kinds[k].name, budgets[b].name, calm.promised, calm.raised,
-                   ratio, 100 * busy.found / busy.events, busy.events, busy.raised / busy.promised);
+            printf("| %s | %s | %.0f | %.0f | %.2f | `%s` | %.0f %% of %.0f | %.2f |\n", kinds[k].name, budgets[b].name, calm.promised,
+                   calm.raised, ratio, figure_draw(ratio, line), 100 * busy.found / busy.events, busy.events, busy.raised / busy.promised);
             fflush(stdout);
             snprintf(name, sizeof name, "%s, %s", kinds[k].name, budgets[b].name);
             figure_write(&w, &(figure){ .name = name, .unit = "false alarms raised / promised", .ours = ratio, .peer = NAN, .ratio = NAN,

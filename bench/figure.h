@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct figure {
     const char *name, *unit;
@@ -15,6 +16,19 @@ typedef struct figure {
     double target;         /* NaN: none */
     bool ok;
 } figure;
+
+/* A ratio on a logarithmic line from 0.1 to 10: o is it, | is 1. */
+enum { FIGURE_LINE = 21 };
+
+static inline const char *figure_draw(double ratio, char line[FIGURE_LINE + 1])
+{
+    const double at = (log10(ratio) + 1) / 2 * (FIGURE_LINE - 1);
+    memset(line, '.', FIGURE_LINE);
+    line[FIGURE_LINE] = 0;
+    line[FIGURE_LINE / 2] = '|';
+    line[!(at > 0) ? 0 : at > FIGURE_LINE - 1 ? FIGURE_LINE - 1 : (int)(at + 0.5)] = 'o';
+    return line;
+}
 
 /* Begins the object, so that a program can add keys of its own. */
 static inline void figure_begin(tcsi_json_writer *writer, const figure *f)

@@ -18,12 +18,13 @@ ROOMS = {
     "nn": (2, ["kernels"]),
     "metrics": (2, ["series"]),
     "simulate": (2, ["series"]),
+    "knowledge": (2, ["series"]),
     "store": (2, ["base"]),
     "detect": (3, ["series", "kernels", "nn", "simulate"]),
-    "decide": (3, ["series", "metrics"]),
+    "decide": (3, ["series", "metrics", "knowledge"]),
     "explain": (4, ["detect", "decide"]),
     "adapt": (4, ["detect", "decide"]),
-    "pipeline": (5, ["explain", "adapt"]),
+    "pipeline": (5, ["explain", "adapt", "knowledge"]),
     "study": (6, ["pipeline", "metrics", "simulate", "io", "store"]),
     "serve": (6, ["pipeline", "io", "store"]),
     "api": (7, ["study", "serve"]),
@@ -38,6 +39,7 @@ DOORS = {
     "libpq-fe.h": "src/io/postgresql.c",
     "curl/curl.h": "src/io/http.c",
     "cairo.h": "src/io/plot.c",
+    "yaml.h": "src/knowledge/yaml.c",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([^">]+)[">]', re.M)

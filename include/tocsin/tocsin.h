@@ -85,6 +85,21 @@ TCS_API tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs
 /* A simulated plant with labelled rare events: "pump".  row_count 0: a default.  E_INVALID: no such scenario. */
 TCS_API tcs_status tcs_simulate(const char *scenario, size_t row_count, uint64_t seed, tcs_frame **ret_frame, tcs_error *err);
 
+/* ---- knowledge: what people know of their data, in a YAML file (docs/reference/knowledge.md) ---- */
+
+typedef struct tcs_knowledge tcs_knowledge;
+/* Told each problem of a file: "FILE:LINE: what, where, and what was expected".  NULL: nobody asks; then err holds the first. */
+typedef void (*tcs_problem_hook)(void *context, const char *line);
+/* E_FORMAT: the file has problems, at most 20 of which are told; E_IO; E_UNSUPPORTED in builds without libyaml. */
+TCS_API tcs_status tcs_knowledge_read(const char *path, tcs_problem_hook hook, void *context, tcs_knowledge **ret_knowledge,
+                                      tcs_error *err);
+TCS_API void tcs_knowledge_destroy(tcs_knowledge *knowledge); /* accepts NULL; what was made with it may outlive it */
+/* Does it fit the frame's channels? */
+TCS_API tcs_status tcs_knowledge_check(const tcs_knowledge *knowledge, const tcs_frame *frame, tcs_problem_hook hook, void *context,
+                                       tcs_error *err);
+TCS_API const char *tcs_knowledge_words(const tcs_knowledge *knowledge); /* what was understood, as lines */
+TCS_API const char *tcs_knowledge_file(const tcs_knowledge *knowledge);
+
 /* ---- detection ---- */
 
 typedef struct tcs_result tcs_result;
@@ -95,7 +110,7 @@ typedef struct tcs_detect_options {
     const char *detector;       /* a detector's name; NULL or "auto": chosen by mode and kind of data */
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen.  Some detectors learn from their labels, if given */
     const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
-                                 * online a number without a time is per 10,000 rows, and NULL is 1 */
+                                 * online a number without a time is per 10,000 rows, and NULL is 5 */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;
@@ -112,6 +127,7 @@ typedef struct tcs_detect_options {
     double anomaly_share;       /* of rows, assumed for probabilities where no labels tell, in (0, 1); 0: 0.01 */
     const double *facts;        /* (fact_count) of the series, in the fleet's order, NaN: unknown; NULL: all are */
     size_t fact_count;
+    const tcs_knowledge *knowledge; /* what people know of the rows; a pipeline keeps it.  NULL: nothing */
 } tcs_detect_options;
 
 enum { TCS_SHARE_COUNT_MAX = 8 };
@@ -124,6 +140,11 @@ typedef struct tcs_episode {
     double expected_count;                           /* episodes this high expected by chance in the rows looked at; online in 10,000 */
     size_t share_count;                              /* channels that carry it, largest share first */
     struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
+    /* By knowledge; NULL and NaN where there is none to say.  The texts live as long as the result, or until the stream's next row. */
+    const char *limit;                               /* the hard limit that was passed in it, in words; severity is then 100 */
+    const char *event;                               /* of what is expected: the known event that it is part of */
+    const char *signature;                           /* the known failure that it looks like; not in streams */
+    double probability;                              /* that it is one, by the rules and the detector together; not in streams */
 } tcs_episode;
 
 enum { TCS_ASSUMED_SIZE = 192 };
@@ -131,6 +152,25 @@ enum { TCS_ASSUMED_SIZE = 192 };
 /* frame is borrowed and must outlive the result.  options may be NULL: offline, everything chosen. */
 TCS_API tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options, tcs_result **ret_result, tcs_error *err);
 TCS_API void tcs_result_destroy(tcs_result *result); /* accepts NULL */
+
+/* The frame as the detector saw it: with knowledge, impossible readings are missing in it, and it has derived channels and residuals of
+ * constraints behind the others.  Channels of episodes and forecasts are its channels. */
+TCS_API const tcs_frame *tcs_result_frame(const tcs_result *result);
+TCS_API bool tcs_result_has_knowledge(const tcs_result *result);
+/* What would have been episodes but is part of known events, by time: it does not alarm.  Without channels. */
+TCS_API size_t tcs_result_expected_count(const tcs_result *result);
+TCS_API tcs_episode tcs_result_expected(const tcs_result *result, size_t index);
+/* Readings outside their physical range, of a channel of tcs_result_frame. */
+TCS_API uint64_t tcs_result_fault_count(const tcs_result *result, size_t channel);
+
+typedef struct tcs_rule {
+    const char *name;
+    bool says_anomaly;  /* otherwise it says that rows are normal */
+    uint64_t row_count; /* rows it spoke on */
+    double accuracy;    /* share of them on which it is right, estimated from how rules, detector and labels learned from agree */
+} tcs_rule;
+TCS_API size_t tcs_result_rule_count(const tcs_result *result);
+TCS_API tcs_rule tcs_result_rule(const tcs_result *result, size_t index); /* in the file's order */
 
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
@@ -243,6 +283,8 @@ typedef struct tcs_outcome {
     bool anomaly;
     tcs_episode_event event;
     tcs_episode episode;     /* what event is about, as known so far; zeroed with TCS_EPISODE_NONE */
+    tcs_episode_event expected_event; /* likewise of what is excused as part of a known event */
+    tcs_episode expected;
 } tcs_outcome;
 
 typedef struct tcs_stream_summary {
@@ -255,6 +297,8 @@ typedef struct tcs_stream_summary {
     bool has_real_times, has_labels;
     bool is_open;                      /* the last episode may still grow */
     tcs_episode episode;               /* the last one; zeroed when there was none */
+    uint64_t expected_count, fault_count; /* by knowledge: what was excused, and impossible readings */
+    size_t rule_count;
 } tcs_stream_summary;
 
 /* Rows come from push.  names as in tcs_frame_create.  E_INVALID: no such detector, or one that cannot run online. */
@@ -278,6 +322,7 @@ TCS_API tcs_status tcs_stream_scores_begin(tcs_stream *stream, const char *path,
 TCS_API tcs_status tcs_stream_scores_commit(tcs_stream *stream, tcs_error *err);
 
 TCS_API tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream);
+TCS_API tcs_rule tcs_stream_rule(tcs_stream *stream, size_t index); /* as of the rows so far */
 TCS_API const char *tcs_stream_channel_name(const tcs_stream *stream, size_t channel);
 /* What was found out about the input so far, as lines; E_MEMORY.  Released by the next call and by destroy. */
 TCS_API tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err);
@@ -293,6 +338,7 @@ typedef struct tcs_pipeline_description {
     size_t channel_count, train_row_count; /* rows it learned from */
     uint64_t row_count, seed;         /* rows it has seen, those among them */
     bool tabular, told, fleet;        /* told: labels were learned from; fleet: it knows one, and no series yet */
+    const char *knowledge;            /* the file that states it; NULL: none */
     size_t step_count;                /* of training, where that goes in steps; not kept in files, and neither are */
     double train_loss, held_loss;     /* the losses at its end; NaN: none */
 } tcs_pipeline_description;

@@ -32,6 +32,7 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
         .seed = options->seed, .thread_count = options->thread_count, .anomaly_share = options->anomaly_share,
         .progress = { .report = options->progress, .context = options->progress_context },
         .parameters = out->values, .parameter_count = options->parameter_count, .checkpoint = options->checkpoint,
+        .knowledge = options->knowledge ? options->knowledge->inner : NULL,
         .fleet = options->fleet ? options->fleet->inner : NULL, .facts = options->facts, .fact_count = options->fact_count,
     };
     if (options->fleet && !options->fleet->inner->is_fleet)
@@ -115,9 +116,9 @@ tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tc
         tcsi_detection_destroy(detection);
         return tcsi_fail_memory(err, "a detection");
     }
-    result->frame = frame;
     result->detection = detection;
-    tcs_status status = rank_episodes(result, err);
+    tcs_status status = tcsi_api_know(result, frame, err);
+    if (status == TCS_OK) status = rank_episodes(result, err);
     if (status != TCS_OK) {
         tcs_result_destroy(result);
         return status;
@@ -137,6 +138,7 @@ tcs_status tcs_detect(const tcs_frame *frame, const tcs_detect_options *options,
     tcsi_detection *detection = NULL;
     tcs_status status = inner ? tcsi_api_detect_options(options ? options : &defaults, frame->is_tabular, inner, err)
                               : tcsi_fail_memory(err, "a detection");
+    if (inner) inner->options.has_times = frame->has_real_times;
     if (status == TCS_OK) status = tcsi_detect(frame->frame, &inner->options, &detection, err);
     tcsi_free(inner);
     return status == TCS_OK ? tcsi_api_result(frame, detection, ret_result, err) : status;
@@ -147,6 +149,7 @@ void tcs_result_destroy(tcs_result *result)
     if (!result) return;
     tcsi_detection_destroy(result->detection);
     tcsi_free(result->order);
+    tcsi_free(result->limits);
     tcsi_free(result);
 }
 
@@ -212,20 +215,25 @@ double tcs_result_seconds(const tcs_result *result)
     return result->detection->seconds_detect + result->detection->seconds_decide;
 }
 
-tcs_episode tcs_result_episode(const tcs_result *result, size_t rank)
+tcs_episode tcsi_api_episode(const tcs_result *result, const tcsi_episode *from)
 {
-    TCS_ASSERT(rank < result->detection->decision.episode_count);
-    size_t index = result->order[rank];
-    const tcsi_episode *from = &result->detection->decision.episodes[index];
-    const tcsi_episode_shares *shares = &result->detection->shares[index];
     const int64_t *times_ns = result->detection->frame->times_ns;
-    tcs_episode episode = {
+    return (tcs_episode){
         .row_begin = from->row_begin, .row_end = from->row_end, .row_peak = from->row_peak,
         .time_begin_ns = times_ns ? times_ns[from->row_begin] : 0, .time_end_ns = times_ns ? times_ns[from->row_end - 1] : 0,
         .time_peak_ns = times_ns ? times_ns[from->row_peak] : 0,
         .severity = from->severity, .score = from->score_peak, .p_value = from->p_value, .expected_count = from->expected_count,
-        .share_count = shares->count,
     };
+}
+
+tcs_episode tcs_result_episode(const tcs_result *result, size_t rank)
+{
+    TCS_ASSERT(rank < result->detection->decision.episode_count);
+    size_t index = result->order[rank];
+    const tcsi_episode_shares *shares = &result->detection->shares[index];
+    tcs_episode episode = tcsi_api_episode(result, &result->detection->decision.episodes[index]);
+    episode.share_count = shares->count;
+    tcsi_api_add_knowledge(result, index, &episode);
     for (size_t i = 0; i < shares->count; i++) {
         episode.shares[i].channel = shares->shares[i].channel;
         episode.shares[i].share = shares->shares[i].share;

@@ -40,8 +40,17 @@ typedef struct tcsi_api_detect {
 tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_tabular, tcsi_api_detect *out,
                                    tcs_error *err) TCS_WARN_UNUSED;
 
+struct tcs_knowledge {
+    const tcsi_knowledge *inner; /* an owner of it */
+    tcsi_buffer words;
+};
+
+enum { TCSI_API_LIMIT_SIZE = 192 };
+
 struct tcs_result {
-    const tcs_frame *frame;    /* borrowed */
+    const tcs_frame *frame;    /* as the detector saw it: borrowed, or seen */
+    tcs_frame seen;            /* with knowledge; owns nothing */
+    char (*limits)[TCSI_API_LIMIT_SIZE]; /* by episode: the limit passed in it, or "" */
     tcsi_detection *detection;
     size_t *order;             /* episode indices, most severe first */
     char assumed[TCS_ASSUMED_SIZE];
@@ -50,6 +59,13 @@ struct tcs_result {
 /* A result of a detection of frame, which it takes over, even in failure. */
 tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tcs_result **ret_result, tcs_error *err) TCS_WARN_UNUSED;
 
+/* What knowledge adds to a result of the given frame; and to one of its episodes, by index in time. */
+tcs_status tcsi_api_know(tcs_result *result, const tcs_frame *given, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_api_add_knowledge(const tcs_result *result, size_t index, tcs_episode *episode);
+/* Without channels and knowledge. */
+tcs_episode tcsi_api_episode(const tcs_result *result, const tcsi_episode *from);
+tcs_rule tcsi_api_rule(const tcsi_knowledge *knowledge, const tcsi_votes *votes, size_t index);
+
 struct tcs_pipeline {
     tcsi_pipeline *inner;
 };
@@ -57,6 +73,7 @@ struct tcs_pipeline {
 /* The pipeline's columns by name, in its order.  The names stay the pipeline's. */
 tcs_status tcsi_api_pipeline_read_options(const tcs_pipeline *pipeline, const tcs_read_options *options, tcsi_api_read *ret_read,
                                           tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_fail_times(tcs_error *err); /* knowledge of rows with times, and rows without */
 /* tcs_frame_read with options of the room below. */
 tcs_status tcsi_api_frame_read(const char *input, const tcsi_read_options *options, bool keep_order, tcs_frame **ret_frame,
                                tcs_error *err) TCS_WARN_UNUSED;

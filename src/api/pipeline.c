@@ -31,6 +31,7 @@ tcs_status tcs_pipeline_fit(const tcs_frame *frame, const tcs_detect_options *op
     tcsi_pipeline *fitted = NULL;
     tcs_status status = inner ? tcsi_api_detect_options(options ? options : &defaults, frame->is_tabular, inner, err)
                               : tcsi_fail_memory(err, "a pipeline");
+    if (inner) inner->options.has_times = frame->has_real_times;
     if (status == TCS_OK) status = tcsi_pipeline_fit(frame->frame, &inner->options, &fitted, err);
     tcsi_free(inner);
     return status == TCS_OK ? wrap(fitted, ret_pipeline, err) : status;
@@ -84,7 +85,8 @@ tcs_pipeline_description tcs_pipeline_describe(const tcs_pipeline *pipeline)
     tcs_pipeline_description description = {
         .mode = inner->mode, .detector = inner->info->name, .engine = inner->engine, .channel_count = inner->channel_count,
         .train_row_count = inner->train_row_count, .row_count = inner->row_count, .seed = inner->seed, .tabular = inner->is_tabular,
-        .told = inner->is_told, .fleet = inner->is_fleet, .train_loss = NAN, .held_loss = NAN,
+        .told = inner->is_told, .fleet = inner->is_fleet, .knowledge = inner->knowledge ? inner->knowledge->file : NULL,
+            .train_loss = NAN, .held_loss = NAN,
     };
     if (inner->training.point_count > 0) {
         const tcsi_learning_point *last = &inner->training.points[inner->training.point_count - 1];
@@ -153,6 +155,11 @@ tcs_status tcs_pipeline_frame_read(const tcs_pipeline *pipeline, const char *inp
     return status;
 }
 
+tcs_status tcsi_api_fail_times(tcs_error *err)
+{
+    return tcsi_fail(err, TCS_E_INVALID, "rows without times, but the pipeline has knowledge of rows with times");
+}
+
 tcs_status tcs_pipeline_score(tcs_pipeline *pipeline, const tcs_frame *frame, const tcs_score_options *options, tcs_result **ret_result,
                               tcs_error *err)
 {
@@ -166,6 +173,7 @@ tcs_status tcs_pipeline_score(tcs_pipeline *pipeline, const tcs_frame *frame, co
     if (pipeline->inner->is_tabular != frame->is_tabular && pipeline->inner->mode == TCS_MODE_OFFLINE)
         return tcsi_fail(err, TCS_E_INVALID, frame->is_tabular ? "the rows are a table, but the pipeline was fitted on a series"
                                                                : "the rows are a series, but the pipeline was fitted on a table");
+    if (pipeline->inner->has_times && !frame->has_real_times) return tcsi_api_fail_times(err);
     tcs_status status = tcsi_pipeline_score(pipeline->inner, frame->frame, &run, &detection, err);
     return status == TCS_OK ? tcsi_api_result(frame, detection, ret_result, err) : status;
 }

@@ -96,7 +96,8 @@ static tcs_status add_calibration(filled *f, const tcsi_policy_result *decision,
     METHOD("Calibration", err,
            "p-values compare a score with %zu reference rows (conformal); above %.4g they follow a generalized Pareto tail (scale %.4g, "
            "shape %.3g) fitted to the peaks of %zu cluster%s%s%s; rows closer than %zu count as one cluster",
-           tail->count, tail->threshold, tail->scale, tail->shape, tail->cluster_count, plural((double)tail->cluster_count),
+           tail->count, tail->threshold, tcsi_pareto_scale(&tail->excess), tcsi_pareto_shape(&tail->excess),
+           tail->cluster_count, plural((double)tail->cluster_count),
            tail->set_aside_count ? ", anomalous peaks set aside" : "", tail->cluster_count < 5 ? " (few: read p-values as rough)" : "",
            tail->run_length);
     return status;

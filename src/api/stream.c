@@ -7,6 +7,7 @@
 #include "io/write.h"
 #include "pipeline/stream.h"
 
+#include <math.h>
 #include <stdio.h>
 
 struct tcs_stream {
@@ -20,6 +21,8 @@ struct tcs_stream {
     tcsi_calibrator calibrator;    /* p-value -> probability */
     size_t fitted_row_count;       /* of the pipeline that it goes on from; 0: none */
     bool has_times, has_labels, has_uncertainty, is_live, is_over;
+    uint64_t expected_count;
+    char limit[TCSI_API_LIMIT_SIZE]; /* of the episode told last */
 };
 
 /* ---- life ---- */
@@ -30,7 +33,11 @@ static tcs_status create_inner(tcs_stream *stream, const tcs_detect_options *opt
     tcsi_api_detect *translated = TCSI_NEW(tcsi_api_detect);
     tcs_status status = translated ? tcsi_api_detect_options(options ? options : &defaults, false, translated, err)
                                    : tcsi_fail_memory(err, "a stream");
-    if (status == TCS_OK) status = tcsi_detect_stream_create(stream->channel_count, &translated->options, &stream->inner, err);
+    if (status == TCS_OK) {
+        translated->options.channel_names = (const char *const *)stream->names;
+        translated->options.has_times = stream->has_times;
+        status = tcsi_detect_stream_create(stream->channel_count, &translated->options, &stream->inner, err);
+    }
     if (status == TCS_OK) status = tcsi_probability_check(translated->options.anomaly_share, err);
     if (status == TCS_OK) stream->calibrator = tcsi_probability_assume(translated->options.anomaly_share);
     if (status == TCS_OK) stream->has_uncertainty = (tcsi_detect_stream_info(stream->inner)->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
@@ -88,13 +95,12 @@ tcs_status tcs_stream_create(size_t channel_count, const char *const *names, boo
     tcs_status status = new_stream(&stream, err);
     if (status == TCS_OK) status = allocate_names(stream, channel_count, err);
     if (status == TCS_OK) status = name_given(stream, names, err);
-    if (status == TCS_OK) status = create_inner(stream, options, err);
     if (status == TCS_OK) {
         stream->has_times = has_times;
-        *ret_stream = stream;
-    } else {
-        tcs_stream_destroy(stream);
+        status = create_inner(stream, options, err);
     }
+    if (status == TCS_OK) *ret_stream = stream;
+    else tcs_stream_destroy(stream);
     return status;
 }
 
@@ -136,6 +142,7 @@ tcs_status tcs_pipeline_stream_open(const tcs_pipeline *pipeline, const char *in
     if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline->inner, thread_count, &stream->inner, err);
     if (status == TCS_OK) status = tcsi_calibrator_copy(&pipeline->inner->calibrator, &stream->calibrator, err);
     if (status == TCS_OK) status = open_reader(stream, input, err);
+    if (status == TCS_OK && pipeline->inner->has_times && !stream->has_times) status = tcsi_api_fail_times(err);
     if (status == TCS_OK) {
         stream->has_uncertainty = (pipeline->inner->info->traits & TCSI_TRAIT_UNCERTAINTY) != 0;
         stream->fitted_row_count = pipeline->inner->train_row_count;
@@ -191,17 +198,35 @@ static tcs_status read_row(tcs_stream *stream, tcs_error *err)
     return end ? tcs_stream_end(stream, err) : tcsi_detect_stream_push(stream->inner, &row, label, err);
 }
 
+static tcs_episode episode_of(const tcsi_stream_episode *from)
+{
+    const tcsi_episode *e = &from->episode;
+    return (tcs_episode){
+        .row_begin = e->row_begin, .row_end = e->row_end, .row_peak = e->row_peak, .severity = e->severity, .score = e->score_peak,
+        .p_value = e->p_value, .expected_count = e->expected_count, .share_count = from->shares.count,
+        .time_begin_ns = from->time_begin_ns, .time_end_ns = from->time_end_ns, .time_peak_ns = from->time_peak_ns, .probability = NAN,
+    };
+}
+
+static void fill_expected(const tcs_stream *stream, tcs_episode *ret_episode)
+{
+    tcsi_stream_episode from;
+    if (!tcsi_detect_stream_expected(stream->inner, &from)) return;
+    *ret_episode = episode_of(&from);
+    ret_episode->event = tcsi_detect_stream_bound(stream->inner)->knowledge->events[from.episode.order.which].name;
+}
+
 static void fill_episode(const tcs_stream *stream, tcs_episode *ret_episode)
 {
     tcsi_stream_episode from;
     *ret_episode = (tcs_episode){ 0 };
     if (!tcsi_detect_stream_episode(stream->inner, &from)) return;
-    const tcsi_episode *e = &from.episode;
-    *ret_episode = (tcs_episode){
-        .row_begin = e->row_begin, .row_end = e->row_end, .row_peak = e->row_peak, .severity = e->severity, .score = e->score_peak,
-        .p_value = e->p_value, .expected_count = e->expected_count, .share_count = from.shares.count,
-        .time_begin_ns = from.time_begin_ns, .time_end_ns = from.time_end_ns, .time_peak_ns = from.time_peak_ns,
-    };
+    *ret_episode = episode_of(&from);
+    if (from.episode.order.kind == TCSI_ORDER_ALARM) {
+        char *text = (char *)stream->limit; /* room for words, part of no state */
+        tcsi_bound_limit_format(tcsi_detect_stream_bound(stream->inner), from.episode.order.which, text, TCSI_API_LIMIT_SIZE);
+        ret_episode->limit = text;
+    }
     for (size_t i = 0; i < from.shares.count; i++) {
         ret_episode->shares[i].channel = from.shares.shares[i].channel;
         ret_episode->shares[i].share = from.shares.shares[i].share;
@@ -230,6 +255,9 @@ tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *r
                                   .threshold = from.verdict.threshold, .anomaly = from.verdict.anomaly,
                                   .event = (tcs_episode_event)from.verdict.event };
     if (from.verdict.event != TCSI_EPISODE_NONE) fill_episode(stream, &ret_outcome->episode);
+    ret_outcome->expected_event = (tcs_episode_event)from.verdict.expected_event;
+    if (from.verdict.expected_event != TCSI_EPISODE_NONE) fill_expected(stream, &ret_outcome->expected);
+    stream->expected_count += from.verdict.expected_event == TCSI_EPISODE_OPENED;
     return stream->writer ? write_outcome(stream, ret_outcome, err) : TCS_OK;
 }
 
@@ -267,13 +295,23 @@ tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream)
                                           stream->fitted_row_count, summary.row_count, summary.budget, summary.own_threshold,
                                           false }, summary.assumed);
     fill_episode(stream, &summary.episode);
+    const tcsi_bound *bound = tcsi_detect_stream_bound(inner);
+    summary.expected_count = stream->expected_count;
+    if (bound) summary.rule_count = bound->knowledge->rule_count;
+    for (size_t c = 0; bound && c < bound->out_count; c++) summary.fault_count += bound->fault_counts[c];
     return summary;
+}
+
+tcs_rule tcs_stream_rule(tcs_stream *stream, size_t index)
+{
+    return tcsi_api_rule(tcsi_detect_stream_bound(stream->inner)->knowledge, tcsi_detect_stream_votes(stream->inner), index);
 }
 
 const char *tcs_stream_channel_name(const tcs_stream *stream, size_t channel)
 {
-    TCS_ASSERT(channel < stream->channel_count);
-    return stream->names[channel];
+    const tcsi_bound *bound = tcsi_detect_stream_bound(stream->inner);
+    TCS_ASSERT(channel < (bound ? bound->out_count : stream->channel_count));
+    return bound ? bound->names[channel] : stream->names[channel];
 }
 
 tcs_status tcs_stream_notes(tcs_stream *stream, const char **ret_lines, tcs_error *err)

@@ -7,6 +7,7 @@
 #include "io/write.h"
 #include "series/time.h"
 
+#include <math.h>
 #include <string.h>
 
 /* RFC 3339, or nothing without times. */
@@ -71,6 +72,14 @@ static void write_episode_csv(const tcs_result *result, size_t rank, FILE *strea
     fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end,
             times[0], times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
     write_field(shares, stream);
+    if (tcs_result_has_knowledge(result)) {
+        fputc(',', stream);
+        write_field(episode.limit ? episode.limit : "", stream);
+        fputc(',', stream);
+        write_field(episode.signature ? episode.signature : "", stream);
+        if (isnan(episode.probability)) fputc(',', stream);
+        else fprintf(stream, ",%.6g", episode.probability);
+    }
     fputc('\n', stream);
 }
 
@@ -105,6 +114,14 @@ static tcs_status write_episode_json(const tcs_result *result, size_t rank, FILE
         tcsi_json_number(&w, episode.shares[i].share);
     }
     tcsi_json_end_object(&w);
+    if (tcs_result_has_knowledge(result)) {
+        tcsi_json_key(&w, "limit");
+        tcsi_json_string(&w, episode.limit);
+        tcsi_json_key(&w, "signature");
+        tcsi_json_string(&w, episode.signature);
+        tcsi_json_key(&w, "probability");
+        tcsi_json_number(&w, episode.probability);
+    }
     tcsi_json_end_object(&w);
     tcs_status status = tcsi_json_finish(&w, err);
     if (status == TCS_OK) fprintf(stream, "%s\n", line.data);
@@ -120,7 +137,8 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
-                               "severity,score,p_value,expected_count,channels\n");
+                               "severity,score,p_value,expected_count,channels%s\n",
+                tcs_result_has_knowledge(result) ? ",limit,signature,probability" : "");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
         if (as_json) status = write_episode_json(result, rank, writer.stream, err);
         else write_episode_csv(result, rank, writer.stream);

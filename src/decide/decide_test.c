@@ -33,7 +33,7 @@ static void test_tail_recovers_a_known_pareto(void **state)
         scores[t] = 2 * (pow(u, -0.2) - 1) / 0.2;
     }
     tcsi_tail tail;
-    assert_ok(tcsi_tail_fit(scores, ROWS, 1, &tail, NULL));
+    assert_ok(tcsi_tail_fit_scores(scores, ROWS, 1, 1, &tcsi_prior_of_a_whole, &tail, NULL));
     for (double p = 0.5; p > 2e-5; p /= 3) { /* the p-value of the true quantile is near p */
         double s = 2 * (pow(p, -0.2) - 1) / 0.2, ratio = tcsi_tail_p_value(&tail, s) / p;
         assert_true(ratio > 0.4 && ratio < 2.5);
@@ -48,7 +48,7 @@ static void test_p_values_are_uniform_on_new_normal_rows(void **state)
     tcsi_rng rng = tcsi_rng_make(5, 0);
     for (size_t t = 0; t < ROWS; t++) reference[t] = fabs(tcsi_rng_normal(&rng));
     tcsi_tail tail;
-    assert_ok(tcsi_tail_fit(reference, ROWS, 1, &tail, NULL));
+    assert_ok(tcsi_tail_fit_scores(reference, ROWS, 1, 1, &tcsi_prior_of_a_whole, &tail, NULL));
     static const double levels[] = { 0.5, 0.1, 0.01, 0.001 };
     size_t below[4] = { 0 };
     enum { NEW = 200000 };
@@ -71,7 +71,7 @@ static void test_p_value_falls_with_the_score(void **state)
     make_scores(1, ROWS, scores);
     for (size_t t = 0; t < ROWS; t++) values[t] = scores[t].value;
     tcsi_tail tail;
-    assert_ok(tcsi_tail_fit(values, ROWS, 10, &tail, NULL));
+    assert_ok(tcsi_tail_fit_scores(values, ROWS, 10, 1, &tcsi_prior_of_a_whole, &tail, NULL));
     double last = 1;
     for (double s = 0; s < 100; s += 0.01) {
         double p = tcsi_tail_p_value(&tail, s);
@@ -264,7 +264,7 @@ static void test_online_needs_no_length(void **state)
                                             .train_row_count = 300, .merge_count = 4, .times_ns = times_ns };
             tcsi_policy_result first, second;
             make_scores(21, 3000, whole);
-            for (size_t t = 700; t < 3000; t += 531) whole[t].value += 12;
+            for (size_t t = 700; t < 3000; t += 531) whole[t].value += 20;
             memcpy(part, whole, sizeof part);
             assert_ok(tcsi_policy_decide(whole, 3000, &options, &first, NULL));
             assert_ok(tcsi_policy_decide(part, count, &options, &second, NULL));

@@ -7,6 +7,9 @@
 
 static bool is_above(const tcs_score *scores, const tcsi_episode_options *options, const double *thresholds, size_t t)
 {
+    const unsigned order = options->orders ? options->orders[t].kind : TCSI_ORDER_NONE;
+    if (order == TCSI_ORDER_ALARM) return !options->is_expected;
+    if ((order == TCSI_ORDER_EXCUSE) != options->is_expected) return false;
     return scores[t].state == TCS_SCORE_READY && (options->by_evidence ? scores[t].evidence : scores[t].value) > thresholds[t];
 }
 
@@ -14,7 +17,7 @@ static bool is_above(const tcs_score *scores, const tcsi_episode_options *option
 static void reach_out(const tcs_score *scores, size_t row_count, const tcsi_episode_options *options, size_t *begin, size_t *end)
 {
     while (*end < row_count && (scores[*end].state != TCS_SCORE_READY || is_above(scores, options, options->thresholds_low, *end))) ++*end;
-    while (*end > *begin + 1 && scores[*end - 1].state != TCS_SCORE_READY) --*end;
+    while (*end > *begin + 1 && !is_above(scores, options, options->thresholds_low, *end - 1)) --*end;
     while (*begin > 0 && is_above(scores, options, options->thresholds_low, *begin - 1)) --*begin;
 }
 
@@ -31,15 +34,35 @@ tcs_status tcsi_episodes_add(tcsi_episode **episodes, size_t *count, size_t *cap
     return TCS_OK;
 }
 
+/* Without a score in it, as when only a hard limit was passed, the peak is 0 where it begins. */
 static void find_peak(const tcs_score *scores, tcsi_episode *episode)
 {
+    bool any = false;
     episode->row_peak = episode->row_begin;
-    episode->score_peak = -1e300;
     for (size_t t = episode->row_begin; t < episode->row_end; t++) {
-        if (scores[t].state != TCS_SCORE_READY || scores[t].value <= episode->score_peak) continue;
+        if (scores[t].state != TCS_SCORE_READY || (any && scores[t].value <= episode->score_peak)) continue;
         episode->row_peak = t;
         episode->score_peak = scores[t].value;
+        any = true;
     }
+}
+
+/* The first order of the kind that the episodes are about. */
+static void find_order(const tcsi_episode_options *options, tcsi_episode *episode)
+{
+    const unsigned kind = options->is_expected ? TCSI_ORDER_EXCUSE : TCSI_ORDER_ALARM;
+    for (size_t t = episode->row_begin; options->orders && t < episode->row_end; t++)
+        if (options->orders[t].kind == kind) {
+            episode->order = options->orders[t];
+            return;
+        }
+}
+
+/* Excused rows that an episode bridges do not alarm. */
+static void mark_rows(const tcsi_episode_options *options, const tcsi_episode *episode, uint8_t *anomaly)
+{
+    for (size_t t = episode->row_begin; t < episode->row_end; t++)
+        anomaly[t] = !options->orders || options->orders[t].kind != TCSI_ORDER_EXCUSE;
 }
 
 tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const tcsi_episode_options *options, uint8_t *ret_anomaly,
@@ -47,7 +70,7 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
 {
     tcsi_episode *episodes = NULL;
     size_t count = 0, capacity = 0;
-    memset(ret_anomaly, 0, row_count);
+    if (ret_anomaly) memset(ret_anomaly, 0, row_count);
     for (size_t t = 0; t < row_count;) {
         if (!is_above(scores, options, options->thresholds, t)) {
             t++;
@@ -70,7 +93,8 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
     }
     for (size_t i = 0; i < count; i++) {
         find_peak(scores, &episodes[i]);
-        memset(ret_anomaly + episodes[i].row_begin, 1, episodes[i].row_end - episodes[i].row_begin);
+        find_order(options, &episodes[i]);
+        if (ret_anomaly) mark_rows(options, &episodes[i], ret_anomaly);
     }
     *ret_episodes = episodes;
     *ret_episode_count = count;

@@ -11,6 +11,7 @@
 #define TCS_DECIDE_EPISODE_H
 
 #include "base/codec.h"
+#include "knowledge/order.h"
 
 typedef struct tcsi_episode {
     size_t row_begin, row_end; /* [row_begin, row_end): onset and end */
@@ -19,6 +20,7 @@ typedef struct tcsi_episode {
     double p_value;            /* of the peak row */
     double expected_count;     /* episodes this high expected by chance in the rows looked at; online in TCSI_BUDGET_ROWS rows */
     double severity;           /* 0..100: 50 just reaches the alarm budget, each 10 more is ten times rarer */
+    tcsi_order order;          /* ALARM: the first hard limit passed in it; EXCUSE: it is expected, as part of this event */
 } tcsi_episode;
 
 typedef struct tcsi_episode_options {
@@ -26,9 +28,11 @@ typedef struct tcsi_episode_options {
     const double *thresholds_low; /* (T) each <= its threshold */
     size_t merge_count;              /* rows; 0: touching ones only */
     bool by_evidence;                /* thresholds are compared with tcs_score.evidence, not value */
+    const tcsi_order *orders;        /* (T), NULL: none.  ALARM: above, whatever the score; EXCUSE: not above */
+    bool is_expected;                /* instead, episodes of excused rows alone */
 } tcsi_episode_options;
 
-/* scores: (T); ret_anomaly: (T) 0/1.  ret_episodes is owned by the caller (tcsi_free), in order of time;
+/* scores: (T); ret_anomaly: (T) 0/1, may be NULL.  ret_episodes is owned by the caller (tcsi_free), in order of time;
  * p_value, expected_count and severity are left 0 for the policy to fill. */
 tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const tcsi_episode_options *options, uint8_t *ret_anomaly,
                               tcsi_episode **ret_episodes, size_t *ret_episode_count, tcs_error *err) TCS_WARN_UNUSED;

@@ -67,8 +67,10 @@ static double threshold_of(const context *self, const tcsi_tail *tail)
 static size_t gather(const context *self, size_t row_begin, size_t row_end)
 {
     size_t count = 0;
+    const tcsi_order *orders = self->options->orders;
     for (size_t t = row_begin; t < row_end; t++)
-        if (self->scores[t].state == TCS_SCORE_READY) self->history[count++] = self->scores[t].value;
+        if (self->scores[t].state == TCS_SCORE_READY && !(orders && orders[t].kind == TCSI_ORDER_EXCUSE))
+            self->history[count++] = self->scores[t].value;
     return count;
 }
 
@@ -79,7 +81,8 @@ static tcs_status fit_scores(context *self, const double *scores, size_t count, 
     *ret_threshold = INFINITY;
     if (count < 2) return TCS_OK;
     size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(scores, count);
-    tcs_status status = tcsi_tail_fit(scores, count, run_length, &self->decision->tail, err);
+    const double wanted = self->decision->budget_count * (double)count / (double)self->row_count;
+    tcs_status status = tcsi_tail_fit_scores(scores, count, run_length, wanted, &tcsi_prior_of_a_whole, &self->decision->tail, err);
     if (status == TCS_OK) *ret_threshold = threshold_of(self, &self->decision->tail);
     return status;
 }
@@ -134,16 +137,40 @@ static tcs_status decide_offline(context *self, tcs_error *err)
 }
 
 /* 50 just reaches the budget; ten times rarer is ten more. */
-static void rate_episodes(const context *self)
+static void rate_episodes(const context *self, tcsi_episode *episodes, size_t count)
 {
-    tcsi_policy_result *decision = self->decision;
-    for (size_t i = 0; i < decision->episode_count; i++) {
-        tcsi_episode *episode = &decision->episodes[i];
-        episode->p_value = self->scores[episode->row_peak].p_value;
+    const tcsi_policy_result *decision = self->decision;
+    for (size_t i = 0; i < count; i++) {
+        tcsi_episode *episode = &episodes[i];
+        const tcs_score *peak = &self->scores[episode->row_peak];
+        episode->p_value = peak->state == TCS_SCORE_READY ? peak->p_value : 1;
         episode->expected_count = tcsi_tail_expected_clusters(&decision->tail, episode->score_peak, (double)self->row_count);
         double severity = 50 + 10 * log10(decision->budget_count / episode->expected_count);
-        episode->severity = severity < 50 ? 50 : severity > 100 ? 100 : severity;
+        const bool is_ordered = episode->order.kind == TCSI_ORDER_ALARM;
+        episode->severity = is_ordered || severity > 100 ? 100 : severity < 50 ? 50 : severity;
     }
+}
+
+/* The excused rows [begin, end) excuse rows without an order on both sides. */
+static void widen(tcsi_order *orders, size_t row_count, size_t begin, size_t end, size_t merge_count)
+{
+    const size_t reach = tcsi_policy_excuse_reach(merge_count, end - begin);
+    for (size_t i = 1; i <= reach && i <= begin && orders[begin - i].kind == TCSI_ORDER_NONE; i++) orders[begin - i] = orders[begin];
+    for (size_t i = 0; i < reach && end + i < row_count && orders[end + i].kind == TCSI_ORDER_NONE; i++) orders[end + i] = orders[end - 1];
+}
+
+static tcs_status widen_excuses(const tcsi_policy_options *options, size_t row_count, tcsi_order **ret_orders, tcs_error *err)
+{
+    tcsi_order *wide = TCSI_NEW_ARRAY(tcsi_order, row_count);
+    if (!wide) return tcsi_fail_memory(err, "orders");
+    memcpy(wide, options->orders, row_count * sizeof *wide);
+    for (size_t t = 0; t < row_count; t++) {
+        const size_t begin = t;
+        while (t < row_count && options->orders[t].kind == TCSI_ORDER_EXCUSE) t++;
+        if (t > begin) widen(wide, row_count, begin, t, options->merge_count);
+    }
+    *ret_orders = wide;
+    return TCS_OK;
 }
 
 static tcs_status find_offline(context *self, tcs_error *err)
@@ -155,11 +182,15 @@ static tcs_status find_offline(context *self, tcs_error *err)
     if (status == TCS_OK) status = decide_offline(self, err);
     tcsi_episode_options options = { .thresholds = decision->thresholds, .thresholds_low = self->thresholds_low,
                                      .merge_count = decision->own_threshold_used ? 0 : self->options->merge_count,
-                                     .by_evidence = decision->by_evidence };
+                                     .by_evidence = decision->by_evidence, .orders = self->options->orders };
     if (status == TCS_OK)
         status = tcsi_episodes_find(self->scores, self->row_count, &options, decision->anomaly, &decision->episodes,
                                     &decision->episode_count, err);
-    if (status == TCS_OK) rate_episodes(self);
+    options.is_expected = true;
+    if (status == TCS_OK && options.orders)
+        status = tcsi_episodes_find(self->scores, self->row_count, &options, NULL, &decision->expected, &decision->expected_count, err);
+    if (status == TCS_OK) rate_episodes(self, decision->episodes, decision->episode_count);
+    if (status == TCS_OK) rate_episodes(self, decision->expected, decision->expected_count);
     tcsi_free(self->history);
     tcsi_free(self->thresholds_low);
     return status;
@@ -171,17 +202,22 @@ static tcs_status find_online(context *self, tcs_error *err)
     tcsi_policy_result *decision = self->decision;
     const int64_t *times_ns = self->options->times_ns;
     tcsi_policy policy;
-    size_t capacity = 0;
+    size_t capacity = 0, expected_capacity = 0;
     tcs_status status = tcsi_policy_init(&policy, self->options, err);
     for (size_t t = 0; status == TCS_OK && t < self->row_count; t++) {
         tcsi_verdict verdict;
+        if (self->options->orders) tcsi_policy_order(&policy, self->options->orders[t]);
         status = tcsi_policy_push(&policy, &self->scores[t], times_ns ? times_ns[t] : 0, &verdict, err);
         if (status != TCS_OK) break;
         decision->thresholds[t] = verdict.threshold;
         decision->anomaly[t] = verdict.anomaly;
         if (verdict.event == TCSI_EPISODE_CLOSED)
             status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
+        if (status == TCS_OK && verdict.expected_event == TCSI_EPISODE_CLOSED)
+            status = tcsi_episodes_add(&decision->expected, &decision->expected_count, &expected_capacity, &policy.expected.episode, err);
     }
+    if (status == TCS_OK && policy.expected.is_open)
+        status = tcsi_episodes_add(&decision->expected, &decision->expected_count, &expected_capacity, &policy.expected.episode, err);
     if (status == TCS_OK && policy.tracker.is_open)
         status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
     decision->budget_count = tcsi_policy_rate(&policy) * (double)self->row_count;
@@ -195,13 +231,20 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
                               tcs_error *err)
 {
     tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
-    context self = { scores, row_count, options, NULL, NULL, &decision };
+    tcsi_policy_options obeyed = *options;
+    tcsi_order *orders = NULL;
+    context self = { scores, row_count, &obeyed, NULL, NULL, &decision };
     decision.own_threshold_used = tcsi_policy_uses_own_threshold(options);
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
     tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    if (status == TCS_OK && options->orders && options->mode == TCS_MODE_OFFLINE) {
+        status = widen_excuses(options, row_count, &orders, err);
+        obeyed.orders = orders;
+    }
     if (status == TCS_OK) status = options->mode == TCS_MODE_ONLINE ? find_online(&self, err) : find_offline(&self, err);
+    tcsi_free(orders);
     if (status != TCS_OK) {
         tcsi_policy_result_deinit(&decision);
         return status;
@@ -215,6 +258,7 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision)
     tcsi_free(decision->anomaly);
     tcsi_free(decision->thresholds);
     tcsi_free(decision->episodes);
+    tcsi_free(decision->expected);
     tcsi_tail_deinit(&decision->tail);
     *decision = (tcsi_policy_result){ 0 };
 }

@@ -3,25 +3,34 @@
  * Budget: "at most N false alarms" in the rows looked at, or per hour, day or week when the rows have times.  The
  * threshold is the score that normal data is expected to exceed in N clusters (decide/tail.h).  Without one the budget
  * is 1 false alarm in everything looked at; in a table, whose rows are not a history but a list to look through, 1 in 100 rows.
- * Online nobody knows how many rows there will be, so a budget without a time is one per TCSI_BUDGET_ROWS rows: 1 false
- * alarm in 10,000 rows unless stated, "3" is 3 in 10,000; per hour, day or week goes by the mean step of the rows so far.
+ * Online nobody knows how many rows there will be, so a budget without a time is per TCSI_BUDGET_ROWS rows: "3" is 3 in 10,000, and
+ * TCSI_BUDGET_DEFAULT unless stated; per hour, day or week goes by the mean step of the rows so far.
  *
  * Offline the reference is every row (anomalies among them are set aside by the fit), or the training rows when they were
  * named and a fifth of all rows lies above what they allow, or scores that were kept when a pipeline was fitted.  Online it is
- * the rows before the one being judged: first when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
- * again whenever the history has grown by a tenth, on at most the last TCSI_POLICY_HISTORY_MAX scores, leaving out rows that
- * alarmed but for the first of each episode: without it what chance does would be missing, and thresholds would sink from fit to
- * fit.  There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
+ * the rows before the one being judged: the last TCSI_POLICY_HISTORY_MAX scores for p-values, and the highest peaks
+ * (decide/peaks.h) of some ten times as many rows as a false alarm is allowed in.  An episode counts by what rose to its peak, not
+ * by its length: without it what chance does would be missing, and thresholds would sink until there are several times as many
+ * alarms as promised.  The tail is first fitted when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
+ * again whenever there are a fifth more rows.
+ * There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
  * stream of the same rows give the same bits.
+ * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an
+ * excused one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.  An excuse also
+ * covers rows
+ * without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
+ * TCSI_EXCUSE_REACH: after it and, offline, before it.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
 #ifndef TCS_DECIDE_POLICY_H
 #define TCS_DECIDE_POLICY_H
 
 #include "decide/episode.h"
+#include "decide/peaks.h"
 #include "decide/tail.h"
 
-enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000 };
+enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000, TCSI_BUDGET_DEFAULT = 5,
+       TCSI_EXCUSE_REACH = 64 };
 
 typedef struct tcsi_budget {
     double count;       /* false alarms, > 0; 0: none stated */
@@ -44,6 +53,7 @@ typedef struct tcsi_policy_options {
     const double *reference;   /* offline: (reference_count) scores of other, normal rows, in order of time: then no others */
     size_t reference_count;    /* 0: none; else at least 2 */
     const int64_t *times_ns;   /* online, of tcsi_policy_decide only: (T), NULL: no times */
+    const tcsi_order *orders;  /* likewise, and offline: (T), NULL: none */
 } tcsi_policy_options;
 
 typedef struct tcsi_policy_result {
@@ -51,6 +61,8 @@ typedef struct tcsi_policy_result {
     double *thresholds;        /* (T) the score (or evidence, see by_evidence) above which a row alarms; constant offline */
     tcsi_episode *episodes;    /* by time */
     size_t episode_count;
+    tcsi_episode *expected;    /* by time: what would have been episodes, but is excused */
+    size_t expected_count;
     tcsi_tail tail;            /* the last one fitted */
     double budget_count;       /* false alarms allowed in the rows looked at, of whatever rule the budget is */
     bool own_threshold_used;
@@ -67,26 +79,39 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision);
 
 /* ---- online, row by row ---- */
 
-/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history and a tail of half as many, whatever the number of rows. */
+/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history, a tail of half as many and peaks, whatever the number of rows. */
 typedef struct tcsi_policy {
     tcsi_policy_options options;
     bool own_threshold_used, by_evidence;
-    double *history;                     /* scores of rows that did not alarm or opened an episode, in order of time */
+    double *history;                     /* scores that did not alarm or were the highest of their episode, in order of time */
     size_t history_count;
-    uint64_t row_count, ready_count, refit_at;
+    uint64_t row_count, refit_at;
+    uint64_t reference_count;            /* scores that count as reference, refit_at of them at the next fit */
+    uint64_t later_count;                /* scores after the training rows, where there are any */
     int64_t time_first_ns, time_last_ns;
     double threshold, threshold_low;     /* in force for the next row */
+    tcsi_peaks peaks;
     tcsi_tail tail;                      /* count 0: no reference yet */
     tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
+    tcsi_order order;                    /* of the next row */
+    bool is_ordered, is_excused;         /* every row comes with an order; the last one's was an excuse */
+    tcsi_order excuse;                   /* the last one, and the row before which it also excuses rows without an order */
+    uint64_t excuse_begin, excuse_end;
+    tcsi_episode_tracker expected;       /* likewise of excused rows, with is_ordered */
 } tcsi_policy;
 
 typedef struct tcsi_verdict {
     double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
     bool anomaly;
     tcsi_episode_event event; /* of policy->tracker.episode */
+    tcsi_episode_event expected_event; /* of policy->expected.episode */
 } tcsi_verdict;
 
 tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err) TCS_WARN_UNUSED;
+/* How far an excuse of so many rows reaches beyond them. */
+size_t tcsi_policy_excuse_reach(size_t merge_count, size_t covered_count);
+/* Before every push, or never: what people ordered for the row. */
+void tcsi_policy_order(tcsi_policy *policy, tcsi_order order);
 /* Fills score->p_value (READY: 1 before there is a reference).  time_ns: 0 in rows without times.  Allocates only when it
  * refits; E_MEMORY leaves a policy that can only be released. */
 tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict,

@@ -2,76 +2,19 @@
 #include "decide/tail.h"
 
 #include "base/alloc.h"
+#include "decide/peaks.h"
 #include "series/stats.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { PEAK_COUNT_WANTED = 40 };
-static const double SHAPE_MAX = 0.3;
+enum { PEAKS_WANTED = 200, PEAKS_A_CLUSTER_WANTED = 4, TAIL_MIN = 24 };
 
-/* Peaks of the runs above threshold, a run ending after run_length rows below it.  Returns how many. */
-static size_t find_peaks(const double *scores, size_t count, double threshold, size_t run_length, double *ret_peaks)
-{
-    size_t peak_count = 0, since = run_length;
-    for (size_t t = 0; t < count; t++) {
-        if (!(scores[t] > threshold)) {
-            since++;
-            continue;
-        }
-        if (since >= run_length) ret_peaks[peak_count++] = scores[t];
-        else if (scores[t] > ret_peaks[peak_count - 1]) ret_peaks[peak_count - 1] = scores[t];
-        since = 0;
-    }
-    return peak_count;
-}
-
-/* Peaks ascending; returns how many of them an exponential tail with the median excess can explain. */
-static size_t count_plausible(const double *peaks, size_t peak_count, double threshold)
-{
-    double scale = (peaks[peak_count / 2] - threshold) / 0.6931471805599453;
-    double limit = threshold + scale * log((double)peak_count / 0.1);
-    size_t kept = peak_count, kept_min = peak_count - peak_count / 4;
-    while (kept > kept_min && peaks[kept - 1] > limit) kept--;
-    return kept;
-}
-
-/* Hosking & Wallis 1987, (9): scale = 2 a0 a1 / (a0 - 2 a1), shape = 2 - a0 / (a0 - 2 a1) with their k = -shape.
- * excesses ascending, count >= 5. */
-static void fit_pareto(const double *peaks, size_t count, double threshold, double *ret_scale, double *ret_shape)
-{
-    double a0 = 0, a1 = 0;
-    for (size_t i = 0; i < count; i++) {
-        double excess = peaks[i] - threshold, position = ((double)i + 0.65) / (double)count;
-        a0 += excess;
-        a1 += (1 - position) * excess;
-    }
-    a0 /= (double)count;
-    a1 /= (double)count;
-    double denominator = a0 - 2 * a1, shape = denominator > 0 ? 2 - a0 / denominator : 0;
-    shape = shape > SHAPE_MAX ? SHAPE_MAX : shape > 0 ? shape : 0;
-    *ret_shape = shape;
-    *ret_scale = a0 * (1 - shape); /* the mean excess stays what it was */
-}
+const tcsi_pareto_prior tcsi_prior_of_a_whole = { .mean = 0, .deviation = 0.1, .may_hold_anomalies = true };
 
 static double quantile(const double *sorted, size_t count, double q)
 {
     return sorted[(size_t)(q * (double)(count - 1))];
-}
-
-/* Takes u as high as leaves enough peaks to fit, and the level with the most peaks where none does. */
-static size_t choose_threshold(tcsi_tail *tail, const double *scores, double *peaks)
-{
-    static const double levels[] = { 0.995, 0.99, 0.98, 0.95, 0.9, 0.8 };
-    size_t most = 0, best = 0;
-    for (size_t i = 0; i < TCS_COUNT(levels) && most < PEAK_COUNT_WANTED; i++) {
-        size_t peak_count = find_peaks(scores, tail->count, quantile(tail->sorted, tail->count, levels[i]), tail->run_length, peaks);
-        if (peak_count <= most) continue;
-        most = peak_count;
-        best = i;
-    }
-    tail->threshold = quantile(tail->sorted, tail->count, levels[best]);
-    return find_peaks(scores, tail->count, tail->threshold, tail->run_length, peaks);
 }
 
 /* First index with sorted[index] > value (strict) or >= value. */
@@ -86,50 +29,94 @@ static size_t upper_index(const double *sorted, size_t count, double value, bool
     return low;
 }
 
-static void fit_tail(tcsi_tail *tail, const double *scores, double *peaks)
+/* ---- fit ---- */
+
+/* Only the highest are a tail; of few peaks more of them must do.  One more is needed for the threshold. */
+static size_t peaks_of_a_tail(const tcsi_reference *reference)
 {
-    size_t peak_count = choose_threshold(tail, scores, peaks);
-    double spread = tail->sorted[tail->count - 1] - tail->sorted[0];
-    double floor = fmax(1e-9 * fmax(spread, fabs(tail->threshold)), 1e-300);
-    size_t kept = peak_count;
-    if (peak_count > 0) {
-        tcsi_sort(peaks, peak_count);
-        kept = count_plausible(peaks, peak_count, tail->threshold);
-    }
-    if (kept >= 5) {
-        fit_pareto(peaks, kept, tail->threshold, &tail->scale, &tail->shape);
-    } else { /* too few to fit: an exponential as wide as the body */
-        tail->scale = fmax(spread / 3, floor);
-        tail->shape = 0;
-    }
-    tail->scale = fmax(tail->scale, floor);
-    tail->cluster_count = kept;
-    tail->set_aside_count = peak_count - kept;
-    tail->clusters_per_row = (double)(kept > 0 ? kept : 1) / (double)tail->count;
-    double highest_kept = kept > 0 ? peaks[kept - 1] : tail->threshold;
-    size_t above = upper_index(tail->sorted, tail->count, highest_kept, true)
-                   - upper_index(tail->sorted, tail->count, tail->threshold, true);
+    const double share = fmax(reference->cluster_count / 4, TAIL_MIN);
+    if (reference->peak_count == 0) return 0;
+    return share < (double)(reference->peak_count - 1) ? (size_t)share : reference->peak_count - 1;
+}
+
+static void fit_excess(const tcsi_reference *reference, double *excesses, tcsi_tail *tail)
+{
+    const double wanted = fmax(PEAKS_WANTED, PEAKS_A_CLUSTER_WANTED * reference->wanted);
+    const size_t most = peaks_of_a_tail(reference), count = wanted < (double)most ? (size_t)wanted : most;
+    const double spread = tail->sorted[tail->count - 1] - tail->sorted[0];
+    tail->threshold = reference->peak_count > 0 ? reference->peaks[count] : quantile(tail->sorted, tail->count, 0.8);
+    for (size_t i = 0; i < count; i++) excesses[i] = reference->peaks[count - 1 - i] - tail->threshold;
+    const double floor = fmax(1e-9 * fmax(spread, fabs(tail->threshold)), 1e-300);
+    tail->cluster_count = tcsi_pareto_fit(excesses, count, &reference->prior, spread / 3, floor, &tail->excess);
+    tail->set_aside_count = count - tail->cluster_count;
+    tail->clusters_per_row = fmin((double)(tail->cluster_count > 0 ? tail->cluster_count : 1) / reference->row_count, 1);
+    const double highest_kept = reference->peak_count > 0 ? reference->peaks[tail->set_aside_count] : INFINITY;
+    const size_t above = upper_index(tail->sorted, tail->count, highest_kept, true)
+                         - upper_index(tail->sorted, tail->count, tail->threshold, true);
     tail->threshold_p = (double)(above + 1) / (double)(tail->count + 1);
 }
 
-tcs_status tcsi_tail_fit(const double *scores, size_t count, size_t run_length, tcsi_tail *ret_tail, tcs_error *err)
+tcs_status tcsi_tail_fit(const tcsi_reference *reference, tcsi_tail *ret_tail, tcs_error *err)
 {
+    const size_t stride = reference->stride > 0 ? reference->stride : 1, count = reference->count / stride;
     if (count < 2) return tcsi_fail(err, TCS_E_INVALID, "calibration needs at least 2 scores, got %zu", count);
-    tcsi_tail tail = { .count = count, .run_length = run_length > 0 ? run_length : 1 };
+    tcsi_tail tail = { .count = count, .run_length = reference->run_length };
     tail.sorted = TCSI_NEW_ARRAY(double, count);
-    double *peaks = TCSI_NEW_ARRAY(double, count);
-    if (!tail.sorted || !peaks) {
+    double *excesses = TCSI_NEW_ARRAY(double, reference->peak_count);
+    if (!tail.sorted || !excesses) {
         tcsi_free(tail.sorted);
-        tcsi_free(peaks);
+        tcsi_free(excesses);
         return tcsi_fail_memory(err, "calibration");
     }
-    for (size_t t = 0; t < count; t++) TCS_ASSERT(isfinite(scores[t]));
-    memcpy(tail.sorted, scores, count * sizeof *scores);
+    for (size_t i = 0; i < count; i++) {
+        tail.sorted[i] = reference->scores[i * stride];
+        TCS_ASSERT(isfinite(tail.sorted[i]));
+    }
     tcsi_sort(tail.sorted, count);
-    fit_tail(&tail, scores, peaks);
-    tcsi_free(peaks);
+    fit_excess(reference, excesses, &tail);
+    tcsi_free(excesses);
     *ret_tail = tail;
     return TCS_OK;
+}
+
+/* Peaks of all clusters, descending; returns how many. */
+static size_t find_peaks(const double *scores, size_t count, size_t run_length, double low, double *ret_peaks)
+{
+    tcsi_cluster cluster = { .run_length = run_length };
+    size_t found = 0;
+    double peak;
+    for (size_t t = 0; t < count; t++)
+        if (tcsi_cluster_push(&cluster, scores[t], low, &peak)) ret_peaks[found++] = peak;
+    if (cluster.is_open) ret_peaks[found++] = cluster.best;
+    tcsi_sort(ret_peaks, found);
+    for (size_t i = 0; i < found / 2; i++) {
+        const double swapped = ret_peaks[i];
+        ret_peaks[i] = ret_peaks[found - 1 - i];
+        ret_peaks[found - 1 - i] = swapped;
+    }
+    return found;
+}
+
+tcs_status tcsi_tail_fit_scores(const double *scores, size_t count, size_t run_length, double wanted, const tcsi_pareto_prior *prior,
+                                tcsi_tail *ret_tail, tcs_error *err)
+{
+    tcsi_reference reference = { .scores = scores, .count = count, .row_count = (double)count, .wanted = wanted, .prior = *prior,
+                                 .run_length = run_length > 0 ? run_length : 1 };
+    double *peaks = TCSI_NEW_ARRAY(double, count);
+    if (!peaks) return tcsi_fail_memory(err, "calibration");
+    reference.peaks = peaks;
+    reference.peak_count = find_peaks(scores, count, reference.run_length, INFINITY, peaks);
+    reference.cluster_count = (double)reference.peak_count;
+    tcs_status status = tcsi_tail_fit(&reference, ret_tail, err);
+    if (status == TCS_OK && run_length > 1) { /* now that it is known how far down an episode reaches, each has one peak */
+        const double low = tcsi_tail_threshold_low(ret_tail, tcsi_tail_threshold(ret_tail, wanted, (double)count));
+        tcsi_tail_deinit(ret_tail);
+        reference.peak_count = find_peaks(scores, count, reference.run_length, low, peaks);
+        reference.cluster_count = (double)reference.peak_count;
+        status = tcsi_tail_fit(&reference, ret_tail, err);
+    }
+    tcsi_free(peaks);
+    return status;
 }
 
 void tcsi_tail_deinit(tcsi_tail *tail)
@@ -137,6 +124,8 @@ void tcsi_tail_deinit(tcsi_tail *tail)
     tcsi_free(tail->sorted);
     *tail = (tcsi_tail){ 0 };
 }
+
+/* ---- saved form ---- */
 
 static bool is_ascending(const double *values, size_t count)
 {
@@ -147,9 +136,8 @@ static bool is_ascending(const double *values, size_t count)
 
 static bool is_fitted(const tcsi_tail *tail)
 {
-    return tail->count >= 2 && isfinite(tail->threshold) && tail->threshold_p >= 0 && tail->threshold_p <= 1 && tail->scale > 0 &&
-           isfinite(tail->scale) && tail->shape >= 0 && tail->shape <= SHAPE_MAX && tail->clusters_per_row >= 0 &&
-           tail->clusters_per_row <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
+    return tail->count >= 2 && isfinite(tail->threshold) && tail->threshold_p >= 0 && tail->threshold_p <= 1 &&
+           tail->clusters_per_row > 0 && tail->clusters_per_row <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
 }
 
 void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
@@ -168,8 +156,7 @@ void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
     tcsi_codec_f64s(codec, tail->sorted, tail->count);
     tcsi_codec_f64(codec, &tail->threshold);
     tcsi_codec_f64(codec, &tail->threshold_p);
-    tcsi_codec_f64(codec, &tail->scale);
-    tcsi_codec_f64(codec, &tail->shape);
+    tcsi_pareto_persist(&tail->excess, codec);
     tcsi_codec_size(codec, &tail->cluster_count, SIZE_MAX);
     tcsi_codec_size(codec, &tail->set_aside_count, SIZE_MAX);
     tcsi_codec_f64(codec, &tail->clusters_per_row);
@@ -178,17 +165,11 @@ void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
         tcsi_codec_refuse(codec, "a tail that no scores can have");
 }
 
-/* P(excess > e) of the generalized Pareto distribution. */
-static double survival(const tcsi_tail *tail, double excess)
-{
-    double ratio = excess / tail->scale;
-    double p = tail->shape > 1e-6 ? exp(-log1p(tail->shape * ratio) / tail->shape) : exp(-ratio);
-    return fmax(p, 1e-300);
-}
+/* ---- what it says ---- */
 
 double tcsi_tail_p_value(const tcsi_tail *tail, double score)
 {
-    if (score > tail->threshold) return fmax(tail->threshold_p * survival(tail, score - tail->threshold), 1e-300);
+    if (score > tail->threshold) return fmax(tail->threshold_p * tcsi_pareto_survival(&tail->excess, score - tail->threshold), 1e-300);
     size_t at_least = tail->count - upper_index(tail->sorted, tail->count, score, false);
     double p = (double)(at_least + 1) / (double)(tail->count + 1);
     return fmax(fmin(p, 1), tail->threshold_p);
@@ -196,33 +177,28 @@ double tcsi_tail_p_value(const tcsi_tail *tail, double score)
 
 double tcsi_tail_expected_clusters(const tcsi_tail *tail, double score, double row_count)
 {
-    double above = row_count * tail->clusters_per_row;
-    return score > tail->threshold ? above * survival(tail, score - tail->threshold) : above;
+    return row_count * tail->clusters_per_row * tcsi_pareto_survival(&tail->excess, score - tail->threshold);
 }
 
 double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, double row_count)
 {
     double share = cluster_count_max / (row_count * tail->clusters_per_row);
-    if (share >= 1) return tail->threshold;
-    double ratio = tail->shape > 1e-6 ? expm1(-tail->shape * log(share)) / tail->shape : -log(share);
-    return tail->threshold + tail->scale * ratio;
+    return share >= 1 ? tail->threshold : tail->threshold + tcsi_pareto_quantile(&tail->excess, share);
 }
 
 double tcsi_tail_threshold_low(const tcsi_tail *tail, double threshold)
 {
-    if (!(tail->threshold < threshold)) return threshold;
-    double ordinary = quantile(tail->sorted, tail->count, 0.98), low = 0.5 * (tail->threshold + threshold);
-    return low > ordinary ? low : ordinary < threshold ? ordinary : threshold;
+    return fmin(fmax(tail->threshold, quantile(tail->sorted, tail->count, 0.98)), threshold);
 }
 
 size_t tcsi_decorrelation_length(const double *scores, size_t count)
 {
-    size_t lag_max = count / 100, step = count > 20000 ? count / 20000 : 1;
+    size_t lag_max = count / 4 < TCSI_RUN_LENGTH_MAX ? count / 4 : TCSI_RUN_LENGTH_MAX, step = count > 20000 ? count / 20000 : 1;
     double mean = 0, variance = 0;
     for (size_t t = 0; t < count; t++) mean += scores[t] / (double)count;
     for (size_t t = 0; t < count; t += step) variance += (scores[t] - mean) * (scores[t] - mean);
     if (!(variance > 0)) return 1;
-    for (size_t lag = 1; lag < lag_max; lag += 1 + lag / 8) {
+    for (size_t lag = 1; lag < lag_max; lag++) {
         double covariance = 0;
         for (size_t t = 0; t + lag < count; t += step) covariance += (scores[t] - mean) * (scores[t + lag] - mean);
         if (covariance < 0.2 * variance) return lag;

@@ -92,6 +92,15 @@ static void persist_state(tcsi_pipeline *pipeline, tcsi_codec *codec)
     codec->in_size -= size;
 }
 
+/* Only where there is some: bundles without are as they always were. */
+static void persist_knowledge(tcsi_pipeline *pipeline, tcsi_codec *codec)
+{
+    const bool is_next = tcsi_codec_loading(codec) ? codec->in_size >= 4 && memcmp(codec->in, "KNOW", 4) == 0 : pipeline->knowledge != NULL;
+    if (!is_next || tcsi_codec_status(codec) != TCS_OK) return;
+    tcsi_knowledge_persist(&pipeline->knowledge, codec);
+    tcsi_codec_bool(codec, &pipeline->has_times);
+}
+
 static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
 {
     bool is_offline = pipeline->mode == TCS_MODE_OFFLINE;
@@ -111,6 +120,7 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
     persist_reference(pipeline, codec);
     if (tcsi_codec_status(codec) == TCS_OK) tcsi_calibrator_persist(&pipeline->calibrator, codec);
     persist_state(pipeline, codec);
+    persist_knowledge(pipeline, codec);
     tcsi_codec_tag(codec, "DONE");
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     const tcsi_budget *budget = &pipeline->budget;
@@ -200,6 +210,7 @@ static tcs_status make_header(const tcsi_pipeline *pipeline, size_t state_size, 
     if (status == TCS_OK) status = put_json(&w, "parameters", pipeline, fill_parameters, err);
     if (status == TCS_OK) status = put_json(&w, "alarm_budget", pipeline, fill_budget, err);
     if (status != TCS_OK) return status;
+    if (pipeline->knowledge) put_text(&w, "knowledge", pipeline->knowledge->text);
     tcsi_json_end_object(&w);
     tcsi_json_key(&w, "pipeline");
     tcsi_json_begin_object(&w);
@@ -304,11 +315,12 @@ static tcs_status check_state(const tcsi_pipeline *pipeline, tcs_error *err)
     tcsi_detect_stream *stream = NULL;
     tcsi_detector *detector = NULL;
     tcs_status status = pipeline->mode == TCS_MODE_ONLINE && !pipeline->is_fleet
-                            ? tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, 1, &stream, err)
+                            ? tcsi_pipeline_stream(pipeline, 1, &stream, err)
                             : tcsi_detector_load(pipeline->state.data, pipeline->state.size, NULL, &detector, err);
-    size_t channel_count = pipeline->channel_count;
+    const size_t expected = pipeline->channel_count + (pipeline->knowledge ? pipeline->knowledge->formula_count : 0);
+    size_t channel_count = expected;
     if (status == TCS_OK) channel_count = stream ? tcsi_detect_stream_detector(stream)->channel_count : detector->channel_count;
-    if (channel_count != pipeline->channel_count) status = tcsi_fail(err, TCS_E_FORMAT, "saved state: %zu channels", channel_count);
+    if (channel_count != expected) status = tcsi_fail(err, TCS_E_FORMAT, "saved state: %zu channels", channel_count);
     tcsi_detect_stream_destroy(stream);
     tcsi_detector_destroy(detector);
     return status;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "detect/registry.h"
+#include "pipeline/known.h"
 #include "pipeline/pipeline.h"
 
 #include <math.h>
@@ -156,7 +157,13 @@ tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector 
                                  tcs_error *err)
 {
     tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, policy, &detection->decision, err);
-    return status == TCS_OK ? attribute_episodes(detector, detection, err) : status;
+    if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
+    return status == TCS_OK && detection->known ? tcsi_known_conclude(detection->known, detection, err) : status;
+}
+
+const tcsi_order *tcsi_detection_orders(const tcsi_detection *detection)
+{
+    return detection->known ? detection->known->applied.orders : NULL;
 }
 
 static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_options *options, tcsi_detection *detection, tcs_error *err)
@@ -170,7 +177,7 @@ static tcs_status decide(const tcsi_detector *detector, const tcsi_detect_option
                                    .merge_count = is_tabular(options) ? 0 : tcsi_detector_horizon(detector),
                                    .is_tabular = is_tabular(options),
                                    .cadence_ns = tcsi_detect_cadence(detection->frame),
-                                   .times_ns = detection->frame->times_ns };
+                                   .times_ns = detection->frame->times_ns, .orders = tcsi_detection_orders(detection) };
     return tcsi_detection_decide(detection, detector, &policy, err);
 }
 
@@ -258,13 +265,27 @@ tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_in
     return TCS_OK;
 }
 
+/* An empty detection of frame, or, with knowledge, of the frame that the detector is to see. */
+static tcs_status begin_detection(const tcsi_frame *frame, const tcsi_detect_options *options, const tcsi_detector_info *info,
+                                  tcsi_detection **ret_detection, tcs_error *err)
+{
+    tcsi_known *known = NULL;
+    double *values = NULL;
+    tcs_status status = tcsi_detect_values(options, info, &values, err);
+    if (status == TCS_OK && options->knowledge) status = tcsi_known_create(options->knowledge, frame, options->has_times, &known, err);
+    if (status == TCS_OK) status = tcsi_detection_create(known ? known->applied.frame : frame, info, values, ret_detection, err);
+    if (status == TCS_OK) (*ret_detection)->known = known;
+    else tcsi_known_destroy(known);
+    tcsi_free(values);
+    return status;
+}
+
 tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection, tcs_error *err)
 {
     const tcsi_detector_info *info;
     tcsi_pool *pool = NULL;
     tcsi_detector *detector = NULL;
     tcsi_detection *detection = NULL;
-    double *values = NULL;
     tcs_status status = check_frame(frame, options, err);
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status != TCS_OK) return status;
@@ -273,9 +294,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     status = tcsi_detect_check(options, info, train_row_count, is_told, err);
     if (status != TCS_OK) return status;
 
-    status = tcsi_detect_values(options, info, &values, err);
-    if (status == TCS_OK) status = tcsi_detection_create(frame, info, values, &detection, err);
-    tcsi_free(values);
+    status = begin_detection(frame, options, info, &detection, err);
     if (status != TCS_OK) return status;
     detection->mode = options->mode;
     detection->train_row_count = train_row_count;
@@ -285,7 +304,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection->training.checkpoint = options->checkpoint;
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     if (status == TCS_OK)
-        status = tcsi_detect_prepare(options, info, frame->channel_count, pool, &detection->training, &detector, err);
+        status = tcsi_detect_prepare(options, info, detection->frame->channel_count, pool, &detection->training, &detector, err);
     int64_t begin_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();
@@ -312,6 +331,7 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     tcsi_free(detection->forecasts);
     tcsi_free(detection->parameter_values);
     tcsi_policy_result_deinit(&detection->decision);
+    tcsi_known_destroy(detection->known);
     tcsi_calibrator_deinit(&detection->calibrator);
     tcsi_free(detection);
 }

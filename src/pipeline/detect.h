@@ -26,6 +26,9 @@ typedef struct tcsi_detect_options {
                                 * and seed are its own.  NULL: none */
     const double *facts;       /* (fact_count) of the series, as the fleet was told of its own; NULL: unknown */
     size_t fact_count;
+    const struct tcsi_knowledge *knowledge; /* knowledge/knowledge.h; what people know of the rows.  NULL: nothing */
+    const char *const *channel_names; /* of a stream with knowledge: (channel_count) */
+    bool has_times;            /* with knowledge: rows have times, and they are more than row numbers */
     const char *checkpoint;    /* a file in which a deep detector's training is kept (detect/training.h); NULL: none */
 } tcsi_detect_options;
 
@@ -48,7 +51,8 @@ typedef struct tcsi_channel_forecast {
 } tcsi_channel_forecast;
 
 typedef struct tcsi_detection {
-    const tcsi_frame *frame;             /* borrowed: must outlive the detection */
+    const tcsi_frame *frame;             /* borrowed: must outlive the detection; with knowledge its own: as the detector saw it */
+    struct tcsi_known *known;            /* known.h; NULL: there is no knowledge */
     const tcsi_detector_info *info;      /* of the detector that ran */
     tcs_mode mode;
     size_t train_row_count;
@@ -89,6 +93,9 @@ void tcsi_rank_parts(const double *parts, size_t channel_count, tcsi_episode_sha
 /* Can the detector learn from so many training rows, is_told of their labels, and keep its training where the options want it? */
 tcs_status tcsi_detect_check(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t train_row_count, bool is_told,
                              tcs_error *err) TCS_WARN_UNUSED;
+
+/* What decides about the episodes of a detection that knows something; NULL: nothing does. */
+const tcsi_order *tcsi_detection_orders(const tcsi_detection *detection);
 
 /* The mean step in nanoseconds; 0: no times. */
 double tcsi_detect_cadence(const tcsi_frame *frame);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "pipeline/known.h"
 #include "tocsin_config.h"
 
 #include <math.h>
@@ -62,8 +63,11 @@ static tcs_status drain(tcsi_detect_stream *stream, double *p_values, tcs_error 
 static tcs_status fit_online(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
 {
     tcsi_detect_stream *stream = NULL;
+    tcsi_detect_options named = *options;
+    named.channel_names = (const char *const *)pipeline->channel_names;
+    named.has_times = pipeline->has_times;
     double *values = TCSI_NEW_ARRAY(double, frame->channel_count), *p_values = TCSI_NEW_ARRAY(double, frame->row_count);
-    tcs_status status = values && p_values ? tcsi_detect_stream_create(frame->channel_count, options, &stream, err)
+    tcs_status status = values && p_values ? tcsi_detect_stream_create(frame->channel_count, &named, &stream, err)
                                            : tcsi_fail_memory(err, "a row");
     for (size_t t = 0; t < frame->row_count && p_values; t++) p_values[t] = NAN;
     for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
@@ -108,7 +112,8 @@ static tcs_status spread_rows(const tcsi_pipeline *pipeline, const tcsi_frame *f
 }
 
 /* Scores of rows that were not learned from and nobody called anomalous; of all rows, where the rest is too small to say anything. */
-static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcs_score *scores, tcs_error *err)
+static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_order *orders, const tcs_score *scores,
+                                 tcs_error *err)
 {
     const bool is_enough = frame->row_count - pipeline->train_row_count >= TCSI_POLICY_HISTORY_MIN;
     if (pipeline->info->traits & TCSI_TRAIT_RELATIVE) return TCS_OK;
@@ -116,7 +121,7 @@ static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *fram
     size_t count = 0;
     if (!reference) return tcsi_fail_memory(err, "scores");
     for (size_t t = 0; t < frame->row_count; t++) {
-        const bool is_told_anomalous = pipeline->is_told && frame->labels[t];
+        const bool is_told_anomalous = (pipeline->is_told && frame->labels[t]) || (orders && orders[t].kind != TCSI_ORDER_NONE);
         if (is_enough && !is_held(pipeline, t)) continue;
         if (scores[t].state == TCS_SCORE_READY && !is_told_anomalous) reference[count++] = scores[t].value;
     }
@@ -157,7 +162,9 @@ static tcs_status calibrate(tcsi_pipeline *pipeline, const tcsi_detector *detect
                                          &pipeline->calibrator, err);
 }
 
-static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_detect_options *options, tcs_error *err)
+/* The rows as the detector is to see them, and what people ordered for them. */
+static tcs_status fit_seen(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_order *orders, const tcsi_detect_options *options,
+                           tcs_error *err)
 {
     tcsi_pool *pool = NULL;
     tcsi_detector *detector = NULL;
@@ -176,13 +183,23 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *frame, 
         if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
         status = tcsi_detect_blame_rows(status, err);
     }
-    if (status == TCS_OK) status = keep_reference(pipeline, frame, scores, err);
+    if (status == TCS_OK) status = keep_reference(pipeline, frame, orders, scores, err);
     if (status == TCS_OK) status = calibrate(pipeline, detector, frame, scores, options->anomaly_share, err);
     if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
     tcsi_detector_destroy(detector);
     tcsi_pool_destroy(pool);
     tcsi_frame_destroy(spread);
     tcsi_free(scores);
+    return status;
+}
+
+static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *given, const tcsi_detect_options *options, tcs_error *err)
+{
+    tcsi_known *known = NULL;
+    tcs_status status = pipeline->knowledge ? tcsi_known_create(pipeline->knowledge, given, pipeline->has_times, &known, err) : TCS_OK;
+    if (status == TCS_OK)
+        status = fit_seen(pipeline, known ? known->applied.frame : given, known ? known->applied.orders : NULL, options, err);
+    tcsi_known_destroy(known);
     return status;
 }
 
@@ -208,6 +225,8 @@ static tcs_status begin(const tcsi_frame *frame, const tcsi_detect_options *opti
                                  .calibrator = tcsi_probability_assume(options->anomaly_share),
                                  .data_seal = seal_of(TCSI_SEAL_BEGIN, frame) };
     snprintf(pipeline->engine, sizeof pipeline->engine, "%s", TCSI_VERSION);
+    pipeline->knowledge = tcsi_knowledge_ref(options->knowledge);
+    pipeline->has_times = options->knowledge && options->has_times && frame->times_ns;
     tcsi_buffer_init(&pipeline->state, SIZE_MAX);
     tcs_status status = copy_names(pipeline, frame, err);
     if (status == TCS_OK) status = tcsi_detect_values(options, info, &pipeline->parameter_values, err);
@@ -269,6 +288,8 @@ tcs_status tcsi_pipeline_fit_fleet(const tcsi_fleet *fleet, const tcsi_detect_op
     tcsi_detector *detector = NULL;
     tcsi_pipeline *pipeline = NULL;
     tcs_status status = options->fleet ? tcsi_fail(err, TCS_E_INVALID, "a fleet cannot begin with another") : check_names(fleet, err);
+    if (status == TCS_OK && options->knowledge)
+        status = tcsi_fail(err, TCS_E_INVALID, "knowledge is of one series: give it when the fleet's pipeline is fitted to one");
     if (status == TCS_OK) status = tcsi_detect_choose(options, &info, err);
     if (status == TCS_OK && !(info->traits & TCSI_TRAIT_FLEET))
         status = tcsi_fail(err, TCS_E_INVALID, "%s learns from one series, not from a fleet; autoencoders and forecasters can", info->name);
@@ -300,6 +321,7 @@ void tcsi_pipeline_destroy(tcsi_pipeline *pipeline)
     tcsi_free(pipeline->channel_names);
     tcsi_free(pipeline->parameter_values);
     tcsi_free(pipeline->reference);
+    tcsi_knowledge_destroy(pipeline->knowledge);
     tcsi_calibrator_deinit(&pipeline->calibrator);
     tcsi_buffer_deinit(&pipeline->state);
     tcsi_free(pipeline);
@@ -335,7 +357,8 @@ static tcs_status score_offline(tcsi_pipeline *pipeline, const tcsi_pipeline_run
     }
     const int64_t middle_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) {
-        const tcsi_policy_options policy = policy_of(pipeline, detector, frame);
+        tcsi_policy_options policy = policy_of(pipeline, detector, frame);
+        policy.orders = tcsi_detection_orders(detection);
         status = tcsi_detection_decide(detection, detector, &policy, err);
     }
     if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
@@ -346,9 +369,17 @@ static tcs_status score_offline(tcsi_pipeline *pipeline, const tcsi_pipeline_run
     return status;
 }
 
+/* NULL: there is none. */
+static tcs_status bind_knowledge(const tcsi_pipeline *pipeline, tcsi_bound **ret_bound, tcs_error *err)
+{
+    if (!pipeline->knowledge) return TCS_OK;
+    return tcsi_known_bind(pipeline->knowledge, (const char *const *)pipeline->channel_names, pipeline->channel_count, pipeline->has_times,
+                           ret_bound, err);
+}
+
 /* Where episodes and their shares are gathered. */
 typedef struct found {
-    size_t episode_room, share_room;
+    size_t episode_room, share_room, expected_room;
 } found;
 
 static tcs_status keep_episode(tcsi_detection *detection, const tcsi_detect_stream *stream, found *f, tcs_error *err)
@@ -367,11 +398,19 @@ static tcs_status keep_episode(tcsi_detection *detection, const tcsi_detect_stre
     return tcsi_episodes_add(&decision->episodes, &decision->episode_count, &f->episode_room, &last.episode, err);
 }
 
-static tcs_status run_stream(tcsi_detection *detection, tcsi_detect_stream *stream, const tcsi_pipeline_run *run, double *values,
-                             tcs_error *err)
+static tcs_status keep_expected(tcsi_detection *detection, const tcsi_detect_stream *stream, found *f, tcs_error *err)
 {
-    const tcsi_frame *frame = detection->frame;
     tcsi_policy_result *decision = &detection->decision;
+    tcsi_stream_episode last;
+    if (!tcsi_detect_stream_expected(stream, &last)) return TCS_OK;
+    return tcsi_episodes_add(&decision->expected, &decision->expected_count, &f->expected_room, &last.episode, err);
+}
+
+static tcs_status run_stream(tcsi_detection *detection, const tcsi_frame *frame, tcsi_detect_stream *stream, const tcsi_pipeline_run *run,
+                             double *values, tcs_error *err)
+{
+    tcsi_policy_result *decision = &detection->decision;
+    tcsi_known *known = detection->known;
     found f = { 0 };
     tcs_status status = TCS_OK;
     for (size_t t = 0; status == TCS_OK && t < frame->row_count; t++) {
@@ -384,7 +423,10 @@ static tcs_status run_stream(tcsi_detection *detection, tcsi_detect_stream *stre
         decision->thresholds[t] = outcome.verdict.threshold;
         decision->anomaly[t] = outcome.verdict.anomaly;
         if (status == TCS_OK && outcome.verdict.event == TCSI_EPISODE_CLOSED) status = keep_episode(detection, stream, &f, err);
+        if (status == TCS_OK && outcome.verdict.expected_event == TCSI_EPISODE_CLOSED) status = keep_expected(detection, stream, &f, err);
+        if (status == TCS_OK && known) status = tcsi_applied_add(&known->applied, frame, outcome.row.values, &outcome.known, err);
     }
+    if (status == TCS_OK && tcsi_detect_stream_expected_is_open(stream)) status = keep_expected(detection, stream, &f, err);
     if (status == TCS_OK && tcsi_detect_stream_episode_is_open(stream)) status = keep_episode(detection, stream, &f, err);
     return status;
 }
@@ -399,10 +441,19 @@ static tcs_status copy_tail(const tcsi_tail *tail, tcsi_tail *ret_tail, tcs_erro
     return TCS_OK;
 }
 
-static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_pipeline_run *run, tcsi_detection *detection, tcs_error *err)
+/* Impossible readings of these rows alone: the stream counts from its first. */
+static void count_faults(const tcsi_known *known, const tcsi_bound *stream_bound, double sign)
+{
+    for (size_t c = 0; c < known->bound->out_count; c++)
+        known->bound->fault_counts[c] = sign < 0 ? stream_bound->fault_counts[c]
+                                                 : stream_bound->fault_counts[c] - known->bound->fault_counts[c];
+}
+
+static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_pipeline_run *run, tcsi_detection *detection,
+                               tcs_error *err)
 {
     tcsi_policy_result *decision = &detection->decision;
-    const size_t row_count = detection->frame->row_count;
+    const size_t row_count = frame->row_count;
     tcsi_detect_stream *stream = NULL;
     const int64_t begin_ns = tcsi_clock_monotonic_ns();
     double *values = TCSI_NEW_ARRAY(double, pipeline->channel_count);
@@ -410,7 +461,9 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_pipeline_run 
     decision->thresholds = TCSI_NEW_ARRAY(double, row_count);
     tcs_status status = values && decision->anomaly && decision->thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
     if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline, run->thread_count, &stream, err);
-    if (status == TCS_OK) status = run_stream(detection, stream, run, values, err);
+    if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), -1);
+    if (status == TCS_OK) status = run_stream(detection, frame, stream, run, values, err);
+    if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), 1);
     if (status == TCS_OK) status = copy_tail(tcsi_detect_stream_tail(stream), &decision->tail, err);
     if (status == TCS_OK) {
         decision->budget_count = tcsi_detect_stream_budget(stream);
@@ -418,6 +471,7 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_pipeline_run 
         decision->by_evidence = decision->own_threshold_used && (pipeline->info->traits & TCSI_TRAIT_EVIDENCE);
         status = tcsi_detection_ask_forecasts(detection, tcsi_detect_stream_detector(stream), err);
     }
+    if (status == TCS_OK && detection->known) status = tcsi_known_conclude(detection->known, detection, err);
     if (status == TCS_OK && run->advance) status = tcsi_pipeline_advance(pipeline, stream, err);
     detection->seconds_detect = (double)(tcsi_clock_monotonic_ns() - begin_ns) * 1e-9; /* row by row: the decision is among it */
     tcsi_detect_stream_destroy(stream);
@@ -425,22 +479,42 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_pipeline_run 
     return status;
 }
 
+/* Knowledge of the frame: all of it offline; online the stream tells it row by row. */
+static tcs_status know_frame(const tcsi_pipeline *pipeline, const tcsi_frame *frame, tcsi_known **ret_known, tcs_error *err)
+{
+    tcsi_bound *bound = NULL;
+    if (!pipeline->knowledge) return TCS_OK;
+    if (pipeline->has_times && !frame->times_ns)
+        return tcsi_fail(err, TCS_E_INVALID, "rows without times, but the pipeline's knowledge needs them");
+    if (pipeline->mode == TCS_MODE_OFFLINE) return tcsi_known_create(pipeline->knowledge, frame, pipeline->has_times, ret_known, err);
+    tcs_status status = bind_knowledge(pipeline, &bound, err);
+    return status == TCS_OK ? tcsi_known_follow(bound, frame, ret_known, err) : status;
+}
+
 tcs_status tcsi_pipeline_score(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_pipeline_run *run,
                                tcsi_detection **ret_detection, tcs_error *err)
 {
     tcsi_detection *detection = NULL;
+    tcsi_known *known = NULL;
     tcs_status status = check_channels(pipeline, frame, err);
     if (status == TCS_OK && run->advance && pipeline->mode == TCS_MODE_OFFLINE)
         status = tcsi_fail(err, TCS_E_INVALID, "an offline pipeline looks at each input by itself: it does not move on");
+    if (status == TCS_OK) status = know_frame(pipeline, frame, &known, err);
     if (status == TCS_OK) status = tcsi_detection_create(frame, pipeline->info, pipeline->parameter_values, &detection, err);
-    if (status != TCS_OK) return status;
+    if (status != TCS_OK) {
+        tcsi_known_destroy(known);
+        return status;
+    }
+    detection->known = known;
+    if (known) detection->frame = known->applied.frame; /* online it fills with the rows */
     detection->mode = pipeline->mode;
     detection->fitted_row_count = pipeline->train_row_count;
     detection->is_told = pipeline->is_told;
     detection->seed = pipeline->seed;
     status = tcsi_calibrator_copy(&pipeline->calibrator, &detection->calibrator, err);
     if (status == TCS_OK)
-        status = (pipeline->mode == TCS_MODE_ONLINE ? score_online : score_offline)(pipeline, run, detection, err);
+        status = pipeline->mode == TCS_MODE_ONLINE ? score_online(pipeline, frame, run, detection, err)
+                                                   : score_offline(pipeline, run, detection, err);
     if (status == TCS_OK) *ret_detection = detection;
     else tcsi_detection_destroy(detection);
     return status;
@@ -453,7 +527,10 @@ tcs_status tcsi_pipeline_stream(const tcsi_pipeline *pipeline, size_t thread_cou
     if (pipeline->is_fleet) return tcsi_fail(err, TCS_E_INVALID, "the pipeline knows a fleet, and no series yet: %s", TCSI_FLEET_ADVICE);
     if (pipeline->mode == TCS_MODE_OFFLINE)
         return tcsi_fail(err, TCS_E_INVALID, "the pipeline was fitted offline: it judges whole inputs, not rows as they come");
-    return tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, thread_count, ret_stream, err);
+    tcsi_bound *bound = NULL;
+    tcs_status status = bind_knowledge(pipeline, &bound, err);
+    return status == TCS_OK ? tcsi_detect_stream_load(pipeline->state.data, pipeline->state.size, thread_count, bound, ret_stream, err)
+                            : status;
 }
 
 tcs_status tcsi_pipeline_advance(tcsi_pipeline *pipeline, tcsi_detect_stream *stream, tcs_error *err)

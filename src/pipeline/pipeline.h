@@ -43,6 +43,8 @@ typedef struct tcsi_pipeline {
     size_t reference_count;
     tcsi_calibrator calibrator;   /* p-value -> probability: from labels of rows that were not learned from, or assumed */
     tcsi_training training;       /* of a fit: how it went; not saved */
+    const tcsi_knowledge *knowledge; /* an owner of it; NULL: none.  Channels above are those of the input, without what it adds */
+    bool has_times;               /* with knowledge: rows have times, which it may need */
 } tcsi_pipeline;
 
 /* options as for tcsi_detect, but train_row_count 0 is four fifths, and thread_count never changes the outcome.

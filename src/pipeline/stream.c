@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "detect/per_channel.h"
 #include "detect/registry.h"
+#include "pipeline/known.h"
 
 #include <string.h>
 
@@ -29,6 +30,12 @@ struct tcsi_detect_stream {
     uint64_t row_base;            /* rows before those that are counted from 0: the ones seen before it was saved */
     tcsi_training training;
     tcsi_stream_episode episode;  /* times and shares; the rest is the policy's */
+    tcsi_bound *bound;            /* what people know; NULL: nothing.  channel_count counts what it adds */
+    tcsi_bound_row known;         /* of `row` */
+    tcsi_bound_row *kept_known;   /* (train_row_count) of the rows kept */
+    tcsi_votes votes;
+    tcsi_stream_episode expected; /* times; the rest is the policy's */
+    uint64_t expected_count;
 };
 
 /* ---- life ---- */
@@ -57,6 +64,24 @@ static tcs_status begin_judging(tcsi_detect_stream *stream, tcs_error *err)
     return status;
 }
 
+static tcs_status begin_knowing(tcsi_detect_stream *stream, const tcsi_detect_options *options, tcs_error *err)
+{
+    TCS_ASSERT(options->channel_names);
+    tcs_status status = tcsi_known_bind(options->knowledge, options->channel_names, stream->channel_count, options->has_times,
+                                        &stream->bound, err);
+    if (status != TCS_OK) return status;
+    stream->channel_count = stream->bound->out_count;
+    return options->knowledge->rule_count > 0 ? tcsi_votes_init(&stream->votes, options->knowledge, err) : TCS_OK;
+}
+
+static tcs_status keep_training_rows(tcsi_detect_stream *stream, tcs_error *err)
+{
+    if (stream->train_row_count == 0) stream->train_row_count = TCSI_STREAM_TRAIN_ROWS;
+    if (stream->bound && !(stream->kept_known = TCSI_NEW_ZEROS(tcsi_bound_row, stream->train_row_count)))
+        return tcsi_fail_memory(err, "training rows");
+    return tcsi_frame_create(stream->channel_count, 0, true, true, &stream->kept, err);
+}
+
 tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_options *options, tcsi_detect_stream **ret_stream,
                                      tcs_error *err)
 {
@@ -67,18 +92,16 @@ tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_opt
     stream->channel_count = channel_count;
     tcs_status status = channel_count > 0 ? TCS_OK : tcsi_fail(err, TCS_E_INVALID, "no numeric column to look at");
     if (status == TCS_OK) status = tcsi_detect_choose(&stream->options, &stream->info, err);
+    if (status == TCS_OK && options->knowledge) status = begin_knowing(stream, options, err);
+    stream->train_row_count = options->train_row_count;
     if (status == TCS_OK) status = allocate(stream, err);
-    if (status == TCS_OK && stream->info->ops->fit) status = tcsi_frame_create(channel_count, 0, true, true, &stream->kept, err);
+    if (status == TCS_OK && stream->info->ops->fit) status = keep_training_rows(stream, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &stream->pool, err);
     stream->training.checkpoint = options->checkpoint;
     if (status == TCS_OK)
-        status = tcsi_detect_prepare(&stream->options, stream->info, channel_count, stream->pool, &stream->training, &stream->detector,
-                                     err);
-    if (status == TCS_OK) {
-        stream->train_row_count = options->train_row_count;
-        if (stream->kept && stream->train_row_count == 0) stream->train_row_count = TCSI_STREAM_TRAIN_ROWS;
-        if (!stream->kept) status = begin_judging(stream, err);
-    }
+        status = tcsi_detect_prepare(&stream->options, stream->info, stream->channel_count, stream->pool, &stream->training,
+                                     &stream->detector, err);
+    if (status == TCS_OK && !stream->kept) status = begin_judging(stream, err);
     if (status == TCS_OK) *ret_stream = stream;
     else tcsi_detect_stream_destroy(stream);
     return status;
@@ -91,6 +114,9 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
     tcsi_detector_destroy(stream->detector);
     tcsi_pool_destroy(stream->pool);
     tcsi_frame_destroy(stream->kept);
+    tcsi_bound_destroy(stream->bound);
+    tcsi_votes_deinit(&stream->votes);
+    tcsi_free(stream->kept_known);
     tcsi_free(stream->values);
     tcsi_free(stream->parts);
     tcsi_free(stream->part_sums);
@@ -106,17 +132,27 @@ static tcs_status fit(tcsi_detect_stream *stream, tcs_error *err)
     return status == TCS_OK ? begin_judging(stream, err) : status;
 }
 
+/* Copies the row as the detector is to see it. */
+static tcs_status see_row(tcsi_detect_stream *stream, const tcsi_row *row, tcs_error *err)
+{
+    if (stream->bound) return tcsi_bound_push(stream->bound, row->time_ns, row->values, stream->values, &stream->known, err);
+    memcpy(stream->values, row->values, stream->channel_count * sizeof *stream->values);
+    return TCS_OK;
+}
+
 tcs_status tcsi_detect_stream_push(tcsi_detect_stream *stream, const tcsi_row *row, uint8_t label, tcs_error *err)
 {
     if (stream->is_over) return tcsi_fail(err, TCS_E_INVALID, "the stream was ended: no row can follow");
     if (stream->has_row || (stream->is_ready && stream->kept))
         return tcsi_fail(err, TCS_E_INVALID, "outcomes wait to be taken before another row can be pushed");
+    tcs_status status = see_row(stream, row, err);
+    if (status != TCS_OK) return status;
     if (!stream->is_ready) {
-        tcs_status status = tcsi_frame_append(stream->kept, row->values, row->time_ns, label, err);
+        if (stream->bound) stream->kept_known[stream->kept->row_count] = stream->known;
+        status = tcsi_frame_append(stream->kept, stream->values, row->time_ns, label, err);
         if (status == TCS_OK) stream->pushed_count++;
         return status == TCS_OK && stream->kept->row_count == stream->train_row_count ? fit(stream, err) : status;
     }
-    memcpy(stream->values, row->values, stream->channel_count * sizeof *stream->values);
     stream->row = (tcsi_row){ .sequence = stream->pushed_count++, .time_ns = row->time_ns, .values = stream->values };
     stream->label = label;
     stream->has_row = true;
@@ -152,6 +188,47 @@ static void persist_episode(tcsi_detect_stream *stream, tcsi_codec *codec)
     tcsi_codec_f64s(codec, stream->part_sums, stream->channel_count);
 }
 
+static void persist_order(tcsi_order *order, tcsi_codec *codec)
+{
+    uint32_t both = (uint32_t)order->kind << 16 | order->which;
+    tcsi_codec_u32(codec, &both);
+    *order = (tcsi_order){ (uint16_t)(both >> 16), (uint16_t)both };
+}
+
+/* Which limit or event an open episode is about must be one that there is. */
+static bool is_order_sound(const tcsi_bound *bound, tcsi_order order, unsigned kind)
+{
+    const size_t count = kind == TCSI_ORDER_ALARM ? bound->limit_count : bound->knowledge->event_count;
+    return order.kind == TCSI_ORDER_NONE ? order.which == 0 : order.kind == kind && order.which < count;
+}
+
+/* What a stream with knowledge has beside the rest. */
+static void persist_known(tcsi_detect_stream *stream, tcsi_codec *codec)
+{
+    tcsi_policy *policy = &stream->policy;
+    if (!stream->bound) return;
+    tcsi_bound_persist(stream->bound, codec);
+    persist_order(&policy->tracker.episode.order, codec);
+    tcsi_episode_tracker_persist(&policy->expected, codec);
+    persist_order(&policy->expected.episode.order, codec);
+    persist_order(&policy->excuse, codec);
+    tcsi_codec_u64(codec, &policy->excuse_begin);
+    tcsi_codec_u64(codec, &policy->excuse_end);
+    tcsi_codec_bool(codec, &policy->is_excused);
+    tcsi_codec_i64(codec, &stream->expected.time_begin_ns);
+    tcsi_codec_i64(codec, &stream->expected.time_end_ns);
+    tcsi_codec_i64(codec, &stream->expected.time_peak_ns);
+    for (size_t i = 0; stream->votes.counts && i < tcsi_votes_cell_count(&stream->votes); i++)
+        tcsi_codec_u64(codec, &stream->votes.counts[i]);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    const bool is_sound = is_order_sound(stream->bound, policy->tracker.episode.order, TCSI_ORDER_ALARM)
+                          && is_order_sound(stream->bound, policy->expected.episode.order, TCSI_ORDER_EXCUSE)
+                          && is_order_sound(stream->bound, policy->excuse, TCSI_ORDER_EXCUSE) &&
+                              policy->excuse_begin <= stream->pushed_count
+                          && stream->bound->row_count == stream->pushed_count && policy->expected.row_count == stream->pushed_count;
+    if (!is_sound) tcsi_codec_refuse(codec, "knowledge that is not of these rows");
+}
+
 /* What there is besides name, channels and detector. */
 static void persist(tcsi_detect_stream *stream, tcsi_codec *codec)
 {
@@ -159,6 +236,7 @@ static void persist(tcsi_detect_stream *stream, tcsi_codec *codec)
     tcsi_codec_u64(codec, &stream->pushed_count);
     persist_episode(stream, codec);
     tcsi_policy_persist(&stream->policy, codec);
+    persist_known(stream, codec);
     tcsi_codec_tag(codec, "DONE");
 }
 
@@ -206,14 +284,23 @@ static tcs_status load_detector(tcsi_detect_stream *stream, tcsi_codec *codec, t
     return TCS_OK;
 }
 
-tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_detect_stream **ret_stream, tcs_error *err)
+tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_bound *bound, tcsi_detect_stream **ret_stream,
+                                   tcs_error *err)
 {
     static const tcsi_policy_options any = { .mode = TCS_MODE_ONLINE };
     tcsi_detect_stream *stream = TCSI_NEW(tcsi_detect_stream);
-    if (!stream) return tcsi_fail_memory(err, "a stream");
+    if (!stream) {
+        tcsi_bound_destroy(bound);
+        return tcsi_fail_memory(err, "a stream");
+    }
+    stream->bound = bound;
     tcsi_codec codec = tcsi_codec_load(bytes, size, err);
     tcs_status status = thread_count != 1 ? tcsi_pool_create(thread_count, &stream->pool, err) : TCS_OK;
     if (status == TCS_OK) status = load_detector(stream, &codec, err);
+    if (status == TCS_OK && bound && bound->out_count != stream->channel_count)
+        status = tcsi_fail(err, TCS_E_FORMAT, "saved state: a stream of %zu channels with knowledge of %zu", stream->channel_count,
+                           bound->out_count);
+    if (status == TCS_OK && bound && bound->knowledge->rule_count > 0) status = tcsi_votes_init(&stream->votes, bound->knowledge, err);
     if (status == TCS_OK) status = allocate(stream, err);
     if (status == TCS_OK) status = tcsi_policy_init(&stream->policy, &any, err);
     if (status == TCS_OK) {
@@ -242,6 +329,7 @@ static void take_kept(tcsi_detect_stream *stream)
     tcsi_frame_row(stream->kept, t, stream->values);
     stream->row = (tcsi_row){ .sequence = t, .time_ns = stream->kept->times_ns[t], .values = stream->values };
     stream->label = stream->kept->labels[t];
+    if (stream->bound) stream->known = stream->kept_known[t];
     if (stream->kept_next < stream->kept->row_count) return;
     tcsi_frame_destroy(stream->kept);
     stream->kept = NULL;
@@ -268,18 +356,43 @@ static void follow_episode(tcsi_detect_stream *stream, tcsi_episode_event event)
     tcsi_rank_parts(stream->part_sums, stream->channel_count, &episode->shares);
 }
 
+/* Before the verdict: what people ordered. */
+static void give_order(tcsi_detect_stream *stream)
+{
+    if (stream->bound) tcsi_policy_order(&stream->policy, stream->known.order);
+}
+
+/* After it: what is expected, and who spoke. */
+static void follow_known(tcsi_detect_stream *stream, const tcsi_outcome *outcome)
+{
+    tcsi_stream_episode *expected = &stream->expected;
+    const tcsi_episode_event event = outcome->verdict.expected_event;
+    const double level = stream->policy.by_evidence ? outcome->score.evidence : outcome->score.value;
+    const bool alarms = outcome->score.state == TCS_SCORE_READY && level > outcome->verdict.threshold;
+    if (!stream->bound) return;
+    if (stream->votes.counts) tcsi_votes_add(&stream->votes, stream->known.spoken, alarms, TCSI_TRUTH_UNKNOWN);
+    if (event != TCSI_EPISODE_OPENED && event != TCSI_EPISODE_CONTINUED) return;
+    stream->expected_count += event == TCSI_EPISODE_OPENED || stream->expected_count == 0;
+    if (event == TCSI_EPISODE_OPENED) expected->time_begin_ns = stream->row.time_ns;
+    if (stream->policy.expected.episode.row_peak == stream->row.sequence) expected->time_peak_ns = stream->row.time_ns;
+    expected->time_end_ns = stream->row.time_ns;
+}
+
 tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret_outcome, bool *ret_any, tcs_error *err)
 {
     *ret_any = stream->is_ready && (stream->has_row || stream->kept);
     if (!*ret_any) return TCS_OK;
     if (stream->kept) take_kept(stream);
     stream->has_row = false;
-    tcsi_outcome outcome = { .row = stream->row, .label = stream->label };
+    tcsi_outcome outcome = { .row = stream->row, .label = stream->label, .known = stream->known };
     tcsi_detector_push(stream->detector, &stream->row, &outcome.score);
+    give_order(stream);
     tcs_status status = tcsi_policy_push(&stream->policy, &outcome.score, stream->row.time_ns, &outcome.verdict, err);
     if (status != TCS_OK) return status;
     if (outcome.verdict.anomaly) follow_episode(stream, outcome.verdict.event);
+    follow_known(stream, &outcome);
     if (stream->episode_count == 0) outcome.verdict.event = TCSI_EPISODE_NONE; /* the end of one that had no row here */
+    if (stream->expected_count == 0) outcome.verdict.expected_event = TCSI_EPISODE_NONE;
     stream->given_count++;
     outcome.row.sequence -= stream->row_base;
     *ret_outcome = outcome;
@@ -288,14 +401,43 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
 
 /* ---- what is known so far ---- */
 
+/* Rows as they are counted here. */
+static void rebase(const tcsi_detect_stream *stream, tcsi_episode *episode)
+{
+    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak };
+    for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
+}
+
 bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode)
 {
     if (stream->episode_count == 0) return false;
     *ret_episode = stream->episode;
     ret_episode->episode = stream->policy.tracker.episode;
-    size_t *const rows[] = { &ret_episode->episode.row_begin, &ret_episode->episode.row_end, &ret_episode->episode.row_peak };
-    for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
+    rebase(stream, &ret_episode->episode);
     return true;
+}
+
+bool tcsi_detect_stream_expected(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode)
+{
+    if (stream->expected_count == 0) return false;
+    *ret_episode = stream->expected;
+    ret_episode->episode = stream->policy.expected.episode;
+    rebase(stream, &ret_episode->episode);
+    return true;
+}
+
+bool tcsi_detect_stream_expected_is_open(const tcsi_detect_stream *stream)
+{
+    return stream->expected_count > 0 && stream->policy.expected.is_open;
+}
+
+const tcsi_bound *tcsi_detect_stream_bound(const tcsi_detect_stream *stream) { return stream->bound; }
+
+const tcsi_votes *tcsi_detect_stream_votes(tcsi_detect_stream *stream)
+{
+    if (!stream->votes.counts) return NULL;
+    tcsi_votes_estimate(&stream->votes);
+    return &stream->votes;
 }
 
 bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream)
@@ -323,6 +465,7 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t row = stream->channel_count * sizeof(double);
     size_t kept = stream->row_base > 0 || !stream->info->ops->fit ? 0 : stream->train_row_count;
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
-    return sizeof *stream + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
+    const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) : 0;
+    return sizeof *stream + known + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
            + 3 * TCSI_POLICY_HISTORY_MAX * sizeof(double);
 }

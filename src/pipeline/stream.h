@@ -16,6 +16,8 @@
 #ifndef TCS_PIPELINE_STREAM_H
 #define TCS_PIPELINE_STREAM_H
 
+#include "knowledge/bound.h"
+#include "knowledge/votes.h"
 #include "pipeline/detect.h"
 
 enum { TCSI_STREAM_TRAIN_ROWS = 750 };
@@ -34,6 +36,7 @@ typedef struct tcsi_outcome {
     uint8_t label;
     tcs_score score;
     tcsi_verdict verdict;
+    tcsi_bound_row known;     /* zeroed without knowledge; row.values then are those that the detector saw */
 } tcsi_outcome;
 
 /* options->mode is taken as online.  E_INVALID: an unknown detector, one that needs the whole frame, or a wrong parameter. */
@@ -43,8 +46,9 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream); /* accepts NULL */
 
 /* Appends the state to out.  E_INVALID: outcomes wait for next, or the training rows are not all there. */
 tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
-/* thread_count as in the options.  E_FORMAT: damaged. */
-tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_detect_stream **ret_stream,
+/* thread_count as in the options.  bound: of the knowledge that the stream had, taken over even in failure; NULL: none.
+ * E_FORMAT: damaged. */
+tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_bound *bound, tcsi_detect_stream **ret_stream,
                                    tcs_error *err) TCS_WARN_UNUSED;
 
 /* Copies the row; its sequence is counted here.  E_INVALID: outcomes wait for next, or the stream was ended.  After any other
@@ -57,6 +61,12 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
 
 /* The episode that the last outcome's event is about; false: there was none yet. */
 bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode);
+/* What was excused as part of a known event: verdict.expected_event is about it.  False: there was none. */
+bool tcsi_detect_stream_expected(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode);
+bool tcsi_detect_stream_expected_is_open(const tcsi_detect_stream *stream);
+/* NULL: no knowledge.  votes: NULL without rules; estimated anew. */
+const tcsi_bound *tcsi_detect_stream_bound(const tcsi_detect_stream *stream);
+const tcsi_votes *tcsi_detect_stream_votes(tcsi_detect_stream *stream);
 bool tcsi_detect_stream_episode_is_open(const tcsi_detect_stream *stream);
 uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream); /* opened so far */
 uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream);     /* outcomes given */

@@ -156,7 +156,7 @@ static bool check_continues(const tcsi_frame *frame, const tcsi_detect_options *
     assert_ok(tcsi_detect_stream_create(frame->channel_count, options, &stream, NULL));
     assert_ok(push_rows(stream, frame, 0, cut, &before, NULL));
     assert_ok(tcsi_detect_stream_save(stream, &bytes, NULL));
-    assert_ok(tcsi_detect_stream_load(bytes.data, bytes.size, 1, &loaded, NULL));
+    assert_ok(tcsi_detect_stream_load(bytes.data, bytes.size, 1, NULL, &loaded, NULL));
     assert_ok(tcsi_detect_stream_save(loaded, &again, NULL));
     assert_int_equal(bytes.size, again.size);
     assert_memory_equal(bytes.data, again.data, bytes.size);
@@ -224,12 +224,12 @@ static void test_damaged_streams(void **state)
     assert_ok(tcsi_detect_stream_save(stream, &bytes, NULL));
     tcsi_detect_stream_destroy(stream);
     for (size_t size = 0; size < bytes.size; size += 1 + size / 97)
-        assert_int_equal(tcsi_detect_stream_load(bytes.data, size, 1, &loaded, &err), TCS_E_FORMAT);
+        assert_int_equal(tcsi_detect_stream_load(bytes.data, size, 1, NULL, &loaded, &err), TCS_E_FORMAT);
     for (int i = 0; i < 3000; i++) {
         const size_t at = tcsi_rng_u64(&rng) % bytes.size;
         const char was = bytes.data[at];
         bytes.data[at] = (char)(was ^ (1 << i % 8));
-        tcs_status status = tcsi_detect_stream_load(bytes.data, bytes.size, 1, &loaded, &err);
+        tcs_status status = tcsi_detect_stream_load(bytes.data, bytes.size, 1, NULL, &loaded, &err);
         bytes.data[at] = was;
         if (status != TCS_OK) continue;
         assert_ok(push_rows(loaded, frame, 0, 200, &ignored, NULL));

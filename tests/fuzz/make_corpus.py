@@ -28,6 +28,18 @@ STATE = [bytes([d, 0]) for d in range(0, 40)] + [bytes([d, 1]) for d in range(0,
 BUNDLE = ([bytes([p, 0]) for p in range(5)] + [bytes([p, 1]) for p in range(5)]
           + [bytes([p, 0, at & 255, at >> 8, 0, value]) for p in range(5) for at in (0, 9, 60, 700, 800, 900, 1000) for value in (0, 255)])
 
+KNOWLEDGE = [b"version: 1\n", b"version: 1\nchannels:\n  a: {unit: bar, range: [0, ~], alarm: [{above: 10, for: 5min}, {below: 0.5}]}\n  'f*': {range: [0, 120]}\n",
+             b"version: 1\nderived: {x: 'mean(a, 3) - lag(b, 90s)', y: d(x)/dt * 1h, z: 'max(abs(-y), `c d`, 1e3)'}\n"
+             b"constraints: {c: a - b - x = 0 \xc2\xb1 3%, e: 'flow <= 2 * a +- 0.5', f: y >= -3 +/- 1}\n",
+             b"version: 1\nzone: Europe/Berlin\nevents:\n  e: {weekly: [sun 02:30, mon 23:59], for: 2h}\n  f: {cron: '*/5 8-17 1,15 jan-mar *', for: 90s, channels: [a, 'f*']}\n"
+             b"  g: {from: 2026-03-29T02:30, to: 2026-03-30}\n  h: {days: [2026-12-25, 01-01], zone: '-03:30'}\n  i: {daily: '02:00', for: 1h, zone: UTC}\n",
+             b"version: 1\nrules:\n  r: {when: not (a < 3 and b >= 2) or flow != 1, says: anomaly}\n  s: {when: 'lag(a, 1) = a', says: normal}\n"
+             b"signatures:\n  t: {order: any, steps: [{channel: a, shape: rise}, {channel: 'f*', shape: drop-out}]}\n"
+             b"  u: {steps: [{channel: a, shape: stuck}, {channel: b, shape: noise, within: 60s}]}\n",
+             b"version: 1\nconstraints: {a1: a = 3 +- 1, a2: a = 9 +- 1, x: y = 1 +- 1, y: x = 2 +- 1}\n", b"version: 1\nderived: {x: y + 1, y: x * 2}\n",
+             b"version: 1\na: &x [1]\nb: *x\n", b"a: [1\n", b"--- \n...\n---\n", b"version: 1\nderived:\n  x: ((((((((((a))))))))))\n",
+             b"version: 1\nchannels:\n  a: {range: [5, 2]}\n  b: {alarm: {}}\n"]
+
 
 def weights(kind, size, notes=None, **changes):
     """A file for the net of safetensors.c; changes replace a tensor's shape and places."""
@@ -50,8 +62,10 @@ def main():
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
+    zones = pathlib.Path("/usr/share/zoneinfo")
+    seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]
     seeds["npy"] = [p.read_bytes()[:700] for p in sorted(golden.glob("*.npy"))]
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]

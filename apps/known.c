@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "known.h"
+
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+void cli_known_problem(void *context, const char *line)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", line);
+}
+
+/* ---- words ---- */
+
+void cli_known_format(const tcs_episode *episode, char *ret_text, size_t size)
+{
+    char probability[32] = "";
+    if (!isnan(episode->probability)) snprintf(probability, sizeof probability, "  probability %.2g", episode->probability);
+    snprintf(ret_text, size, "%s%s%s%s%s", episode->limit ? "  limit: " : "", episode->limit ? episode->limit : "",
+             episode->signature ? "  like: " : "", episode->signature ? episode->signature : "", probability);
+}
+
+static void format_place(const tcs_result *result, size_t row, int64_t time_ns, char *ret_text, size_t size)
+{
+    if (tcs_frame_has_real_times(tcs_result_frame(result))) tcs_time_format(time_ns, ret_text, size);
+    else snprintf(ret_text, size, "row %zu", row);
+}
+
+void cli_known_print_before(const tcs_result *result)
+{
+    const tcs_frame *frame = tcs_result_frame(result);
+    for (size_t c = 0; c < tcs_frame_channel_count(frame); c++) {
+        const unsigned long long count = tcs_result_fault_count(result, c);
+        if (count > 0)
+            printf("  %llu reading%s of %s outside the physical range: taken as missing\n", count, count == 1 ? "" : "s",
+                   tcs_frame_channel_name(frame, c));
+    }
+}
+
+void cli_known_print_rule(FILE *stream, const tcs_rule *rule)
+{
+    fprintf(stream, "  rule %s (%s): spoke on %llu row%s", rule->name, rule->says_anomaly ? "anomaly" : "normal",
+            (unsigned long long)rule->row_count, rule->row_count == 1 ? "" : "s");
+    if (rule->row_count > 0) fprintf(stream, ", estimated to be right on %.0f %%", 100 * rule->accuracy);
+    fprintf(stream, "\n");
+}
+
+void cli_known_print_after(const tcs_result *result)
+{
+    const size_t count = tcs_result_expected_count(result);
+    if (count > 0) printf("\n  %zu expected, no alarm%s\n", count, count == 1 ? "" : "s");
+    for (size_t i = 0; i < count && i < 10; i++) {
+        const tcs_episode episode = tcs_result_expected(result, i);
+        char begin[64], end[64];
+        format_place(result, episode.row_begin, episode.time_begin_ns, begin, sizeof begin);
+        format_place(result, episode.row_end - 1, episode.time_end_ns, end, sizeof end);
+        printf("    %s  %s to %s, %zu row%s\n", episode.event, begin, end, episode.row_end - episode.row_begin,
+               episode.row_end - episode.row_begin == 1 ? "" : "s");
+    }
+    if (count > 10) printf("    ... and %zu more; --json has all\n", count - 10);
+    if (tcs_result_rule_count(result) > 0) printf("\n");
+    for (size_t i = 0; i < tcs_result_rule_count(result); i++) {
+        const tcs_rule rule = tcs_result_rule(result, i);
+        cli_known_print_rule(stdout, &rule);
+    }
+}
+
+/* ---- JSON ---- */
+
+static void put_text(tcsi_json_writer *w, const char *key, const char *text)
+{
+    tcsi_json_key(w, key);
+    tcsi_json_string(w, text);
+}
+
+static void put_number(tcsi_json_writer *w, const char *key, double value)
+{
+    tcsi_json_key(w, key);
+    tcsi_json_number(w, value);
+}
+
+void cli_known_json_episode(tcsi_json_writer *w, const tcs_episode *episode)
+{
+    if (episode->limit) put_text(w, "limit", episode->limit);
+    if (episode->event) put_text(w, "event", episode->event);
+    if (episode->signature) put_text(w, "signature", episode->signature);
+    if (!isnan(episode->probability)) put_number(w, "probability", episode->probability);
+}
+
+void cli_known_json_rule(tcsi_json_writer *w, const tcs_rule *rule)
+{
+    tcsi_json_begin_object(w);
+    put_text(w, "name", rule->name);
+    put_text(w, "says", rule->says_anomaly ? "anomaly" : "normal");
+    put_number(w, "rows", (double)rule->row_count);
+    put_number(w, "accuracy", rule->row_count > 0 ? rule->accuracy : NAN);
+    tcsi_json_end_object(w);
+}
+
+static void put_expected(tcsi_json_writer *w, const tcs_result *result, const tcs_episode *episode)
+{
+    char text[64];
+    const struct { const char *row, *time; size_t at; int64_t time_ns; } places[] = {
+        { "row_onset", "time_onset", episode->row_begin, episode->time_begin_ns },
+        { "row_end", "time_end", episode->row_end, episode->time_end_ns },
+    };
+    tcsi_json_begin_object(w);
+    put_text(w, "event", episode->event);
+    for (size_t i = 0; i < TCS_COUNT(places); i++) {
+        put_number(w, places[i].row, (double)places[i].at);
+        if (!tcs_frame_has_real_times(tcs_result_frame(result))) continue;
+        tcs_time_format(places[i].time_ns, text, sizeof text);
+        put_text(w, places[i].time, text);
+    }
+    put_number(w, "score", episode->score);
+    put_number(w, "p_value", episode->p_value);
+    tcsi_json_end_object(w);
+}
+
+void cli_known_json(tcsi_json_writer *w, const tcs_result *result)
+{
+    const tcs_frame *frame = tcs_result_frame(result);
+    if (!tcs_result_has_knowledge(result)) return;
+    tcsi_json_key(w, "expected");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < tcs_result_expected_count(result); i++) {
+        const tcs_episode episode = tcs_result_expected(result, i);
+        put_expected(w, result, &episode);
+    }
+    tcsi_json_end_array(w);
+    tcsi_json_key(w, "impossible_readings");
+    tcsi_json_begin_object(w);
+    for (size_t c = 0; c < tcs_frame_channel_count(frame); c++)
+        if (tcs_result_fault_count(result, c) > 0) put_number(w, tcs_frame_channel_name(frame, c),
+                                                              (double)tcs_result_fault_count(result, c));
+    tcsi_json_end_object(w);
+    tcsi_json_key(w, "rules");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < tcs_result_rule_count(result); i++) {
+        const tcs_rule rule = tcs_result_rule(result, i);
+        cli_known_json_rule(w, &rule);
+    }
+    tcsi_json_end_array(w);
+}
