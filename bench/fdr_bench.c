@@ -4,8 +4,9 @@
  *
  * FLEETS (default 1,000) fleets; in each 1 to 10 % of the series, evenly drawn, hold an event.  Three ways to a p-value:
  *   given  that of a normal deviate, 3 to 6 deviations high where there is an event: right by construction, so that only the method counts
- *   light, exponential   the series' own 600 normal scores, half-normal or exponential, fit a tail (decide/tail.h); of 300 later rows, with
- *          an event of 10 rows or none, the highest score's expected count makes the p-value, as detect --fdr does: what it is really worth
+ *   tail   in every TAIL_PART-th fleet, a series' 3,000 scores, half-normal (light) or exponential, ten of them in an event or none, fit
+ *          a tail (decide/tail.h) as offline detection does, without knowing which; the highest one's expected count makes the p-value, as
+ *          detect --fdr does: what it is really worth
  * Series are independent, or share half of their variance with 19 neighbours.  Stated: 0.1.  Beside the method's true discoveries stand
  * those of one fixed threshold for all fleets, set with hindsight so that its mean share of false ones is the same. */
 #include "base/alloc.h"
@@ -20,14 +21,14 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { SERIES = 1000, TOGETHER = 20, REFERENCE = 600, LATER = 300, EVENT = 10 };
+enum { SERIES = 1000, TOGETHER = 20, ROWS = 3000, EVENT_BEGIN = 2000, EVENT_END = 2010, TAIL_PART = 40 };
 static const double LEVEL = 0.1;
 
 typedef enum p_way { GIVEN, LIGHT, EXPONENTIAL, WAY_COUNT } p_way;
 static const char *const way_names[WAY_COUNT] = { "given", "tail, light", "tail, exponential" };
 
 typedef struct fleets {
-    size_t count;
+    size_t all_count, count; /* asked for, and looked at now */
     p_way way;
     bool dependent;
     double *p;        /* (count,SERIES) */
@@ -50,20 +51,19 @@ static double given_p(const fleets *f, double shared, bool is_true, tcsi_rng *rn
     return 0.5 * erfc(z / sqrt(2));
 }
 
-/* shared: (REFERENCE + LATER) */
+/* shared: (ROWS) */
 static double tail_p(const fleets *f, const double *shared, bool is_true, tcsi_rng *rng)
 {
-    double scores[REFERENCE], highest = 0;
+    double scores[ROWS], highest = 0;
     const double unit = f->way == EXPONENTIAL ? 2.5 : 1, height = is_true ? unit * tcsi_rng_range(rng, 4, 8) : 0;
     tcsi_tail tail;
-    for (size_t t = 0; t < REFERENCE + LATER; t++) {
+    for (size_t t = 0; t < ROWS; t++) {
         const double z = fabs(mixed(f, shared[t], rng));
-        const double score = (f->way == EXPONENTIAL ? -log(erfc(z / sqrt(2))) : z) + (t >= REFERENCE + 100 && t < REFERENCE + 100 + EVENT ? height : 0);
-        if (t < REFERENCE) scores[t] = score;
-        else highest = fmax(highest, score);
+        scores[t] = (f->way == EXPONENTIAL ? -log(erfc(z / sqrt(2))) : z) + (t >= EVENT_BEGIN && t < EVENT_END ? height : 0);
+        highest = fmax(highest, scores[t]);
     }
-    if (tcsi_tail_fit(scores, REFERENCE, 1, &tail, NULL) != TCS_OK) abort();
-    const double expected = tcsi_tail_expected_clusters(&tail, highest, LATER);
+    if (tcsi_tail_fit_scores(scores, ROWS, 1, 1, &tcsi_prior_of_a_whole, &tail, NULL) != TCS_OK) abort();
+    const double expected = tcsi_tail_expected_clusters(&tail, highest, ROWS);
     tcsi_tail_deinit(&tail);
     return -expm1(-expected);
 }
@@ -73,10 +73,10 @@ static void simulate(void *context, size_t fleet, size_t worker)
     fleets *f = context;
     tcsi_rng rng = tcsi_rng_make(fleet, 1);
     const double share = tcsi_rng_range(&rng, 0.01, 0.1);
-    double shared[REFERENCE + LATER] = { 0 };
+    double shared[ROWS] = { 0 };
     (void)worker;
     for (size_t s = 0; s < SERIES; s++) {
-        const size_t at = fleet * SERIES + s, drawn = f->way == GIVEN ? 1 : REFERENCE + LATER;
+        const size_t at = fleet * SERIES + s, drawn = f->way == GIVEN ? 1 : ROWS;
         if (f->dependent && s % TOGETHER == 0)
             for (size_t t = 0; t < drawn; t++) shared[t] = tcsi_rng_normal(&rng);
         f->is_true[at] = tcsi_rng_uniform(&rng) < share;
@@ -165,6 +165,7 @@ static void tell(tcsi_json_writer *w, fleets *f, tcsi_pool *pool, tcsi_fdr_metho
 static void tell_fleets(tcsi_json_writer *w, fleets *f, tcsi_pool *pool)
 {
     const clock_t begin = clock();
+    f->count = f->way == GIVEN ? f->all_count : (f->all_count + TAIL_PART - 1) / TAIL_PART;
     tcsi_pool_run(pool, f->count, simulate, f);
     for (int method = 0; method < TCSI_FDR_METHOD_COUNT; method++) tell(w, f, pool, (tcsi_fdr_method)method);
     fprintf(stderr, "%.0f s of processor time\n", (double)(clock() - begin) / CLOCKS_PER_SEC);
@@ -172,8 +173,8 @@ static void tell_fleets(tcsi_json_writer *w, fleets *f, tcsi_pool *pool)
 
 int main(int argc, char **argv)
 {
-    fleets f = { .count = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 1000 };
-    if (argc < 2 || f.count == 0) {
+    fleets f = { .all_count = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 1000 };
+    if (argc < 2 || f.all_count == 0) {
         fprintf(stderr, "usage: fdr_bench FILE.json [FLEETS]\n");
         return 2;
     }
@@ -182,14 +183,14 @@ int main(int argc, char **argv)
     tcsi_buffer json;
     tcsi_json_writer w;
     tcs_error err = { 0 };
-    f.p = TCSI_NEW_ARRAY(double, f.count * SERIES);
-    f.is_true = TCSI_NEW_ARRAY(bool, f.count * SERIES);
-    f.discovered = TCSI_NEW_ARRAY(bool, f.count * SERIES);
+    f.p = TCSI_NEW_ARRAY(double, f.all_count * SERIES);
+    f.is_true = TCSI_NEW_ARRAY(bool, f.all_count * SERIES);
+    f.discovered = TCSI_NEW_ARRAY(bool, f.all_count * SERIES);
     if (!f.p || !f.is_true || !f.discovered || tcsi_pool_create(0, &pool, &err) != TCS_OK) abort();
     tcsi_buffer_init(&json, 1 << 20);
     tcsi_json_writer_init(&w, &json, true);
     tcsi_json_begin_array(&w);
-    printf("%zu fleets of %d series, 1 to 10 %% with an event; stated %g\n\n", f.count, SERIES, LEVEL);
+    printf("%zu fleets of %d series, 1 to 10 %% with an event; stated %g; with a tail every %dth\n\n", f.all_count, SERIES, LEVEL, TAIL_PART);
     printf("| p-values | series | method | realised rate | true discoveries | fixed threshold at that rate | ratio |\n|---|---|---|---|---|---|---|\n");
     for (int i = 0; i < 2 * WAY_COUNT; i++) {
         f.way = (p_way)(i / 2);
