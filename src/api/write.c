@@ -72,6 +72,7 @@ static void write_episode_csv(const tcs_result *result, size_t rank, FILE *strea
     fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end,
             times[0], times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
     write_field(shares, stream);
+    fprintf(stream, ",%s", tcs_episode_state_name(episode.state));
     if (tcs_result_has_knowledge(result)) {
         fputc(',', stream);
         write_field(episode.limit ? episode.limit : "", stream);
@@ -114,6 +115,8 @@ static tcs_status write_episode_json(const tcs_result *result, size_t rank, FILE
         tcsi_json_number(&w, episode.shares[i].share);
     }
     tcsi_json_end_object(&w);
+    tcsi_json_key(&w, "state");
+    tcsi_json_string(&w, tcs_episode_state_name(episode.state));
     if (tcs_result_has_knowledge(result)) {
         tcsi_json_key(&w, "limit");
         tcsi_json_string(&w, episode.limit);
@@ -137,7 +140,7 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
-                               "severity,score,p_value,expected_count,channels%s\n",
+                               "severity,score,p_value,expected_count,channels,state%s\n",
                 tcs_result_has_knowledge(result) ? ",limit,signature,probability" : "");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
         if (as_json) status = write_episode_json(result, rank, writer.stream, err);
