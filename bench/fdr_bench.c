@@ -151,15 +151,17 @@ static void tell(tcsi_json_writer *w, fleets *f, tcsi_pool *pool, tcsi_fdr_metho
     tcsi_pool_run(pool, f->count, judge, f);
     const outcome ours = count(f, NAN), fixed = fixed_threshold(f, ours.rate);
     const char *way = way_names[f->way], *between = f->dependent ? "dependent" : "independent", *by = tcsi_fdr_table[method].name;
-    printf("| %s | %s | %s | %.4f | %.2f of %.1f | %.2f | %.2f |\n", way, between, by, ours.rate, ours.found, ours.events, fixed.found,
-           ours.found / fixed.found);
+    const double ratio = fixed.found > 0 ? ours.found / fixed.found : NAN;
+    printf("| %s | %s | %s | %.4f | %.2f of %.1f | %.2f | ", way, between, by, ours.rate, ours.found, ours.events, fixed.found);
+    if (isnan(ratio)) printf("- |\n");
+    else printf("%.2f |\n", ratio);
     fflush(stdout);
     snprintf(name, sizeof name, "%s, %s, %s: realised rate", way, between, by);
     const figure rate = figure_of_cost(name, "share of false discoveries", ours.rate, 0, NULL, LEVEL);
     figure_write(w, &rate);
     snprintf(name, sizeof name, "%s, %s, %s: true discoveries", way, between, by);
     figure_write(w, &(figure){ .name = name, .unit = "a fleet", .ours = ours.found, .peer = fixed.found, .peer_name = "fixed threshold, same rate",
-                               .ratio = ours.found / fixed.found, .target = 1, .ok = ours.found >= fixed.found });
+                               .ratio = ratio, .target = 1, .ok = ours.found >= fixed.found });
 }
 
 static void tell_fleets(tcsi_json_writer *w, fleets *f, tcsi_pool *pool)
