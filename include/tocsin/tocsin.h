@@ -318,7 +318,7 @@ TCS_API tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, 
  * "bh", for series that are independent or rise and fall together, "by" and "e-bh" without any assumption about that.  Online ones judge
  * a series and a day (without times, 10,000 rows) at a time, in order of time, and later rows change nothing: "lord", "saffron" and
  * "addis" for independent tests, "e-lond" for any.  All of them rely on each series' normal rows being like those its scores were
- * compared with. */
+ * compared with.  An episode in which a hard limit was passed always stays: that is no matter of chance. */
 
 typedef struct tcs_joint tcs_joint;
 
@@ -331,9 +331,9 @@ typedef struct tcs_joint_summary {
 
 typedef struct tcs_joint_episode {
     size_t series, rank;  /* as added; rank in its result */
-    double p_value;       /* chance of at least one cluster as high in the rows of its test */
+    double p_value;       /* chance of at least one cluster as high in the rows of its test; 0 where a hard limit was passed */
     bool has_real_times;  /* the series' times are no row numbers */
-    tcs_episode episode;
+    tcs_episode episode;  /* without its texts, which are the result's */
 } tcs_joint_episode;
 
 /* method NULL: "bh".  level in (0, 1).  E_INVALID. */

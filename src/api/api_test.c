@@ -346,7 +346,7 @@ static void test_judges_series_together(void **state)
             uint64_t noise = 88172645463325252u + s;
             assert_ok(tcs_frame_create(1, NULL, false, false, &frame, test_err));
             for (size_t t = 0; t < 3000; t++) {
-                double value = s == 4 && t >= 2000 && t < 2010 ? 12 : 0;
+                double value = s == 4 && t >= 2000 && t < 2010 ? 80 : 0;
                 for (int i = 0; i < 12; i++) { /* a sum of twelve: nearly normal */
                     noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
                     value += (double)(noise >> 11) * 0x1p-53 - 0.5;
