@@ -66,7 +66,6 @@ static tcs_status reserve(tcs_joint *joint, size_t more, tcs_error *err)
     return TCS_OK;
 }
 
-
 /* Of a series, by rank. */
 typedef struct facts {
     int64_t *places;
