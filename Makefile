@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-decide bench-detect bench-explain bench-family bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-decide bench-detect bench-explain bench-family bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -67,6 +67,9 @@ check-builds: setup ## gcc and clang, debug and release, all optional dependenci
 bench-decide: build ## is the alarm budget kept, on simulated scores and on the series in DATA? false alarms promised and raised
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/budget_bench $(BUILD)/bench/budget.json
 	@[ ! -d $(DATA) ] || $(BUILD)/bench/budget_files $(BUILD)/bench/budget_files.json tsb-ad $(DATA)/tsb-ad-u tsb-ad $(DATA)/tsb-ad-m nab $(DATA)/nab
+
+bench-alarms: build ## an alarm budget beside 3 sigma and PyOD's defaults on ten series in DATA: alarms raised, events caught, time to detect
+	@bench/machine $(BUILD)/tocsin && $(BENCH_VENV)/bin/python bench/ten_files.py $(BUILD) $(DATA)/nab 1/week
 
 bench-explain: build ## are explanations right? planted causes found, counterfactuals valid, kinds, milliseconds; writes build/bench/explain.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/explain_bench $(BUILD)/bench/explain.json

@@ -77,6 +77,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
     if (given->fleet && !asked->mode) mode = tcs_pipeline_describe(given->fleet).mode;
     *ret_options = (tcs_detect_options){
         .mode = mode, .detector = asked->detector, .train_row_count = asked->train_rows, .alarm_budget = asked->alarm_budget,
+        .policy = asked->policy,
         .parameters = given->parameters.items, .parameter_count = given->parameters.count, .checkpoint = asked->checkpoint,
         .seed = asked->seed, .thread_count = asked->threads, .fleet = given->fleet, .facts = given->facts, .fact_count = fact_count,
         .knowledge = given->knowledge,

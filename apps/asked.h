@@ -36,7 +36,7 @@ tcs_read_options cli_read_options(const cli_reading *asked);
 /* ---- which detector runs, and how it is trained ---- */
 
 typedef struct cli_detecting {
-    const char *mode, *detector, *alarm_budget, *budget, *checkpoint, *from, *facts, *anomaly_share, *knowledge;
+    const char *mode, *detector, *alarm_budget, *policy, *budget, *checkpoint, *from, *facts, *anomaly_share, *knowledge;
     cli_texts parameters;
     size_t train_rows, seed, threads;
 } cli_detecting;
@@ -60,6 +60,9 @@ typedef struct cli_detecting {
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, (base) + offsetof(cli_detecting, alarm_budget), \
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); " \
       "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 5 the default" }, \
+    { "--policy", "POLICY", CLI_TEXT, (base) + offsetof(cli_detecting, policy), \
+      "budget (default): --alarm-budget false alarms; evidence: as many, half of them for slow changes no row of which is rare enough " \
+      "alone (online); cost=50:1: as many alarms as are worth it when a miss costs as much as 50 false ones" }, \
     { "--anomaly-share", "X", CLI_TEXT, (base) + offsetof(cli_detecting, anomaly_share), \
       "share of anomalous rows that probabilities assume where no labels tell; default 0.01" }, \
     { "--seed", "N", CLI_COUNT, (base) + offsetof(cli_detecting, seed), "for detectors that draw random numbers; default 0" }, \

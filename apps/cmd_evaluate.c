@@ -1,5 +1,6 @@
 /* apps/cmd_evaluate.c -- `tocsin evaluate`: scores against labels.  SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
+#include "known.h"
 #include "outcome.h"
 
 #include "base/json.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 
 typedef struct evaluate_options {
-    const char *scores, *labels, *score_column, *label_column, *threshold, *cost_miss, *cost_false_alarm, *plot;
+    const char *scores, *labels, *score_column, *label_column, *threshold, *cost_miss, *cost_false_alarm, *plot, *knowledge;
     size_t window;
     bool decisions, json, list;
 } evaluate_options;
@@ -27,6 +28,8 @@ static const cli_option options[] = {
     { "--cost-miss", "X", CLI_TEXT, AT(cost_miss), "cost of a missed event; default 10" },
     { "--cost-false-alarm", "X", CLI_TEXT, AT(cost_false_alarm), "cost of a false alarm; default 1" },
     { "--plot", "FILE.png", CLI_TEXT, AT(plot), "draw stated probabilities (column probability) beside the share of anomalous rows" },
+    { "--knowledge", "FILE.yaml", CLI_TEXT, AT(knowledge),
+      "rows of known events that it states for all channels are not judged: neither events to find nor false alarms" },
     { "--list-measures", NULL, CLI_FLAG, AT(list), "explain every measure with its source, and stop" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document" },
 };
@@ -84,6 +87,8 @@ typedef struct loaded {
     tcs_frame *scores, *labels;
     const double *score, *label, *p_value, *anomaly, *probability, *value, *low, *high;
     uint8_t *label_flags, *decision_flags;
+    double *judged_score; /* with knowledge: score, missing in the rows that are excused */
+    size_t excused_count;
     tcs_reliability_bin bins[TCS_RELIABILITY_BIN_COUNT]; /* with probabilities */
 } loaded;
 
@@ -121,6 +126,9 @@ static void tell_notes(const teller *t, const loaded *l)
     }
     tell_missing(t, missing_scores, "score", ": below every other");
     tell_missing(t, missing_labels, "label", ": taken as 0");
+    char text[128];
+    snprintf(text, sizeof text, "%zu row%s of known events not judged", l->excused_count, l->excused_count == 1 ? "" : "s");
+    if (l->judged_score) tell_note(t, text);
 }
 
 static void tell_bins(const teller *t, const loaded *l)
@@ -234,6 +242,34 @@ static tcs_status load(const evaluate_options *o, const char *path, loaded *l, t
     return status;
 }
 
+static const int64_t *times_of(const loaded *l)
+{
+    const tcs_frame *timed = l->labels && tcs_frame_times_ns(l->labels) ? l->labels : l->scores;
+    return tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
+}
+
+/* Rows in which what happens is expected are normal rows without a score. */
+static tcs_status excuse(const evaluate_options *o, loaded *l, tcs_error *err)
+{
+    const size_t row_count = tcs_frame_row_count(l->scores);
+    const int64_t *times_ns = times_of(l);
+    tcs_knowledge *knowledge = NULL;
+    if (!times_ns) return tcsi_fail(err, TCS_E_FORMAT, "--knowledge needs a time column beside scores or labels");
+    tcs_status status = tcs_knowledge_read(o->knowledge, cli_known_problem, NULL, &knowledge, err);
+    if (status == TCS_OK && !(l->judged_score = malloc((row_count + 1) * sizeof *l->judged_score))) status = tcsi_fail_memory(err,
+            "scores");
+    for (size_t t = 0; status == TCS_OK && t < row_count; t++) {
+        const bool is_excused = tcs_knowledge_excuses(knowledge, times_ns[t]);
+        l->judged_score[t] = is_excused ? NAN : l->score[t];
+        if (!is_excused) continue;
+        l->excused_count++;
+        l->label_flags[t] = 0;
+        if (l->decision_flags) l->decision_flags[t] = 0;
+    }
+    tcs_knowledge_destroy(knowledge);
+    return status;
+}
+
 /* Options whose zero means zero come as text.  *ret keeps its value when text is NULL. */
 static tcs_status parse_number(const char *option, const char *text, double value_min, double *ret, tcs_error *err)
 {
@@ -274,15 +310,15 @@ static tcs_status evaluate_loaded(const evaluate_options *o, loaded *l, tcs_eval
 {
     double *values = calloc(tcs_measure_count(), sizeof *values);
     if (!values) return tcsi_fail_memory(err, "measures");
-    const tcs_frame *timed = l->labels && tcs_frame_times_ns(l->labels) ? l->labels : l->scores;
     evaluate->decisions = l->decision_flags;
     evaluate->p_values = l->p_value;
     evaluate->probabilities = l->probability;
     evaluate->values = l->value;
     evaluate->lows = l->low;
     evaluate->highs = l->high;
-    evaluate->times_ns = tcs_frame_has_real_times(timed) ? tcs_frame_times_ns(timed) : NULL;
-    tcs_status status = tcs_evaluate(l->score, l->label_flags, tcs_frame_row_count(l->scores), evaluate, values, err);
+    evaluate->times_ns = times_of(l);
+    tcs_status status = tcs_evaluate(l->judged_score ? l->judged_score : l->score, l->label_flags, tcs_frame_row_count(l->scores),
+                                     evaluate, values, err);
     if (status == TCS_OK && l->probability)
         status = tcs_reliability(l->probability, l->label_flags, tcs_frame_row_count(l->scores), l->bins, err);
     /* The options were checked but for the size of the window; what else is wrong is in the columns. */
@@ -304,7 +340,9 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (o->list) return list_measures();
     tcs_status status = parse_usage(o, inputs, input_count, &path, &evaluate, &err);
     if (status == TCS_OK) status = load(o, path, &l, &err);
+    if (status == TCS_OK && o->knowledge) status = excuse(o, &l, &err);
     if (status == TCS_OK) status = evaluate_loaded(o, &l, &evaluate, &err);
+    free(l.judged_score);
     free(l.label_flags);
     free(l.decision_flags);
     tcs_frame_destroy(l.scores);

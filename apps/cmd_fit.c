@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "known.h"
 #include "outcome.h"
+#include "preview.h"
 #include "progress.h"
 
 #include "base/alloc.h"
@@ -15,7 +16,7 @@ typedef struct fit_options {
     cli_detecting detecting;
     cli_reading reading;
     const char *output;
-    bool json;
+    bool json, preview;
 } fit_options;
 
 #define AT(field) offsetof(fit_options, field)
@@ -28,6 +29,9 @@ static const cli_option options[] = {
     CLI_COLUMN_OPTIONS(AT(reading)),
     CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), learned from by detectors that can, and for probabilities; found when "
                                      "not given; '' for none"),
+    { "--preview", NULL, CLI_FLAG, AT(preview),
+      "show what would have alarmed in these rows, under the policy asked for and others beside it, before it is adopted; without -o "
+      "nothing is kept" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
 };
 
@@ -129,6 +133,37 @@ static tcs_status fit_frames(const fleet_inputs *in, const fit_options *o, tcs_p
     return status;
 }
 
+static tcs_status preview(const char *path, const fit_options *o, tcs_error *err)
+{
+    const tcs_read_options read = cli_read_options(&o->reading);
+    tcs_detect_options detect;
+    cli_given given;
+    char shown[1024];
+    tcs_frame *frame = NULL;
+    tcsi_buffer document;
+    tcsi_json_writer w;
+    tcsi_buffer_init(&document, (size_t)1 << 30);
+    tcsi_json_writer_init(&w, &document, true);
+    tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_ONLINE, 1, &given, &detect, err);
+    cli_progress bar = cli_progress_begin();
+    detect.progress = cli_progress_show;
+    detect.progress_context = &bar;
+    if (status == TCS_OK) status = tcs_frame_read(path, &read, &frame, err);
+    if (o->json) {
+        tcsi_json_begin_object(&w);
+        tcsi_json_key(&w, "preview");
+    }
+    if (status == TCS_OK) status = cli_preview(frame, &detect, tcsi_url_redact(path, shown, sizeof shown), o->json ? &w : NULL, err);
+    cli_progress_hide(&bar);
+    if (o->json) tcsi_json_end_object(&w);
+    if (status == TCS_OK && o->json) status = tcsi_json_finish(&w, err);
+    if (status == TCS_OK && o->json) printf("%s\n", document.data);
+    tcsi_buffer_deinit(&document);
+    tcs_frame_destroy(frame);
+    cli_given_deinit(&given);
+    return status;
+}
+
 static tcs_status fit(const char *const *paths, size_t count, const fit_options *o, tcs_error *err)
 {
     fleet_inputs *in = TCSI_NEW(fleet_inputs);
@@ -156,13 +191,18 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     static const cli_outputs none = { 0 };
     tcs_error err = { 0 };
     tcs_status status = TCS_OK;
-    if (!o->output) status = tcsi_fail(&err, TCS_E_INVALID, "expected -o FILE.tocsin, where the pipeline is kept");
+    if (!o->output && !o->preview) status = tcsi_fail(&err, TCS_E_INVALID, "expected -o FILE.tocsin, where the pipeline is kept");
     if (status == TCS_OK && input_count > 1 && o->detecting.from)
         status = tcsi_fail(&err, TCS_E_INVALID, "--from begins one series: one input at a time");
     if (status == TCS_OK && input_count > 1 && o->detecting.train_rows > 0)
         status = tcsi_fail(&err, TCS_E_INVALID, "--train-rows is for one series: of a fleet all rows are learned from");
     if (status == TCS_OK) status = cli_outputs_check(&none, others, 2, inputs, input_count, &err);
-    if (status == TCS_OK) status = fit(inputs, input_count, o, &err);
+    if (status == TCS_OK && o->preview && input_count != 1)
+        status = tcsi_fail(&err, TCS_E_INVALID, "--preview judges one series: one input at a time");
+    if (status == TCS_OK && o->preview && o->json && o->output)
+        status = tcsi_fail(&err, TCS_E_INVALID, "--preview --json prints one document, and so does keeping a pipeline: leave -o out");
+    if (status == TCS_OK && o->preview) status = preview(inputs[0], o, &err);
+    if (status == TCS_OK && o->output) status = fit(inputs, input_count, o, &err);
     return status == TCS_OK ? EXIT_DONE : cli_fail("fit", &err);
 }
 

@@ -136,6 +136,8 @@ static void json_episode(tcsi_json_writer *w, const teller *t, const tcs_episode
     json_number(w, "score", e->score);
     json_number(w, "p_value", e->p_value);
     json_number(w, "expected_count", e->expected_count);
+    tcsi_json_key(w, "state");
+    tcsi_json_string(w, tcs_episode_state_name(e->state));
     tcsi_json_key(w, "channels");
     tcsi_json_begin_array(w);
     for (size_t i = 0; i < e->share_count; i++) {
@@ -270,8 +272,11 @@ static tcs_status follow(teller *t, tcs_stream *stream, tcs_error *err)
         tcs_status status = tcs_stream_next(stream, &outcome, &any, err);
         if (status != TCS_OK || !any) return status;
         compare_row(&t->labels, &outcome);
-        if (outcome.event == TCS_EPISODE_OPENED) status = tell(t, "suspected", &outcome.episode, err);
-        if (outcome.event == TCS_EPISODE_CLOSED) status = tell(t, "closed", &outcome.episode, err);
+        const tcs_episode *episode = &outcome.episode;
+        const bool confirms = episode->state == TCS_EPISODE_CONFIRMED && episode->row_confirmed == outcome.row;
+        if (outcome.event == TCS_EPISODE_OPENED) status = tell(t, "suspected", episode, err);
+        if (status == TCS_OK && outcome.event != TCS_EPISODE_NONE && confirms) status = tell(t, "confirmed", episode, err);
+        if (status == TCS_OK && outcome.event == TCS_EPISODE_CLOSED) status = tell(t, tcs_episode_state_name(episode->state), episode, err);
         if (status == TCS_OK && outcome.expected_event == TCS_EPISODE_CLOSED) status = tell(t, "expected", &outcome.expected, err);
         if (status != TCS_OK || is_interrupted) return status;
     }

@@ -275,6 +275,8 @@ static tcs_status json_episode(tcsi_json_writer *w, const tcs_frame *frame, cons
         tcsi_json_key(w, numbers[i].name);
         tcsi_json_number(w, numbers[i].value);
     }
+    tcsi_json_key(w, "state");
+    tcsi_json_string(w, tcs_episode_state_name(episode->state));
     tcsi_json_key(w, "channels");
     tcsi_json_begin_array(w);
     for (size_t i = 0; i < episode->share_count; i++) {

@@ -99,6 +99,8 @@ TCS_API void tcs_knowledge_destroy(tcs_knowledge *knowledge); /* accepts NULL; w
 /* Does it fit the frame's channels? */
 TCS_API tcs_status tcs_knowledge_check(const tcs_knowledge *knowledge, const tcs_frame *frame, tcs_problem_hook hook, void *context,
                                        tcs_error *err);
+/* Is this moment part of a known event of all channels? */
+TCS_API bool tcs_knowledge_excuses(const tcs_knowledge *knowledge, int64_t time_ns);
 TCS_API const char *tcs_knowledge_words(const tcs_knowledge *knowledge); /* what was understood, as lines */
 TCS_API const char *tcs_knowledge_file(const tcs_knowledge *knowledge);
 
@@ -113,6 +115,8 @@ typedef struct tcs_detect_options {
     size_t train_row_count;     /* leading rows that are mostly normal; 0: chosen.  Some detectors learn from their labels, if given */
     const char *alarm_budget;   /* "2", "2/day", "0.5/hour", "1/week"; NULL: 1 in everything looked at, 1 in 100 rows of a table;
                                  * online a number without a time is per 10,000 rows, and NULL is 5 */
+    const char *policy;         /* "budget"; "evidence": half of the budget for rows none of which is rare enough alone, online only;
+                                 * "cost=MISS:FALSE_ALARM": as many alarms as are worth it, instead of a budget.  NULL: budget */
     const char *const *parameters; /* "name=value" of the detector */
     size_t parameter_count;
     uint64_t seed;
@@ -135,12 +139,23 @@ typedef struct tcs_detect_options {
 
 enum { TCS_SHARE_COUNT_MAX = 8 };
 
+/* Early, then sure. */
+typedef enum tcs_episode_state {
+    TCS_EPISODE_SUSPECTED = 0,
+    TCS_EPISODE_CONFIRMED = 1, /* ten times rarer than what is allowed (severity 60), or longer than scores remember each other */
+    TCS_EPISODE_RESOLVED = 2,  /* it was confirmed, and is over */
+    TCS_EPISODE_DISMISSED = 3, /* it was over before it was confirmed: a blip */
+} tcs_episode_state;
+TCS_API const char *tcs_episode_state_name(tcs_episode_state state); /* "suspected" */
+
 typedef struct tcs_episode {
     size_t row_begin, row_end, row_peak;             /* [row_begin, row_end) */
     int64_t time_begin_ns, time_end_ns, time_peak_ns; /* of the first, last and peak row; 0 without times */
     double severity;                                 /* 0..100; 50 just reaches the alarm budget, 10 more is ten times rarer */
     double score, p_value;                           /* of the peak row */
     double expected_count;                           /* episodes this high expected by chance in the rows looked at; online in 10,000 */
+    tcs_episode_state state;
+    size_t row_confirmed;                            /* of one that was confirmed */
     size_t share_count;                              /* channels that carry it, largest share first */
     struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
     /* By knowledge; NULL and NaN where there is none to say.  The texts live as long as the result, or until the stream's next row. */

@@ -45,6 +45,8 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
     for (size_t i = 0; i < options->parameter_count && status == TCS_OK; i++)
         status = parse_parameter(options->parameters[i], out->names[i], TCSI_API_PARAMETER_NAME_SIZE, &out->values[i], err);
     if (status == TCS_OK && options->alarm_budget) status = tcsi_budget_parse(options->alarm_budget, &out->options.budget, err);
+    if (status == TCS_OK && options->policy) status = tcsi_budget_choose(options->policy, &out->options.budget, err);
+    out->options.budget.anomaly_share = options->anomaly_share;
     return status;
 }
 
@@ -217,6 +219,12 @@ double tcs_result_seconds(const tcs_result *result)
     return result->detection->seconds_detect + result->detection->seconds_decide;
 }
 
+const char *tcs_episode_state_name(tcs_episode_state state)
+{
+    static const char *const names[] = { "suspected", "confirmed", "resolved", "dismissed" };
+    return (size_t)state < TCS_COUNT(names) ? names[state] : "unknown";
+}
+
 tcs_episode tcsi_api_episode(const tcs_result *result, const tcsi_episode *from)
 {
     const int64_t *times_ns = result->detection->frame->times_ns;
@@ -225,6 +233,7 @@ tcs_episode tcsi_api_episode(const tcs_result *result, const tcsi_episode *from)
         .time_begin_ns = times_ns ? times_ns[from->row_begin] : 0, .time_end_ns = times_ns ? times_ns[from->row_end - 1] : 0,
         .time_peak_ns = times_ns ? times_ns[from->row_peak] : 0,
         .severity = from->severity, .score = from->score_peak, .p_value = from->p_value, .expected_count = from->expected_count,
+        .state = (tcs_episode_state)from->state, .row_confirmed = from->row_confirmed,
     };
 }
 

@@ -68,6 +68,14 @@ tcs_status tcs_knowledge_check(const tcs_knowledge *knowledge, const tcs_frame *
     return status;
 }
 
+bool tcs_knowledge_excuses(const tcs_knowledge *knowledge, int64_t time_ns)
+{
+    const tcsi_knowledge *k = knowledge->inner;
+    for (size_t i = 0; i < k->event_count; i++)
+        if (k->events[i].channel_count == 0 && tcsi_known_event_covers(&k->events[i], time_ns)) return true;
+    return false;
+}
+
 const char *tcs_knowledge_words(const tcs_knowledge *knowledge) { return knowledge->words.data; }
 const char *tcs_knowledge_file(const tcs_knowledge *knowledge) { return knowledge->inner->file; }
 

@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "io/plot.h"
 #include "io/report.h"
+#include "pipeline/known.h"
 #include "series/expect.h"
 #include "series/period.h"
 
@@ -15,7 +16,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 13, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
+enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 14, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
 
 typedef struct filled {
     tcsi_report report;
@@ -111,6 +112,13 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     METHOD("Source", err, "%s", detection->info->paper);
     if (status == TCS_OK) status = add_parameters(f, detection, err);
     METHOD("Assumed", err, "%s", result->assumed);
+    if (detection->known)
+        METHOD("Knowledge", err,
+               "what %s states: %zu formulas, %zu alarms, %zu events, %zu rules, %zu signatures; %zu episodes are expected",
+               detection->known->bound->knowledge->file, detection->known->bound->knowledge->formula_count,
+               detection->known->bound->knowledge->limit_count, detection->known->bound->knowledge->event_count,
+               detection->known->bound->knowledge->rule_count, detection->known->bound->knowledge->signature_count,
+               detection->decision.expected_count);
     if (detection->fitted_row_count > 0)
         METHOD("Training rows", err, "%zu of another input, %s", detection->fitted_row_count,
                detection->is_told ? "and their labels" : "taken as mostly normal; no label was used");

@@ -203,7 +203,8 @@ static tcs_episode episode_of(const tcsi_stream_episode *from)
     const tcsi_episode *e = &from->episode;
     return (tcs_episode){
         .row_begin = e->row_begin, .row_end = e->row_end, .row_peak = e->row_peak, .severity = e->severity, .score = e->score_peak,
-        .p_value = e->p_value, .expected_count = e->expected_count, .share_count = from->shares.count,
+        .p_value = e->p_value, .expected_count = e->expected_count,
+        .state = (tcs_episode_state)e->state, .row_confirmed = e->row_confirmed, .share_count = from->shares.count,
         .time_begin_ns = from->time_begin_ns, .time_end_ns = from->time_end_ns, .time_peak_ns = from->time_peak_ns, .probability = NAN,
     };
 }

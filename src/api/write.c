@@ -86,6 +86,7 @@ static void write_episode_csv(const tcs_result *result, size_t rank, const tcs_e
     fprintf(stream, "%zu,%zu,%zu,%zu,%s,%s,%s,%.1f,%.9g,%.6g,%.6g,", rank + 1, episode.row_begin, episode.row_peak, episode.row_end,
             times[0], times[1], times[2], episode.severity, episode.score, episode.p_value, episode.expected_count);
     write_field(shares, stream);
+    fprintf(stream, ",%s", tcs_episode_state_name(episode.state));
     if (tcs_result_has_knowledge(result)) {
         fputc(',', stream);
         write_field(episode.limit ? episode.limit : "", stream);
@@ -133,6 +134,8 @@ static tcs_status write_episode_json(const tcs_result *result, size_t rank, cons
         tcsi_json_number(&w, episode.shares[i].share);
     }
     tcsi_json_end_object(&w);
+    tcsi_json_key(&w, "state");
+    tcsi_json_string(&w, tcs_episode_state_name(episode.state));
     tcsi_json_key(&w, "kind");
     tcsi_json_string(&w, explanation ? kind_of(explanation) : NULL);
     tcsi_json_key(&w, "sentence");
@@ -160,7 +163,7 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
-                               "severity,score,p_value,expected_count,channels%s,kind,sentence\n",
+                               "severity,score,p_value,expected_count,channels,state%s,kind,sentence\n",
                 tcs_result_has_knowledge(result) ? ",limit,signature,probability" : "");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
         tcs_explanation *explanation;

@@ -295,10 +295,10 @@ static void test_online_memory_is_bounded(void **state)
         assert_ok(tcsi_policy_push(&policy, &score, 0, &verdict, NULL));
         assert_true(score.p_value > 0 && score.p_value <= 1);
         if (t == 49999) early = verdict.threshold;
-        assert_true(policy.history_count <= 2 * TCSI_POLICY_HISTORY_MAX && policy.tail.count <= TCSI_POLICY_HISTORY_MAX);
+        assert_true(policy.history.score_count <= 2 * TCSI_HISTORY_MAX && policy.history.tail.count <= TCSI_HISTORY_MAX);
     }
     assert_true(early > 2 && policy.threshold < 0.2 * early);
-    assert_true(tcsi_alloc_trace_stats().peak_size < 5 * TCSI_POLICY_HISTORY_MAX * sizeof(double));
+    assert_true(tcsi_alloc_trace_stats().peak_size < 5 * TCSI_HISTORY_MAX * sizeof(double));
     tcsi_policy_deinit(&policy);
     assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
     tcsi_alloc_trace_end();

@@ -101,6 +101,45 @@ tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const t
     return TCS_OK;
 }
 
+/* ---- early, then sure ---- */
+
+enum { LASTING_MIN = 3, LASTING_MAX = 16 };
+static const double SURE_SEVERITY = 60;
+
+static size_t lasting(size_t run_length)
+{
+    const size_t memory = run_length < LASTING_MAX ? run_length : LASTING_MAX; /* a window's rows remember each other by construction */
+    return memory + 1 > LASTING_MIN ? memory + 1 : LASTING_MIN;
+}
+
+void tcsi_episode_judge(tcsi_episode *episode, size_t row, size_t run_length)
+{
+    episode->lasted++;
+    if (episode->state != TCSI_EPISODE_SUSPECTED) return;
+    if (episode->severity < SURE_SEVERITY && episode->lasted < lasting(run_length)) return;
+    episode->state = TCSI_EPISODE_CONFIRMED;
+    episode->row_confirmed = row;
+}
+
+void tcsi_episode_settle(tcsi_episode *episode, size_t run_length, bool is_over)
+{
+    const size_t needed = lasting(run_length), length = episode->row_end - episode->row_begin;
+    episode->lasted = length;
+    if (length < needed && episode->severity < SURE_SEVERITY) {
+        episode->state = is_over ? TCSI_EPISODE_DISMISSED : TCSI_EPISODE_SUSPECTED;
+        return;
+    }
+    episode->state = is_over ? TCSI_EPISODE_RESOLVED : TCSI_EPISODE_CONFIRMED;
+    episode->row_confirmed = length >= needed ? episode->row_begin + needed - 1 : episode->row_peak;
+    if (episode->severity >= SURE_SEVERITY && episode->row_peak < episode->row_confirmed) episode->row_confirmed = episode->row_peak;
+}
+
+static void close_episode(tcsi_episode *episode)
+{
+    if (episode->state == TCSI_EPISODE_SUSPECTED) episode->state = TCSI_EPISODE_DISMISSED;
+    if (episode->state == TCSI_EPISODE_CONFIRMED) episode->state = TCSI_EPISODE_RESOLVED;
+}
+
 /* ---- row by row ---- */
 
 void tcsi_episode_tracker_init(tcsi_episode_tracker *tracker, size_t merge_count)
@@ -134,21 +173,29 @@ tcsi_episode_step tcsi_episode_tracker_push(tcsi_episode_tracker *tracker, const
     }
     /* The next row could still be bridged to as long as it begins within merge_count rows of the end. */
     bool over = tracker->is_open && !tracker->is_inside && row - tracker->episode.row_end >= tracker->merge_count;
-    if (over) tracker->is_open = false;
+    if (over) {
+        tracker->is_open = false;
+        close_episode(&tracker->episode);
+    }
     return (tcsi_episode_step){ .event = over ? TCSI_EPISODE_CLOSED : TCSI_EPISODE_NONE };
 }
 
 void tcsi_episode_tracker_persist(tcsi_episode_tracker *tracker, tcsi_codec *codec)
 {
     tcsi_episode *episode = &tracker->episode;
-    size_t *const counts[] = { &tracker->merge_count, &tracker->row_count, &episode->row_begin, &episode->row_end, &episode->row_peak };
+    size_t *const counts[] = { &tracker->merge_count, &tracker->row_count, &episode->row_begin, &episode->row_end, &episode->row_peak,
+                              &episode->row_confirmed, &episode->lasted };
     double *const reals[] = { &episode->score_peak, &episode->p_value, &episode->expected_count, &episode->severity };
     tcsi_codec_tag(codec, "EPIS");
     tcsi_codec_bool(codec, &tracker->is_open);
     tcsi_codec_bool(codec, &tracker->is_inside);
     for (size_t i = 0; i < TCS_COUNT(counts); i++) tcsi_codec_size(codec, counts[i], SIZE_MAX);
     for (size_t i = 0; i < TCS_COUNT(reals); i++) tcsi_codec_f64(codec, reals[i]);
+    uint64_t state = episode->state;
+    tcsi_codec_u64(codec, &state);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    if (state > TCSI_EPISODE_DISMISSED) tcsi_codec_refuse(codec, "an episode in a state that does not exist");
+    else episode->state = (tcsi_episode_state)state;
     const bool is_empty = episode->row_end == 0 && !tracker->is_open;
     const bool is_in_order = episode->row_begin <= episode->row_peak && episode->row_peak < episode->row_end;
     if (episode->row_end > tracker->row_count || !(is_empty || is_in_order)) tcsi_codec_refuse(codec, "an episode out of order");

@@ -13,6 +13,15 @@
 #include "base/codec.h"
 #include "knowledge/order.h"
 
+/* Early, then sure: an episode is told of when it opens, and confirmed when it is ten times rarer than what is allowed (severity 60), or
+ * when it has lasted longer than scores remember each other, LASTING_MIN rows at least; what passes before is dismissed as a blip. */
+typedef enum tcsi_episode_state {
+    TCSI_EPISODE_SUSPECTED,
+    TCSI_EPISODE_CONFIRMED,
+    TCSI_EPISODE_RESOLVED,  /* it was confirmed, and is over */
+    TCSI_EPISODE_DISMISSED, /* it was over before it was confirmed */
+} tcsi_episode_state;
+
 typedef struct tcsi_episode {
     size_t row_begin, row_end; /* [row_begin, row_end): onset and end */
     size_t row_peak;
@@ -20,6 +29,9 @@ typedef struct tcsi_episode {
     double p_value;            /* of the peak row */
     double expected_count;     /* episodes this high expected by chance in the rows looked at; online in TCSI_BUDGET_ROWS rows */
     double severity;           /* 0..100: 50 just reaches the alarm budget, each 10 more is ten times rarer */
+    tcsi_episode_state state;
+    size_t row_confirmed;      /* unless SUSPECTED or DISMISSED */
+    size_t lasted;             /* rows above the threshold in force for them, so far */
     tcsi_order order;          /* ALARM: the first hard limit passed in it; EXCUSE: it is expected, as part of this event */
 } tcsi_episode;
 
@@ -36,6 +48,11 @@ typedef struct tcsi_episode_options {
  * p_value, expected_count and severity are left 0 for the policy to fill. */
 tcs_status tcsi_episodes_find(const tcs_score *scores, size_t row_count, const tcsi_episode_options *options, uint8_t *ret_anomaly,
                               tcsi_episode **ret_episodes, size_t *ret_episode_count, tcs_error *err) TCS_WARN_UNUSED;
+
+/* One more row of it, which was rated before: is it confirmed now?  run_length: rows that scores remember each other. */
+void tcsi_episode_judge(tcsi_episode *episode, size_t row, size_t run_length);
+/* The same for a whole one, at once.  is_over: it does not reach the last row. */
+void tcsi_episode_settle(tcsi_episode *episode, size_t run_length, bool is_over);
 
 /* Appends to an array of *count episodes with room for *capacity, which grows. */
 tcs_status tcsi_episodes_add(tcsi_episode **episodes, size_t *count, size_t *capacity, const tcsi_episode *episode,

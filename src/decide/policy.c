@@ -31,9 +31,72 @@ tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_erro
     return tcsi_fail(err, TCS_E_INVALID, "alarm budget '%s': expected a number above 0, alone or per hour, day or week, like 2/day", text);
 }
 
+const tcsi_policy_info tcsi_policy_infos[TCSI_POLICY_COUNT] = {
+    [TCSI_POLICY_BUDGET] = { "budget", "alarm budget", "at most so many false alarms on average",
+                             "later normal rows score like earlier ones" },
+    [TCSI_POLICY_EVIDENCE] = { "evidence", "alarm budget with evidence that adds up",
+                               "at most so many false alarms on average, half of them from rows none of which is rare enough alone",
+                               "as for a budget, and that slow changes are no part of normal" },
+    [TCSI_POLICY_COST] = { "cost", "cost of a miss against a false alarm", "alarms that save more than they cost, on average",
+                           "the stated share of what the scores show are events (1 in 100 unless said otherwise)" },
+};
+
+tcs_status tcsi_budget_choose(const char *text, tcsi_budget *budget, tcs_error *err)
+{
+    for (int kind = 0; kind < TCSI_POLICY_COST; kind++)
+        if (strcmp(text, tcsi_policy_infos[kind].name) == 0) {
+            budget->kind = (tcsi_policy_kind)kind;
+            return TCS_OK;
+        }
+    char *end = NULL;
+    double miss = strncmp(text, "cost=", 5) == 0 ? strtod(text + 5, &end) : 0, alarm = 0;
+    if (end && *end == ':' && end > text + 5) alarm = strtod(end + 1, &end);
+    if (!end || *end != 0 || !(miss > 0 && miss < 1e12) || !(alarm > 0 && alarm < 1e12))
+        return tcsi_fail(err, TCS_E_INVALID, "policy '%s': expected budget, evidence, or cost=MISS:FALSE_ALARM with two numbers above 0, "
+                         "like cost=50:1", text);
+    if (budget->count > 0)
+        return tcsi_fail(err, TCS_E_INVALID, "policy '%s': what alarms cost decides how many there are; it cannot be given with an alarm "
+                         "budget", text);
+    budget->kind = TCSI_POLICY_COST;
+    budget->miss_cost = miss / alarm;
+    return TCS_OK;
+}
+
+void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec)
+{
+    uint64_t kind = budget->kind;
+    tcsi_codec_f64(codec, &budget->count);
+    tcsi_codec_i64(codec, &budget->per_ns);
+    tcsi_codec_u64(codec, &kind);
+    tcsi_codec_f64(codec, &budget->miss_cost);
+    tcsi_codec_f64(codec, &budget->anomaly_share);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    budget->kind = (tcsi_policy_kind)kind;
+    const bool is_cost = kind == TCSI_POLICY_COST;
+    if (!(budget->count >= 0 && budget->count < 1e300) || budget->per_ns < 0 || kind >= TCSI_POLICY_COUNT ||
+        !(budget->anomaly_share >= 0 && budget->anomaly_share < 1) || (is_cost && !(budget->miss_cost > 0 && budget->miss_cost < 1e300)))
+        tcsi_codec_refuse(codec, "an alarm budget out of range");
+}
+
+/* An alarm is worth its cost when P(event) miss_cost >= P(no event), that is when Sellke, Bayarri and Berger's bound
+ * -e p ln p (decide/calibrate.h) is at most share / (1 - share) miss_cost.  The largest such p below 1/e, by bisection. */
+double tcsi_budget_cost_share(const tcsi_budget *budget)
+{
+    const double e = 2.718281828459045, share = budget->anomaly_share > 0 ? budget->anomaly_share : 0.01;
+    const double most = share / (1 - share) * budget->miss_cost;
+    double low = 1e-300, high = 1 / e;
+    if (most >= 1) return high;
+    for (int i = 0; i < 200 && high - low > 1e-12 * high; i++) {
+        const double middle = sqrt(low * high);
+        if (-e * middle * log(middle) <= most) low = middle;
+        else high = middle;
+    }
+    return low;
+}
+
 bool tcsi_policy_uses_own_threshold(const tcsi_policy_options *options)
 {
-    return !isnan(options->own_threshold) && !(options->budget.count > 0);
+    return !isnan(options->own_threshold) && !(options->budget.count > 0) && options->budget.kind == TCSI_POLICY_BUDGET;
 }
 
 static double budget_count(const tcsi_policy_options *options, size_t row_count)
@@ -83,8 +146,12 @@ static tcs_status fit_scores(context *self, const double *scores, size_t count, 
     size_t run_length = self->options->is_tabular ? 1 : tcsi_decorrelation_length(scores, count);
     const double wanted = self->decision->budget_count * (double)count / (double)self->row_count;
     tcs_status status = tcsi_tail_fit_scores(scores, count, run_length, wanted, &tcsi_prior_of_a_whole, &self->decision->tail, err);
-    if (status == TCS_OK) *ret_threshold = threshold_of(self, &self->decision->tail);
-    return status;
+    if (status != TCS_OK) return status;
+    if (self->options->budget.kind == TCSI_POLICY_COST)
+        self->decision->budget_count = tcsi_budget_cost_share(&self->options->budget) * self->decision->tail.cluster_rate *
+                                       (double)self->row_count;
+    *ret_threshold = threshold_of(self, &self->decision->tail);
+    return TCS_OK;
 }
 
 /* Fits the tail on READY scores of rows [0, reference_end). */
@@ -111,7 +178,7 @@ static tcs_status fit_offline(context *self, double *ret_threshold, tcs_error *e
 {
     if (self->options->reference_count > 0)
         return fit_scores(self, self->options->reference, self->options->reference_count, ret_threshold, err);
-    bool may_use_train = self->options->use_train && self->options->train_row_count >= TCSI_POLICY_HISTORY_MIN;
+    bool may_use_train = self->options->use_train && self->options->train_row_count >= TCSI_HISTORY_MIN;
     if (may_use_train) {
         tcs_status status = fit_reference(self, self->options->train_row_count, ret_threshold, err);
         if (status != TCS_OK || share_above(self, *ret_threshold) > CONTAMINATION_MAX) return status;
@@ -148,6 +215,7 @@ static void rate_episodes(const context *self, tcsi_episode *episodes, size_t co
         double severity = 50 + 10 * log10(decision->budget_count / episode->expected_count);
         const bool is_ordered = episode->order.kind == TCSI_ORDER_ALARM;
         episode->severity = is_ordered || severity > 100 ? 100 : severity < 50 ? 50 : severity;
+        tcsi_episode_settle(episode, decision->tail.run_length, episode->row_end < self->row_count);
     }
 }
 
@@ -221,8 +289,8 @@ static tcs_status find_online(context *self, tcs_error *err)
     if (status == TCS_OK && policy.tracker.is_open)
         status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
     decision->budget_count = tcsi_policy_rate(&policy) * (double)self->row_count;
-    decision->tail = policy.tail;
-    policy.tail = (tcsi_tail){ 0 };
+    decision->tail = policy.history.tail;
+    policy.history.tail = (tcsi_tail){ 0 };
     tcsi_policy_deinit(&policy);
     return status;
 }
@@ -238,6 +306,8 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
+    if (options->budget.kind == TCSI_POLICY_EVIDENCE && options->mode == TCS_MODE_OFFLINE)
+        return tcsi_fail(err, TCS_E_INVALID, "policy evidence adds up what comes row by row: it needs the mode online");
     tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
     if (status == TCS_OK && options->orders && options->mode == TCS_MODE_OFFLINE) {
         status = widen_excuses(options, row_count, &orders, err);

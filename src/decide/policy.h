@@ -8,17 +8,16 @@
  *
  * Offline the reference is every row (anomalies among them are set aside by the fit), or the training rows when they were
  * named and a fifth of all rows lies above what they allow, or scores that were kept when a pipeline was fitted.  Online it is
- * the rows before the one being judged: the last TCSI_POLICY_HISTORY_MAX scores for p-values, and the highest peaks
+ * the rows before the one being judged: the last TCSI_HISTORY_MAX scores for p-values, and the highest peaks
  * (decide/peaks.h) of some ten times as many rows as a false alarm is allowed in.  An episode counts by what rose to its peak, not
  * by its length: without it what chance does would be missing, and thresholds would sink until there are several times as many
- * alarms as promised.  The tail is first fitted when there are TCSI_POLICY_HISTORY_MIN scores and the training rows are over, then
+ * alarms as promised.  The tail is first fitted when there are TCSI_HISTORY_MIN scores and the training rows are over, then
  * again whenever there are a fifth more rows.
  * There is one implementation, tcsi_policy_push; tcsi_policy_decide online is a loop over it, so that a file and a
  * stream of the same rows give the same bits.
  * Orders (knowledge/order.h) come first: a row that must alarm opens or continues an episode of severity 100, whatever its score; an
  * excused one is part of no episode and of no reference, and what it would have been part of is kept apart as expected.  An excuse also
- * covers rows
- * without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
+ * covers rows without an order within merge_count of it, as far as the detector's scores reach, but no more than it covered itself, or
  * TCSI_EXCUSE_REACH: after it and, offline, before it.
  * A detector that calibrates itself on held-out training rows (ops->threshold) is taken at its word unless the user
  * states a budget. */
@@ -26,19 +25,41 @@
 #define TCS_DECIDE_POLICY_H
 
 #include "decide/episode.h"
-#include "decide/peaks.h"
-#include "decide/tail.h"
+#include "decide/evidence.h"
+#include "decide/history.h"
 
-enum { TCSI_POLICY_HISTORY_MAX = 16384, TCSI_POLICY_HISTORY_MIN = 50, TCSI_BUDGET_ROWS = 10000, TCSI_BUDGET_DEFAULT = 5,
+enum { TCSI_BUDGET_ROWS = 10000, TCSI_BUDGET_DEFAULT = 5,
        TCSI_EXCUSE_REACH = 64 };
 
+typedef enum tcsi_policy_kind {
+    TCSI_POLICY_BUDGET,   /* so many false alarms are acceptable */
+    TCSI_POLICY_EVIDENCE, /* as many; half of them may come from rows none of which is rare enough alone.  Online only */
+    TCSI_POLICY_COST,     /* as many as are worth the misses that they save */
+    TCSI_POLICY_COUNT,
+} tcsi_policy_kind;
+
+/* What the user states. */
 typedef struct tcsi_budget {
     double count;       /* false alarms, > 0; 0: none stated */
     int64_t per_ns;     /* in this much time; 0: in all rows looked at, online in TCSI_BUDGET_ROWS of them */
+    tcsi_policy_kind kind;
+    double miss_cost;   /* COST: of a missed event, in false alarms, > 0; count is then 0 */
+    double anomaly_share; /* COST: of clusters of scores so many are events, in (0, 1); 0: 0.01 */
 } tcsi_budget;
+
+typedef struct tcsi_policy_info {
+    const char *name, *title, *promise, *assumption; /* the last three for people */
+} tcsi_policy_info;
+extern const tcsi_policy_info tcsi_policy_infos[TCSI_POLICY_COUNT];
 
 /* "2", "2/day", "0.5/hour", "1/week"; E_INVALID says what was expected. */
 tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_error *err) TCS_WARN_UNUSED;
+
+/* "budget", "evidence", "cost=50:1" (a miss : a false alarm, also in money); E_INVALID says what was expected. */
+tcs_status tcsi_budget_choose(const char *text, tcsi_budget *budget, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec);
+/* COST: the share of clusters that are worth an alarm. */
+double tcsi_budget_cost_share(const tcsi_budget *budget);
 
 typedef struct tcsi_policy_options {
     tcs_mode mode;
@@ -79,19 +100,18 @@ void tcsi_policy_result_deinit(tcsi_policy_result *decision);
 
 /* ---- online, row by row ---- */
 
-/* Memory: 2 TCSI_POLICY_HISTORY_MAX doubles of history, a tail of half as many and peaks, whatever the number of rows. */
+/* Memory: 2 TCSI_HISTORY_MAX doubles of history, a tail of a quarter as many and peaks, whatever the number of rows; twice with
+ * EVIDENCE. */
 typedef struct tcsi_policy {
     tcsi_policy_options options;
     bool own_threshold_used, by_evidence;
-    double *history;                     /* scores that did not alarm or were the highest of their episode, in order of time */
-    size_t history_count;
-    uint64_t row_count, refit_at;
-    uint64_t reference_count;            /* scores that count as reference, refit_at of them at the next fit */
-    uint64_t later_count;                /* scores after the training rows, where there are any */
+    uint64_t row_count;
+    tcsi_history history;                /* of scores that did not alarm or were the highest of their episode */
+    tcsi_evidence evidence;              /* EVIDENCE: what has added up, and its own history of rows outside episodes */
+    tcsi_history sums;
+    double sum_highest;                  /* of the open episode */
     int64_t time_first_ns, time_last_ns;
     double threshold, threshold_low;     /* in force for the next row */
-    tcsi_peaks peaks;
-    tcsi_tail tail;                      /* count 0: no reference yet */
     tcsi_episode_tracker tracker;        /* its episode is complete: rated at its peak by the tail in force there */
     tcsi_order order;                    /* of the next row */
     bool is_ordered, is_excused;         /* every row comes with an order; the last one's was an excuse */
@@ -103,6 +123,7 @@ typedef struct tcsi_policy {
 typedef struct tcsi_verdict {
     double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
     bool anomaly;
+    bool by_sum;      /* it is one by what has added up, not by itself */
     tcsi_episode_event event; /* of policy->tracker.episode */
     tcsi_episode_event expected_event; /* of policy->expected.episode */
 } tcsi_verdict;

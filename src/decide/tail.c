@@ -50,6 +50,7 @@ static void fit_excess(const tcsi_reference *reference, double *excesses, tcsi_t
     tail->cluster_count = tcsi_pareto_fit(excesses, count, &reference->prior, spread / 3, floor, &tail->excess);
     tail->set_aside_count = count - tail->cluster_count;
     tail->clusters_per_row = fmin((double)(tail->cluster_count > 0 ? tail->cluster_count : 1) / reference->row_count, 1);
+    tail->cluster_rate = fmin(reference->cluster_count / reference->row_count, 1);
     const double highest_kept = reference->peak_count > 0 ? reference->peaks[tail->set_aside_count] : INFINITY;
     const size_t above = upper_index(tail->sorted, tail->count, highest_kept, true)
                          - upper_index(tail->sorted, tail->count, tail->threshold, true);
@@ -137,7 +138,8 @@ static bool is_ascending(const double *values, size_t count)
 static bool is_fitted(const tcsi_tail *tail)
 {
     return tail->count >= 2 && isfinite(tail->threshold) && tail->threshold_p >= 0 && tail->threshold_p <= 1 &&
-           tail->clusters_per_row > 0 && tail->clusters_per_row <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
+           tail->clusters_per_row > 0 && tail->clusters_per_row <= 1 && tail->cluster_rate >= 0 &&
+           tail->cluster_rate <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
 }
 
 void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
@@ -160,6 +162,7 @@ void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
     tcsi_codec_size(codec, &tail->cluster_count, SIZE_MAX);
     tcsi_codec_size(codec, &tail->set_aside_count, SIZE_MAX);
     tcsi_codec_f64(codec, &tail->clusters_per_row);
+    tcsi_codec_f64(codec, &tail->cluster_rate);
     tcsi_codec_size(codec, &tail->run_length, SIZE_MAX);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !is_fitted(tail))
         tcsi_codec_refuse(codec, "a tail that no scores can have");

@@ -22,6 +22,7 @@ typedef struct tcsi_tail {
     size_t cluster_count;    /* peaks above u that the fit used */
     size_t set_aside_count;  /* peaks left out as anomalies */
     double clusters_per_row; /* of those that were used */
+    double cluster_rate;     /* of all clusters, per row */
     size_t run_length;       /* rows without a new highest that end a cluster */
 } tcsi_tail;
 

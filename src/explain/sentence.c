@@ -265,6 +265,10 @@ void tcsi_sentence_write_advice(const tcsi_subject *subject, const tcsi_explanat
         add(&l, "a hard limit was passed in it, which alarms whatever the score");
         return;
     }
+    if (c->outcome == TCSI_COUNTERFACTUAL_EVIDENCE) {
+        add(&l, "evidence added up over its rows, none of which is above its threshold: no change was tried");
+        return;
+    }
     number_text(c->score_before, before, sizeof before);
     number_text(c->threshold, threshold, sizeof threshold);
     if (c->outcome == TCSI_COUNTERFACTUAL_NONE) {

@@ -61,7 +61,7 @@ static void persist_detector(tcsi_pipeline *pipeline, tcsi_codec *codec)
 
 static void persist_reference(tcsi_pipeline *pipeline, tcsi_codec *codec)
 {
-    tcsi_codec_size(codec, &pipeline->reference_count, TCSI_POLICY_HISTORY_MAX);
+    tcsi_codec_size(codec, &pipeline->reference_count, TCSI_HISTORY_MAX);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK) {
         pipeline->reference = TCSI_NEW_ARRAY(double, pipeline->reference_count);
         if (!pipeline->reference) codec->status = tcsi_fail_memory(codec->err, "scores");
@@ -112,8 +112,7 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
     tcsi_codec_bool(codec, &pipeline->is_told);
     persist_detector(pipeline, codec);
     persist_channels(pipeline, codec);
-    tcsi_codec_f64(codec, &pipeline->budget.count);
-    tcsi_codec_i64(codec, &pipeline->budget.per_ns);
+    tcsi_budget_persist(&pipeline->budget, codec);
     tcsi_codec_size(codec, &pipeline->train_row_count, SIZE_MAX);
     tcsi_codec_u64(codec, &pipeline->row_count);
     tcsi_codec_u64(codec, &pipeline->data_seal);
@@ -123,9 +122,7 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
     persist_knowledge(pipeline, codec);
     tcsi_codec_tag(codec, "DONE");
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    const tcsi_budget *budget = &pipeline->budget;
     if (pipeline->engine[sizeof pipeline->engine - 1]) tcsi_codec_refuse(codec, "a version that does not end");
-    else if (!(budget->count >= 0 && budget->count < 1e300) || budget->per_ns < 0) tcsi_codec_refuse(codec, "an alarm budget out of range");
     else if (codec->in_size > 0) tcsi_codec_refuse(codec, "more bytes than a pipeline has");
 }
 

@@ -115,7 +115,7 @@ static tcs_status spread_rows(const tcsi_pipeline *pipeline, const tcsi_frame *f
 static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_order *orders, const tcs_score *scores,
                                  tcs_error *err)
 {
-    const bool is_enough = frame->row_count - pipeline->train_row_count >= TCSI_POLICY_HISTORY_MIN;
+    const bool is_enough = frame->row_count - pipeline->train_row_count >= TCSI_HISTORY_MIN;
     if (pipeline->info->traits & TCSI_TRAIT_RELATIVE) return TCS_OK;
     double *reference = TCSI_NEW_ARRAY(double, frame->row_count);
     size_t count = 0;
@@ -126,7 +126,7 @@ static tcs_status keep_reference(tcsi_pipeline *pipeline, const tcsi_frame *fram
         if (scores[t].state == TCS_SCORE_READY && !is_told_anomalous) reference[count++] = scores[t].value;
     }
     pipeline->reference = reference;
-    pipeline->reference_count = count < TCSI_POLICY_HISTORY_MAX ? count : TCSI_POLICY_HISTORY_MAX; /* the last ones */
+    pipeline->reference_count = count < TCSI_HISTORY_MAX ? count : TCSI_HISTORY_MAX; /* the last ones */
     memmove(reference, reference + (count - pipeline->reference_count), pipeline->reference_count * sizeof *reference);
     if (pipeline->reference_count < 2)
         return tcsi_fail(err, TCS_E_FORMAT, "of %zu rows %s gave fewer than two scores: too few to say what is usual", frame->row_count,

@@ -409,7 +409,7 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
 /* Rows as they are counted here. */
 static void rebase(const tcsi_detect_stream *stream, tcsi_episode *episode)
 {
-    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak };
+    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak, &episode->row_confirmed };
     for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
 }
 
@@ -454,7 +454,7 @@ uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream) { re
 uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream) { return stream->given_count; }
 const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream) { return stream->info; }
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream) { return stream->train_row_count; }
-const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream) { return &stream->policy.tail; }
+const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream) { return &stream->policy.history.tail; }
 const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream) { return &stream->training; }
 const tcsi_detector *tcsi_detect_stream_detector(const tcsi_detect_stream *stream) { return stream->detector; }
 
@@ -472,5 +472,5 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) : 0;
     return sizeof *stream + known + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
-           + 3 * TCSI_POLICY_HISTORY_MAX * sizeof(double);
+           + 3 * TCSI_HISTORY_MAX * sizeof(double);
 }
