@@ -61,6 +61,9 @@ static tcs_status reserve(tcs_joint *joint, size_t more, tcs_error *err)
     return TCS_OK;
 }
 
+/* What a hard limit alarms is nobody's to take back. */
+static const double SURE = 1e-300;
+
 /* Of a series, by rank. */
 typedef struct facts {
     int64_t *places;
@@ -79,7 +82,7 @@ static tcs_status gather(const tcs_result *result, facts *ret_facts, tcs_error *
     for (size_t rank = 0; rank < count; rank++) {
         const tcs_episode episode = tcs_result_episode(result, rank);
         ret_facts->row_begins[rank] = episode.row_begin;
-        ret_facts->expected_counts[rank] = episode.expected_count * rows;
+        ret_facts->expected_counts[rank] = episode.limit ? SURE : episode.expected_count * rows;
     }
     return TCS_OK;
 }

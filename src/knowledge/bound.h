@@ -7,7 +7,8 @@
  *   3. hard limits and rules look at the result;
  *   4. events: one for all channels excuses the row, one for some hides what those read, and what was computed from it.
  * A residual is in units of its tolerance: beyond -1 or 1 the constraint does not hold.  Formulas and limits see what events hide.
- * One function for files and streams: the same rows give the same bits.  A row costs a few nanoseconds a node and event.
+ * One function for files and streams: the same rows give the same bits.  A row costs a few nanoseconds a node of
+ * a formula, some tens an event.
  * After warm-up (past.h) nothing is allocated.  Threads: one user each. */
 #ifndef TCS_KNOWLEDGE_BOUND_H
 #define TCS_KNOWLEDGE_BOUND_H
