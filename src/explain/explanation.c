@@ -236,12 +236,23 @@ static tcsi_span choose_seen(const tcsi_subject *subject, const tcsi_episode *ep
     return seen;
 }
 
+/* An episode has a row above its threshold, unless the policy adds up evidence. */
+static bool is_added_up(const tcsi_subject *subject, tcsi_span rows)
+{
+    for (size_t t = rows.begin; t < rows.end; t++)
+        if (subject->scores[t].state == TCS_SCORE_READY &&
+            tcsi_subject_level(subject, &subject->scores[t]) > subject->decision->thresholds[t])
+            return false;
+    return true;
+}
+
 static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_explanation *explanation)
 {
     const tcsi_episode *from = &subject->decision->episodes[episode];
     *j = (job){ .subject = subject, .explanation = explanation };
     *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end },
                                        .is_limit = from->order.kind == TCSI_ORDER_ALARM };
+    explanation->is_added_up = is_added_up(subject, explanation->rows);
     explanation->seen = choose_seen(subject, from);
     explanation->view = choose_view(subject, explanation->seen);
 }
@@ -314,11 +325,13 @@ static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, c
     tcs_status status = tasks && answers ? TCS_OK : tcsi_fail_memory(err, "counterfactuals");
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_explanation *e = jobs[i].explanation;
-        tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows, .is_asked = !e->is_limit && !is_huge(e, jobs[i].subject),
+        tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows,
+                                               .is_asked = !e->is_limit && !e->is_added_up && !is_huge(e, jobs[i].subject),
                                                .attribution = &e->attribution, .expectations = &jobs[i].expectations };
     }
     if (status == TCS_OK) status = tcsi_counterfactuals_find(replays, tasks, &options->counterfactual, answers, err);
     for (size_t i = 0; answers && i < count; i++) {
+        if (jobs[i].explanation->is_added_up) answers[i].outcome = TCSI_COUNTERFACTUAL_EVIDENCE;
         if (jobs[i].explanation->is_limit) answers[i].outcome = TCSI_COUNTERFACTUAL_LIMIT;
         jobs[i].explanation->counterfactual = answers[i];
     }

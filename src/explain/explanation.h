@@ -35,6 +35,7 @@ typedef struct tcsi_story {
 typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
     bool is_limit;          /* a hard limit was passed in it */
+    bool is_added_up;       /* none of its rows is above its threshold: evidence added up */
     tcsi_span rows;         /* of the episode */
     tcsi_span seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
     tcsi_span view;         /* of bands */

@@ -117,7 +117,7 @@ static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject,
 {
     const size_t count = tcsi_span_count(c->rows);
     tcsi_json_key(w, "counterfactual");
-    if (c->outcome == TCSI_COUNTERFACTUAL_NOT_ASKED || c->outcome == TCSI_COUNTERFACTUAL_LIMIT) {
+    if (c->outcome != TCSI_COUNTERFACTUAL_FOUND && c->outcome != TCSI_COUNTERFACTUAL_NONE) {
         tcsi_json_null(w);
         return;
     }

@@ -156,7 +156,7 @@ static void add_story(line *l, const tcsi_subject *subject, const tcsi_explanati
         number_text(story->kind.variance, ratio, sizeof ratio);
         if (story->kind.variance > 1) add(l, "varied %s times as much as before", ratio);
         else add(l, "varied only %s times as much as before", ratio);
-        add_extent(l, subject, story, ", at most ");
+        add_extent(l, subject, story, ", up to ");
         break;
     case TCSI_KIND_DROP_OUT: add_drop_out(l, subject, e, story); break;
     case TCSI_KIND_STUCK:
@@ -263,6 +263,10 @@ void tcsi_sentence_write_advice(const tcsi_subject *subject, const tcsi_explanat
     if (c->outcome == TCSI_COUNTERFACTUAL_NOT_ASKED) return;
     if (c->outcome == TCSI_COUNTERFACTUAL_LIMIT) {
         add(&l, "a hard limit was passed in it, which alarms whatever the score");
+        return;
+    }
+    if (c->outcome == TCSI_COUNTERFACTUAL_EVIDENCE) {
+        add(&l, "evidence added up over its rows, none of which is above its threshold: no change was tried");
         return;
     }
     number_text(c->score_before, before, sizeof before);
