@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-decide bench-detect bench-family bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -68,8 +68,17 @@ bench-decide: build ## is the alarm budget kept, on simulated scores and on the 
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/budget_bench $(BUILD)/bench/budget.json
 	@[ ! -d $(DATA) ] || $(BUILD)/bench/budget_files $(BUILD)/bench/budget_files.json tsb-ad $(DATA)/tsb-ad-u tsb-ad $(DATA)/tsb-ad-m nab $(DATA)/nab
 
+bench-calibration: build ## do bands and p-values hold what they promise?  seconds; writes build/bench/calibration.json and .png
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/calibration_bench $(BUILD)/bench/calibration.json $(BUILD)/bench/calibration.png
+
+bench-fdr: build ## is the false-discovery rate kept over 1,000 fleets of 1,000 series?  minutes; writes build/bench/fdr.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/fdr_bench $(BUILD)/bench/fdr.json
+
 bench-alarms: build ## an alarm budget beside 3 sigma and PyOD's defaults on ten series in DATA: alarms raised, events caught, time to detect
 	@bench/machine $(BUILD)/tocsin && $(BENCH_VENV)/bin/python bench/ten_files.py $(BUILD) $(DATA)/nab 1/week
+
+bench-explain: build ## are explanations right? planted causes found, counterfactuals valid, kinds, milliseconds; writes build/bench/explain.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/explain_bench $(BUILD)/bench/explain.json
 
 bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_BENCH_PYTHON names a Python that has it
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json

@@ -18,7 +18,7 @@ typedef struct detect_options {
     cli_reading reading;
     cli_outputs outputs;
     cli_together together;
-    size_t top;
+    size_t top, explain;
     bool stream, json, fail_on_anomaly, list;
 } detect_options;
 
@@ -38,6 +38,8 @@ static const cli_option options[] = {
     CLI_OUTPUT_OPTIONS(AT(outputs)),
     CLI_TOGETHER_OPTIONS(AT(together)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
+    { "--explain", "N", CLI_COUNT, AT(explain),
+      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
     { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode, with --fdr one that stays" },
 };
@@ -75,6 +77,7 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     cli_progress bar = cli_progress_begin();
     detect->progress = cli_progress_show;
     detect->progress_context = &bar;
+    detect->explain = o->explain > 0;
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024]; /* whatever is printed or written is without the password of a URL */
@@ -85,11 +88,12 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (run->json) cli_outcome_json(run->json, input, tcs_result_frame(result), result);
-        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, tcs_result_frame(result), result, o->top);
+        if (run->json) status = cli_outcome_json(run->json, input, tcs_result_frame(result), result, o->explain, err);
+        else if (!cli_outputs_use_stdout(&o->outputs))
+            status = cli_outcome_print(input, tcs_result_frame(result), result, o->top, o->explain, err);
         if (!run->json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
         run->anomalous |= tcs_result_episode_count(result) > 0;
-        if (run->joint) status = tcs_joint_add(run->joint, result, err);
+        if (status == TCS_OK && run->joint) status = tcs_joint_add(run->joint, result, err);
     }
     tcs_result_destroy(result);
     tcs_frame_destroy(frame);
@@ -122,6 +126,7 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
     if (o->together.level) return "--fdr judges inputs that are over: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
+    if (o->explain) return "--explain looks back at an episode and around it: not with --stream, which keeps no rows";
     if (o->outputs.forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
     if (o->outputs.episodes)
         return "--episodes ranks all episodes at the end: not with --stream, which prints each (--json: one object a line)";

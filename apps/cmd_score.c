@@ -13,7 +13,7 @@ typedef struct score_options {
     cli_reading reading;
     cli_outputs outputs;
     const char *model, *output;
-    size_t top, threads;
+    size_t top, explain, threads;
     bool stream, json, fail_on_anomaly;
 } score_options;
 
@@ -29,6 +29,8 @@ static const cli_option options[] = {
     CLI_OUTPUT_OPTIONS(AT(outputs)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
     { "--threads", "N", CLI_COUNT, AT(threads), "default one per processor; never changes a result" },
+    { "--explain", "N", CLI_COUNT, AT(explain),
+      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words; with --stream one object a line" },
     { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode" },
 };
@@ -36,7 +38,7 @@ static const cli_option options[] = {
 /* What is ranked or drawn at the end needs the whole input. */
 static bool needs_all_rows(const score_options *o)
 {
-    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot;
+    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot || o->explain > 0;
 }
 
 static bool is_streamed(const score_options *o, const tcs_pipeline *pipeline, const char *input)
@@ -51,7 +53,7 @@ static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, co
     const tcs_read_options read = cli_read_options(&o->reading);
     cli_progress bar = cli_progress_begin();
     const tcs_score_options score = { .thread_count = o->threads, .advance = o->output != NULL, .progress = cli_progress_show,
-                                      .progress_context = &bar };
+                                      .progress_context = &bar, .explain = o->explain > 0 };
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024];
@@ -61,8 +63,9 @@ static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, co
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
-        if (json) cli_outcome_json(json, input, tcs_result_frame(result), result);
-        else if (!cli_outputs_use_stdout(&o->outputs)) cli_outcome_print(input, tcs_result_frame(result), result, o->top);
+        if (json) status = cli_outcome_json(json, input, tcs_result_frame(result), result, o->explain, err);
+        else if (!cli_outputs_use_stdout(&o->outputs))
+            status = cli_outcome_print(input, tcs_result_frame(result), result, o->top, o->explain, err);
         *anomalous |= tcs_result_episode_count(result) > 0;
     }
     tcs_result_destroy(result);
@@ -113,7 +116,7 @@ static tcs_status check_usage(const score_options *o, const char *const *inputs,
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with standard input, --stream, --scores, --episodes, --forecast, "
                          "--report or --plot");
     if (o->stream && needs_all_rows(o))
-        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report and --plot need all rows: not with --stream");
+        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report, --plot and --explain need all rows: not with --stream");
     tcs_status status = o->stream ? TCS_OK : cli_outputs_check_stdout(&o->outputs, o->json, err);
     return status == TCS_OK ? cli_outputs_check(&o->outputs, &output, 1, inputs, input_count, err) : status;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { OTHER_COUNT_MAX = 4 };
+enum { OTHER_COUNT_MAX = 4, EXPLAINED_MAX = CLI_EXPLAINED_MAX };
 
 /* ---- words and colours ---- */
 
@@ -40,7 +40,7 @@ static void format_length(const tcs_frame *frame, const tcs_episode *episode, ch
     else snprintf(ret_text, size, "%zu row%s", rows, rows == 1 ? "" : "s");
 }
 
-static void format_place(const tcs_frame *frame, size_t row, char *ret_text, size_t size)
+void cli_place_format(const tcs_frame *frame, size_t row, char *ret_text, size_t size)
 {
     if (tcs_frame_has_real_times(frame)) tcs_time_format(tcs_frame_times_ns(frame)[row], ret_text, size);
     else snprintf(ret_text, size, "row %zu", row);
@@ -110,7 +110,7 @@ static void print_episode(const tcs_frame *frame, const tcs_episode *episode, si
     size_t around = rows < 20 ? 40 : rows, begin = episode->row_begin > around ? episode->row_begin - around : 0;
     size_t end = episode->row_end + around < row_count ? episode->row_end + around : row_count;
     size_t channel = episode->share_count ? episode->shares[0].channel : 0;
-    format_place(frame, episode->row_begin, onset, sizeof onset);
+    cli_place_format(frame, episode->row_begin, onset, sizeof onset);
     format_length(frame, episode, length, sizeof length);
     format_shares(frame, episode, shares, sizeof shares);
     cli_known_format(episode, known, sizeof known);
@@ -119,6 +119,39 @@ static void print_episode(const tcs_frame *frame, const tcs_episode *episode, si
     printf("  %2zu  %s", rank + 1, color);
     for (int i = 0; i < 10; i++) printf("%s", episode->severity >= 10 * i + 5 ? "█" : "░");
     printf(" %3.0f%s  %-22s %-10s %s%s%s  %s%s\n", episode->severity, p->off, onset, length, p->dim, spark, p->off, shares, known);
+}
+
+void cli_episode_print(const tcs_frame *frame, const tcs_episode *episode, size_t rank)
+{
+    const paint p = choose_paint();
+    print_episode(frame, episode, rank, &p);
+}
+
+/* ---- reasons ---- */
+
+/* Explanations of the episodes of ranks [0, count): whole ones of the first `whole`, brief ones of the others. */
+static tcs_status explain(const tcs_result *result, size_t count, size_t whole, tcs_explanation **ret_explanations, tcs_error *err)
+{
+    static const tcs_explain_options all = { .counterfactual = true }, brief = { .brief = true };
+    size_t ranks[EXPLAINED_MAX];
+    if (whole > count) whole = count;
+    for (size_t i = 0; i < count; i++) ranks[i] = i;
+    tcs_status status = whole > 0 ? tcs_result_explain(result, ranks, whole, &all, ret_explanations, err) : TCS_OK;
+    if (status == TCS_OK && count > whole)
+        status = tcs_result_explain(result, ranks + whole, count - whole, &brief, ret_explanations + whole, err);
+    return status;
+}
+
+static void destroy_explanations(tcs_explanation **explanations, size_t count)
+{
+    for (size_t i = 0; i < count; i++) tcs_explanation_destroy(explanations[i]);
+}
+
+static void print_reason(const tcs_explanation *explanation, const paint *p)
+{
+    const char *advice = tcs_explanation_advice(explanation);
+    printf("      %s%s%s\n", p->dim, tcs_explanation_sentence(explanation), p->off);
+    if (*advice) printf("      %s%s%s\n", p->dim, advice, p->off);
 }
 
 /* When there are labels, say how the episodes compare with those that were not used to detect. */
@@ -151,7 +184,23 @@ static void print_comparison(const tcs_frame *frame, const tcs_result *result, c
            first ? " of later rows" : "", found, events, right, episodes, p->off);
 }
 
-void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_result *result, size_t top)
+/* The first `top` episodes, with reasons of as many as are explained at all. */
+static tcs_status print_episodes(const tcs_frame *frame, const tcs_result *result, size_t top, size_t whole, const paint *p, tcs_error *err)
+{
+    tcs_explanation *explanations[EXPLAINED_MAX] = { NULL };
+    const size_t count = tcs_result_episode_count(result), shown = count < top ? count : top;
+    const size_t explained = shown < EXPLAINED_MAX ? shown : EXPLAINED_MAX;
+    tcs_status status = explain(result, explained, whole, explanations, err);
+    for (size_t i = 0; i < shown && status == TCS_OK; i++) {
+        tcs_episode episode = tcs_result_episode(result, i);
+        print_episode(frame, &episode, i, p);
+        if (i < explained) print_reason(explanations[i], p);
+    }
+    destroy_explanations(explanations, explained);
+    return status;
+}
+
+tcs_status cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_result *result, size_t top, size_t whole, tcs_error *err)
 {
     paint p = choose_paint();
     const size_t count = tcs_result_episode_count(result);
@@ -167,10 +216,8 @@ void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_resu
         printf("  %s%zu episode%s%s, most severe first\n\n", p.bold, count, count == 1 ? "" : "s", p.off);
         printf("  %s #  severity        %-22s %-10s %-40s  channels%s\n", p.dim, "onset", "length", "around it", p.off);
     }
-    for (size_t i = 0; i < count && i < top; i++) {
-        tcs_episode episode = tcs_result_episode(result, i);
-        print_episode(frame, &episode, i, &p);
-    }
+    tcs_status status = print_episodes(frame, result, top, whole, &p, err);
+    if (status != TCS_OK) return status;
     if (count > top) printf("  %s... and %zu more; --top %zu shows all%s\n", p.dim, count - top, count, p.off);
     const size_t unsure = tcs_result_unsure_count(result);
     if (unsure > 0)
@@ -178,11 +225,30 @@ void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_resu
                unsure == 1 ? "" : "s", p.off);
     cli_known_print_after(result);
     print_comparison(frame, result, &p);
+    return TCS_OK;
 }
 
 /* ---- JSON ---- */
 
-static void json_episode(tcsi_json_writer *w, const tcs_frame *frame, const tcs_episode *episode)
+/* explanation: NULL: none.  is_whole: with everything, not only its kind and sentence. */
+static tcs_status json_reason(tcsi_json_writer *w, tcs_explanation *explanation, bool is_whole, tcs_error *err)
+{
+    const char *text;
+    if (!explanation) return TCS_OK;
+    tcsi_json_key(w, "kind");
+    tcsi_json_string(w, tcs_explanation_channel_count(explanation) > 0 ? tcs_explanation_channel(explanation, 0).kind : "unknown");
+    tcsi_json_key(w, "sentence");
+    tcsi_json_string(w, tcs_explanation_sentence(explanation));
+    if (!is_whole) return TCS_OK;
+    tcs_status status = tcs_explanation_json(explanation, false, &text, err);
+    if (status != TCS_OK) return status;
+    tcsi_json_key(w, "explanation");
+    tcsi_json_raw(w, text);
+    return TCS_OK;
+}
+
+static tcs_status json_episode(tcsi_json_writer *w, const tcs_frame *frame, const tcs_episode *episode, tcs_explanation *explanation,
+                               bool is_whole, tcs_error *err)
 {
     const struct { const char *name; size_t row; int64_t time_ns; } places[] = {
         { "onset", episode->row_begin, episode->time_begin_ns },
@@ -223,10 +289,28 @@ static void json_episode(tcsi_json_writer *w, const tcs_frame *frame, const tcs_
     }
     tcsi_json_end_array(w);
     cli_known_json_episode(w, episode);
+    tcs_status status = json_reason(w, explanation, is_whole, err);
     tcsi_json_end_object(w);
+    return status;
 }
 
-void cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result)
+static tcs_status json_episodes(tcsi_json_writer *w, const tcs_frame *frame, const tcs_result *result, size_t whole, tcs_error *err)
+{
+    tcs_explanation *explanations[EXPLAINED_MAX] = { NULL };
+    const size_t count = tcs_result_episode_count(result), explained = count < EXPLAINED_MAX ? count : EXPLAINED_MAX;
+    tcs_status status = explain(result, explained, whole, explanations, err);
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < count && status == TCS_OK; i++) {
+        tcs_episode episode = tcs_result_episode(result, i);
+        status = json_episode(w, frame, &episode, i < explained ? explanations[i] : NULL, i < whole, err);
+    }
+    tcsi_json_end_array(w);
+    destroy_explanations(explanations, explained);
+    return status;
+}
+
+tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
+                            tcs_error *err)
 {
     tcsi_json_begin_object(w);
     tcsi_json_key(w, "input");
@@ -270,14 +354,10 @@ void cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *f
     tcsi_json_key(w, "seconds");
     tcsi_json_number(w, tcs_result_seconds(result));
     tcsi_json_key(w, "episodes");
-    tcsi_json_begin_array(w);
-    for (size_t i = 0; i < tcs_result_episode_count(result); i++) {
-        tcs_episode episode = tcs_result_episode(result, i);
-        json_episode(w, frame, &episode);
-    }
-    tcsi_json_end_array(w);
+    tcs_status status = json_episodes(w, frame, result, whole, err);
     cli_known_json(w, result);
     tcsi_json_end_object(w);
+    return status;
 }
 
 /* ---- files ---- */

@@ -40,10 +40,19 @@ tcs_status cli_outputs_check(const cli_outputs *o, const cli_output *others, siz
 
 /* ---- a result ---- */
 
+/* Episodes that get a sentence: with thousands of them, the most severe. */
+enum { CLI_EXPLAINED_MAX = 100 };
+
 /* The input's name, its password taken out, is shown. */
 tcs_status cli_outcome_write(const tcs_result *result, const cli_outputs *o, const char *input, tcs_error *err) TCS_WARN_UNUSED;
-void cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_result *result, size_t top); /* top 0: ten episodes */
-void cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result);
+/* top 0: ten episodes.  whole: so many of them with everything that is known, counterfactuals among it; the others with a sentence. */
+tcs_status cli_outcome_print(const char *input, const tcs_frame *frame, const tcs_result *result, size_t top, size_t whole,
+                             tcs_error *err) TCS_WARN_UNUSED;
+tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
+                            tcs_error *err) TCS_WARN_UNUSED;
+/* An episode in one line, a bar for its severity, and its place. */
+void cli_episode_print(const tcs_frame *frame, const tcs_episode *episode, size_t rank);
+void cli_place_format(const tcs_frame *frame, size_t row, char *ret_text, size_t size); /* its time, or "row 12" */
 /* The frame's name, size and notes. */
 void cli_frame_print(const char *input, const tcs_frame *frame);
 

@@ -113,7 +113,7 @@ tcs_status cli_preview(const tcs_frame *frame, const tcs_detect_options *asked, 
     if (w) tcsi_json_end_array(w);
     if (status == TCS_OK && !w) {
         printf("\n  as asked for:\n\n");
-        cli_outcome_print(input, frame, first, 0);
+        status = cli_outcome_print(input, frame, first, 0, 0, err);
     }
     tcs_result_destroy(first);
     return status;

@@ -38,6 +38,8 @@ TCS_API void tcs_log_set(tcs_log_hook hook, void *context, int level_max);
 
 /* RFC 3339 in UTC, as much of a second as is needed; size >= 40.  Returns the length. */
 TCS_API size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size);
+/* A time in any form that inputs may have it in, ISO 8601 first; without a zone it is UTC.  E_INVALID: it is none. */
+TCS_API tcs_status tcs_time_parse(const char *text, int64_t *ret_time_ns, tcs_error *err);
 
 /* ---- frames: rows over time x channels ---- */
 
@@ -131,6 +133,7 @@ typedef struct tcs_detect_options {
     double anomaly_share;       /* of rows, assumed for probabilities where no labels tell, in (0, 1); 0: 0.01 */
     const double *facts;        /* (fact_count) of the series, in the fleet's order, NaN: unknown; NULL: all are */
     size_t fact_count;
+    bool explain;               /* keep with the result what whole explanations of its episodes need: the detector, as it was fitted */
     const tcs_knowledge *knowledge; /* what people know of the rows; a pipeline keeps it.  NULL: nothing */
 } tcs_detect_options;
 
@@ -242,13 +245,80 @@ TCS_API tcs_status tcs_result_episodes_write(const tcs_result *result, const cha
 TCS_API tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 TCS_API tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err);
 
+/* ---- why: what made an episode alarm, and what would not have ----
+ * Shares, bands and sentences are about the frame and the detector that ran; similar episodes are looked for in earlier rows only. */
+
+typedef struct tcs_explanation tcs_explanation;
+
+typedef struct tcs_explain_options {
+    bool brief;                /* nothing is scored again: sentence, kinds, bands; works for every result */
+    bool counterfactual;       /* look for the smallest change that would not have alarmed: some ten scorings of what is needed */
+    const double *lows, *highs; /* (channel_count) that a counterfactual's values stay in; NaN, NULL: as knowledge says, if any */
+    uint64_t seed;             /* of sampled Shapley values */
+} tcs_explain_options;
+
+/* A channel's part in an episode.  Arrays stay the explanation's. */
+typedef struct tcs_explained_channel {
+    size_t channel;
+    double share;              /* of the episode's score, in [0, 1] */
+    const char *kind;          /* "spike", "level shift", "trend change", "variance change", "drop-out", "stuck", "pattern change",
+                                * "correlation break", "unknown" */
+    bool persistent;           /* rows behind the episode are still where it led to */
+    bool left_band;
+    size_t row_out, row_worst; /* the first row outside its expected band; the farthest */
+    double value, expected, low, high; /* there */
+    size_t row_begin, row_end; /* in which it contributed most */
+    size_t band_begin, band_count; /* rows [band_begin, band_begin + band_count) of: */
+    const double *band_expected, *band_low, *band_high;
+} tcs_explained_channel;
+
+typedef struct tcs_counterfactual {
+    bool asked, found;         /* found: checked by scoring it; not found: no change that was tried would have kept it quiet */
+    bool later_alarm;          /* rows behind the episode would then have alarmed */
+    size_t row_begin, row_end, channel_count, trial_count;
+    const size_t *channels;    /* (channel_count) that were changed */
+    const double *values;      /* (channel_count, row_end - row_begin) */
+    double share, change;      /* of the way to normal; root mean square in deviations of the channels */
+    double score_before, score_after, threshold; /* highest of the episode's rows, and the lowest threshold in force there */
+} tcs_counterfactual;
+
+/* Explains the episodes of those ranks, together, which is cheaper than one by one where the whole frame must be scored again; a
+ * counterfactual of one then holds beside those of the others.  ret_explanations: (rank_count), each destroyed by the caller.  The
+ * result must outlive them.  options may be NULL: whole, without counterfactuals.  E_INVALID: a rank that is none, or not brief
+ * of a result that was made without `explain`; E_MEMORY. */
+TCS_API tcs_status tcs_result_explain(const tcs_result *result, const size_t *ranks, size_t rank_count, const tcs_explain_options *options,
+                                      tcs_explanation **ret_explanations, tcs_error *err);
+TCS_API void tcs_explanation_destroy(tcs_explanation *explanation); /* accepts NULL */
+TCS_API const char *tcs_explanation_sentence(const tcs_explanation *explanation);
+TCS_API const char *tcs_explanation_advice(const tcs_explanation *explanation); /* the counterfactual in words, or "" */
+/* Where shares come from: "parts" of the detector, "gradients", "shapley", "deviation", or "none". */
+TCS_API const char *tcs_explanation_source(const tcs_explanation *explanation);
+TCS_API size_t tcs_explanation_channel_count(const tcs_explanation *explanation); /* that carry it; 0: none stands out */
+TCS_API tcs_explained_channel tcs_explanation_channel(const tcs_explanation *explanation, size_t index); /* largest share first */
+/* (*ret_row_count, channels of the frame) from row *ret_row_begin on, >= 0, sums to 1: all rows of the episode, or of one with more than
+ * two million cells those around its peak.  NULL of a brief one. */
+TCS_API const double *tcs_explanation_shares(const tcs_explanation *explanation, size_t *ret_row_begin, size_t *ret_row_count);
+TCS_API tcs_counterfactual tcs_explanation_counterfactual(const tcs_explanation *explanation);
+TCS_API double tcs_explanation_seconds(const tcs_explanation *explanation);
+/* A JSON object of the schema tocsin/explanation/1, pretty or on one line.  The text lives as long as the explanation, or until the next
+ * call.  E_MEMORY. */
+TCS_API tcs_status tcs_explanation_json(tcs_explanation *explanation, bool is_pretty, const char **ret_text, tcs_error *err);
+
+/* What is known of one row of one channel.  share: of the row's score, NaN: the detector cannot say, or the result was made without
+ * `explain`. */
+typedef struct tcs_explained_value {
+    double value, expected, low, high, share;
+} tcs_explained_value;
+/* ret_values: (channel_count).  E_INVALID: no such row; E_MEMORY. */
+TCS_API tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, tcs_explained_value *ret_values, tcs_error *err);
+
 /* ---- many series: their episodes judged together ----
  * One false alarm a series is little; of a thousand series it is a thousand.  Add the results of all of them, then ask which episodes
  * stay so that no more than a stated share of those is chance (the false-discovery rate).  Batch methods take each series as one test:
  * "bh", for series that are independent or rise and fall together, "by" and "e-bh" without any assumption about that.  Online ones judge
  * a series and a day (without times, 10,000 rows) at a time, in order of time, and later rows change nothing: "lord", "saffron" and
  * "addis" for independent tests, "e-lond" for any.  All of them rely on each series' normal rows being like those its scores were
- * compared with. */
+ * compared with.  An episode in which a hard limit was passed always stays: that is no matter of chance. */
 
 typedef struct tcs_joint tcs_joint;
 
@@ -261,9 +331,9 @@ typedef struct tcs_joint_summary {
 
 typedef struct tcs_joint_episode {
     size_t series, rank;  /* as added; rank in its result */
-    double p_value;       /* chance of at least one cluster as high in the rows of its test */
+    double p_value;       /* chance of at least one cluster as high in the rows of its test; 0 where a hard limit was passed */
     bool has_real_times;  /* the series' times are no row numbers */
-    tcs_episode episode;
+    tcs_episode episode;  /* without its texts, which are the result's */
 } tcs_joint_episode;
 
 /* method NULL: "bh".  level in (0, 1).  E_INVALID. */
@@ -384,6 +454,7 @@ typedef struct tcs_score_options {
     bool advance;               /* afterwards the pipeline stands behind these rows; online only */
     bool (*progress)(void *context, double share);
     void *progress_context;
+    bool explain;               /* as in tcs_detect_options */
 } tcs_score_options;
 
 /* frame is borrowed and must outlive the result; its channels are the pipeline's, in that order.  options may be NULL. */

@@ -98,6 +98,71 @@ static void check_episodes(const tcs_result *result, bool has_times)
                          tcs_result_episode(result, 0).row_begin, tcs_result_episode(result, 0).row_end);
 }
 
+static void check_explanation(tcs_explanation *explanation, const tcs_result *result, size_t rank, bool is_brief)
+{
+    const tcs_episode episode = tcs_result_episode(result, rank);
+    const size_t count = tcs_explanation_channel_count(explanation);
+    size_t begin, rows;
+    const double *shares = tcs_explanation_shares(explanation, &begin, &rows);
+    const tcs_counterfactual change = tcs_explanation_counterfactual(explanation);
+    const char *text;
+    double sum = 0;
+    assert_true(strlen(tcs_explanation_sentence(explanation)) > 0);
+    for (size_t i = 0; i < count; i++) {
+        const tcs_explained_channel c = tcs_explanation_channel(explanation, i);
+        assert_true(c.share >= 0 && c.share <= 1 + 1e-9 && strlen(c.kind) > 0);
+        assert_true(c.row_worst >= episode.row_begin && c.row_worst < episode.row_end);
+        assert_true(c.band_begin <= episode.row_begin && c.band_begin + c.band_count >= episode.row_end);
+        for (size_t k = 0; k < c.band_count; k++) assert_true(c.band_low[k] <= c.band_expected[k] && c.band_expected[k] <= c.band_high[k]);
+    }
+    assert_true(is_brief == !shares && is_brief == !change.asked);
+    for (size_t i = 0; shares && i < rows * 2; i++) sum += shares[i];
+    if (shares) assert_near(1, sum, 1e-9);
+    if (shares) assert_true(begin == episode.row_begin && begin + rows == episode.row_end);
+    if (change.found) assert_true(change.score_after <= change.score_before && change.share > 0 && change.share <= 1);
+    assert_ok(tcs_explanation_json(explanation, true, &text, test_err));
+    assert_non_null(strstr(text, "\"schema\": \"tocsin/explanation/1\""));
+}
+
+static void test_explains(void **state)
+{
+    (void)state;
+    static const tcs_explain_options brief = { .brief = true }, whole = { .counterfactual = true };
+    for (int keep = 0; keep < 2; keep++) {
+        tcs_frame *frame = make_frame(2, ROWS, true);
+        const tcs_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = "ewma", .thread_count = 1, .explain = keep };
+        tcs_result *result;
+        tcs_explanation *explanations[2] = { NULL };
+        tcs_explained_value values[2];
+        tcs_error err;
+        assert_ok(tcs_detect(frame, &options, &result, test_err));
+        const size_t count = tcs_result_episode_count(result), ranks[2] = { 0, count - 1 }, wrong = count;
+        assert_true(count > 0);
+        assert_ok(tcs_result_explain(result, ranks, 2, &brief, explanations, test_err));
+        for (size_t i = 0; i < 2; i++) {
+            check_explanation(explanations[i], result, ranks[i], true);
+            tcs_explanation_destroy(explanations[i]);
+        }
+        const tcs_status status = tcs_result_explain(result, ranks, 2, &whole, explanations, &err);
+        assert_int_equal(status, keep ? TCS_OK : TCS_E_INVALID);
+        for (size_t i = 0; i < 2 && keep; i++) {
+            check_explanation(explanations[i], result, ranks[i], false);
+            tcs_explanation_destroy(explanations[i]);
+        }
+        assert_ok(tcs_result_explain_row(result, SPIKE, values, test_err));
+        assert_true(values[0].value > values[0].high || values[0].value < values[0].low);
+        assert_true(keep == !isnan(values[0].share));
+        assert_int_equal(TCS_E_INVALID, tcs_result_explain(result, &wrong, 1, &brief, explanations, &err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_explain_row(result, ROWS, values, &err));
+        tcs_result_destroy(result);
+        tcs_frame_destroy(frame);
+    }
+    int64_t time_ns = 0;
+    assert_ok(tcs_time_parse("2026-05-03T14:02:00Z", &time_ns, test_err));
+    assert_true(time_ns == INT64_C(1777816920000000000));
+    assert_int_equal(TCS_E_INVALID, tcs_time_parse("noon", &time_ns, NULL));
+}
+
 /* A detector that looks at some channels only says so. */
 static void test_names_what_it_leaves_out(void **state)
 {
@@ -281,7 +346,7 @@ static void test_judges_series_together(void **state)
             uint64_t noise = 88172645463325252u + s;
             assert_ok(tcs_frame_create(1, NULL, false, false, &frame, test_err));
             for (size_t t = 0; t < 3000; t++) {
-                double value = s == 4 && t >= 2000 && t < 2010 ? 12 : 0;
+                double value = s == 4 && t >= 2000 && t < 2010 ? 80 : 0;
                 for (int i = 0; i < 12; i++) { /* a sum of twelve: nearly normal */
                     noise ^= noise << 13, noise ^= noise >> 7, noise ^= noise << 17;
                     value += (double)(noise >> 11) * 0x1p-53 - 0.5;
@@ -485,7 +550,7 @@ static void test_two_threads_on_two_objects(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_judges_series_together), cmocka_unit_test(test_frame_holds_what_was_put_in),
-              cmocka_unit_test(test_detects),
+              cmocka_unit_test(test_detects), cmocka_unit_test(test_explains),
               cmocka_unit_test(test_names_what_it_leaves_out),
               cmocka_unit_test(test_every_detector_by_name_with_a_parameter), cmocka_unit_test(test_writes_files),
               cmocka_unit_test(test_rows_out_of_order), cmocka_unit_test(test_simulates_and_evaluates),

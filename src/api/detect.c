@@ -34,6 +34,7 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
         .parameters = out->values, .parameter_count = options->parameter_count, .checkpoint = options->checkpoint,
         .knowledge = options->knowledge ? options->knowledge->inner : NULL,
         .fleet = options->fleet ? options->fleet->inner : NULL, .facts = options->facts, .fact_count = options->fact_count,
+        .keep = options->explain,
     };
     if (options->fleet && !options->fleet->inner->is_fleet)
         return tcsi_fail(err, TCS_E_INVALID, "the pipeline knows one series, not a fleet: it cannot be begun with");
@@ -119,6 +120,7 @@ tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tc
         return tcsi_fail_memory(err, "a detection");
     }
     result->detection = detection;
+    detection->has_times = frame->has_real_times;
     tcs_status status = tcsi_api_know(result, frame, err);
     if (status == TCS_OK) status = rank_episodes(result, err);
     if (status != TCS_OK) {

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "decide/joint.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 struct tcs_joint {
     tcsi_joint inner;
     tcs_joint_episode *episodes; /* (episode_count): as inner's, by number */
+    bool *is_limit;              /* (episode_count): a hard limit was passed */
     size_t episode_count, room;
     size_t *kept;                /* (kept_count) numbers, by p-value */
     size_t kept_count;
@@ -36,6 +38,7 @@ void tcs_joint_destroy(tcs_joint *joint)
     if (!joint) return;
     tcsi_joint_deinit(&joint->inner);
     tcsi_free(joint->episodes);
+    tcsi_free(joint->is_limit);
     tcsi_free(joint->kept);
     tcsi_free(joint);
 }
@@ -55,14 +58,13 @@ static tcs_status reserve(tcs_joint *joint, size_t more, tcs_error *err)
     if (more <= joint->room - joint->episode_count) return TCS_OK;
     const size_t larger = 2 * joint->room + more;
     tcs_joint_episode *grown = tcsi_realloc_array(joint->episodes, larger, sizeof *grown);
-    if (!grown) return tcsi_fail_memory(err, "episodes");
-    joint->episodes = grown;
+    if (grown) joint->episodes = grown;
+    bool *flags = grown ? tcsi_realloc_array(joint->is_limit, larger, sizeof *flags) : NULL;
+    if (!flags) return tcsi_fail_memory(err, "episodes");
+    joint->is_limit = flags;
     joint->room = larger;
     return TCS_OK;
 }
-
-/* What a hard limit alarms is nobody's to take back. */
-static const double SURE = 1e-300;
 
 /* Of a series, by rank. */
 typedef struct facts {
@@ -82,7 +84,7 @@ static tcs_status gather(const tcs_result *result, facts *ret_facts, tcs_error *
     for (size_t rank = 0; rank < count; rank++) {
         const tcs_episode episode = tcs_result_episode(result, rank);
         ret_facts->row_begins[rank] = episode.row_begin;
-        ret_facts->expected_counts[rank] = episode.limit ? SURE : episode.expected_count * rows;
+        ret_facts->expected_counts[rank] = episode.limit ? INFINITY : episode.expected_count * rows; /* a limit says nothing of chance */
     }
     return TCS_OK;
 }
@@ -101,9 +103,11 @@ tcs_status tcs_joint_add(tcs_joint *joint, const tcs_result *result, tcs_error *
     }
     for (size_t i = joint->episode_count; status == TCS_OK && i < joint->inner.episode_count; i++) {
         const tcsi_joint_episode *from = &joint->inner.episodes[i];
-        joint->episodes[i] = (tcs_joint_episode){ .series = series, .rank = from->index, .p_value = from->p_value,
-                                                  .has_real_times = result->frame->has_real_times,
-                                                  .episode = tcs_result_episode(result, from->index) };
+        tcs_episode episode = tcs_result_episode(result, from->index);
+        joint->is_limit[i] = episode.limit != NULL;
+        episode.limit = episode.event = episode.signature = NULL;
+        joint->episodes[i] = (tcs_joint_episode){ .series = series, .rank = from->index, .p_value = joint->is_limit[i] ? 0 : from->p_value,
+                                                  .has_real_times = result->frame->has_real_times, .episode = episode };
     }
     if (status == TCS_OK) joint->episode_count = joint->inner.episode_count;
     tcsi_free(f.places);
@@ -113,6 +117,11 @@ tcs_status tcs_joint_add(tcs_joint *joint, const tcs_result *result, tcs_error *
 }
 
 /* ---- judging ---- */
+
+static bool stays(const tcs_joint *joint, size_t index)
+{
+    return joint->is_limit[index] || joint->inner.episodes[index].stays;
+}
 
 typedef struct ranked {
     double p_value;
@@ -136,7 +145,7 @@ static tcs_status keep(tcs_joint *joint, tcs_error *err)
         return tcsi_fail_memory(err, "episodes");
     }
     for (size_t i = 0; i < joint->episode_count; i++)
-        if (joint->inner.episodes[i].stays) order[count++] = (ranked){ joint->episodes[i].p_value, i };
+        if (stays(joint, i)) order[count++] = (ranked){ joint->episodes[i].p_value, i };
     qsort(order, count, sizeof *order, by_p_value);
     for (size_t i = 0; i < count; i++) kept[i] = order[i].index;
     tcsi_free(order);
@@ -158,7 +167,7 @@ tcs_status tcs_joint_judge(tcs_joint *joint, tcs_joint_summary *ret_summary, tcs
                                   .episode_count = joint->episode_count, .kept_episode_count = joint->kept_count };
     size_t last = SIZE_MAX;
     for (size_t i = 0; i < joint->episode_count; i++) { /* episodes of a series stand together */
-        if (!joint->inner.episodes[i].stays || joint->episodes[i].series == last) continue;
+        if (!stays(joint, i) || joint->episodes[i].series == last) continue;
         last = joint->episodes[i].series;
         summary.kept_series_count++;
     }

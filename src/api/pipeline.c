@@ -167,7 +167,7 @@ tcs_status tcs_pipeline_score(tcs_pipeline *pipeline, const tcs_frame *frame, co
     const tcs_score_options *o = options ? options : &defaults;
     if (!pipeline || !frame || !ret_result)
         return tcsi_fail(err, TCS_E_INVALID, "tcs_pipeline_score needs a pipeline, a frame and a place for the result");
-    const tcsi_pipeline_run run = { .thread_count = o->thread_count, .advance = o->advance,
+    const tcsi_pipeline_run run = { .thread_count = o->thread_count, .advance = o->advance, .keep = o->explain,
                                     .progress = { .report = o->progress, .context = o->progress_context } };
     tcsi_detection *detection = NULL;
     if (pipeline->inner->is_tabular != frame->is_tabular && pipeline->inner->mode == TCS_MODE_OFFLINE)

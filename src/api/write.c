@@ -58,7 +58,21 @@ static void write_field(const char *text, FILE *stream)
     fputc('"', stream);
 }
 
-static void write_episode_csv(const tcs_result *result, size_t rank, FILE *stream)
+/* Kind and sentence of the most severe episodes; NULL: of this one there is none. */
+enum { EXPLAINED_MAX = 100 };
+static tcs_status explain_briefly(const tcs_result *result, size_t rank, tcs_explanation **ret_explanation, tcs_error *err)
+{
+    static const tcs_explain_options brief = { .brief = true };
+    *ret_explanation = NULL;
+    return rank < EXPLAINED_MAX ? tcs_result_explain(result, &rank, 1, &brief, ret_explanation, err) : TCS_OK;
+}
+
+static const char *kind_of(const tcs_explanation *explanation)
+{
+    return tcs_explanation_channel_count(explanation) > 0 ? tcs_explanation_channel(explanation, 0).kind : "unknown";
+}
+
+static void write_episode_csv(const tcs_result *result, size_t rank, const tcs_explanation *explanation, FILE *stream)
 {
     tcs_episode episode = tcs_result_episode(result, rank);
     char times[3][TCSI_TIME_TEXT_SIZE], shares[1024] = "";
@@ -81,10 +95,15 @@ static void write_episode_csv(const tcs_result *result, size_t rank, FILE *strea
         if (isnan(episode.probability)) fputc(',', stream);
         else fprintf(stream, ",%.6g", episode.probability);
     }
+    fputc(',', stream);
+    if (explanation) write_field(kind_of(explanation), stream);
+    fputc(',', stream);
+    if (explanation) write_field(tcs_explanation_sentence(explanation), stream);
     fputc('\n', stream);
 }
 
-static tcs_status write_episode_json(const tcs_result *result, size_t rank, FILE *stream, tcs_error *err)
+static tcs_status write_episode_json(const tcs_result *result, size_t rank, const tcs_explanation *explanation, FILE *stream,
+                                     tcs_error *err)
 {
     tcs_episode episode = tcs_result_episode(result, rank);
     tcsi_buffer line;
@@ -117,6 +136,10 @@ static tcs_status write_episode_json(const tcs_result *result, size_t rank, FILE
     tcsi_json_end_object(&w);
     tcsi_json_key(&w, "state");
     tcsi_json_string(&w, tcs_episode_state_name(episode.state));
+    tcsi_json_key(&w, "kind");
+    tcsi_json_string(&w, explanation ? kind_of(explanation) : NULL);
+    tcsi_json_key(&w, "sentence");
+    tcsi_json_string(&w, explanation ? tcs_explanation_sentence(explanation) : NULL);
     if (tcs_result_has_knowledge(result)) {
         tcsi_json_key(&w, "limit");
         tcsi_json_string(&w, episode.limit);
@@ -140,11 +163,15 @@ tcs_status tcs_result_episodes_write(const tcs_result *result, const char *path,
     bool as_json = tcsi_scores_is_ndjson(path);
     if (!as_json)
         fprintf(writer.stream, "rank,row_onset,row_peak,row_end,time_onset,time_peak,time_end,"
-                               "severity,score,p_value,expected_count,channels,state%s\n",
+                               "severity,score,p_value,expected_count,channels,state%s,kind,sentence\n",
                 tcs_result_has_knowledge(result) ? ",limit,signature,probability" : "");
     for (size_t rank = 0; rank < tcs_result_episode_count(result) && status == TCS_OK; rank++) {
-        if (as_json) status = write_episode_json(result, rank, writer.stream, err);
-        else write_episode_csv(result, rank, writer.stream);
+        tcs_explanation *explanation;
+        status = explain_briefly(result, rank, &explanation, err);
+        if (status != TCS_OK) break;
+        if (as_json) status = write_episode_json(result, rank, explanation, writer.stream, err);
+        else write_episode_csv(result, rank, explanation, writer.stream);
+        tcs_explanation_destroy(explanation);
     }
     if (status == TCS_OK) return tcsi_file_writer_commit(&writer, err);
     tcsi_file_writer_abort(&writer);
@@ -159,6 +186,13 @@ tcs_status tcs_frame_write(const tcs_frame *frame, const char *path, tcs_error *
 size_t tcs_time_format(int64_t time_ns, char *ret_text, size_t size)
 {
     return tcsi_time_format_iso(time_ns, ret_text, size);
+}
+
+tcs_status tcs_time_parse(const char *text, int64_t *ret_time_ns, tcs_error *err)
+{
+    const tcsi_time_format iso = { .kind = TCSI_TIME_ISO };
+    if (text && tcsi_time_parse(&iso, text, strlen(text), ret_time_ns)) return TCS_OK;
+    return tcsi_fail(err, TCS_E_INVALID, "'%.80s' is no time; expected one such as 2026-05-03T14:02:00Z", text ? text : "");
 }
 
 static void write_forecast(const tcs_result *result, size_t index, FILE *stream)

@@ -165,6 +165,12 @@ void tcsi_json_bool(tcsi_json_writer *writer, bool value)
     put(writer, value ? "true" : "false", value ? 4 : 5);
 }
 
+void tcsi_json_raw(tcsi_json_writer *writer, const char *text)
+{
+    before_value(writer);
+    put(writer, text, strlen(text));
+}
+
 void tcsi_json_null(tcsi_json_writer *writer)
 {
     before_value(writer);

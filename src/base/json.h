@@ -34,6 +34,7 @@ void tcsi_json_number(tcsi_json_writer *writer, double value);
 void tcsi_json_integer(tcsi_json_writer *writer, int64_t value);
 void tcsi_json_bool(tcsi_json_writer *writer, bool value);
 void tcsi_json_null(tcsi_json_writer *writer);
+void tcsi_json_raw(tcsi_json_writer *writer, const char *text);    /* a value that is JSON already: the caller's promise */
 tcs_status tcsi_json_finish(tcsi_json_writer *writer, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- reading ---- */

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROOM = 2 * TCSI_HISTORY_MAX, GENERATION_ALARMS = 5, LATER_MIN = 1000, BODY_MAX = 4096 };
+enum { ROOM = 2 * TCSI_HISTORY_MAX, GENERATION_ALARMS = 5, LATER_MIN = 1000, BODY_MAX = 2048 };
 
 static const double YOUNG_COUNT = 500, OLD_COUNT = 5000; /* between them one prior turns into the other */
 static const tcsi_pareto_prior young = { .mean = 0.05, .deviation = 0.1 }, old = { .mean = 0.25, .deviation = 0.3 };

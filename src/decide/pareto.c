@@ -5,13 +5,14 @@
 #include <string.h>
 
 /* A fit looks at the highest excesses one by one and at the means of equal groups of the others, so that its cost is bounded. */
-enum { TOP_COUNT = 24, GROUP_COUNT = 40, POINT_MAX = TOP_COUNT + GROUP_COUNT, FIT_MIN = 3, CHECK_MIN = 20, HALVINGS = 60 };
+enum { TOP_COUNT = 24, GROUP_COUNT = 24, POINT_MAX = TOP_COUNT + GROUP_COUNT, FIT_MIN = 3, CHECK_MIN = 20 };
 
 static const double SHAPE_LOW = -0.4, SHAPE_HIGH = 1.0;
 static const double SCALE_SPAN = 0.7;     /* of the logarithm of scale / mean excess, to both sides */
 static const double WEIGHT_MIN = 1e-6;    /* lighter atoms are left out */
 static const double ASIDE_CHANCE = 1e-4;  /* of so many excesses so far out */
 static const double SURVIVAL_MIN = 1e-300;
+static const double QUANTILE_PRECISION = 1e-9;
 
 /* Excesses as they are looked at: values[i] stands for counts[i] of them. */
 typedef struct points {
@@ -147,7 +148,7 @@ double tcsi_pareto_quantile(const tcsi_pareto *pareto, double p)
         low = high;
         high *= 2;
     }
-    for (int i = 0; i < HALVINGS; i++) {
+    while (high - low > QUANTILE_PRECISION * high) {
         const double middle = low + 0.5 * (high - low);
         if (tcsi_pareto_survival(pareto, middle) > p) low = middle;
         else high = middle;

@@ -14,7 +14,7 @@
 
 #include "base/codec.h"
 
-enum { TCSI_PARETO_SHAPES = 15, TCSI_PARETO_SCALES = 15, TCSI_PARETO_ATOMS = TCSI_PARETO_SHAPES * TCSI_PARETO_SCALES };
+enum { TCSI_PARETO_SHAPES = 15, TCSI_PARETO_SCALES = 11, TCSI_PARETO_ATOMS = TCSI_PARETO_SHAPES * TCSI_PARETO_SCALES };
 
 typedef struct tcsi_pareto_prior {
     double mean, deviation;  /* of the shape: 0 is an exponential tail, above 0.5 one without a variance; deviation > 0 */

@@ -118,6 +118,11 @@ typedef struct tcsi_detector_ops {
     void (*contribute)(const tcsi_detector *self, double *ret_parts);
     /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
     void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
+    /* What each value of rows [row_begin, row_end) does for the mean of their scores, against `normal`, a frame of the same shape that
+     * holds what was expected there: ret_parts (rows,C), of either sign.  For networks whose scores are no sums over channels.  Changes
+     * nothing that scoring relies on.  E_MEMORY; E_UNSUPPORTED: too few rows.  Optional: nobody can say. */
+    tcs_status (*attribute)(tcsi_detector *self, const tcsi_frame *frame, const tcsi_frame *normal, size_t row_begin, size_t row_end,
+                            double *ret_parts, tcs_error *err);
     /* The score (with EVIDENCE: the evidence) above which the detector itself would alarm, calibrated on training rows it held
      * out; NaN: none.  Optional. */
     double (*threshold)(const tcsi_detector *self);

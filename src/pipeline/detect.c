@@ -253,7 +253,8 @@ tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_in
 {
     tcsi_detection *detection = TCSI_NEW(tcsi_detection);
     if (!detection) return tcsi_fail_memory(err, "a detection");
-    *detection = (tcsi_detection){ .frame = frame, .info = info };
+    *detection = (tcsi_detection){ .frame = frame, .info = info, .has_times = frame->times_ns != NULL };
+    tcsi_buffer_init(&detection->origin, SIZE_MAX);
     detection->scores = TCSI_NEW_ZEROS(tcs_score, frame->row_count);
     detection->parameter_values = TCSI_NEW_ZEROS(double, info->parameter_count);
     if (!detection->scores || !detection->parameter_values) {
@@ -297,6 +298,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     status = begin_detection(frame, options, info, &detection, err);
     if (status != TCS_OK) return status;
     detection->mode = options->mode;
+    detection->is_tabular = is_tabular(options);
     detection->train_row_count = train_row_count;
     detection->is_told = is_told;
     detection->calibrator = tcsi_probability_assume(options->anomaly_share);
@@ -313,8 +315,7 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
     detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
     detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
-    tcsi_detector_destroy(detector);
-    tcsi_pool_destroy(pool);
+    tcsi_detection_part(detection, detector, pool, options->keep && status == TCS_OK);
     if (status != TCS_OK) {
         tcsi_detection_destroy(detection);
         return status;
@@ -323,9 +324,25 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     return TCS_OK;
 }
 
+void tcsi_detection_part(tcsi_detection *detection, tcsi_detector *detector, tcsi_pool *pool, bool keep)
+{
+    if (!keep || !detector) {
+        tcsi_detector_destroy(detector);
+        tcsi_pool_destroy(pool);
+        return;
+    }
+    detector->progress = NULL; /* borrowed for the run */
+    detector->training = NULL;
+    detection->detector = detector;
+    detection->pool = pool;
+}
+
 void tcsi_detection_destroy(tcsi_detection *detection)
 {
     if (!detection) return;
+    tcsi_detector_destroy(detection->detector);
+    tcsi_pool_destroy(detection->pool);
+    tcsi_buffer_deinit(&detection->origin);
     tcsi_free(detection->scores);
     tcsi_free(detection->shares);
     tcsi_free(detection->forecasts);

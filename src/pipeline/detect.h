@@ -30,6 +30,7 @@ typedef struct tcsi_detect_options {
     const char *const *channel_names; /* of a stream with knowledge: (channel_count) */
     bool has_times;            /* with knowledge: rows have times, and they are more than row numbers */
     const char *checkpoint;    /* a file in which a deep detector's training is kept (detect/training.h); NULL: none */
+    bool keep;                 /* the detector stays with the detection, to explain its episodes: memory as long as the detection lives */
 } tcsi_detect_options;
 
 /* A share of an episode's score. */
@@ -68,6 +69,11 @@ typedef struct tcsi_detection {
     tcsi_channel_forecast *forecasts;    /* of what comes after the last row, by channel, nearest first */
     size_t forecast_count;
     double seconds_detect, seconds_decide;
+    bool has_times;                      /* the frame's times say when rows were; not of row numbers */
+    bool is_tabular;                     /* rows were taken as exchangeable */
+    tcsi_detector *detector;             /* that scored the frame, when it was to be kept; else NULL */
+    tcsi_pool *pool;                     /* the detector's */
+    tcsi_buffer origin;                  /* of a pipeline that stood somewhere: its detector before the first row; else empty */
 } tcsi_detection;
 
 /* The first fifth of the rows offline; online min(15 %, 750), at least 100 where there are as many. */
@@ -111,6 +117,9 @@ tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector 
                                  tcs_error *err) TCS_WARN_UNUSED;
 /* What comes after the last row, if the detector says. */
 tcs_status tcsi_detection_ask_forecasts(tcsi_detection *detection, const tcsi_detector *detector, tcs_error *err) TCS_WARN_UNUSED;
+
+/* The run is over: the detector and its pool stay with the detection, or are destroyed. */
+void tcsi_detection_part(tcsi_detection *detection, tcsi_detector *detector, tcsi_pool *pool, bool keep);
 
 tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *options, tcsi_detection **ret_detection,
                        tcs_error *err) TCS_WARN_UNUSED;

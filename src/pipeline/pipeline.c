@@ -364,8 +364,8 @@ static tcs_status score_offline(tcsi_pipeline *pipeline, const tcsi_pipeline_run
     if (status == TCS_OK) status = tcsi_detection_ask_forecasts(detection, detector, err);
     detection->seconds_detect = (double)(middle_ns - begin_ns) * 1e-9;
     detection->seconds_decide = (double)(tcsi_clock_monotonic_ns() - middle_ns) * 1e-9;
-    tcsi_detector_destroy(detector);
-    tcsi_pool_destroy(pool);
+    detection->is_tabular = pipeline->is_tabular;
+    tcsi_detection_part(detection, detector, pool, run->keep && status == TCS_OK);
     return status;
 }
 
@@ -441,6 +441,18 @@ static tcs_status copy_tail(const tcsi_tail *tail, tcsi_tail *ret_tail, tcs_erro
     return TCS_OK;
 }
 
+/* What explanations begin with: the detector as it stands before the first row. */
+static tcs_status keep_origin(const tcsi_detect_stream *stream, tcsi_detection *detection, const tcsi_pipeline_run *run, tcs_error *err)
+{
+    tcsi_pool *pool = NULL;
+    tcsi_detector *detector = NULL;
+    tcs_status status = tcsi_detect_stream_save_detector(stream, &detection->origin, err);
+    if (status == TCS_OK && run->thread_count != 1) status = tcsi_pool_create(run->thread_count, &pool, err);
+    if (status == TCS_OK) status = tcsi_detector_load(detection->origin.data, detection->origin.size, pool, &detector, err);
+    tcsi_detection_part(detection, detector, pool, status == TCS_OK);
+    return status;
+}
+
 /* Impossible readings of these rows alone: the stream counts from its first. */
 static void count_faults(const tcsi_known *known, const tcsi_bound *stream_bound, double sign)
 {
@@ -461,6 +473,7 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_frame *frame,
     decision->thresholds = TCSI_NEW_ARRAY(double, row_count);
     tcs_status status = values && decision->anomaly && decision->thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
     if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline, run->thread_count, &stream, err);
+    if (status == TCS_OK && run->keep) status = keep_origin(stream, detection, run, err);
     if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), -1);
     if (status == TCS_OK) status = run_stream(detection, frame, stream, run, values, err);
     if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), 1);

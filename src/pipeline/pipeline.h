@@ -62,6 +62,7 @@ typedef struct tcsi_pipeline_run {
     size_t thread_count;
     tcsi_progress progress;
     bool advance;                 /* afterwards the pipeline stands behind these rows; online only */
+    bool keep;                    /* as in tcsi_detect_options */
 } tcsi_pipeline_run;
 
 /* Judges frame, whose channels must be the pipeline's in their order.  E_INVALID: they are not, or a table was expected. */

@@ -262,6 +262,11 @@ tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out,
     return status;
 }
 
+tcs_status tcsi_detect_stream_save_detector(const tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err)
+{
+    return tcsi_detector_save(stream->detector, out, err);
+}
+
 /* Name, channels and detector. */
 static tcs_status load_detector(tcsi_detect_stream *stream, tcsi_codec *codec, tcs_error *err)
 {

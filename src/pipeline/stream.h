@@ -46,6 +46,8 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream); /* accepts NULL */
 
 /* Appends the state to out.  E_INVALID: outcomes wait for next, or the training rows are not all there. */
 tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
+/* The detector alone, as it stands.  E_MEMORY. */
+tcs_status tcsi_detect_stream_save_detector(const tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
 /* thread_count as in the options.  bound: of the knowledge that the stream had, taken over even in failure; NULL: none.
  * E_FORMAT: damaged. */
 tcs_status tcsi_detect_stream_load(const void *bytes, size_t size, size_t thread_count, tcsi_bound *bound, tcsi_detect_stream **ret_stream,

@@ -89,8 +89,8 @@ tcsi_window_net_nodes tcsi_labelled_deviation(tcsi_net *net, tcsi_node_id x, con
 
 #define TCSI_LABELLED_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_labelled_deinit, .fit = tcsi_labelled_fit, .score = tcsi_labelled_score, \
-      .horizon = tcsi_window_net_horizon, .threshold = tcsi_labelled_threshold, .persist = tcsi_labelled_persist, \
-      .size_max = tcsi_labelled_size_max }
+      .attribute = tcsi_window_net_attribute, .horizon = tcsi_window_net_horizon, .threshold = tcsi_labelled_threshold, \
+      .persist = tcsi_labelled_persist, .size_max = tcsi_labelled_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
 #define TCSI_LABELLED_INFO(more_traits) TCSI_LABELLED_INFO_OF(TCSI_WINDOW_NET_TRAITS | (more_traits))

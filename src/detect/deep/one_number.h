@@ -8,6 +8,7 @@
 #ifndef TCS_DETECT_DEEP_ONE_NUMBER_H
 #define TCS_DETECT_DEEP_ONE_NUMBER_H
 
+#include "detect/deep/gradients.h"
 #include "detect/deep/window_net.h"
 
 typedef struct tcsi_one_number {
@@ -29,7 +30,8 @@ size_t tcsi_one_number_size_max(const tcsi_detector *base, size_t row_count);
 
 #define TCSI_ONE_NUMBER_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_one_number_deinit, .fit = tcsi_one_number_fit, .score = tcsi_one_number_score, \
-      .horizon = tcsi_window_net_horizon, .persist = tcsi_one_number_persist, .size_max = tcsi_one_number_size_max }
+      .attribute = tcsi_window_net_attribute, .horizon = tcsi_window_net_horizon, .persist = tcsi_one_number_persist, \
+      .size_max = tcsi_one_number_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */
 #define TCSI_ONE_NUMBER_INFO TCSI_ONE_NUMBER_INFO_OF(TCSI_WINDOW_NET_TRAITS)

@@ -59,6 +59,15 @@ size_t tcsi_window_net_channels(const self_type *self)
     return tcsi_size_sum(self->base.channel_count, self->more_channels);
 }
 
+/* The output where it is one number; its distance from the window where it is one like it. */
+static tcsi_node_id explain_by(tcsi_net *net, const tcsi_window_net_nodes *nodes, tcsi_node_id target)
+{
+    const tcsi_shape output = tcsi_net_shape(net, nodes->output), wanted = tcsi_net_shape(net, target);
+    if (output.length == 1 && output.channels == 1) return nodes->output;
+    if (output.length != wanted.length || output.channels != wanted.channels) return 0;
+    return tcsi_nn_loss_squared(net, nodes->output, target);
+}
+
 static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_error *err)
 {
     const size_t steps = self->options.steps, channels = tcsi_window_net_channels(self);
@@ -68,6 +77,7 @@ static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_err
     const tcsi_node_id target = tcsi_nn_input(self->net, steps, channels);
     const tcsi_node_id seen = self->options.dropout > 0 ? tcsi_nn_dropout(self->net, x, (float)self->options.dropout) : x;
     self->nodes = build(self->net, seen, target, &self->options);
+    self->explained = explain_by(self->net, &self->nodes, target);
     return tcsi_net_finish(self->net, err);
 }
 

@@ -66,6 +66,7 @@ typedef struct tcsi_window_net {
     tcsi_window_net_options options;
     tcsi_net *net;
     tcsi_window_net_nodes nodes;
+    tcsi_node_id explained; /* (B,1,1): what a window costs, for gradients.h; 0, which is x: no one number */
     tcsi_plan *training, *rival, *scoring; /* rival: NULL without an adversary */
     size_t smoothings_a_window; /* `smoothing` 0 is the window divided by it; 0: the window */
     size_t more_channels;       /* set before init: the frames that are learned from and measured have so many more than the detector's */

@@ -1,0 +1,47 @@
+/* explain/subject.h -- what explanations are about: a frame that a detector scored, and what was decided of it.
+ * Everything is borrowed and must outlive what is made from it.
+ *
+ * Nothing here changes the subject: wherever rows are scored again a copy of the detector does it (replay.h). */
+#ifndef TCS_EXPLAIN_SUBJECT_H
+#define TCS_EXPLAIN_SUBJECT_H
+
+#include "base/buffer.h"
+#include "decide/policy.h"
+#include "detect/detector.h"
+
+/* Episodes of more cells (rows times channels) than this are not judged again, and so many episodes are explained together at most that
+ * theirs, and the saved states of a stream, stay below these: some 300 MB in all. */
+#define TCSI_EXPLAIN_CELLS_MAX ((size_t)1 << 21)
+#define TCSI_EXPLAIN_STATES_MAX ((size_t)1 << 27)
+
+typedef struct tcsi_span {
+    size_t begin, end; /* rows [begin, end) */
+} tcsi_span;
+
+typedef struct tcsi_subject {
+    const tcsi_frame *frame;
+    tcsi_detector *detector;             /* that scored the frame last, as it was fitted; NULL: gone, then only what is cheap can be told */
+    const tcsi_buffer *origin;           /* its saved state before the first row; NULL: a reset brings it there */
+    const tcs_score *scores;             /* (T) */
+    const tcsi_policy_result *decision;
+    bool is_online, is_tabular;
+    bool has_times;                      /* the frame's times say when rows were */
+} tcsi_subject;
+
+/* What thresholds are compared with. */
+static inline double tcsi_subject_level(const tcsi_subject *subject, const tcs_score *score)
+{
+    return subject->decision->by_evidence ? score->evidence : score->value;
+}
+
+static inline size_t tcsi_span_count(tcsi_span span) { return span.end - span.begin; }
+
+/* The span and `margin` rows on both sides, as far as there are rows. */
+static inline tcsi_span tcsi_span_widen(tcsi_span span, size_t margin, size_t row_count)
+{
+    span.begin = span.begin > margin ? span.begin - margin : 0;
+    span.end = row_count - span.end > margin ? span.end + margin : row_count;
+    return span;
+}
+
+#endif
