@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#define CROSSING_SHOWN_MIN 0.05 /* less likely limits are not told in words */
+
 void cli_known_problem(void *context, const char *line)
 {
     (void)context;
@@ -47,6 +49,49 @@ void cli_known_print_rule(FILE *stream, const tcs_rule *rule)
     fprintf(stream, "\n");
 }
 
+/* The first horizon that is likely, else the likeliest. */
+static size_t choose_horizon(const tcs_crossing *crossing)
+{
+    size_t at = 0;
+    if (crossing->likely < crossing->horizon_count) return crossing->likely;
+    for (size_t h = 1; h < crossing->horizon_count; h++)
+        if (crossing->horizons[h].probability > crossing->horizons[at].probability) at = h;
+    return at;
+}
+
+/* "level above 4.5 m: within 16 rows, by 14:32, with probability 0.83" */
+static void print_crossing(const tcs_crossing *crossing)
+{
+    char when[80] = "", time[64];
+    const size_t at = crossing->is_passed ? crossing->horizon_count - 1 : choose_horizon(crossing);
+    const size_t ahead = crossing->horizons[at].rows_ahead;
+    const char *s = ahead == 1 ? "" : "s";
+    if (crossing->horizons[at].time_ns) {
+        tcs_time_format(crossing->horizons[at].time_ns, time, sizeof time);
+        snprintf(when, sizeof when, " %s %s,", crossing->is_passed ? "at" : "by", time);
+    }
+    printf(crossing->is_passed ? "    %s: is passed; %zu row%s on,%s still or again with probability %.2f\n"
+                               : "    %s: within %zu row%s,%s with probability %.2f\n",
+           crossing->limit, ahead, s, when, crossing->horizons[at].probability);
+}
+
+/* Limits that may well be passed, in the file's order. */
+static void print_crossings(const tcs_result *result)
+{
+    const size_t count = tcs_result_crossing_count(result);
+    size_t shown = 0, unlikely = 0;
+    for (size_t i = 0; i < count; i++) unlikely += tcs_result_crossing(result, i).probability < CROSSING_SHOWN_MIN;
+    if (count > 0)
+        printf("\n  limits ahead, by the forecast%s\n", unlikely == count ? ": none is likely to be passed" : " (at least so likely)");
+    for (size_t i = 0; i < count && shown < 10; i++) {
+        const tcs_crossing crossing = tcs_result_crossing(result, i);
+        if (crossing.probability < CROSSING_SHOWN_MIN) continue;
+        print_crossing(&crossing);
+        shown++;
+    }
+    if (count > unlikely + shown) printf("    ... and %zu more; --json has all\n", count - unlikely - shown);
+}
+
 void cli_known_print_after(const tcs_result *result)
 {
     const size_t count = tcs_result_expected_count(result);
@@ -65,6 +110,7 @@ void cli_known_print_after(const tcs_result *result)
         const tcs_rule rule = tcs_result_rule(result, i);
         cli_known_print_rule(stdout, &rule);
     }
+    print_crossings(result);
 }
 
 /* ---- JSON ---- */
@@ -119,6 +165,44 @@ static void put_expected(tcsi_json_writer *w, const tcs_result *result, const tc
     tcsi_json_end_object(w);
 }
 
+static void put_crossing(tcsi_json_writer *w, const tcs_result *result, const tcs_crossing *crossing)
+{
+    char text[64];
+    tcsi_json_begin_object(w);
+    put_text(w, "limit", crossing->limit);
+    put_text(w, "channel", tcs_frame_channel_name(tcs_result_frame(result), crossing->channel));
+    tcsi_json_key(w, "passed");
+    tcsi_json_bool(w, crossing->is_passed);
+    put_number(w, "probability_at_least", crossing->probability);
+    put_number(w, "rows_likely",
+               crossing->likely < crossing->horizon_count ? (double)crossing->horizons[crossing->likely].rows_ahead : NAN);
+    tcsi_json_key(w, "horizons");
+    tcsi_json_begin_array(w);
+    for (size_t h = 0; h < crossing->horizon_count; h++) {
+        tcsi_json_begin_object(w);
+        put_number(w, "rows_ahead", (double)crossing->horizons[h].rows_ahead);
+        if (crossing->horizons[h].time_ns) {
+            tcs_time_format(crossing->horizons[h].time_ns, text, sizeof text);
+            put_text(w, "time", text);
+        }
+        put_number(w, "probability", crossing->horizons[h].probability);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+    tcsi_json_end_object(w);
+}
+
+static void put_crossings(tcsi_json_writer *w, const tcs_result *result)
+{
+    tcsi_json_key(w, "limits_ahead");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < tcs_result_crossing_count(result); i++) {
+        const tcs_crossing crossing = tcs_result_crossing(result, i);
+        put_crossing(w, result, &crossing);
+    }
+    tcsi_json_end_array(w);
+}
+
 void cli_known_json(tcsi_json_writer *w, const tcs_result *result)
 {
     const tcs_frame *frame = tcs_result_frame(result);
@@ -143,4 +227,5 @@ void cli_known_json(tcsi_json_writer *w, const tcs_result *result)
         cli_known_json_rule(w, &rule);
     }
     tcsi_json_end_array(w);
+    put_crossings(w, result);
 }

@@ -11,7 +11,7 @@ void cli_known_problem(void *context, const char *line);
 
 /* " limit: pressure above 8 bar", "  like: cavitation", "  probability 0.97", whatever there is to say of an episode. */
 void cli_known_format(const tcs_episode *episode, char *ret_text, size_t size);
-/* Added channels and impossible readings, as lines before the episodes; expected ones and rules after them. */
+/* Added channels and impossible readings, as lines before the episodes; expected ones, rules and limits ahead after them. */
 void cli_known_print_before(const tcs_result *result);
 void cli_known_print_after(const tcs_result *result);
 void cli_known_print_rule(FILE *stream, const tcs_rule *rule);

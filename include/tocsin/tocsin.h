@@ -233,8 +233,28 @@ typedef struct tcs_forecast {
 } tcs_forecast;
 TCS_API size_t tcs_result_forecast_count(const tcs_result *result);
 TCS_API tcs_forecast tcs_result_forecast(const tcs_result *result, size_t index); /* by channel, then nearest first */
-/* CSV: channel,rows_ahead,median,low_50,high_50,...,noise,doubt, one line a forecast.  E_UNSUPPORTED: there is none. */
+/* CSV: channel,rows_ahead,median,low_50,high_50,...,noise,doubt, one line a forecast; with knowledge also limit,limit_probability: the
+ * hard limit of the channel that is likeliest passed in that row, empty without any.  E_UNSUPPORTED: there is none. */
 TCS_API tcs_status tcs_result_forecasts_write(const tcs_result *result, const char *path, tcs_error *err);
+
+/* How likely a hard limit of the knowledge is passed in the rows to come, by the forecasts of its channel.  What is foretold is a value
+ * beyond the limit, not that it stays so for the limit's `for`. */
+enum { TCS_CROSSING_HORIZON_COUNT_MAX = 8 };
+typedef struct tcs_crossing {
+    size_t channel;
+    const char *limit;    /* in words: "level above 4.5 m"; the result's */
+    bool is_passed;       /* the channel's last reading is beyond it */
+    size_t horizon_count; /* at least one */
+    struct {
+        size_t rows_ahead;
+        int64_t time_ns;    /* of that row, at the usual step; 0 without times */
+        double probability; /* that the value of that row is beyond the limit */
+    } horizons[TCS_CROSSING_HORIZON_COUNT_MAX]; /* nearest first */
+    double probability; /* that it is passed in any row up to the farthest horizon, at least: the largest of the horizons' */
+    size_t likely;      /* the first horizon with a probability of 0.5 or more; horizon_count: none */
+} tcs_crossing;
+TCS_API size_t tcs_result_crossing_count(const tcs_result *result); /* 0: no forecast, or no limit of a channel that is forecast */
+TCS_API tcs_crossing tcs_result_crossing(const tcs_result *result, size_t index); /* in the file's order */
 
 /* Scores: one line per row of the input, in its order.
  * Of detectors that say how sure they are, with uncertainty, noise and sure.

@@ -53,6 +53,7 @@ struct tcs_result {
     char (*limits)[TCSI_API_LIMIT_SIZE]; /* by episode: the limit passed in it, or "" */
     tcsi_detection *detection;
     size_t *order;             /* episode indices, most severe first */
+    int64_t step_ns;           /* from row to row, where limits are foretold; 0: no times */
     char assumed[TCS_ASSUMED_SIZE];
 };
 

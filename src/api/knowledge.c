@@ -2,7 +2,9 @@
 #include "api/handles.h"
 
 #include "base/alloc.h"
+#include "pipeline/crossing.h"
 #include "pipeline/known.h"
+#include "series/cadence.h"
 
 #include <math.h>
 
@@ -81,6 +83,15 @@ const char *tcs_knowledge_file(const tcs_knowledge *knowledge) { return knowledg
 
 /* ---- results ---- */
 
+static tcs_status find_step(tcs_result *result, tcs_error *err)
+{
+    const tcsi_frame *frame = result->detection->frame;
+    tcsi_cadence cadence;
+    tcs_status status = tcsi_cadence_of(frame->times_ns, frame->row_count, &cadence, NULL, 0, err);
+    if (status == TCS_OK) result->step_ns = cadence.step_ns;
+    return status;
+}
+
 tcs_status tcsi_api_know(tcs_result *result, const tcs_frame *given, tcs_error *err)
 {
     const tcsi_known *known = result->detection->known;
@@ -95,7 +106,7 @@ tcs_status tcsi_api_know(tcs_result *result, const tcs_frame *given, tcs_error *
     for (size_t i = 0; i < decision->episode_count; i++)
         if (decision->episodes[i].order.kind == TCSI_ORDER_ALARM)
             tcsi_bound_limit_format(known->bound, decision->episodes[i].order.which, result->limits[i], TCSI_API_LIMIT_SIZE);
-    return TCS_OK;
+    return result->detection->crossing_count > 0 && given->has_real_times ? find_step(result, err) : TCS_OK;
 }
 
 void tcsi_api_add_knowledge(const tcs_result *result, size_t index, tcs_episode *episode)
@@ -147,3 +158,30 @@ tcs_rule tcs_result_rule(const tcs_result *result, size_t index)
     const tcsi_known *known = result->detection->known;
     return tcsi_api_rule(known->bound->knowledge, &known->votes, index);
 }
+
+/* 0: there are no times, or none so late. */
+static int64_t time_ahead(const tcs_result *result, size_t ahead)
+{
+    const tcsi_frame *frame = result->detection->frame;
+    if (result->step_ns <= 0) return 0;
+    const int64_t last_ns = frame->times_ns[frame->row_count - 1], rest_ns = last_ns > 0 ? INT64_MAX - last_ns : INT64_MAX;
+    return ahead <= (uint64_t)(rest_ns / result->step_ns) ? last_ns + (int64_t)ahead * result->step_ns : 0;
+}
+
+size_t tcs_result_crossing_count(const tcs_result *result) { return result->detection->crossing_count; }
+
+tcs_crossing tcs_result_crossing(const tcs_result *result, size_t index)
+{
+    TCS_ASSERT(index < result->detection->crossing_count);
+    const tcsi_crossing *from = &result->detection->crossings[index];
+    tcs_crossing to = { .channel = from->channel, .limit = from->words, .is_passed = from->is_passed,
+                        .horizon_count = from->horizon_count, .probability = from->probability, .likely = from->likely };
+    for (size_t i = 0; i < from->horizon_count; i++) {
+        to.horizons[i].rows_ahead = from->ahead[i];
+        to.horizons[i].time_ns = time_ahead(result, from->ahead[i]);
+        to.horizons[i].probability = from->probabilities[i];
+    }
+    return to;
+}
+
+_Static_assert((int)TCS_CROSSING_HORIZON_COUNT_MAX == (int)TCSI_CROSSING_HORIZON_COUNT_MAX, "the public one is ours");

@@ -195,13 +195,34 @@ tcs_status tcs_time_parse(const char *text, int64_t *ret_time_ns, tcs_error *err
     return tcsi_fail(err, TCS_E_INVALID, "'%.80s' is no time; expected one such as 2026-05-03T14:02:00Z", text ? text : "");
 }
 
+/* The channel's limit that is likeliest passed in that row, and how likely. */
+static void write_limit_ahead(const tcs_result *result, const tcs_forecast *forecast, FILE *stream)
+{
+    const char *limit = NULL;
+    double largest = -1;
+    for (size_t i = 0; i < tcs_result_crossing_count(result); i++) {
+        const tcs_crossing crossing = tcs_result_crossing(result, i);
+        for (size_t h = 0; h < crossing.horizon_count && crossing.channel == forecast->channel; h++)
+            if (crossing.horizons[h].rows_ahead == forecast->rows_ahead && crossing.horizons[h].probability > largest) {
+                largest = crossing.horizons[h].probability;
+                limit = crossing.limit;
+            }
+    }
+    putc(',', stream);
+    if (limit) write_field(limit, stream);
+    if (limit) fprintf(stream, ",%.6g", largest);
+    else putc(',', stream);
+}
+
 static void write_forecast(const tcs_result *result, size_t index, FILE *stream)
 {
     const tcs_forecast f = tcs_result_forecast(result, index);
     write_field(tcs_frame_channel_name(result->frame, f.channel), stream);
     fprintf(stream, ",%zu,%.9g", f.rows_ahead, f.median);
     for (size_t i = 0; i < TCS_FORECAST_BAND_COUNT; i++) fprintf(stream, ",%.9g,%.9g", f.bands[i].low, f.bands[i].high);
-    fprintf(stream, ",%.6g,%.6g\n", f.noise, f.doubt);
+    fprintf(stream, ",%.6g,%.6g", f.noise, f.doubt);
+    if (tcs_result_has_knowledge(result)) write_limit_ahead(result, &f, stream);
+    putc('\n', stream);
 }
 
 tcs_status tcs_result_forecasts_write(const tcs_result *result, const char *path, tcs_error *err)
@@ -214,7 +235,7 @@ tcs_status tcs_result_forecasts_write(const tcs_result *result, const char *path
     fputs("channel,rows_ahead,median", file.stream);
     for (size_t i = 0; i < TCS_FORECAST_BAND_COUNT; i++)
         fprintf(file.stream, ",low_%.0f,high_%.0f", 100 * tcsi_forecast_levels[i], 100 * tcsi_forecast_levels[i]);
-    fputs(",noise,doubt\n", file.stream);
+    fprintf(file.stream, ",noise,doubt%s\n", tcs_result_has_knowledge(result) ? ",limit,limit_probability" : "");
     for (size_t i = 0; i < tcs_result_forecast_count(result); i++) write_forecast(result, i, file.stream);
     return tcsi_file_writer_commit(&file, err);
 }

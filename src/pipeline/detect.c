@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "detect/registry.h"
+#include "pipeline/crossing.h"
 #include "pipeline/known.h"
 #include "pipeline/pipeline.h"
 
@@ -143,7 +144,7 @@ tcs_status tcsi_detection_ask_forecasts(tcsi_detection *detection, const tcsi_de
             to->channel = c;
             detection->forecast_count += tcsi_detector_forecast(detector, c, i, &to->forecast);
         }
-    return TCS_OK;
+    return tcsi_detection_find_crossings(detection, err);
 }
 
 double tcsi_detect_cadence(const tcsi_frame *frame)
@@ -346,6 +347,7 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     tcsi_free(detection->scores);
     tcsi_free(detection->shares);
     tcsi_free(detection->forecasts);
+    tcsi_free(detection->crossings);
     tcsi_free(detection->parameter_values);
     tcsi_policy_result_deinit(&detection->decision);
     tcsi_known_destroy(detection->known);

@@ -68,6 +68,8 @@ typedef struct tcsi_detection {
     tcsi_training training;              /* how it went, where the detector is trained in steps */
     tcsi_channel_forecast *forecasts;    /* of what comes after the last row, by channel, nearest first */
     size_t forecast_count;
+    struct tcsi_crossing *crossings;     /* crossing.h; of limits by them, in the file's order */
+    size_t crossing_count;
     double seconds_detect, seconds_decide;
     bool has_times;                      /* the frame's times say when rows were; not of row numbers */
     bool is_tabular;                     /* rows were taken as exchangeable */
@@ -115,7 +117,7 @@ tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_det
 /* Scores are there: decides, and says which channels carry each episode. */
 tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,
                                  tcs_error *err) TCS_WARN_UNUSED;
-/* What comes after the last row, if the detector says. */
+/* What comes after the last row, if the detector says, and which limits it passes. */
 tcs_status tcsi_detection_ask_forecasts(tcsi_detection *detection, const tcsi_detector *detector, tcs_error *err) TCS_WARN_UNUSED;
 
 /* The run is over: the detector and its pool stay with the detection, or are destroyed. */
