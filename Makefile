@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -70,6 +70,9 @@ bench-decide: build ## is the alarm budget kept, on simulated scores and on the 
 
 bench-calibration: build ## do bands and p-values hold what they promise?  seconds; writes build/bench/calibration.json and .png
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/calibration_bench $(BUILD)/bench/calibration.json $(BUILD)/bench/calibration.png
+
+bench-crossing: build ## do probabilities that a limit is passed mean what they say? half a minute
+	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/crossing_bench && $(BUILD)/bench/crossing_bench --epochs 20
 
 bench-fdr: build ## is the false-discovery rate kept over 1,000 fleets of 1,000 series?  minutes; writes build/bench/fdr.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/fdr_bench $(BUILD)/bench/fdr.json

@@ -59,7 +59,7 @@ static size_t choose_horizon(const tcs_crossing *crossing)
     return at;
 }
 
-/* "level above 4.5 m: within 16 rows, by 14:32, with probability 0.83" */
+/* "level above 4.5 m: within 16 rows, by 14:32, with probability 0.83 or more": what is stated is of the last of these rows alone. */
 static void print_crossing(const tcs_crossing *crossing)
 {
     char when[80] = "", time[64];
@@ -71,7 +71,7 @@ static void print_crossing(const tcs_crossing *crossing)
         snprintf(when, sizeof when, " %s %s,", crossing->is_passed ? "at" : "by", time);
     }
     printf(crossing->is_passed ? "    %s: is passed; %zu row%s on,%s still or again with probability %.2f\n"
-                               : "    %s: within %zu row%s,%s with probability %.2f\n",
+                               : "    %s: within %zu row%s,%s with probability %.2f or more\n",
            crossing->limit, ahead, s, when, crossing->horizons[at].probability);
 }
 
@@ -82,7 +82,7 @@ static void print_crossings(const tcs_result *result)
     size_t shown = 0, unlikely = 0;
     for (size_t i = 0; i < count; i++) unlikely += tcs_result_crossing(result, i).probability < CROSSING_SHOWN_MIN;
     if (count > 0)
-        printf("\n  limits ahead, by the forecast%s\n", unlikely == count ? ": none is likely to be passed" : " (at least so likely)");
+        printf("\n  limits ahead, by the forecast%s\n", unlikely == count ? ": none has a chance of 5 % in the rows that are foretold" : "");
     for (size_t i = 0; i < count && shown < 10; i++) {
         const tcs_crossing crossing = tcs_result_crossing(result, i);
         if (crossing.probability < CROSSING_SHOWN_MIN) continue;
