@@ -82,7 +82,8 @@ static void print_crossings(const tcs_result *result)
     size_t shown = 0, unlikely = 0;
     for (size_t i = 0; i < count; i++) unlikely += tcs_result_crossing(result, i).probability < CROSSING_SHOWN_MIN;
     if (count > 0)
-        printf("\n  limits ahead, by the forecast%s\n", unlikely == count ? ": none has a chance of 5 % in the rows that are foretold" : "");
+        printf("\n  limits ahead, by the forecast%s\n",
+               unlikely == count ? ": none has a chance of 5 % in the rows that are foretold" : "");
     for (size_t i = 0; i < count && shown < 10; i++) {
         const tcs_crossing crossing = tcs_result_crossing(result, i);
         if (crossing.probability < CROSSING_SHOWN_MIN) continue;

@@ -2,8 +2,10 @@
  * of one value they add up to 1; without a limit or a forecast there is nothing to say. */
 #include "pipeline/crossing.h"
 #include "pipeline/known.h"
+#include "pipeline/pipeline.h"
 #include "test.h"
 
+#include "base/alloc.h"
 #include "base/rng.h"
 #include "series/time.h"
 #include "tocsin_config.h"
@@ -147,7 +149,8 @@ static void test_limits_of_a_file(void **state)
 {
     (void)state;
     const tcsi_knowledge *knowledge = know("channels:\n"
-                                           "  a: {unit: m, alarm: [{above: 5.5, for: 5min}, {above: 9}, {below: 9}, {above: 9, below: 5.5}]}\n"
+                                           "  a: {unit: m, alarm: [{above: 5.5, for: 5min}, {above: 9}, {below: 9},\n"
+                                           "                       {above: 9, below: 5.5}]}\n"
                                            "  d: {alarm: {below: 20}}\n"
                                            "derived: {d: 10 * b}\n");
     tcsi_frame *frame = rows();
@@ -222,7 +225,61 @@ static void test_no_limit_or_no_forecast_gives_none(void **state)
     tcsi_knowledge_destroy(unlimited);
 }
 
+/* A pipeline that was fitted on the first rows says of the end what a detection of all does. */
+static void test_a_pipeline_says_the_same(void **state)
+{
+    (void)state;
+    enum { FIRST = 400 };
+    const tcsi_knowledge *knowledge = know("channels: {a: {alarm: [{above: 5.9}, {below: 6.1}]}}\n");
+    tcsi_frame *frame = rows(), head = tcsi_frame_view(frame, 0, FIRST), tail = tcsi_frame_view(frame, FIRST, ROWS - FIRST);
+    tcsi_pipeline *pipeline = NULL;
+    tcsi_detection *all = NULL, *later = NULL;
+    const tcsi_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = "holt_winters", .thread_count = 1, .knowledge = knowledge,
+                                          .has_times = true, .train_row_count = 200 };
+    assert_ok(tcsi_detect(frame, &options, &all, test_err));
+    assert_ok(tcsi_pipeline_fit(&head, &options, &pipeline, test_err));
+    assert_ok(tcsi_pipeline_score(pipeline, &tail, &(tcsi_pipeline_run){ .thread_count = 1 }, &later, test_err));
+    assert_int_equal(all->crossing_count, 2);
+    assert_int_equal(later->crossing_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        const double probability = all->crossings[i].probability;
+        assert_true(probability > 0.001 && probability < 0.999);
+        assert_memory_equal(&probability, &later->crossings[i].probability, sizeof probability);
+        assert_int_equal(all->crossings[i].is_passed, later->crossings[i].is_passed);
+    }
+    tcsi_pipeline_destroy(pipeline);
+    tcsi_detection_destroy(all);
+    tcsi_detection_destroy(later);
+    tcsi_frame_destroy(frame);
+    tcsi_knowledge_destroy(knowledge);
+}
+
+static void test_memory_runs_out(void **state)
+{
+    (void)state;
+    const tcsi_knowledge *knowledge = know("channels: {\"*\": {alarm: {above: 5}}}\n");
+    tcsi_frame *frame = rows();
+    tcs_status status = TCS_E_MEMORY;
+    for (size_t at = 1; status == TCS_E_MEMORY; at++) {
+        tcs_error err;
+        tcsi_detection *detection = NULL;
+        const tcsi_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = "holt_winters", .thread_count = 1,
+                                              .knowledge = knowledge, .has_times = true };
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at);
+        status = tcsi_detect(frame, &options, &detection, &err);
+        if (status == TCS_OK) assert_int_equal(detection->crossing_count, 2);
+        tcsi_detection_destroy(detection);
+        assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+        tcsi_alloc_trace_end();
+    }
+    assert_int_equal(status, TCS_OK);
+    tcsi_frame_destroy(frame);
+    tcsi_knowledge_destroy(knowledge);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_a_normal_forecast_has_the_closed_form),
               cmocka_unit_test(test_any_forecast_is_monotone_and_complementary), cmocka_unit_test(test_strange_forecasts),
               cmocka_unit_test(test_limits_of_a_file), cmocka_unit_test(test_horizons),
-              cmocka_unit_test(test_no_limit_or_no_forecast_gives_none))
+              cmocka_unit_test(test_no_limit_or_no_forecast_gives_none),
+              cmocka_unit_test(test_a_pipeline_says_the_same), cmocka_unit_test(test_memory_runs_out))
