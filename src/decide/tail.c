@@ -55,6 +55,8 @@ static void fit_excess(const tcsi_reference *reference, double *excesses, tcsi_t
     const size_t above = upper_index(tail->sorted, tail->count, highest_kept, true)
                          - upper_index(tail->sorted, tail->count, tail->threshold, true);
     tail->threshold_p = (double)(above + 1) / (double)(tail->count + 1);
+    const size_t usual_count = isfinite(highest_kept) ? upper_index(tail->sorted, tail->count, highest_kept, true) : tail->count;
+    tail->ordinary = fmax(tail->threshold, quantile(tail->sorted, usual_count > 0 ? usual_count : tail->count, 0.98));
 }
 
 tcs_status tcsi_tail_fit(const tcsi_reference *reference, tcsi_tail *ret_tail, tcs_error *err)
@@ -110,7 +112,7 @@ tcs_status tcsi_tail_fit_scores(const double *scores, size_t count, size_t run_l
     reference.cluster_count = (double)reference.peak_count;
     tcs_status status = tcsi_tail_fit(&reference, ret_tail, err);
     if (status == TCS_OK && run_length > 1) { /* now that it is known how far down an episode reaches, each has one peak */
-        const double low = tcsi_tail_threshold_low(ret_tail, tcsi_tail_threshold(ret_tail, wanted, (double)count));
+        const double low = ret_tail->ordinary;
         tcsi_tail_deinit(ret_tail);
         reference.peak_count = find_peaks(scores, count, reference.run_length, low, peaks);
         reference.cluster_count = (double)reference.peak_count;
@@ -137,7 +139,7 @@ static bool is_ascending(const double *values, size_t count)
 
 static bool is_fitted(const tcsi_tail *tail)
 {
-    return tail->count >= 2 && isfinite(tail->threshold) && tail->threshold_p >= 0 && tail->threshold_p <= 1 &&
+    return tail->count >= 2 && isfinite(tail->threshold) && tail->ordinary >= tail->threshold && tail->threshold_p >= 0 && tail->threshold_p <= 1 &&
            tail->clusters_per_row > 0 && tail->clusters_per_row <= 1 && tail->cluster_rate >= 0 &&
            tail->cluster_rate <= 1 && tail->run_length >= 1 && is_ascending(tail->sorted, tail->count);
 }
@@ -158,6 +160,7 @@ void tcsi_tail_persist(tcsi_tail *tail, size_t count_max, tcsi_codec *codec)
     tcsi_codec_f64s(codec, tail->sorted, tail->count);
     tcsi_codec_f64(codec, &tail->threshold);
     tcsi_codec_f64(codec, &tail->threshold_p);
+    tcsi_codec_f64(codec, &tail->ordinary);
     tcsi_pareto_persist(&tail->excess, codec);
     tcsi_codec_size(codec, &tail->cluster_count, SIZE_MAX);
     tcsi_codec_size(codec, &tail->set_aside_count, SIZE_MAX);
@@ -191,7 +194,7 @@ double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, doub
 
 double tcsi_tail_threshold_low(const tcsi_tail *tail, double threshold)
 {
-    return fmin(fmax(tail->threshold, quantile(tail->sorted, tail->count, 0.98)), threshold);
+    return fmin(tail->ordinary, threshold);
 }
 
 size_t tcsi_decorrelation_length(const double *scores, size_t count)

@@ -17,6 +17,7 @@ typedef struct tcsi_tail {
     double *sorted;          /* (N) reference scores, ascending */
     size_t count;            /* N */
     double threshold;        /* u */
+    double ordinary;         /* >= u: what one reference row in fifty exceeds, set-aside ones left out */
     double threshold_p;      /* share of reference rows above u, set-aside ones left out */
     tcsi_pareto excess;      /* of cluster peaks above u */
     size_t cluster_count;    /* peaks above u that the fit used */
@@ -59,8 +60,7 @@ double tcsi_tail_expected_clusters(const tcsi_tail *tail, double score, double r
 /* The lowest score whose expected_clusters is at most cluster_count_max (> 0) in row_count rows. */
 double tcsi_tail_threshold(const tcsi_tail *tail, double cluster_count_max, double row_count);
 
-/* An episode opened above threshold lasts while the score is out of the ordinary: above the tail's beginning, and above what one reference
- * row in fifty exceeds.  At most threshold. */
+/* An episode opened above threshold lasts while the score is out of the ordinary: above `ordinary`.  At most threshold. */
 double tcsi_tail_threshold_low(const tcsi_tail *tail, double threshold);
 
 /* Rows after which the autocorrelation of scores has fallen below 0.2; at least 1, at most count / 4 and TCSI_RUN_LENGTH_MAX: what rises
