@@ -298,6 +298,8 @@ static tcs_status find_online(context *self, tcs_error *err)
 tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_policy_options *options, tcsi_policy_result *ret_decision,
                               tcs_error *err)
 {
+    if (options->budget.kind == TCSI_POLICY_EVIDENCE && options->mode == TCS_MODE_OFFLINE)
+        return tcsi_fail(err, TCS_E_INVALID, "policy evidence adds up what comes row by row: it needs the mode online");
     tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
     tcsi_policy_options obeyed = *options;
     tcsi_order *orders = NULL;
@@ -306,8 +308,6 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
     decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
     decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
-    if (options->budget.kind == TCSI_POLICY_EVIDENCE && options->mode == TCS_MODE_OFFLINE)
-        return tcsi_fail(err, TCS_E_INVALID, "policy evidence adds up what comes row by row: it needs the mode online");
     tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
     if (status == TCS_OK && options->orders && options->mode == TCS_MODE_OFFLINE) {
         status = widen_excuses(options, row_count, &orders, err);
