@@ -13,7 +13,7 @@ enum {
     TCSI_REPORT_SHARE_COUNT_MAX = 8,
     TCSI_REPORT_CHANNEL_COUNT_MAX = 64,   /* channels that are plotted: those that carry the episodes, then the first ones */
     TCSI_REPORT_EPISODE_COUNT_MAX = 1000, /* episodes that are listed; the page says so when there are more */
-    TCSI_REPORT_PAGE_COUNT_MAX = 64,      /* of them, those whose own page has plots: some 30 kB each */
+    TCSI_REPORT_PAGE_COUNT_MAX = 64,      /* of them, those whose own page has plots, at most */
     TCSI_REPORT_STORY_COUNT_MAX = 8,
     TCSI_REPORT_LIKENESS_COUNT_MAX = 4,
 };

@@ -331,7 +331,8 @@ static tcs_status put_page(tcsi_json_writer *w, const tcsi_report *report, const
     return status;
 }
 
-static tcs_status write_page(const tcsi_report *report, size_t rank, tcsi_buffer *json, FILE *stream, tcs_error *err)
+/* *left: bytes that there is still room for; a page that needs more is left out, and then there is room for none. */
+static tcs_status write_page(const tcsi_report *report, size_t rank, tcsi_buffer *json, size_t *left, FILE *stream, tcs_error *err)
 {
     tcsi_json_writer writer;
     char id[40];
@@ -339,18 +340,22 @@ static tcs_status write_page(const tcsi_report *report, size_t rank, tcsi_buffer
     tcsi_json_writer_init(&writer, json, false);
     tcs_status status = put_page(&writer, report, &report->episodes[rank], err);
     if (status == TCS_OK) status = tcsi_json_finish(&writer, err);
+    if (status != TCS_OK) return status;
+    *left = json->size <= *left ? *left - json->size : 0;
     snprintf(id, sizeof id, "data-episode-%zu", rank);
-    if (status == TCS_OK) tcsi_report_json_write(json, id, stream);
-    return status;
+    if (*left > 0) tcsi_report_json_write(json, id, stream);
+    return TCS_OK;
 }
 
 tcs_status tcsi_report_pages_write(const tcsi_report *report, size_t episode_count, FILE *stream, tcs_error *err)
 {
     tcsi_buffer json;
+    size_t left = TCSI_REPORT_PAGES_SIZE_MAX;
     tcs_status status = TCS_OK;
+    if (episode_count > TCSI_REPORT_PAGE_COUNT_MAX) episode_count = TCSI_REPORT_PAGE_COUNT_MAX;
     tcsi_buffer_init(&json, PAGE_SIZE_MAX);
-    for (size_t i = 0; i < episode_count && i < TCSI_REPORT_PAGE_COUNT_MAX && status == TCS_OK && !ferror(stream); i++)
-        if (report->episodes[i].reason) status = write_page(report, i, &json, stream, err);
+    for (size_t i = 0; i < episode_count && left > 0 && status == TCS_OK && !ferror(stream); i++)
+        if (report->episodes[i].reason) status = write_page(report, i, &json, &left, stream, err);
     tcsi_buffer_deinit(&json);
     return status;
 }

@@ -237,6 +237,27 @@ static void test_only_the_first_with_a_reason(void **state)
     fixture_end(&f);
 }
 
+/* Sixty-four pages of eight long courses would be too much: as many as fit are there, each whole. */
+static void test_all_pages_stay_small(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_make(&f, 10000);
+    for (size_t i = 1; i < TCSI_REPORT_STORY_COUNT_MAX; i++) f.reason.stories[i] = f.reason.stories[0];
+    f.reason.story_count = TCSI_REPORT_STORY_COUNT_MAX;
+    static tcsi_report_episode many[TCSI_REPORT_PAGE_COUNT_MAX];
+    for (size_t i = 0; i < TCS_COUNT(many); i++) many[i] = f.episode;
+    f.report.episodes = many;
+    f.report.episode_count = TCS_COUNT(many);
+    write_page(&f);
+    size_t open = 0, closed = 0;
+    for (const char *at = f.text.data; (at = strstr(at, "id=\"data-episode-")); at++) open++;
+    for (const char *at = f.text.data; (at = strstr(at, "\"beside\":[]}</script>\n")); at++) closed++;
+    assert_true(open == closed && open > 1 && open < TCS_COUNT(many));
+    assert_true(f.text.size > TCSI_REPORT_PAGES_SIZE_MAX / 2 && f.text.size < TCSI_REPORT_PAGES_SIZE_MAX + 100 * TCS_COUNT(many));
+    fixture_end(&f);
+}
+
 static void test_failing_allocations(void **state)
 {
     (void)state;
@@ -267,4 +288,5 @@ TCS_TEST_MAIN(cmocka_unit_test(test_values_come_back),
               cmocka_unit_test(test_similar_rows),
               cmocka_unit_test(test_extreme_values),
               cmocka_unit_test(test_only_the_first_with_a_reason),
+              cmocka_unit_test(test_all_pages_stay_small),
               cmocka_unit_test(test_failing_allocations))

@@ -17,7 +17,8 @@ import browser
 KINDS = {"plain": (6, 6, 6), "million": (40, 2, 2), "eight": (12, 9, 9), "wide": (5, 13, 65), "online": (4, 2, 2), "quiet": (0, 3, 3),
          "one": (0, 2, 2), "nasty": (3, 7, 7)}
 # kind: name, width, height, place, dark
-SCREENSHOTS = {"plain": [("report.png", 1440, 1250, "", False), ("report-episode.png", 1440, 1900, "#episode-2", False), ("report-dark.png", 1440, 1250, "#episode-2", True),
+SCREENSHOTS = {"plain": [("report.png", 1440, 1250, "", False), ("report-episode.png", 1440, 1900, "#episode-2", False),
+                         ("report-dark.png", 1440, 1250, "#episode-2", True),
                          ("report-narrow.png", 560, 1200, "", False)],
                "million": [("report-million.png", 1440, 900, "", False)], "wide": [("report-wide.png", 1440, 1400, "", False)]}
 FRAMES = "new Promise(done => { let n = 4; const tick = () => n-- ? requestAnimationFrame(tick) : done(); tick(); })"
@@ -98,6 +99,9 @@ def check_charts(page, kind, where, at_least):
     charts = page.run(CHARTS % where)
     if len(charts) < at_least:
         yield f"{where} has {len(charts)} charts, expected {at_least}: {charts}"
+    if page.run(f"[...document.querySelectorAll('{where} .chart')].some(chart => "
+                "chart.querySelector('canvas').clientWidth > chart.clientWidth + 1)"):
+        yield f"{where}: a chart is wider than its place"
     if kind != "nasty":  # whose channels hold nothing at all, or what no axis can show
         yield from (f"{where}: the chart of {title} is empty" for title, count in charts if count == 0)
 
@@ -120,7 +124,8 @@ def check_pages(page, kind):
     if listed > PAGE_COUNT:
         page.run(f"location.hash = '#episode-{PAGE_COUNT + 1}'")
         page.run(FRAMES)
-        if page.run("[document.querySelectorAll('.detail dt').length > 6, document.querySelectorAll('.detail .chart').length]") != [True, 0]:
+        if page.run("[document.querySelectorAll('.detail dt').length > 6,"
+                    " document.querySelectorAll('.detail .chart').length]") != [True, 0]:
             yield "an episode without a page has no facts, or charts of something"
     yield from check_links(page)
 

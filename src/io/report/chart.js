@@ -1,10 +1,21 @@
 /* What every chart of the page shares: elements, pictures of a canvas, and a plot of lines for what is not a track.
  *
- * A chart is a function of its data and of the colours: when those change (dark, paper) or the window does it is made anew.  Nothing here
+ * A chart is a function of its data, its width and the colours: when one of those changes it is made anew.  Nothing here
  * knows what is shown. */
 'use strict';
 const charts = (() => {
-  const living = []; // of which those no longer in the page are forgotten
+  const living = new Map(); // by what they are drawn in; those no longer in the page are forgotten
+  const widths = new ResizeObserver((entries) => { // of the window, or because another chart came to stand beside it
+    for (const { target } of entries) {
+      const chart = living.get(target);
+      if (!target.isConnected) forget(target);
+      else if (chart && target.clientWidth !== chart.width) chart.draw();
+    }
+  });
+  function forget(body) {
+    widths.unobserve(body);
+    living.delete(body);
+  }
 
   function make(tag, properties = {}, ...children) {
     const element = document.createElement(tag);
@@ -56,13 +67,15 @@ const charts = (() => {
     const chart = { spec, body, now, element: make('figure', { class: 'chart' }, caption, body) };
     if (spec.key) caption.append(keyOf(spec.key));
     chart.draw = () => {
-      if (!body.clientWidth) return;
+      chart.width = body.clientWidth;
+      if (!chart.width) return;
       body.replaceChildren();
       spec.draw(body, chart);
     };
     parent.append(chart.element);
-    living.push(chart);
     chart.draw();
+    living.set(body, chart);
+    widths.observe(body);
     return chart;
   }
   function keyOf(entries) {
@@ -71,9 +84,9 @@ const charts = (() => {
     return key;
   }
   function redraw() {
-    for (let i = living.length - 1; i >= 0; i--) {
-      if (living[i].element.isConnected) living[i].draw();
-      else living.splice(i, 1);
+    for (const [body, chart] of living) {
+      if (body.isConnected) chart.draw();
+      else forget(body);
     }
   }
 
@@ -132,6 +145,5 @@ const charts = (() => {
     return figure(parent, spec);
   }
 
-  addEventListener('resize', redraw);
   return { make, button, save, picture, figure, lines, redraw };
 })();

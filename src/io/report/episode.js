@@ -159,18 +159,20 @@
 
   const likenessTitles = { this: () => 'This episode', episode: (b) => `Episode ${b.rank + 1}`, normal: () => 'Normal rows' };
 
-  function drawLikeness(parent, likeness, ranges) {
+  function headLikeness(likeness) {
     const box = make('div', { class: 'likeness' });
     const title = likenessTitles[likeness.what](likeness), head = likeness.what === 'episode' ? make('a', { href: '#episode-' + (likeness.rank + 1) }, title) : make('b', {}, title);
     const apart = likeness.what === 'this' ? '' : ` · values ${number(likeness.raw, 3)} deviations apart, courses ${number(likeness.shape, 3)} of 2`;
     box.append(make('p', {}, head, make('small', {}, ` ${place(toX(likeness.begin))}${apart}`)));
-    parent.append(box);
+    return box;
+  }
+  function drawLikeness(box, likeness, ranges) {
     likeness.channels.forEach((course, k) => {
       const { unit, range } = ranges[k], c = columnsOf(likeness, course, [['y', 'least', 'most']], unit);
       charts.lines(box, {
         title: course.name + unit.text, height: 110, isTime: tools.hasTimes, x: c.x, columns: [{ values: c.y, css: 'data' }], yAxis: { range },
         spans: [[toX(likeness.begin), toX(likeness.end - 1), likeness.what === 'normal' ? 'band' : 'alarm-soft']],
-        say: (i) => `${place(c.x[i])} · ${number(c.y[i])}`, label: `${course.name}, ${title}`,
+        say: (i) => `${place(c.x[i])} · ${number(c.y[i])}`,
       });
     });
   }
@@ -187,7 +189,9 @@
     if (beside.length === 0 || beside[0].channels.length === 0 || beside[0].to - beside[0].from < 2) return;
     const box = make('div', { class: 'beside' }), ranges = rangesOf(beside);
     parent.append(make('h4', {}, 'The most similar earlier episodes, and the most similar normal rows'), box);
-    for (const likeness of beside) drawLikeness(box, likeness, ranges);
+    const boxes = beside.map(headLikeness);
+    box.append(...boxes); // all of them first: each chart is as wide as its neighbours leave it
+    beside.forEach((likeness, k) => drawLikeness(boxes[k], likeness, ranges));
   }
 
   // ---- the page ----
