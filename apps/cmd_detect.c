@@ -77,7 +77,7 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     cli_progress bar = cli_progress_begin();
     detect->progress = cli_progress_show;
     detect->progress_context = &bar;
-    detect->explain = o->explain > 0;
+    detect->explain = o->explain > 0 || o->outputs.report;
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024]; /* whatever is printed or written is without the password of a URL */

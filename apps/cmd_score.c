@@ -53,7 +53,7 @@ static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, co
     const tcs_read_options read = cli_read_options(&o->reading);
     cli_progress bar = cli_progress_begin();
     const tcs_score_options score = { .thread_count = o->threads, .advance = o->output != NULL, .progress = cli_progress_show,
-                                      .progress_context = &bar, .explain = o->explain > 0 };
+                                      .progress_context = &bar, .explain = o->explain > 0 || o->outputs.report };
     tcs_frame *frame = NULL;
     tcs_result *result = NULL;
     char shown[1024];

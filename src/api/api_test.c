@@ -3,6 +3,8 @@
 #include "test.h"
 
 #include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/file.h"
 #include "tocsin/tocsin.h"
 
 #include <pthread.h>
@@ -161,6 +163,87 @@ static void test_explains(void **state)
     assert_ok(tcs_time_parse("2026-05-03T14:02:00Z", &time_ns, test_err));
     assert_true(time_ns == INT64_C(1777816920000000000));
     assert_int_equal(TCS_E_INVALID, tcs_time_parse("noon", &time_ns, NULL));
+}
+
+/* ---- reports ---- */
+
+static size_t count_in(const char *text, const char *what)
+{
+    size_t count = 0;
+    for (const char *at = text; (at = strstr(at, what)); at += strlen(what)) count++;
+    return count;
+}
+
+static void read_report(const tcs_result *result, tcsi_buffer *html)
+{
+    char path[64];
+    snprintf(path, sizeof path, "api-report-%ld.html", (long)getpid());
+    assert_ok(tcs_result_report_write(result, "title", path, test_err));
+    tcsi_buffer_clear(html);
+    assert_ok(tcsi_file_read(path, html, test_err));
+    unlink(path);
+}
+
+/* Each episode in words and with a page; what scores rows again only where the detector was kept. */
+static void test_reports_explain(void **state)
+{
+    (void)state;
+    tcsi_buffer html;
+    tcsi_buffer_init(&html, (size_t)1 << 26);
+    for (int keep = 0; keep < 2; keep++) {
+        tcs_frame *frame = make_frame(2, ROWS, true);
+        const tcs_detect_options options = { .mode = TCS_MODE_ONLINE, .detector = "ewma", .thread_count = 1, .explain = keep };
+        tcs_result *result;
+        assert_ok(tcs_detect(frame, &options, &result, test_err));
+        const size_t count = tcs_result_episode_count(result);
+        tcs_explanation *explanation;
+        assert_ok(tcs_result_explain(result, (const size_t[]){ 0 }, 1, &(tcs_explain_options){ .brief = true }, &explanation, test_err));
+        read_report(result, &html);
+        assert_int_equal(count_in(html.data, "id=\"data-episode-"), count);
+        if (!keep) assert_non_null(strstr(html.data, tcs_explanation_sentence(explanation)));
+        assert_true(keep == (count_in(html.data, "\"found\":true") > 0));
+        assert_true(keep == (count_in(html.data, "\"heat\":{") > 0));
+        assert_true(count_in(html.data, "<span class=\"state\">") == count && count_in(html.data, "\"expecteds\":[") > 0);
+        assert_non_null(strstr(html.data, tcs_result_assumed(result)));
+        assert_non_null(strstr(html.data, "<dt>Promised</dt><dd>at most "));
+        assert_true(count_in(html.data, "\"reliability\":null") == (tcs_frame_labels(frame) ? 0 : 1));
+        tcs_explanation_destroy(explanation);
+        tcs_result_destroy(result);
+        tcs_frame_destroy(frame);
+    }
+    tcsi_buffer_deinit(&html);
+}
+
+/* With labels: false alarms are counted, and probabilities held against what came. */
+static void test_reports_what_came(void **state)
+{
+    (void)state;
+    tcsi_buffer html;
+    tcs_frame *frame;
+    tcs_result *result;
+    tcsi_buffer_init(&html, (size_t)1 << 26);
+    assert_ok(tcs_simulate("pump", 8000, 3, &frame, test_err));
+    const tcs_detect_options options = { .mode = TCS_MODE_OFFLINE, .detector = "ewma", .thread_count = 1 };
+    assert_ok(tcs_detect(frame, &options, &result, test_err));
+    const uint8_t *labels = tcs_frame_labels(frame);
+    size_t beside = 0, count = tcs_result_episode_count(result);
+    char expected[96];
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++) {
+        const tcs_episode episode = tcs_result_episode(result, i);
+        bool touches = false;
+        for (size_t t = episode.row_begin; t < episode.row_end; t++) touches |= labels[t];
+        beside += !touches;
+    }
+    read_report(result, &html);
+    snprintf(expected, sizeof expected, "<dt>False ones among them</dt><dd>%zu of %zu, which touch no labelled row", beside, count);
+    assert_non_null(strstr(html.data, expected));
+    assert_non_null(strstr(html.data, "\"reliability\":{\"ece\":0."));
+    assert_non_null(strstr(html.data, "<dt>p-values of rows not labelled</dt><dd>off by at most 0."));
+    assert_non_null(strstr(html.data, "<dt>Share of anomalous rows</dt><dd>1 %: no label was learned from"));
+    tcs_result_destroy(result);
+    tcs_frame_destroy(frame);
+    tcsi_buffer_deinit(&html);
 }
 
 /* A detector that looks at some channels only says so. */
@@ -477,6 +560,35 @@ static void test_detect_without_memory(void **state)
     fail_detect_at_every_allocation("auto_offline", TCS_MODE_OFFLINE, 120);
 }
 
+static void test_report_without_memory(void **state)
+{
+    (void)state;
+    tcs_frame *frame = make_frame(2, ROWS, true);
+    tcs_result *result;
+    char path[64];
+    snprintf(path, sizeof path, "api-report-%ld.html", (long)getpid());
+    assert_ok(tcs_detect(frame, &(tcs_detect_options){ .detector = "ewma", .thread_count = 1, .explain = true }, &result, test_err));
+    size_t step = 1, at = 0;
+    for (tcs_status status = TCS_E_MEMORY; status != TCS_OK; at += step) {
+        tcs_error err = { 0 };
+        tcsi_alloc_trace_begin();
+        tcsi_alloc_trace_fail_at(at + 1);
+        status = tcs_result_report_write(result, "title", path, &err);
+        tcsi_alloc_trace_fail_at(0);
+        const size_t live = tcsi_alloc_trace_stats().live_count;
+        tcsi_alloc_trace_end();
+        if (live) fail_msg("%zu blocks leaked when allocation %zu failed", live, at + 1);
+        assert_true(status == TCS_OK || status == TCS_E_MEMORY);
+        assert_true((status == TCS_OK) == (access(path, F_OK) == 0));
+        if (at > 200) step = 7;
+        assert_true(at < 20000);
+    }
+    assert_true(at > 20);
+    unlink(path);
+    tcs_result_destroy(result);
+    tcs_frame_destroy(frame);
+}
+
 static void test_frame_without_memory(void **state)
 {
     (void)state;
@@ -551,6 +663,8 @@ static void test_two_threads_on_two_objects(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_judges_series_together), cmocka_unit_test(test_frame_holds_what_was_put_in),
               cmocka_unit_test(test_detects), cmocka_unit_test(test_explains),
+              cmocka_unit_test(test_reports_explain), cmocka_unit_test(test_reports_what_came),
+              cmocka_unit_test(test_report_without_memory),
               cmocka_unit_test(test_names_what_it_leaves_out),
               cmocka_unit_test(test_every_detector_by_name_with_a_parameter), cmocka_unit_test(test_writes_files),
               cmocka_unit_test(test_rows_out_of_order), cmocka_unit_test(test_simulates_and_evaluates),

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Why episodes alarmed. */
-#include "api/handles.h"
+#include "api/explain.h"
 
 #include "base/alloc.h"
 #include "explain/expected.h"
-#include "pipeline/explain.h"
 #include "pipeline/known.h"
 
 #include <math.h>
@@ -46,9 +45,8 @@ static tcs_status take_ranges(const tcs_result *result, const tcs_explain_option
     return TCS_OK;
 }
 
-/* (count) explanations of the episodes at those places in order of time. */
-static tcs_status explain_all(const tcs_result *result, const size_t *episodes, size_t count, const tcs_explain_options *options,
-                              tcsi_explanation *ret, tcs_error *err)
+tcs_status tcsi_api_explain(const tcs_result *result, const size_t *episodes, size_t count, const tcs_explain_options *options,
+                            tcsi_explanation *ret, tcs_error *err)
 {
     tcs_status status = TCS_OK;
     if (!options->brief) {
@@ -79,7 +77,7 @@ static tcs_status explain_ranks(const tcs_result *result, const size_t *ranks, s
         ret_explanations[room] = TCSI_NEW(tcs_explanation);
         if (!ret_explanations[room]) status = tcsi_fail_memory(err, "explanations");
     }
-    if (status == TCS_OK) status = explain_all(result, episodes, count, options, found, err);
+    if (status == TCS_OK) status = tcsi_api_explain(result, episodes, count, options, found, err);
     for (size_t i = 0; i < room; i++) {
         if (status == TCS_OK) {
             ret_explanations[i]->result = result;

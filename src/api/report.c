@@ -2,12 +2,11 @@
  * From a result to the plain data that io's report and plot show: pointers where the shape is the same, sentences where it is not.
  * The expected band of a channel is series/expect.h's, looked at from both sides of each row whatever the detector's mode: it
  * explains a plot and decides nothing. */
-#include "api/handles.h"
+#include "api/report.h"
 
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "io/plot.h"
-#include "io/report.h"
 #include "pipeline/known.h"
 #include "series/expect.h"
 #include "series/period.h"
@@ -16,15 +15,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 14, TEXT_SIZE_MAX = 4096, PERIOD_ROW_COUNT_MAX = 30000 };
+enum { FACT_COUNT_MAX = 8, METHOD_COUNT_MAX = 14, ASSUMPTION_COUNT_MAX = 8, PROMISE_COUNT_MAX = 6, TEXT_SIZE_MAX = 4096,
+       PERIOD_ROW_COUNT_MAX = 30000 };
 
 typedef struct filled {
     tcsi_report report;
     tcsi_report_episode *episodes;
+    tcsi_report_expected *expected;
+    tcsi_api_reasons reasons;
     tcsi_report_loss losses[TCSI_CURVE_POINT_MAX];
     double *no_thresholds; /* (T) NaN: for detectors that alarm by evidence, whose threshold is not on the score's axis */
-    tcsi_report_fact fact[FACT_COUNT_MAX], method[METHOD_COUNT_MAX];
-    tcsi_buffer texts[FACT_COUNT_MAX + METHOD_COUNT_MAX]; /* what facts and method point to */
+    tcsi_report_fact fact[FACT_COUNT_MAX], method[METHOD_COUNT_MAX], assumption[ASSUMPTION_COUNT_MAX], promise[PROMISE_COUNT_MAX];
+    tcsi_buffer texts[FACT_COUNT_MAX + METHOD_COUNT_MAX + ASSUMPTION_COUNT_MAX + PROMISE_COUNT_MAX]; /* what these point to */
     size_t text_count;
 } filled;
 
@@ -52,6 +54,8 @@ static tcs_status add_fact(filled *f, tcsi_report_fact *facts, size_t *count, si
     do { if (status == TCS_OK) status = add_fact(f, f->list, &f->report.list##_count, count_max, __VA_ARGS__); } while (0)
 #define FACT(...) ADD(fact, FACT_COUNT_MAX, __VA_ARGS__)
 #define METHOD(...) ADD(method, METHOD_COUNT_MAX, __VA_ARGS__)
+#define ASSUMPTION(...) ADD(assumption, ASSUMPTION_COUNT_MAX, __VA_ARGS__)
+#define PROMISE(...) ADD(promise, PROMISE_COUNT_MAX, __VA_ARGS__)
 
 static const char *plural(double count) { return count == 1 ? "" : "s"; }
 
@@ -111,7 +115,6 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     METHOD("Detector", err, "%s: %s", detection->info->name, detection->info->summary);
     METHOD("Source", err, "%s", detection->info->paper);
     if (status == TCS_OK) status = add_parameters(f, detection, err);
-    METHOD("Assumed", err, "%s", result->assumed);
     if (detection->known)
         METHOD("Knowledge", err,
                "what %s states: %zu formulas, %zu alarms, %zu events, %zu rules, %zu signatures; %zu episodes are expected",
@@ -140,22 +143,89 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     return status;
 }
 
+static tcs_status add_assumptions(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcsi_detection *detection = result->detection;
+    const tcsi_policy_info *policy = &tcsi_policy_infos[detection->decision.by_evidence ? TCSI_POLICY_EVIDENCE : TCSI_POLICY_BUDGET];
+    const tcs_probability source = tcs_result_probability_source(result);
+    ASSUMPTION("Normal rows", err, "%s", result->assumed);
+    if (detection->decision.own_threshold_used)
+        ASSUMPTION("Policy", err, "the detector's own threshold, set on rows that it held out: later normal rows score like those");
+    else ASSUMPTION("Policy", err, "%s: %s", policy->title, policy->assumption);
+    if (source.is_assumed) ASSUMPTION("Share of anomalous rows", err, "%.3g %%: no label was learned from", 100 * source.anomaly_share);
+    else ASSUMPTION("Share of anomalous rows", err, "%.3g %%, as among the labelled rows learned from", 100 * source.anomaly_share);
+    ASSUMPTION("Calibrator of probabilities", err, "%s", source.is_assumed
+               ? "prior: the most that a p-value supports, with that share" : source.calibrator);
+    if (detection->decision.tail.count > 0)
+        ASSUMPTION("Scores", err, "those more than %zu row%s apart do not depend on each other", detection->decision.tail.run_length,
+                   plural((double)detection->decision.tail.run_length));
+    if (detection->known)
+        ASSUMPTION("Knowledge", err, "what %s states is true", detection->known->bound->knowledge->file);
+    return status;
+}
+
+/* What was promised beside what came. */
+static tcs_status add_promise(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcsi_policy_result *decision = &result->detection->decision;
+    tcsi_api_alarms alarms;
+    tcsi_api_alarms_count(result, &alarms);
+    if (decision->own_threshold_used) PROMISE("Promised", err, "nothing in numbers: the detector's own threshold decides");
+    else
+        PROMISE("Promised", err, "at most %.3g false alarm%s in all rows, on average", decision->budget_count,
+                plural(decision->budget_count));
+    PROMISE("Raised", err, "%zu alarm%s", alarms.raised, plural((double)alarms.raised));
+    if (alarms.dismissed > 0) PROMISE("Of them dismissed", err, "%zu, over before they were confirmed", alarms.dismissed);
+    if (result->frame->frame->labels)
+        PROMISE("False ones among them", err, "%zu of %zu, which touch no labelled row", alarms.unlabelled, alarms.compared);
+    else PROMISE("False ones among them", err, "nobody can say: no row is labelled");
+    if (!isnan(alarms.p_value_error))
+        PROMISE("p-values of rows not labelled", err, "off by at most %.3g (0: as promised)", alarms.p_value_error);
+    return status;
+}
+
 /* ---- the rest ---- */
+
+static tcsi_report_episode episode_of(const tcs_result *result, size_t rank)
+{
+    const tcs_episode from = tcs_result_episode(result, rank);
+    const bool was_confirmed = from.state == TCS_EPISODE_CONFIRMED || from.state == TCS_EPISODE_RESOLVED;
+    tcsi_report_episode to = { .row_begin = from.row_begin, .row_end = from.row_end, .row_peak = from.row_peak,
+                               .row_confirmed = was_confirmed ? from.row_confirmed : SIZE_MAX,
+                               .severity = from.severity, .score = from.score, .p_value = from.p_value,
+                               .probability = isnan(from.probability) ? tcs_result_probability(result, from.row_peak) : from.probability,
+                               .expected_count = from.expected_count, .state = tcs_episode_state_name(from.state),
+                               .limit = from.limit, .signature = from.signature };
+    for (size_t k = 0; k < from.share_count && k < TCSI_REPORT_SHARE_COUNT_MAX; k++, to.share_count++)
+        to.shares[k] = (tcsi_report_share){ from.shares[k].channel, from.shares[k].share };
+    return to;
+}
 
 static tcs_status add_episodes(filled *f, const tcs_result *result, tcs_error *err)
 {
-    size_t count = tcs_result_episode_count(result);
+    const size_t count = tcs_result_episode_count(result);
     f->episodes = TCSI_NEW_ZEROS(tcsi_report_episode, count);
     if (!f->episodes) return tcsi_fail_memory(err, "a report");
+    for (size_t i = 0; i < count; i++) f->episodes[i] = episode_of(result, i);
+    f->report.episodes = f->episodes;
+    f->report.episode_count = count;
+    return TCS_OK;
+}
+
+static tcs_status add_expected(filled *f, const tcs_result *result, tcs_error *err)
+{
+    if (!tcs_result_has_knowledge(result)) return TCS_OK;
+    const size_t count = tcs_result_expected_count(result);
+    f->expected = TCSI_NEW_ZEROS(tcsi_report_expected, count);
+    if (!f->expected) return tcsi_fail_memory(err, "a report");
     for (size_t i = 0; i < count; i++) {
-        tcs_episode from = tcs_result_episode(result, i);
-        tcsi_report_episode *to = &f->episodes[i];
-        *to = (tcsi_report_episode){ .row_begin = from.row_begin, .row_end = from.row_end, .row_peak = from.row_peak,
-                                     .severity = from.severity, .score = from.score, .p_value = from.p_value,
-                                     .expected_count = from.expected_count };
-        for (size_t k = 0; k < from.share_count && k < TCSI_REPORT_SHARE_COUNT_MAX; k++, to->share_count++)
-            to->shares[k] = (tcsi_report_share){ from.shares[k].channel, from.shares[k].share };
+        const tcs_episode from = tcs_result_expected(result, i);
+        f->expected[i] = (tcsi_report_expected){ from.row_begin, from.row_end, from.event };
     }
+    f->report.expected = f->expected;
+    f->report.expected_count = count;
     return TCS_OK;
 }
 
@@ -185,6 +255,8 @@ static void filled_deinit(filled *f)
 {
     for (size_t i = 0; i < f->text_count; i++) tcsi_buffer_deinit(&f->texts[i]);
     tcsi_free(f->episodes);
+    tcsi_free(f->expected);
+    tcsi_api_reasons_deinit(&f->reasons);
     tcsi_free(f->no_thresholds);
 }
 
@@ -198,27 +270,40 @@ static tcs_status fill(filled *f, const tcs_result *result, const char *title, t
     f->report = (tcsi_report){
         .title = title, .version = tcs_version(), .frame = frame->frame, .has_times = frame->has_real_times,
         .scores = result->detection->scores, .thresholds = decision->by_evidence ? f->no_thresholds : decision->thresholds,
-        .facts = f->fact, .method = f->method,
+        .facts = f->fact, .method = f->method, .assumption = f->assumption, .promise = f->promise,
         .notes = (const char *const *)frame->notes, .note_count = frame->note_count,
         .band = frame->is_tabular ? NULL : band_of, .context = frame->frame,
     };
     tcs_status status = add_episodes(f, result, err);
     if (status == TCS_OK) status = add_facts(f, result, err);
     if (status == TCS_OK) status = add_method(f, result, err);
+    if (status == TCS_OK) status = add_expected(f, result, err);
+    if (status == TCS_OK) status = add_assumptions(f, result, err);
     add_losses(f, &result->detection->training);
-    f->report.episodes = f->episodes;
-    f->report.episode_count = tcs_result_episode_count(result);
+    return status;
+}
+
+/* What a report tells and a picture does not. */
+static tcs_status fill_reasons(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = tcsi_api_reasons_make(result, &f->reasons, err);
+    if (status != TCS_OK) return status;
+    tcsi_api_reasons_hand(&f->reasons, f->episodes);
+    status = tcsi_api_reliability(result, &f->report.reliability, err);
+    if (status == TCS_OK) status = add_promise(f, result, err);
     return status;
 }
 
 typedef tcs_status (*report_writer)(const tcsi_report *report, const char *path, tcs_error *err);
 
-static tcs_status write_with(report_writer write, const tcs_result *result, const char *title, const char *path, tcs_error *err)
+static tcs_status write_with(report_writer write, bool with_reasons, const tcs_result *result, const char *title, const char *path,
+                             tcs_error *err)
 {
     if (!result || !title || !path) return tcsi_fail(err, TCS_E_INVALID, "a report needs a result, a title and a path");
     filled *f = TCSI_NEW(filled);
     if (!f) return tcsi_fail_memory(err, "a report");
     tcs_status status = fill(f, result, title, err);
+    if (status == TCS_OK && with_reasons) status = fill_reasons(f, result, err);
     if (status == TCS_OK) status = write(&f->report, path, err);
     filled_deinit(f);
     tcsi_free(f);
@@ -227,10 +312,10 @@ static tcs_status write_with(report_writer write, const tcs_result *result, cons
 
 tcs_status tcs_result_report_write(const tcs_result *result, const char *title, const char *path, tcs_error *err)
 {
-    return write_with(tcsi_report_write, result, title, path, err);
+    return write_with(tcsi_report_write, true, result, title, path, err);
 }
 
 tcs_status tcs_result_plot_write(const tcs_result *result, const char *title, const char *path, tcs_error *err)
 {
-    return write_with(tcsi_plot_write, result, title, path, err);
+    return write_with(tcsi_plot_write, false, result, title, path, err);
 }

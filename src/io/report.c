@@ -58,6 +58,11 @@ static void write_fact(FILE *stream, const char *name, const char *text)
     fputs("</dd></div>\n", stream);
 }
 
+static void write_facts(const page_writer *page, const tcsi_report_fact *facts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) write_fact(page->stream, facts[i].name, facts[i].text);
+}
+
 static void format_place(const page_writer *page, size_t row, char *ret_text, size_t size)
 {
     char count[TCSI_WORDS_SIZE];
@@ -69,14 +74,14 @@ static void format_place(const page_writer *page, size_t row, char *ret_text, si
     }
 }
 
-/* An episode's length in time, or in rows when it is one row or there are no times. */
-static void format_length(const page_writer *page, const tcsi_report_episode *episode, char *ret_text, size_t size)
+/* A length in time, or in rows when it is one row or there are no times. */
+static void format_length(const page_writer *page, size_t row_begin, size_t row_end, char *ret_text, size_t size)
 {
-    size_t rows = episode->row_end - episode->row_begin;
+    size_t rows = row_end - row_begin;
     char count[TCSI_WORDS_SIZE];
     const int64_t *times_ns = page->report->frame->times_ns;
-    if (page->plan.has_times && times_ns[episode->row_end - 1] > times_ns[episode->row_begin]) {
-        tcsi_words_duration((int64_t)((uint64_t)times_ns[episode->row_end - 1] - (uint64_t)times_ns[episode->row_begin]), ret_text, size);
+    if (page->plan.has_times && times_ns[row_end - 1] > times_ns[row_begin]) {
+        tcsi_words_duration((int64_t)((uint64_t)times_ns[row_end - 1] - (uint64_t)times_ns[row_begin]), ret_text, size);
     } else {
         tcsi_words_count(rows, count, sizeof count);
         snprintf(ret_text, size, "%s row%s", count, rows == 1 ? "" : "s");
@@ -107,7 +112,10 @@ static void fill_script(const page_writer *page)
     fputs("<script>", page->stream);
     write_asset(page->stream, tcsi_asset_uplot_iife_min_js, tcsi_asset_uplot_iife_min_js_size);
     fputs("</script>\n<script>", page->stream);
+    write_asset(page->stream, tcsi_asset_chart_js, tcsi_asset_chart_js_size);
     write_asset(page->stream, tcsi_asset_page_js, tcsi_asset_page_js_size);
+    write_asset(page->stream, tcsi_asset_episode_js, tcsi_asset_episode_js_size);
+    write_asset(page->stream, tcsi_asset_calibration_js, tcsi_asset_calibration_js_size);
     fputs("</script>\n", page->stream);
 }
 
@@ -130,7 +138,7 @@ static void fill_facts(const page_writer *page)
         snprintf(text, sizeof text, "%s to %s UTC (%s)", from, to, span);
         write_fact(page->stream, "Time span", text);
     }
-    for (size_t i = 0; i < report->fact_count; i++) write_fact(page->stream, report->facts[i].name, report->facts[i].text);
+    write_facts(page, report->facts, report->fact_count);
 }
 
 static void fill_verdict(const page_writer *page)
@@ -164,6 +172,28 @@ static void write_shares(const page_writer *page, const tcsi_report_episode *epi
     }
 }
 
+/* "confirmed" and what happened, as words beside each other. */
+static void write_badges(const page_writer *page, const tcsi_report_episode *episode)
+{
+    const struct { const char *css, *text; } badges[] = { { "state", episode->state }, { "kind", episode->kind },
+                                                          { "limit", episode->limit }, { "signature", episode->signature } };
+    fputs("<td role=\"cell\" class=\"badges\">", page->stream);
+    for (size_t i = 0; i < TCS_COUNT(badges); i++) {
+        if (!badges[i].text) continue;
+        fprintf(page->stream, "<span class=\"%s\">", badges[i].css);
+        write_text(page->stream, badges[i].text);
+        fputs("</span>\n", page->stream);
+    }
+    fputs("</td>\n", page->stream);
+}
+
+static void write_sentence(const page_writer *page, const tcsi_report_episode *episode)
+{
+    fputs("<td role=\"cell\" class=\"sentence\">", page->stream);
+    write_text(page->stream, episode->sentence ? episode->sentence : "");
+    fputs("</td>\n", page->stream);
+}
+
 static void write_episode(const page_writer *page, size_t rank)
 {
     const tcsi_report_episode *episode = &page->report->episodes[rank];
@@ -171,7 +201,7 @@ static void write_episode(const page_writer *page, size_t rank)
     char onset[2 * TCSI_WORDS_SIZE], length[2 * TCSI_WORDS_SIZE], chance[TCSI_WORDS_SIZE];
     double severity = episode->severity >= 0 ? fmin(episode->severity, 100) : 0;
     format_place(page, episode->row_begin, onset, sizeof onset);
-    format_length(page, episode, length, sizeof length);
+    format_length(page, episode->row_begin, episode->row_end, length, sizeof length);
     tcsi_words_chance(episode->expected_count, chance, sizeof chance);
     fprintf(stream, "<tr role=\"row\" id=\"episode-%zu\" data-episode=\"%zu\">\n", rank + 1, rank);
     fprintf(stream, "<td role=\"cell\" class=\"rank\">%zu</td>\n", rank + 1);
@@ -181,6 +211,8 @@ static void write_episode(const page_writer *page, size_t rank)
             "<td role=\"cell\" class=\"severity %s\"><span class=\"bar\" aria-hidden=\"true\"><i style=\"width:%.1f%%\"></i></span>"
             "<b>%.0f</b></td>\n",
             severity_class(severity), severity, severity);
+    write_badges(page, episode);
+    write_sentence(page, episode);
     fputs("<td role=\"cell\" class=\"shares\">", stream);
     write_shares(page, episode);
     fprintf(stream, "</td>\n<td role=\"cell\" class=\"chance\"><span class=\"words\">expected by chance: </span>%s</td>\n</tr>\n", chance);
@@ -189,6 +221,27 @@ static void write_episode(const page_writer *page, size_t rank)
 static void fill_episodes(const page_writer *page)
 {
     for (size_t i = 0; i < page->plan.episode_count && !ferror(page->stream); i++) write_episode(page, i);
+}
+
+/* What known events explain: listed apart, and only where somebody stated any. */
+static void fill_expected(const page_writer *page)
+{
+    const tcsi_report *report = page->report;
+    char count[TCSI_WORDS_SIZE], onset[2 * TCSI_WORDS_SIZE], length[2 * TCSI_WORDS_SIZE];
+    if (!report->expected) return;
+    tcsi_words_count(report->expected_count, count, sizeof count);
+    fprintf(page->stream, "<details class=\"expected\"%s>\n<summary>Expected: %s, part of known events</summary>\n<ul>\n",
+            report->expected_count > 0 ? " open" : "", count);
+    for (size_t i = 0; i < report->expected_count && i < TCSI_REPORT_EPISODE_COUNT_MAX; i++) {
+        const tcsi_report_expected *expected = &report->expected[i];
+        format_place(page, expected->row_begin, onset, sizeof onset);
+        format_length(page, expected->row_begin, expected->row_end, length, sizeof length);
+        fputs("<li><b>", page->stream);
+        write_text(page->stream, expected->event);
+        fprintf(page->stream, "</b> %s, %s</li>\n", onset, length);
+    }
+    if (report->expected_count > TCSI_REPORT_EPISODE_COUNT_MAX) fputs("<li>and more</li>\n", page->stream);
+    fputs("</ul>\n</details>\n", page->stream);
 }
 
 static void fill_notes(const page_writer *page)
@@ -237,11 +290,9 @@ static void fill_channels(const page_writer *page)
     for (size_t i = 0; i < page->plan.channel_count; i++) write_channel_row(page, i);
 }
 
-static void fill_method(const page_writer *page)
-{
-    for (size_t i = 0; i < page->report->method_count; i++)
-        write_fact(page->stream, page->report->method[i].name, page->report->method[i].text);
-}
+static void fill_method(const page_writer *page) { write_facts(page, page->report->method, page->report->method_count); }
+static void fill_assumption(const page_writer *page) { write_facts(page, page->report->assumption, page->report->assumption_count); }
+static void fill_promise(const page_writer *page) { write_facts(page, page->report->promise, page->report->promise_count); }
 
 static void fill_losses(const page_writer *page) { tcsi_report_losses_write(page->report, page->stream); }
 
@@ -252,7 +303,7 @@ static const struct {
     { "title", fill_title },       { "version", fill_version }, { "style", fill_style },       { "script", fill_script },
     { "facts", fill_facts },       { "verdict", fill_verdict }, { "episodes", fill_episodes }, { "notes", fill_notes },
     { "channels", fill_channels }, { "method", fill_method },
-    { "losses", fill_losses },
+    { "losses", fill_losses },     { "expected", fill_expected }, { "assumption", fill_assumption }, { "promise", fill_promise },
 };
 
 /* Fills the slot named name[0, length); the data slot is the only one that can fail otherwise than by the stream. */

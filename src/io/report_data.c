@@ -2,6 +2,8 @@
 #include "io/report_data.h"
 
 #include "base/alloc.h"
+#include "io/report_calibration.h"
+#include "io/report_pages.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -314,9 +316,9 @@ static tcs_status write_times(const tcsi_report *report, FILE *stream, tcs_error
 /* ---- the JSON part ---- */
 
 /* Text for a script element: '<' as \u003c, so that nothing in it can end the element. */
-static void write_json(const tcsi_buffer *json, FILE *stream)
+void tcsi_report_json_write(const tcsi_buffer *json, const char *id, FILE *stream)
 {
-    fputs("<script type=\"application/json\" id=\"data-meta\">", stream);
+    fprintf(stream, "<script type=\"application/json\" id=\"%s\">", id);
     for (size_t i = 0; i < json->size; i++) {
         if (json->data[i] == '<') fputs("\\u003c", stream);
         else fputc(json->data[i], stream);
@@ -345,6 +347,13 @@ static void json_mapping(tcsi_json_writer *w, const mapping *map)
     json_pair(w, "missing", (double)map->missing_count);
 }
 
+/* Noise and doubt apart, of detectors that state them. */
+static void json_doubt(tcsi_json_writer *w, const tcs_score *score)
+{
+    json_pair(w, "noise", score->noise > 0 ? (double)score->noise : NAN);
+    json_pair(w, "doubt", score->uncertainty > 0 ? (double)score->uncertainty : NAN);
+}
+
 static void json_episodes(tcsi_json_writer *w, const tcsi_report *report, const tcsi_report_plan *plan)
 {
     tcsi_json_key(w, "episodes");
@@ -355,9 +364,15 @@ static void json_episodes(tcsi_json_writer *w, const tcsi_report *report, const 
         json_pair(w, "begin", (double)episode->row_begin);
         json_pair(w, "end", (double)episode->row_end);
         json_pair(w, "peak", (double)episode->row_peak);
+        json_pair(w, "confirmed", episode->row_confirmed < report->frame->row_count ? (double)episode->row_confirmed : NAN);
+        json_text(w, "state", episode->state);
+        json_text(w, "kind", episode->kind);
         json_pair(w, "severity", episode->severity);
         json_pair(w, "score", episode->score);
+        json_pair(w, "threshold", report->thresholds[episode->row_peak]);
         json_pair(w, "p", episode->p_value);
+        json_pair(w, "probability", episode->probability);
+        json_doubt(w, &report->scores[episode->row_peak]);
         tcsi_json_key(w, "shares");
         tcsi_json_begin_array(w);
         for (size_t k = 0; k < episode->share_count; k++) {
@@ -483,6 +498,7 @@ static tcs_status write_meta(const tcsi_report *report, const tcsi_report_plan *
     tcsi_buffer_init(&json, (size_t)1 << 28);
     tcsi_json_writer_init(w, &json, false);
     tcsi_json_begin_object(w);
+    json_text(w, "schema", "tocsin/report/1");
     json_pair(w, "rows", (double)report->frame->row_count);
     tcsi_json_key(w, "times");
     tcsi_json_bool(w, plan->has_times);
@@ -500,9 +516,10 @@ static tcs_status write_meta(const tcsi_report *report, const tcsi_report_plan *
     json_channels(w, report, plan, work->maps);
     json_episodes(w, report, plan);
     json_labels(w, report->frame);
+    tcsi_report_calibration_put(w, report);
     tcsi_json_end_object(w);
     tcs_status status = tcsi_json_finish(w, err);
-    if (status == TCS_OK) write_json(&json, stream);
+    if (status == TCS_OK) tcsi_report_json_write(&json, "data-meta", stream);
     tcsi_buffer_deinit(&json);
     return status;
 }
@@ -529,6 +546,7 @@ tcs_status tcsi_report_data_write(const tcsi_report *report, const tcsi_report_p
     if (status == TCS_OK) status = write_meta(report, plan, &work, stream, err);
     if (status == TCS_OK && plan->has_times) status = write_times(report, stream, err);
     if (status == TCS_OK) status = write_tracks(report, plan, &work, stream, err);
+    if (status == TCS_OK) status = tcsi_report_pages_write(report, plan->episode_count, stream, err);
     work_deinit(&work);
     return status;
 }

@@ -47,7 +47,11 @@ void tcsi_report_score_values(const tcsi_report *report, double *ret_values);
 /* The usual step of times that do not decrease; 0 for fewer than two. */
 double tcsi_report_step_ns(const int64_t *times_ns, size_t count);
 
-/* Writes everything the page's script needs as script elements: one of JSON, one of base64 per track. */
+/* A script element of JSON with that id. */
+void tcsi_report_json_write(const tcsi_buffer *json, const char *id, FILE *stream);
+
+/* Writes everything the page's script needs as script elements: one of JSON (schema tocsin/report/1), one of base64 per track, one of JSON
+ * an episode that has a page of its own (report_pages.h). */
 tcs_status tcsi_report_data_write(const tcsi_report *report, const tcsi_report_plan *plan, FILE *stream, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

@@ -191,6 +191,41 @@ static void test_lists_episodes(void **state)
     fixture_end(&f);
 }
 
+/* What is known of an episode stands in the list without any script, and as text. */
+static void test_lists_words(void **state)
+{
+    (void)state;
+    fixture f;
+    const tcsi_report_expected expected[] = { { 5, 10, "<i>deploy" } };
+    const tcsi_report_fact assumption[] = { { "Policy", "a < b" } }, promise[] = { { "Promised", "1 & no more" } };
+    fixture_make(&f, 1, 50, false);
+    f.episodes[0] = one_row_episode(0);
+    f.report.episode_count = 1;
+    fixture_write(&f);
+    assert_int_equal(count_of(&f, "<span class=\"state\">"), 0);
+    assert_int_equal(count_of(&f, "<details class=\"expected\""), 0); /* nobody stated any */
+    f.episodes[0].state = "confirmed";
+    f.episodes[0].kind = "level shift";
+    f.episodes[0].sentence = "c0 </td><script>rose";
+    f.episodes[0].limit = "c0 > 4";
+    f.report.expected = expected;
+    f.report.assumption = assumption;
+    f.report.promise = promise;
+    f.report.assumption_count = f.report.promise_count = 1;
+    fixture_write(&f);
+    assert_non_null(strstr(f.html.data, "<span class=\"state\">confirmed</span>\n<span class=\"kind\">level shift</span>\n"
+                                        "<span class=\"limit\">c0 &gt; 4</span>\n</td>"));
+    assert_non_null(strstr(f.html.data, "class=\"sentence\">c0 &lt;/td&gt;&lt;script&gt;rose</td>"));
+    assert_non_null(strstr(f.html.data, "Expected: 0, part of known events"));
+    assert_non_null(strstr(f.html.data, "<dt>Policy</dt><dd>a &lt; b</dd>"));
+    assert_non_null(strstr(f.html.data, "<dt>Promised</dt><dd>1 &amp; no more</dd>"));
+    assert_non_null(strstr(f.html.data, "{\"schema\":\"tocsin/report/1\","));
+    f.report.expected_count = 1;
+    fixture_write(&f);
+    assert_non_null(strstr(f.html.data, "<li><b>&lt;i&gt;deploy</b> row 5, 5 rows</li>"));
+    fixture_end(&f);
+}
+
 static void test_empty_one_row_and_nothing_usable(void **state)
 {
     (void)state;
@@ -422,6 +457,7 @@ TCS_TEST_MAIN(cmocka_unit_test(test_escapes_everything),
               cmocka_unit_test(test_asks_nothing_of_the_network),
               cmocka_unit_test(test_words),
               cmocka_unit_test(test_lists_episodes),
+              cmocka_unit_test(test_lists_words),
               cmocka_unit_test(test_empty_one_row_and_nothing_usable),
               cmocka_unit_test(test_many_channels),
               cmocka_unit_test(test_times_out_of_order_become_rows),

@@ -31,7 +31,7 @@ static const example_kind kinds[] = {
     { "nasty", 500, 6, 3, 0, false, true, false, true },
 };
 
-enum { EPISODE_COUNT_MAX = 64 };
+enum { EPISODE_COUNT_MAX = 64, PAGE_COUNT = 4, EXPECTED_COUNT = 2 }; /* the others have no page, as beyond the first of a real report */
 
 typedef struct example {
     const example_kind *kind;
@@ -39,6 +39,10 @@ typedef struct example {
     tcs_score *scores;
     double *thresholds;
     tcsi_report_episode episodes[EPISODE_COUNT_MAX];
+    tcsi_report_reason reasons[PAGE_COUNT];
+    double *numbers[PAGE_COUNT]; /* what they point into */
+    tcsi_report_expected expected[EXPECTED_COUNT];
+    tcsi_report_reliability reliability;
 } example;
 
 static double noise(uint64_t seed, uint64_t index)
@@ -68,9 +72,118 @@ static void make_episode(example *e, size_t i)
     }
     for (size_t t = begin; t < begin + length; t++) {
         e->scores[t].value = episode->score - 0.2 * fabs((double)t - (double)episode->row_peak) / (double)length;
+        e->scores[t].p_value = episode->p_value;
         if (e->frame->labels) e->frame->labels[t] = i != 1;
     }
 }
+
+/* ---- reasons ---- */
+
+/* Numbers of a reason: a band and what would have been quiet for each story, then shares. */
+static tcs_status reserve_numbers(example *e, size_t i, double **ret_at, tcs_error *err)
+{
+    const tcsi_report_episode *episode = &e->episodes[i];
+    const tcsi_report_reason *reason = &e->reasons[i];
+    const size_t view = reason->view_end - reason->view_begin, rows = episode->row_end - episode->row_begin;
+    e->numbers[i] = TCSI_NEW_ZEROS(double, 4 * view * episode->share_count + rows * e->kind->channel_count);
+    *ret_at = e->numbers[i];
+    return *ret_at ? TCS_OK : tcsi_fail_memory(err, "an example");
+}
+
+static double *make_story(const example *e, const tcsi_report_reason *reason, const tcsi_report_share *share, tcsi_report_story *story,
+                          double *at)
+{
+    const size_t view = reason->view_end - reason->view_begin;
+    const double *values = tcsi_frame_column(e->frame, share->channel);
+    double *expecteds = at, *lows = at + view, *highs = at + 2 * view, *instead = at + 3 * view;
+    for (size_t t = 0; t < view; t++) {
+        expecteds[t] = values[reason->view_begin]; /* a gap, where that is missing */
+        lows[t] = expecteds[t] - 3;
+        highs[t] = expecteds[t] + 3;
+        instead[t] = expecteds[t] + 0.5;
+    }
+    *story = (tcsi_report_story){ .channel = share->channel, .share = share->share, .kind = "level shift",
+                                  .is_persistent = share->share > 0.5, .value = expecteds[0] + 9, .expected = expecteds[0], .low = lows[0], .high = highs[0],
+                                  .expecteds = expecteds, .lows = lows, .highs = highs, .instead = share->share > 0.2 ? instead : NULL };
+    return at + 4 * view;
+}
+
+static void make_likenesses(const example *e, size_t i)
+{
+    tcsi_report_reason *reason = (tcsi_report_reason *)e->episodes[i].reason;
+    const size_t normal = reason->view_begin / 2;
+    for (size_t k = 0; k < 2 && k < i; k++)
+        reason->likenesses[reason->likeness_count++] =
+            (tcsi_report_likeness){ e->episodes[k].row_begin, e->episodes[k].row_end, k, 1.5, 0.7 };
+    if (normal > 0)
+        reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ normal, normal + 20, SIZE_MAX, 3.25, 1.4 };
+}
+
+static tcs_status make_reason(example *e, size_t i, tcs_error *err)
+{
+    tcsi_report_episode *episode = &e->episodes[i];
+    tcsi_report_reason *reason = &e->reasons[i];
+    double *at;
+    *reason = (tcsi_report_reason){ .advice = "it would not have alarmed with less of everything", .source = "parts",
+                                    .view_begin = episode->row_begin > 60 ? episode->row_begin - 60 : 0,
+                                    .has_change = i % 2 == 0, .trial_count = 12, .score_before = 9, .score_after = i % 2 == 0 ? 2.5 : NAN, .threshold = 4, .changed_channel_count = 2 };
+    reason->view_end = e->kind->row_count - episode->row_end > 60 ? episode->row_end + 60 : e->kind->row_count;
+    reason->change_begin = reason->view_begin; /* of its whole view */
+    reason->change_end = reason->view_end;
+    tcs_status status = reserve_numbers(e, i, &at, err);
+    if (status != TCS_OK) return status;
+    for (size_t k = 0; k < episode->share_count; k++) {
+        at = make_story(e, reason, &episode->shares[k], &reason->stories[k], at);
+        reason->story_count++;
+    }
+    reason->shares = at;
+    for (size_t t = 0; t < episode->row_end - episode->row_begin; t++)
+        for (size_t k = 0; k < episode->share_count; k++)
+            at[t * e->kind->channel_count + episode->shares[k].channel] = episode->shares[k].share * (double)(1 + t % 7);
+    episode->reason = reason;
+    make_likenesses(e, i);
+    return TCS_OK;
+}
+
+/* What is told of an episode whether it has a page or not; some of it is unknown here and there. */
+static void make_words(example *e, size_t i)
+{
+    static const char *const states[] = { "suspected", "confirmed", "resolved", "dismissed" };
+    tcsi_report_episode *episode = &e->episodes[i];
+    episode->state = states[i % 4];
+    episode->row_confirmed = i % 4 == 1 || i % 4 == 2 ? episode->row_peak : SIZE_MAX;
+    episode->kind = i == 2 ? NULL : "level shift";
+    episode->probability = i == 3 ? NAN : 0.9;
+    episode->sentence = e->kind->is_nasty ? "<img src=x onerror=window.hacked=1> rose \xff above its band"
+                                          : "pressure fell 18 % (2.1) below its expected band from 2026-01-08 14:02 on, 40 s before flow";
+    if (i == 0) episode->limit = e->kind->is_nasty ? "</span><script>window.hacked = 1</script>" : "level above 4.5 m";
+    if (i == 1) episode->signature = "valve stuck";
+}
+
+static void make_trust(example *e)
+{
+    e->reliability = (tcsi_report_reliability){ .bin_count = e->kind->has_labels ? 3 : 0, .ece = 0.031, .brier = 0.012 };
+    for (size_t i = 0; i < e->reliability.bin_count; i++) {
+        e->reliability.bins[i].row_count = i == 1 ? 0 : 100 * (i + 1);
+        e->reliability.bins[i].probability = 0.1 + 0.4 * (double)i;
+        e->reliability.bins[i].share = 0.05 + 0.45 * (double)i;
+    }
+    for (size_t i = 0; i < EXPECTED_COUNT; i++)
+        e->expected[i] = (tcsi_report_expected){ 10 * i, 10 * i + 5, e->kind->is_nasty ? "<b onclick=hacked=1>deploy" : "maintenance" };
+}
+
+static tcs_status make_reasons(example *e, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    make_trust(e);
+    for (size_t i = 0; i < e->kind->episode_count && status == TCS_OK; i++) {
+        make_words(e, i);
+        if (i < PAGE_COUNT) status = make_reason(e, i, err);
+    }
+    return status;
+}
+
+/* ---- the example ---- */
 
 static void make_values(example *e)
 {
@@ -85,6 +198,8 @@ static void make_values(example *e)
     }
     for (size_t t = 0; t < kind->row_count; t++) {
         e->scores[t] = (tcs_score){ .state = t < kind->row_count / 50 ? TCS_SCORE_WARMUP : TCS_SCORE_READY, .value = fabs(noise(99, t)) * 0.8 };
+        e->scores[t].p_value = erfc(e->scores[t].value / 0.8 / sqrt(2));
+        if (kind->threshold_varies) e->scores[t].noise = 0.5f, e->scores[t].uncertainty = 0.25f;
         e->thresholds[t] = kind->threshold_varies ? 3.2 + 1.5 * exp(-(double)t / 800) : 4;
         if (kind->has_times)
             e->frame->times_ns[t] = INT64_C(1767571200) * TCSI_NS_PER_S + (int64_t)t * TCSI_NS_PER_MINUTE +
@@ -128,7 +243,8 @@ static tcs_status make_example(example *e, tcs_error *err)
     if (e->frame->labels) memset(e->frame->labels, 0, kind->row_count);
     make_values(e);
     for (size_t i = 0; i < kind->episode_count; i++) make_episode(e, i);
-    return kind->is_nasty ? make_nasty(e, err) : TCS_OK;
+    status = kind->is_nasty ? make_nasty(e, err) : TCS_OK;
+    return status == TCS_OK ? make_reasons(e, err) : status;
 }
 
 static tcs_status write_file(const example *e, const char *path, tcs_error *err)
@@ -138,11 +254,18 @@ static tcs_status write_file(const example *e, const char *path, tcs_error *err)
                                               { "Alarm budget", "1 false alarm in all rows" } };
     static const tcsi_report_fact method[] = { { "Detector", "none: scores are drawn, events are placed" },
                                                { "Calibration", "generalized Pareto tail over 120 clusters of 20,160 reference rows" } };
+    static const tcsi_report_fact assumption[] = { { "Policy", "alarm budget: later normal rows score like earlier ones" } };
+    static const tcsi_report_fact promise[] = { { "Promised", "at most 1 false alarm" }, { "Raised", "6 alarms" } };
     tcsi_report report = { .title = e->kind->is_nasty ? "</title><script>window.hacked = 1</script>" : "plant.csv", .version = "0.1.0",
                            .frame = e->frame, .has_times = e->kind->has_times, .scores = e->scores, .thresholds = e->thresholds,
                            .episodes = e->episodes, .episode_count = e->kind->episode_count, .facts = facts, .fact_count = TCS_COUNT(facts),
                            .method = method, .method_count = TCS_COUNT(method), .notes = notes, .note_count = TCS_COUNT(notes), .band = band,
-                           .context = (void *)e };
+                           .context = (void *)e, .assumption = assumption, .assumption_count = TCS_COUNT(assumption), .promise = promise,
+                           .promise_count = TCS_COUNT(promise), .reliability = e->reliability };
+    if (e->kind->episode_count > 0 && e->kind->has_labels) {
+        report.expected = e->expected;
+        report.expected_count = EXPECTED_COUNT;
+    }
     size_t length = strlen(path);
     if (length > 4 && strcmp(path + length - 4, ".png") == 0) return tcsi_plot_write(&report, path, err);
     return tcsi_report_write(&report, path, err);
@@ -164,5 +287,6 @@ int main(int argc, char **argv)
     tcsi_frame_destroy(e.frame);
     tcsi_free(e.scores);
     tcsi_free(e.thresholds);
+    for (size_t i = 0; i < PAGE_COUNT; i++) tcsi_free(e.numbers[i]);
     return status != TCS_OK;
 }

@@ -9,6 +9,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 
 import browser
 
@@ -16,7 +17,8 @@ import browser
 KINDS = {"plain": (6, 6, 6), "million": (40, 2, 2), "eight": (12, 9, 9), "wide": (5, 13, 65), "online": (4, 2, 2), "quiet": (0, 3, 3),
          "one": (0, 2, 2), "nasty": (3, 7, 7)}
 # kind: name, width, height, place, dark
-SCREENSHOTS = {"plain": [("report.png", 1440, 1250, "#episode-2", False), ("report-dark.png", 1440, 1250, "#episode-2", True),
+SCREENSHOTS = {"plain": [("report.png", 1440, 1250, "", False), ("report-episode.png", 1440, 1900, "#episode-2", False),
+                         ("report-dark.png", 1440, 1250, "#episode-2", True),
                          ("report-narrow.png", 560, 1200, "", False)],
                "million": [("report-million.png", 1440, 900, "", False)], "wide": [("report-wide.png", 1440, 1400, "", False)]}
 FRAMES = "new Promise(done => { let n = 4; const tick = () => n-- ? requestAnimationFrame(tick) : done(); tick(); })"
@@ -31,6 +33,16 @@ INKS = """[...tocsin.plots.filter(plot => plot.u && plot.seen && plot.track.low 
   for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 60 && data[i + 2] > data[i] + 60;
   return count;
 })"""
+
+# Charts of the chosen episode's page, or of calibration: title, and strongly coloured pixels of the canvas (data, counterfactual, heat).
+CHARTS = """[...document.querySelectorAll('%s .chart')].map(chart => {
+  const canvas = chart.querySelector('canvas'), { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  let count = 0;
+  for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 60 && Math.abs(data[i + 2] - data[i]) > 60;
+  return [chart.querySelector('b').textContent, count];
+})"""
+PAGE_COUNT = 4  # episodes of example.c that have a page with charts
+SECONDS_MAX = 5  # to open a report, and to choose an episode: a loaded machine needs a hundredth of it
 
 
 def centre_of(page, selector, index=0):
@@ -58,6 +70,8 @@ def check_episodes(page, kind, full):
     x, y, _ = centre_of(page, "tr[data-episode] .onset", -1)
     page.drag(x, x, y)
     page.run(FRAMES)
+    centre_of(page, "#score")  # below the episode's page
+    page.run(FRAMES)
     clicked = page.run(RANGE)
     if not 0 < clicked[1] - clicked[0] < full[1] - full[0]:
         yield f"a click on an episode shows {clicked} of {full}"
@@ -78,6 +92,92 @@ def check_episodes(page, kind, full):
     second = 1 if listed > 1 else 0
     if states != [[-1, True], [0, False], [second - 1 if second else 0, False], [-1, True]]:
         yield f"keys 0, j, jk, 0 lead to {states}"
+
+
+def check_charts(page, kind, where, at_least):
+    """Every chart there is has something in it."""
+    charts = page.run(CHARTS % where)
+    if len(charts) < at_least:
+        yield f"{where} has {len(charts)} charts, expected {at_least}: {charts}"
+    if page.run(f"[...document.querySelectorAll('{where} .chart')].some(chart => "
+                "chart.querySelector('canvas').clientWidth > chart.clientWidth + 1)"):
+        yield f"{where}: a chart is wider than its place"
+    if kind != "nasty":  # whose channels hold nothing at all, or what no axis can show
+        yield from (f"{where}: the chart of {title} is empty" for title, count in charts if count == 0)
+
+
+def check_pages(page, kind):
+    """The page of each of the first episodes, by its address; then one without charts, a link between pages, and the way back."""
+    listed = KINDS[kind][0]
+    for i in range(min(listed, PAGE_COUNT)):
+        page.run(f"location.hash = '#episode-{i + 1}'")
+        page.run(FRAMES)
+        said = page.run("[tocsin.chosen, document.querySelector('.detail').hidden, document.querySelector('.detail h3').textContent,"
+                        " document.querySelector('.detail .sentence').textContent.length > 20, 'hacked' in window]")
+        if said[:2] != [i, False] or f"Episode {i + 1} of" not in said[2] or said[3:] != [True, False]:
+            yield f"#episode-{i + 1} shows {said}"
+        if page.run("document.documentElement.scrollWidth > innerWidth"):
+            yield f"#episode-{i + 1} is too wide"
+        yield from check_charts(page, kind, ".detail", 3)
+        if page.run("document.querySelectorAll('.detail .beside .likeness').length") != 2 + min(i, 2):
+            yield f"#episode-{i + 1} shows not all similar rows"
+    if listed > PAGE_COUNT:
+        page.run(f"location.hash = '#episode-{PAGE_COUNT + 1}'")
+        page.run(FRAMES)
+        if page.run("[document.querySelectorAll('.detail dt').length > 6,"
+                    " document.querySelectorAll('.detail .chart').length]") != [True, 0]:
+            yield "an episode without a page has no facts, or charts of something"
+    yield from check_links(page)
+
+
+def check_links(page):
+    """From the page of episode 2 to a similar one, and back to everything by key."""
+    page.run("location.hash = '#episode-2'")
+    page.run(FRAMES)
+    x, y, _ = centre_of(page, ".detail .likeness a")
+    page.drag(x, x, y)
+    page.run(FRAMES)
+    if page.run("[tocsin.chosen, location.hash]") != [0, "#episode-1"]:
+        yield "the link to a similar episode leads elsewhere"
+    page.key("Escape")
+    page.run(FRAMES)
+    if page.run("[tocsin.chosen, document.querySelector('.detail').hidden, location.hash]") != [-1, True, ""]:
+        yield "Esc does not lead back to all episodes"
+
+
+def check_picture(page, folder, selector):
+    """The button that saves a chart."""
+    page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    x, y, _ = centre_of(page, selector)
+    page.drag(x, x, y)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        files = list(folder.glob("*.png"))
+        if files and files[0].stat().st_size > 0:
+            break
+        time.sleep(0.05)
+    else:
+        yield f"no picture came from {selector}"
+        return
+    content = files[0].read_bytes()
+    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    if content[:8] != b"\x89PNG\r\n\x1a\n" or width < 200 or height < 100 or len(content) < 1000:
+        yield f"{selector} saved {len(content)} bytes, {width} x {height}"
+    files[0].unlink()
+
+
+def check_pictures(page, kind):
+    """A main plot's, an episode's and a heat map's picture."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        yield from check_picture(page, folder, "#score .png")
+        yield from check_picture(page, folder, "#calibration .png")
+        if KINDS[kind][0]:
+            page.run("location.hash = '#episode-1'")
+            page.run(FRAMES)
+            yield from check_picture(page, folder, ".detail .png")
+            page.key("0")
+            page.run(FRAMES)
 
 
 def check_mouse(page, full):
@@ -111,12 +211,27 @@ def check_more(page, kind):
 
 def check(page, report, kind):
     """Problems of one report, as sentences."""
+    begin = time.monotonic()
     page.open(report.as_uri(), 1440, 1250)
     page.run(FRAMES)
+    opened = time.monotonic() - begin
     full = page.run(RANGE)
     yield from check_still(page, kind)
+    yield from check_charts(page, kind, "#calibration", 1 + page.run("Number(tocsin.meta.calibration.reliability !== null)"))
+    if page.run("tocsin.meta.schema") != "tocsin/report/1":
+        yield "the data do not say what schema they follow"
     if KINDS[kind][0]:
+        begin = time.monotonic()
+        page.run("tocsin.choose(0)")
+        page.run(FRAMES)
+        chosen = time.monotonic() - begin
+        page.run("tocsin.reset()")
+        print(f"# {kind}: opened in {opened:.2f} s, an episode's page shown in {chosen:.2f} s")
+        if max(opened, chosen) > SECONDS_MAX:
+            yield f"too slow: {opened:.2f} s to open, {chosen:.2f} s to show an episode"
         yield from check_episodes(page, kind, full)
+        yield from check_pages(page, kind)
+    yield from check_pictures(page, kind)
     if kind != "one":
         yield from check_mouse(page, full)
     yield from check_more(page, kind)

@@ -3,10 +3,12 @@
  * The page carries its numbers as base64 (see src/io/report_data.h for the layout); they are decoded once into typed arrays.
  * One range of x is shown by every plot.  Whenever it changes, each track is decimated to the pixels there are (lowest and highest
  * value a bucket, so that no spike vanishes) from the finest level that covers the range, and uPlot draws the result.
- * x is milliseconds since 1970 when there are times, otherwise the row. */
+ * x is milliseconds since 1970 when there are times, otherwise the row.
+ * chart.js comes before this script, episode.js and calibration.js behind it; they meet in window.tocsin. */
 'use strict';
 (() => {
   const PLOTS_FIRST = 12, HEIGHT = 168, AXIS = 64, MARGIN_ROWS = 150;
+  const { make } = charts;
   const $ = (selector) => document.querySelector(selector);
   const meta = JSON.parse($('#data-meta').textContent);
   const last = meta.rows - 1;
@@ -56,6 +58,12 @@
   const gap = meta.times ? 10 * meta.step : Infinity;
   let chosen = -1; // index of the episode that is looked at
 
+  /* Other scripts of the page that want to know when an episode is chosen, or colours change. */
+  const listeners = { choose: [], repaint: [] };
+  function tell(what) {
+    for (const listener of listeners[what]) listener();
+  }
+
   // ---- words ----
 
   const pad = (n, width = 2) => String(n).padStart(width, '0');
@@ -81,13 +89,6 @@
     if (size !== 0 && (size < 1e-4 || size >= 1e9)) return value.toExponential(3);
     return String(+value.toPrecision(digits));
   }
-  function make(tag, properties = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(properties)) element.setAttribute(name, value);
-    element.append(...children);
-    return element;
-  }
-
   // ---- decimation ----
 
   /* What a track shows in rows [a, b] with about `width` buckets: columns for uPlot. */
@@ -146,7 +147,7 @@
   let color = {};
   function readColors() {
     const style = getComputedStyle(document.documentElement);
-    for (const name of ['data', 'band', 'expected', 'alarm', 'alarm-soft', 'alarm-chosen', 'ink', 'soft', 'grid', 'card', 'label'])
+    for (const name of ['data', 'band', 'expected', 'alarm', 'alarm-soft', 'alarm-chosen', 'ink', 'soft', 'grid', 'card', 'label', 'quiet'])
       color[name] = style.getPropertyValue('--' + name).trim();
   }
 
@@ -212,7 +213,7 @@
     const now = make('span', { class: 'now' }), badge = make('span', { class: 'badge' });
     const body = make('div', { role: 'img', 'aria-label': `Plot of ${title}${note}` });
     const article = make('article', { class: 'plot card', id: isScore ? 'score' : 'channel-' + track.slot },
-      make('header', {}, make('h3', {}, title, make('small', {}, note)), badge, now), body);
+      make('header', {}, make('h3', {}, title, make('small', {}, note)), badge, now, charts.button(() => [plot.u.ctx.canvas, title + note])), body);
     stack.append(article);
     const divide = (column) => unit.factor === 1 ? column : column.map((v) => v === null ? null : v / unit.factor);
     const threshold = isScore && track.threshold !== null ? track.threshold / unit.factor : null;
@@ -382,40 +383,18 @@
 
   const rows = [...document.querySelectorAll('tr[data-episode]')];
 
-  function describeEpisode(episode, i) {
-    const detail = $('.detail'), list = make('dl');
-    const line = (name, text) => list.append(make('div', {}, make('dt', {}, name), make('dd', {}, text)));
-    const begin = toX(episode.begin), end = toX(episode.end - 1);
-    line('Onset', place(begin));
-    line('Peak', place(toX(episode.peak)));
-    line('Last row', place(end));
-    line('Length', (points && end > begin ? duration(begin, end) + ', ' : '') + `${(episode.end - episode.begin).toLocaleString('en')} row${episode.end - episode.begin === 1 ? '' : 's'}`);
-    line('Score', number(episode.score) + (score.threshold !== null ? `, threshold ${number(score.threshold)}` : ''));
-    line('By chance', rows[i].querySelector('.chance').lastChild.textContent + (meta.times ? ' in all rows looked at' : ''));
-    const parts = make('div', { class: 'parts', 'aria-label': 'Channels that carry the episode' });
-    for (const [channel, share, name] of episode.shares) {
-      if (share < 0.01) continue;
-      const slot = channels.findIndex((c) => c.index === channel), text = `${Math.round(100 * share)} %`;
-      const link = slot < 0 ? make('span', {}, name) : make('a', { href: '#channel-' + slot, title: name }, name);
-      parts.append(make('div', { class: 'part' }, link, make('span', { class: 'bar' }, make('i', { style: `width:${100 * share}%` })), make('b', {}, text)));
-    }
-    if (episode.shares.length === 0) parts.append('This detector cannot say which channels carry an episode.');
-    detail.replaceChildren(make('h3', {}, `Episode ${i + 1} of ${meta.episodes.length} · severity ${Math.round(episode.severity)}`), list);
-    if (channels.length > 1) detail.append(parts);
-    detail.hidden = false;
-  }
   function choose(i) {
     chosen = i;
     rows.forEach((row, k) => row.setAttribute('aria-current', k === i));
     for (const plot of plots) markShare(plot);
-    if (i < 0) { $('.detail').hidden = true; redraw(); return; }
+    tell('choose');
+    if (i < 0) { redraw(); return; }
     const episode = meta.episodes[i], margin = Math.max(MARGIN_ROWS, 2 * (episode.end - episode.begin));
     const list = $('.list'); // scrolls by itself where it stands beside the plots; where it stands above them, the plots are wanted
     list.scrollTop += Math.min(0, rows[i].getBoundingClientRect().top - list.getBoundingClientRect().top - 4)
       + Math.max(0, rows[i].getBoundingClientRect().bottom - list.getBoundingClientRect().bottom + 4);
     if (matchMedia('(max-width: 960px)').matches) $('#plots').scrollIntoView();
     history.replaceState(null, '', '#episode-' + (i + 1));
-    describeEpisode(episode, i);
     show(toX(Math.max(0, episode.begin - margin)), toX(Math.min(last, episode.end - 1 + margin)));
   }
   function markShare(plot) {
@@ -474,26 +453,31 @@
     });
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
-    const keys = { j: () => step(1), k: () => step(-1), 0: reset, '+': () => move(0, 0.5), '-': () => move(0, 2), ArrowLeft: () => move(-0.25, 1), ArrowRight: () => move(0.25, 1) };
+    const keys = { j: () => step(1), k: () => step(-1), 0: reset, Escape: reset, '+': () => move(0, 0.5), '-': () => move(0, 2), ArrowLeft: () => move(-0.25, 1), ArrowRight: () => move(0.25, 1) };
     if (!keys[event.key]) return;
     event.preventDefault();
     keys[event.key]();
   });
   addEventListener('hashchange', follow);
   addEventListener('resize', () => redraw());
-  const repaint = () => { readColors(); for (const plot of plots) plot.drop(); redraw(); };
+  const repaint = () => { readColors(); for (const plot of plots) plot.drop(); redraw(); tell('repaint'); };
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
   addEventListener('beforeprint', () => { // paper is white
     document.documentElement.classList.add('paper');
     readColors();
     for (const plot of plots) { plot.drop(); plot.draw(); }
     drawNavigator();
+    tell('repaint');
   });
   addEventListener('afterprint', () => { document.documentElement.classList.remove('paper'); repaint(); });
+  listeners.repaint.push(charts.redraw);
   explainColors();
   for (const row of rows) row.removeAttribute('id'); // from here on #episode-1 is ours: the browser shall not scroll to the row
   if (/^#episode-/.test(location.hash)) scrollTo({ top: 0, behavior: 'instant' });
   follow();
 
-  window.tocsin = { view, full, plots, choose, reset, show, get chosen() { return chosen; } }; // for tests and the curious
+  window.tocsin = { // for the scripts below, tests and the curious
+    view, full, plots, choose, reset, show, step, meta, listeners, channels, score, get chosen() { return chosen; }, get color() { return color; },
+    tools: { $, make, number, place, duration, toX, unitOf, axisNumbers, timeLabels, hasTimes: !!points },
+  };
 })();
