@@ -139,8 +139,8 @@ static bool is_ascending(const double *values, size_t count)
 
 static bool is_fitted(const tcsi_tail *tail)
 {
-    const bool is_in_range = tail->threshold_p >= 0 && tail->threshold_p <= 1 && tail->clusters_per_row > 0 && tail->clusters_per_row <= 1 &&
-                             tail->cluster_rate >= 0 && tail->cluster_rate <= 1 && tail->run_length >= 1;
+    const bool is_in_range = tail->threshold_p >= 0 && tail->threshold_p <= 1 && tail->clusters_per_row > 0 &&
+                             tail->clusters_per_row <= 1 && tail->cluster_rate >= 0 && tail->cluster_rate <= 1 && tail->run_length >= 1;
     return tail->count >= 2 && isfinite(tail->threshold) && tail->ordinary >= tail->threshold && is_in_range &&
            is_ascending(tail->sorted, tail->count);
 }
