@@ -34,11 +34,13 @@ INKS = """[...tocsin.plots.filter(plot => plot.u && plot.seen && plot.track.low 
   return count;
 })"""
 
-# Charts of the chosen episode's page, or of calibration: title, and strongly coloured pixels of the canvas (data, counterfactual, heat).
+# Charts of the chosen episode's page, or of calibration: title, and pixels in the full colour of values (not of what was expected), or of
+# the heat map.
 CHARTS = """[...document.querySelectorAll('%s .chart')].map(chart => {
   const canvas = chart.querySelector('canvas'), { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   let count = 0;
-  for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 60 && Math.abs(data[i + 2] - data[i]) > 60;
+  for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 150 && Math.hypot(data[i] - 37, data[i + 1] - 99, data[i + 2] - 201) < 40
+      || data[i + 3] > 60 && data[i] > 180 && data[i + 2] < 80;
   return [chart.querySelector('b').textContent, count];
 })"""
 PAGE_COUNT = 4  # episodes of example.c that have a page with charts
