@@ -104,7 +104,7 @@ static size_t met_episode(const tcsi_detection *detection, const tcsi_event *eve
 static bool is_valid(const tcsi_detection *detection, const tcsi_explanation *e, size_t judge)
 {
     const tcsi_counterfactual *c = &e->counterfactual;
-    const size_t count = tcsi_span_count(c->rows);
+    const size_t count = tcsi_extent_count(c->rows);
     size_t all[CHANNELS];
     tcs_error err;
     tcsi_frame *changed;
@@ -134,7 +134,7 @@ static confusion met, known; /* of the episodes that were met; of the rows of th
 
 static double milliseconds(clock_t begin) { return 1e3 * (double)(clock() - begin) / CLOCKS_PER_SEC; }
 
-static double overlap_of(tcsi_span a, const tcsi_event *b)
+static double overlap_of(tcsi_extent a, const tcsi_event *b)
 {
     const size_t begin = a.begin > b->onset ? a.begin : b->onset, end = a.end < b->end ? a.end : b->end;
     const size_t low = a.begin < b->onset ? a.begin : b->onset, high = a.end > b->end ? a.end : b->end;
@@ -212,7 +212,7 @@ static void name_known(size_t series)
             size_t period, others[CHANNELS], count = 0;
             if (!make_trial(5000 + number, (tcsi_event_kind)kind, &t)) continue;
             const tcsi_subject subject = { .frame = t.frame, .decision = &decision };
-            const tcsi_span rows = { t.event.onset, t.event.end };
+            const tcsi_extent rows = { t.event.onset, t.event.end };
             for (size_t c = 0; c < CHANNELS; c++)
                 if (c != t.channel) others[count++] = c;
             check(tcsi_expected_period(&subject, rows, t.channel, &period, &err), &err);

@@ -106,9 +106,17 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     else if (p->train_row_count > 0) snprintf(normal, sizeof normal, "the first %s rows are mostly normal", train);
     if (p->own_threshold)
         snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; the detector's own threshold, not a budget, tells what is an alarm", normal);
+    else if (p->stated->kind == TCSI_POLICY_COST)
+        snprintf(ret_text, TCS_ASSUMED_SIZE,
+                 "%s; a miss costs %.3g false alarms and %.3g %% of peaks are events: %.3g false alarms are worth it", normal,
+                 p->stated->miss_cost, 100 * (p->stated->anomaly_share > 0 ? p->stated->anomaly_share : TCSI_EVENT_SHARE), p->budget);
     else if (is_part) snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; 1 false alarm in %s rows is acceptable", normal, rows);
     else snprintf(ret_text, TCS_ASSUMED_SIZE, "%s; %.3g false alarm%s in all %s rows %s acceptable", normal, p->budget,
                   p->budget == 1 ? "" : "s", rows, p->budget == 1 ? "is" : "are");
+    if (p->stated->kind == TCSI_POLICY_EVIDENCE && !p->own_threshold) {
+        const size_t length = strlen(ret_text);
+        snprintf(ret_text + length, TCS_ASSUMED_SIZE - length, ", half of them by evidence that adds up");
+    }
     add_channels(p, ret_text);
 }
 
@@ -129,7 +137,8 @@ tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tc
     }
     tcsi_api_assume(&(tcsi_api_premises){ detection->info, detection->frame->channel_count, detection->train_row_count,
                                           detection->fitted_row_count, detection->frame->row_count, detection->decision.budget_count,
-                                          detection->decision.own_threshold_used, detection->is_told }, result->assumed);
+                                          detection->decision.own_threshold_used, detection->is_told,
+                                          &detection->decision.stated }, result->assumed);
     *ret_result = result;
     return TCS_OK;
 }

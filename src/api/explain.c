@@ -114,7 +114,7 @@ const double *tcs_explanation_shares(const tcs_explanation *explanation, size_t 
 {
     const tcsi_attribution *attribution = &explanation->inner.attribution;
     *ret_row_begin = attribution->rows.begin;
-    *ret_row_count = tcsi_span_count(attribution->rows);
+    *ret_row_count = tcsi_extent_count(attribution->rows);
     return attribution->shares;
 }
 
@@ -128,7 +128,7 @@ tcs_explained_channel tcs_explanation_channel(const tcs_explanation *explanation
     const tcsi_explanation *e = &explanation->inner;
     TCS_ASSERT(index < e->story_count);
     const tcsi_story *story = &e->stories[index];
-    const size_t view = tcsi_span_count(e->view);
+    const size_t view = tcsi_extent_count(e->view);
     return (tcs_explained_channel){
         .channel = story->channel, .share = story->share, .kind = tcsi_kind_text(story->kind.kind), .persistent = story->kind.persistent,
         .left_band = story->is_out, .row_out = story->row_out, .row_worst = story->row_worst, .value = story->value,
@@ -165,7 +165,7 @@ tcs_status tcs_explanation_json(tcs_explanation *explanation, bool is_pretty, co
 /* ---- one row ---- */
 
 /* Shares of the row's score, where anybody can say. */
-static void share_row(const tcsi_subject *subject, tcsi_span row, const tcsi_expectations *expectations, tcs_explained_value *ret_values)
+static void share_row(const tcsi_subject *subject, tcsi_extent row, const tcsi_expectations *expectations, tcs_explained_value *ret_values)
 {
     static const tcsi_attribution_options options = { .source = TCSI_ATTRIBUTION_PARTS };
     tcsi_attribution attribution;
@@ -179,7 +179,7 @@ tcs_status tcs_result_explain_row(const tcs_result *result, size_t row, tcs_expl
     if (row >= result->detection->frame->row_count)
         return tcsi_fail(err, TCS_E_INVALID, "no row %zu: there are %zu, counted from 0", row, result->detection->frame->row_count);
     const tcsi_subject subject = tcsi_detection_subject(result->detection);
-    const tcsi_span span = { row, row + 1 };
+    const tcsi_extent span = { row, row + 1 };
     tcsi_expectations expectations = { .bands = NULL };
     tcs_status status = tcsi_expectations_init(&subject, span, &expectations, err);
     for (size_t c = 0; c < subject.frame->channel_count && status == TCS_OK; c++) {

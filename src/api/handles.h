@@ -86,6 +86,7 @@ typedef struct tcsi_api_premises {
     uint64_t row_count;
     double budget;
     bool own_threshold, is_told;
+    const tcsi_budget *stated;
 } tcsi_api_premises;
 
 /* The sentence of tcs_result_assumed: the terminal, --json and the report all say it in these words. */

@@ -173,6 +173,9 @@ static tcs_status add_promise(filled *f, const tcs_result *result, tcs_error *er
     tcsi_api_alarms alarms;
     tcsi_api_alarms_count(result, &alarms);
     if (decision->own_threshold_used) PROMISE("Promised", err, "nothing in numbers: the detector's own threshold decides");
+    else if (decision->stated.kind == TCSI_POLICY_COST)
+        PROMISE("Promised", err, "%s: about %.3g false alarm%s in all rows", tcsi_policy_infos[TCSI_POLICY_COST].promise,
+                decision->budget_count, plural(decision->budget_count));
     else
         PROMISE("Promised", err, "at most %.3g false alarm%s in all rows, on average", decision->budget_count,
                 plural(decision->budget_count));

@@ -38,9 +38,9 @@ static size_t whole_count(const tcs_result *result, size_t count)
 
 static size_t cells_of(const tcsi_explanation *e)
 {
-    size_t cells = 3 * e->story_count * tcsi_span_count(e->view);
-    if (e->attribution.shares) cells += tcsi_span_count(e->rows) * e->attribution.channel_count;
-    return cells + e->counterfactual.channel_count * tcsi_span_count(e->counterfactual.rows);
+    size_t cells = 3 * e->story_count * tcsi_extent_count(e->view);
+    if (e->attribution.shares) cells += tcsi_extent_count(e->rows) * e->attribution.channel_count;
+    return cells + e->counterfactual.channel_count * tcsi_extent_count(e->counterfactual.rows);
 }
 
 /* Keeps what is told of an episode wherever it stands. */
@@ -94,13 +94,13 @@ static const double *instead_of(const tcsi_counterfactual *c, size_t channel)
 {
     if (c->outcome != TCSI_COUNTERFACTUAL_FOUND) return NULL;
     for (size_t k = 0; k < c->channel_count; k++)
-        if (c->channels[k] == channel) return c->values + k * tcsi_span_count(c->rows);
+        if (c->channels[k] == channel) return c->values + k * tcsi_extent_count(c->rows);
     return NULL;
 }
 
 static void hand_story(const tcsi_explanation *e, const tcsi_story *from, tcsi_report_story *to)
 {
-    const size_t view = tcsi_span_count(e->view);
+    const size_t view = tcsi_extent_count(e->view);
     *to = (tcsi_report_story){ .channel = from->channel, .share = from->share, .kind = tcsi_kind_text(from->kind.kind),
                                .is_persistent = from->kind.persistent, .value = from->value, .expected = from->expected,
                                .low = from->low, .high = from->high, .instead = instead_of(&e->counterfactual, from->channel) };

@@ -294,7 +294,7 @@ tcs_stream_summary tcs_stream_summarize(const tcs_stream *stream)
     };
     tcsi_api_assume(&(tcsi_api_premises){ tcsi_detect_stream_info(inner), summary.channel_count, summary.train_row_count,
                                           stream->fitted_row_count, summary.row_count, summary.budget, summary.own_threshold,
-                                          false }, summary.assumed);
+                                          false, tcsi_detect_stream_stated(inner) }, summary.assumed);
     fill_episode(stream, &summary.episode);
     const tcsi_bound *bound = tcsi_detect_stream_bound(inner);
     summary.expected_count = stream->expected_count;

@@ -82,7 +82,7 @@ void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec)
  * -e p ln p (decide/calibrate.h) is at most share / (1 - share) miss_cost.  The largest such p below 1/e, by bisection. */
 double tcsi_budget_cost_share(const tcsi_budget *budget)
 {
-    const double e = 2.718281828459045, share = budget->anomaly_share > 0 ? budget->anomaly_share : 0.01;
+    const double e = 2.718281828459045, share = budget->anomaly_share > 0 ? budget->anomaly_share : TCSI_EVENT_SHARE;
     const double most = share / (1 - share) * budget->miss_cost;
     double low = 1e-300, high = 1 / e;
     if (most >= 1) return high;
@@ -300,7 +300,7 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
 {
     if (options->budget.kind == TCSI_POLICY_EVIDENCE && options->mode == TCS_MODE_OFFLINE)
         return tcsi_fail(err, TCS_E_INVALID, "policy evidence adds up what comes row by row: it needs the mode online");
-    tcsi_policy_result decision = { .budget_count = budget_count(options, row_count) };
+    tcsi_policy_result decision = { .stated = options->budget, .budget_count = budget_count(options, row_count) };
     tcsi_policy_options obeyed = *options;
     tcsi_order *orders = NULL;
     context self = { scores, row_count, &obeyed, NULL, NULL, &decision };

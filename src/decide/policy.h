@@ -28,6 +28,8 @@
 #include "decide/evidence.h"
 #include "decide/history.h"
 
+#define TCSI_EVENT_SHARE 0.01 /* of clusters of scores, that are events, unless stated */
+
 enum { TCSI_BUDGET_ROWS = 10000, TCSI_BUDGET_DEFAULT = 5,
        TCSI_EXCUSE_REACH = 64 };
 
@@ -44,7 +46,7 @@ typedef struct tcsi_budget {
     int64_t per_ns;     /* in this much time; 0: in all rows looked at, online in TCSI_BUDGET_ROWS of them */
     tcsi_policy_kind kind;
     double miss_cost;   /* COST: of a missed event, in false alarms, > 0; count is then 0 */
-    double anomaly_share; /* COST: of clusters of scores so many are events, in (0, 1); 0: 0.01 */
+    double anomaly_share; /* COST: of clusters of scores so many are events, in (0, 1); 0: TCSI_EVENT_SHARE */
 } tcsi_budget;
 
 typedef struct tcsi_policy_info {
@@ -85,6 +87,7 @@ typedef struct tcsi_policy_result {
     tcsi_episode *expected;    /* by time: what would have been episodes, but is excused */
     size_t expected_count;
     tcsi_tail tail;            /* the last one fitted */
+    tcsi_budget stated;        /* what was asked for */
     double budget_count;       /* false alarms allowed in the rows looked at, of whatever rule the budget is */
     bool own_threshold_used;
     bool by_evidence;          /* rows alarmed by tcs_score.evidence; p-values, peaks and severity are always those of the score */

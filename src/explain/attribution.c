@@ -26,7 +26,7 @@ void tcsi_attribution_deinit(tcsi_attribution *attribution)
 
 typedef struct job {
     const tcsi_subject *subject;
-    tcsi_span rows;
+    tcsi_extent rows;
     size_t count, channels;
     const tcsi_expectations *expectations;
     bool within; /* no value of the rows is outside its band */
@@ -185,7 +185,7 @@ static tcs_status play(void *context, const bool *is_in, double *ret_outcome, tc
     game *g = context;
     const job *j = g->job;
     tcsi_replay *item = g->item;
-    const size_t stride = tcsi_span_count(item->rows), offset = j->rows.begin - item->rows.begin;
+    const size_t stride = tcsi_extent_count(item->rows), offset = j->rows.begin - item->rows.begin;
     tcsi_replay_restore(g->replays, item);
     for (size_t c = 0; c < j->channels; c++)
         for (size_t i = 0; i < j->count; i++)
@@ -314,10 +314,10 @@ static bool is_worth_it(const job *j, tcsi_attribution_source source)
     return (detector->info->traits & TCSI_TRAIT_STREAMING) || (detector->is_fitted && !(detector->info->traits & TCSI_TRAIT_RELATIVE));
 }
 
-tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcsi_expectations *expectations,
+tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_extent rows, const tcsi_expectations *expectations,
                           const tcsi_attribution_options *options, tcsi_attribution *ret_attribution, tcs_error *err)
 {
-    job j = { .subject = subject, .rows = rows, .count = tcsi_span_count(rows), .channels = subject->frame->channel_count,
+    job j = { .subject = subject, .rows = rows, .count = tcsi_extent_count(rows), .channels = subject->frame->channel_count,
               .expectations = expectations, .options = options };
     const bool is_chosen = options->source != TCSI_ATTRIBUTION_NONE;
     tcsi_attribution_source source = is_chosen ? options->source : TCSI_ATTRIBUTION_PARTS;
@@ -349,13 +349,13 @@ tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcs
     return TCS_OK;
 }
 
-tcsi_span tcsi_attribution_span(const tcsi_attribution *attribution, size_t channel)
+tcsi_extent tcsi_attribution_span(const tcsi_attribution *attribution, size_t channel)
 {
-    const size_t channels = attribution->channel_count, count = tcsi_span_count(attribution->rows);
+    const size_t channels = attribution->channel_count, count = tcsi_extent_count(attribution->rows);
     double highest = 0;
     size_t first = 0, last = count - 1;
     for (size_t i = 0; i < count; i++) highest = fmax(highest, attribution->shares[i * channels + channel]);
     while (first < last && attribution->shares[first * channels + channel] < span_share * highest) first++;
     while (last > first && attribution->shares[last * channels + channel] < span_share * highest) last--;
-    return (tcsi_span){ attribution->rows.begin + first, attribution->rows.begin + last + 1 };
+    return (tcsi_extent){ attribution->rows.begin + first, attribution->rows.begin + last + 1 };
 }

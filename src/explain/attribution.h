@@ -27,7 +27,7 @@ const char *tcsi_attribution_source_name(tcsi_attribution_source source); /* "pa
 
 typedef struct tcsi_attribution {
     tcsi_attribution_source source;
-    tcsi_span rows;
+    tcsi_extent rows;
     size_t channel_count;
     double *shares;   /* (rows,C) */
     int8_t *signs;    /* (rows,C): -1 below, 1 above what was expected, 0 missing or neither */
@@ -48,11 +48,11 @@ typedef struct tcsi_attribution_options {
 /* expectations: of the rows at least, of those channels that may have a share of other sources than PARTS.  Called before anything else is
  * scored with the subject's own detector, whose last frame is the subject's.  E_MEMORY; E_UNSUPPORTED: the source that is wanted cannot be
  * had; as scoring. */
-tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_span rows, const tcsi_expectations *expectations,
+tcs_status tcsi_attribute(const tcsi_subject *subject, tcsi_extent rows, const tcsi_expectations *expectations,
                           const tcsi_attribution_options *options, tcsi_attribution *ret_attribution, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_attribution_deinit(tcsi_attribution *attribution); /* accepts a zeroed one */
 
 /* Rows from the first to the last that hold a tenth of the highest row's share. */
-tcsi_span tcsi_attribution_span(const tcsi_attribution *attribution, size_t channel);
+tcsi_extent tcsi_attribution_span(const tcsi_attribution *attribution, size_t channel);
 
 #endif

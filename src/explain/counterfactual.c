@@ -56,16 +56,16 @@ static double clip(const finder *f, size_t channel, double value)
     return value > range.high ? range.high : value;
 }
 
-static bool is_normal(const finder *f, tcsi_span rows)
+static bool is_normal(const finder *f, tcsi_extent rows)
 {
-    return !memchr(f->subject->decision->anomaly + rows.begin, 1, tcsi_span_count(rows));
+    return !memchr(f->subject->decision->anomaly + rows.begin, 1, tcsi_extent_count(rows));
 }
 
 /* How unlike the rows beside the changed ones are those beside a stretch that begins at `begin`: mean square, in deviations. */
 static double unlikeness(const finder *f, const search *s, size_t begin)
 {
-    const tcsi_span rows = item_of(f, s)->rows;
-    const size_t count = tcsi_span_count(rows), channels = s->order_count < BESIDE_CHANNELS ? s->order_count : BESIDE_CHANNELS;
+    const tcsi_extent rows = item_of(f, s)->rows;
+    const size_t count = tcsi_extent_count(rows), channels = s->order_count < BESIDE_CHANNELS ? s->order_count : BESIDE_CHANNELS;
     double sum = 0, known = 0;
     for (size_t k = 0; k < channels; k++) {
         const double *x = tcsi_frame_column(f->subject->frame, s->order[k]), spread = s->task->expectations->spreads[s->order[k]];
@@ -84,13 +84,13 @@ static double unlikeness(const finder *f, const search *s, size_t begin)
  * `but`: one that begins not near there.  SIZE_MAX: there is none. */
 static size_t find_like(const finder *f, const search *s, size_t but)
 {
-    const tcsi_span rows = item_of(f, s)->rows;
-    const size_t count = tcsi_span_count(rows), row_count = f->subject->frame->row_count;
+    const tcsi_extent rows = item_of(f, s)->rows;
+    const size_t count = tcsi_extent_count(rows), row_count = f->subject->frame->row_count;
     const size_t last = f->subject->is_online ? rows.begin : row_count, stride = 1 + last / LIKE_MAX;
     size_t best = SIZE_MAX;
     double least = INFINITY;
     for (size_t begin = BESIDE_ROWS; begin + count + BESIDE_ROWS <= last; begin += stride) {
-        const tcsi_span found = { begin, begin + count };
+        const tcsi_extent found = { begin, begin + count };
         const bool is_near = but != SIZE_MAX && found.begin < but + count && found.end > but;
         if (is_near || (found.begin < rows.end && found.end > rows.begin) || !is_normal(f, found)) continue;
         const double unlike = unlikeness(f, s, begin);
@@ -102,16 +102,16 @@ static size_t find_like(const finder *f, const search *s, size_t but)
 }
 
 /* The row that stands for row t a number of whole periods earlier, before all rows that are changed, `windows` times. */
-static size_t earlier(tcsi_span rows, size_t t, size_t windows, size_t period)
+static size_t earlier(tcsi_extent rows, size_t t, size_t windows, size_t period)
 {
-    const size_t count = tcsi_span_count(rows), back = windows * (period > 0 ? (count + period - 1) / period * period : count);
+    const size_t count = tcsi_extent_count(rows), back = windows * (period > 0 ? (count + period - 1) / period * period : count);
     return rows.begin >= back ? t - back : SIZE_MAX;
 }
 
 /* Row i of a stretch that begins at `begin`, moved so that its ends meet what stands beside the changed rows. */
-static double like_value(const double *x, tcsi_span rows, size_t begin, size_t i, bool is_online, size_t row_count)
+static double like_value(const double *x, tcsi_extent rows, size_t begin, size_t i, bool is_online, size_t row_count)
 {
-    const size_t count = tcsi_span_count(rows);
+    const size_t count = tcsi_extent_count(rows);
     const double left = rows.begin > 0 && begin > 0 ? x[rows.begin - 1] - x[begin - 1] : 0;
     const double right = !is_online && rows.end < row_count ? x[rows.end] - x[begin + count] : left;
     const double along = ((double)i + 1) / ((double)count + 1), moved = x[begin + i] + left * (1 - along) + right * along;
@@ -120,9 +120,9 @@ static double like_value(const double *x, tcsi_span rows, size_t begin, size_t i
 
 static void fill_channel(finder *f, search *s, size_t k, const size_t *like)
 {
-    const tcsi_span rows = item_of(f, s)->rows;
+    const tcsi_extent rows = item_of(f, s)->rows;
     const tcsi_expectations *expectations = s->task->expectations;
-    const size_t channel = s->order[k], count = tcsi_span_count(rows);
+    const size_t channel = s->order[k], count = tcsi_extent_count(rows);
     const double *x = tcsi_frame_column(f->subject->frame, channel);
     const bool has_before = !f->subject->is_tabular && rows.begin >= count;
     for (size_t i = 0; i < count; i++) {
@@ -148,7 +148,7 @@ static void fill_channel(finder *f, search *s, size_t k, const size_t *like)
 
 static tcs_status fill_targets(finder *f, search *s, tcs_error *err)
 {
-    const size_t count = tcsi_span_count(item_of(f, s)->rows);
+    const size_t count = tcsi_extent_count(item_of(f, s)->rows);
     for (size_t i = 0; i < TARGETS; i++) {
         s->targets[i] = TCSI_NEW_ARRAY(double, count * s->order_count);
         if (!s->targets[i]) return tcsi_fail_memory(err, "a counterfactual");
@@ -177,9 +177,9 @@ static tcs_status order_channels(search *s, size_t channels, tcs_error *err)
 /* ---- trials ---- */
 
 /* The rows of a change: the episode's, or all that are judged; online not those behind it, which came too late to matter. */
-static tcsi_span changed_rows(const finder *f, const search *s, const change *what)
+static tcsi_extent changed_rows(const finder *f, const search *s, const change *what)
 {
-    tcsi_span rows = what->is_wide ? item_of(f, s)->rows : s->task->episode;
+    tcsi_extent rows = what->is_wide ? item_of(f, s)->rows : s->task->episode;
     if (f->subject->is_online) rows.end = s->task->episode.end;
     return rows;
 }
@@ -194,8 +194,8 @@ static double changed_value(const search *s, const change *what, size_t k, size_
 static void put_change(finder *f, search *s, const change *what)
 {
     tcsi_replay *item = item_of(f, s);
-    const size_t count = tcsi_span_count(item->rows);
-    const tcsi_span rows = changed_rows(f, s, what);
+    const size_t count = tcsi_extent_count(item->rows);
+    const tcsi_extent rows = changed_rows(f, s, what);
     tcsi_replay_restore(f->replays, item);
     for (size_t k = 0; k < what->channel_count; k++) {
         double *values = item->values + s->order[k] * count;
@@ -327,7 +327,7 @@ static double highest_level(const tcsi_subject *subject, const tcs_score *scores
 /* Sizes of the change, in deviations of the channels; of values that were missing nothing is said. */
 static double change_size(const finder *f, const search *s, const tcsi_counterfactual *answer)
 {
-    const size_t count = tcsi_span_count(answer->rows);
+    const size_t count = tcsi_extent_count(answer->rows);
     double sum = 0, cells = 0;
     for (size_t k = 0; k < answer->channel_count; k++) {
         const double *column = tcsi_frame_column(f->subject->frame, answer->channels[k]) + answer->rows.begin;
@@ -344,11 +344,11 @@ static double change_size(const finder *f, const search *s, const tcsi_counterfa
 static tcs_status answer_one(finder *f, search *s, tcsi_counterfactual *ret, tcs_error *err)
 {
     const tcsi_replay *item = item_of(f, s);
-    const tcsi_span episode = s->task->episode, rows = changed_rows(f, s, &s->best);
-    const size_t count = tcsi_span_count(rows), offset = rows.begin - item->rows.begin;
+    const tcsi_extent episode = s->task->episode, rows = changed_rows(f, s, &s->best);
+    const size_t count = tcsi_extent_count(rows), offset = rows.begin - item->rows.begin;
     ret->outcome = s->is_found ? TCSI_COUNTERFACTUAL_FOUND : TCSI_COUNTERFACTUAL_NONE;
     ret->trial_count = f->replays->run_count;
-    ret->score_before = highest_level(f->subject, f->subject->scores + episode.begin, tcsi_span_count(episode));
+    ret->score_before = highest_level(f->subject, f->subject->scores + episode.begin, tcsi_extent_count(episode));
     ret->threshold = INFINITY;
     for (size_t t = episode.begin; t < episode.end; t++) ret->threshold = fmin(ret->threshold, f->subject->decision->thresholds[t]);
     if (!s->is_found) return TCS_OK;
@@ -356,13 +356,13 @@ static tcs_status answer_one(finder *f, search *s, tcsi_counterfactual *ret, tcs
     ret->channel_count = s->best.channel_count;
     ret->share = s->best.share;
     ret->is_late = is_late(f, s);
-    ret->score_after = highest_level(f->subject, item->scores + (episode.begin - item->rows.begin), tcsi_span_count(episode));
+    ret->score_after = highest_level(f->subject, item->scores + (episode.begin - item->rows.begin), tcsi_extent_count(episode));
     ret->channels = TCSI_NEW_ARRAY(size_t, ret->channel_count);
     ret->values = TCSI_NEW_ARRAY(double, ret->channel_count * count);
     if (!ret->channels || !ret->values) return tcsi_fail_memory(err, "a counterfactual");
     for (size_t k = 0; k < ret->channel_count; k++) {
         ret->channels[k] = s->order[k];
-        memcpy(ret->values + k * count, item->values + s->order[k] * tcsi_span_count(item->rows) + offset, count * sizeof(double));
+        memcpy(ret->values + k * count, item->values + s->order[k] * tcsi_extent_count(item->rows) + offset, count * sizeof(double));
     }
     ret->change = change_size(f, s, ret);
     return TCS_OK;
@@ -373,7 +373,7 @@ static tcs_status check_all(finder *f, tcs_error *err)
 {
     for (size_t i = 0; i < f->count; i++) {
         f->replays->items[i].is_wanted = f->searches[i].is_found;
-        f->replays->items[i].until = (tcsi_span){ 0, 0 };
+        f->replays->items[i].until = (tcsi_extent){ 0, 0 };
         if (f->searches[i].is_found) put_change(f, &f->searches[i], &f->searches[i].best);
     }
     tcs_status status = tcsi_replays_run(f->replays, false, err);
@@ -384,21 +384,21 @@ static tcs_status check_all(finder *f, tcs_error *err)
 
 /* ---- together ---- */
 
-tcsi_span tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_span episode, size_t since)
+tcsi_extent tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_extent episode, size_t since)
 {
     if (subject->is_tabular) return episode;
     const size_t horizon = tcsi_detector_horizon(subject->detector);
     const size_t beside = horizon < 4 ? 4 : horizon < BESIDE_MAX ? horizon : BESIDE_MAX;
-    tcsi_span rows = tcsi_span_widen(episode, beside, subject->frame->row_count);
+    tcsi_extent rows = tcsi_extent_widen(episode, beside, subject->frame->row_count);
     if (since < rows.begin) rows.begin = since;
     return rows;
 }
 
-tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode)
+tcsi_extent tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_extent episode)
 {
     const size_t since = episode.begin > TCSI_COUNTERFACTUAL_BACK_MAX ? episode.begin - TCSI_COUNTERFACTUAL_BACK_MAX : 0;
-    tcsi_span rows = tcsi_counterfactual_judged(subject, episode, since);
-    const size_t before = subject->is_tabular ? 0 : tcsi_span_count(rows);
+    tcsi_extent rows = tcsi_counterfactual_judged(subject, episode, since);
+    const size_t before = subject->is_tabular ? 0 : tcsi_extent_count(rows);
     rows.begin -= rows.begin < before ? rows.begin : before;
     return rows;
 }

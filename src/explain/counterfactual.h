@@ -35,7 +35,7 @@ typedef enum tcsi_counterfactual_outcome {
 
 typedef struct tcsi_counterfactual {
     tcsi_counterfactual_outcome outcome;
-    tcsi_span rows;          /* that are changed */
+    tcsi_extent rows;          /* that are changed */
     size_t *channels;        /* (channel_count) that are changed, first by attribution */
     size_t channel_count;
     double *values;          /* (channel_count,rows) */
@@ -48,7 +48,7 @@ typedef struct tcsi_counterfactual {
 } tcsi_counterfactual;
 
 typedef struct tcsi_counterfactual_task {
-    tcsi_span episode;
+    tcsi_extent episode;
     bool is_asked;           /* else its rows are left alone */
     const tcsi_attribution *attribution; /* channels in the order of their shares */
     const tcsi_expectations *expectations; /* of tcsi_counterfactual_rows, and of all channels that may be changed */
@@ -57,9 +57,9 @@ typedef struct tcsi_counterfactual_task {
 /* Rows that are judged: the episode, those whose change its scores may have come from, and those that a change may disturb.  since: where
  * it may really have begun, at most TCSI_COUNTERFACTUAL_BACK_MAX rows before it was noticed. */
 enum { TCSI_COUNTERFACTUAL_BACK_MAX = 256 };
-tcsi_span tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_span episode, size_t since);
+tcsi_extent tcsi_counterfactual_judged(const tcsi_subject *subject, tcsi_extent episode, size_t since);
 /* Rows of which it must be known what was expected: those, whatever since is, and as many before them. */
-tcsi_span tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_span episode);
+tcsi_extent tcsi_counterfactual_rows(const tcsi_subject *subject, tcsi_extent episode);
 
 typedef struct tcsi_counterfactual_options {
     const tcsi_range *ranges; /* (C) that changed values stay in; NULL: none */

@@ -12,14 +12,14 @@
 #include <math.h>
 
 typedef struct tcsi_expected_wish {
-    tcsi_span episode; /* rows that are not looked at */
-    tcsi_span view;    /* rows that are asked about; overlaps the episode */
+    tcsi_extent episode; /* rows that are not looked at */
+    tcsi_extent view;    /* rows that are asked about; overlaps the episode */
     bool past_only;    /* as known when the episode began; counts where there are enough rows before it */
     size_t period;     /* rows; 0: none */
 } tcsi_expected_wish;
 
 /* The strongest period of a channel in the rows before the episode, or around it when they are few; 0: none, or a table.  E_MEMORY. */
-tcs_status tcsi_expected_period(const tcsi_subject *subject, tcsi_span episode, size_t channel, size_t *ret_period,
+tcs_status tcsi_expected_period(const tcsi_subject *subject, tcsi_extent episode, size_t channel, size_t *ret_period,
                                 tcs_error *err) TCS_WARN_UNUSED;
 
 /* expected, low, high: (view rows); all NaN where nothing was there to expect from.  *ret_spread: the deviation of normal rows, by the
@@ -30,7 +30,7 @@ tcs_status tcsi_expected(const tcsi_subject *subject, const tcsi_expected_wish *
 /* ---- of several channels, over the same rows ---- */
 
 typedef struct tcsi_expectations {
-    tcsi_span rows;
+    tcsi_extent rows;
     size_t channel_count;
     double **bands;   /* (C) of each channel that was added, (3,rows): expected, low, high; NULL of others */
     double *spreads;  /* (C) deviations of normal rows; 1 where nobody knows */
@@ -38,10 +38,10 @@ typedef struct tcsi_expectations {
 } tcsi_expectations;
 
 /* Of no channel yet.  E_MEMORY. */
-tcs_status tcsi_expectations_init(const tcsi_subject *subject, tcsi_span rows, tcsi_expectations *ret, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_expectations_init(const tcsi_subject *subject, tcsi_extent rows, tcsi_expectations *ret, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_expectations_deinit(tcsi_expectations *expectations); /* accepts a zeroed one */
 /* A channel, whose period is known.  E_MEMORY. */
-tcs_status tcsi_expectations_add(tcsi_expectations *expectations, const tcsi_subject *subject, size_t channel, tcsi_span episode,
+tcs_status tcsi_expectations_add(tcsi_expectations *expectations, const tcsi_subject *subject, size_t channel, tcsi_extent episode,
                                  bool past_only, size_t period, tcs_error *err) TCS_WARN_UNUSED;
 
 typedef enum tcsi_expected_part { TCSI_EXPECTED, TCSI_EXPECTED_LOW, TCSI_EXPECTED_HIGH } tcsi_expected_part;
@@ -50,7 +50,7 @@ typedef enum tcsi_expected_part { TCSI_EXPECTED, TCSI_EXPECTED_LOW, TCSI_EXPECTE
 static inline double tcsi_expectation(const tcsi_expectations *e, size_t channel, tcsi_expected_part part, size_t row)
 {
     if (!e->bands[channel] || row < e->rows.begin || row >= e->rows.end) return NAN;
-    return e->bands[channel][(size_t)part * tcsi_span_count(e->rows) + (row - e->rows.begin)];
+    return e->bands[channel][(size_t)part * tcsi_extent_count(e->rows) + (row - e->rows.begin)];
 }
 
 #endif

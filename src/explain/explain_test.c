@@ -127,7 +127,7 @@ static const struct { const char *name; tcs_mode mode; } judges[] = {
 static void check_attribution(const tcsi_attribution *a)
 {
     double sum = 0, channels = 0;
-    for (size_t k = 0; k < tcsi_span_count(a->rows) * a->channel_count; k++) {
+    for (size_t k = 0; k < tcsi_extent_count(a->rows) * a->channel_count; k++) {
         assert_true(a->shares[k] >= 0);
         sum += a->shares[k];
     }
@@ -275,8 +275,8 @@ static tcsi_frame *apply(const tcsi_frame *frame, const tcsi_counterfactual *c)
     tcsi_frame *changed;
     assert_ok(tcsi_frame_select(frame, all, CHANNELS, &changed, test_err));
     for (size_t k = 0; k < c->channel_count; k++)
-        memcpy(tcsi_frame_column(changed, c->channels[k]) + c->rows.begin, c->values + k * tcsi_span_count(c->rows),
-               tcsi_span_count(c->rows) * sizeof(double));
+        memcpy(tcsi_frame_column(changed, c->channels[k]) + c->rows.begin, c->values + k * tcsi_extent_count(c->rows),
+               tcsi_extent_count(c->rows) * sizeof(double));
     return changed;
 }
 
@@ -330,8 +330,8 @@ static void test_counterfactuals_respect_ranges(void **state)
     tcsi_explanation e = explain(detection, episode, &options);
     assert_int_equal(e.counterfactual.outcome, TCSI_COUNTERFACTUAL_FOUND);
     for (size_t k = 0; k < e.counterfactual.channel_count; k++)
-        for (size_t i = 0; i < tcsi_span_count(e.counterfactual.rows) && e.counterfactual.channels[k] == 1; i++)
-            assert_true(e.counterfactual.values[k * tcsi_span_count(e.counterfactual.rows) + i] <= 23);
+        for (size_t i = 0; i < tcsi_extent_count(e.counterfactual.rows) && e.counterfactual.channels[k] == 1; i++)
+            assert_true(e.counterfactual.values[k * tcsi_extent_count(e.counterfactual.rows) + i] <= 23);
     tcsi_explanation_deinit(&e);
     ranges[1] = (tcsi_range){ 25, 30 };
     e = explain(detection, episode, &options);
@@ -383,7 +383,7 @@ static void test_events_do_not_bend_what_is_expected(void **state)
     for (int stays = 0; stays < 2; stays++) {
         tcsi_frame *frame = make_frame(ROWS, 700), *calm = make_frame(ROWS, 700);
         const tcsi_subject subject = subject_of(frame, &decision);
-        const tcsi_span rows = { 1600, 1600 + LONG };
+        const tcsi_extent rows = { 1600, 1600 + LONG };
         tcsi_expected_wish wish = { .episode = rows, .view = rows, .past_only = stays };
         double spread, off = 0;
         shift(frame, 1, rows.begin, stays ? ROWS : rows.end, 5);
@@ -435,7 +435,7 @@ static void test_kinds_are_told_apart(void **state)
     for (size_t i = 0; i < TCS_COUNT(kinds); i++) {
         tcsi_frame *frame = make_frame(ROWS, 200 + i);
         const tcsi_subject subject = subject_of(frame, &decision);
-        const tcsi_span rows = { ONSET, ONSET + LENGTH };
+        const tcsi_extent rows = { ONSET, ONSET + LENGTH };
         tcsi_kind kind;
         plant(frame, kinds[i], rows.begin, rows.end);
         assert_ok(tcsi_kind_find(&subject, rows, 1, PERIOD, others, 3, &kind, test_err));
@@ -455,7 +455,7 @@ static void test_what_stays_is_told_from_what_passes(void **state)
     const tcsi_subject subject = subject_of(frame, &decision);
     tcsi_kind kind;
     shift(frame, 1, ONSET, ROWS, 5);
-    assert_ok(tcsi_kind_find(&subject, (tcsi_span){ ONSET, ONSET + LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
+    assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ ONSET, ONSET + LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
     assert_int_equal(kind.kind, TCSI_KIND_LEVEL_SHIFT);
     assert_true(kind.persistent);
     tcsi_frame_destroy(frame);
@@ -477,7 +477,7 @@ static void test_channels_that_part_are_seen(void **state)
         tcsi_frame_column(frame, 0)[t] = together;
         tcsi_frame_column(frame, 1)[t] = t >= ONSET && t < ONSET + LENGTH ? alone : together + 0.1 * alone;
     }
-    assert_ok(tcsi_kind_find(&subject, (tcsi_span){ ONSET, ONSET + LENGTH }, 1, 0, others, 1, &kind, test_err));
+    assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ ONSET, ONSET + LENGTH }, 1, 0, others, 1, &kind, test_err));
     assert_int_equal(kind.kind, TCSI_KIND_CORRELATION);
     assert_int_equal(kind.partner, 0);
     tcsi_frame_destroy(frame);
@@ -565,8 +565,8 @@ static void test_json_is_complete(void **state)
     assert_string_equal(tcsi_json_get(root, "schema")->text, "tocsin/explanation/1");
     const tcsi_json_value *channel = &tcsi_json_get(root, "channels")->items[0];
     assert_string_equal(tcsi_json_get(channel, "name")->text, "level");
-    assert_int_equal(tcsi_json_get(channel, "shares")->item_count, tcsi_span_count(e.rows));
-    assert_int_equal(tcsi_json_get(tcsi_json_get(channel, "band"), "low")->item_count, tcsi_span_count(e.view));
+    assert_int_equal(tcsi_json_get(channel, "shares")->item_count, tcsi_extent_count(e.rows));
+    assert_int_equal(tcsi_json_get(tcsi_json_get(channel, "band"), "low")->item_count, tcsi_extent_count(e.view));
     tcsi_arena_deinit(&arena);
     tcsi_buffer_deinit(&text);
     tcsi_explanation_deinit(&e);
@@ -623,7 +623,7 @@ static void test_huge_episodes_are_looked_at_in_part(void **state)
     tcsi_explanation e = explain(detection, 0, &options);
     assert_int_equal(e.rows.begin, 10);
     assert_int_equal(e.rows.end, SHORT);
-    assert_true(tcsi_span_count(e.seen) * WIDE <= TCSI_EXPLAIN_CELLS_MAX + WIDE && tcsi_span_count(e.seen) < SHORT - 10);
+    assert_true(tcsi_extent_count(e.seen) * WIDE <= TCSI_EXPLAIN_CELLS_MAX + WIDE && tcsi_extent_count(e.seen) < SHORT - 10);
     assert_true(e.seen.begin <= PEAK && e.seen.end > PEAK);
     assert_int_equal(e.counterfactual.outcome, TCSI_COUNTERFACTUAL_NOT_ASKED);
     check_attribution(&e.attribution);

@@ -56,15 +56,15 @@ static tcs_status look_at(job *j, tcs_error *err)
 /* Too many cells to be tried. */
 static bool is_huge(const tcsi_explanation *e, const tcsi_subject *subject)
 {
-    return tcsi_span_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count;
+    return tcsi_extent_count(e->rows) > TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count;
 }
 
 /* The view; and where the episode may be judged again, rows for that. */
-static tcsi_span asked_rows(const job *j)
+static tcsi_extent asked_rows(const job *j)
 {
-    tcsi_span rows = j->explanation->view;
+    tcsi_extent rows = j->explanation->view;
     if (!j->subject->detector || is_huge(j->explanation, j->subject)) return rows;
-    const tcsi_span judged = tcsi_counterfactual_rows(j->subject, j->explanation->rows);
+    const tcsi_extent judged = tcsi_counterfactual_rows(j->subject, j->explanation->rows);
     if (rows.begin > judged.begin) rows.begin = judged.begin;
     if (rows.end < judged.end) rows.end = judged.end;
     return rows;
@@ -103,12 +103,12 @@ static size_t since(const job *j)
 
 /* ---- stories ---- */
 
-static tcsi_span choose_view(const tcsi_subject *subject, tcsi_span rows)
+static tcsi_extent choose_view(const tcsi_subject *subject, tcsi_extent rows)
 {
-    size_t margin = tcsi_span_count(rows) / 2;
+    size_t margin = tcsi_extent_count(rows) / 2;
     if (margin < VIEW_MIN) margin = VIEW_MIN;
-    if (tcsi_span_count(rows) + 2 * margin > VIEW_MAX) margin = VIEW_MIN;
-    return subject->is_tabular ? rows : tcsi_span_widen(rows, margin, subject->frame->row_count);
+    if (tcsi_extent_count(rows) + 2 * margin > VIEW_MAX) margin = VIEW_MIN;
+    return subject->is_tabular ? rows : tcsi_extent_widen(rows, margin, subject->frame->row_count);
 }
 
 static double beyond(double value, double low, double high)
@@ -118,14 +118,14 @@ static double beyond(double value, double low, double high)
 
 static bool is_out(const tcsi_explanation *e, const tcsi_story *story, const double *column, size_t t)
 {
-    const size_t view = tcsi_span_count(e->view), i = t - e->view.begin;
+    const size_t view = tcsi_extent_count(e->view), i = t - e->view.begin;
     return tcsi_present(column[t]) && beyond(column[t], story->band[view + i], story->band[2 * view + i]) != 0;
 }
 
 /* One row in a hundred is outside its band by chance.  It has left it where three of four rows are, or one is clearly. */
 static bool has_left(const tcsi_explanation *e, const tcsi_story *story, const double *column, size_t t)
 {
-    const size_t view = tcsi_span_count(e->view), i = t - e->view.begin;
+    const size_t view = tcsi_extent_count(e->view), i = t - e->view.begin;
     size_t out = 0;
     if (!is_out(e, story, column, t)) return false;
     if (fabs(beyond(column[t], story->band[view + i], story->band[2 * view + i])) > OUT_DEVIATIONS * story->spread) return true;
@@ -146,7 +146,7 @@ static void find_out(const tcsi_explanation *e, const double *column, tcsi_story
 
 static void find_worst(const tcsi_explanation *e, const double *column, tcsi_story *story)
 {
-    const size_t view = tcsi_span_count(e->view);
+    const size_t view = tcsi_extent_count(e->view);
     const double *expected = story->band, *low = expected + view, *high = low + view;
     double farthest = -1;
     story->row_worst = e->seen.begin;
@@ -170,7 +170,7 @@ static void find_worst(const tcsi_explanation *e, const double *column, tcsi_sto
 static void tell(job *j, const close_look *look, double share, double *band, tcsi_story *story)
 {
     tcsi_explanation *e = j->explanation;
-    const size_t view = tcsi_span_count(e->view), count = tcsi_span_count(j->expectations.rows);
+    const size_t view = tcsi_extent_count(e->view), count = tcsi_extent_count(j->expectations.rows);
     const double *column = tcsi_frame_column(j->subject->frame, look->channel);
     const double *from = j->expectations.bands[look->channel] + (e->view.begin - j->expectations.rows.begin);
     *story = (tcsi_story){ .channel = look->channel, .share = share, .kind = look->kind, .period = look->period, .when = e->seen,
@@ -192,7 +192,7 @@ static const close_look *look_of(const job *j, size_t channel)
 static tcs_status tell_stories(job *j, const double *shares, tcs_error *err)
 {
     tcsi_explanation *e = j->explanation;
-    const size_t channels = j->subject->frame->channel_count, view = tcsi_span_count(e->view);
+    const size_t channels = j->subject->frame->channel_count, view = tcsi_extent_count(e->view);
     const double least = fmin(story_share_min, story_share_times / (double)channels); /* of many, all have a little */
     size_t order[TCSI_STORY_COUNT_MAX], count = 0;
     for (size_t c = 0; c < channels; c++) {
@@ -225,11 +225,11 @@ static tcs_status find_similar(job *j, tcs_error *err)
 }
 
 /* All rows of an episode, or as many around its peak as there is room for. */
-static tcsi_span choose_seen(const tcsi_subject *subject, const tcsi_episode *episode)
+static tcsi_extent choose_seen(const tcsi_subject *subject, const tcsi_episode *episode)
 {
     const size_t most = TCSI_EXPLAIN_CELLS_MAX / subject->frame->channel_count + 1;
-    tcsi_span seen = { episode->row_begin, episode->row_end };
-    if (tcsi_span_count(seen) <= most) return seen;
+    tcsi_extent seen = { episode->row_begin, episode->row_end };
+    if (tcsi_extent_count(seen) <= most) return seen;
     if (episode->row_peak > seen.begin + most / 2) seen.begin = episode->row_peak - most / 2;
     if (seen.begin > seen.end - most) seen.begin = seen.end - most;
     seen.end = seen.begin + most;
@@ -237,7 +237,7 @@ static tcsi_span choose_seen(const tcsi_subject *subject, const tcsi_episode *ep
 }
 
 /* An episode has a row above its threshold, unless the policy adds up evidence. */
-static bool is_added_up(const tcsi_subject *subject, tcsi_span rows)
+static bool is_added_up(const tcsi_subject *subject, tcsi_extent rows)
 {
     for (size_t t = rows.begin; t < rows.end; t++)
         if (subject->scores[t].state == TCS_SCORE_READY &&
@@ -304,11 +304,11 @@ static tcs_status make_replays(const tcsi_subject *subject, const job *jobs, siz
 {
     const tcsi_detector_ops *ops = subject->detector->info->ops;
     if (!with_counterfactual && !(ops->contribute && !ops->contribute_span && subject->frame->channel_count > 1)) return TCS_OK;
-    tcsi_span *spans = TCSI_NEW_ARRAY(tcsi_span, count);
+    tcsi_extent *spans = TCSI_NEW_ARRAY(tcsi_extent, count);
     if (!spans) return tcsi_fail_memory(err, "episodes");
     for (size_t i = 0; i < count; i++) {
-        const tcsi_span rows = jobs[i].explanation->rows;
-        spans[i] = is_huge(jobs[i].explanation, subject) ? (tcsi_span){ rows.begin, rows.begin + 1 }
+        const tcsi_extent rows = jobs[i].explanation->rows;
+        spans[i] = is_huge(jobs[i].explanation, subject) ? (tcsi_extent){ rows.begin, rows.begin + 1 }
                                                          : tcsi_counterfactual_judged(subject, rows, since(&jobs[i]));
         if (i > 0 && spans[i].begin < spans[i - 1].begin) spans[i].begin = spans[i - 1].begin; /* a wide one before a narrow one */
     }
@@ -410,8 +410,8 @@ tcs_status tcsi_explain(const tcsi_subject *subject, const size_t *episodes, siz
 /* Shares by distance from what was expected, of the channels that were looked at. */
 static void share_by_distance(const job *j, double *ret_shares)
 {
-    const tcsi_span rows = j->explanation->seen;
-    const size_t count = tcsi_span_count(rows);
+    const tcsi_extent rows = j->explanation->seen;
+    const size_t count = tcsi_extent_count(rows);
     double sum = 0;
     for (size_t k = 0; k < j->look_count; k++) {
         const size_t c = j->looks[k].channel;

@@ -22,7 +22,7 @@ typedef struct tcsi_story {
     double share;           /* of the episode's attribution */
     tcsi_kind kind;
     size_t period;          /* rows; 0: none */
-    tcsi_span when;         /* rows in which it contributed most */
+    tcsi_extent when;         /* rows in which it contributed most */
     bool is_out;            /* it left its expected band within the episode */
     size_t row_out;         /* the first row of that; may lie before the episode */
     size_t row_worst;       /* farthest beyond the band, or from what was expected; a present one where there is any */
@@ -36,9 +36,9 @@ typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
     bool is_limit;          /* a hard limit was passed in it */
     bool is_added_up;       /* none of its rows is above its threshold: evidence added up */
-    tcsi_span rows;         /* of the episode */
-    tcsi_span seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
-    tcsi_span view;         /* of bands */
+    tcsi_extent rows;         /* of the episode */
+    tcsi_extent seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
+    tcsi_extent view;         /* of bands */
     tcsi_story stories[TCSI_STORY_COUNT_MAX]; /* largest share first */
     size_t story_count;     /* 0: no channel stands out */
     double *bands;          /* (story_count,3,view) */

@@ -53,7 +53,7 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
     put_text(w, key, text);
 }
 
-static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_span rows)
+static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_extent rows)
 {
     put_row(w, subject, "begin", rows.begin);
     put_integer(w, "row_end", rows.end);
@@ -62,7 +62,7 @@ static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_span
 static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e, const tcsi_story *story)
 {
     static const char *const names[] = { "expected", "low", "high" };
-    const size_t view = tcsi_span_count(e->view);
+    const size_t view = tcsi_extent_count(e->view);
     tcsi_json_key(w, "band");
     tcsi_json_begin_object(w);
     put_span(w, subject, e->view);
@@ -72,7 +72,7 @@ static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcs
 
 static void put_shares(tcsi_json_writer *w, const tcsi_attribution *a, size_t channel)
 {
-    const size_t count = tcsi_span_count(a->rows);
+    const size_t count = tcsi_extent_count(a->rows);
     put_integer(w, "row_shares", a->rows.begin);
     put_numbers(w, "shares", a->shares + channel, count, a->channel_count);
     tcsi_json_key(w, "signs");
@@ -108,14 +108,14 @@ static void put_story(tcsi_json_writer *w, const tcsi_subject *subject, const tc
     put_number(w, "high", story->high);
     put_number(w, "beyond", story->beyond);
     put_number(w, "deviation", story->spread);
-    if (tcsi_span_count(e->view) <= ROWS_MAX) put_band(w, subject, e, story);
-    if (e->attribution.shares && tcsi_span_count(e->seen) <= ROWS_MAX) put_shares(w, &e->attribution, story->channel);
+    if (tcsi_extent_count(e->view) <= ROWS_MAX) put_band(w, subject, e, story);
+    if (e->attribution.shares && tcsi_extent_count(e->seen) <= ROWS_MAX) put_shares(w, &e->attribution, story->channel);
     tcsi_json_end_object(w);
 }
 
 static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_counterfactual *c)
 {
-    const size_t count = tcsi_span_count(c->rows);
+    const size_t count = tcsi_extent_count(c->rows);
     tcsi_json_key(w, "counterfactual");
     if (c->outcome != TCSI_COUNTERFACTUAL_FOUND && c->outcome != TCSI_COUNTERFACTUAL_NONE) {
         tcsi_json_null(w);

@@ -25,7 +25,7 @@ const char *tcsi_kind_text(tcsi_kind_name kind)
 typedef struct work {
     const tcsi_subject *subject;
     const double *column;
-    tcsi_span rows, before, behind;
+    tcsi_extent rows, before, behind;
     size_t period, limit;                  /* limit: where the episode begins */
     size_t *places;                        /* (now_count) the rows of the distances in the episode, until its core is found */
     double *now, *usual, *later, *rest, *scratch; /* distances from what was due: in the episode, before it, behind it, in a part */
@@ -51,7 +51,7 @@ static double due_by_period(const work *w, size_t t, size_t limit)
 
 /* Distances of present rows from what was due, in order; rows at or after limit are not what was due of any.  ret_places: the rows that
  * have one; may be NULL. */
-static size_t distances(const work *w, tcsi_span rows, size_t limit, double *ret, size_t *ret_places)
+static size_t distances(const work *w, tcsi_extent rows, size_t limit, double *ret, size_t *ret_places)
 {
     size_t count = 0;
     for (size_t t = rows.begin; t < rows.end && t - rows.begin < ROWS_MAX; t++) {
@@ -71,10 +71,10 @@ static double robust_deviation(const work *w, const double *values, size_t count
 }
 
 /* Are the rows of the episode besides the stretch as they usually are? */
-static bool is_rest_usual(const work *w, tcsi_span core)
+static bool is_rest_usual(const work *w, tcsi_extent core)
 {
-    const size_t before = distances(w, (tcsi_span){ w->rows.begin, core.begin }, w->limit, w->rest, NULL);
-    const size_t count = before + distances(w, (tcsi_span){ core.end, w->rows.end }, w->limit, w->rest + before, NULL);
+    const size_t before = distances(w, (tcsi_extent){ w->rows.begin, core.begin }, w->limit, w->rest, NULL);
+    const size_t count = before + distances(w, (tcsi_extent){ core.end, w->rows.end }, w->limit, w->rest + before, NULL);
     return count < SPIKE_ROWS || robust_deviation(w, w->rest, count) < rest_high * w->deviation;
 }
 
@@ -125,7 +125,7 @@ static void find_core(work *w)
     if (highest <= 0) return;
     const bool is_own = is_dense(w, begin, end, usual);
     if (end - begin > SPIKE_ROWS) grow(w, usual, &begin, &end);
-    const tcsi_span core = { w->places[begin], w->places[end - 1] + 1 };
+    const tcsi_extent core = { w->places[begin], w->places[end - 1] + 1 };
     if (!is_own && !is_rest_usual(w, core)) return;
     w->rows = core;
     w->now_count = distances(w, core, w->limit, w->now, NULL);
@@ -133,7 +133,7 @@ static void find_core(work *w)
 
 static void measure(work *w)
 {
-    w->level = tcsi_median(w->column + w->before.begin, tcsi_span_count(w->before), w->scratch);
+    w->level = tcsi_median(w->column + w->before.begin, tcsi_extent_count(w->before), w->scratch);
     w->usual_count = distances(w, w->before, w->limit, w->usual, NULL);
     if (w->usual_count < BEFORE_MIN / 4) { /* too few periods before it: without */
         w->period = 0;
@@ -149,29 +149,29 @@ static void measure(work *w)
 
 /* ---- one question each ---- */
 
-static double share_missing(const work *w, tcsi_span rows)
+static double share_missing(const work *w, tcsi_extent rows)
 {
     size_t missing = 0;
     for (size_t t = rows.begin; t < rows.end; t++) missing += !tcsi_present(w->column[t]);
-    return tcsi_span_count(rows) > 0 ? (double)missing / (double)tcsi_span_count(rows) : 0;
+    return tcsi_extent_count(rows) > 0 ? (double)missing / (double)tcsi_extent_count(rows) : 0;
 }
 
-static double share_at(const work *w, tcsi_span rows, double value)
+static double share_at(const work *w, tcsi_extent rows, double value)
 {
     size_t found = 0;
     for (size_t t = rows.begin; t < rows.end; t++) found += w->column[t] == value;
-    return tcsi_span_count(rows) > 0 ? (double)found / (double)tcsi_span_count(rows) : 0;
+    return tcsi_extent_count(rows) > 0 ? (double)found / (double)tcsi_extent_count(rows) : 0;
 }
 
 static bool is_drop_out(const work *w)
 {
     if (share_missing(w, w->rows) > gone_share && share_missing(w, w->before) < gone_share / 2) return true;
-    const tcsi_moments m = tcsi_moments_of(w->column + w->rows.begin, tcsi_span_count(w->rows));
+    const tcsi_moments m = tcsi_moments_of(w->column + w->rows.begin, tcsi_extent_count(w->rows));
     const double floors[] = { 0, m.count > 0 ? m.minimum : 0 };
     for (size_t i = 0; i < TCS_COUNT(floors); i++) {
-        const tcsi_moments usual = tcsi_moments_of(w->column + w->before.begin, tcsi_span_count(w->before));
+        const tcsi_moments usual = tcsi_moments_of(w->column + w->before.begin, tcsi_extent_count(w->before));
         const bool is_low = floors[i] == 0 ? usual.minimum > 0 || usual.maximum < 0 : floors[i] < usual.minimum - far_out * w->deviation;
-        if (is_low && tcsi_span_count(w->rows) > SPIKE_ROWS && share_at(w, w->rows, floors[i]) > gone_share &&
+        if (is_low && tcsi_extent_count(w->rows) > SPIKE_ROWS && share_at(w, w->rows, floors[i]) > gone_share &&
             share_at(w, w->before, floors[i]) < rare_share)
             return true;
     }
@@ -179,7 +179,7 @@ static bool is_drop_out(const work *w)
 }
 
 /* The share of present rows that repeat the one before. */
-static double share_still(const work *w, tcsi_span rows)
+static double share_still(const work *w, tcsi_extent rows)
 {
     size_t still = 0, pairs = 0;
     for (size_t t = rows.begin + 1; t < rows.end; t++) {
@@ -226,7 +226,7 @@ static void fit_line(const double *values, size_t count, double *ret_slope, doub
 }
 
 /* How far the values themselves stray, or with `roughness` their bends: second differences, which noise has and a smooth course has not. */
-static double stray(const work *w, tcsi_span rows, bool roughness)
+static double stray(const work *w, tcsi_extent rows, bool roughness)
 {
     size_t count = 0;
     if (rows.end - rows.begin > ROWS_MAX) rows.begin = rows.end - ROWS_MAX;
@@ -248,7 +248,7 @@ static bool is_of_usual_size(const work *w)
 }
 
 /* Correlation of two channels over rows; NaN: too few. */
-static double correlation(const work *w, size_t other, tcsi_span rows)
+static double correlation(const work *w, size_t other, tcsi_extent rows)
 {
     const double *a = w->column, *b = tcsi_frame_column(w->subject->frame, other);
     double count = 0, ma = 0, mb = 0, aa = 0, bb = 0, ab = 0;
@@ -302,7 +302,7 @@ static void judge(work *w, const size_t *others, size_t other_count, tcsi_kind *
     else kind->kind = TCSI_KIND_PATTERN;
     const bool can_stay = kind->kind == TCSI_KIND_LEVEL_SHIFT || kind->kind == TCSI_KIND_TREND || kind->kind == TCSI_KIND_VARIANCE ||
                           kind->kind == TCSI_KIND_STUCK || kind->kind == TCSI_KIND_DROP_OUT;
-    if (!can_stay || tcsi_span_count(w->behind) == 0) return;
+    if (!can_stay || tcsi_extent_count(w->behind) == 0) return;
     if (kind->kind == TCSI_KIND_STUCK) kind->persistent = share_still(w, w->behind) > still_share;
     else if (w->later_count == 0) kind->persistent = share_missing(w, w->behind) > gone_share;
     else if (kind->kind == TCSI_KIND_VARIANCE) {
@@ -315,18 +315,18 @@ static void judge(work *w, const size_t *others, size_t other_count, tcsi_kind *
     }
 }
 
-tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_span rows, size_t channel, size_t period, const size_t *others,
+tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_extent rows, size_t channel, size_t period, const size_t *others,
                           size_t other_count, tcsi_kind *ret_kind, tcs_error *err)
 {
     work w = { .subject = subject, .column = tcsi_frame_column(subject->frame, channel), .rows = rows, .period = period,
                .limit = rows.begin };
-    size_t before = BEFORE_TIMES * tcsi_span_count(rows), behind = tcsi_span_count(rows);
+    size_t before = BEFORE_TIMES * tcsi_extent_count(rows), behind = tcsi_extent_count(rows);
     if (before < BEFORE_MIN + 2 * period) before = BEFORE_MIN + 2 * period;
     if (before > BEFORE_MAX) before = BEFORE_MAX;
     if (behind > BEHIND_MAX) behind = BEHIND_MAX;
     tcsi_kind kind = { .kind = TCSI_KIND_UNKNOWN };
-    w.before = (tcsi_span){ rows.begin > before ? rows.begin - before : 0, rows.begin };
-    w.behind = (tcsi_span){ rows.end, subject->frame->row_count - rows.end > behind ? rows.end + behind : subject->frame->row_count };
+    w.before = (tcsi_extent){ rows.begin > before ? rows.begin - before : 0, rows.begin };
+    w.behind = (tcsi_extent){ rows.end, subject->frame->row_count - rows.end > behind ? rows.end + behind : subject->frame->row_count };
     double *memory = TCSI_NEW_ARRAY(double, 7 * (size_t)ROWS_MAX);
     w.places = TCSI_NEW_ARRAY(size_t, ROWS_MAX);
     if (!memory || !w.places) {

@@ -47,7 +47,7 @@ typedef struct tcsi_kind {
 } tcsi_kind;
 
 /* period: rows, 0: none.  others: (other_count) channels that it may move with.  E_MEMORY. */
-tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_span rows, size_t channel, size_t period, const size_t *others,
+tcs_status tcsi_kind_find(const tcsi_subject *subject, tcsi_extent rows, size_t channel, size_t period, const size_t *others,
                           size_t other_count, tcsi_kind *ret_kind, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

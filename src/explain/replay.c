@@ -65,7 +65,7 @@ static bool is_enough(const tcsi_replays *replays, const tcsi_replay *item, size
 
 static tcs_status run_stream(tcsi_replays *replays, tcsi_replay *item, bool with_parts, tcs_error *err)
 {
-    const size_t channels = replays->subject->frame->channel_count, count = tcsi_span_count(item->rows);
+    const size_t channels = replays->subject->frame->channel_count, count = tcsi_extent_count(item->rows);
     tcsi_detector *detector = NULL;
     tcs_status status = load_state(replays, &item->state, &detector, err);
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
@@ -82,10 +82,10 @@ static tcs_status run_stream(tcsi_replays *replays, tcsi_replay *item, bool with
 /* ---- slices and whole frames ---- */
 
 /* Begins where windows of the whole frame begin, too. */
-static tcsi_span slice_of(const tcsi_subject *subject, tcsi_span rows)
+static tcsi_extent slice_of(const tcsi_subject *subject, tcsi_extent rows)
 {
     const size_t horizon = tcsi_detector_horizon(subject->detector);
-    tcsi_span slice = tcsi_span_widen(rows, SLICE_HORIZONS * horizon, subject->frame->row_count);
+    tcsi_extent slice = tcsi_extent_widen(rows, SLICE_HORIZONS * horizon, subject->frame->row_count);
     slice.begin -= slice.begin % horizon;
     return slice;
 }
@@ -93,7 +93,7 @@ static tcsi_span slice_of(const tcsi_subject *subject, tcsi_span rows)
 /* Into rows [row_begin, ...) of the subject's: all values, or those that were changed, bit for bit. */
 static void put_values(const tcsi_replays *replays, const tcsi_frame *frame, size_t row_begin, const tcsi_replay *item, bool only_changed)
 {
-    const size_t count = tcsi_span_count(item->rows);
+    const size_t count = tcsi_extent_count(item->rows);
     for (size_t c = 0; c < frame->channel_count; c++) {
         const double *observed = tcsi_frame_column(replays->subject->frame, c) + item->rows.begin, *values = item->values + c * count;
         double *to = tcsi_frame_column(frame, c) + (item->rows.begin - row_begin);
@@ -106,13 +106,13 @@ static void put_observed(const tcsi_replays *replays, const tcsi_replay *item)
 {
     for (size_t c = 0; c < replays->frame->channel_count; c++)
         memcpy(tcsi_frame_column(replays->frame, c) + item->rows.begin,
-               tcsi_frame_column(replays->subject->frame, c) + item->rows.begin, tcsi_span_count(item->rows) * sizeof(double));
+               tcsi_frame_column(replays->subject->frame, c) + item->rows.begin, tcsi_extent_count(item->rows) * sizeof(double));
 }
 
 /* A frame of its own with the rows of the subject's. */
-static tcs_status copy_rows(const tcsi_subject *subject, tcsi_span rows, tcsi_frame **ret_frame, tcs_error *err)
+static tcs_status copy_rows(const tcsi_subject *subject, tcsi_extent rows, tcsi_frame **ret_frame, tcs_error *err)
 {
-    const tcsi_frame view = tcsi_frame_view(subject->frame, rows.begin, tcsi_span_count(rows));
+    const tcsi_frame view = tcsi_frame_view(subject->frame, rows.begin, tcsi_extent_count(rows));
     size_t *all = TCSI_NEW_ARRAY(size_t, view.channel_count);
     if (!all) return tcsi_fail_memory(err, "a copy of the rows");
     for (size_t c = 0; c < view.channel_count; c++) all[c] = c;
@@ -129,7 +129,8 @@ static tcs_status run_slice(tcsi_replays *replays, tcsi_replay *item, tcs_error 
     put_values(replays, slice, item->slice.begin, item, false);
     status = tcsi_detector_score(replays->copy, slice, replays->scores, err);
     if (status == TCS_OK)
-        memcpy(item->scores, replays->scores + (item->rows.begin - item->slice.begin), tcsi_span_count(item->rows) * sizeof *item->scores);
+        memcpy(item->scores, replays->scores + (item->rows.begin - item->slice.begin), tcsi_extent_count(item->rows) * sizeof
+               *item->scores);
     tcsi_frame_destroy(slice);
     return status;
 }
@@ -142,14 +143,14 @@ static tcs_status run_frame(tcsi_replays *replays, tcs_error *err)
     tcs_status status = tcsi_detector_score(replays->copy, replays->frame, replays->scores, err);
     for (size_t i = 0; i < replays->count && status == TCS_OK; i++) {
         tcsi_replay *item = &replays->items[i];
-        if (item->is_wanted) memcpy(item->scores, replays->scores + item->rows.begin, tcsi_span_count(item->rows) * sizeof *item->scores);
+        if (item->is_wanted) memcpy(item->scores, replays->scores + item->rows.begin, tcsi_extent_count(item->rows) * sizeof *item->scores);
     }
     return status;
 }
 
 static bool has_same_scores(const tcsi_replays *replays, const tcsi_replay *item)
 {
-    for (size_t i = 0; i < tcsi_span_count(item->rows); i++) {
+    for (size_t i = 0; i < tcsi_extent_count(item->rows); i++) {
         const tcs_score *was = &replays->subject->scores[item->rows.begin + i], *is = &item->scores[i];
         if (was->state != is->state) return false;
         if (was->state == TCS_SCORE_READY && !(fabs(was->value - is->value) <= same_share * (1 + fabs(was->value)))) return false;
@@ -168,8 +169,8 @@ static tcs_status try_slices(tcsi_replays *replays, bool *ret_same, tcs_error *e
     for (size_t i = 0; i < replays->count; i++) {
         tcsi_replay *item = &replays->items[i];
         item->slice = subject->is_tabular ? item->rows : slice_of(subject, item->rows);
-        rows += tcsi_span_count(item->slice);
-        if (longest < tcsi_span_count(item->slice)) longest = tcsi_span_count(item->slice);
+        rows += tcsi_extent_count(item->slice);
+        if (longest < tcsi_extent_count(item->slice)) longest = tcsi_extent_count(item->slice);
     }
     if (rows >= subject->frame->row_count) return TCS_OK;
     replays->scores = TCSI_NEW_ARRAY(tcs_score, longest);
@@ -189,16 +190,16 @@ static tcs_status try_slices(tcsi_replays *replays, bool *ret_same, tcs_error *e
 static tcs_status prepare_frame(tcsi_replays *replays, tcs_error *err)
 {
     const size_t row_count = replays->subject->frame->row_count;
-    tcs_status status = copy_rows(replays->subject, (tcsi_span){ 0, row_count }, &replays->frame, err);
+    tcs_status status = copy_rows(replays->subject, (tcsi_extent){ 0, row_count }, &replays->frame, err);
     if (status == TCS_OK) replays->scores = TCSI_NEW_ARRAY(tcs_score, row_count);
     return status == TCS_OK && !replays->scores ? tcsi_fail_memory(err, "scores") : status;
 }
 
 /* ---- life ---- */
 
-static tcs_status item_init(const tcsi_replays *replays, tcsi_span rows, tcsi_replay *item, tcs_error *err)
+static tcs_status item_init(const tcsi_replays *replays, tcsi_extent rows, tcsi_replay *item, tcs_error *err)
 {
-    const size_t channels = replays->subject->frame->channel_count, count = tcsi_span_count(rows);
+    const size_t channels = replays->subject->frame->channel_count, count = tcsi_extent_count(rows);
     size_t cells;
     item->rows = rows;
     item->is_wanted = true;
@@ -210,7 +211,7 @@ static tcs_status item_init(const tcsi_replays *replays, tcsi_span rows, tcsi_re
     return item->values && item->parts && item->scores ? TCS_OK : tcsi_fail_memory(err, "rows of an episode");
 }
 
-tcs_status tcsi_replays_init(const tcsi_subject *subject, const tcsi_span *spans, size_t count, tcsi_replays *ret_replays, tcs_error *err)
+tcs_status tcsi_replays_init(const tcsi_subject *subject, const tcsi_extent *spans, size_t count, tcsi_replays *ret_replays, tcs_error *err)
 {
     tcsi_replays replays = { .subject = subject, .count = count, .items = TCSI_NEW_ZEROS(tcsi_replay, count),
                              .row = TCSI_NEW_ARRAY(double, subject->frame->channel_count) };
@@ -263,7 +264,7 @@ tcs_status tcsi_replays_run(tcsi_replays *replays, bool with_parts, tcs_error *e
 
 void tcsi_replay_restore(const tcsi_replays *replays, tcsi_replay *item)
 {
-    const size_t count = tcsi_span_count(item->rows);
+    const size_t count = tcsi_extent_count(item->rows);
     for (size_t c = 0; c < replays->subject->frame->channel_count; c++)
         memcpy(item->values + c * count, tcsi_frame_column(replays->subject->frame, c) + item->rows.begin, count * sizeof(double));
 }

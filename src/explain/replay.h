@@ -17,14 +17,14 @@
 typedef enum tcsi_replay_way { TCSI_REPLAY_STREAM, TCSI_REPLAY_SLICE, TCSI_REPLAY_FRAME } tcsi_replay_way;
 
 typedef struct tcsi_replay {
-    tcsi_span rows;     /* that may be changed and are judged */
+    tcsi_extent rows;     /* that may be changed and are judged */
     double *values;     /* (C,rows): as observed, until the caller changes them */
     tcs_score *scores;  /* (rows): of the last run */
     double *parts;      /* (rows,C): of the last run, where asked for and told */
     bool is_wanted;     /* is scored; in a frame that is scored whole, its changes are in place either way */
-    tcsi_span until;    /* of a stream: nothing behind the first of these rows that alarms is judged, nor behind the last; empty: all is */
+    tcsi_extent until; /* of a stream: nothing behind the first of these rows that alarms is judged, nor behind the last; empty: all is */
     tcsi_buffer state;  /* of a stream before its first row */
-    tcsi_span slice;
+    tcsi_extent slice;
 } tcsi_replay;
 
 typedef struct tcsi_replays {
@@ -41,7 +41,7 @@ typedef struct tcsi_replays {
 
 /* Spans in order of their beginnings.  They may overlap; where two change a row of a frame that is scored whole, the later one does.
  *   E_MEMORY, and as scoring. */
-tcs_status tcsi_replays_init(const tcsi_subject *subject, const tcsi_span *spans, size_t count, tcsi_replays *ret_replays,
+tcs_status tcsi_replays_init(const tcsi_subject *subject, const tcsi_extent *spans, size_t count, tcsi_replays *ret_replays,
                              tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_replays_deinit(tcsi_replays *replays); /* accepts a zeroed one */
 

@@ -137,7 +137,7 @@ static void add_drop_out(line *l, const tcsi_subject *subject, const tcsi_explan
     const double *column = tcsi_frame_column(subject->frame, story->channel);
     size_t missing = 0;
     for (size_t t = e->rows.begin; t < e->rows.end; t++) missing += !tcsi_present(column[t]);
-    if (missing > 0) add(l, "dropped out: %zu of %zu values are missing", missing, tcsi_span_count(e->rows));
+    if (missing > 0) add(l, "dropped out: %zu of %zu values are missing", missing, tcsi_extent_count(e->rows));
     else add(l, "dropped out: it stood at %s", value_text(subject, story->channel, story->value, value));
 }
 
@@ -191,7 +191,7 @@ static void add_time(line *l, const tcsi_subject *subject, const tcsi_explanatio
         add(l, " in row %zu", e->rows.begin);
         return;
     }
-    const bool is_moment = story->kind.kind == TCSI_KIND_SPIKE || tcsi_span_count(e->rows) == 1;
+    const bool is_moment = story->kind.kind == TCSI_KIND_SPIKE || tcsi_extent_count(e->rows) == 1;
     add(l, is_moment ? " at %s" : " from %s on", place);
     if (is_moment) return;
     if (story->kind.persistent) add(l, " and it stayed so");

@@ -21,16 +21,16 @@ typedef struct finder {
     const tcsi_subject *subject;
     const tcsi_similar_wish *wish;
     size_t channel_count, point_count, row_count; /* row_count: of a window of normal rows */
-    tcsi_span rows;                               /* of the episode with its sides */
+    tcsi_extent rows;                               /* of the episode with its sides */
     double centers[CHANNELS];                     /* of the normal rows: raw values are counted from here */
 } finder;
 
 /* ---- courses ---- */
 
 /* Mean of the present rows that fall on a point. */
-static double point_of(const double *column, tcsi_span rows, size_t point, size_t point_count)
+static double point_of(const double *column, tcsi_extent rows, size_t point, size_t point_count)
 {
-    const size_t count = tcsi_span_count(rows);
+    const size_t count = tcsi_extent_count(rows);
     size_t begin = rows.begin + point * count / point_count, end = rows.begin + (point + 1) * count / point_count;
     double sum = 0, present = 0;
     if (end == begin) end++;
@@ -50,7 +50,7 @@ static void shape_of(const double *raw, size_t count, double *ret_shape)
 }
 
 /* False when a channel is mostly missing. */
-static bool course_of(const finder *f, tcsi_span rows, course *ret)
+static bool course_of(const finder *f, tcsi_extent rows, course *ret)
 {
     for (size_t k = 0; k < f->channel_count; k++) {
         const double *column = tcsi_frame_column(f->subject->frame, f->wish->channels[k]);
@@ -79,7 +79,7 @@ static double distance(const finder *f, const double a[CHANNELS][POINTS], const 
     return known > 0 ? sqrt(sum / known) : INFINITY;
 }
 
-static tcsi_likeness compare(const finder *f, const course *a, const course *b, tcsi_span rows)
+static tcsi_likeness compare(const finder *f, const course *a, const course *b, tcsi_extent rows)
 {
     return (tcsi_likeness){ .rows = rows, .episode = SIZE_MAX, .raw = distance(f, a->raw, b->raw),
                             .shape = distance(f, a->shape, b->shape) };
@@ -89,10 +89,10 @@ static double total(const tcsi_likeness *likeness) { return likeness->raw + like
 
 /* ---- episodes ---- */
 
-static tcsi_span with_sides(const tcsi_subject *subject, tcsi_span rows)
+static tcsi_extent with_sides(const tcsi_subject *subject, tcsi_extent rows)
 {
-    const size_t pad = tcsi_span_count(rows) / 4;
-    return subject->is_tabular ? rows : tcsi_span_widen(rows, pad < PAD_MIN ? PAD_MIN : pad, subject->frame->row_count);
+    const size_t pad = tcsi_extent_count(rows) / 4;
+    return subject->is_tabular ? rows : tcsi_extent_widen(rows, pad < PAD_MIN ? PAD_MIN : pad, subject->frame->row_count);
 }
 
 static void keep_nearest(tcsi_similar *similar, const tcsi_likeness *found)
@@ -108,7 +108,7 @@ static void find_episodes(const finder *f, const course *own, course *other, tcs
 {
     const tcsi_policy_result *decision = f->subject->decision;
     for (size_t i = 0; i < f->wish->episode; i++) {
-        const tcsi_span rows = { decision->episodes[i].row_begin, decision->episodes[i].row_end };
+        const tcsi_extent rows = { decision->episodes[i].row_begin, decision->episodes[i].row_end };
         if (!course_of(f, with_sides(f->subject, rows), other)) continue;
         tcsi_likeness found = compare(f, own, other, rows);
         found.episode = i;
@@ -118,15 +118,15 @@ static void find_episodes(const finder *f, const course *own, course *other, tcs
 
 /* ---- normal rows ---- */
 
-static bool is_normal(const tcsi_subject *subject, tcsi_span rows)
+static bool is_normal(const tcsi_subject *subject, tcsi_extent rows)
 {
-    return !memchr(subject->decision->anomaly + rows.begin, 1, tcsi_span_count(rows));
+    return !memchr(subject->decision->anomaly + rows.begin, 1, tcsi_extent_count(rows));
 }
 
 /* Windows of normal rows before the episode. */
 typedef struct windows {
     course *courses;
-    tcsi_span *rows;
+    tcsi_extent *rows;
     size_t count, stride;
 } windows;
 
@@ -136,14 +136,14 @@ static void gather_windows(const finder *f, windows *w)
     const size_t all = f->rows.begin - f->row_count + 1;
     w->stride = (all + TCSI_SIMILAR_WINDOWS - 1) / TCSI_SIMILAR_WINDOWS;
     for (size_t t = (all - 1) % w->stride; t < all; t += w->stride) {
-        const tcsi_span rows = { t, t + f->row_count };
+        const tcsi_extent rows = { t, t + f->row_count };
         if (!is_normal(f->subject, rows) || !course_of(f, rows, &w->courses[w->count])) continue;
         w->rows[w->count++] = rows;
     }
 }
 
 /* The nearest window that shares no row with `own_rows`; false: there is none. */
-static bool find_nearest(const finder *f, const windows *w, const course *own, tcsi_span own_rows, tcsi_likeness *ret_nearest)
+static bool find_nearest(const finder *f, const windows *w, const course *own, tcsi_extent own_rows, tcsi_likeness *ret_nearest)
 {
     bool any = false;
     for (size_t i = 0; i < w->count; i++) {
@@ -179,7 +179,7 @@ static void refine(const finder *f, const windows *w, const course *own, course 
     const size_t step = (w->stride + REFINED - 1) / REFINED, middle = nearest->rows.begin;
     const size_t first = middle > w->stride ? middle - w->stride : 0;
     for (size_t t = first; t < middle + w->stride && t + f->row_count <= f->rows.begin; t += step) {
-        const tcsi_span rows = { t, t + f->row_count };
+        const tcsi_extent rows = { t, t + f->row_count };
         if (!is_normal(f->subject, rows) || !course_of(f, rows, other)) continue;
         const tcsi_likeness found = compare(f, own, other, rows);
         if (total(&found) < total(nearest)) *nearest = found;
@@ -188,7 +188,7 @@ static void refine(const finder *f, const windows *w, const course *own, course 
 
 static tcs_status find_normal(const finder *f, const course *own, course *other, tcsi_similar *similar, tcs_error *err)
 {
-    windows w = { .courses = TCSI_NEW_ARRAY(course, TCSI_SIMILAR_WINDOWS), .rows = TCSI_NEW_ARRAY(tcsi_span, TCSI_SIMILAR_WINDOWS) };
+    windows w = { .courses = TCSI_NEW_ARRAY(course, TCSI_SIMILAR_WINDOWS), .rows = TCSI_NEW_ARRAY(tcsi_extent, TCSI_SIMILAR_WINDOWS) };
     tcs_status status = w.courses && w.rows ? TCS_OK : tcsi_fail_memory(err, "normal rows");
     if (status == TCS_OK) {
         gather_windows(f, &w);
@@ -220,9 +220,9 @@ tcs_status tcsi_similar_find(const tcsi_subject *subject, const tcsi_similar_wis
     const tcsi_episode *episode = &subject->decision->episodes[wish->episode];
     finder f = { .subject = subject, .wish = wish,
                  .channel_count = wish->channel_count < CHANNELS ? wish->channel_count : CHANNELS,
-                 .rows = with_sides(subject, (tcsi_span){ episode->row_begin, episode->row_end }) };
+                 .rows = with_sides(subject, (tcsi_extent){ episode->row_begin, episode->row_end }) };
     tcsi_similar similar = { .unusual = NAN, .usual_distance = NAN };
-    f.row_count = tcsi_span_count(f.rows);
+    f.row_count = tcsi_extent_count(f.rows);
     f.point_count = f.row_count < POINTS ? f.row_count : POINTS;
     course *courses = TCSI_NEW_ARRAY(course, 2);
     double *scratch = TCSI_NEW_ARRAY(double, CENTER_ROWS);

@@ -21,7 +21,7 @@ enum { TCSI_SIMILAR_POINTS = 32, TCSI_SIMILAR_CHANNELS_MAX = 3, TCSI_SIMILAR_EPI
        TCSI_SIMILAR_REFERENCES = 16 };
 
 typedef struct tcsi_likeness {
-    tcsi_span rows;
+    tcsi_extent rows;
     size_t episode;      /* its index in the decision; of normal rows SIZE_MAX */
     double raw, shape;
 } tcsi_likeness;

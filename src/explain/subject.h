@@ -14,9 +14,9 @@
 #define TCSI_EXPLAIN_CELLS_MAX ((size_t)1 << 21)
 #define TCSI_EXPLAIN_STATES_MAX ((size_t)1 << 27)
 
-typedef struct tcsi_span {
+typedef struct tcsi_extent {
     size_t begin, end; /* rows [begin, end) */
-} tcsi_span;
+} tcsi_extent;
 
 typedef struct tcsi_subject {
     const tcsi_frame *frame;
@@ -34,10 +34,10 @@ static inline double tcsi_subject_level(const tcsi_subject *subject, const tcs_s
     return subject->decision->by_evidence ? score->evidence : score->value;
 }
 
-static inline size_t tcsi_span_count(tcsi_span span) { return span.end - span.begin; }
+static inline size_t tcsi_extent_count(tcsi_extent span) { return span.end - span.begin; }
 
 /* The span and `margin` rows on both sides, as far as there are rows. */
-static inline tcsi_span tcsi_span_widen(tcsi_span span, size_t margin, size_t row_count)
+static inline tcsi_extent tcsi_extent_widen(tcsi_extent span, size_t margin, size_t row_count)
 {
     span.begin = span.begin > margin ? span.begin - margin : 0;
     span.end = row_count - span.end > margin ? span.end + margin : row_count;

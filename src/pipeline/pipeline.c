@@ -479,6 +479,7 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_frame *frame,
     if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), 1);
     if (status == TCS_OK) status = copy_tail(tcsi_detect_stream_tail(stream), &decision->tail, err);
     if (status == TCS_OK) {
+        decision->stated = *tcsi_detect_stream_stated(stream);
         decision->budget_count = tcsi_detect_stream_budget(stream);
         decision->own_threshold_used = tcsi_detect_stream_own_threshold(stream);
         decision->by_evidence = decision->own_threshold_used && (pipeline->info->traits & TCSI_TRAIT_EVIDENCE);

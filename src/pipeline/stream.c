@@ -463,6 +463,8 @@ double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
     return tcsi_policy_rate(&stream->policy) * (double)stream->given_count;
 }
 
+const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream) { return &stream->policy.options.budget; }
+
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return stream->policy.own_threshold_used; }
 
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)

@@ -74,6 +74,7 @@ uint64_t tcsi_detect_stream_episode_count(const tcsi_detect_stream *stream); /* 
 uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream);     /* outcomes given */
 const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream);
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
+const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream); /* what was asked for */
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
 /* The tail that p-values are taken from; count 0: none yet. */
