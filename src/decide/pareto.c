@@ -10,7 +10,7 @@ enum { TOP_COUNT = 24, GROUP_COUNT = 24, POINT_MAX = TOP_COUNT + GROUP_COUNT, FI
 static const double SHAPE_LOW = -0.4, SHAPE_HIGH = 1.0;
 static const double SCALE_SPAN = 0.7;     /* of the logarithm of scale / mean excess, to both sides */
 static const double WEIGHT_MIN = 1e-6;    /* lighter atoms are left out */
-static const double ASIDE_CHANCE = 1e-3;  /* of so many excesses so far out */
+static const double ASIDE_CHANCE = 1e-4;  /* of so many excesses so far out */
 static const double SURVIVAL_MIN = 1e-300;
 static const double QUANTILE_PRECISION = 1e-9;
 

@@ -8,7 +8,7 @@
  *
  * Anomalies among the excesses make themselves look usual.  Where they are to be expected, the lower three quarters are the core; of the
  * others, those from some excess on are set aside when the core, with as many censored ones above it, gives so many so far out a chance
- * below 0.001.  Threads: reentrant. */
+ * below 0.0001.  Threads: reentrant. */
 #ifndef TCS_DECIDE_PARETO_H
 #define TCS_DECIDE_PARETO_H
 
