@@ -47,18 +47,6 @@ typedef struct bench_context {
 
 /* ---- lines ---- */
 
-static void put_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
-static void put_text(tcsi_json_writer *w, const char *key, const char *value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, value);
-}
-
 static void row_json(tcsi_json_writer *w, const char *suite, const tcsi_bench_row *row)
 {
     const tcsi_measures *m = &row->measures;
@@ -72,12 +60,12 @@ static void row_json(tcsi_json_writer *w, const char *suite, const tcsi_bench_ro
         { "false_alarms", (double)row->false_alarms }, { "misses", (double)row->misses }, { "rejections", (double)row->rejections },
     };
     tcsi_json_begin_object(w);
-    put_text(w, "suite", suite);
-    put_text(w, "file", row->file);
-    put_text(w, "detector", row->detector);
-    put_text(w, "mode", row->mode == TCS_MODE_ONLINE ? "online" : "offline");
-    for (size_t i = 0; i < TCS_COUNT(numbers); i++) put_number(w, numbers[i].key, numbers[i].value);
-    put_text(w, "error", row->error[0] ? row->error : NULL);
+    tcsi_json_put_string(w, "suite", suite);
+    tcsi_json_put_string(w, "file", row->file);
+    tcsi_json_put_string(w, "detector", row->detector);
+    tcsi_json_put_string(w, "mode", row->mode == TCS_MODE_ONLINE ? "online" : "offline");
+    for (size_t i = 0; i < TCS_COUNT(numbers); i++) tcsi_json_put_number(w, numbers[i].key, numbers[i].value);
+    tcsi_json_put_string(w, "error", row->error[0] ? row->error : NULL);
     tcsi_json_end_object(w);
 }
 
@@ -87,9 +75,9 @@ static void summary_json(tcsi_json_writer *w, const bench_options *o, const tcsi
     tcsi_json_begin_object(w);
     tcsi_json_key(w, "summary");
     tcsi_json_bool(w, true);
-    put_text(w, "suite", o->suite);
-    put_text(w, "detector", s->detector);
-    put_text(w, "mode", strcmp(o->mode, "online") == 0 ? "online" : "offline");
+    tcsi_json_put_string(w, "suite", o->suite);
+    tcsi_json_put_string(w, "detector", s->detector);
+    tcsi_json_put_string(w, "mode", strcmp(o->mode, "online") == 0 ? "online" : "offline");
     const struct { const char *key; double value; } numbers[] = {
         { "files", (double)s->file_count }, { "errors", (double)s->error_count }, { "rows", (double)s->row_count },
         { "vus_pr", s->vus_pr }, { "vus_roc", s->vus_roc }, { "auc_pr", s->auc_pr }, { "auc_roc", s->auc_roc },
@@ -97,11 +85,11 @@ static void summary_json(tcsi_json_writer *w, const bench_options *o, const tcsi
         { "f1_affiliation", s->f1_affiliation }, { "located", s->located }, { "far", s->far }, { "mar", s->mar },
         { "seconds_per_10k", s->seconds_per_10k }, { "peak_mb", s->peak_mb },
     };
-    for (size_t i = 0; i < TCS_COUNT(numbers); i++) put_number(w, numbers[i].key, numbers[i].value);
+    for (size_t i = 0; i < TCS_COUNT(numbers); i++) tcsi_json_put_number(w, numbers[i].key, numbers[i].value);
     if (nab) {
-        put_number(w, "nab_standard", s->nab[0]);
-        put_number(w, "nab_low_fp", s->nab[1]);
-        put_number(w, "nab_low_fn", s->nab[2]);
+        tcsi_json_put_number(w, "nab_standard", s->nab[0]);
+        tcsi_json_put_number(w, "nab_low_fp", s->nab[1]);
+        tcsi_json_put_number(w, "nab_low_fn", s->nab[2]);
     }
     tcsi_json_end_object(w);
 }

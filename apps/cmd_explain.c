@@ -249,12 +249,6 @@ static void print_report(const report *r)
 
 /* ---- JSON ---- */
 
-static void json_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
 static void json_reading(const report *r, tcsi_json_writer *w)
 {
     tcsi_json_key(w, "reading");
@@ -264,11 +258,11 @@ static void json_reading(const report *r, tcsi_json_writer *w)
         tcsi_json_begin_object(w);
         tcsi_json_key(w, "name");
         tcsi_json_string(w, tcs_frame_channel_name(r->frame, c));
-        json_number(w, "value", v->value);
-        json_number(w, "expected", v->expected);
-        json_number(w, "low", v->low);
-        json_number(w, "high", v->high);
-        json_number(w, "share", v->share);
+        tcsi_json_put_number(w, "value", v->value);
+        tcsi_json_put_number(w, "expected", v->expected);
+        tcsi_json_put_number(w, "low", v->low);
+        tcsi_json_put_number(w, "high", v->high);
+        tcsi_json_put_number(w, "share", v->share);
         tcsi_json_end_object(w);
     }
     tcsi_json_end_array(w);
@@ -295,11 +289,11 @@ static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *e
     tcsi_json_string(w, tcs_result_mode(r->result) == TCS_MODE_ONLINE ? "online" : "offline");
     tcsi_json_key(w, "state");
     tcsi_json_string(w, state_name(score->state));
-    json_number(w, "score", score->value);
-    json_number(w, "evidence", score->evidence);
-    json_number(w, "uncertainty", (double)score->uncertainty);
-    json_number(w, "p_value", score->p_value);
-    json_number(w, "threshold", tcs_result_thresholds(r->result)[r->row]);
+    tcsi_json_put_number(w, "score", score->value);
+    tcsi_json_put_number(w, "evidence", score->evidence);
+    tcsi_json_put_number(w, "uncertainty", (double)score->uncertainty);
+    tcsi_json_put_number(w, "p_value", score->p_value);
+    tcsi_json_put_number(w, "threshold", tcs_result_thresholds(r->result)[r->row]);
     tcsi_json_key(w, "own_threshold");
     tcsi_json_bool(w, tcs_result_own_threshold(r->result));
     tcsi_json_key(w, "anomaly");

@@ -50,18 +50,6 @@ static void print_words(const tcs_pipeline *pipeline, const fit_options *o, doub
     else printf("\n  kept in %s; to judge later rows:\n\n    tocsin score -m %s LATER.csv\n", o->output, o->output);
 }
 
-static void put_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
-static void put_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
 static tcs_status print_json(const char *const *paths, size_t count, const tcs_pipeline *pipeline, const fit_options *o, double seconds,
                              tcs_error *err)
 {
@@ -76,23 +64,23 @@ static tcs_status print_json(const char *const *paths, size_t count, const tcs_p
     tcsi_json_begin_array(&w);
     for (size_t i = 0; i < count; i++) tcsi_json_string(&w, tcsi_url_redact(paths[i], shown, sizeof shown));
     tcsi_json_end_array(&w);
-    put_text(&w, "output", o->output);
-    put_text(&w, "mode", d.mode == TCS_MODE_ONLINE ? "online" : "offline");
-    put_text(&w, "detector", d.detector);
+    tcsi_json_put_string(&w, "output", o->output);
+    tcsi_json_put_string(&w, "mode", d.mode == TCS_MODE_ONLINE ? "online" : "offline");
+    tcsi_json_put_string(&w, "detector", d.detector);
     tcsi_json_key(&w, "channels");
     tcsi_json_begin_array(&w);
     for (size_t c = 0; c < d.channel_count; c++) tcsi_json_string(&w, tcs_pipeline_channel_name(pipeline, c));
     tcsi_json_end_array(&w);
-    put_number(&w, "rows", (double)d.row_count);
-    put_number(&w, "train_rows", (double)d.train_row_count);
+    tcsi_json_put_number(&w, "rows", (double)d.row_count);
+    tcsi_json_put_number(&w, "train_rows", (double)d.train_row_count);
     tcsi_json_key(&w, "labels_learned");
     tcsi_json_bool(&w, d.told);
-    if (d.knowledge) put_text(&w, "knowledge", d.knowledge);
-    put_number(&w, "seed", (double)d.seed);
-    put_number(&w, "steps", (double)d.step_count);
-    put_number(&w, "train_loss", d.train_loss);
-    put_number(&w, "held_loss", d.held_loss);
-    put_number(&w, "seconds", seconds);
+    if (d.knowledge) tcsi_json_put_string(&w, "knowledge", d.knowledge);
+    tcsi_json_put_number(&w, "seed", (double)d.seed);
+    tcsi_json_put_number(&w, "steps", (double)d.step_count);
+    tcsi_json_put_number(&w, "train_loss", d.train_loss);
+    tcsi_json_put_number(&w, "held_loss", d.held_loss);
+    tcsi_json_put_number(&w, "seconds", seconds);
     tcsi_json_end_object(&w);
     tcs_status status = tcsi_json_finish(&w, err);
     if (status == TCS_OK) printf("%s\n", document.data);

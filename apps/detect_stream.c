@@ -121,21 +121,15 @@ static void json_place(tcsi_json_writer *w, const teller *t, const char *name, s
     tcsi_json_string(w, text);
 }
 
-static void json_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
 static void json_episode(tcsi_json_writer *w, const teller *t, const tcs_episode *e)
 {
     json_place(w, t, "onset", e->row_begin, e->time_begin_ns);
     json_place(w, t, "peak", e->row_peak, e->time_peak_ns);
     json_place(w, t, "end", e->row_end, e->time_end_ns);
-    json_number(w, "severity", e->severity);
-    json_number(w, "score", e->score);
-    json_number(w, "p_value", e->p_value);
-    json_number(w, "expected_count", e->expected_count);
+    tcsi_json_put_number(w, "severity", e->severity);
+    tcsi_json_put_number(w, "score", e->score);
+    tcsi_json_put_number(w, "p_value", e->p_value);
+    tcsi_json_put_number(w, "expected_count", e->expected_count);
     tcsi_json_key(w, "state");
     tcsi_json_string(w, tcs_episode_state_name(e->state));
     tcsi_json_key(w, "channels");
@@ -144,7 +138,7 @@ static void json_episode(tcsi_json_writer *w, const teller *t, const tcs_episode
         tcsi_json_begin_object(w);
         tcsi_json_key(w, "name");
         tcsi_json_string(w, tcs_stream_channel_name(t->stream, e->shares[i].channel));
-        json_number(w, "share", e->shares[i].share);
+        tcsi_json_put_number(w, "share", e->shares[i].share);
         tcsi_json_end_object(w);
     }
     tcsi_json_end_array(w);
@@ -225,13 +219,13 @@ static tcs_status sum_up_json(teller *t, tcs_stream *stream, const char *input, 
         tcsi_json_key(&w, texts[i].key);
         tcsi_json_string(&w, texts[i].text);
     }
-    for (size_t i = 0; i < TCS_COUNT(numbers); i++) json_number(&w, numbers[i].key, numbers[i].value);
+    for (size_t i = 0; i < TCS_COUNT(numbers); i++) tcsi_json_put_number(&w, numbers[i].key, numbers[i].value);
     tcsi_json_key(&w, "own_threshold");
     tcsi_json_bool(&w, s->own_threshold);
     tcsi_json_key(&w, "interrupted");
     tcsi_json_bool(&w, is_interrupted);
-    if (s->expected_count > 0) json_number(&w, "expected", (double)s->expected_count);
-    if (s->fault_count > 0) json_number(&w, "impossible_readings", (double)s->fault_count);
+    if (s->expected_count > 0) tcsi_json_put_number(&w, "expected", (double)s->expected_count);
+    if (s->fault_count > 0) tcsi_json_put_number(&w, "impossible_readings", (double)s->fault_count);
     if (s->rule_count > 0) {
         tcsi_json_key(&w, "rules");
         tcsi_json_begin_array(&w);

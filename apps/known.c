@@ -116,33 +116,21 @@ void cli_known_print_after(const tcs_result *result)
 
 /* ---- JSON ---- */
 
-static void put_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
-static void put_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
 void cli_known_json_episode(tcsi_json_writer *w, const tcs_episode *episode)
 {
-    if (episode->limit) put_text(w, "limit", episode->limit);
-    if (episode->event) put_text(w, "event", episode->event);
-    if (episode->signature) put_text(w, "signature", episode->signature);
-    if (!isnan(episode->probability)) put_number(w, "probability", episode->probability);
+    if (episode->limit) tcsi_json_put_string(w, "limit", episode->limit);
+    if (episode->event) tcsi_json_put_string(w, "event", episode->event);
+    if (episode->signature) tcsi_json_put_string(w, "signature", episode->signature);
+    if (!isnan(episode->probability)) tcsi_json_put_number(w, "probability", episode->probability);
 }
 
 void cli_known_json_rule(tcsi_json_writer *w, const tcs_rule *rule)
 {
     tcsi_json_begin_object(w);
-    put_text(w, "name", rule->name);
-    put_text(w, "says", rule->says_anomaly ? "anomaly" : "normal");
-    put_number(w, "rows", (double)rule->row_count);
-    put_number(w, "accuracy", rule->row_count > 0 ? rule->accuracy : NAN);
+    tcsi_json_put_string(w, "name", rule->name);
+    tcsi_json_put_string(w, "says", rule->says_anomaly ? "anomaly" : "normal");
+    tcsi_json_put_number(w, "rows", (double)rule->row_count);
+    tcsi_json_put_number(w, "accuracy", rule->row_count > 0 ? rule->accuracy : NAN);
     tcsi_json_end_object(w);
 }
 
@@ -154,15 +142,15 @@ static void put_expected(tcsi_json_writer *w, const tcs_result *result, const tc
         { "row_end", "time_end", episode->row_end, episode->time_end_ns },
     };
     tcsi_json_begin_object(w);
-    put_text(w, "event", episode->event);
+    tcsi_json_put_string(w, "event", episode->event);
     for (size_t i = 0; i < TCS_COUNT(places); i++) {
-        put_number(w, places[i].row, (double)places[i].at);
+        tcsi_json_put_number(w, places[i].row, (double)places[i].at);
         if (!tcs_frame_has_real_times(tcs_result_frame(result))) continue;
         tcs_time_format(places[i].time_ns, text, sizeof text);
-        put_text(w, places[i].time, text);
+        tcsi_json_put_string(w, places[i].time, text);
     }
-    put_number(w, "score", episode->score);
-    put_number(w, "p_value", episode->p_value);
+    tcsi_json_put_number(w, "score", episode->score);
+    tcsi_json_put_number(w, "p_value", episode->p_value);
     tcsi_json_end_object(w);
 }
 
@@ -170,23 +158,23 @@ static void put_crossing(tcsi_json_writer *w, const tcs_result *result, const tc
 {
     char text[64];
     tcsi_json_begin_object(w);
-    put_text(w, "limit", crossing->limit);
-    put_text(w, "channel", tcs_frame_channel_name(tcs_result_frame(result), crossing->channel));
+    tcsi_json_put_string(w, "limit", crossing->limit);
+    tcsi_json_put_string(w, "channel", tcs_frame_channel_name(tcs_result_frame(result), crossing->channel));
     tcsi_json_key(w, "passed");
     tcsi_json_bool(w, crossing->is_passed);
-    put_number(w, "probability_at_least", crossing->probability);
-    put_number(w, "rows_likely",
+    tcsi_json_put_number(w, "probability_at_least", crossing->probability);
+    tcsi_json_put_number(w, "rows_likely",
                crossing->likely < crossing->horizon_count ? (double)crossing->horizons[crossing->likely].rows_ahead : NAN);
     tcsi_json_key(w, "horizons");
     tcsi_json_begin_array(w);
     for (size_t h = 0; h < crossing->horizon_count; h++) {
         tcsi_json_begin_object(w);
-        put_number(w, "rows_ahead", (double)crossing->horizons[h].rows_ahead);
+        tcsi_json_put_number(w, "rows_ahead", (double)crossing->horizons[h].rows_ahead);
         if (crossing->horizons[h].time_ns) {
             tcs_time_format(crossing->horizons[h].time_ns, text, sizeof text);
-            put_text(w, "time", text);
+            tcsi_json_put_string(w, "time", text);
         }
-        put_number(w, "probability", crossing->horizons[h].probability);
+        tcsi_json_put_number(w, "probability", crossing->horizons[h].probability);
         tcsi_json_end_object(w);
     }
     tcsi_json_end_array(w);
@@ -218,7 +206,7 @@ void cli_known_json(tcsi_json_writer *w, const tcs_result *result)
     tcsi_json_key(w, "impossible_readings");
     tcsi_json_begin_object(w);
     for (size_t c = 0; c < tcs_frame_channel_count(frame); c++)
-        if (tcs_result_fault_count(result, c) > 0) put_number(w, tcs_frame_channel_name(frame, c),
+        if (tcs_result_fault_count(result, c) > 0) tcsi_json_put_number(w, tcs_frame_channel_name(frame, c),
                                                               (double)tcs_result_fault_count(result, c));
     tcsi_json_end_object(w);
     tcsi_json_key(w, "rules");

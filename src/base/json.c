@@ -177,6 +177,30 @@ void tcsi_json_null(tcsi_json_writer *writer)
     put(writer, "null", 4);
 }
 
+void tcsi_json_put_string(tcsi_json_writer *writer, const char *key, const char *text)
+{
+    tcsi_json_key(writer, key);
+    tcsi_json_string(writer, text);
+}
+
+void tcsi_json_put_number(tcsi_json_writer *writer, const char *key, double value)
+{
+    tcsi_json_key(writer, key);
+    tcsi_json_number(writer, value);
+}
+
+void tcsi_json_put_integer(tcsi_json_writer *writer, const char *key, int64_t value)
+{
+    tcsi_json_key(writer, key);
+    tcsi_json_integer(writer, value);
+}
+
+void tcsi_json_put_bool(tcsi_json_writer *writer, const char *key, bool value)
+{
+    tcsi_json_key(writer, key);
+    tcsi_json_bool(writer, value);
+}
+
 tcs_status tcsi_json_finish(tcsi_json_writer *writer, tcs_error *err)
 {
     TCS_ASSERT(writer->depth == 0 && !writer->after_key);

@@ -35,6 +35,11 @@ void tcsi_json_integer(tcsi_json_writer *writer, int64_t value);
 void tcsi_json_bool(tcsi_json_writer *writer, bool value);
 void tcsi_json_null(tcsi_json_writer *writer);
 void tcsi_json_raw(tcsi_json_writer *writer, const char *text);    /* a value that is JSON already: the caller's promise */
+/* A key and its value. */
+void tcsi_json_put_string(tcsi_json_writer *writer, const char *key, const char *text);
+void tcsi_json_put_number(tcsi_json_writer *writer, const char *key, double value);
+void tcsi_json_put_integer(tcsi_json_writer *writer, const char *key, int64_t value);
+void tcsi_json_put_bool(tcsi_json_writer *writer, const char *key, bool value);
 tcs_status tcsi_json_finish(tcsi_json_writer *writer, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- reading ---- */

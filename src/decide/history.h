@@ -18,6 +18,8 @@
 #include "decide/tail.h"
 
 enum { TCSI_HISTORY_MAX = 16384, TCSI_HISTORY_MIN = 50 };
+/* Bytes held beside the struct, at most: the scores, and a body of as many as count, which is never reached. */
+#define TCSI_HISTORY_SIZE_MAX (3 * TCSI_HISTORY_MAX * sizeof(double))
 
 typedef struct tcsi_history {
     bool has_training;       /* scores so far are of rows that the detector learned from: until the first that is not */

@@ -166,30 +166,6 @@ static double mean_of(const tcsi_pareto *pareto, const double *values)
 double tcsi_pareto_shape(const tcsi_pareto *pareto) { return mean_of(pareto, pareto->shapes); }
 double tcsi_pareto_scale(const tcsi_pareto *pareto) { return mean_of(pareto, pareto->scales); }
 
-void tcsi_pareto_interval(const tcsi_pareto *pareto, double excess, double probability, double *ret_low, double *ret_high)
-{
-    double chances[TCSI_PARETO_ATOMS], weights[TCSI_PARETO_ATOMS], below = 0;
-    const double tail = 0.5 * (1 - probability);
-    for (size_t i = 0; i < pareto->count; i++) { /* sorted by insertion: there are a few dozen */
-        const double chance = exp(log_survival(fmax(excess, 0), pareto->scales[i], pareto->shapes[i]));
-        size_t at = i;
-        for (; at > 0 && chances[at - 1] > chance; at--) {
-            chances[at] = chances[at - 1];
-            weights[at] = weights[at - 1];
-        }
-        chances[at] = chance;
-        weights[at] = pareto->weights[i];
-    }
-    size_t low = 0, high = 0;
-    for (size_t i = 0; i < pareto->count; i++) {
-        if (below <= tail) low = i;
-        if (below < 1 - tail) high = i;
-        below += weights[i];
-    }
-    *ret_low = chances[low];
-    *ret_high = chances[high];
-}
-
 void tcsi_pareto_persist(tcsi_pareto *pareto, tcsi_codec *codec)
 {
     tcsi_codec_size(codec, &pareto->count, TCSI_PARETO_ATOMS);

@@ -36,8 +36,6 @@ size_t tcsi_pareto_fit(const double *excesses, size_t count, const tcsi_pareto_p
 double tcsi_pareto_survival(const tcsi_pareto *pareto, double excess);
 /* The excess that is exceeded with chance p in (0, 1). */
 double tcsi_pareto_quantile(const tcsi_pareto *pareto, double p);
-/* Between which chances the true one lies with that probability (credible, equal tails). */
-void tcsi_pareto_interval(const tcsi_pareto *pareto, double excess, double probability, double *ret_low, double *ret_high);
 
 double tcsi_pareto_shape(const tcsi_pareto *pareto); /* posterior means */
 double tcsi_pareto_scale(const tcsi_pareto *pareto);

@@ -126,7 +126,6 @@ typedef struct tcsi_policy {
 typedef struct tcsi_verdict {
     double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
     bool anomaly;
-    bool by_sum;      /* it is one by what has added up, not by itself */
     tcsi_episode_event event; /* of policy->tracker.episode */
     tcsi_episode_event expected_event; /* of policy->expected.episode */
 } tcsi_verdict;
@@ -141,6 +140,7 @@ void tcsi_policy_order(tcsi_policy *policy, tcsi_order order);
 tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict,
                             tcs_error *err) TCS_WARN_UNUSED;
 double tcsi_policy_rate(const tcsi_policy *policy); /* false alarms allowed per row, as known so far */
+size_t tcsi_policy_size_max(const tcsi_budget *stated); /* bytes that a policy holds beside the struct, at most */
 void tcsi_policy_deinit(tcsi_policy *policy); /* accepts a zeroed one */
 /* Between two rows: what goes on from it decides as this one would have.  Loading, policy was initialized with any options. */
 void tcsi_policy_persist(tcsi_policy *policy, tcsi_codec *codec);

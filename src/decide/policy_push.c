@@ -40,6 +40,11 @@ void tcsi_policy_deinit(tcsi_policy *policy)
     *policy = (tcsi_policy){ 0 };
 }
 
+size_t tcsi_policy_size_max(const tcsi_budget *stated)
+{
+    return stated->kind == TCSI_POLICY_EVIDENCE ? 2 * TCSI_HISTORY_SIZE_MAX : TCSI_HISTORY_SIZE_MAX;
+}
+
 double tcsi_policy_rate(const tcsi_policy *policy)
 {
     const tcsi_budget *budget = &policy->options.budget;
@@ -175,8 +180,8 @@ tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_
     const tcsi_episode_event expected_event = follow_expected(policy, score, height);
     const tcsi_episode_step step = follow(policy, score, height);
     const bool is_above = level > policy->threshold;
-    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .by_sum = step.anomaly && !is_above,
-                                   .event = step.event, .expected_event = expected_event };
+    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event,
+                                   .expected_event = expected_event };
     if (!ready || excused) return TCS_OK;
     return learn(policy, score->value, sum, is_above, &step, err);
 }

@@ -9,30 +9,6 @@
 
 enum { ROWS_MAX = 4096 };
 
-static void put_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
-static void put_integer(tcsi_json_writer *w, const char *key, size_t value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_integer(w, (int64_t)value);
-}
-
-static void put_bool(tcsi_json_writer *w, const char *key, bool value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_bool(w, value);
-}
-
-static void put_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
 static void put_numbers(tcsi_json_writer *w, const char *key, const double *values, size_t count, size_t stride)
 {
     tcsi_json_key(w, key);
@@ -46,17 +22,17 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
 {
     char key[32], text[TCSI_TIME_TEXT_SIZE];
     snprintf(key, sizeof key, "row_%s", name);
-    put_integer(w, key, row);
+    tcsi_json_put_integer(w, key, row);
     if (!subject->has_times || row >= subject->frame->row_count) return;
     snprintf(key, sizeof key, "time_%s", name);
     tcsi_time_format_iso(subject->frame->times_ns[row], text, sizeof text);
-    put_text(w, key, text);
+    tcsi_json_put_string(w, key, text);
 }
 
 static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_extent rows)
 {
     put_row(w, subject, "begin", rows.begin);
-    put_integer(w, "row_end", rows.end);
+    tcsi_json_put_integer(w, "row_end", rows.end);
 }
 
 static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e, const tcsi_story *story)
@@ -73,7 +49,7 @@ static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcs
 static void put_shares(tcsi_json_writer *w, const tcsi_attribution *a, size_t channel)
 {
     const size_t count = tcsi_extent_count(a->rows);
-    put_integer(w, "row_shares", a->rows.begin);
+    tcsi_json_put_integer(w, "row_shares", a->rows.begin);
     put_numbers(w, "shares", a->shares + channel, count, a->channel_count);
     tcsi_json_key(w, "signs");
     tcsi_json_begin_array(w);
@@ -85,29 +61,29 @@ static void put_story(tcsi_json_writer *w, const tcsi_subject *subject, const tc
 {
     const tcsi_channel *channel = &subject->frame->channels[story->channel];
     tcsi_json_begin_object(w);
-    put_text(w, "name", channel->name);
-    put_text(w, "unit", channel->unit);
-    put_number(w, "share", story->share);
-    put_text(w, "kind", tcsi_kind_text(story->kind.kind));
-    put_bool(w, "persistent", story->kind.persistent);
-    put_number(w, "shift", story->kind.shift);
-    put_number(w, "slope", story->kind.slope);
-    put_number(w, "variance", story->kind.variance);
-    if (story->kind.kind == TCSI_KIND_CORRELATION) put_text(w, "partner", subject->frame->channels[story->kind.partner].name);
-    put_integer(w, "period", story->period);
+    tcsi_json_put_string(w, "name", channel->name);
+    tcsi_json_put_string(w, "unit", channel->unit);
+    tcsi_json_put_number(w, "share", story->share);
+    tcsi_json_put_string(w, "kind", tcsi_kind_text(story->kind.kind));
+    tcsi_json_put_bool(w, "persistent", story->kind.persistent);
+    tcsi_json_put_number(w, "shift", story->kind.shift);
+    tcsi_json_put_number(w, "slope", story->kind.slope);
+    tcsi_json_put_number(w, "variance", story->kind.variance);
+    if (story->kind.kind == TCSI_KIND_CORRELATION) tcsi_json_put_string(w, "partner", subject->frame->channels[story->kind.partner].name);
+    tcsi_json_put_integer(w, "period", story->period);
     tcsi_json_key(w, "contributes");
     tcsi_json_begin_object(w);
     put_span(w, subject, story->when);
     tcsi_json_end_object(w);
-    put_bool(w, "left_band", story->is_out);
+    tcsi_json_put_bool(w, "left_band", story->is_out);
     if (story->is_out) put_row(w, subject, "out", story->row_out);
     put_row(w, subject, "worst", story->row_worst);
-    put_number(w, "value", story->value);
-    put_number(w, "expected", story->expected);
-    put_number(w, "low", story->low);
-    put_number(w, "high", story->high);
-    put_number(w, "beyond", story->beyond);
-    put_number(w, "deviation", story->spread);
+    tcsi_json_put_number(w, "value", story->value);
+    tcsi_json_put_number(w, "expected", story->expected);
+    tcsi_json_put_number(w, "low", story->low);
+    tcsi_json_put_number(w, "high", story->high);
+    tcsi_json_put_number(w, "beyond", story->beyond);
+    tcsi_json_put_number(w, "deviation", story->spread);
     if (tcsi_extent_count(e->view) <= ROWS_MAX) put_band(w, subject, e, story);
     if (e->attribution.shares && tcsi_extent_count(e->seen) <= ROWS_MAX) put_shares(w, &e->attribution, story->channel);
     tcsi_json_end_object(w);
@@ -122,21 +98,21 @@ static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject,
         return;
     }
     tcsi_json_begin_object(w);
-    put_bool(w, "found", c->outcome == TCSI_COUNTERFACTUAL_FOUND);
-    put_number(w, "score_before", c->score_before);
-    put_number(w, "threshold", c->threshold);
-    put_integer(w, "trials", c->trial_count);
+    tcsi_json_put_bool(w, "found", c->outcome == TCSI_COUNTERFACTUAL_FOUND);
+    tcsi_json_put_number(w, "score_before", c->score_before);
+    tcsi_json_put_number(w, "threshold", c->threshold);
+    tcsi_json_put_integer(w, "trials", c->trial_count);
     if (c->outcome == TCSI_COUNTERFACTUAL_FOUND) {
-        put_number(w, "score_after", c->score_after);
-        put_number(w, "share", c->share);
-        put_number(w, "change", c->change);
-        put_bool(w, "later_alarm", c->is_late);
+        tcsi_json_put_number(w, "score_after", c->score_after);
+        tcsi_json_put_number(w, "share", c->share);
+        tcsi_json_put_number(w, "change", c->change);
+        tcsi_json_put_bool(w, "later_alarm", c->is_late);
         put_span(w, subject, c->rows);
         tcsi_json_key(w, "channels");
         tcsi_json_begin_array(w);
         for (size_t k = 0; k < c->channel_count; k++) {
             tcsi_json_begin_object(w);
-            put_text(w, "name", subject->frame->channels[c->channels[k]].name);
+            tcsi_json_put_string(w, "name", subject->frame->channels[c->channels[k]].name);
             if (count <= ROWS_MAX) put_numbers(w, "values", c->values + k * count, count, 1);
             tcsi_json_end_object(w);
         }
@@ -149,8 +125,8 @@ static void put_likeness(tcsi_json_writer *w, const tcsi_subject *subject, const
 {
     tcsi_json_begin_object(w);
     put_span(w, subject, likeness->rows);
-    put_number(w, "raw", likeness->raw);
-    put_number(w, "shape", likeness->shape);
+    tcsi_json_put_number(w, "raw", likeness->raw);
+    tcsi_json_put_number(w, "shape", likeness->shape);
     tcsi_json_end_object(w);
 }
 
@@ -170,27 +146,27 @@ static void put_similar(tcsi_json_writer *w, const tcsi_subject *subject, const 
     tcsi_json_key(w, "normal");
     if (s->has_normal) put_likeness(w, subject, &s->normal);
     else tcsi_json_null(w);
-    put_number(w, "unusual", s->unusual);
-    put_number(w, "usual_distance", s->usual_distance);
+    tcsi_json_put_number(w, "unusual", s->unusual);
+    tcsi_json_put_number(w, "usual_distance", s->usual_distance);
     tcsi_json_end_object(w);
 }
 
 void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
 {
     tcsi_json_begin_object(w);
-    put_text(w, "schema", "tocsin/explanation/1");
-    put_text(w, "sentence", e->sentence);
-    put_text(w, "advice", e->advice[0] ? e->advice : NULL);
+    tcsi_json_put_string(w, "schema", "tocsin/explanation/1");
+    tcsi_json_put_string(w, "sentence", e->sentence);
+    tcsi_json_put_string(w, "advice", e->advice[0] ? e->advice : NULL);
     put_row(w, subject, "onset", e->rows.begin);
     put_row(w, subject, "last", e->rows.end - 1);
-    put_text(w, "attribution", tcsi_attribution_source_name(e->attribution.source));
-    put_number(w, "attribution_error", e->attribution.error);
+    tcsi_json_put_string(w, "attribution", tcsi_attribution_source_name(e->attribution.source));
+    tcsi_json_put_number(w, "attribution_error", e->attribution.error);
     tcsi_json_key(w, "channels");
     tcsi_json_begin_array(w);
     for (size_t i = 0; i < e->story_count; i++) put_story(w, subject, e, &e->stories[i]);
     tcsi_json_end_array(w);
     put_similar(w, subject, e);
     put_counterfactual(w, subject, &e->counterfactual);
-    put_number(w, "seconds", e->seconds);
+    tcsi_json_put_number(w, "seconds", e->seconds);
     tcsi_json_end_object(w);
 }

@@ -152,32 +152,20 @@ tcs_status tcsi_read_report_print(const tcsi_read_report *report, tcsi_buffer *o
 
 /* ---- JSON ---- */
 
-static void count(tcsi_json_writer *writer, const char *key, uint64_t value)
-{
-    tcsi_json_key(writer, key);
-    tcsi_json_integer(writer, (int64_t)value);
-}
-
-static void text(tcsi_json_writer *writer, const char *key, const char *value)
-{
-    tcsi_json_key(writer, key);
-    tcsi_json_string(writer, value);
-}
-
 static void json_column(tcsi_json_writer *writer, const tcsi_read_column *column)
 {
     static const char *const roles[] = { "value", "time", "label", "skipped" };
     tcsi_json_begin_object(writer);
-    text(writer, "name", column->name);
-    text(writer, "role", roles[column->role]);
-    if (column->reason) text(writer, "reason", column->reason);
-    if (column->missing_count > 0) count(writer, "missing", column->missing_count);
-    if (column->infinite_count > 0) count(writer, "infinite", column->infinite_count);
-    if (column->beyond_count > 0) count(writer, "beyond", column->beyond_count);
+    tcsi_json_put_string(writer, "name", column->name);
+    tcsi_json_put_string(writer, "role", roles[column->role]);
+    if (column->reason) tcsi_json_put_string(writer, "reason", column->reason);
+    if (column->missing_count > 0) tcsi_json_put_integer(writer, "missing", column->missing_count);
+    if (column->infinite_count > 0) tcsi_json_put_integer(writer, "infinite", column->infinite_count);
+    if (column->beyond_count > 0) tcsi_json_put_integer(writer, "beyond", column->beyond_count);
     if (column->malformed_count > 0) {
-        count(writer, "malformed", column->malformed_count);
-        count(writer, "malformed_line", column->malformed_line);
-        text(writer, "malformed_text", column->malformed_text);
+        tcsi_json_put_integer(writer, "malformed", column->malformed_count);
+        tcsi_json_put_integer(writer, "malformed_line", column->malformed_line);
+        tcsi_json_put_string(writer, "malformed_text", column->malformed_text);
     }
     tcsi_json_end_object(writer);
 }
@@ -185,51 +173,51 @@ static void json_column(tcsi_json_writer *writer, const tcsi_read_column *column
 static void json_time(tcsi_json_writer *writer, const tcsi_read_report *report)
 {
     char stamp[TCSI_TIME_TEXT_SIZE];
-    text(writer, "time", report->time_column != SIZE_MAX ? report->columns[report->time_column].name : NULL);
+    tcsi_json_put_string(writer, "time", report->time_column != SIZE_MAX ? report->columns[report->time_column].name : NULL);
     if (report->time_column == SIZE_MAX) return;
-    text(writer, "time_format", tcsi_time_format_name(&report->time_format));
+    tcsi_json_put_string(writer, "time_format", tcsi_time_format_name(&report->time_format));
     tcsi_json_key(writer, "time_ambiguous");
     tcsi_json_bool(writer, report->time_format.ambiguous);
     (void)tcsi_time_format_iso(report->time_first_ns, stamp, sizeof stamp);
-    text(writer, "time_first", stamp);
+    tcsi_json_put_string(writer, "time_first", stamp);
     (void)tcsi_time_format_iso(report->time_last_ns, stamp, sizeof stamp);
-    text(writer, "time_last", stamp);
-    count(writer, "time_duplicates", report->time_duplicate_count);
-    count(writer, "time_reversed", report->time_reversed_count);
-    count(writer, "time_malformed", report->time_malformed_count);
+    tcsi_json_put_string(writer, "time_last", stamp);
+    tcsi_json_put_integer(writer, "time_duplicates", report->time_duplicate_count);
+    tcsi_json_put_integer(writer, "time_reversed", report->time_reversed_count);
+    tcsi_json_put_integer(writer, "time_malformed", report->time_malformed_count);
 }
 
 void tcsi_read_report_json(const tcsi_read_report *report, tcsi_json_writer *writer)
 {
     char mark[2] = { 0 };
     tcsi_json_begin_object(writer);
-    text(writer, "source", report->source);
-    text(writer, "format", report->format);
-    text(writer, "compression", report->compression);
-    text(writer, "encoding", report->encoding);
+    tcsi_json_put_string(writer, "source", report->source);
+    tcsi_json_put_string(writer, "format", report->format);
+    tcsi_json_put_string(writer, "compression", report->compression);
+    tcsi_json_put_string(writer, "encoding", report->encoding);
     if (report->delimiter) {
         mark[0] = report->delimiter;
-        text(writer, "delimiter", mark);
+        tcsi_json_put_string(writer, "delimiter", mark);
         mark[0] = report->decimal;
-        text(writer, "decimal", mark);
+        tcsi_json_put_string(writer, "decimal", mark);
         tcsi_json_key(writer, "header");
         tcsi_json_bool(writer, report->has_header);
     }
-    if (report->warning) text(writer, "warning", report->warning);
-    count(writer, "rows", report->row_count);
+    if (report->warning) tcsi_json_put_string(writer, "warning", report->warning);
+    tcsi_json_put_integer(writer, "rows", report->row_count);
     tcsi_json_key(writer, "tabular");
     tcsi_json_bool(writer, report->is_tabular);
     json_time(writer, report);
-    text(writer, "label", report->label_column != SIZE_MAX ? report->columns[report->label_column].name : NULL);
+    tcsi_json_put_string(writer, "label", report->label_column != SIZE_MAX ? report->columns[report->label_column].name : NULL);
     if (report->label_column != SIZE_MAX) {
-        count(writer, "label_ones", report->label_one_count);
-        count(writer, "label_missing", report->label_missing_count);
+        tcsi_json_put_integer(writer, "label_ones", report->label_one_count);
+        tcsi_json_put_integer(writer, "label_missing", report->label_missing_count);
     }
-    count(writer, "missing", report->missing_count);
-    count(writer, "infinite", report->infinite_count);
-    count(writer, "beyond", report->beyond_count);
-    count(writer, "malformed", report->malformed_count);
-    count(writer, "ragged_skipped", report->ragged_count);
+    tcsi_json_put_integer(writer, "missing", report->missing_count);
+    tcsi_json_put_integer(writer, "infinite", report->infinite_count);
+    tcsi_json_put_integer(writer, "beyond", report->beyond_count);
+    tcsi_json_put_integer(writer, "malformed", report->malformed_count);
+    tcsi_json_put_integer(writer, "ragged_skipped", report->ragged_count);
     tcsi_json_key(writer, "columns");
     tcsi_json_begin_array(writer);
     for (size_t c = 0; c < report->column_count; c++) json_column(writer, &report->columns[c]);

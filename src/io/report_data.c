@@ -326,32 +326,20 @@ void tcsi_report_json_write(const tcsi_buffer *json, const char *id, FILE *strea
     fputs("</script>\n", stream);
 }
 
-static void json_pair(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
-static void json_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
 static void json_mapping(tcsi_json_writer *w, const mapping *map)
 {
-    json_pair(w, "centre", map->centre);
-    json_pair(w, "scale", map->scale);
-    json_pair(w, "low", map->low);
-    json_pair(w, "high", map->high);
-    json_pair(w, "missing", (double)map->missing_count);
+    tcsi_json_put_number(w, "centre", map->centre);
+    tcsi_json_put_number(w, "scale", map->scale);
+    tcsi_json_put_number(w, "low", map->low);
+    tcsi_json_put_number(w, "high", map->high);
+    tcsi_json_put_number(w, "missing", (double)map->missing_count);
 }
 
 /* Noise and doubt apart, of detectors that state them. */
 static void json_doubt(tcsi_json_writer *w, const tcs_score *score)
 {
-    json_pair(w, "noise", score->noise > 0 ? (double)score->noise : NAN);
-    json_pair(w, "doubt", score->uncertainty > 0 ? (double)score->uncertainty : NAN);
+    tcsi_json_put_number(w, "noise", score->noise > 0 ? (double)score->noise : NAN);
+    tcsi_json_put_number(w, "doubt", score->uncertainty > 0 ? (double)score->uncertainty : NAN);
 }
 
 static void json_episodes(tcsi_json_writer *w, const tcsi_report *report, const tcsi_report_plan *plan)
@@ -361,17 +349,17 @@ static void json_episodes(tcsi_json_writer *w, const tcsi_report *report, const 
     for (size_t i = 0; i < plan->episode_count; i++) {
         const tcsi_report_episode *episode = &report->episodes[i];
         tcsi_json_begin_object(w);
-        json_pair(w, "begin", (double)episode->row_begin);
-        json_pair(w, "end", (double)episode->row_end);
-        json_pair(w, "peak", (double)episode->row_peak);
-        json_pair(w, "confirmed", episode->row_confirmed < report->frame->row_count ? (double)episode->row_confirmed : NAN);
-        json_text(w, "state", episode->state);
-        json_text(w, "kind", episode->kind);
-        json_pair(w, "severity", episode->severity);
-        json_pair(w, "score", episode->score);
-        json_pair(w, "threshold", report->thresholds[episode->row_peak]);
-        json_pair(w, "p", episode->p_value);
-        json_pair(w, "probability", episode->probability);
+        tcsi_json_put_number(w, "begin", (double)episode->row_begin);
+        tcsi_json_put_number(w, "end", (double)episode->row_end);
+        tcsi_json_put_number(w, "peak", (double)episode->row_peak);
+        tcsi_json_put_number(w, "confirmed", episode->row_confirmed < report->frame->row_count ? (double)episode->row_confirmed : NAN);
+        tcsi_json_put_string(w, "state", episode->state);
+        tcsi_json_put_string(w, "kind", episode->kind);
+        tcsi_json_put_number(w, "severity", episode->severity);
+        tcsi_json_put_number(w, "score", episode->score);
+        tcsi_json_put_number(w, "threshold", report->thresholds[episode->row_peak]);
+        tcsi_json_put_number(w, "p", episode->p_value);
+        tcsi_json_put_number(w, "probability", episode->probability);
         json_doubt(w, &report->scores[episode->row_peak]);
         tcsi_json_key(w, "shares");
         tcsi_json_begin_array(w);
@@ -443,9 +431,9 @@ static void json_channels(tcsi_json_writer *w, const tcsi_report *report, const 
     for (size_t i = 0; i < plan->channel_count; i++) {
         const tcsi_channel *channel = &report->frame->channels[plan->channels[i]];
         tcsi_json_begin_object(w);
-        json_pair(w, "index", (double)plan->channels[i]);
-        json_text(w, "name", channel->name);
-        json_text(w, "unit", channel->unit);
+        tcsi_json_put_number(w, "index", (double)plan->channels[i]);
+        tcsi_json_put_string(w, "name", channel->name);
+        tcsi_json_put_string(w, "unit", channel->unit);
         json_mapping(w, &maps[i]);
         tcsi_json_end_object(w);
     }
@@ -498,18 +486,18 @@ static tcs_status write_meta(const tcsi_report *report, const tcsi_report_plan *
     tcsi_buffer_init(&json, (size_t)1 << 28);
     tcsi_json_writer_init(w, &json, false);
     tcsi_json_begin_object(w);
-    json_text(w, "schema", "tocsin/report/1");
-    json_pair(w, "rows", (double)report->frame->row_count);
+    tcsi_json_put_string(w, "schema", "tocsin/report/1");
+    tcsi_json_put_number(w, "rows", (double)report->frame->row_count);
     tcsi_json_key(w, "times");
     tcsi_json_bool(w, plan->has_times);
-    json_pair(w, "step", plan->has_times ? tcsi_report_step_ns(report->frame->times_ns, report->frame->row_count) * 1e-6 : 1);
+    tcsi_json_put_number(w, "step", plan->has_times ? tcsi_report_step_ns(report->frame->times_ns, report->frame->row_count) * 1e-6 : 1);
     tcsi_json_key(w, "band");
     tcsi_json_bool(w, report->band != NULL);
     json_levels(w, plan);
     tcsi_json_key(w, "score");
     tcsi_json_begin_object(w);
     json_mapping(w, &work->score_map);
-    json_pair(w, "threshold", work->threshold);
+    tcsi_json_put_number(w, "threshold", work->threshold);
     tcsi_json_key(w, "varies");
     tcsi_json_bool(w, work->thresholds_vary);
     tcsi_json_end_object(w);

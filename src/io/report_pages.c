@@ -65,24 +65,6 @@ static double grid_step(const grid *g)
     return step > 0 ? step : 1;
 }
 
-static void put_key_number(tcsi_json_writer *w, const char *key, double value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_number(w, value);
-}
-
-static void put_key_integer(tcsi_json_writer *w, const char *key, size_t value)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_integer(w, (int64_t)value);
-}
-
-static void put_key_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
 typedef enum side { LOWEST, HIGHEST } side;
 
 static void put_course(tcsi_json_writer *w, const char *key, const course *c, const buckets *b, const grid *g, side which)
@@ -108,22 +90,22 @@ static void put_values(tcsi_json_writer *w, const course *c, const buckets *b, c
 
 static void put_grid(tcsi_json_writer *w, const grid *g)
 {
-    put_key_number(w, "floor", g->low <= g->high ? g->low : 0);
-    put_key_number(w, "step", grid_step(g));
+    tcsi_json_put_number(w, "floor", g->low <= g->high ? g->low : 0);
+    tcsi_json_put_number(w, "step", grid_step(g));
 }
 
 static void put_buckets(tcsi_json_writer *w, const buckets *b)
 {
-    put_key_integer(w, "from", b->begin);
-    put_key_integer(w, "to", b->end);
-    put_key_integer(w, "stride", b->stride);
+    tcsi_json_put_integer(w, "from", b->begin);
+    tcsi_json_put_integer(w, "to", b->end);
+    tcsi_json_put_integer(w, "stride", b->stride);
 }
 
 static void put_channel(tcsi_json_writer *w, const tcsi_report *report, size_t channel)
 {
-    put_key_integer(w, "index", channel);
-    put_key_text(w, "name", report->frame->channels[channel].name);
-    put_key_text(w, "unit", report->frame->channels[channel].unit);
+    tcsi_json_put_integer(w, "index", channel);
+    tcsi_json_put_string(w, "name", report->frame->channels[channel].name);
+    tcsi_json_put_string(w, "unit", report->frame->channels[channel].unit);
 }
 
 static course course_of(const tcsi_report *report, size_t channel)
@@ -136,14 +118,14 @@ static course course_of(const tcsi_report *report, size_t channel)
 static void put_story_words(tcsi_json_writer *w, const tcsi_report *report, const tcsi_report_story *story)
 {
     put_channel(w, report, story->channel);
-    put_key_number(w, "share", story->share);
-    put_key_text(w, "kind", story->kind);
+    tcsi_json_put_number(w, "share", story->share);
+    tcsi_json_put_string(w, "kind", story->kind);
     tcsi_json_key(w, "persistent");
     tcsi_json_bool(w, story->is_persistent);
-    put_key_number(w, "value", story->value);
-    put_key_number(w, "expected", story->expected);
-    put_key_number(w, "low", story->low);
-    put_key_number(w, "high", story->high);
+    tcsi_json_put_number(w, "value", story->value);
+    tcsi_json_put_number(w, "expected", story->expected);
+    tcsi_json_put_number(w, "low", story->low);
+    tcsi_json_put_number(w, "high", story->high);
 }
 
 static void put_story(tcsi_json_writer *w, const tcsi_report *report, const tcsi_report_reason *reason, const tcsi_report_story *story)
@@ -179,14 +161,14 @@ static void put_change(tcsi_json_writer *w, const tcsi_report_reason *reason)
     tcsi_json_begin_object(w);
     tcsi_json_key(w, "found");
     tcsi_json_bool(w, reason->has_change);
-    put_key_text(w, "words", reason->advice);
-    put_key_integer(w, "from", reason->change_begin);
-    put_key_integer(w, "to", reason->change_end);
-    put_key_integer(w, "channels", reason->changed_channel_count);
-    put_key_integer(w, "trials", reason->trial_count);
-    put_key_number(w, "before", reason->score_before);
-    put_key_number(w, "after", reason->score_after);
-    put_key_number(w, "threshold", reason->threshold);
+    tcsi_json_put_string(w, "words", reason->advice);
+    tcsi_json_put_integer(w, "from", reason->change_begin);
+    tcsi_json_put_integer(w, "to", reason->change_end);
+    tcsi_json_put_integer(w, "channels", reason->changed_channel_count);
+    tcsi_json_put_integer(w, "trials", reason->trial_count);
+    tcsi_json_put_number(w, "before", reason->score_before);
+    tcsi_json_put_number(w, "after", reason->score_after);
+    tcsi_json_put_number(w, "threshold", reason->threshold);
     tcsi_json_end_object(w);
 }
 
@@ -269,8 +251,8 @@ static void put_beside(tcsi_json_writer *w, const tcsi_report *report, const tcs
     const size_t margin = (end - begin) / 4 + 1, row_count = report->frame->row_count;
     const size_t from = begin > margin ? begin - margin : 0, to = row_count - end > margin ? end + margin : row_count;
     const buckets b = buckets_of(from, to, BESIDE_COUNT_MAX);
-    put_key_integer(w, "begin", begin);
-    put_key_integer(w, "end", end);
+    tcsi_json_put_integer(w, "begin", begin);
+    tcsi_json_put_integer(w, "end", end);
     put_buckets(w, &b);
     tcsi_json_key(w, "channels");
     tcsi_json_begin_array(w);
@@ -294,17 +276,17 @@ static void put_likenesses(tcsi_json_writer *w, const tcsi_report *report, const
     tcsi_json_begin_array(w);
     if (reason->likeness_count > 0) {
         tcsi_json_begin_object(w);
-        put_key_text(w, "what", "this");
+        tcsi_json_put_string(w, "what", "this");
         put_beside(w, report, reason, episode->row_begin, episode->row_end);
         tcsi_json_end_object(w);
     }
     for (size_t i = 0; i < reason->likeness_count; i++) {
         const tcsi_report_likeness *likeness = &reason->likenesses[i];
         tcsi_json_begin_object(w);
-        put_key_text(w, "what", likeness->rank == SIZE_MAX ? "normal" : "episode");
-        if (likeness->rank != SIZE_MAX) put_key_integer(w, "rank", likeness->rank);
-        put_key_number(w, "raw", likeness->raw);
-        put_key_number(w, "shape", likeness->shape);
+        tcsi_json_put_string(w, "what", likeness->rank == SIZE_MAX ? "normal" : "episode");
+        if (likeness->rank != SIZE_MAX) tcsi_json_put_integer(w, "rank", likeness->rank);
+        tcsi_json_put_number(w, "raw", likeness->raw);
+        tcsi_json_put_number(w, "shape", likeness->shape);
         put_beside(w, report, reason, likeness->row_begin, likeness->row_end);
         tcsi_json_end_object(w);
     }
@@ -319,7 +301,7 @@ static tcs_status put_page(tcsi_json_writer *w, const tcsi_report *report, const
     const buckets view = buckets_of(reason->view_begin, reason->view_end, POINT_COUNT_MAX);
     tcsi_json_begin_object(w);
     put_buckets(w, &view);
-    put_key_text(w, "source", reason->source);
+    tcsi_json_put_string(w, "source", reason->source);
     tcsi_json_key(w, "stories");
     tcsi_json_begin_array(w);
     for (size_t i = 0; i < reason->story_count; i++) put_story(w, report, reason, &reason->stories[i]);

@@ -128,17 +128,11 @@ static void persist(tcsi_pipeline *pipeline, tcsi_codec *codec)
 
 /* ---- header ---- */
 
-static void put_text(tcsi_json_writer *w, const char *key, const char *text)
-{
-    tcsi_json_key(w, key);
-    tcsi_json_string(w, text);
-}
-
 static void put_count(tcsi_json_writer *w, const char *key, uint64_t count)
 {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, count);
-    put_text(w, key, text);
+    tcsi_json_put_string(w, key, text);
 }
 
 /* Values of __metadata__ are strings: what is more than that is JSON in a string. */
@@ -151,7 +145,7 @@ static tcs_status put_json(tcsi_json_writer *w, const char *key, const tcsi_pipe
     tcsi_json_writer_init(&inner, &text, false);
     fill(&inner, pipeline);
     tcs_status status = tcsi_json_finish(&inner, err);
-    if (status == TCS_OK) put_text(w, key, text.data);
+    if (status == TCS_OK) tcsi_json_put_string(w, key, text.data);
     tcsi_buffer_deinit(&text);
     return status;
 }
@@ -193,25 +187,25 @@ static tcs_status make_header(const tcsi_pipeline *pipeline, size_t state_size, 
     tcsi_json_begin_object(&w);
     tcsi_json_key(&w, "__metadata__");
     tcsi_json_begin_object(&w);
-    put_text(&w, "format", FORMAT);
+    tcsi_json_put_string(&w, "format", FORMAT);
     put_count(&w, "version", BUNDLE_VERSION);
-    put_text(&w, "engine", pipeline->engine);
-    put_text(&w, "mode", pipeline->mode == TCS_MODE_ONLINE ? "online" : "offline");
-    put_text(&w, "knows", pipeline->is_fleet ? "fleet" : "series");
-    put_text(&w, "detector", pipeline->info->name);
+    tcsi_json_put_string(&w, "engine", pipeline->engine);
+    tcsi_json_put_string(&w, "mode", pipeline->mode == TCS_MODE_ONLINE ? "online" : "offline");
+    tcsi_json_put_string(&w, "knows", pipeline->is_fleet ? "fleet" : "series");
+    tcsi_json_put_string(&w, "detector", pipeline->info->name);
     put_count(&w, "train_rows", pipeline->train_row_count);
     put_count(&w, "rows", pipeline->row_count);
-    put_text(&w, "data", seal);
+    tcsi_json_put_string(&w, "data", seal);
     put_count(&w, "seed", pipeline->seed);
     tcs_status status = put_json(&w, "channels", pipeline, fill_channels, err);
     if (status == TCS_OK) status = put_json(&w, "parameters", pipeline, fill_parameters, err);
     if (status == TCS_OK) status = put_json(&w, "alarm_budget", pipeline, fill_budget, err);
     if (status != TCS_OK) return status;
-    if (pipeline->knowledge) put_text(&w, "knowledge", pipeline->knowledge->text);
+    if (pipeline->knowledge) tcsi_json_put_string(&w, "knowledge", pipeline->knowledge->text);
     tcsi_json_end_object(&w);
     tcsi_json_key(&w, "pipeline");
     tcsi_json_begin_object(&w);
-    put_text(&w, "dtype", "U8");
+    tcsi_json_put_string(&w, "dtype", "U8");
     tcsi_json_key(&w, "shape");
     tcsi_json_begin_array(&w);
     tcsi_json_integer(&w, (int64_t)state_size);

@@ -474,5 +474,5 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) : 0;
     return sizeof *stream + known + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
-           + 3 * TCSI_HISTORY_MAX * sizeof(double);
+           + tcsi_policy_size_max(stream->is_ready ? &stream->policy.options.budget : &stream->options.budget);
 }
