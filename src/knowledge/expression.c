@@ -475,3 +475,24 @@ double tcsi_op_apply(tcsi_op op, double left, double right)
     default: return compare(op, left, right);
     }
 }
+
+static void set_slopes(double left, double right, double *ret_left, double *ret_right)
+{
+    *ret_left = left;
+    *ret_right = right;
+}
+
+void tcsi_op_slopes(tcsi_op op, double left, double right, double *ret_left, double *ret_right)
+{
+    switch (op) {
+    case TCSI_OP_NEGATE: set_slopes(-1, 0, ret_left, ret_right); break;
+    case TCSI_OP_ABS: set_slopes(left > 0 ? 1 : left < 0 ? -1 : 0, 0, ret_left, ret_right); break;
+    case TCSI_OP_ADD: set_slopes(1, 1, ret_left, ret_right); break;
+    case TCSI_OP_SUBTRACT: set_slopes(1, -1, ret_left, ret_right); break;
+    case TCSI_OP_MULTIPLY: set_slopes(right, left, ret_left, ret_right); break;
+    case TCSI_OP_DIVIDE: set_slopes(1 / right, -left / right / right, ret_left, ret_right); break;
+    case TCSI_OP_MIN: set_slopes(truth(left < right), truth(!(left < right)), ret_left, ret_right); break;
+    case TCSI_OP_MAX: set_slopes(truth(left > right), truth(!(left > right)), ret_left, ret_right); break;
+    default: set_slopes(0, 0, ret_left, ret_right); break;
+    }
+}

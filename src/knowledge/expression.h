@@ -72,5 +72,7 @@ bool tcsi_duration_parse(const char *text, int64_t *ret_ns);
 
 /* What a node makes of its operands; not for those that look back.  Logic: 1, 0 or NaN. */
 double tcsi_op_apply(tcsi_op op, double left, double right);
+/* How it changes with each operand: the derivatives there, of abs, min and max the one to the side that counts.  Of logic 0. */
+void tcsi_op_slopes(tcsi_op op, double left, double right, double *ret_left, double *ret_right);
 
 #endif
