@@ -76,7 +76,8 @@ tcs_status tcsi_detector_create(const tcsi_detector_info *info, const tcsi_detec
     tcsi_detector *detector = tcsi_alloc_zero(1, info->instance_size);
     if (!detector) return tcsi_fail_memory(err, info->name);
     *detector = (tcsi_detector){ .info = info, .channel_count = setup->channel_count, .seed = setup->seed,
-                                 .pool = setup->pool, .progress = setup->progress, .training = setup->training };
+                                 .pool = setup->pool, .progress = setup->progress, .training = setup->training,
+                                 .constraints = setup->constraints };
     for (size_t i = 0; i < info->parameter_count; i++)
         option_set(detector, &info->parameters[i], info->parameters[i].value_default);
     tcs_status status = TCS_OK;
@@ -134,6 +135,7 @@ static tcs_status check_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, 
     if (!(detector->info->traits & TCSI_TRAIT_FLEET))
         return tcsi_fail(err, TCS_E_INVALID, "%s: learns from one series, not from a fleet; autoencoders and forecasters can", name);
     if (fleet->series_count == 0) return tcsi_fail(err, TCS_E_INVALID, "%s: a fleet of no series", name);
+    if (detector->constraints) return tcsi_fail(err, TCS_E_INVALID, "%s: constraints are of one series, not of a fleet", name);
     for (size_t s = 0; s < fleet->series_count; s++)
         if (fleet->series[s]->channel_count != detector->channel_count)
             return tcsi_fail(err, TCS_E_INVALID, "%s: series %zu of %zu has %zu channels, expected %zu", name, s + 1, fleet->series_count,

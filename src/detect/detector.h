@@ -30,6 +30,7 @@
 #include "base/codec.h"
 #include "base/pool.h"
 #include "base/progress.h"
+#include "detect/constraints.h"
 #include "detect/training.h"
 #include "series/frame.h"
 #include "series/row.h"
@@ -158,6 +159,7 @@ struct tcsi_detector {
     tcsi_pool *pool; /* borrowed; NULL: one thread */
     const tcsi_progress *progress; /* borrowed; NULL: nobody asked.  Told by work that can take seconds */
     tcsi_training *training; /* borrowed; NULL: nobody asked */
+    const tcsi_constraints *constraints; /* borrowed; NULL: none are known */
     bool is_fitted;
 };
 
@@ -172,6 +174,7 @@ typedef struct tcsi_detector_setup {
     tcsi_pool *pool;
     const tcsi_progress *progress;
     tcsi_training *training;
+    const tcsi_constraints *constraints; /* what must hold of values that it says; of one series, not of a fleet */
     const tcsi_parameter_value *parameters; /* those that differ from their defaults */
     size_t parameter_count;
 } tcsi_detector_setup;
@@ -184,9 +187,9 @@ void tcsi_detector_destroy(tcsi_detector *detector); /* accepts NULL */
 /* These check the order of calls and the channel count, then do what the operation says. */
 tcs_status tcsi_detector_fit(tcsi_detector *detector, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
 /* Checks the fleet, learns from it, and forgets what was fitted, also when it fails; size_max is for the sum of all rows, a series counting
- * for 64 at least.  The same series in another order are another fleet: other windows are drawn.  E_INVALID: the detector cannot (FLEET),
- * the fleet is empty, its channels or facts are not those that the detector was made for, or no series is long enough to learn from;
- * E_MEMORY, E_CANCELLED, and as fit. */
+ * for 64 at least.  The same series in another order are another fleet: other windows are drawn.  E_INVALID: the detector cannot (FLEET) or
+ * was made with constraints, the fleet is empty, its channels or facts are not those that the detector was made for, or no series is long
+ * enough to learn from; E_MEMORY, E_CANCELLED, and as fit. */
 tcs_status tcsi_detector_fit_fleet(tcsi_detector *detector, const tcsi_fleet *fleet, tcs_error *err) TCS_WARN_UNUSED;
 /* Facts of the series that is fitted next, NaN: unknown, which is what all are until they are told.  Without a fleet they say nothing.
  * E_INVALID: the detector cannot (FLEET), or was made for another number of facts. */

@@ -41,6 +41,7 @@ tcs_status tcsi_per_channel_create(const tcsi_detector_info *child, const tcsi_d
     for (size_t c = 0; c < setup->channel_count && status == TCS_OK; c++) {
         tcsi_detector_setup one = *setup;
         one.channel_count = 1;
+        one.constraints = NULL; /* they are between channels */
         one.seed = setup->seed + c;
         status = tcsi_detector_create(child, &one, &self->children[c], err);
     }

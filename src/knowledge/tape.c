@@ -227,30 +227,32 @@ static void pull_lag(const reach *r, size_t step_count, const double *slopes, do
     }
 }
 
-/* Weight of the value i steps ago, and how many there are in step t. */
-static double weight_of(const reach *r, size_t i) { return i < r->whole ? 1 : r->share; }
+/* Of the steps that a mean in step t is over: whole ones, and whether a share of one before them is there. */
+static size_t whole_of(const reach *r, size_t t) { return r->whole < t + 1 ? r->whole : t + 1; }
+static bool has_share(const reach *r, size_t t) { return r->share > 0 && t >= r->whole; }
 
-static size_t span_of(const reach *r, size_t t)
+/* The sum of those that are there, and of their weights. */
+static double sum_of(const reach *r, size_t t, const double *x, double *ret_weights)
 {
-    const size_t span = r->whole + (r->share > 0);
-    return span < t + 1 ? span : t + 1;
-}
-
-static double weight_sum(const reach *r, size_t t, const double *x)
-{
-    double sum = 0;
-    for (size_t i = 0; i < span_of(r, t); i++)
-        if (!isnan(x[t - i])) sum += weight_of(r, i);
+    double sum = 0, weights = 0;
+    for (size_t i = t + 1 - whole_of(r, t); i <= t; i++) {
+        if (isnan(x[i])) continue;
+        sum += x[i];
+        weights++;
+    }
+    if (has_share(r, t) && !isnan(x[t - r->whole])) {
+        sum += r->share * x[t - r->whole];
+        weights += r->share;
+    }
+    *ret_weights = weights;
     return sum;
 }
 
 static void evaluate_mean(const reach *r, size_t step_count, const double *x, double *ret_y)
 {
     for (size_t t = 0; t < step_count; t++) {
-        double sum = 0;
-        for (size_t i = 0; t >= r->first && i < span_of(r, t); i++)
-            if (!isnan(x[t - i])) sum += weight_of(r, i) * x[t - i];
-        const double weights = t >= r->first ? weight_sum(r, t, x) : 0;
+        double weights = 0;
+        const double sum = t >= r->first ? sum_of(r, t, x, &weights) : 0;
         ret_y[t] = weights > 0 ? sum / weights : NAN;
     }
 }
@@ -258,10 +260,13 @@ static void evaluate_mean(const reach *r, size_t step_count, const double *x, do
 static void pull_mean(const reach *r, size_t step_count, const double *x, const double *slopes, double *to)
 {
     for (size_t t = r->first; t < step_count; t++) {
+        double weights;
         if (slopes[t] == 0) continue;
-        const double each = slopes[t] / weight_sum(r, t, x);
-        for (size_t i = 0; i < span_of(r, t); i++)
-            if (!isnan(x[t - i])) to[t - i] += each * weight_of(r, i);
+        (void)sum_of(r, t, x, &weights);
+        const double each = slopes[t] / weights;
+        for (size_t i = t + 1 - whole_of(r, t); i <= t; i++)
+            if (!isnan(x[i])) to[i] += each;
+        if (has_share(r, t) && !isnan(x[t - r->whole])) to[t - r->whole] += each * r->share;
     }
 }
 
@@ -287,6 +292,10 @@ static void evaluate_op(tcsi_op op, size_t step_count, const double *left, const
     case TCSI_OP_ADD: for (size_t t = 0; t < step_count; t++) ret_y[t] = left[t] + right[t]; break;
     case TCSI_OP_SUBTRACT: for (size_t t = 0; t < step_count; t++) ret_y[t] = left[t] - right[t]; break;
     case TCSI_OP_MULTIPLY: for (size_t t = 0; t < step_count; t++) ret_y[t] = left[t] * right[t]; break;
+    case TCSI_OP_ABS: for (size_t t = 0; t < step_count; t++) ret_y[t] = fabs(left[t]); break;
+    case TCSI_OP_MAX: /* that is every percentage */
+        for (size_t t = 0; t < step_count; t++) ret_y[t] = left[t] > right[t] || isnan(left[t]) ? left[t] : right[t];
+        break;
     default: for (size_t t = 0; t < step_count; t++) ret_y[t] = tcsi_op_apply(op, left[t], right[t]); break;
     }
 }

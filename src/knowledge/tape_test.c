@@ -151,8 +151,9 @@ static void check_slopes(const char *text, size_t rows_a_step, uint64_t seed)
 static void test_slopes_are_those_of_finite_differences(void **state)
 {
     (void)state;
-    static const char *const alone[] = { "a + b", "a - b", "-a", "a * b", "a / b", "abs(a - 1)", "min(a, b)", "max(a, b, 1)", "d(a)/dt", "lag(a, 2)",
-                                         "lag(a, 100s)", "mean(a, 5)", "mean(a * b, 200s)", "a * a / (b + c)", "mean(1 / (lag(a, 1) - 1e3), 3)" };
+    static const char *const alone[] = { "a + b", "a - b", "-a", "a * b", "a / b", "abs(a - 1)", "min(a, b)", "max(a, b, 1)", "d(a)/dt",
+                                         "lag(a, 2)", "lag(a, 100s)", "mean(a, 5)", "mean(a * b, 200s)", "a * a / (b + c)",
+                                         "mean(1 / (lag(a, 1) - 1e3), 3)" };
     for (size_t i = 0; i < TCS_COUNT(alone); i++) {
         char text[128];
         for (size_t p = 0; p < 3; p++) {

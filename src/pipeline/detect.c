@@ -51,20 +51,22 @@ tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_det
     return TCS_OK;
 }
 
-tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t channel_count, tcsi_pool *pool,
-                               tcsi_training *training, tcsi_detector **ret_detector, tcs_error *err)
+tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, const tcsi_detector_setup *setup,
+                               tcsi_detector **ret_detector, tcs_error *err)
 {
     const tcsi_pipeline *fleet = options->fleet;
-    const tcsi_detector_setup setup = { .channel_count = channel_count, .seed = options->seed, .pool = pool, .progress = &options->progress,
-                                        .training = training, .parameters = options->parameters,
-                                        .parameter_count = options->parameter_count };
-    if (!fleet) return tcsi_detector_create(info, &setup, ret_detector, err);
-    if (channel_count != fleet->channel_count)
-        return tcsi_fail(err, TCS_E_INVALID, "%zu channels, but the fleet has %zu", channel_count, fleet->channel_count);
-    tcs_status status = tcsi_detector_load(fleet->state.data, fleet->state.size, pool, ret_detector, err);
+    tcsi_detector_setup whole = *setup;
+    whole.seed = options->seed;
+    whole.progress = &options->progress;
+    whole.parameters = options->parameters;
+    whole.parameter_count = options->parameter_count;
+    if (!fleet) return tcsi_detector_create(info, &whole, ret_detector, err);
+    if (setup->channel_count != fleet->channel_count)
+        return tcsi_fail(err, TCS_E_INVALID, "%zu channels, but the fleet has %zu", setup->channel_count, fleet->channel_count);
+    tcs_status status = tcsi_detector_load(fleet->state.data, fleet->state.size, setup->pool, ret_detector, err);
     if (status != TCS_OK) return status;
     (*ret_detector)->progress = &options->progress;
-    (*ret_detector)->training = training;
+    (*ret_detector)->training = setup->training;
     if (options->facts) status = tcsi_detector_describe(*ret_detector, options->facts, options->fact_count, err);
     if (status != TCS_OK) {
         tcsi_detector_destroy(*ret_detector);
@@ -306,8 +308,9 @@ tcs_status tcsi_detect(const tcsi_frame *frame, const tcsi_detect_options *optio
     detection->seed = options->fleet ? options->fleet->seed : options->seed;
     detection->training.checkpoint = options->checkpoint;
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
-    if (status == TCS_OK)
-        status = tcsi_detect_prepare(options, info, detection->frame->channel_count, pool, &detection->training, &detector, err);
+    const tcsi_detector_setup setup = { .channel_count = detection->frame->channel_count, .pool = pool, .training = &detection->training,
+                                        .constraints = detection->known ? detection->known->constraints : NULL };
+    if (status == TCS_OK) status = tcsi_detect_prepare(options, info, &setup, &detector, err);
     int64_t begin_ns = tcsi_clock_monotonic_ns();
     if (status == TCS_OK) status = run_detector(detector, detection, err);
     int64_t middle_ns = tcsi_clock_monotonic_ns();

@@ -87,9 +87,10 @@ const char *tcsi_auto_name(tcs_mode mode, bool is_tabular);
 /* The detector that the options ask for; its name is looked up, its mode checked. */
 tcs_status tcsi_detect_choose(const tcsi_detect_options *options, const tcsi_detector_info **ret_info, tcs_error *err) TCS_WARN_UNUSED;
 
-/* The detector as the options want it: a new one, or that of their fleet.  pool, training: borrowed, as in tcsi_detector_setup. */
-tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, size_t channel_count, tcsi_pool *pool,
-                               tcsi_training *training, tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
+/* The detector as the options want it: a new one, or that of their fleet.  setup has what they do not say: channels, pool, training and
+ * constraints. */
+tcs_status tcsi_detect_prepare(const tcsi_detect_options *options, const tcsi_detector_info *info, const tcsi_detector_setup *setup,
+                               tcsi_detector **ret_detector, tcs_error *err) TCS_WARN_UNUSED;
 
 /* What a detector refuses while it learns or scores lies in the rows, not in its options, which were looked at when it was made:
  * E_INVALID becomes E_FORMAT. */

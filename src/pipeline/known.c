@@ -2,8 +2,65 @@
 #include "pipeline/known.h"
 
 #include "base/alloc.h"
+#include "knowledge/tape.h"
 
 #include <math.h>
+
+/* ---- constraints, as a detector is told of them ---- */
+
+typedef struct told_constraints {
+    tcsi_constraints table; /* the first member */
+    tcsi_tape *tape;
+    int sides[];
+} told_constraints;
+
+static size_t room(const void *tape, size_t step_count) { return tcsi_tape_room(tape, step_count); }
+
+static void evaluate(const void *tape, const tcsi_pace *pace, const double *values, double *ret_residuals, double *numbers)
+{
+    tcsi_tape_evaluate(tape, pace, values, ret_residuals, numbers);
+}
+
+static void pull(const void *tape, const tcsi_pace *pace, const double *slopes, double *ret_slopes, double *numbers)
+{
+    tcsi_tape_pull(tape, pace, slopes, ret_slopes, numbers);
+}
+
+tcs_status tcsi_known_constraints_create(const tcsi_bound *bound, tcsi_constraints **ret_constraints, tcs_error *err)
+{
+    enum { NODE_COST = 8 }; /* there and back */
+    tcsi_tape *tape;
+    tcs_status status = tcsi_tape_create(bound, &tape, err);
+    *ret_constraints = NULL;
+    if (status != TCS_OK || !tape) return status;
+    told_constraints *told = tcsi_alloc_zero(1, sizeof *told + tape->end_count * sizeof *told->sides);
+    if (!told) {
+        tcsi_tape_destroy(tape);
+        return tcsi_fail_memory(err, "constraints");
+    }
+    for (size_t k = 0; k < tape->end_count; k++) told->sides[k] = tape->ends[k].side;
+    told->tape = tape;
+    told->table = (tcsi_constraints){ .context = tape, .channel_count = tape->channel_count, .count = tape->end_count, .sides = told->sides,
+                                      .seal = tape->seal, .cost = NODE_COST * (double)tape->node_count, .room = room,
+                                      .evaluate = evaluate, .pull = pull };
+    *ret_constraints = &told->table;
+    return TCS_OK;
+}
+
+void tcsi_known_constraints_destroy(tcsi_constraints *constraints)
+{
+    if (constraints) tcsi_tape_destroy(((told_constraints *)constraints)->tape);
+    tcsi_free(constraints);
+}
+
+size_t tcsi_known_constraints_size(const tcsi_constraints *constraints)
+{
+    if (!constraints) return 0;
+    const tcsi_tape *tape = ((const told_constraints *)constraints)->tape;
+    return sizeof(told_constraints) + tape->end_count * sizeof(int) + sizeof *tape + tape->arena.size;
+}
+
+/* ---- knowledge of a frame ---- */
 
 tcs_status tcsi_known_bind(const tcsi_knowledge *knowledge, const char *const *names, size_t channel_count, bool has_times,
                            tcsi_bound **ret_bound, tcs_error *err)
@@ -46,6 +103,7 @@ tcs_status tcsi_known_create(const tcsi_knowledge *knowledge, const tcsi_frame *
     tcs_status status = bind_frame(knowledge, frame, has_times && frame->times_ns, &bound, err);
     if (status == TCS_OK) status = new_known(bound, &known, err);
     if (status == TCS_OK) status = tcsi_bound_apply(bound, frame, &known->applied, err);
+    if (status == TCS_OK) status = tcsi_known_constraints_create(bound, &known->constraints, err);
     if (status == TCS_OK) *ret_known = known;
     else tcsi_known_destroy(known);
     return status;
@@ -65,6 +123,7 @@ void tcsi_known_destroy(tcsi_known *known)
 {
     if (!known) return;
     tcsi_applied_deinit(&known->applied);
+    tcsi_known_constraints_destroy(known->constraints);
     tcsi_bound_destroy(known->bound);
     tcsi_votes_deinit(&known->votes);
     tcsi_free(known->signatures);

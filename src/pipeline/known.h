@@ -10,11 +10,18 @@
 
 typedef struct tcsi_known {
     tcsi_bound *bound;
+    tcsi_constraints *constraints; /* of bound, for a detector that is to learn from the rows; NULL: none, or it has learned */
     tcsi_applied applied;
     tcsi_votes votes;       /* counts NULL without rules */
     size_t *signatures;     /* (episode_count) knowledge->signature_count: none */
     double *probabilities;  /* (episode_count) that it is one, by rules and detector; NaN without rules, and where a limit was passed */
 } tcsi_known;
+
+/* What of bound's constraints is told to a detector (detect/constraints.h): *ret is NULL where there are none.  They outlive the detector
+ * that was made with them, and need bound no longer.  E_MEMORY. */
+tcs_status tcsi_known_constraints_create(const tcsi_bound *bound, tcsi_constraints **ret_constraints, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_known_constraints_destroy(tcsi_constraints *constraints); /* accepts NULL */
+size_t tcsi_known_constraints_size(const tcsi_constraints *constraints); /* bytes; of NULL 0 */
 
 /* Knowledge of a frame's channels; the first problem becomes the error. */
 tcs_status tcsi_known_bind(const tcsi_knowledge *knowledge, const char *const *names, size_t channel_count, bool has_times,

@@ -162,8 +162,8 @@ static tcs_status calibrate(tcsi_pipeline *pipeline, const tcsi_detector *detect
                                          &pipeline->calibrator, err);
 }
 
-/* The rows as the detector is to see them, and what people ordered for them. */
-static tcs_status fit_seen(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_order *orders, const tcsi_detect_options *options,
+/* The rows as the detector is to see them; known, unless NULL, has them from the input's. */
+static tcs_status fit_seen(tcsi_pipeline *pipeline, const tcsi_frame *frame, const tcsi_known *known, const tcsi_detect_options *options,
                            tcs_error *err)
 {
     tcsi_pool *pool = NULL;
@@ -173,8 +173,9 @@ static tcs_status fit_seen(tcsi_pipeline *pipeline, const tcsi_frame *frame, con
     tcs_status status = scores ? TCS_OK : tcsi_fail_memory(err, "scores");
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
     pipeline->training.checkpoint = options->checkpoint;
-    if (status == TCS_OK)
-        status = tcsi_detect_prepare(options, pipeline->info, frame->channel_count, pool, &pipeline->training, &detector, err);
+    const tcsi_detector_setup setup = { .channel_count = frame->channel_count, .pool = pool, .training = &pipeline->training,
+                                        .constraints = known ? known->constraints : NULL };
+    if (status == TCS_OK) status = tcsi_detect_prepare(options, pipeline->info, &setup, &detector, err);
     if (status == TCS_OK) {
         if (pipeline->is_spread) status = spread_rows(pipeline, frame, &spread, err);
         if (status == TCS_OK && spread) train = tcsi_frame_view(spread, 0, spread->row_count);
@@ -183,7 +184,7 @@ static tcs_status fit_seen(tcsi_pipeline *pipeline, const tcsi_frame *frame, con
         if (status == TCS_OK) status = tcsi_detector_score(detector, frame, scores, err);
         status = tcsi_detect_blame_rows(status, err);
     }
-    if (status == TCS_OK) status = keep_reference(pipeline, frame, orders, scores, err);
+    if (status == TCS_OK) status = keep_reference(pipeline, frame, known ? known->applied.orders : NULL, scores, err);
     if (status == TCS_OK) status = calibrate(pipeline, detector, frame, scores, options->anomaly_share, err);
     if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
     tcsi_detector_destroy(detector);
@@ -198,7 +199,7 @@ static tcs_status fit_offline(tcsi_pipeline *pipeline, const tcsi_frame *given, 
     tcsi_known *known = NULL;
     tcs_status status = pipeline->knowledge ? tcsi_known_create(pipeline->knowledge, given, pipeline->has_times, &known, err) : TCS_OK;
     if (status == TCS_OK)
-        status = fit_seen(pipeline, known ? known->applied.frame : given, known ? known->applied.orders : NULL, options, err);
+        status = fit_seen(pipeline, known ? known->applied.frame : given, known, options, err);
     tcsi_known_destroy(known);
     return status;
 }
@@ -305,8 +306,8 @@ tcs_status tcsi_pipeline_fit_fleet(const tcsi_fleet *fleet, const tcsi_detect_op
     pipeline->train_row_count = pipeline->row_count;
     pipeline->training.checkpoint = options->checkpoint;
     if (options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &pool, err);
-    if (status == TCS_OK)
-        status = tcsi_detect_prepare(options, info, pipeline->channel_count, pool, &pipeline->training, &detector, err);
+    const tcsi_detector_setup setup = { .channel_count = pipeline->channel_count, .pool = pool, .training = &pipeline->training };
+    if (status == TCS_OK) status = tcsi_detect_prepare(options, info, &setup, &detector, err);
     if (status == TCS_OK) status = tcsi_detector_fit_fleet(detector, fleet, err);
     if (status == TCS_OK) status = tcsi_detector_save(detector, &pipeline->state, err);
     tcsi_detector_destroy(detector);

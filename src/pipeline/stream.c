@@ -31,6 +31,7 @@ struct tcsi_detect_stream {
     tcsi_training training;
     tcsi_stream_episode episode;  /* times and shares; the rest is the policy's */
     tcsi_bound *bound;            /* what people know; NULL: nothing.  channel_count counts what it adds */
+    tcsi_constraints *constraints; /* of bound; NULL: none, or of a stream that was loaded */
     tcsi_bound_row known;         /* of `row` */
     tcsi_bound_row *kept_known;   /* (train_row_count) of the rows kept */
     tcsi_votes votes;
@@ -71,6 +72,8 @@ static tcs_status begin_knowing(tcsi_detect_stream *stream, const tcsi_detect_op
                                         &stream->bound, err);
     if (status != TCS_OK) return status;
     stream->channel_count = stream->bound->out_count;
+    status = tcsi_known_constraints_create(stream->bound, &stream->constraints, err);
+    if (status != TCS_OK) return status;
     return options->knowledge->rule_count > 0 ? tcsi_votes_init(&stream->votes, options->knowledge, err) : TCS_OK;
 }
 
@@ -98,9 +101,9 @@ tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_opt
     if (status == TCS_OK && stream->info->ops->fit) status = keep_training_rows(stream, err);
     if (status == TCS_OK && options->thread_count != 1) status = tcsi_pool_create(options->thread_count, &stream->pool, err);
     stream->training.checkpoint = options->checkpoint;
-    if (status == TCS_OK)
-        status = tcsi_detect_prepare(&stream->options, stream->info, stream->channel_count, stream->pool, &stream->training,
-                                     &stream->detector, err);
+    const tcsi_detector_setup setup = { .channel_count = stream->channel_count, .pool = stream->pool, .training = &stream->training,
+                                        .constraints = stream->constraints };
+    if (status == TCS_OK) status = tcsi_detect_prepare(&stream->options, stream->info, &setup, &stream->detector, err);
     if (status == TCS_OK && !stream->kept) status = begin_judging(stream, err);
     if (status == TCS_OK) *ret_stream = stream;
     else tcsi_detect_stream_destroy(stream);
@@ -114,6 +117,7 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
     tcsi_detector_destroy(stream->detector);
     tcsi_pool_destroy(stream->pool);
     tcsi_frame_destroy(stream->kept);
+    tcsi_known_constraints_destroy(stream->constraints);
     tcsi_bound_destroy(stream->bound);
     tcsi_votes_deinit(&stream->votes);
     tcsi_free(stream->kept_known);
@@ -472,7 +476,8 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t row = stream->channel_count * sizeof(double);
     size_t kept = stream->row_base > 0 || !stream->info->ops->fit ? 0 : stream->train_row_count;
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
-    const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) : 0;
+    const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) +
+                                         tcsi_known_constraints_size(stream->constraints) : 0;
     return sizeof *stream + known + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
            + tcsi_policy_size_max(stream->is_ready ? &stream->policy.options.budget : &stream->options.budget);
 }

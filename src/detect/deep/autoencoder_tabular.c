@@ -23,7 +23,7 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_TABLE_NET_PARAMETERS(64, 8, 60, 3e-3, 0) };
+static const tcsi_parameter parameters[] = { TCSI_TABLE_NET_PARAMETERS(64, 8, 60, 3e-3, 0), TCSI_PENALTY_PARAMETER };
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_autoencoder_tabular = {

@@ -39,6 +39,7 @@ static tcs_status make_net(self_type *self, size_t member, tcsi_forecaster_build
     tcsi_net_group(net, TCSI_HEAD_GROUP);
     const tcsi_node_id output = tcsi_nn_student_head(net, body, &(tcsi_student_head_options){ .units = H * channels });
     self->loss = tcsi_nn_loss_student(net, output, target, degrees);
+    self->loss = tcsi_penalty_join(&self->penalty, net, self->loss, output, self->options.penalty);
     status = tcsi_net_finish(net, err);
     return status == TCS_OK ? tcsi_stream_net_create(net, output, &self->members[member].stream, err) : status;
 }
@@ -52,6 +53,8 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, base->info->name);
     const size_t inputs = tcsi_size_sum(channels, self->options.facts);
     tcs_status status = tcsi_sequence_check(base->info->name, inputs, self->options.steps, err);
+    if (status == TCS_OK)
+        status = tcsi_penalty_init(&self->penalty, base->constraints, self->options.penalty, self->options.steps, channels, H, err);
     self->members = TCSI_NEW_ZEROS(tcsi_forecaster_member, self->options.members);
     if (status == TCS_OK && !self->members) return tcsi_fail_memory(err, base->info->name);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = make_net(self, m, build, err);
@@ -92,6 +95,7 @@ void tcsi_forecaster_deinit(tcsi_detector *base)
         tcsi_net_destroy(self->members[m].net);
     }
     tcsi_free(self->members);
+    tcsi_penalty_deinit(&self->penalty);
 }
 
 /* Behind the values of every row that the network reads. */
@@ -138,7 +142,8 @@ static tcs_status learn_member(self_type *self, size_t m, const tcsi_lesson *les
     const tcsi_learner learner = { .net = net, .plan = self->training, .loss = self->loss, .epochs = self->options.epochs,
                                    .rate = self->options.rate, .trim = self->options.trim, .seed = tcsi_learner_seed(self->base.seed, m),
                                    .training = self->base.training, .member = m,
-                                   .budget = self->options.budget / (double)self->options.members };
+                                   .budget = self->options.budget / (double)self->options.members,
+                                   .key = tcsi_penalty_key(&self->penalty, self->options.penalty) };
     tcsi_progress_part part;
     tcsi_progress_part_init(&part, self->base.progress, self->options.members - 1 - m, self->options.members);
     if (!is_fleet && tcsi_fleet_known(&self->fleet)) {
@@ -170,7 +175,8 @@ static size_t horizon_count_for(const self_type *self, size_t step_count)
     return count;
 }
 
-static tcs_status learn(self_type *self, const tcsi_sequence *sequence, const int64_t *times_ns, size_t *ret_held_begin, tcs_error *err)
+static tcs_status learn(self_type *self, const tcsi_sequence *sequence, const tcsi_sequence_form *form, const int64_t *times_ns,
+                        size_t *ret_held_begin, tcs_error *err)
 {
     const size_t channels = sequence->channel_count;
     const tcsi_chances_options chosen = { self->options.half_life, self->options.change, self->options.by_duration };
@@ -183,6 +189,7 @@ static tcs_status learn(self_type *self, const tcsi_sequence *sequence, const in
     const tcsi_lesson lesson = { .inputs = sequence->values.values, .targets = targets.values, .step_count = sequence->step_count,
                                  .input_channels = sequence->input_count, .target_channels = H * channels, .window = self->options.steps,
                                  .chances = chances };
+    if (status == TCS_OK) status = tcsi_penalty_learn(&self->penalty, sequence, form, times_ns, self->horizon_count, err);
     if (status == TCS_OK) status = learn_members(self, &lesson, false, err);
     *ret_held_begin = tcsi_lesson_held_begin(&lesson);
     tcsi_free(chances);
@@ -505,7 +512,7 @@ tcs_status tcsi_forecaster_fit(tcsi_detector *base, const tcsi_frame *train, tcs
     const tcsi_sequence_wish wish = tcsi_fleet_wish(&self->fleet, 0, 0);
     tcs_status status = tcsi_sequence_form_learn(train, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(train, &form, &sequence, err);
-    if (status == TCS_OK) status = learn(self, &sequence, train->times_ns, &held_begin, err);
+    if (status == TCS_OK) status = learn(self, &sequence, &form, train->times_ns, &held_begin, err);
     if (status == TCS_OK) {
         tcsi_sequence_form_deinit(&self->form);
         self->form = form;
@@ -582,6 +589,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count)
     size = tcsi_size_sum(size, tcsi_size_product(said_count(self), sizeof(float)));
     size = tcsi_size_sum(size, tcsi_bands_size(tcsi_size_product(channels, H)));
     size = tcsi_size_sum(size, tcsi_size_sum(tcsi_size_product(facts, sizeof(float)), tcsi_fleet_memory_size(&self->fleet, members)));
+    size = tcsi_size_sum(size, tcsi_penalty_size_max(&self->penalty, row_count));
     if (row_count == 0) return size;
     size_t cells = tcsi_size_product(row_count, channels);
     size = tcsi_size_sum(size, tcsi_size_product(cells, H * sizeof(float) + (H + members) * sizeof(double))); /* targets; what is usual */

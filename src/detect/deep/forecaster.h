@@ -30,6 +30,7 @@
 #include "detect/deep/band.h"
 #include "detect/deep/chances.h"
 #include "detect/deep/fleet.h"
+#include "detect/deep/penalty.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
 #include "nn/plan.h"
@@ -39,7 +40,7 @@ enum { TCSI_HORIZON_COUNT = 4, TCSI_HORIZON_MAX = 64, TCSI_MEMBER_MAX = 32 };
 
 typedef struct tcsi_forecaster_options {
     size_t steps, hidden, epochs, smoothing, horizons, members, facts, adaptation;
-    double rate, trim, budget;
+    double rate, trim, budget, penalty;
     double half_life, change; /* these: chances.h */
     bool by_duration;
 } tcsi_forecaster_options;
@@ -69,6 +70,7 @@ typedef struct tcsi_forecaster {
     tcsi_forecaster_member *members;
     tcsi_node_id loss;
     tcsi_plan *training;    /* of the first member's net, in which all are trained */
+    tcsi_penalty penalty;
     tcsi_sequence_form form;
     size_t horizon_count;   /* of those learned: the training rows must be ten times as many */
     tcsi_fleet_memory fleet;
@@ -121,6 +123,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
     TCSI_REAL(trim, 0.05, 0, 0.5, "share of the training windows, the worst, that are not learned from"), \
     TCSI_REAL(budget, 0, 0, 1e6, "seconds of training, turned into steps by what a step costs on a usual core; 0: until it is done"), \
     TCSI_FLEET_PARAMETERS, \
-    TCSI_CHANCES_PARAMETERS
+    TCSI_CHANCES_PARAMETERS, \
+    TCSI_PENALTY_PARAMETER
 
 #endif

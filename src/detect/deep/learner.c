@@ -173,6 +173,7 @@ static uint64_t key_of(const training *t)
                                l->missed, l->doubted };
     uint64_t key = tcsi_seal(TCSI_SEAL_BEGIN, &learner->seed, sizeof learner->seed);
     key = tcsi_seal(key, options, sizeof options);
+    if (learner->key != 0) key = tcsi_seal(key, &learner->key, sizeof learner->key);
     key = tcsi_seal(key, l->inputs, l->step_count * l->input_channels * sizeof(float));
     for (size_t i = 0; i < l->step_count * l->target_channels; i++) { /* not every NaN is of the same bits */
         const float target = isnan(l->targets[i]) ? 1e30f : l->targets[i];

@@ -87,6 +87,7 @@ typedef struct tcsi_learner {
     double budget;           /* seconds; 0: none */
     tcsi_training *training; /* or NULL */
     size_t member;           /* its number, for curve and file */
+    uint64_t key;            /* of what else the loss depends on; 0: nothing */
 } tcsi_learner;
 
 /* The seed of one of several nets that learn the same: the first one's is the detector's own. */

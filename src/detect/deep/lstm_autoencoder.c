@@ -21,7 +21,9 @@ static tcs_status init(tcsi_detector *base, tcs_error *err)
     return tcsi_reconstruction_init(base, build, err);
 }
 
-static const tcsi_parameter parameters[] = { TCSI_WINDOW_NET_PARAMETERS(32, 8, 120, 1e-2), TCSI_WINDOW_NET_BAYES, TCSI_FLEET_PARAMETERS };
+static const tcsi_parameter parameters[] = {
+    TCSI_WINDOW_NET_PARAMETERS(32, 8, 120, 1e-2), TCSI_WINDOW_NET_BAYES, TCSI_FLEET_PARAMETERS, TCSI_PENALTY_PARAMETER,
+};
 static const tcsi_detector_ops ops = TCSI_RECONSTRUCTION_OPS(init);
 
 const tcsi_detector_info tcsi_detector_lstm_autoencoder = {

@@ -78,6 +78,7 @@ static tcs_status make_net(self_type *self, tcsi_window_net_build build, tcs_err
     const tcsi_node_id seen = self->options.dropout > 0 ? tcsi_nn_dropout(self->net, x, (float)self->options.dropout) : x;
     self->nodes = build(self->net, seen, target, &self->options);
     self->explained = explain_by(self->net, &self->nodes, target);
+    self->nodes.loss = tcsi_penalty_join(&self->penalty, self->net, self->nodes.loss, self->nodes.output, self->options.penalty);
     return tcsi_net_finish(self->net, err);
 }
 
@@ -98,6 +99,8 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
         return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
     if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, name);
     tcs_status status = tcsi_sequence_check(name, tcsi_size_sum(self->base.channel_count, self->options.facts), steps, err);
+    if (status == TCS_OK)
+        status = tcsi_penalty_init(&self->penalty, self->base.constraints, self->options.penalty, steps, self->base.channel_count, 1, err);
     if (status == TCS_OK) status = make_net(self, build, err);
     const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss,
                                          .groups = self->nodes.groups };
@@ -121,6 +124,7 @@ void tcsi_window_net_deinit(self_type *self)
     tcsi_plan_destroy(self->rival);
     tcsi_plan_destroy(self->scoring);
     tcsi_net_destroy(self->net);
+    tcsi_penalty_deinit(&self->penalty);
 }
 
 /* ---- learning ---- */
@@ -154,7 +158,8 @@ static tcsi_learner learner_of(const self_type *self, size_t member)
     return (tcsi_learner){ .net = self->net, .plan = self->training, .loss = self->nodes.loss, .rival = self->rival,
                            .rivalry = self->nodes.rivalry, .epochs = self->options.epochs, .rate = self->options.rate,
                            .trim = self->options.trim, .seed = tcsi_learner_seed(self->base.seed, member), .training = self->base.training,
-                           .member = member, .budget = self->options.budget / (double)self->options.members };
+                           .member = member, .budget = self->options.budget / (double)self->options.members,
+                           .key = tcsi_penalty_key(&self->penalty, self->options.penalty) };
 }
 
 static tcs_status learn_member(self_type *self, size_t member, const tcsi_sequence *sequence, const double *chances,
@@ -202,6 +207,7 @@ tcs_status tcsi_window_net_learn(self_type *self, const tcsi_frame *frame, tcsi_
                                                        : tcsi_sequence_form_learn(frame, &wish, &form, err);
     if (status == TCS_OK) status = tcsi_sequence_init(frame, &form, &sequence, err);
     if (status == TCS_OK) status = tcsi_chances_create(&sequence, frame->times_ns, self->options.steps, &chosen, &chances, err);
+    if (status == TCS_OK) status = tcsi_penalty_learn(&self->penalty, &sequence, &form, frame->times_ns, 1, err);
     if (status == TCS_OK && tcsi_window_net_is_table(self)) status = draw_order(self, sequence.step_count, err);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++)
         status = learn_member(self, m, &sequence, chances, prepare, err);
@@ -427,6 +433,7 @@ size_t tcsi_window_net_size_max(const self_type *self, size_t row_count)
     if (self->rival) size = tcsi_size_sum(size, tcsi_plan_size(self->rival));
     size = tcsi_size_sum(size, tcsi_size_product(channels, 2 * sizeof(tcsi_scale)));
     size = tcsi_size_sum(size, tcsi_fleet_memory_size(&self->fleet, self->options.members));
+    size = tcsi_size_sum(size, tcsi_penalty_size_max(&self->penalty, row_count));
     if (row_count == 0) return size;
     size = tcsi_size_sum(size, tcsi_size_product(row_count, tcsi_size_product(facts, sizeof(float)))); /* of a fleet, beside a sequence */
     size_t batch = tcsi_size_product(tcsi_size_product(BATCH * sizeof(float), steps), inputs);

@@ -17,6 +17,7 @@
 #include "detect/deep/chances.h"
 #include "detect/deep/fleet.h"
 #include "detect/deep/learner.h"
+#include "detect/deep/penalty.h"
 #include "detect/deep/sequence.h"
 #include "nn/layers.h"
 
@@ -25,6 +26,7 @@ typedef struct tcsi_window_net_options {
     size_t facts, adaptation; /* of detectors that learn from fleets */
     double bayes;             /* of detectors with a last layer of tcsi_window_net_head */
     double rate, trim, dropout, budget, half_life, change; /* the last two: chances.h, as by_duration */
+    double penalty;  /* of detectors whose output is a window: penalty.h */
     double emphasis; /* what only some losses have, each under a name of its own */
     double reconstruction, embedding, context; /* contrastive.h */
     size_t warning;  /* labelled.h, as are these: */
@@ -74,6 +76,7 @@ typedef struct tcsi_window_net {
     size_t *order;           /* (rows), while it learns from a table: see tcsi_lesson */
     tcsi_floats kept;        /* (members, weights and states), when there are several */
     tcsi_fleet_memory fleet;
+    tcsi_penalty penalty;
     size_t run;              /* that the next sweep is */
     double noise;            /* deviation of the scores of what was learned from */
 } tcsi_window_net;
