@@ -312,6 +312,74 @@ static void test_offline_pipelines_obey(void **state)
     tcsi_knowledge_destroy(knowledge);
 }
 
+static tcsi_detect_options punish(tcs_mode mode, const char *detector, const tcsi_knowledge *knowledge, const tcsi_parameter_value *parameters)
+{
+    return (tcsi_detect_options){ .mode = mode, .detector = detector, .thread_count = 1, .knowledge = knowledge, .has_times = true,
+                                  .train_row_count = 600, .parameters = parameters, .parameter_count = 3 };
+}
+
+static size_t count_others(const tcsi_detection *one, const tcsi_detection *other)
+{
+    size_t count = 0;
+    for (size_t t = 0; t < ROWS; t++) count += one->scores[t].value != other->scores[t].value;
+    return count;
+}
+
+/* A penalty is of constraints alone: a file without any trains as ever, one with some does not. */
+static void test_constraints_are_punished(void **state)
+{
+    (void)state;
+    static const char *const detectors[] = { "autoencoder", "tcn_forecaster" };
+    tcsi_frame *frame = rows();
+    for (size_t d = 0; d < 2; d++)
+        for (size_t k = 0; k < 2; k++) {
+            const tcsi_knowledge *knowledge = know(k == 0 ? "derived: {x: b - 2 * a}\n" : "constraints: {x: b - 2 * a = 0.3 ± 0.1%}\n");
+            tcsi_detection *detections[2] = { NULL };
+            for (size_t w = 0; w < 2; w++) {
+                const tcsi_parameter_value parameters[] = { { "epochs", 3 }, { "steps", 32 }, { "penalty", w == 0 ? 0 : 5 } };
+                const tcsi_detect_options options = punish(TCS_MODE_OFFLINE, detectors[d], knowledge, parameters);
+                assert_ok(tcsi_detect(frame, &options, &detections[w], test_err));
+            }
+            const size_t others = count_others(detections[0], detections[1]);
+            if (k == 0) assert_int_equal(others, 0);
+            else assert_true(others > ROWS / 2);
+            for (size_t w = 0; w < 2; w++) tcsi_detection_destroy(detections[w]);
+            tcsi_knowledge_destroy(knowledge);
+        }
+    tcsi_frame_destroy(frame);
+}
+
+/* Learned row by row with a penalty, kept, and asked about later rows: as a detection of all rows. */
+static void test_what_was_punished_is_kept(void **state)
+{
+    (void)state;
+    enum { FIRST = 1742 };
+    tcsi_frame *frame = rows(), head = tcsi_frame_view(frame, 0, FIRST), tail = tcsi_frame_view(frame, FIRST, ROWS - FIRST);
+    const tcsi_knowledge *knowledge = know(EVERYTHING);
+    const tcsi_parameter_value parameters[] = { { "epochs", 3 }, { "steps", 32 }, { "penalty", 5 } };
+    const tcsi_detect_options options = punish(TCS_MODE_ONLINE, "tcn_forecaster", knowledge, parameters);
+    tcsi_pipeline *pipeline = NULL, *loaded = NULL;
+    tcsi_detection *all = NULL, *later = NULL;
+    tcsi_buffer bytes;
+    tcsi_buffer_init(&bytes, 1 << 26);
+    assert_ok(tcsi_detect(frame, &options, &all, test_err));
+    assert_ok(tcsi_pipeline_fit(&head, &options, &pipeline, test_err));
+    assert_ok(tcsi_pipeline_save(pipeline, &bytes, test_err));
+    assert_ok(tcsi_pipeline_load(bytes.data, bytes.size, "x", &loaded, test_err));
+    assert_near(5, loaded->parameter_values[loaded->info->parameter_count - 1], 0);
+    assert_string_equal(loaded->info->parameters[loaded->info->parameter_count - 1].name, "penalty");
+    assert_ok(tcsi_pipeline_score(loaded, &tail, &(tcsi_pipeline_run){ .thread_count = 1 }, &later, test_err));
+    for (size_t t = 0; t < ROWS - FIRST; t++)
+        assert_same_rows(all, FIRST + t, &later->scores[t], later->decision.thresholds[t], later->decision.anomaly[t]);
+    tcsi_pipeline_destroy(pipeline);
+    tcsi_pipeline_destroy(loaded);
+    tcsi_detection_destroy(all);
+    tcsi_detection_destroy(later);
+    tcsi_knowledge_destroy(knowledge);
+    tcsi_buffer_deinit(&bytes);
+    tcsi_frame_destroy(frame);
+}
+
 static void test_memory_runs_out(void **state)
 {
     (void)state;
@@ -338,4 +406,6 @@ static void test_memory_runs_out(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_limits_alarm_though_the_detector_is_silent), cmocka_unit_test(test_events_excuse),
               cmocka_unit_test(test_residuals_reach_the_detector), cmocka_unit_test(test_live_is_replay),
                   cmocka_unit_test(test_bundles_obey),
-              cmocka_unit_test(test_damaged_bundles), cmocka_unit_test(test_offline_pipelines_obey), cmocka_unit_test(test_memory_runs_out))
+              cmocka_unit_test(test_damaged_bundles), cmocka_unit_test(test_offline_pipelines_obey),
+              cmocka_unit_test(test_constraints_are_punished), cmocka_unit_test(test_what_was_punished_is_kept),
+              cmocka_unit_test(test_memory_runs_out))

@@ -397,6 +397,54 @@ static void test_what_cannot_be_told_changes_nothing(void **state)
     tcsi_frame_destroy(frame);
 }
 
+static void test_memory_runs_out(void **state)
+{
+    (void)state;
+    const tcsi_constraints constraints = constraints_of(&plain);
+    const tcsi_parameter_value parameters[] = { { "steps", 16 }, { "epochs", 1 }, { "penalty", 1 }, { "hidden", 4 } };
+    tcsi_frame *frame = rows(plain.factors), few = tcsi_frame_view(frame, 0, 64);
+    const tcsi_detector_info *info;
+    for (size_t d = 0; d < 2; d++) {
+        tcs_status status = TCS_E_MEMORY;
+        const tcsi_detector_setup setup = { .channel_count = CHANNELS, .seed = 1, .constraints = &constraints, .parameters = parameters,
+                                            .parameter_count = TCS_COUNT(parameters) };
+        assert_ok(tcsi_registry_get(names[d], &info, test_err));
+        for (size_t at = 1; at < 1000 && status != TCS_OK; at++) {
+            tcs_error err;
+            tcsi_detector *detector = NULL;
+            tcsi_alloc_trace_begin();
+            tcsi_alloc_trace_fail_at(at);
+            status = tcsi_detector_create(info, &setup, &detector, &err);
+            if (status == TCS_OK) status = tcsi_detector_fit(detector, &few, &err);
+            tcsi_detector_destroy(detector);
+            assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
+            tcsi_alloc_trace_end();
+            if (status != TCS_OK) assert_int_equal(status, TCS_E_MEMORY);
+        }
+        assert_int_equal(status, TCS_OK);
+    }
+    tcsi_frame_destroy(frame);
+}
+
+/* What an instance says that it will hold at most, it holds at most, while it learns with constraints too. */
+static void test_memory_is_as_told(void **state)
+{
+    (void)state;
+    const tcsi_constraints constraints = constraints_of(&plain);
+    tcsi_frame *frame = rows(plain.factors);
+    for (size_t d = 0; d < 2; d++) {
+        static tcs_score scores[ROWS];
+        tcsi_alloc_trace_begin();
+        tcsi_detector *detector = make(names[d], 1, &constraints, NULL);
+        assert_ok(tcsi_detector_fit(detector, frame, test_err));
+        assert_ok(tcsi_detector_score(detector, frame, scores, test_err));
+        assert_true(tcsi_alloc_trace_stats().peak_size <= tcsi_detector_size_max(detector, ROWS));
+        tcsi_detector_destroy(detector);
+        tcsi_alloc_trace_end();
+    }
+    tcsi_frame_destroy(frame);
+}
+
 static void test_a_fleet_has_none(void **state)
 {
     (void)state;
@@ -415,4 +463,4 @@ TCS_TEST_MAIN(cmocka_unit_test(test_gradients_are_those_of_finite_differences), 
               cmocka_unit_test(test_what_networks_say_breaks_less), cmocka_unit_test(test_without_constraints_or_weight_bits_are_as_ever),
               cmocka_unit_test(test_threads_and_saving_change_no_bit), cmocka_unit_test(test_units_change_nothing),
               cmocka_unit_test(test_another_weight_is_another_training), cmocka_unit_test(test_what_cannot_be_told_changes_nothing),
-              cmocka_unit_test(test_a_fleet_has_none))
+              cmocka_unit_test(test_memory_runs_out), cmocka_unit_test(test_memory_is_as_told), cmocka_unit_test(test_a_fleet_has_none))
