@@ -1,6 +1,7 @@
 /* bench/penalty_bench.c -- is it worth punishing networks for breaking constraints that are known to hold?
  *
- * usage: penalty_bench [--plants N] [--weights LIST] [--detectors LIST] [--settings LIST]     LIST: words with commas between
+ * usage: penalty_bench [--plants N] [--first SEED] [--weights LIST] [--detectors LIST] [--settings LIST]
+ * LIST: words with commas between; the first weight is what the others are compared with.
  * Simulated plants, each with constraints in a file as a user would write it:
  *   pump     `tocsin simulate pump`, two weeks of minutes: what flows in and not out is in the tank (linear, means over an hour)
  *   spoilt   the same, learned from all rows, the events among them, and judged in hindsight
@@ -10,9 +11,10 @@
  *   heater-few  the same, learned from 400 rows
  * A detector learns with the residual channels that knowledge adds, and with each weight of the penalty.  Printed, means over the plants:
  *   VUS-PR of the rows that were not learned from (spoilt: of all), without knowledge and with each weight
- *   gain     the mean of the paired differences from weight 0, with the half width of its 95 % interval (Student's t over plants)
+ *   gain     the mean of the paired differences from the first weight, with the half width of its 95 % interval (Student's t over plants)
  *   broken   share of what the network says, over the training rows and where constraints can be told, that breaks one: said, and read
- * Plants are drawn with seeds 1, 2, ...; a detector's seed is its plant's.  SPDX-License-Identifier: Apache-2.0 */
+ * and at the end of a detector the same of all its plants together.
+ * Plants are drawn with seeds SEED, SEED + 1, ...; a detector's seed is its plant's.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "metrics/vus.h"
@@ -156,6 +158,7 @@ static tcs_status run(const setting *s, const tcsi_frame *frame, const char *det
 
 typedef struct wish {
     size_t plant_count, weight_count;
+    uint64_t first;
     double weights[WEIGHT_MAX];
     const char *detectors, *settings;
 } wish;
@@ -183,31 +186,41 @@ static void print_line(const char *name, const outcome *own, const outcome *firs
     fflush(stdout);
 }
 
-static tcs_status run_setting(const setting *s, const char *detector, const wish *w, tcs_error *err)
+/* Of all plants of a detector, one setting after the other. */
+typedef struct outcomes {
+    outcome with[WEIGHT_MAX][TCS_COUNT(settings) * PLANT_MAX], without[TCS_COUNT(settings) * PLANT_MAX]; /* knowledge */
+    size_t count;
+} outcomes;
+
+static void print_outcomes(const outcomes *o, const char *what, const char *detector, size_t begin, const wish *w)
 {
-    static outcome outcomes[WEIGHT_MAX + 1][PLANT_MAX]; /* the last: without knowledge */
-    tcsi_knowledge *knowledge = NULL;
-    tcsi_problems problems;
-    tcs_status status = tcsi_knowledge_parse(s->knowledge, strlen(s->knowledge), s->name, NULL, 0, &problems, &knowledge, err);
-    memset(outcomes, 0, sizeof outcomes);
-    for (size_t i = 0; i < w->plant_count && status == TCS_OK; i++) {
-        tcsi_frame *frame = NULL;
-        status = s->simulate(i + 1, &frame, err);
-        for (size_t k = 0; k < w->weight_count && status == TCS_OK; k++)
-            status = run(s, frame, detector, knowledge, w->weights[k], i + 1, &outcomes[k][i], err);
-        if (status == TCS_OK) status = run(s, frame, detector, NULL, 0, i + 1, &outcomes[WEIGHT_MAX][i], err);
-        tcsi_frame_destroy(frame);
-    }
-    tcsi_knowledge_destroy(knowledge);
-    if (status != TCS_OK) return status;
-    printf("\n%s, %s, %zu plants\n  weight       VUS-PR  gain             broken: said    read\n", s->name, detector, w->plant_count);
-    print_line("no knowledge", outcomes[WEIGHT_MAX], outcomes[0], w->plant_count);
+    const size_t count = o->count - begin;
+    printf("\n%s, %s, %zu plants\n  weight       VUS-PR  gain             broken: said    read\n", what, detector, count);
+    print_line("no knowledge", o->without + begin, o->with[0] + begin, count);
     for (size_t k = 0; k < w->weight_count; k++) {
         char name[32];
         snprintf(name, sizeof name, "%g", w->weights[k]);
-        print_line(name, outcomes[k], outcomes[0], w->plant_count);
+        print_line(name, o->with[k] + begin, o->with[0] + begin, count);
     }
-    return TCS_OK;
+}
+
+static tcs_status run_setting(const setting *s, const char *detector, const wish *w, outcomes *o, tcs_error *err)
+{
+    const size_t begin = o->count;
+    tcsi_knowledge *knowledge = NULL;
+    tcsi_problems problems;
+    tcs_status status = tcsi_knowledge_parse(s->knowledge, strlen(s->knowledge), s->name, NULL, 0, &problems, &knowledge, err);
+    for (size_t i = 0; i < w->plant_count && status == TCS_OK; i++, o->count++) {
+        tcsi_frame *frame = NULL;
+        status = s->simulate(w->first + i, &frame, err);
+        for (size_t k = 0; k < w->weight_count && status == TCS_OK; k++)
+            status = run(s, frame, detector, knowledge, w->weights[k], w->first + i, &o->with[k][o->count], err);
+        if (status == TCS_OK) status = run(s, frame, detector, NULL, 0, w->first + i, &o->without[o->count], err);
+        tcsi_frame_destroy(frame);
+    }
+    tcsi_knowledge_destroy(knowledge);
+    if (status == TCS_OK) print_outcomes(o, s->name, detector, begin, w);
+    return status;
 }
 
 /* The next word of a list; false: there is none. */
@@ -233,6 +246,7 @@ static void read_arguments(int argc, char **argv, wish *w)
     const char *weights = "0,0.1,1,10,100";
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--plants") == 0) w->plant_count = (size_t)strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--first") == 0) w->first = strtoull(argv[i + 1], NULL, 10);
         else if (strcmp(argv[i], "--weights") == 0) weights = argv[i + 1];
         else if (strcmp(argv[i], "--detectors") == 0) w->detectors = argv[i + 1];
         else w->settings = argv[i + 1];
@@ -242,19 +256,26 @@ static void read_arguments(int argc, char **argv, wish *w)
     while (w->weight_count < WEIGHT_MAX && take_word(&weights, word, sizeof word)) w->weights[w->weight_count++] = atof(word);
 }
 
+static tcs_status run_detector(const char *detector, const wish *w, tcs_error *err)
+{
+    static outcomes o;
+    tcs_status status = TCS_OK;
+    memset(&o, 0, sizeof o);
+    for (size_t i = 0; i < TCS_COUNT(settings) && status == TCS_OK; i++)
+        if (is_wished(w->settings, settings[i].name)) status = run_setting(&settings[i], detector, w, &o, err);
+    if (status == TCS_OK) print_outcomes(&o, "all", detector, 0, w);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    wish w = { .plant_count = 8, .detectors = "autoencoder,tcn_forecaster", .settings = "pump,spoilt,few,heater,heater-few" };
+    wish w = { .plant_count = 16, .first = 1, .detectors = "autoencoder,tcn_forecaster", .settings = "pump,spoilt,few,heater,heater-few" };
     tcs_error err = { 0 };
     tcs_status status = TCS_OK;
     char detector[64];
     read_arguments(argc, argv, &w);
-    for (size_t i = 0; i < TCS_COUNT(settings) && status == TCS_OK; i++) {
-        const char *detectors = w.detectors;
-        if (!is_wished(w.settings, settings[i].name)) continue;
-        while (status == TCS_OK && take_word(&detectors, detector, sizeof detector))
-            status = run_setting(&settings[i], detector, &w, &err);
-    }
+    for (const char *detectors = w.detectors; status == TCS_OK && take_word(&detectors, detector, sizeof detector);)
+        status = run_detector(detector, &w, &err);
     if (status != TCS_OK) fprintf(stderr, "penalty_bench: %s\n", err.text);
     return status == TCS_OK ? 0 : 1;
 }

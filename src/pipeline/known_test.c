@@ -312,7 +312,8 @@ static void test_offline_pipelines_obey(void **state)
     tcsi_knowledge_destroy(knowledge);
 }
 
-static tcsi_detect_options punish(tcs_mode mode, const char *detector, const tcsi_knowledge *knowledge, const tcsi_parameter_value *parameters)
+static tcsi_detect_options punish(tcs_mode mode, const char *detector, const tcsi_knowledge *knowledge,
+                                  const tcsi_parameter_value *parameters)
 {
     return (tcsi_detect_options){ .mode = mode, .detector = detector, .thread_count = 1, .knowledge = knowledge, .has_times = true,
                                   .train_row_count = 600, .parameters = parameters, .parameter_count = 3 };

@@ -17,11 +17,12 @@
  *
  * Steps are taken as evenly apart, at the median distance of the training rows.  A network that says several things of a step (a
  * forecaster: 1, 4, 16 and 64 rows ahead) is punished for each by itself: what was said h rows ahead, row after row, is a series too.
- * Of the channels those of the input are punished; what a network says of channels that are computed from them is the data's alone.
+ * Constraints are asked of the input's channels alone, whatever they name: what a network says of channels that are computed from those,
+ * residuals among them, is learned from the data as ever.
  *
  * The loss is an operation of its own (nn/op.h) without weights, so that nets with and without it have the same weights in the same order,
- * and what was trained with it is saved and scored without.  Cost: a walk over the constraints a window and training step,
- * and back where they are broken.
+ * and what was trained with it is saved and scored without.  Cost: a walk over the constraints a window and training step, and back where
+ * they are broken.
  * Threads: as the operations of a net. */
 #ifndef TCS_DETECT_DEEP_PENALTY_H
 #define TCS_DETECT_DEEP_PENALTY_H
