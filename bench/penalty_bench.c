@@ -13,6 +13,8 @@
  *   VUS-PR of the rows that were not learned from (spoilt: of all), without knowledge and with each weight
  *   gain     the mean of the paired differences from the first weight, with the half width of its 95 % interval (Student's t over plants)
  *   broken   share of what the network says, over the training rows and where constraints can be told, that breaks one: said, and read
+ *   miss     a forecaster's, on rows that it did not learn from (penalty_said.h), as a ratio to that with the first weight; geometric mean
+ *            over the plants and its 95 % interval
  * and at the end of a detector the same of all its plants together.
  * Plants are drawn with seeds SEED, SEED + 1, ...; a detector's seed is its plant's.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
@@ -111,17 +113,20 @@ static const setting settings[] = {
     { "heater-few", HEATER_KNOWLEDGE, simulate_heater, 400, false },
 };
 
-static tcs_status count_broken(const tcsi_detection *detection, double *ret_said, double *ret_read, tcs_error *err)
+typedef struct outcome {
+    double vus_pr, said, read, miss;
+} outcome;
+
+static tcs_status look_at_said(const tcsi_detection *detection, const tcsi_frame *frame, outcome *o, tcs_error *err)
 {
     const tcsi_frame train = tcsi_frame_view(detection->frame, 0, detection->train_row_count);
-    return penalty_count_broken(detection->detector, detection->known->constraints, &train, ret_said, ret_read, err);
+    tcs_status status = penalty_find_miss(detection->detector, detection->frame, frame->channel_count, train.row_count, &o->miss, err);
+    if (status == TCS_OK && detection->known)
+        status = penalty_count_broken(detection->detector, detection->known->constraints, &train, &o->said, &o->read, err);
+    return status;
 }
 
 /* ---- one run ---- */
-
-typedef struct outcome {
-    double vus_pr, said, read;
-} outcome;
 
 static tcs_status judge(const setting *s, const tcsi_detection *detection, double *ret_vus_pr, tcs_error *err)
 {
@@ -149,7 +154,7 @@ static tcs_status run(const setting *s, const tcsi_frame *frame, const char *det
     tcsi_detection *detection = NULL;
     tcs_status status = tcsi_detect(frame, &options, &detection, err);
     if (status == TCS_OK) status = judge(s, detection, &ret_outcome->vus_pr, err);
-    if (status == TCS_OK && knowledge) status = count_broken(detection, &ret_outcome->said, &ret_outcome->read, err);
+    if (status == TCS_OK) status = look_at_said(detection, frame, ret_outcome, err);
     tcsi_detection_destroy(detection);
     return status;
 }
@@ -170,19 +175,40 @@ static double student(double n)
     return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n);
 }
 
+/* The mean of some numbers, one by one, and half of its 95 % interval. */
+typedef struct mean {
+    double value, squares;
+    size_t count;
+} mean;
+
+static void mean_add(mean *m, double value)
+{
+    const double step = value - m->value;
+    m->value += step / (double)++m->count;
+    m->squares += step * (value - m->value);
+}
+
+static double mean_half(const mean *m)
+{
+    const double n = (double)m->count;
+    return m->count > 3 ? student(n - 1) * sqrt(m->squares / (n * (n - 1))) : NAN;
+}
+
 static void print_line(const char *name, const outcome *own, const outcome *first, size_t count)
 {
-    double vus_pr = 0, said = 0, read = 0, gain = 0, squares = 0;
+    mean vus_pr = { 0 }, said = { 0 }, read = { 0 }, gain = { 0 }, ratio = { 0 };
     for (size_t i = 0; i < count; i++) {
-        const double difference = own[i].vus_pr - first[i].vus_pr, step = difference - gain;
-        vus_pr += own[i].vus_pr / (double)count;
-        said += own[i].said / (double)count;
-        read += own[i].read / (double)count;
-        gain += step / (double)(i + 1);
-        squares += step * (difference - gain);
+        mean_add(&vus_pr, own[i].vus_pr);
+        mean_add(&said, own[i].said);
+        mean_add(&read, own[i].read);
+        mean_add(&gain, own[i].vus_pr - first[i].vus_pr);
+        if (isfinite(own[i].miss)) mean_add(&ratio, log(own[i].miss / first[i].miss));
     }
-    const double half = count > 3 ? student((double)count - 1) * sqrt(squares / (double)(count * (count - 1))) : NAN;
-    printf("  %-12s %.3f   %+.3f ± %.3f   %5.1f %%  %5.1f %%\n", name, vus_pr, gain, half, 100 * said, 100 * read);
+    printf("  %-12s %.3f   %+.3f ± %.3f   %5.1f %%  %5.1f %%", name, vus_pr.value, gain.value, mean_half(&gain), 100 * said.value,
+           100 * read.value);
+    if (ratio.count > 0)
+        printf("   %.3f (%.3f to %.3f)", exp(ratio.value), exp(ratio.value - mean_half(&ratio)), exp(ratio.value + mean_half(&ratio)));
+    printf("\n");
     fflush(stdout);
 }
 
@@ -195,7 +221,7 @@ typedef struct outcomes {
 static void print_outcomes(const outcomes *o, const char *what, const char *detector, size_t begin, const wish *w)
 {
     const size_t count = o->count - begin;
-    printf("\n%s, %s, %zu plants\n  weight       VUS-PR  gain             broken: said    read\n", what, detector, count);
+    printf("\n%s, %s, %zu plants\n  weight       VUS-PR  gain             broken: said    read   miss\n", what, detector, count);
     print_line("no knowledge", o->without + begin, o->with[0] + begin, count);
     for (size_t k = 0; k < w->weight_count; k++) {
         char name[32];

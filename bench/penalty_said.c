@@ -133,3 +133,43 @@ tcs_status penalty_count_broken(tcsi_detector *detector, const tcsi_constraints 
         return count_foretold(detector, constraints, train, row_seconds, ret_said, ret_read, err);
     return count_said_back((tcsi_window_net *)detector, constraints, train, row_seconds, ret_said, ret_read, err);
 }
+
+/* What was said in row t, held against what came; rows that are missing or labelled say nothing. */
+static void add_misses(const tcsi_detector *detector, const tcsi_frame *frame, size_t channel_count, size_t t, const double *spreads,
+                       double *sum, double *count)
+{
+    for (size_t c = 0; c < channel_count; c++) {
+        tcsi_forecast forecast;
+        for (size_t h = 0; tcsi_detector_forecast(detector, c, h, &forecast); h++) {
+            const size_t then = t + forecast.ahead;
+            if (then >= frame->row_count || frame->labels[then]) continue;
+            const double miss = (forecast.median - tcsi_frame_column(frame, c)[then]) / spreads[c];
+            if (!isfinite(miss)) continue;
+            *sum += miss * miss;
+            (*count)++;
+        }
+    }
+}
+
+tcs_status penalty_find_miss(tcsi_detector *detector, const tcsi_frame *frame, size_t channel_count, size_t begin, double *ret_miss,
+                             tcs_error *err)
+{
+    double sum = 0, count = 0;
+    *ret_miss = NAN;
+    if (!(detector->info->traits & TCSI_TRAIT_FORECAST)) return TCS_OK;
+    double *row = TCSI_NEW_ARRAY(double, frame->channel_count), *spreads = TCSI_NEW_ARRAY(double, frame->channel_count);
+    const tcs_status status = row && spreads ? TCS_OK : tcsi_fail_memory(err, "forecasts");
+    for (size_t c = 0; c < channel_count && status == TCS_OK; c++)
+        spreads[c] = tcsi_scale_standard(tcsi_frame_column(frame, c), frame->row_count).spread;
+    if (status == TCS_OK) tcsi_detector_reset(detector);
+    for (size_t t = 0; t < frame->row_count && status == TCS_OK; t++) {
+        tcs_score score;
+        tcsi_frame_row(frame, t, row);
+        tcsi_detector_push(detector, &(tcsi_row){ .sequence = t, .values = row }, &score);
+        if (t >= begin && !frame->labels[t]) add_misses(detector, frame, channel_count, t, spreads, &sum, &count);
+    }
+    *ret_miss = sqrt(sum / count);
+    tcsi_free(row);
+    tcsi_free(spreads);
+    return status;
+}

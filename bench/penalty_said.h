@@ -9,4 +9,9 @@
 tcs_status penalty_count_broken(tcsi_detector *detector, const tcsi_constraints *constraints, const tcsi_frame *train, double *ret_said,
                                 double *ret_read, tcs_error *err) TCS_WARN_UNUSED;
 
+/* How far a fitted forecaster's medians are off, 1, 4, 16 and 64 rows ahead, on the rows of frame from begin on that are not labelled: root
+ * mean square over the first channel_count channels, in deviations of each over all rows.  NaN: the detector does not forecast. */
+tcs_status penalty_find_miss(tcsi_detector *detector, const tcsi_frame *frame, size_t channel_count, size_t begin, double *ret_miss,
+                             tcs_error *err) TCS_WARN_UNUSED;
+
 #endif

@@ -10,7 +10,8 @@
 
 typedef tcsi_forecaster self_type;
 
-enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = 16, ROWS_A_HORIZON = 10, DRIFT_SPAN = 4 };
+enum { H = TCSI_HORIZON_COUNT, RING = TCSI_HORIZON_MAX, BATCH = TCSI_LEARNER_BATCH, WARMUP = 16, ROWS_A_HORIZON = 10, DRIFT_SPAN = 4,
+       SKIPPED_SHARE = 4 /* of a window, in penalties */ };
 static const size_t horizons[H] = { 1, 4, 16, 64 };
 static const float degrees = 4;
 static const double z_max = 30, scale_min = 0.3; /* what is foreseen to a hair is not strange when it is off by two */
@@ -53,8 +54,9 @@ tcs_status tcsi_forecaster_init(tcsi_detector *base, tcsi_forecaster_build build
     if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, base->info->name);
     const size_t inputs = tcsi_size_sum(channels, self->options.facts);
     tcs_status status = tcsi_sequence_check(base->info->name, inputs, self->options.steps, err);
-    if (status == TCS_OK)
-        status = tcsi_penalty_init(&self->penalty, base->constraints, self->options.penalty, self->options.steps, channels, H, err);
+    const tcsi_penalty_form form = { .step_count = self->options.steps, .skipped_count = self->options.steps / SKIPPED_SHARE,
+                                     .part_count = H, .channel_count = channels };
+    if (status == TCS_OK) status = tcsi_penalty_init(&self->penalty, base->constraints, self->options.penalty, &form, err);
     self->members = TCSI_NEW_ZEROS(tcsi_forecaster_member, self->options.members);
     if (status == TCS_OK && !self->members) return tcsi_fail_memory(err, base->info->name);
     for (size_t m = 0; m < self->options.members && status == TCS_OK; m++) status = make_net(self, m, build, err);

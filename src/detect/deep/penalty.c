@@ -15,12 +15,12 @@ enum { LOOKS = 16 /* windows that units are measured on */, FLOATS_A_DOUBLE = si
 
 /* ---- life ---- */
 
-tcs_status tcsi_penalty_init(tcsi_penalty *penalty, const tcsi_constraints *constraints, double weight, size_t step_count,
-                             size_t channel_count, size_t part_count, tcs_error *err)
+tcs_status tcsi_penalty_init(tcsi_penalty *penalty, const tcsi_constraints *constraints, double weight, const tcsi_penalty_form *form,
+                             tcs_error *err)
 {
-    *penalty = (tcsi_penalty){ .step_count = step_count, .channel_count = channel_count, .part_count = part_count };
+    *penalty = (tcsi_penalty){ .form = *form, .step_count = form->step_count - form->skipped_count };
     if (!constraints || !(weight > 0)) return TCS_OK;
-    TCS_ASSERT(constraints->count > 0 && constraints->channel_count <= channel_count);
+    TCS_ASSERT(form->skipped_count < form->step_count && constraints->count > 0 && constraints->channel_count <= form->channel_count);
     penalty->constraints = constraints;
     penalty->scales = TCSI_NEW_ZEROS(tcsi_scale, constraints->channel_count);
     penalty->units = TCSI_NEW_ZEROS(double, constraints->count);
@@ -141,9 +141,9 @@ static tcs_status penalty_shape(tcsi_net *net, tcsi_node *node, tcs_error *err)
 {
     const tcsi_penalty *p = penalty_of(node);
     const tcsi_shape y = tcsi_net_shape(net, node->inputs[0]);
-    if (y.length != p->step_count || y.channels < p->part_count * p->channel_count)
-        return tcsi_fail(err, TCS_E_INVALID, "penalty: %zu steps of %zu values, expected %zu of %zu", y.length, y.channels, p->step_count,
-                         p->part_count * p->channel_count);
+    if (y.length != p->form.step_count || y.channels < p->form.part_count * p->form.channel_count)
+        return tcsi_fail(err, TCS_E_INVALID, "penalty: %zu steps of %zu values, expected %zu of %zu", y.length, y.channels,
+                         p->form.step_count, p->form.part_count * p->form.channel_count);
     node->shape = (tcsi_shape){ 1, 1 };
     node->saved_count = y.length * y.channels;
     return TCS_OK;
@@ -163,13 +163,13 @@ static void keep_slopes(const tcsi_penalty *p, const window *w, size_t stride, f
 static void penalty_forward(const tcsi_op_call *call)
 {
     const tcsi_penalty *p = penalty_of(call->node);
-    const size_t stride = tcsi_net_shape(call->net, call->node->inputs[0]).channels, count = p->step_count * stride;
+    const size_t stride = tcsi_net_shape(call->net, call->node->inputs[0]).channels, count = call->node->saved_count;
     window w = window_in(p, (double *)(void *)call->scratch);
     memset(call->saved, 0, call->batch * count * sizeof *call->saved);
     for (size_t b = 0; b < call->batch; b++) {
         double sum = 0;
         for (size_t part = 0; part < p->taught_count; part++) {
-            const size_t at = b * count + part * p->channel_count;
+            const size_t at = b * count + p->form.skipped_count * stride + part * p->form.channel_count;
             evaluate(p, call->x[0] + at, stride, &w);
             const double loss = loss_of(p, &w);
             sum += loss;
@@ -203,7 +203,7 @@ static double penalty_cost(const tcsi_net *net, const tcsi_node *node)
 {
     const tcsi_penalty *p = penalty_of(node);
     (void)net;
-    return p->constraints->cost * (double)(p->step_count * p->part_count);
+    return p->constraints->cost * (double)(p->step_count * p->form.part_count);
 }
 
 /* Not in ops.def: what it computes is no network's, and no file for others holds it. */

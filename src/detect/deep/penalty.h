@@ -16,7 +16,9 @@
  * logged.
  *
  * Steps are taken as evenly apart, at the median distance of the training rows.  A network that says several things of a step (a
- * forecaster: 1, 4, 16 and 64 rows ahead) is punished for each by itself: what was said h rows ahead, row after row, is a series too.
+ * forecaster: 1, 4, 16 and 64 rows ahead) is punished for each by itself: what was said h rows ahead, row after row, is a series too.  What
+ * a causal network says in the first quarter of a window, having seen next to nothing, is not looked at: pulled about until what looks back
+ * to it fits, it would spoil what is said later.
  * Constraints are asked of the input's channels alone, whatever they name: what a network says of channels that are computed from those,
  * residuals among them, is learned from the data as ever.
  *
@@ -31,10 +33,16 @@
 #include "detect/deep/sequence.h"
 #include "nn/net.h"
 
+/* What a net says of a window. */
+typedef struct tcsi_penalty_form {
+    size_t step_count, skipped_count; /* steps; the first of them, which are not looked at: fewer */
+    size_t part_count, channel_count; /* parts that it says of a step, one after the other; values of each: the detector's channels */
+} tcsi_penalty_form;
+
 typedef struct tcsi_penalty {
     const tcsi_constraints *constraints; /* borrowed; NULL: nothing is punished */
-    size_t step_count, channel_count;    /* of a window and of the detector */
-    size_t part_count;                   /* what the net says of a step, one after the other: channel_count values each */
+    tcsi_penalty_form form;
+    size_t step_count;                   /* that are looked at */
     size_t taught_count;                 /* parts that are punished: the first */
     tcsi_pace pace;
     tcsi_scale *scales;                  /* (channels of the constraints) */
@@ -42,8 +50,8 @@ typedef struct tcsi_penalty {
 } tcsi_penalty;
 
 /* constraints may be NULL, and weight 0: then nothing is punished.  E_MEMORY.  Followed by deinit in any case. */
-tcs_status tcsi_penalty_init(tcsi_penalty *penalty, const tcsi_constraints *constraints, double weight, size_t step_count,
-                             size_t channel_count, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_penalty_init(tcsi_penalty *penalty, const tcsi_constraints *constraints, double weight, const tcsi_penalty_form *form,
+                             tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_penalty_deinit(tcsi_penalty *penalty); /* accepts a zeroed struct */
 
 /* loss, or with constraints loss + weight times the penalty of y (B,W,part_count channel_count or more); penalty outlives the net. */

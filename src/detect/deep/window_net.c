@@ -99,8 +99,8 @@ tcs_status tcsi_window_net_init(self_type *self, tcsi_window_net_build build, tc
         return tcsi_fail(err, TCS_E_INVALID, "%s: steps %zu, expected a multiple of 4", name, steps);
     if (!tcsi_fleet_memory_init(&self->fleet, self->options.facts)) return tcsi_fail_memory(err, name);
     tcs_status status = tcsi_sequence_check(name, tcsi_size_sum(self->base.channel_count, self->options.facts), steps, err);
-    if (status == TCS_OK)
-        status = tcsi_penalty_init(&self->penalty, self->base.constraints, self->options.penalty, steps, self->base.channel_count, 1, err);
+    const tcsi_penalty_form form = { .step_count = steps, .part_count = 1, .channel_count = self->base.channel_count };
+    if (status == TCS_OK) status = tcsi_penalty_init(&self->penalty, self->base.constraints, self->options.penalty, &form, err);
     if (status == TCS_OK) status = make_net(self, build, err);
     const tcsi_plan_options training = { .net = self->net, .batch = BATCH, .has_loss = true, .loss = self->nodes.loss,
                                          .groups = self->nodes.groups };
