@@ -153,6 +153,7 @@ static tcs_status run(const setting *s, const tcsi_frame *frame, const char *det
                                           .parameter_count = 1, .knowledge = knowledge, .has_times = true, .keep = true };
     tcsi_detection *detection = NULL;
     tcs_status status = tcsi_detect(frame, &options, &detection, err);
+    ret_outcome->said = ret_outcome->read = NAN; /* nobody knows without knowledge */
     if (status == TCS_OK) status = judge(s, detection, &ret_outcome->vus_pr, err);
     if (status == TCS_OK) status = look_at_said(detection, frame, ret_outcome, err);
     tcsi_detection_destroy(detection);
@@ -204,8 +205,9 @@ static void print_line(const char *name, const outcome *own, const outcome *firs
         mean_add(&gain, own[i].vus_pr - first[i].vus_pr);
         if (isfinite(own[i].miss)) mean_add(&ratio, log(own[i].miss / first[i].miss));
     }
-    printf("  %-12s %.3f   %+.3f ± %.3f   %5.1f %%  %5.1f %%", name, vus_pr.value, gain.value, mean_half(&gain), 100 * said.value,
-           100 * read.value);
+    printf("  %-12s %.3f   %+.3f ± %.3f", name, vus_pr.value, gain.value, mean_half(&gain));
+    if (isfinite(read.value)) printf("   %5.1f %%  %5.1f %%", 100 * said.value, 100 * read.value);
+    else printf("        –        –");
     if (ratio.count > 0)
         printf("   %.3f (%.3f to %.3f)", exp(ratio.value), exp(ratio.value - mean_half(&ratio)), exp(ratio.value + mean_half(&ratio)));
     printf("\n");

@@ -273,7 +273,8 @@ static void look(const tcsi_penalty *p, const float *y, size_t stride, measuring
     }
 }
 
-static void keep_units(tcsi_penalty *p, const measuring *m)
+/* False: there is nothing to punish. */
+static bool keep_units(tcsi_penalty *p, const measuring *m)
 {
     size_t silent = 0;
     for (size_t k = 0; k < p->constraints->count; k++) {
@@ -284,6 +285,7 @@ static void keep_units(tcsi_penalty *p, const measuring *m)
     if (silent > 0)
         tcsi_log(TCSI_LOG_INFO, "LEARN-PENALTY", "%zu of %zu constraints are no penalty in training: windows of %zu steps of %zu rows "
                  "cannot tell them", silent, p->constraints->count, p->step_count, p->pace.rows_a_step);
+    return silent < p->constraints->count;
 }
 
 static tcs_status find_pace(tcsi_penalty *p, const tcsi_sequence *sequence, const int64_t *times_ns, tcs_error *err)
@@ -295,7 +297,7 @@ static tcs_status find_pace(tcsi_penalty *p, const tcsi_sequence *sequence, cons
     return status;
 }
 
-static tcs_status measure(tcsi_penalty *p, const tcsi_sequence *sequence, tcs_error *err)
+static tcs_status measure(tcsi_penalty *p, const tcsi_sequence *sequence, size_t taught_count, tcs_error *err)
 {
     const size_t count = p->constraints->count, last = sequence->step_count - p->step_count;
     measuring m = { .numbers = TCSI_NEW_ZEROS(double, window_count(p)), .sums = TCSI_NEW_ZEROS(double, count),
@@ -303,7 +305,7 @@ static tcs_status measure(tcsi_penalty *p, const tcsi_sequence *sequence, tcs_er
     const bool has_room = m.numbers && m.sums && m.counts && m.last;
     for (size_t i = 0; has_room && i < LOOKS; i++)
         look(p, sequence->values.values + last * i / (LOOKS - 1) * sequence->input_count, sequence->input_count, &m);
-    if (has_room) keep_units(p, &m);
+    if (has_room && keep_units(p, &m)) p->taught_count = taught_count;
     tcsi_free(m.numbers);
     tcsi_free(m.sums);
     tcsi_free(m.counts);
@@ -318,9 +320,7 @@ tcs_status tcsi_penalty_learn(tcsi_penalty *penalty, const tcsi_sequence *sequen
     if (!penalty->constraints || sequence->step_count < penalty->step_count) return TCS_OK; /* training will say that they are too few */
     memcpy(penalty->scales, form->scales, penalty->constraints->channel_count * sizeof *penalty->scales);
     tcs_status status = find_pace(penalty, sequence, times_ns, err);
-    if (status == TCS_OK) status = measure(penalty, sequence, err);
-    if (status == TCS_OK) penalty->taught_count = taught_count;
-    return status;
+    return status == TCS_OK ? measure(penalty, sequence, taught_count, err) : status;
 }
 
 uint64_t tcsi_penalty_key(const tcsi_penalty *penalty, double weight)
