@@ -195,6 +195,51 @@ static void test_the_loss_is_what_it_says(void **state)
     bench_deinit(&b);
 }
 
+/* The mean of a channel over four steps is 20 ± 0.5: all of them move it four times as far as one, and twice as far as each by itself. */
+enum { SPAN = 4 };
+
+static void mean_evaluate(const void *context, const tcsi_pace *pace, const double *values, double *ret_residuals, double *room)
+{
+    (void)context;
+    (void)room;
+    for (size_t t = 0; t < pace->step_count; t++) {
+        ret_residuals[t] = t + 1 < SPAN ? NAN : -20 / 0.5;
+        for (size_t i = 0; t + 1 >= SPAN && i < SPAN; i++) ret_residuals[t] += values[t - i] / SPAN / 0.5;
+    }
+}
+
+static void mean_pull(const void *context, const tcsi_pace *pace, const double *slopes, double *ret_slopes, double *room)
+{
+    (void)context;
+    (void)room;
+    memset(ret_slopes, 0, CHANNELS * pace->step_count * sizeof *ret_slopes);
+    for (size_t t = SPAN - 1; t < pace->step_count; t++)
+        for (size_t i = 0; i < SPAN; i++) ret_slopes[t - i] += slopes[t] / SPAN / 0.5;
+}
+
+static void test_steps_move_together_or_apart(void **state)
+{
+    (void)state;
+    tcsi_constraints constraints = constraints_of(&plain);
+    tcsi_penalty penalty;
+    tcsi_sequence_form form = { 0 };
+    tcsi_sequence sequence = { 0 };
+    const tcsi_sequence_wish wish = { .window_row_count = STEPS, .steps = STEPS };
+    tcsi_frame *frame = rows(plain.factors);
+    constraints.count = 1;
+    constraints.evaluate = mean_evaluate;
+    constraints.pull = mean_pull;
+    assert_ok(tcsi_penalty_init(&penalty, &constraints, 1, &form_of_net, test_err));
+    assert_ok(tcsi_sequence_form_learn(frame, &wish, &form, test_err));
+    assert_ok(tcsi_sequence_init(frame, &form, &sequence, test_err));
+    assert_ok(tcsi_penalty_learn(&penalty, &sequence, &form, frame->times_ns, 1, test_err));
+    assert_near(form.scales[0].spread / 0.5, penalty.units[0], 1e-12);
+    tcsi_penalty_deinit(&penalty);
+    tcsi_sequence_deinit(&sequence);
+    tcsi_sequence_form_deinit(&form);
+    tcsi_frame_destroy(frame);
+}
+
 /* ---- detectors ---- */
 
 static const char *const names[] = { "autoencoder", "tcn_forecaster", "gru_autoencoder" };
@@ -474,6 +519,7 @@ static void test_a_fleet_has_none(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_gradients_are_those_of_finite_differences), cmocka_unit_test(test_the_loss_is_what_it_says),
+              cmocka_unit_test(test_steps_move_together_or_apart),
               cmocka_unit_test(test_what_networks_say_breaks_less), cmocka_unit_test(test_without_constraints_or_weight_bits_are_as_ever),
               cmocka_unit_test(test_threads_and_saving_change_no_bit), cmocka_unit_test(test_units_change_nothing),
               cmocka_unit_test(test_another_weight_is_another_training), cmocka_unit_test(test_what_cannot_be_told_changes_nothing),
