@@ -309,6 +309,23 @@ static tcs_status json_episodes(tcsi_json_writer *w, const tcs_frame *frame, con
     return status;
 }
 
+void cli_tail_json(tcsi_json_writer *w, const tcs_result *result)
+{
+    const tcs_tail tail = tcs_result_tail(result);
+    tcsi_json_key(w, "tail");
+    tcsi_json_begin_object(w);
+    tcsi_json_key(w, "peaks");
+    tcsi_json_integer(w, (int64_t)tail.peak_count);
+    tcsi_json_put_number(w, "probability", tail.probability);
+    tcsi_json_put_number(w, "shape", tail.shape);
+    tcsi_json_put_number(w, "shape_low", tail.shape_low);
+    tcsi_json_put_number(w, "shape_high", tail.shape_high);
+    tcsi_json_put_number(w, "threshold", tail.threshold);
+    tcsi_json_put_number(w, "threshold_low", tail.threshold_low);
+    tcsi_json_put_number(w, "threshold_high", tail.threshold_high);
+    tcsi_json_end_object(w);
+}
+
 tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
                             tcs_error *err)
 {
@@ -349,6 +366,7 @@ tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_fr
     tcsi_json_key(w, "anomaly_share");
     tcsi_json_number(w, probability.anomaly_share);
     tcsi_json_end_object(w);
+    cli_tail_json(w, result);
     tcsi_json_key(w, "unsure_rows");
     tcsi_json_integer(w, (int64_t)tcs_result_unsure_count(result));
     tcsi_json_key(w, "seconds");

@@ -50,6 +50,8 @@ tcs_status cli_outcome_print(const char *input, const tcs_frame *frame, const tc
                              tcs_error *err) TCS_WARN_UNUSED;
 tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
                             tcs_error *err) TCS_WARN_UNUSED;
+/* The object `tail`: what it was taken to be, and how sure that is. */
+void cli_tail_json(tcsi_json_writer *w, const tcs_result *result);
 /* An episode in one line, a bar for its severity, and its place. */
 void cli_episode_print(const tcs_frame *frame, const tcs_episode *episode, size_t rank);
 void cli_place_format(const tcs_frame *frame, size_t row, char *ret_text, size_t size); /* its time, or "row 12" */

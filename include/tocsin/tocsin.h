@@ -203,6 +203,16 @@ typedef struct tcs_probability {
     bool is_assumed;        /* no labels told */
 } tcs_probability;
 TCS_API tcs_probability tcs_result_probability_source(const tcs_result *result);
+/* How high the rarest scores of normal rows reach, by a generalized Pareto distribution of the highest clusters' peaks, and how sure that
+ * is: intervals that hold the true value with `probability`, if the peaks have such a distribution.  NaN: too few peaks to say.  Takes some
+ * milliseconds. */
+typedef struct tcs_tail {
+    size_t peak_count;       /* that it was fitted to; 0: no tail, the other numbers are NaN */
+    double probability;      /* 0.9 */
+    double shape, shape_low, shape_high; /* 0: exponential; above 0 heavier, below 0 with an end */
+    double threshold, threshold_low, threshold_high; /* after the last row; NaN with a threshold of the detector's own */
+} tcs_tail;
+TCS_API tcs_tail tcs_result_tail(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
 TCS_API const char *tcs_result_detector(const tcs_result *result);

@@ -2,6 +2,7 @@
 #include "api/handles.h"
 
 #include "base/alloc.h"
+#include "decide/pareto_interval.h"
 #include "detect/registry.h"
 #include "io/words.h"
 
@@ -205,6 +206,24 @@ tcs_probability tcs_result_probability_source(const tcs_result *result)
     const tcsi_calibrator *calibrator = &result->detection->calibrator;
     return (tcs_probability){ .calibrator = tcsi_calibrator_name(calibrator->kind), .anomaly_share = calibrator->prior,
                               .is_assumed = calibrator->kind == TCSI_CALIBRATOR_PRIOR };
+}
+
+tcs_tail tcs_result_tail(const tcs_result *result)
+{
+    const tcsi_policy_result *decision = &result->detection->decision;
+    tcs_tail tail = { .probability = 0.9, .shape = NAN, .shape_low = NAN, .shape_high = NAN, .threshold = NAN, .threshold_low = NAN,
+                      .threshold_high = NAN };
+    if (decision->tail.count == 0) return tail;
+    const tcsi_tail_doubt doubt = tcsi_tail_doubt_of(&decision->tail, decision->threshold, tail.probability);
+    tail.peak_count = decision->tail.cluster_count;
+    tail.shape = doubt.shape;
+    tail.shape_low = doubt.shape_bounds.low;
+    tail.shape_high = doubt.shape_bounds.high;
+    if (decision->own_threshold_used) return tail;
+    tail.threshold = decision->threshold;
+    tail.threshold_low = doubt.threshold_bounds.low;
+    tail.threshold_high = doubt.threshold_bounds.high;
+    return tail;
 }
 
 size_t tcs_result_forecast_count(const tcs_result *result) { return result->detection->forecast_count; }

@@ -143,6 +143,20 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
     return status;
 }
 
+/* What a tail is taken to be, and what its peaks leave open. */
+static tcs_status add_tail(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcs_tail tail = tcs_result_tail(result);
+    if (isnan(tail.shape_low)) return TCS_OK;
+    ASSUMPTION("Rarest scores", err, "generalized Pareto, shape %.2f; its %zu peaks leave %.2f to %.2f open (%g %%)", tail.shape,
+               tail.peak_count, tail.shape_low, tail.shape_high, 100 * tail.probability);
+    if (!isnan(tail.threshold_low))
+        ASSUMPTION("Threshold", err, "%.4g, on average over what the tail may be; by the peaks alone it lies from %.4g to %.4g (%g %%)",
+                   tail.threshold, tail.threshold_low, tail.threshold_high, 100 * tail.probability);
+    return status;
+}
+
 static tcs_status add_assumptions(filled *f, const tcs_result *result, tcs_error *err)
 {
     tcs_status status = TCS_OK;
@@ -160,6 +174,7 @@ static tcs_status add_assumptions(filled *f, const tcs_result *result, tcs_error
     if (detection->decision.tail.count > 0)
         ASSUMPTION("Scores", err, "those more than %zu row%s apart do not depend on each other", detection->decision.tail.run_length,
                    plural((double)detection->decision.tail.run_length));
+    if (status == TCS_OK) status = add_tail(f, result, err);
     if (detection->known)
         ASSUMPTION("Knowledge", err, "what %s states is true", detection->known->bound->knowledge->file);
     return status;
