@@ -198,6 +198,10 @@ static void print_steps(const report *r)
         if (level != score->value) printf(", evidence %.4g", level);
         printf("\n  p-value    %.3g: the chance of a score this high in a normal row\n", score->p_value);
     }
+    const tcs_agreement agreement = tcs_result_agreement(r->result, r->row);
+    if (agreement.member_count > 0)
+        printf("  members    %zu of %zu find it rarer than 1 row in 100; together p = %.2g, %.1f decades apart\n", agreement.agreeing_count,
+               agreement.member_count, agreement.p_value, agreement.disagreement);
     if (isfinite(threshold))
         printf("  threshold  %.4g: %s\n", threshold, score->state == TCS_SCORE_READY && level > threshold ? "the row is above it"
                                                                                                : "the row is not above it");
@@ -301,6 +305,13 @@ static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *e
     tcsi_json_key(w, "own_threshold");
     tcsi_json_bool(w, tcs_result_own_threshold(r->result));
     cli_tail_json(w, r->result);
+    const tcs_agreement agreement = tcs_result_agreement(r->result, r->row);
+    tcsi_json_key(w, "members");
+    tcsi_json_integer(w, (int64_t)agreement.member_count);
+    tcsi_json_key(w, "members_agreeing");
+    tcsi_json_integer(w, (int64_t)agreement.agreeing_count);
+    tcsi_json_put_number(w, "members_p_value", agreement.p_value);
+    tcsi_json_put_number(w, "members_disagreement", agreement.disagreement);
     tcsi_json_key(w, "anomaly");
     tcsi_json_bool(w, tcs_result_anomalies(r->result)[r->row]);
     tcsi_json_key(w, "assumed");

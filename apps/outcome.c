@@ -275,6 +275,10 @@ static tcs_status json_episode(tcsi_json_writer *w, const tcs_frame *frame, cons
         tcsi_json_key(w, numbers[i].name);
         tcsi_json_number(w, numbers[i].value);
     }
+    tcsi_json_key(w, "members");
+    tcsi_json_integer(w, (int64_t)episode->member_count);
+    tcsi_json_key(w, "members_agreeing");
+    tcsi_json_integer(w, (int64_t)episode->agreeing_count);
     tcsi_json_key(w, "state");
     tcsi_json_string(w, tcs_episode_state_name(episode->state));
     tcsi_json_key(w, "channels");

@@ -16,8 +16,8 @@ typedef struct cli_outputs {
 /* Rows of a command's option table; base is the offset of its cli_outputs. */
 #define CLI_OUTPUT_OPTIONS(base) \
     { "--scores", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, scores), \
-      "write row,time,score,p_value,state,anomaly,probability for every row (CSV, or .ndjson); of deep detectors with " \
-      "uncertainty,noise,sure" }, \
+      "write row,time,score,p_value,state,anomaly,probability for every row (CSV, or .ndjson); of ensembles and deep " \
+      "detectors with uncertainty,noise,sure" }, \
     { "--episodes", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, episodes), "write the episodes (CSV, or .ndjson)" }, \
     { "--forecast", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, forecast), \
       "write what comes next, 1, 4, 16 and 64 rows ahead, with bands (forecasters)" }, \

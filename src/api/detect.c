@@ -182,17 +182,23 @@ const char *tcs_result_assumed(const tcs_result *result) { return result->assume
 
 bool tcs_score_is_sure(const tcs_score *score, double threshold)
 {
-    const double compared = score->evidence != 0 ? score->evidence : score->value;
-    return score->state != TCS_SCORE_READY || !(fabs(compared - threshold) < 2 * (double)score->uncertainty);
+    return score->state != TCS_SCORE_READY || !(fabs(score->value - threshold) < 2 * (double)score->uncertainty);
 }
 
 size_t tcs_result_unsure_count(const tcs_result *result)
 {
     const tcsi_detection *detection = result->detection;
     size_t count = 0;
-    for (size_t t = 0; t < detection->frame->row_count; t++)
+    for (size_t t = 0; t < detection->frame->row_count && !detection->decision.by_evidence; t++)
         count += !tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]);
     return count;
+}
+
+tcs_agreement tcs_result_agreement(const tcs_result *result, size_t row)
+{
+    TCS_ASSERT(row < result->detection->frame->row_count);
+    const tcsi_agreement from = tcsi_detection_agreement(result->detection, row);
+    return (tcs_agreement){ from.member_count, from.agreeing_count, from.p_value, from.disagreement };
 }
 
 double tcs_result_probability(const tcs_result *result, size_t row)
@@ -271,6 +277,9 @@ tcs_episode tcs_result_episode(const tcs_result *result, size_t rank)
     size_t index = result->order[rank];
     const tcsi_episode_shares *shares = &result->detection->shares[index];
     tcs_episode episode = tcsi_api_episode(result, &result->detection->decision.episodes[index]);
+    const tcsi_agreement agreement = tcsi_detection_agreement(result->detection, episode.row_peak);
+    episode.member_count = agreement.member_count;
+    episode.agreeing_count = agreement.agreeing_count;
     episode.share_count = shares->count;
     tcsi_api_add_knowledge(result, index, &episode);
     for (size_t i = 0; i < shares->count; i++) {

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/rng.h"
+#include "decide/agreement.h"
 #include "decide/fusion.h"
 #include "decide/landau.h"
 
@@ -172,6 +173,23 @@ static void test_saved_and_loaded(void **state)
     tcsi_buffer_deinit(&out);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_landau_against_mpmath), cmocka_unit_test(test_harmonic_mean_by_the_paper),
+static void test_agreement(void **state)
+{
+    (void)state;
+    const float said[5] = { 0.001f, NAN, 0.01f, 0.5f, 0.002f };
+    const tcsi_agreement some = tcsi_agreement_of(said, 5), none = tcsi_agreement_of(said + 1, 1), nobody = tcsi_agreement_of(NULL, 0);
+    assert_int_equal(some.member_count, 4);
+    assert_int_equal(some.agreeing_count, 3);
+    assert_true(some.p_value > 0.001 && some.p_value < 0.005);
+    const double logs[4] = { log10(0.001), -2, log10(0.5), log10(0.002) }, mean = (logs[0] + logs[1] + logs[2] + logs[3]) / 4;
+    double square = 0;
+    for (int i = 0; i < 4; i++) square += (logs[i] - mean) * (logs[i] - mean) / 4;
+    assert_near(sqrt(square), some.disagreement, 1e-6);
+    assert_true(none.member_count == 0 && isnan(none.p_value) && isnan(none.disagreement));
+    assert_true(nobody.member_count == 0 && nobody.agreeing_count == 0 && isnan(nobody.p_value));
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_agreement), cmocka_unit_test(test_landau_against_mpmath),
+              cmocka_unit_test(test_harmonic_mean_by_the_paper),
               cmocka_unit_test(test_rules_by_hand), cmocka_unit_test(test_validity_under_dependence), cmocka_unit_test(test_power),
               cmocka_unit_test(test_weights_are_learned), cmocka_unit_test(test_saved_and_loaded))
