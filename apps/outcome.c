@@ -327,6 +327,9 @@ void cli_tail_json(tcsi_json_writer *w, const tcs_result *result)
     tcsi_json_put_number(w, "threshold", tail.threshold);
     tcsi_json_put_number(w, "threshold_low", tail.threshold_low);
     tcsi_json_put_number(w, "threshold_high", tail.threshold_high);
+    tcsi_json_key(w, "scores");
+    tcsi_json_integer(w, (int64_t)tail.score_count);
+    tcsi_json_put_number(w, "effective_scores", tail.effective_count);
     tcsi_json_end_object(w);
 }
 

@@ -212,6 +212,8 @@ typedef struct tcs_tail {
     double probability;      /* 0.9 */
     double shape, shape_low, shape_high; /* 0: exponential; above 0 heavier, below 0 with an end */
     double threshold, threshold_low, threshold_high; /* after the last row; NaN with a threshold of the detector's own */
+    size_t score_count;      /* of the last rows (16,384 at most) outside episodes */
+    double effective_count;  /* as how many independent ones they count: neighbours move together; NaN: none, or out of memory */
 } tcs_tail;
 TCS_API tcs_tail tcs_result_tail(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);

@@ -2,6 +2,7 @@
 #include "api/handles.h"
 
 #include "base/alloc.h"
+#include "decide/effective.h"
 #include "decide/pareto_interval.h"
 #include "detect/registry.h"
 #include "io/words.h"
@@ -214,11 +215,26 @@ tcs_probability tcs_result_probability_source(const tcs_result *result)
                               .is_assumed = calibrator->kind == TCSI_CALIBRATOR_PRIOR };
 }
 
+/* Scores of the last rows outside episodes, and as how many independent ones they count. */
+static void count_effective(const tcsi_detection *detection, tcs_tail *tail)
+{
+    enum { MOST = 16384 };
+    const size_t row_count = detection->frame->row_count, most = row_count < MOST ? row_count : MOST;
+    double *values = TCSI_NEW_ARRAY(double, most);
+    for (size_t t = row_count - most; t < row_count && values; t++)
+        if (detection->scores[t].state == TCS_SCORE_READY && !detection->decision.anomaly[t])
+            values[tail->score_count++] = detection->scores[t].value;
+    if (!values || tail->score_count == 0 || tcsi_effective_count(values, tail->score_count, &tail->effective_count, NULL) != TCS_OK)
+        tail->effective_count = NAN;
+    tcsi_free(values);
+}
+
 tcs_tail tcs_result_tail(const tcs_result *result)
 {
     const tcsi_policy_result *decision = &result->detection->decision;
     tcs_tail tail = { .probability = 0.9, .shape = NAN, .shape_low = NAN, .shape_high = NAN, .threshold = NAN, .threshold_low = NAN,
-                      .threshold_high = NAN };
+                      .threshold_high = NAN, .effective_count = NAN };
+    count_effective(result->detection, &tail);
     if (decision->tail.count == 0) return tail;
     const tcsi_tail_doubt doubt = tcsi_tail_doubt_of(&decision->tail, decision->threshold, tail.probability);
     tail.peak_count = decision->tail.cluster_count;

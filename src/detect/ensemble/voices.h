@@ -3,7 +3,7 @@
  * A member's values are counted in bins, and a new one gets the conformal p-value (1 + values in its bin and above) / (n + 1): valid
  * whatever the member's distribution, and on the careful side, because all of a bin counts as equal.  A bin is 1/16 of an octave of
  * 1 + value wide, as the bits of a double give it; all below 0 is one bin, since nothing that low is rare.
- * Members see the same rows: what their p-values say together is for who reads them (decide/fusion.h, pipeline/agreement.h).
+ * Members see the same rows: what their p-values say together is for who reads them (decide/agreement.h).
  * Cost: about 20 ns a value.  Memory: 2 KB a member, allocated at init.  Threads: one user per struct. */
 #ifndef TCS_DETECT_VOICES_H
 #define TCS_DETECT_VOICES_H
