@@ -112,7 +112,7 @@ static coverage measure_exchangeable(size_t distribution, size_t rounds)
         tcsi_rank_window window;
         double limits[LEVEL_COUNT];
         check(tcsi_rank_window_init(&window, HISTORY, NULL));
-        for (size_t t = 0; t < HISTORY; t++) tcsi_rank_window_push(&window, distributions[distribution].draw(&s), 1);
+        for (size_t t = 0; t < HISTORY; t++) tcsi_rank_window_push(&window, distributions[distribution].draw(&s));
         for (size_t l = 0; l < LEVEL_COUNT; l++) limits[l] = tcsi_conformal_quantile(&window, levels[l]);
         for (size_t t = 0; t < HISTORY; t++) {
             const double score = distributions[distribution].draw(&s);
@@ -144,7 +144,7 @@ static agaci agaci_of(double level)
 /* Where a level asks for more than was seen, the radius goes on as in decide/adaptive.h. */
 static double agaci_radius(const agaci *a, const tcsi_rank_window *errors, double radii[EXPERTS])
 {
-    const double largest = tcsi_rank_window_quantile(errors, tcsi_rank_window_total(errors));
+    const double largest = tcsi_rank_window_quantile(errors, (double)errors->count);
     double given = 0;
     for (size_t k = 0; k < EXPERTS; k++) {
         const double level = a->levels[k], quantile = level > 0 && level < 1 ? tcsi_conformal_quantile(errors, 1 - level) : INFINITY;

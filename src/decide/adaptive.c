@@ -44,7 +44,7 @@ double tcsi_adaptive_radius(const tcsi_adaptive *adaptive)
     if (errors->count == 0) return INFINITY;
     if (level >= 1) return 0;
     const double radius = level > 0 ? tcsi_conformal_quantile(errors, 1 - level) : INFINITY;
-    return isfinite(radius) ? radius : tcsi_rank_window_quantile(errors, tcsi_rank_window_total(errors)) * (1 - fmin(level, 0));
+    return isfinite(radius) ? radius : tcsi_rank_window_quantile(errors, (double)errors->count) * (1 - fmin(level, 0));
 }
 
 /* Algorithm 1: weights by the pinball loss of each level at p, the largest level whose band would have held the row. */
@@ -70,5 +70,5 @@ void tcsi_adaptive_push(tcsi_adaptive *adaptive, double error)
         reweigh(adaptive, p);
         for (size_t k = 0; k < EXPERTS; k++) adaptive->levels[k] += steps[k] * (miss - (p <= adaptive->levels[k] ? 1 : 0));
     }
-    if (isfinite(error)) tcsi_rank_window_push(&adaptive->errors, error, 1);
+    if (isfinite(error)) tcsi_rank_window_push(&adaptive->errors, error);
 }

@@ -5,11 +5,11 @@
 
 double tcsi_conformal_p_value(const tcsi_rank_window *reference, double score)
 {
-    return (tcsi_rank_window_at_least(reference, score) + 1) / (tcsi_rank_window_total(reference) + 1);
+    return ((double)tcsi_rank_window_at_least(reference, score) + 1) / ((double)reference->count + 1);
 }
 
 double tcsi_conformal_quantile(const tcsi_rank_window *reference, double level)
 {
     /* A share as 0.95 is no binary number: 0.95 * 20 must not ask for more than 19 rows. */
-    return tcsi_rank_window_quantile(reference, level * (tcsi_rank_window_total(reference) + 1) * (1 - 1e-13));
+    return tcsi_rank_window_quantile(reference, level * ((double)reference->count + 1) * (1 - 1e-13));
 }

@@ -3,7 +3,7 @@
  * Split conformal, with the finite-sample correction: the row that is judged is one of the rows,
  *     p = (#{reference >= s} + 1) / (n + 1).
  * The chance that a normal row has p <= t is at most t whatever the distribution (V. Vovk, A. Gammerman, G. Shafer, "Algorithmic Learning
- * in a Random World", 2005, equation 2.19).  Each value of the window has a weight of 1.
+ * in a Random World", 2005, equation 2.19).
  * Cost: O(log n).  Threads: one user per window. */
 #ifndef TCS_DECIDE_CONFORMAL_H
 #define TCS_DECIDE_CONFORMAL_H

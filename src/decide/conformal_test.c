@@ -19,7 +19,7 @@ static void test_p_values_by_hand(void **state)
     tcsi_rank_window window = make(10);
     static const double scores[] = { 1, 2, 2, 4 };
     assert_true(tcsi_conformal_p_value(&window, 7) == 1 && isinf(tcsi_conformal_quantile(&window, 0.5)));
-    for (size_t i = 0; i < 4; i++) tcsi_rank_window_push(&window, scores[i], 1);
+    for (size_t i = 0; i < 4; i++) tcsi_rank_window_push(&window, scores[i]);
     assert_near(1.0 / 5, tcsi_conformal_p_value(&window, 5), 1e-15);
     assert_near(4.0 / 5, tcsi_conformal_p_value(&window, 2), 1e-15);
     assert_true(tcsi_conformal_p_value(&window, 0) == 1);
@@ -38,7 +38,7 @@ static void test_validity_on_exchangeable_scores(void **state)
     static const double levels[3] = { 0.05, 0.2, 0.5 };
     for (size_t round = 0; round < ROUNDS; round++) {
         tcsi_rank_window window = make(19);
-        for (size_t i = 0; i < 19; i++) tcsi_rank_window_push(&window, floor(3 * tcsi_rng_exponential(&rng)), 1);
+        for (size_t i = 0; i < 19; i++) tcsi_rank_window_push(&window, floor(3 * tcsi_rng_exponential(&rng)));
         const double score = floor(3 * tcsi_rng_exponential(&rng));
         for (size_t k = 0; k < 3; k++) below[k] += tcsi_conformal_p_value(&window, score) <= levels[k];
         tcsi_rank_window_deinit(&window);
