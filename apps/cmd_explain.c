@@ -186,6 +186,7 @@ static void print_steps(const report *r)
 {
     const tcs_score *score = &tcs_result_scores(r->result)[r->row];
     const double threshold = tcs_result_thresholds(r->result)[r->row];
+    const tcs_tail tail = tcs_result_tail(r->result);
     const double level = score->evidence != 0 && tcs_result_own_threshold(r->result) ? score->evidence : score->value;
     printf("  detector   %s, %s: ", tcs_result_detector(r->result),
            tcs_result_mode(r->result) == TCS_MODE_ONLINE ? "online" : "offline");
@@ -197,10 +198,17 @@ static void print_steps(const report *r)
         if (level != score->value) printf(", evidence %.4g", level);
         printf("\n  p-value    %.3g: the chance of a score this high in a normal row\n", score->p_value);
     }
+    const tcs_agreement agreement = tcs_result_agreement(r->result, r->row);
+    if (agreement.member_count > 0)
+        printf("  members    %zu of %zu find it rarer than 1 row in 100; together p = %.2g, %.1f decades apart\n", agreement.agreeing_count,
+               agreement.member_count, agreement.p_value, agreement.disagreement);
     if (isfinite(threshold))
         printf("  threshold  %.4g: %s\n", threshold, score->state == TCS_SCORE_READY && level > threshold ? "the row is above it"
                                                                                                : "the row is not above it");
     else printf("  threshold  none yet: too little is known of normal rows\n");
+    if (threshold == tail.threshold && !isnan(tail.threshold_low))
+        printf("             %g %% sure: from %.4g to %.4g, by the %zu highest peaks alone\n", 100 * tail.probability, tail.threshold_low,
+               tail.threshold_high, tail.peak_count);
     printf("  policy     %s\n", tcs_result_assumed(r->result));
 }
 
@@ -296,6 +304,14 @@ static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *e
     tcsi_json_put_number(w, "threshold", tcs_result_thresholds(r->result)[r->row]);
     tcsi_json_key(w, "own_threshold");
     tcsi_json_bool(w, tcs_result_own_threshold(r->result));
+    cli_tail_json(w, r->result);
+    const tcs_agreement agreement = tcs_result_agreement(r->result, r->row);
+    tcsi_json_key(w, "members");
+    tcsi_json_integer(w, (int64_t)agreement.member_count);
+    tcsi_json_key(w, "members_agreeing");
+    tcsi_json_integer(w, (int64_t)agreement.agreeing_count);
+    tcsi_json_put_number(w, "members_p_value", agreement.p_value);
+    tcsi_json_put_number(w, "members_disagreement", agreement.disagreement);
     tcsi_json_key(w, "anomaly");
     tcsi_json_bool(w, tcs_result_anomalies(r->result)[r->row]);
     tcsi_json_key(w, "assumed");

@@ -129,6 +129,10 @@ static void json_episode(tcsi_json_writer *w, const teller *t, const tcs_episode
     tcsi_json_put_number(w, "severity", e->severity);
     tcsi_json_put_number(w, "score", e->score);
     tcsi_json_put_number(w, "p_value", e->p_value);
+    tcsi_json_key(w, "members");
+    tcsi_json_integer(w, (int64_t)e->member_count);
+    tcsi_json_key(w, "members_agreeing");
+    tcsi_json_integer(w, (int64_t)e->agreeing_count);
     tcsi_json_put_number(w, "expected_count", e->expected_count);
     tcsi_json_key(w, "state");
     tcsi_json_string(w, tcs_episode_state_name(e->state));

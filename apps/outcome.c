@@ -275,6 +275,10 @@ static tcs_status json_episode(tcsi_json_writer *w, const tcs_frame *frame, cons
         tcsi_json_key(w, numbers[i].name);
         tcsi_json_number(w, numbers[i].value);
     }
+    tcsi_json_key(w, "members");
+    tcsi_json_integer(w, (int64_t)episode->member_count);
+    tcsi_json_key(w, "members_agreeing");
+    tcsi_json_integer(w, (int64_t)episode->agreeing_count);
     tcsi_json_key(w, "state");
     tcsi_json_string(w, tcs_episode_state_name(episode->state));
     tcsi_json_key(w, "channels");
@@ -307,6 +311,26 @@ static tcs_status json_episodes(tcsi_json_writer *w, const tcs_frame *frame, con
     tcsi_json_end_array(w);
     destroy_explanations(explanations, explained);
     return status;
+}
+
+void cli_tail_json(tcsi_json_writer *w, const tcs_result *result)
+{
+    const tcs_tail tail = tcs_result_tail(result);
+    tcsi_json_key(w, "tail");
+    tcsi_json_begin_object(w);
+    tcsi_json_key(w, "peaks");
+    tcsi_json_integer(w, (int64_t)tail.peak_count);
+    tcsi_json_put_number(w, "probability", tail.probability);
+    tcsi_json_put_number(w, "shape", tail.shape);
+    tcsi_json_put_number(w, "shape_low", tail.shape_low);
+    tcsi_json_put_number(w, "shape_high", tail.shape_high);
+    tcsi_json_put_number(w, "threshold", tail.threshold);
+    tcsi_json_put_number(w, "threshold_low", tail.threshold_low);
+    tcsi_json_put_number(w, "threshold_high", tail.threshold_high);
+    tcsi_json_key(w, "scores");
+    tcsi_json_integer(w, (int64_t)tail.score_count);
+    tcsi_json_put_number(w, "effective_scores", tail.effective_count);
+    tcsi_json_end_object(w);
 }
 
 tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
@@ -349,6 +373,7 @@ tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_fr
     tcsi_json_key(w, "anomaly_share");
     tcsi_json_number(w, probability.anomaly_share);
     tcsi_json_end_object(w);
+    cli_tail_json(w, result);
     tcsi_json_key(w, "unsure_rows");
     tcsi_json_integer(w, (int64_t)tcs_result_unsure_count(result));
     tcsi_json_key(w, "seconds");

@@ -16,8 +16,8 @@ typedef struct cli_outputs {
 /* Rows of a command's option table; base is the offset of its cli_outputs. */
 #define CLI_OUTPUT_OPTIONS(base) \
     { "--scores", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, scores), \
-      "write row,time,score,p_value,state,anomaly,probability for every row (CSV, or .ndjson); of deep detectors with " \
-      "uncertainty,noise,sure" }, \
+      "write row,time,score,p_value,state,anomaly,probability for every row (CSV, or .ndjson); of ensembles and deep " \
+      "detectors with uncertainty,noise,sure" }, \
     { "--episodes", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, episodes), "write the episodes (CSV, or .ndjson)" }, \
     { "--forecast", "FILE", CLI_TEXT, (base) + offsetof(cli_outputs, forecast), \
       "write what comes next, 1, 4, 16 and 64 rows ahead, with bands (forecasters)" }, \
@@ -50,6 +50,8 @@ tcs_status cli_outcome_print(const char *input, const tcs_frame *frame, const tc
                              tcs_error *err) TCS_WARN_UNUSED;
 tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_frame *frame, const tcs_result *result, size_t whole,
                             tcs_error *err) TCS_WARN_UNUSED;
+/* The object `tail`: what it was taken to be, and how sure that is. */
+void cli_tail_json(tcsi_json_writer *w, const tcs_result *result);
 /* An episode in one line, a bar for its severity, and its place. */
 void cli_episode_print(const tcs_frame *frame, const tcs_episode *episode, size_t rank);
 void cli_place_format(const tcs_frame *frame, size_t row, char *ret_text, size_t size); /* its time, or "row 12" */

@@ -72,14 +72,14 @@ static tcs_status with_and_without_parts(trial *t, tcs_error *err)
 {
     const double begin = processor_seconds();
     tcs_status status = tcsi_experts_parts(tcsi_frame_column(t->series->frame, 0), t->rows, &t->options, t->parts, err);
-    if (status == TCS_OK) status = tcsi_experts_fuse(t->parts, t->rows, &t->options, t->fused, err);
+    if (status == TCS_OK) status = tcsi_experts_fuse(t->parts, t->rows, &t->options, t->fused, NULL, err);
     t->s->seconds[0] += processor_seconds() - begin;
     if (status == TCS_OK) status = note(t, t->fused, err);
     for (size_t k = 0; k < PARTS && status == TCS_OK; k++) {
         double *part = t->parts + k * t->rows;
         memcpy(t->kept, part, t->rows * sizeof *part);
         memset(part, 0, t->rows * sizeof *part);
-        status = tcsi_experts_fuse(t->parts, t->rows, &t->options, t->sum, err);
+        status = tcsi_experts_fuse(t->parts, t->rows, &t->options, t->sum, NULL, err);
         if (status == TCS_OK) status = note(t, t->sum, err);
         memcpy(part, t->kept, t->rows * sizeof *part);
     }

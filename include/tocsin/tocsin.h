@@ -156,6 +156,7 @@ typedef struct tcs_episode {
     double expected_count;                           /* episodes this high expected by chance in the rows looked at; online in 10,000 */
     tcs_episode_state state;
     size_t row_confirmed;                            /* of one that was confirmed */
+    size_t member_count, agreeing_count;             /* of an ensemble: members that spoke of the peak row, and find it rare; 0: none */
     size_t share_count;                              /* channels that carry it, largest share first */
     struct { size_t channel; double share; } shares[TCS_SHARE_COUNT_MAX];
     /* By knowledge; NULL and NaN where there is none to say.  The texts live as long as the result, or until the stream's next row. */
@@ -203,6 +204,18 @@ typedef struct tcs_probability {
     bool is_assumed;        /* no labels told */
 } tcs_probability;
 TCS_API tcs_probability tcs_result_probability_source(const tcs_result *result);
+/* How high the rarest scores of normal rows reach, by a generalized Pareto distribution of the highest clusters' peaks, and how sure that
+ * is: intervals that hold the true value with `probability`, if the peaks have such a distribution.  NaN: too few peaks to say.  Takes some
+ * milliseconds. */
+typedef struct tcs_tail {
+    size_t peak_count;       /* that it was fitted to; 0: no tail, the other numbers are NaN */
+    double probability;      /* 0.9 */
+    double shape, shape_low, shape_high; /* 0: exponential; above 0 heavier, below 0 with an end */
+    double threshold, threshold_low, threshold_high; /* after the last row; NaN with a threshold of the detector's own */
+    size_t score_count;      /* of the last rows (16,384 at most) outside episodes */
+    double effective_count;  /* as how many independent ones they count: neighbours move together; NaN: none, or out of memory */
+} tcs_tail;
+TCS_API tcs_tail tcs_result_tail(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
 TCS_API const char *tcs_result_detector(const tcs_result *result);
@@ -218,10 +231,21 @@ TCS_API bool tcs_result_own_threshold(const tcs_result *result);
 TCS_API const char *tcs_result_assumed(const tcs_result *result);
 TCS_API double tcs_result_seconds(const tcs_result *result); /* spent detecting and deciding */
 
-/* Would an equally good model decide likewise?  No when the score (or evidence) and the threshold are less than two uncertainties
- * apart: "not sure".  A row that is not READY, and one whose detector states no uncertainty, is sure. */
+/* Would an equally good model decide likewise?  No when the score and the threshold are less than two uncertainties apart: "not sure".  A
+ * row that is not READY, and one whose detector states no uncertainty, is sure; so are all rows that alarm by evidence, of which nobody
+ * states how far it would move. */
 TCS_API bool tcs_score_is_sure(const tcs_score *score, double threshold);
 TCS_API size_t tcs_result_unsure_count(const tcs_result *result); /* rows */
+
+/* Of an ensemble: do its members say the same of a row?  Each finds it as rare as its own past, or offline the rest of the frame, lets
+ * it.  Nothing is decided by it. */
+typedef struct tcs_agreement {
+    size_t member_count;   /* that spoke; 0: the detector is no ensemble, or its members know too little yet */
+    size_t agreeing_count; /* that find it rarer than one row in a hundred */
+    double p_value;        /* of all of them together, by Cauchy's combination, which takes them for dependent; NaN: none spoke */
+    double disagreement;   /* deviation of log10 p over them: decades */
+} tcs_agreement;
+TCS_API tcs_agreement tcs_result_agreement(const tcs_result *result, size_t row); /* row < row_count */
 
 /* What the detector expects after the last row.  None unless it forecasts (and, offline, ran row by row). */
 enum { TCS_FORECAST_BAND_COUNT = 4 };

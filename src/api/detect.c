@@ -2,6 +2,8 @@
 #include "api/handles.h"
 
 #include "base/alloc.h"
+#include "decide/effective.h"
+#include "decide/pareto_interval.h"
 #include "detect/registry.h"
 #include "io/words.h"
 
@@ -181,17 +183,23 @@ const char *tcs_result_assumed(const tcs_result *result) { return result->assume
 
 bool tcs_score_is_sure(const tcs_score *score, double threshold)
 {
-    const double compared = score->evidence != 0 ? score->evidence : score->value;
-    return score->state != TCS_SCORE_READY || !(fabs(compared - threshold) < 2 * (double)score->uncertainty);
+    return score->state != TCS_SCORE_READY || !(fabs(score->value - threshold) < 2 * (double)score->uncertainty);
 }
 
 size_t tcs_result_unsure_count(const tcs_result *result)
 {
     const tcsi_detection *detection = result->detection;
     size_t count = 0;
-    for (size_t t = 0; t < detection->frame->row_count; t++)
+    for (size_t t = 0; t < detection->frame->row_count && !detection->decision.by_evidence; t++)
         count += !tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]);
     return count;
+}
+
+tcs_agreement tcs_result_agreement(const tcs_result *result, size_t row)
+{
+    TCS_ASSERT(row < result->detection->frame->row_count);
+    const tcsi_agreement from = tcsi_detection_agreement(result->detection, row);
+    return (tcs_agreement){ from.member_count, from.agreeing_count, from.p_value, from.disagreement };
 }
 
 double tcs_result_probability(const tcs_result *result, size_t row)
@@ -205,6 +213,39 @@ tcs_probability tcs_result_probability_source(const tcs_result *result)
     const tcsi_calibrator *calibrator = &result->detection->calibrator;
     return (tcs_probability){ .calibrator = tcsi_calibrator_name(calibrator->kind), .anomaly_share = calibrator->prior,
                               .is_assumed = calibrator->kind == TCSI_CALIBRATOR_PRIOR };
+}
+
+/* Scores of the last rows outside episodes, and as how many independent ones they count. */
+static void count_effective(const tcsi_detection *detection, tcs_tail *tail)
+{
+    enum { MOST = 16384 };
+    const size_t row_count = detection->frame->row_count, most = row_count < MOST ? row_count : MOST;
+    double *values = TCSI_NEW_ARRAY(double, most);
+    for (size_t t = row_count - most; t < row_count && values; t++)
+        if (detection->scores[t].state == TCS_SCORE_READY && !detection->decision.anomaly[t])
+            values[tail->score_count++] = detection->scores[t].value;
+    if (!values || tail->score_count == 0 || tcsi_effective_count(values, tail->score_count, &tail->effective_count, NULL) != TCS_OK)
+        tail->effective_count = NAN;
+    tcsi_free(values);
+}
+
+tcs_tail tcs_result_tail(const tcs_result *result)
+{
+    const tcsi_policy_result *decision = &result->detection->decision;
+    tcs_tail tail = { .probability = 0.9, .shape = NAN, .shape_low = NAN, .shape_high = NAN, .threshold = NAN, .threshold_low = NAN,
+                      .threshold_high = NAN, .effective_count = NAN };
+    count_effective(result->detection, &tail);
+    if (decision->tail.count == 0) return tail;
+    const tcsi_tail_doubt doubt = tcsi_tail_doubt_of(&decision->tail, decision->threshold, tail.probability);
+    tail.peak_count = decision->tail.cluster_count;
+    tail.shape = doubt.shape;
+    tail.shape_low = doubt.shape_bounds.low;
+    tail.shape_high = doubt.shape_bounds.high;
+    if (decision->own_threshold_used) return tail;
+    tail.threshold = decision->threshold;
+    tail.threshold_low = doubt.threshold_bounds.low;
+    tail.threshold_high = doubt.threshold_bounds.high;
+    return tail;
 }
 
 size_t tcs_result_forecast_count(const tcs_result *result) { return result->detection->forecast_count; }
@@ -252,6 +293,9 @@ tcs_episode tcs_result_episode(const tcs_result *result, size_t rank)
     size_t index = result->order[rank];
     const tcsi_episode_shares *shares = &result->detection->shares[index];
     tcs_episode episode = tcsi_api_episode(result, &result->detection->decision.episodes[index]);
+    const tcsi_agreement agreement = tcsi_detection_agreement(result->detection, episode.row_peak);
+    episode.member_count = agreement.member_count;
+    episode.agreeing_count = agreement.agreeing_count;
     episode.share_count = shares->count;
     tcsi_api_add_knowledge(result, index, &episode);
     for (size_t i = 0; i < shares->count; i++) {

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "explain/band.h"
 #include "io/plot.h"
 #include "pipeline/known.h"
 #include "series/expect.h"
@@ -136,10 +137,28 @@ static tcs_status add_method(filled *f, const tcs_result *result, tcs_error *err
            detection->decision.budget_count, plural(detection->decision.budget_count));
     if (f->report.band)
         METHOD("Expected band", err,
-               "for the eye only: a robust level, with the season where there is one, around which about 99 %% of normal rows lie; it "
-               "looks at rows on both sides and takes no part in the detection");
+               "for the eye only: a robust level, with the season where there is one, around which about 99 %% of normal rows lie; its "
+               "level looks at rows on both sides, its width follows the rows before, and it takes no part in the detection");
     METHOD("Time taken", err, "%.3g s to score, %.3g s to decide", detection->seconds_detect, detection->seconds_decide);
     METHOD("Version", err, "tocsin %s", tcs_version());
+    return status;
+}
+
+/* What a tail is taken to be, and what its peaks leave open. */
+static tcs_status add_tail(filled *f, const tcs_result *result, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    const tcs_tail tail = tcs_result_tail(result);
+    if (!isnan(tail.effective_count) && !result->detection->is_tabular)
+        ASSUMPTION("Dependence", err,
+                   "the last %zu scores outside episodes count as %.0f independent ones; the tail counts clusters of them",
+                   tail.score_count, tail.effective_count);
+    if (isnan(tail.shape_low)) return status;
+    ASSUMPTION("Rarest scores", err, "generalized Pareto, shape %.2f; its %zu peaks leave %.2f to %.2f open (%g %%)", tail.shape,
+               tail.peak_count, tail.shape_low, tail.shape_high, 100 * tail.probability);
+    if (!isnan(tail.threshold_low))
+        ASSUMPTION("Threshold", err, "%.4g, on average over what the tail may be; by the peaks alone it lies from %.4g to %.4g (%g %%)",
+                   tail.threshold, tail.threshold_low, tail.threshold_high, 100 * tail.probability);
     return status;
 }
 
@@ -160,6 +179,7 @@ static tcs_status add_assumptions(filled *f, const tcs_result *result, tcs_error
     if (detection->decision.tail.count > 0)
         ASSUMPTION("Scores", err, "those more than %zu row%s apart do not depend on each other", detection->decision.tail.run_length,
                    plural((double)detection->decision.tail.run_length));
+    if (status == TCS_OK) status = add_tail(f, result, err);
     if (detection->known)
         ASSUMPTION("Knowledge", err, "what %s states is true", detection->known->bound->knowledge->file);
     return status;
@@ -234,13 +254,19 @@ static tcs_status add_expected(filled *f, const tcs_result *result, tcs_error *e
 
 static tcs_status band_of(void *context, size_t channel, double *ret_expected, double *ret_low, double *ret_high, tcs_error *err)
 {
-    const tcsi_frame *frame = context;
+    const tcs_result *result = context;
+    const tcsi_frame *frame = result->frame->frame;
     const double *values = tcsi_frame_column(frame, channel);
+    double *usual = NULL;
     tcsi_period period = { 0 };
     size_t period_count = 0, looked_at = frame->row_count < PERIOD_ROW_COUNT_MAX ? frame->row_count : PERIOD_ROW_COUNT_MAX;
     tcs_status status = tcsi_periods_find(values, looked_at, looked_at / 3, &period, 1, &period_count, err);
     size_t rows = period_count > 0 ? (size_t)(period.period + 0.5) : 0;
     if (status == TCS_OK) status = tcsi_expect(values, frame->row_count, rows, ret_expected, ret_low, ret_high, NULL, err);
+    if (status == TCS_OK && !(usual = TCSI_NEW_ARRAY(double, frame->row_count))) status = tcsi_fail_memory(err, "a band");
+    for (size_t t = 0; t < frame->row_count && usual; t++) usual[t] = result->detection->decision.anomaly[t] ? NAN : values[t];
+    if (usual) status = tcsi_band_adapt(usual, frame->row_count, 0, ret_expected, ret_low, ret_high, err);
+    tcsi_free(usual);
     return status;
 }
 
@@ -275,7 +301,7 @@ static tcs_status fill(filled *f, const tcs_result *result, const char *title, t
         .scores = result->detection->scores, .thresholds = decision->by_evidence ? f->no_thresholds : decision->thresholds,
         .facts = f->fact, .method = f->method, .assumption = f->assumption, .promise = f->promise,
         .notes = (const char *const *)frame->notes, .note_count = frame->note_count,
-        .band = frame->is_tabular ? NULL : band_of, .context = frame->frame,
+        .band = frame->is_tabular ? NULL : band_of, .context = (void *)result,
     };
     tcs_status status = add_episodes(f, result, err);
     if (status == TCS_OK) status = add_facts(f, result, err);

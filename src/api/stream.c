@@ -203,7 +203,8 @@ static tcs_episode episode_of(const tcsi_stream_episode *from)
     const tcsi_episode *e = &from->episode;
     return (tcs_episode){
         .row_begin = e->row_begin, .row_end = e->row_end, .row_peak = e->row_peak, .severity = e->severity, .score = e->score_peak,
-        .p_value = e->p_value, .expected_count = e->expected_count,
+        .p_value = e->p_value, .expected_count = e->expected_count, .member_count = from->agreement.member_count,
+        .agreeing_count = from->agreement.agreeing_count,
         .state = (tcs_episode_state)e->state, .row_confirmed = e->row_confirmed, .share_count = from->shares.count,
         .time_begin_ns = from->time_begin_ns, .time_end_ns = from->time_end_ns, .time_peak_ns = from->time_peak_ns, .probability = NAN,
     };
@@ -236,8 +237,10 @@ static void fill_episode(const tcs_stream *stream, tcs_episode *ret_episode)
 
 static tcs_status write_outcome(tcs_stream *stream, const tcs_outcome *outcome, tcs_error *err)
 {
+    const bool by_evidence = tcsi_detect_stream_own_threshold(stream->inner) && (tcsi_detect_stream_info(stream->inner)->traits &
+                                                                                 TCSI_TRAIT_EVIDENCE);
     tcsi_scores_row row = { .row = outcome->row, .time_ns = outcome->time_ns, .score = outcome->score, .anomaly = outcome->anomaly,
-                            .sure = tcs_score_is_sure(&outcome->score, outcome->threshold), .label = (uint8_t)outcome->label,
+                            .sure = by_evidence || tcs_score_is_sure(&outcome->score, outcome->threshold), .label = (uint8_t)outcome->label,
                             .probability = tcsi_probability_of(&stream->calibrator, &outcome->score) };
     tcs_status status = tcsi_scores_put(stream->writer, &row, err);
     return status == TCS_OK && stream->is_live ? tcsi_scores_flush(stream->writer, err) : status;

@@ -33,7 +33,8 @@ tcs_status tcs_result_scores_write(const tcs_result *result, const char *path, t
         size_t t = places ? places[r] : r;
         tcsi_scores_row row = { .row = r, .time_ns = frame->times_ns ? frame->times_ns[t] : 0, .score = detection->scores[t],
                                 .anomaly = detection->decision.anomaly[t],
-                                .sure = tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]),
+                                .sure = detection->decision.by_evidence ||
+                                        tcs_score_is_sure(&detection->scores[t], detection->decision.thresholds[t]),
                                 .label = frame->labels ? frame->labels[t] : 0,
                                 .probability = tcs_result_probability(result, t) };
         status = tcsi_scores_put(writer, &row, err);

@@ -150,24 +150,3 @@ bool tcsi_fdr_test_evidence(tcsi_fdr *fdr, double e_value)
     TCS_ASSERT(fdr->method == TCSI_FDR_E_LOND);
     return note(fdr, true, e_value * evidence_level(fdr) >= 1);
 }
-
-void tcsi_fdr_persist(tcsi_fdr *fdr, tcsi_codec *codec)
-{
-    uint32_t method = (uint32_t)fdr->method;
-    tcsi_codec_tag(codec, "FDRC");
-    tcsi_codec_u32(codec, &method);
-    tcsi_codec_f64(codec, &fdr->level);
-    tcsi_codec_u64(codec, &fdr->test_count);
-    tcsi_codec_u64(codec, &fdr->discovery_count);
-    tcsi_codec_f64s(codec, fdr->start, TCSI_FDR_SCALE_COUNT);
-    tcsi_codec_f64s(codec, fdr->first, TCSI_FDR_SCALE_COUNT);
-    tcsi_codec_f64s(codec, fdr->later, TCSI_FDR_SCALE_COUNT);
-    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    bool ok = method < TCSI_FDR_METHOD_COUNT && tcsi_fdr_table[method].is_online && fdr->level > 0 && fdr->level < 1 &&
-              fdr->discovery_count <= fdr->test_count;
-    for (size_t k = 0; k < TCSI_FDR_SCALE_COUNT; k++)
-        ok &= fdr->start[k] >= 0 && fdr->start[k] <= 1 && fdr->first[k] >= 0 && fdr->first[k] <= 1 && fdr->later[k] >= 0 &&
-              isfinite(fdr->later[k]);
-    if (ok) fdr->method = (tcsi_fdr_method)method;
-    else tcsi_codec_refuse(codec, "false-discovery control out of range");
-}

@@ -30,7 +30,7 @@
 #ifndef TCS_DECIDE_FDR_H
 #define TCS_DECIDE_FDR_H
 
-#include "base/codec.h"
+#include "base/status.h"
 
 typedef enum tcsi_fdr_method {
     TCSI_FDR_BH,
@@ -79,6 +79,5 @@ double tcsi_fdr_level(const tcsi_fdr *fdr); /* what p-value the next test may ha
 bool tcsi_fdr_test(tcsi_fdr *fdr, double p_value); /* in [0, 1]; true: a discovery */
 /* Of e-lond only: an e-value as it is. */
 bool tcsi_fdr_test_evidence(tcsi_fdr *fdr, double e_value);
-void tcsi_fdr_persist(tcsi_fdr *fdr, tcsi_codec *codec);
 
 #endif

@@ -155,33 +155,6 @@ static void test_discarding_pays_with_cautious_p_values(void **state)
     assert_true(found[1] > found[0] + found[0] / 5);
 }
 
-static void test_saved_and_loaded_goes_on_to_the_bit(void **state)
-{
-    (void)state;
-    tcsi_rng rng = tcsi_rng_make(9, 0);
-    tcsi_fdr kept, loaded;
-    tcs_error err = { 0 };
-    tcsi_buffer out;
-    assert_ok(tcsi_fdr_init(&kept, TCSI_FDR_SAFFRON, 0.05, test_err));
-    for (size_t t = 0; t < 500; t++) (void)tcsi_fdr_test(&kept, pow(tcsi_rng_uniform(&rng), 3));
-    assert_true(kept.discovery_count > 1);
-    tcsi_buffer_init(&out, 1 << 16);
-    tcsi_codec save = tcsi_codec_save(&out, &err);
-    tcsi_fdr_persist(&kept, &save);
-    for (size_t size = 0; size <= out.size; size++) {
-        tcsi_codec load = tcsi_codec_load(out.data, size, &err);
-        loaded = (tcsi_fdr){ 0 };
-        tcsi_fdr_persist(&loaded, &load);
-        assert_int_equal(tcsi_codec_status(&load), size < out.size ? TCS_E_FORMAT : TCS_OK);
-    }
-    for (size_t t = 0; t < 500; t++) {
-        const double p = pow(tcsi_rng_uniform(&rng), 3);
-        assert_true(tcsi_fdr_level(&kept) == tcsi_fdr_level(&loaded));
-        assert_true(tcsi_fdr_test(&kept, p) == tcsi_fdr_test(&loaded, p));
-    }
-    tcsi_buffer_deinit(&out);
-}
-
 static void test_names_and_ranges(void **state)
 {
     (void)state;
@@ -201,5 +174,5 @@ static void test_names_and_ranges(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_batch_by_the_paper), cmocka_unit_test(test_levels_by_definition),
               cmocka_unit_test(test_the_rate_is_kept),
-              cmocka_unit_test(test_discarding_pays_with_cautious_p_values), cmocka_unit_test(test_saved_and_loaded_goes_on_to_the_bit),
+              cmocka_unit_test(test_discarding_pays_with_cautious_p_values),
               cmocka_unit_test(test_names_and_ranges))

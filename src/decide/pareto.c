@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* A fit looks at the highest excesses one by one and at the means of equal groups of the others, so that its cost is bounded. */
-enum { TOP_COUNT = 24, GROUP_COUNT = 24, POINT_MAX = TOP_COUNT + GROUP_COUNT, FIT_MIN = 3, CHECK_MIN = 20 };
+enum { FIT_MIN = 3, CHECK_MIN = 20 };
 
 static const double SHAPE_LOW = -0.4, SHAPE_HIGH = 1.0;
 static const double SCALE_SPAN = 0.7;     /* of the logarithm of scale / mean excess, to both sides */
@@ -14,20 +13,13 @@ static const double ASIDE_CHANCE = 1e-4;  /* of so many excesses so far out */
 static const double SURVIVAL_MIN = 1e-300;
 static const double QUANTILE_PRECISION = 1e-9;
 
-/* Excesses as they are looked at: values[i] stands for counts[i] of them. */
-typedef struct points {
-    double values[POINT_MAX], counts[POINT_MAX];
-    size_t count;
-    double total, highest; /* of the excesses */
-} points;
-
 /* excesses: (count) ascending. */
-static points summarize(const double *excesses, size_t count)
+static tcsi_excesses summarize(const double *excesses, size_t count)
 {
-    points p = { .total = (double)count, .highest = excesses[count - 1] };
-    const size_t top = count <= POINT_MAX ? count : TOP_COUNT, rest = count - top;
-    for (size_t g = 0; rest > 0 && g < GROUP_COUNT; g++) {
-        const size_t begin = g * rest / GROUP_COUNT, end = (g + 1) * rest / GROUP_COUNT;
+    tcsi_excesses p = { .total = (double)count, .highest = excesses[count - 1] };
+    const size_t top = count <= TCSI_PARETO_POINTS ? count : TCSI_PARETO_TOPS, rest = count - top;
+    for (size_t g = 0; rest > 0 && g < TCSI_PARETO_GROUPS; g++) {
+        const size_t begin = g * rest / TCSI_PARETO_GROUPS, end = (g + 1) * rest / TCSI_PARETO_GROUPS;
         double sum = 0;
         for (size_t i = begin; i < end; i++) sum += excesses[i];
         p.counts[p.count] = (double)(end - begin);
@@ -40,8 +32,7 @@ static points summarize(const double *excesses, size_t count)
     return p;
 }
 
-/* log P(X > excess) of one generalized Pareto distribution, -inf beyond its end. */
-static double log_survival(double excess, double scale, double shape)
+double tcsi_pareto_log_survival(double excess, double scale, double shape)
 {
     if (fabs(shape) < 1e-9) return -excess / scale;
     const double z = 1 + shape * excess / scale;
@@ -49,7 +40,7 @@ static double log_survival(double excess, double scale, double shape)
 }
 
 /* What is known of shape and scale from excesses, and from `beyond` others of which only is known that they are above the highest. */
-static void find_posterior(const points *p, size_t beyond, const tcsi_pareto_prior *prior, tcsi_pareto *ret_pareto)
+static void find_posterior(const tcsi_excesses *p, size_t beyond, const tcsi_pareto_prior *prior, tcsi_pareto *ret_pareto)
 {
     double logs[TCSI_PARETO_ATOMS], best = -INFINITY, sum = 0, mean = 0;
     for (size_t i = 0; i < p->count; i++) mean += p->counts[i] * p->values[i];
@@ -60,10 +51,10 @@ static void find_posterior(const points *p, size_t beyond, const tcsi_pareto_pri
         const double scale = mean * fmax(1 - shape, 0.2) * exp(SCALE_SPAN * (2.0 * b / (TCSI_PARETO_SCALES - 1) - 1));
         const double off = (shape - prior->mean) / prior->deviation;
         double sum_survival = 0;
-        for (size_t i = 0; i < p->count; i++) sum_survival += p->counts[i] * log_survival(p->values[i], scale, shape);
+        for (size_t i = 0; i < p->count; i++) sum_survival += p->counts[i] * tcsi_pareto_log_survival(p->values[i], scale, shape);
         /* log density = log survival * (1 + shape) - log scale */
         logs[at] = -0.5 * off * off + sum_survival * (1 + shape) - p->total * log(scale);
-        if (beyond > 0) logs[at] += (double)beyond * log_survival(p->highest, scale, shape);
+        if (beyond > 0) logs[at] += (double)beyond * tcsi_pareto_log_survival(p->highest, scale, shape);
         ret_pareto->scales[at] = scale;
         ret_pareto->shapes[at] = shape;
         best = fmax(best, logs[at]);
@@ -81,7 +72,7 @@ static double chance_of(const tcsi_pareto *pareto, double from, double to, size_
     double chance = 0;
     for (size_t i = 0; i < pareto->count; i++) {
         const double scale = pareto->scales[i], shape = pareto->shapes[i];
-        const double r = exp(log_survival(to, scale, shape) - log_survival(from, scale, shape));
+        const double r = exp(tcsi_pareto_log_survival(to, scale, shape) - tcsi_pareto_log_survival(from, scale, shape));
         if (r >= share) chance += pareto->weights[i];
         else if (r > 0) {
             const double rest = share < 1 ? (1 - share) * log((1 - share) / (1 - r)) : 0;
@@ -96,7 +87,7 @@ static size_t count_plausible(const double *excesses, size_t count, const tcsi_p
 {
     const size_t core = count - count / 4;
     if (count < CHECK_MIN || !(excesses[core - 1] > 0)) return count;
-    const points p = summarize(excesses, core);
+    const tcsi_excesses p = summarize(excesses, core);
     find_posterior(&p, count - core, prior, scratch);
     for (size_t i = core; i < count; i++)
         if (chance_of(scratch, excesses[core - 1], excesses[i], count - i, count - core) < ASIDE_CHANCE) return i;
@@ -125,9 +116,10 @@ size_t tcsi_pareto_fit(const double *excesses, size_t count, const tcsi_pareto_p
     *ret_pareto = (tcsi_pareto){ .count = 1, .weights = { 1 }, .scales = { fmax(otherwise, floor) } };
     if (count < FIT_MIN || !(excesses[count - 1] > floor)) return kept;
     if (prior->may_hold_anomalies) kept = count_plausible(excesses, count, prior, ret_pareto);
-    const points p = summarize(excesses, kept);
+    const tcsi_excesses p = summarize(excesses, kept);
     find_posterior(&p, 0, prior, ret_pareto);
     leave_out_light_atoms(ret_pareto);
+    ret_pareto->seen = p;
     for (size_t i = 0; i < ret_pareto->count; i++) ret_pareto->scales[i] = fmax(ret_pareto->scales[i], floor);
     return kept;
 }
@@ -137,7 +129,7 @@ double tcsi_pareto_survival(const tcsi_pareto *pareto, double excess)
     double chance = 0;
     if (!(excess > 0)) return 1;
     for (size_t i = 0; i < pareto->count; i++)
-        chance += pareto->weights[i] * exp(log_survival(excess, pareto->scales[i], pareto->shapes[i]));
+        chance += pareto->weights[i] * exp(tcsi_pareto_log_survival(excess, pareto->scales[i], pareto->shapes[i]));
     return fmin(fmax(chance, SURVIVAL_MIN), 1);
 }
 
@@ -166,6 +158,24 @@ static double mean_of(const tcsi_pareto *pareto, const double *values)
 double tcsi_pareto_shape(const tcsi_pareto *pareto) { return mean_of(pareto, pareto->shapes); }
 double tcsi_pareto_scale(const tcsi_pareto *pareto) { return mean_of(pareto, pareto->scales); }
 
+static void persist_seen(tcsi_excesses *seen, tcsi_codec *codec)
+{
+    bool is_sound = true;
+    tcsi_codec_size(codec, &seen->count, TCSI_PARETO_POINTS);
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    tcsi_codec_f64s(codec, seen->values, seen->count);
+    tcsi_codec_f64s(codec, seen->counts, seen->count);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    seen->total = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        is_sound &= isfinite(seen->values[i]) && seen->values[i] >= 0 && seen->counts[i] >= 1 && isfinite(seen->counts[i]);
+        is_sound &= i == 0 || seen->values[i] >= seen->values[i - 1];
+        seen->total += seen->counts[i];
+    }
+    if (seen->count > 0) seen->highest = seen->values[seen->count - 1];
+    if (!is_sound || (seen->count > 0 && !(seen->highest > 0))) tcsi_codec_refuse(codec, "excesses that no scores can have");
+}
+
 void tcsi_pareto_persist(tcsi_pareto *pareto, tcsi_codec *codec)
 {
     tcsi_codec_size(codec, &pareto->count, TCSI_PARETO_ATOMS);
@@ -173,6 +183,7 @@ void tcsi_pareto_persist(tcsi_pareto *pareto, tcsi_codec *codec)
     tcsi_codec_f64s(codec, pareto->weights, pareto->count);
     tcsi_codec_f64s(codec, pareto->scales, pareto->count);
     tcsi_codec_f64s(codec, pareto->shapes, pareto->count);
+    persist_seen(&pareto->seen, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     double sum = 0;
     bool is_sound = pareto->count > 0;

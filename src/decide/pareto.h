@@ -14,6 +14,16 @@
 
 #include "base/codec.h"
 
+/* A fit looks at the highest excesses one by one and at the means of equal groups of the others, so that its cost is bounded. */
+enum { TCSI_PARETO_TOPS = 24, TCSI_PARETO_GROUPS = 24, TCSI_PARETO_POINTS = TCSI_PARETO_TOPS + TCSI_PARETO_GROUPS };
+
+/* Excesses as they are looked at: values[i] stands for counts[i] of them. */
+typedef struct tcsi_excesses {
+    double values[TCSI_PARETO_POINTS], counts[TCSI_PARETO_POINTS];
+    size_t count;          /* points */
+    double total, highest; /* of the excesses */
+} tcsi_excesses;
+
 enum { TCSI_PARETO_SHAPES = 15, TCSI_PARETO_SCALES = 11, TCSI_PARETO_ATOMS = TCSI_PARETO_SHAPES * TCSI_PARETO_SCALES };
 
 typedef struct tcsi_pareto_prior {
@@ -25,6 +35,7 @@ typedef struct tcsi_pareto {
     size_t count;                       /* atoms: the grid's points with any weight */
     double weights[TCSI_PARETO_ATOMS];  /* of the posterior; they sum to 1 */
     double scales[TCSI_PARETO_ATOMS], shapes[TCSI_PARETO_ATOMS];
+    tcsi_excesses seen;                 /* those that were used; count 0: too few to fit anything */
 } tcsi_pareto;
 
 /* excesses: (count) ascending, >= 0, finite.  Scales are at least floor > 0.  Returns how many were used: the others, the highest, were set
@@ -39,6 +50,9 @@ double tcsi_pareto_quantile(const tcsi_pareto *pareto, double p);
 
 double tcsi_pareto_shape(const tcsi_pareto *pareto); /* posterior means */
 double tcsi_pareto_scale(const tcsi_pareto *pareto);
+
+/* log P(X > excess) of one generalized Pareto distribution, -inf beyond its end; the log likelihood of what was seen is a sum of these. */
+double tcsi_pareto_log_survival(double excess, double scale, double shape);
 
 void tcsi_pareto_persist(tcsi_pareto *pareto, tcsi_codec *codec);
 

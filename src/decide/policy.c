@@ -193,6 +193,7 @@ static tcs_status decide_offline(context *self, tcs_error *err)
     if (status != TCS_OK) return status;
     const tcsi_tail *tail = &self->decision->tail;
     bool calibrated = tail->count > 0;
+    self->decision->threshold = threshold;
     low = !calibrated || self->decision->own_threshold_used ? threshold : tcsi_tail_threshold_low(tail, threshold);
     for (size_t t = 0; t < self->row_count; t++) {
         self->decision->thresholds[t] = threshold;
@@ -290,6 +291,7 @@ static tcs_status find_online(context *self, tcs_error *err)
         status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
     decision->budget_count = tcsi_policy_rate(&policy) * (double)self->row_count;
     decision->tail = policy.history.tail;
+    decision->threshold = policy.threshold;
     policy.history.tail = (tcsi_tail){ 0 };
     tcsi_policy_deinit(&policy);
     return status;

@@ -87,6 +87,7 @@ typedef struct tcsi_policy_result {
     tcsi_episode *expected;    /* by time: what would have been episodes, but is excused */
     size_t expected_count;
     tcsi_tail tail;            /* the last one fitted */
+    double threshold;          /* that it gives the rows to come; infinite: none yet.  Not used with own_threshold_used */
     tcsi_budget stated;        /* what was asked for */
     double budget_count;       /* false alarms allowed in the rows looked at, of whatever rule the budget is */
     bool own_threshold_used;

@@ -916,20 +916,39 @@ static void assert_parts(const contract_trial *trial, const double *parts)
             fail_msg("%s, %s: channel %zu contributes %g", trial->info->name, series_names[trial->kind], c, parts[c]);
 }
 
+/* What members say is a p-value or nothing; a row of a frame that was scored and the same row pushed say the same. */
+static void check_members(const contract_trial *trial, tcsi_detector *detector, size_t row, const float *pushed, size_t pushed_count)
+{
+    float said[TCSI_MEMBER_COUNT_MAX];
+    const size_t count = tcsi_detector_members(detector, row, said);
+    for (size_t k = 0; k < count; k++)
+        if (!isnan(said[k]) && !(said[k] > 0 && said[k] <= 1))
+            fail_msg("%s, %s: member %zu says %g", trial->info->name, series_names[trial->kind], k, (double)said[k]);
+    if (!pushed) return;
+    assert_int_equal(pushed_count, count);
+    for (size_t k = 0; k < count; k++) assert_true(said[k] == pushed[k] || (isnan(said[k]) && isnan(pushed[k])));
+}
+
 static void check_contributions(const contract_trial *trial)
 {
     double parts[CHANNELS_MANY];
+    float said[TCSI_MEMBER_COUNT_MAX] = { 0 };
+    size_t said_count = 0;
     tcs_score scores[ROWS_LONG];
     tcsi_detector *detector = prepare(trial, 1, NULL);
     if (!detector) return;
     for (size_t t = 0; is_streaming(trial) && t < trial->frame->row_count; t++) {
         push_rows(detector, trial->frame, t, t + 1, scores);
         if (tcsi_detector_contribute(detector, parts)) assert_parts(trial, parts);
+        said_count = tcsi_detector_members(detector, TCSI_ROW_LAST, said);
+        check_members(trial, detector, TCSI_ROW_LAST, said, said_count);
     }
     size_t begin = trial->frame->row_count / 3, end = trial->frame->row_count / 2 + 1;
     if (tcsi_detector_contribute_span(detector, begin, end, parts)) assert_parts(trial, parts); /* nothing was scored yet */
     tcs_score *batch = score_with(trial, detector, trial->frame);
     if (batch && tcsi_detector_contribute_span(detector, begin, end, parts)) assert_parts(trial, parts);
+    for (size_t t = begin; batch && t < end; t++) check_members(trial, detector, t, NULL, 0);
+    if (batch && is_streaming(trial)) check_members(trial, detector, trial->frame->row_count - 1, said, said_count);
     tcsi_free(batch);
     tcsi_detector_destroy(detector);
 }

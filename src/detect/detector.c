@@ -220,6 +220,11 @@ bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_beg
     return true;
 }
 
+size_t tcsi_detector_members(const tcsi_detector *detector, size_t row, float *ret_p_values)
+{
+    return detector->info->ops->members ? detector->info->ops->members(detector, row, ret_p_values) : 0;
+}
+
 double tcsi_detector_threshold(const tcsi_detector *detector)
 {
     return detector->info->ops->threshold ? detector->info->ops->threshold(detector) : NAN;

@@ -96,6 +96,9 @@ typedef struct tcsi_fleet {
     size_t fact_count;               /* the detector's parameter `facts` */
 } tcsi_fleet;
 
+enum { TCSI_MEMBER_COUNT_MAX = 16 };
+#define TCSI_ROW_LAST SIZE_MAX
+
 typedef struct tcsi_detector_ops {
     /* Sizes and allocates; options are set and in range, the rest is zeros.  A failed init is followed by deinit.  Both
      * optional: then zeros are the beginning, and nothing is held. */
@@ -119,6 +122,10 @@ typedef struct tcsi_detector_ops {
     void (*contribute)(const tcsi_detector *self, double *ret_parts);
     /* The same for rows [row_begin, row_end) of the frame last given to score.  Optional. */
     void (*contribute_span)(const tcsi_detector *self, size_t row_begin, size_t row_end, double *ret_parts);
+    /* How rare each member of an ensemble finds a row of the frame last given to score, or TCSI_ROW_LAST, the last pushed one: p-values in
+     * the member's own past or frame, NaN of one that is silent.  Returns how many members there are, at most TCSI_MEMBER_COUNT_MAX; 0:
+     * the row is unknown.  Optional. */
+    size_t (*members)(const tcsi_detector *self, size_t row, float *ret_p_values);
     /* What each value of rows [row_begin, row_end) does for the mean of their scores, against `normal`, a frame of the same shape that
      * holds what was expected there: ret_parts (rows,C), of either sign.  For networks whose scores are no sums over channels.  Changes
      * nothing that scoring relies on.  E_MEMORY; E_UNSUPPORTED: too few rows.  Optional: nobody can say. */
@@ -203,6 +210,7 @@ tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame,
 /* false when the detector cannot say. */
 bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
 bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts);
+size_t tcsi_detector_members(const tcsi_detector *detector, size_t row, float *ret_p_values); /* 0: it has none, or does not know the row */
 double tcsi_detector_threshold(const tcsi_detector *detector); /* NaN: none of its own */
 size_t tcsi_detector_horizon(const tcsi_detector *detector);
 bool tcsi_detector_forecast(const tcsi_detector *detector, size_t channel, size_t index, tcsi_forecast *ret_forecast);

@@ -2,6 +2,7 @@
 #include "explain/expected.h"
 
 #include "base/alloc.h"
+#include "explain/band.h"
 #include "series/expect.h"
 #include "series/period.h"
 #include "series/stats.h"
@@ -86,6 +87,7 @@ static tcs_status expect_series(const tcsi_subject *subject, const tcsi_expected
     if (!work) return tcsi_fail_memory(err, "an expectation");
     (void)copy_normal(subject, wish, channel, rows, work);
     tcs_status status = tcsi_expect(work, count, wish->period, work + count, work + 2 * count, work + 3 * count, NULL, err);
+    if (status == TCS_OK) status = tcsi_band_adapt(work, count, offset, work + count, work + 2 * count, work + 3 * count, err);
     if (status == TCS_OK) {
         memcpy(ret_expected, work + count + offset, view * sizeof *work);
         memcpy(ret_low, work + 2 * count + offset, view * sizeof *work);

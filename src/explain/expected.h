@@ -2,7 +2,8 @@
  *
  * An event bends a moving median that sees it.  Here the episode's own rows, and those of every other episode nearby, count as missing, and
  * the expectation is carried across them: a straight line between the levels on both sides and, where the channel repeats itself, the
- * profile of its period.  From the past alone the last level is carried on instead: what one had to expect when it began.
+ * profile of its period; the band follows how far rows before stray (band.h).
+ * From the past alone the last level is carried on instead: what one had to expect when it began.
  * In a table, whose rows are no history, it is the median, and the band from the 0.5 % to the 99.5 % quantile. */
 #ifndef TCS_EXPLAIN_EXPECTED_H
 #define TCS_EXPLAIN_EXPECTED_H

@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "detect/registry.h"
+#include "explain/band.h"
 #include "explain/shapley.h"
 #include "pipeline/explain.h"
+#include "series/expect.h"
 
 enum { ROWS = 2400, CHANNELS = 4, ONSET = 1800, LENGTH = 60, PERIOD = 48 };
 
@@ -691,7 +693,43 @@ static void test_a_detector_that_is_gone_is_said(void **state)
     tcsi_frame_destroy(frame);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_shapley_values_are_right), cmocka_unit_test(test_shapley_errors_are_honest),
+/* ---- bands ---- */
+
+/* How far the coverage of 500 rows is from 99 % on average, of a channel that moves slowly. */
+static void test_bands_follow_the_spread(void **state)
+{
+    (void)state;
+    enum { N = 16000, BEGIN = 1000, PIECE = 500 };
+    static double values[N], expected[N], low[N], high[N], plain_low[N], plain_high[N];
+    tcsi_rng rng = tcsi_rng_make(21, 0);
+    double level = 0, gaps[2] = { 0, 0 };
+    for (size_t t = 0; t < N; t++) values[t] = level = 0.99 * level + tcsi_rng_normal(&rng);
+    for (size_t t = 5000; t < 5040; t++) values[t] = NAN;
+    assert_ok(tcsi_expect(values, N, 0, expected, low, high, NULL, test_err));
+    memcpy(plain_low, low, sizeof low);
+    memcpy(plain_high, high, sizeof high);
+    assert_ok(tcsi_band_adapt(values, N, BEGIN, expected, low, high, test_err));
+    assert_memory_equal(plain_low, low, BEGIN * sizeof *low);
+    for (size_t begin = BEGIN; begin < N; begin += PIECE) {
+        double held[2] = { 0, 0 }, present = 0;
+        for (size_t t = begin; t < begin + PIECE; t++) {
+            assert_true(isfinite(low[t]) && low[t] <= expected[t] && expected[t] <= high[t]);
+            if (isnan(values[t])) continue;
+            present++;
+            held[0] += values[t] >= plain_low[t] && values[t] <= plain_high[t];
+            held[1] += values[t] >= low[t] && values[t] <= high[t];
+        }
+        for (int k = 0; k < 2; k++) gaps[k] += fabs(held[k] / present - 0.99) * PIECE / (N - BEGIN);
+    }
+    print_message("# 500 rows are %.4f from 99 %%, and %.4f followed\n", gaps[0], gaps[1]);
+    assert_true(gaps[1] < 0.006 && gaps[1] < 0.6 * gaps[0]);
+    for (size_t t = 0; t < N; t++) values[t] = expected[t] = low[t] = high[t] = 3; /* no width: stays so */
+    assert_ok(tcsi_band_adapt(values, N, 0, expected, low, high, test_err));
+    for (size_t t = 0; t < N; t++) assert_true(low[t] == 3 && high[t] == 3);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_bands_follow_the_spread), cmocka_unit_test(test_shapley_values_are_right),
+              cmocka_unit_test(test_shapley_errors_are_honest),
               cmocka_unit_test(test_planted_causes_are_found), cmocka_unit_test(test_sources_agree_with_shapley),
               cmocka_unit_test(test_constant_shifts_change_nothing), cmocka_unit_test(test_attribute_changes_nothing),
               cmocka_unit_test(test_counterfactuals_do_not_alarm),

@@ -252,6 +252,8 @@ static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_expl
     *j = (job){ .subject = subject, .explanation = explanation };
     *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end },
                                        .is_limit = from->order.kind == TCSI_ORDER_ALARM };
+    if (subject->said)
+        explanation->agreement = tcsi_agreement_of(subject->said + from->row_peak * subject->member_count, subject->member_count);
     explanation->is_added_up = is_added_up(subject, explanation->rows);
     explanation->seen = choose_seen(subject, from);
     explanation->view = choose_view(subject, explanation->seen);

@@ -9,6 +9,7 @@
 #define TCS_EXPLAIN_EXPLANATION_H
 
 #include "base/json.h"
+#include "decide/agreement.h"
 #include "explain/attribution.h"
 #include "explain/counterfactual.h"
 #include "explain/kind.h"
@@ -34,6 +35,7 @@ typedef struct tcsi_story {
 
 typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
+    tcsi_agreement agreement; /* of the detector's members in the peak row */
     bool is_limit;          /* a hard limit was passed in it */
     bool is_added_up;       /* none of its rows is above its threshold: evidence added up */
     tcsi_extent rows;         /* of the episode */

@@ -151,12 +151,27 @@ static void put_similar(tcsi_json_writer *w, const tcsi_subject *subject, const 
     tcsi_json_end_object(w);
 }
 
+/* What the ensemble's members say of the peak row. */
+static void put_members(tcsi_json_writer *w, const tcsi_agreement *agreement)
+{
+    tcsi_json_key(w, "members");
+    tcsi_json_begin_object(w);
+    tcsi_json_key(w, "count");
+    tcsi_json_integer(w, (int64_t)agreement->member_count);
+    tcsi_json_key(w, "agreeing");
+    tcsi_json_integer(w, (int64_t)agreement->agreeing_count);
+    tcsi_json_put_number(w, "p_value", agreement->p_value);
+    tcsi_json_put_number(w, "disagreement", agreement->disagreement);
+    tcsi_json_end_object(w);
+}
+
 void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
 {
     tcsi_json_begin_object(w);
     tcsi_json_put_string(w, "schema", "tocsin/explanation/1");
     tcsi_json_put_string(w, "sentence", e->sentence);
     tcsi_json_put_string(w, "advice", e->advice[0] ? e->advice : NULL);
+    put_members(w, &e->agreement);
     put_row(w, subject, "onset", e->rows.begin);
     put_row(w, subject, "last", e->rows.end - 1);
     tcsi_json_put_string(w, "attribution", tcsi_attribution_source_name(e->attribution.source));

@@ -230,6 +230,13 @@ static void add_similar(line *l, const tcsi_subject *subject, const tcsi_explana
     if (has_episode) add(l, "; closest: the episode of %s", place_text(subject, s->episodes[0].rows.begin, place));
 }
 
+/* How many of the ensemble's members find the peak row rare. */
+static void add_agreement(line *l, const tcsi_explanation *e)
+{
+    const tcsi_agreement *a = &e->agreement;
+    if (a->member_count >= 2) add(l, "; %zu of %zu members agree", a->agreeing_count, a->member_count);
+}
+
 void tcsi_sentence_write(const tcsi_subject *subject, const tcsi_explanation *e, char ret_text[TCSI_SENTENCE_SIZE])
 {
     line l = { .text = ret_text };
@@ -237,12 +244,14 @@ void tcsi_sentence_write(const tcsi_subject *subject, const tcsi_explanation *e,
     ret_text[0] = 0;
     if (e->story_count == 0) {
         add(&l, "rows from %s on are unlike the others; no single channel stands out", place_text(subject, e->rows.begin, place));
+        add_agreement(&l, e);
         return;
     }
     add_story(&l, subject, e, &e->stories[0]);
     add_time(&l, subject, e, &e->stories[0]);
     add_order(&l, subject, e);
     add_similar(&l, subject, e);
+    add_agreement(&l, e);
 }
 
 /* ---- the counterfactual ---- */

@@ -23,6 +23,8 @@ typedef struct tcsi_subject {
     tcsi_detector *detector;             /* that scored the frame last, as it was fitted; NULL: gone, then only what is cheap can be told */
     const tcsi_buffer *origin;           /* its saved state before the first row; NULL: a reset brings it there */
     const tcs_score *scores;             /* (T) */
+    const float *said;                   /* (T,member_count) how rare each member of the detector finds each row; NULL: it has none */
+    size_t member_count;
     const tcsi_policy_result *decision;
     bool is_online, is_tabular;
     bool has_times;                      /* the frame's times say when rows were */

@@ -156,11 +156,36 @@ double tcsi_detect_cadence(const tcsi_frame *frame)
     return span > 0 ? (double)span / (double)(frame->row_count - 1) : 0;
 }
 
+tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t member_count, tcs_error *err)
+{
+    size_t count;
+    if (member_count == 0) return TCS_OK;
+    detection->said = tcsi_multiply(detection->frame->row_count, member_count, &count) ? TCSI_NEW_ARRAY(float, count) : NULL;
+    if (!detection->said) return tcsi_fail_memory(err, "what members say");
+    detection->member_count = member_count;
+    return TCS_OK;
+}
+
+static tcs_status hear_members(const tcsi_detector *detector, tcsi_detection *detection, tcs_error *err)
+{
+    float said[TCSI_MEMBER_COUNT_MAX];
+    tcs_status status = tcsi_detection_listen(detection, tcsi_detector_members(detector, 0, said), err);
+    for (size_t t = 0; t < detection->frame->row_count && status == TCS_OK && detection->said; t++)
+        (void)tcsi_detector_members(detector, t, detection->said + t * detection->member_count);
+    return status;
+}
+
+tcsi_agreement tcsi_detection_agreement(const tcsi_detection *detection, size_t row)
+{
+    return tcsi_agreement_of(detection->said ? detection->said + row * detection->member_count : NULL, detection->member_count);
+}
+
 tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,
                                  tcs_error *err)
 {
     tcs_status status = tcsi_policy_decide(detection->scores, detection->frame->row_count, policy, &detection->decision, err);
     if (status == TCS_OK) status = attribute_episodes(detector, detection, err);
+    if (status == TCS_OK) status = hear_members(detector, detection, err);
     return status == TCS_OK && detection->known ? tcsi_known_conclude(detection->known, detection, err) : status;
 }
 
@@ -348,6 +373,7 @@ void tcsi_detection_destroy(tcsi_detection *detection)
     tcsi_pool_destroy(detection->pool);
     tcsi_buffer_deinit(&detection->origin);
     tcsi_free(detection->scores);
+    tcsi_free(detection->said);
     tcsi_free(detection->shares);
     tcsi_free(detection->forecasts);
     tcsi_free(detection->crossings);

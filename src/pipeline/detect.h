@@ -4,6 +4,7 @@
 #ifndef TCS_PIPELINE_DETECT_H
 #define TCS_PIPELINE_DETECT_H
 
+#include "decide/agreement.h"
 #include "decide/policy.h"
 #include "detect/detector.h"
 #include "pipeline/probability.h"
@@ -62,6 +63,8 @@ typedef struct tcsi_detection {
     uint64_t seed;
     double *parameter_values;            /* (info->parameter_count): as the detector ran */
     tcs_score *scores;                   /* (T) */
+    float *said;                         /* (T,member_count) how rare each member of the detector finds each row; NULL: it has none */
+    size_t member_count;
     tcsi_policy_result decision;
     tcsi_calibrator calibrator;          /* p-value -> probability that the row is anomalous */
     tcsi_episode_shares *shares;         /* one per episode */
@@ -115,6 +118,9 @@ tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_in
 /* What the options make of the detector's defaults. */
 tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_detector_info *info, double **ret_values,
                               tcs_error *err) TCS_WARN_UNUSED;
+/* Room for what so many members say of each row.  E_MEMORY. */
+tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t member_count, tcs_error *err) TCS_WARN_UNUSED;
+tcsi_agreement tcsi_detection_agreement(const tcsi_detection *detection, size_t row);
 /* Scores are there: decides, and says which channels carry each episode. */
 tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,
                                  tcs_error *err) TCS_WARN_UNUSED;

@@ -421,6 +421,9 @@ static tcs_status run_stream(tcsi_detection *detection, const tcsi_frame *frame,
         if (status == TCS_OK) status = push_frame(stream, frame, t, values, err);
         if (status == TCS_OK) status = tcsi_detect_stream_next(stream, &outcome, &any, err);
         detection->scores[t] = outcome.score;
+        if (status == TCS_OK && t == 0) status = tcsi_detection_listen(detection, outcome.member_count, err);
+        for (size_t k = 0; k < detection->member_count && status == TCS_OK; k++)
+            detection->said[t * detection->member_count + k] = outcome.said[k];
         decision->thresholds[t] = outcome.verdict.threshold;
         decision->anomaly[t] = outcome.verdict.anomaly;
         if (status == TCS_OK && outcome.verdict.event == TCSI_EPISODE_CLOSED) status = keep_episode(detection, stream, &f, err);
@@ -481,6 +484,7 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_frame *frame,
     if (status == TCS_OK) status = copy_tail(tcsi_detect_stream_tail(stream), &decision->tail, err);
     if (status == TCS_OK) {
         decision->stated = *tcsi_detect_stream_stated(stream);
+        decision->threshold = tcsi_detect_stream_threshold(stream);
         decision->budget_count = tcsi_detect_stream_budget(stream);
         decision->own_threshold_used = tcsi_detect_stream_own_threshold(stream);
         decision->by_evidence = decision->own_threshold_used && (pipeline->info->traits & TCSI_TRAIT_EVIDENCE);

@@ -184,6 +184,10 @@ static void persist_episode(tcsi_detect_stream *stream, tcsi_codec *codec)
     tcsi_codec_i64(codec, &episode->time_begin_ns);
     tcsi_codec_i64(codec, &episode->time_end_ns);
     tcsi_codec_i64(codec, &episode->time_peak_ns);
+    tcsi_codec_size(codec, &episode->agreement.member_count, TCSI_MEMBER_COUNT_MAX);
+    tcsi_codec_size(codec, &episode->agreement.agreeing_count, episode->agreement.member_count);
+    tcsi_codec_f64(codec, &episode->agreement.p_value);
+    tcsi_codec_f64(codec, &episode->agreement.disagreement);
     tcsi_codec_size(codec, &episode->shares.count, TCSI_SHARE_COUNT_MAX);
     for (size_t i = 0; i < episode->shares.count && tcsi_codec_status(codec) == TCS_OK; i++) {
         tcsi_codec_size(codec, &episode->shares.shares[i].channel, stream->channel_count - 1);
@@ -345,13 +349,16 @@ static void take_kept(tcsi_detect_stream *stream)
 }
 
 /* The row belongs to the open episode. */
-static void follow_episode(tcsi_detect_stream *stream, tcsi_episode_event event)
+static void follow_episode(tcsi_detect_stream *stream, const tcsi_outcome *outcome)
 {
     tcsi_stream_episode *episode = &stream->episode;
-    bool opened = event == TCSI_EPISODE_OPENED;
+    const bool opened = outcome->verdict.event == TCSI_EPISODE_OPENED;
     stream->episode_count += opened || stream->episode_count == 0; /* one that began before the save counts with its first row */
     if (opened) episode->time_begin_ns = stream->row.time_ns;
-    if (stream->policy.tracker.episode.row_peak == stream->row.sequence) episode->time_peak_ns = stream->row.time_ns;
+    if (stream->policy.tracker.episode.row_peak == stream->row.sequence) {
+        episode->time_peak_ns = stream->row.time_ns;
+        episode->agreement = tcsi_agreement_of(outcome->said, outcome->member_count);
+    }
     episode->time_end_ns = stream->row.time_ns;
     if (stream->channel_count == 1) {
         episode->shares = (tcsi_episode_shares){ .shares = { { .channel = 0, .share = 1 } }, .count = 1 };
@@ -395,10 +402,11 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
     stream->has_row = false;
     tcsi_outcome outcome = { .row = stream->row, .label = stream->label, .known = stream->known };
     tcsi_detector_push(stream->detector, &stream->row, &outcome.score);
+    outcome.member_count = tcsi_detector_members(stream->detector, TCSI_ROW_LAST, outcome.said);
     give_order(stream);
     tcs_status status = tcsi_policy_push(&stream->policy, &outcome.score, stream->row.time_ns, &outcome.verdict, err);
     if (status != TCS_OK) return status;
-    if (outcome.verdict.anomaly) follow_episode(stream, outcome.verdict.event);
+    if (outcome.verdict.anomaly) follow_episode(stream, &outcome);
     follow_known(stream, &outcome);
     if (stream->episode_count == 0) outcome.verdict.event = TCSI_EPISODE_NONE; /* the end of one that had no row here */
     if (stream->expected_count == 0) outcome.verdict.expected_event = TCSI_EPISODE_NONE;
@@ -459,6 +467,7 @@ uint64_t tcsi_detect_stream_row_count(const tcsi_detect_stream *stream) { return
 const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stream) { return stream->info; }
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream) { return stream->train_row_count; }
 const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream) { return &stream->policy.history.tail; }
+double tcsi_detect_stream_threshold(const tcsi_detect_stream *stream) { return stream->policy.threshold; }
 const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream) { return &stream->training; }
 const tcsi_detector *tcsi_detect_stream_detector(const tcsi_detect_stream *stream) { return stream->detector; }
 

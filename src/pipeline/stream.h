@@ -29,12 +29,15 @@ typedef struct tcsi_stream_episode {
     tcsi_episode episode;
     int64_t time_begin_ns, time_end_ns, time_peak_ns; /* of its first, last and peak row */
     tcsi_episode_shares shares;
+    tcsi_agreement agreement; /* of the detector's members in its peak row */
 } tcsi_stream_episode;
 
 typedef struct tcsi_outcome {
     tcsi_row row;             /* values live until the next call */
     uint8_t label;
     tcs_score score;
+    float said[TCSI_MEMBER_COUNT_MAX]; /* (member_count) as tcsi_detector_members says */
+    size_t member_count;
     tcsi_verdict verdict;
     tcsi_bound_row known;     /* zeroed without knowledge; row.values then are those that the detector saw */
 } tcsi_outcome;
@@ -77,6 +80,7 @@ size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
 const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream); /* what was asked for */
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
+double tcsi_detect_stream_threshold(const tcsi_detect_stream *stream);       /* in force for the next row */
 /* The tail that p-values are taken from; count 0: none yet. */
 const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream);
 const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream); /* how it went */

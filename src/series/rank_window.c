@@ -39,14 +39,14 @@ static bool is_higher(uint32_t a, uint32_t b)
     return of_a != of_b ? of_a > of_b : a > b;
 }
 
-static double sum_of(const tcsi_rank_node *nodes, uint32_t at)
+static uint32_t count_of(const tcsi_rank_node *nodes, uint32_t at)
 {
-    return at == NONE ? 0 : nodes[at].sum;
+    return at == NONE ? 0 : nodes[at].count;
 }
 
 static void add_up(tcsi_rank_node *nodes, uint32_t at)
 {
-    nodes[at].sum = nodes[at].weight + sum_of(nodes, nodes[at].left) + sum_of(nodes, nodes[at].right);
+    nodes[at].count = 1 + count_of(nodes, nodes[at].left) + count_of(nodes, nodes[at].right);
 }
 
 /* By value, equal ones by place. */
@@ -107,99 +107,39 @@ static uint32_t erase(tcsi_rank_node *nodes, uint32_t at, uint32_t place)
 
 /* ---- the window ---- */
 
-void tcsi_rank_window_push(tcsi_rank_window *window, double value, double weight)
+void tcsi_rank_window_push(tcsi_rank_window *window, double value)
 {
-    TCS_ASSERT(!isnan(value) && weight >= 0 && isfinite(weight));
+    TCS_ASSERT(!isnan(value));
     const uint32_t place = (uint32_t)window->next;
     if (window->count == window->capacity) window->root = erase(window->nodes, window->root, place);
     else window->count++;
-    window->nodes[place] = (tcsi_rank_node){ .value = value, .weight = weight, .left = NONE, .right = NONE };
+    window->nodes[place] = (tcsi_rank_node){ .value = value, .left = NONE, .right = NONE };
     window->root = insert(window->nodes, window->root, place);
     window->next = window->next + 1 < window->capacity ? window->next + 1 : 0;
 }
 
-/* From the oldest, index 0. */
-static uint32_t place_of(const tcsi_rank_window *window, size_t index)
-{
-    const size_t from_next = window->capacity - window->count + index + window->next;
-    return (uint32_t)(from_next % window->capacity);
-}
-
-void tcsi_rank_window_scale(tcsi_rank_window *window, double factor)
-{
-    for (size_t i = 0; i < window->count; i++) {
-        tcsi_rank_node *node = &window->nodes[place_of(window, i)];
-        node->weight *= factor;
-        node->sum *= factor;
-    }
-}
-
-double tcsi_rank_window_total(const tcsi_rank_window *window)
-{
-    return sum_of(window->nodes, window->root);
-}
-
-static double weigh(const tcsi_rank_window *window, double value, bool with_equal)
+size_t tcsi_rank_window_at_least(const tcsi_rank_window *window, double value)
 {
     const tcsi_rank_node *nodes = window->nodes;
-    double sum = 0;
+    size_t count = 0;
     for (uint32_t at = window->root; at != NONE;) {
-        const bool counts = with_equal ? nodes[at].value >= value : nodes[at].value > value;
-        if (counts) sum += nodes[at].weight + sum_of(nodes, nodes[at].right);
+        const bool counts = nodes[at].value >= value;
+        if (counts) count += 1 + count_of(nodes, nodes[at].right);
         at = counts ? nodes[at].left : nodes[at].right;
     }
-    return sum;
+    return count;
 }
 
-double tcsi_rank_window_above(const tcsi_rank_window *window, double value)
-{
-    return weigh(window, value, false);
-}
-
-double tcsi_rank_window_at_least(const tcsi_rank_window *window, double value)
-{
-    return weigh(window, value, true);
-}
-
-double tcsi_rank_window_quantile(const tcsi_rank_window *window, double weight)
+double tcsi_rank_window_quantile(const tcsi_rank_window *window, double rank)
 {
     const tcsi_rank_node *nodes = window->nodes;
     double before = 0, found = INFINITY;
     for (uint32_t at = window->root; at != NONE;) {
-        const double through = before + sum_of(nodes, nodes[at].left) + nodes[at].weight;
-        const bool reaches = through >= weight;
+        const double through = before + count_of(nodes, nodes[at].left) + 1;
+        const bool reaches = through >= rank;
         if (reaches) found = nodes[at].value;
         else before = through;
         at = reaches ? nodes[at].left : nodes[at].right;
     }
     return found;
-}
-
-/* ---- saved form: from the oldest to the newest; they return to their places ---- */
-
-void tcsi_rank_window_persist(tcsi_rank_window *window, tcsi_codec *codec)
-{
-    size_t count = window->count, next = window->next;
-    tcsi_codec_tag(codec, "RANK");
-    tcsi_codec_size(codec, &count, window->capacity);
-    tcsi_codec_size(codec, &next, window->capacity - 1);
-    if (tcsi_codec_status(codec) != TCS_OK) return;
-    const bool loading = tcsi_codec_loading(codec);
-    if (loading) {
-        window->root = NONE;
-        window->count = 0;
-        window->next = (next + window->capacity - count) % window->capacity;
-    }
-    for (size_t i = 0; i < count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        double pair[2] = { 0 };
-        if (!loading) {
-            const tcsi_rank_node *node = &window->nodes[place_of(window, i)];
-            pair[0] = node->value;
-            pair[1] = node->weight;
-        }
-        tcsi_codec_f64s(codec, pair, 2);
-        if (!loading || tcsi_codec_status(codec) != TCS_OK) continue;
-        if (isnan(pair[0]) || !(pair[1] >= 0) || !isfinite(pair[1])) tcsi_codec_refuse(codec, "a weighted value out of range");
-        else tcsi_rank_window_push(window, pair[0], pair[1]);
-    }
 }

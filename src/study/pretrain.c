@@ -80,7 +80,7 @@ static tcs_status make_blocks(example *one, const tcsi_series_simulation *simula
     tcs_status status = scores ? tcsi_period_find_or(x, rows, TCSI_EXPERTS_PERIOD_DEFAULT, &options.period, err)
                                : tcsi_fail_memory(err, "scores of a simulated series");
     if (status == TCS_OK) status = tcsi_experts_parts(x, rows, &options, scores, err);
-    if (status == TCS_OK) status = tcsi_experts_fuse(scores, rows, &options, scores + TCSI_EXPERT_PART_COUNT * rows, err);
+    if (status == TCS_OK) status = tcsi_experts_fuse(scores, rows, &options, scores + TCSI_EXPERT_PART_COUNT * rows, NULL, err);
     if (status == TCS_OK) status = tcsi_blocks_init(x, rows, options.period, scores, SCORES, &one->blocks, err);
     tcsi_free(scores);
     return status;

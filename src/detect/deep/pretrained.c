@@ -55,7 +55,8 @@ static tcs_status find_scores(const pretrained *self, const tcsi_offline *offlin
     const tcsi_experts_options experts = { .period = offline->window, .train_row_count = train < rows ? train : rows,
                                            .segment_count = SEGMENTS, .pool = self->base.pool };
     tcs_status status = tcsi_experts_parts(offline->z, rows, &experts, ret_scores, err);
-    return status == TCS_OK ? tcsi_experts_fuse(ret_scores, rows, &experts, ret_scores + TCSI_EXPERT_PART_COUNT * rows, err) : status;
+    return status == TCS_OK ? tcsi_experts_fuse(ret_scores, rows, &experts, ret_scores + TCSI_EXPERT_PART_COUNT * rows, NULL, err)
+                            : status;
 }
 
 /* ret_rows: (T); scores: (S,T), work space. */

@@ -11,7 +11,7 @@ const tcsi_detector_info tcsi_detector_auto_classic = {
              "Outlier Ensembles, 2017, section 5",
     .summary = "`auto_offline` without its networks: nothing is trained and nothing drawn. A third of the cost, and a little weaker on "
                "series of one channel; with several the two are the same.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RELATIVE,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RELATIVE | TCSI_TRAIT_UNCERTAINTY,
     .instance_size = sizeof(tcsi_auto_offline),
     .options_offset = offsetof(tcsi_auto_offline, options),
     .parameters = parameters,

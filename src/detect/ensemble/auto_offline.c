@@ -14,6 +14,7 @@
 #include "detect/ensemble/channel_break.h"
 #include "detect/ensemble/deep_members.h"
 #include "detect/ensemble/experts.h"
+#include "detect/ensemble/voices.h"
 #include "series/moving.h"
 #include "series/period.h"
 #include "series/stats.h"
@@ -27,6 +28,7 @@ enum {
     SEGMENTS_MANY = 80,
     JOINT_TRAIN_ROWS_MIN = 100,
     JOINT_LEAD = 10,            /* rows by which the joint score trails the event: its window */
+    MEMBERS = TCSI_EXPERT_COUNT + TCSI_DEEP_MEMBER_COUNT, /* at most */
 };
 static const double JOINT_WEIGHT = 4, JOINT_LOW = -1, JOINT_HIGH = 3, FALLBACK_MAX_WEIGHT = 0.25;
 
@@ -43,6 +45,7 @@ static void deinit(tcsi_detector *base)
 {
     auto_offline *self = (auto_offline *)base;
     tcsi_deep_members_destroy(self->members);
+    tcsi_free(self->said);
     tcsi_free(self->parts);
 }
 
@@ -76,6 +79,9 @@ typedef struct scoring {
     size_t train_row_count, period;
     size_t channels_done, channels_wanted;
     double *column, *one, *sum, *highest, *scratch; /* (T) */
+    double *members;        /* (MEMBERS,T) what each member says; of those that are added, as much as it adds */
+    double means[MEMBERS];  /* of each member over the frame */
+    double member_unit;     /* of the score, in those of the experts, which are then the first members; 0: there are none */
     double *memory;
 } scoring;
 
@@ -86,11 +92,14 @@ static tcs_status scoring_init(scoring *s, auto_offline *self, const tcsi_frame 
     *s = (scoring){ .self = self, .frame = frame };
     s->train_row_count = self->train_row_count ? self->train_row_count : n / 5;
     if (s->train_row_count > n) s->train_row_count = n;
-    if (tcsi_multiply(n, TCS_COUNT(vectors), &total)) s->memory = TCSI_NEW_ZEROS(double, total);
+    if (tcsi_multiply(n, TCS_COUNT(vectors) + MEMBERS, &total)) s->memory = TCSI_NEW_ZEROS(double, total);
     if (!s->memory) return tcsi_fail_memory(err, "scores");
     for (size_t i = 0; i < TCS_COUNT(vectors); i++) *vectors[i] = s->memory + i * n;
+    s->members = s->memory + TCS_COUNT(vectors) * n;
+    tcsi_free(self->said);
     tcsi_free(self->parts);
-    self->parts = NULL;
+    self->said = self->parts = NULL;
+    self->member_count = 0;
     self->row_count = n;
     if (frame->channel_count == 1) return TCS_OK;
     if (tcsi_multiply(n, frame->channel_count, &cells)) self->parts = TCSI_NEW_ZEROS(float, cells);
@@ -121,7 +130,7 @@ static tcs_status score_channel(scoring *s, size_t channel, size_t segment_count
                                     .pool = s->self->base.pool };
     bridge(tcsi_frame_column(s->frame, channel), s->frame->row_count, s->column);
     tcs_status status = plain ? tcsi_experts_plain(s->column, s->frame->row_count, &expert, s->one, err)
-                              : tcsi_experts_score(s->column, s->frame->row_count, &expert, s->one, err);
+                              : tcsi_experts_score(s->column, s->frame->row_count, &expert, s->one, s->members, err);
     if (status != TCS_OK) return status;
     remember_part(s, channel, s->one);
     s->channels_done++;
@@ -183,10 +192,31 @@ static tcs_status add_joint(scoring *s, const size_t *channels, size_t channel_c
         status = tcsi_period_find_or(s->column, n, TCSI_EXPERTS_PERIOD_DEFAULT, &smooth, err);
     }
     if (status == TCS_OK) tcsi_moving_mean(s->one, n, smooth, s->scratch);
-    for (size_t t = 0; t < n && status == TCS_OK; t++) s->sum[t] += JOINT_WEIGHT * s->scratch[t];
+    for (size_t t = 0; t < n && status == TCS_OK; t++) {
+        s->members[2 * n + t] = JOINT_WEIGHT * s->scratch[t];
+        s->sum[t] += s->members[2 * n + t];
+    }
+    s->self->member_count += status == TCS_OK;
     tcsi_detector_destroy(joint);
     tcsi_frame_destroy(chosen);
     tcsi_free(scores);
+    return status;
+}
+
+/* One channel: the experts, and the networks beside them. */
+static tcs_status score_one(scoring *s, size_t channel, tcs_error *err)
+{
+    const size_t n = s->frame->row_count;
+    size_t deep_count = 0;
+    tcs_status status = find_period(s, TCSI_EXPERTS_PERIOD_DEFAULT, err);
+    if (status == TCS_OK) status = score_channel(s, channel, SEGMENTS_ONE, false, err);
+    if (status != TCS_OK) return status;
+    memcpy(s->sum, s->one, n * sizeof *s->sum);
+    s->member_unit = s->self->members ? fmax(tcsi_deviation(s->sum, n), 1e-9) : 1;
+    const tcsi_deep_members_series series = { .x = s->column, .row_count = n, .train_row_count = s->train_row_count, .period = s->period };
+    if (s->self->members)
+        status = tcsi_deep_members_add(s->self->members, &series, s->sum, s->members + TCSI_EXPERT_COUNT * n, &deep_count, err);
+    if (status == TCS_OK) s->self->member_count = TCSI_EXPERT_COUNT + deep_count;
     return status;
 }
 
@@ -204,6 +234,9 @@ static tcs_status score_many(scoring *s, const size_t *channels, size_t channel_
     if (status != TCS_OK) return status;
     tcsi_standardize(s->sum, n);
     tcsi_standardize(s->highest, n);
+    memcpy(s->members, s->sum, n * sizeof *s->sum);
+    memcpy(s->members + n, s->highest, n * sizeof *s->sum);
+    s->self->member_count = 2;
     for (size_t t = 0; t < n; t++) s->sum[t] += s->highest[t];
     return s->train_row_count >= JOINT_TRAIN_ROWS_MIN ? add_joint(s, channels, channel_count, err) : TCS_OK;
 }
@@ -222,15 +255,57 @@ static tcs_status score_frame(scoring *s, tcs_error *err)
     } else if (s->frame->channel_count > 1 && count == 0) {
         status = score_switches(s, err);
     } else {
-        status = find_period(s, TCSI_EXPERTS_PERIOD_DEFAULT, err);
-        if (status == TCS_OK) status = score_channel(s, count ? channels[0] : 0, SEGMENTS_ONE, false, err);
-        if (status == TCS_OK) memcpy(s->sum, s->one, s->frame->row_count * sizeof *s->sum);
-        const tcsi_deep_members_series series = { .x = s->column, .row_count = s->frame->row_count,
-                                                  .train_row_count = s->train_row_count, .period = s->period };
-        if (status == TCS_OK && s->self->members) status = tcsi_deep_members_add(s->self->members, &series, s->sum, err);
+        status = score_one(s, count ? channels[0] : 0, err);
     }
     tcsi_free(channels);
     return status;
+}
+
+/* ---- members ---- */
+
+/* log(sum of exp) of all experts but one, made up to as many. */
+static double soft_maximum_without(const double *experts, size_t n, size_t t, size_t left_out)
+{
+    double highest = -INFINITY, sum = 0;
+    for (size_t k = 0; k < TCSI_EXPERT_COUNT; k++)
+        if (k != left_out) highest = fmax(highest, experts[k * n + t]);
+    for (size_t k = 0; k < TCSI_EXPERT_COUNT; k++)
+        if (k != left_out) sum += exp(experts[k * n + t] - highest);
+    return highest + log(sum * TCSI_EXPERT_COUNT / (TCSI_EXPERT_COUNT - 1));
+}
+
+/* The deviation of a row's score over the ensembles that lack one member: of what is added, one that has it as it is on average. */
+static float doubt_of(const scoring *s, size_t t)
+{
+    const size_t n = s->frame->row_count, count = s->self->member_count, experts = s->member_unit > 0 ? TCSI_EXPERT_COUNT : 0;
+    double without[MEMBERS];
+    for (size_t k = 0; k < count; k++)
+        without[k] = k >= experts ? s->means[k] - s->members[k * n + t]
+                                  : (soft_maximum_without(s->members, n, t, k) - s->one[t]) / s->member_unit;
+    return (float)fmin(tcsi_voices_deviation(without, count), 1e30);
+}
+
+static tcs_status hear_members(scoring *s, tcs_error *err)
+{
+    auto_offline *self = s->self;
+    const size_t n = s->frame->row_count;
+    size_t total;
+    if (self->member_count == 0) return TCS_OK;
+    if (tcsi_multiply(n, self->member_count, &total)) self->said = TCSI_NEW_ARRAY(float, total);
+    if (!self->said) return tcsi_fail_memory(err, "what members say");
+    for (size_t k = 0; k < self->member_count; k++) {
+        tcsi_voice_rank(s->members + k * n, n, self->said + k * n, s->scratch);
+        s->means[k] = tcsi_mean(s->members + k * n, n);
+    }
+    return TCS_OK;
+}
+
+static size_t members(const tcsi_detector *base, size_t row, float *ret_p_values)
+{
+    const auto_offline *self = (const auto_offline *)base;
+    if (!self->said || row >= self->row_count) return 0;
+    for (size_t k = 0; k < self->member_count; k++) ret_p_values[k] = self->said[k * self->row_count + row];
+    return self->member_count;
 }
 
 static bool row_is_missing(const tcsi_frame *frame, size_t t)
@@ -247,10 +322,12 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     if (frame->row_count == 0) return TCS_OK;
     tcs_status status = scoring_init(&s, self, frame, err);
     if (status == TCS_OK) status = score_frame(&s, err);
+    if (status == TCS_OK) status = hear_members(&s, err);
     self->period = s.period;
     for (size_t t = 0; t < frame->row_count && status == TCS_OK; t++) {
         bool missing = row_is_missing(frame, t);
-        ret_scores[t] = (tcs_score){ .state = missing ? TCS_SCORE_MISSING : TCS_SCORE_READY, .value = missing ? 0 : s.sum[t] };
+        ret_scores[t] = (tcs_score){ .state = missing ? TCS_SCORE_MISSING : TCS_SCORE_READY, .value = missing ? 0 : s.sum[t],
+                                     .uncertainty = missing ? 0 : doubt_of(&s, t) };
     }
     tcsi_free(s.memory);
     return status;
@@ -285,7 +362,7 @@ static size_t size_max(const tcsi_detector *base, size_t row_count)
     const auto_offline *self = (const auto_offline *)base;
     const size_t deep = self->members ? tcsi_deep_members_size_max(self->members, row_count) : 0;
     size_t n = row_count + 1024, channels = base->channel_count, threads = tcsi_pool_thread_count(base->pool);
-    size_t one = n * (5 + 7 + 4 + 12 + 14 + 24) + n * 4 * threads, model = 64 * channels * channels * 16 + 100000;
+    size_t one = n * (5 + 2 * MEMBERS + 7 + 4 + 12 + 14 + 24) + n * 4 * threads, model = 64 * channels * channels * 16 + 100000;
     return sizeof(auto_offline) + one * sizeof(double) + n * channels * (sizeof(float) + 6 * sizeof(double)) + model * sizeof(double)
            + n * sizeof(tcs_score) + deep;
 }
@@ -296,7 +373,7 @@ static const tcsi_parameter parameters[] = {
 };
 
 const tcsi_detector_ops tcsi_auto_offline_ops = {
-    .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .horizon = horizon,
+    .init = init, .deinit = deinit, .fit = fit, .score = score, .contribute_span = contribute_span, .members = members, .horizon = horizon,
     .persist = persist, .size_max = size_max,
 };
 
@@ -308,7 +385,8 @@ const tcsi_detector_info tcsi_detector_auto_offline = {
     .summary = "What `auto` means when looking back over a whole series: sampled joins at three scales, a robust autoregression and "
                "window features, fused by a soft maximum; with one channel also networks, one trained on the series and four on simulated "
                "ones; with several, breaks between them. No labels; weak on chaotic series and on events that cover much of the series.",
-    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RELATIVE,
+    .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_DEEP | TCSI_TRAIT_RELATIVE |
+              TCSI_TRAIT_UNCERTAINTY,
     .instance_size = sizeof(tcsi_auto_offline),
     .options_offset = offsetof(tcsi_auto_offline, options),
     .parameters = parameters,

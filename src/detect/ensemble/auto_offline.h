@@ -17,6 +17,8 @@ typedef struct tcsi_auto_offline {
     size_t train_row_count;     /* of fit; 0: not fitted */
     size_t period;              /* of the frame last scored */
     size_t row_count;           /* of the frame last scored */
+    size_t member_count;        /* of the frame last scored; 0: its score is not one of members */
+    float *said;                /* (M,T) how rare each member finds a row among those of the frame */
     float *parts;               /* (C,T) channel scores of the frame last scored, >= 0; NULL with one channel */
 } tcsi_auto_offline;
 

@@ -136,18 +136,40 @@ static double judge(tcsi_causal_moments *moments, double value, double count_min
     return z > 0 ? pow(z, POWER) : BELOW * z;
 }
 
-double tcsi_causal_push(tcsi_causal *causal, double value)
+/* The highest of values and the highest of the others. */
+typedef struct top_two {
+    double first, second;
+    size_t at;
+} top_two;
+
+static top_two top_of(const double *values, size_t begin, size_t end)
 {
-    double values[TCSI_CAUSAL_MEMBERS], sum = 0, highest_join = -INFINITY, highest_residual = -INFINITY;
-    const double count_min = (double)tcsi_causal_quiet_count(causal), t = (double)causal->seen_count;
-    tcsi_causal_members_push(causal, value, values);
-    for (size_t i = 0; i < TCSI_CAUSAL_MEMBERS; i++) {
-        double judged = judge(&causal->moments[i], values[i], count_min);
-        double *highest = i < TCSI_CAUSAL_JOINS ? &highest_join : &highest_residual;
-        sum += judged;
-        *highest = fmax(*highest, judged);
+    top_two top = { -INFINITY, -INFINITY, begin };
+    for (size_t i = begin; i < end; i++) {
+        if (values[i] > top.first) {
+            top.second = top.first;
+            top.first = values[i];
+            top.at = i;
+        } else top.second = fmax(top.second, values[i]);
     }
-    return t > 0 ? (sum + 2 * highest_join + highest_residual) * (t / (t + (double)causal->train_row_count)) : 0;
+    return top;
+}
+
+double tcsi_causal_push(tcsi_causal *causal, double value, tcsi_causal_said *ret_said)
+{
+    enum { M = TCSI_CAUSAL_MEMBERS };
+    double values[M], sum = 0, *judged = ret_said->members;
+    const double count_min = (double)tcsi_causal_quiet_count(causal), t = (double)causal->seen_count;
+    const double belief = t > 0 ? t / (t + (double)causal->train_row_count) : 0;
+    tcsi_causal_members_push(causal, value, values);
+    for (size_t i = 0; i < M; i++) sum += judged[i] = judge(&causal->moments[i], values[i], count_min);
+    const top_two join = top_of(judged, 0, TCSI_CAUSAL_JOINS), residual = top_of(judged, TCSI_CAUSAL_JOINS, M);
+    for (size_t i = 0; i < M; i++) {
+        const double others = (sum - judged[i]) * M / (M - 1);
+        ret_said->without[i] = belief * (others + 2 * (i == join.at ? join.second : join.first)
+                                         + (i == residual.at ? residual.second : residual.first));
+    }
+    return belief * (sum + 2 * join.first + residual.first);
 }
 
 /* ---- saved form ---- */

@@ -54,8 +54,13 @@ void tcsi_causal_reset(tcsi_causal *causal);  /* to the beginning of the stream,
 /* Rows before any member speaks: the score is then 0. */
 size_t tcsi_causal_quiet_count(const tcsi_causal *causal);
 
+/* What the members say of a row: T of each, and the score as it would be without each, of the same size. */
+typedef struct tcsi_causal_said {
+    double members[TCSI_CAUSAL_MEMBERS], without[TCSI_CAUSAL_MEMBERS];
+} tcsi_causal_said;
+
 /* value: finite, at most TCS_VALUE_MAX in magnitude.  Returns the score: finite, any sign.  Allocates nothing. */
-double tcsi_causal_push(tcsi_causal *causal, double value);
+double tcsi_causal_push(tcsi_causal *causal, double value, tcsi_causal_said *ret_said);
 
 /* The same row's members alone, for other ways of judging and adding them: C by span, R by span, then residuals; each >= 0 and
  * at most 4e6.  A stream uses this or push, not both. */

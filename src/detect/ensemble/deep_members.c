@@ -36,9 +36,12 @@ void tcsi_deep_members_destroy(tcsi_deep_members *members)
     tcsi_free(members);
 }
 
-static void add(double *scores, const double *member, size_t row_count)
+static void add(double *scores, double *member, size_t row_count)
 {
-    for (size_t t = 0; t < row_count; t++) scores[t] += WEIGHT * member[t];
+    for (size_t t = 0; t < row_count; t++) {
+        member[t] *= WEIGHT;
+        scores[t] += member[t];
+    }
 }
 
 static tcs_status add_judges(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *member,
@@ -65,7 +68,7 @@ static tcs_status ask_encoder(tcsi_deep_members *members, const tcsi_deep_member
 
 /* A series that the encoder cannot learn from is refused or never READY: then it has no say. */
 static tcs_status add_encoder(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *member,
-                              tcs_error *err)
+                              bool *ret_spoke, tcs_error *err)
 {
     tcs_error refusal = { 0 };
     tcs_score *judged = TCSI_NEW_ARRAY(tcs_score, series->row_count);
@@ -77,6 +80,7 @@ static tcs_status add_encoder(tcsi_deep_members *members, const tcsi_deep_member
         member[t] = judged[t].value;
     }
     tcsi_free(judged);
+    *ret_spoke = ready;
     if (status != TCS_OK && status != TCS_E_INVALID) {
         *err = refusal;
         return status;
@@ -87,14 +91,14 @@ static tcs_status add_encoder(tcsi_deep_members *members, const tcsi_deep_member
     return TCS_OK;
 }
 
-tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, tcs_error *err)
+tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *ret_members,
+                                 size_t *ret_count, tcs_error *err)
 {
-    double *member = TCSI_NEW_ARRAY(double, series->row_count);
-    if (!member) return tcsi_fail_memory(err, "scores");
+    bool encoder_spoke = false;
     tcsi_standardize(scores, series->row_count);
-    tcs_status status = add_judges(members, series, scores, member, err);
-    if (status == TCS_OK) status = add_encoder(members, series, scores, member, err);
-    tcsi_free(member);
+    tcs_status status = add_judges(members, series, scores, ret_members, err);
+    if (status == TCS_OK) status = add_encoder(members, series, scores, ret_members + series->row_count, &encoder_spoke, err);
+    *ret_count = encoder_spoke ? TCSI_DEEP_MEMBER_COUNT : 1;
     return status;
 }
 

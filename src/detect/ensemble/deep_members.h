@@ -23,10 +23,12 @@ typedef struct tcsi_deep_members_series {
     size_t period;                     /* rows */
 } tcsi_deep_members_series;
 
+enum { TCSI_DEEP_MEMBER_COUNT = 2 };
+
 /* scores: (T), the experts' in, standardized and with the members added out.  A series that is too short for a member goes without it.
- * E_MEMORY, E_CANCELLED. */
-tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores,
-                                 tcs_error *err) TCS_WARN_UNUSED;
+ * ret_members: (TCSI_DEEP_MEMBER_COUNT,T), of which *ret_count say something: what each added.  E_MEMORY, E_CANCELLED. */
+tcs_status tcsi_deep_members_add(tcsi_deep_members *members, const tcsi_deep_members_series *series, double *scores, double *ret_members,
+                                 size_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Most bytes, for a series of so many rows; 0: those held between calls. */
 size_t tcsi_deep_members_size_max(const tcsi_deep_members *members, size_t row_count);

@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { SHORT, PERIOD, LONG, LOOK, EXPERTS };
+enum { SHORT, PERIOD, LONG, LOOK, EXPERTS = TCSI_EXPERT_COUNT };
 enum { COVER = 2 };
 
 static const double PART_CLIP = 0.995, EXPERT_CLIP = 0.98; /* quantiles */
@@ -155,29 +155,31 @@ static void soft_maximum(const double *experts, size_t n, double *ret_scores)
     }
 }
 
-tcs_status tcsi_experts_fuse(const double *parts, size_t row_count, const tcsi_experts_options *options, double *ret_scores, tcs_error *err)
+tcs_status tcsi_experts_fuse(const double *parts, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
+                             double *ret_experts, tcs_error *err)
 {
     workspace w;
-    double *experts = NULL;
+    double *own = NULL, *experts = ret_experts;
     size_t total;
     tcs_status status = workspace_init(&w, row_count, options, err);
     if (status != TCS_OK) return status;
-    if (tcsi_multiply(row_count, EXPERTS, &total)) experts = TCSI_NEW_ARRAY(double, total);
+    if (!experts && tcsi_multiply(row_count, EXPERTS, &total)) experts = own = TCSI_NEW_ARRAY(double, total);
     if (!experts) status = tcsi_fail_memory(err, "scores");
     for (int k = 0; k < EXPERTS && experts; k++) find_expert(&w, parts, k, experts + (size_t)k * row_count);
     if (experts) soft_maximum(experts, row_count, ret_scores);
-    tcsi_free(experts);
+    tcsi_free(own);
     tcsi_free(w.memory);
     return status;
 }
 
-tcs_status tcsi_experts_score(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_scores, tcs_error *err)
+tcs_status tcsi_experts_score(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
+                              double *ret_experts, tcs_error *err)
 {
     size_t total;
     double *parts = tcsi_multiply(row_count, TCSI_EXPERT_PART_COUNT, &total) ? TCSI_NEW_ARRAY(double, total) : NULL;
     if (!parts) return tcsi_fail_memory(err, "parts of a score");
     tcs_status status = tcsi_experts_parts(x, row_count, options, parts, err);
-    if (status == TCS_OK) status = tcsi_experts_fuse(parts, row_count, options, ret_scores, err);
+    if (status == TCS_OK) status = tcsi_experts_fuse(parts, row_count, options, ret_scores, ret_experts, err);
     tcsi_free(parts);
     return status;
 }

@@ -47,13 +47,15 @@ typedef enum tcsi_expert_part {
 /* x: (T), every value finite.  ret_parts: (P,T), P = TCSI_EXPERT_PART_COUNT; zeros for a constant series.  E_MEMORY. */
 tcs_status tcsi_experts_parts(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_parts,
                               tcs_error *err) TCS_WARN_UNUSED;
-/* parts: (P,T) as found.  ret_scores: (T), the experts' soft maximum; a constant for a constant series.  E_MEMORY. */
+enum { TCSI_EXPERT_COUNT = 4 };
+/* parts: (P,T) as found.  ret_scores: (T), the experts' soft maximum; a constant for a constant series.  ret_experts: (E,T), E =
+ * TCSI_EXPERT_COUNT, what each of them says, or NULL.  E_MEMORY. */
 tcs_status tcsi_experts_fuse(const double *parts, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
-                             tcs_error *err) TCS_WARN_UNUSED;
+                             double *ret_experts, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Both at once. */
 tcs_status tcsi_experts_score(const double *x, size_t row_count, const tcsi_experts_options *options, double *ret_scores,
-                              tcs_error *err) TCS_WARN_UNUSED;
+                              double *ret_experts, tcs_error *err) TCS_WARN_UNUSED;
 
 /* Centred and raw join, z-normalized join, prefix join and autoregressive residual at L, standardized and added, smoothed over L:
  * the plainer score that several channels are averaged over. */
