@@ -182,6 +182,33 @@ static void print_reading(const report *r)
     if (hidden > 0) printf("    ... and %zu more, as expected\n", hidden);
 }
 
+/* Score, or under the policy of evidence what rows have added up to: which of the two alarms the row. */
+static bool is_above(const report *r)
+{
+    const tcs_score *score = &tcs_result_scores(r->result)[r->row];
+    const double level = score->evidence != 0 && tcs_result_own_threshold(r->result) ? score->evidence : score->value;
+    return score->state == TCS_SCORE_READY && level > tcs_result_thresholds(r->result)[r->row];
+}
+
+static bool is_added_up(const report *r)
+{
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    return added.sum > added.threshold; /* false of NaN */
+}
+
+static void print_added_up(const report *r)
+{
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    if (isnan(added.sum)) return;
+    printf("  evidence   sum %.4g, threshold %.4g: what rows have added up to is %sabove it\n", added.sum, added.threshold,
+           is_added_up(r) ? "" : "not ");
+    if (!tcs_result_anomalies(r->result)[r->row]) return;
+    printf("  alarm      %s\n", !is_above(r) && !is_added_up(r) ? "by neither: the row continues what one of the two began"
+                               : !is_added_up(r)               ? "by its score"
+                               : !is_above(r)                  ? "by evidence that added up, not by its score"
+                                                               : "by its score and by evidence that added up");
+}
+
 static void print_steps(const report *r)
 {
     const tcs_score *score = &tcs_result_scores(r->result)[r->row];
@@ -198,9 +225,9 @@ static void print_steps(const report *r)
         printf("\n  p-value    %.3g: the chance of a score this high in a normal row\n", score->p_value);
     }
     if (isfinite(threshold))
-        printf("  threshold  %.4g: %s\n", threshold, score->state == TCS_SCORE_READY && level > threshold ? "the row is above it"
-                                                                                               : "the row is not above it");
+        printf("  threshold  %.4g: the row is %sabove it\n", threshold, is_above(r) ? "" : "not ");
     else printf("  threshold  none yet: too little is known of normal rows\n");
+    print_added_up(r);
     printf("  policy     %s\n", tcs_result_assumed(r->result));
 }
 
@@ -268,6 +295,16 @@ static void json_reading(const report *r, tcsi_json_writer *w)
     tcsi_json_end_array(w);
 }
 
+/* Which alarms the row; an episode may also hold rows that nothing alarms, or that a limit does. */
+static void json_alarm(const report *r, tcsi_json_writer *w)
+{
+    tcsi_json_key(w, "alarmed_by");
+    tcsi_json_begin_array(w);
+    if (is_above(r)) tcsi_json_string(w, "score");
+    if (is_added_up(r)) tcsi_json_string(w, "evidence");
+    tcsi_json_end_array(w);
+}
+
 static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *err)
 {
     const tcs_score *score = &tcs_result_scores(r->result)[r->row];
@@ -294,6 +331,10 @@ static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *e
     tcsi_json_put_number(w, "uncertainty", (double)score->uncertainty);
     tcsi_json_put_number(w, "p_value", score->p_value);
     tcsi_json_put_number(w, "threshold", tcs_result_thresholds(r->result)[r->row]);
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    tcsi_json_put_number(w, "sum", added.sum);
+    tcsi_json_put_number(w, "sum_threshold", added.threshold);
+    json_alarm(r, w);
     tcsi_json_key(w, "own_threshold");
     tcsi_json_bool(w, tcs_result_own_threshold(r->result));
     tcsi_json_key(w, "anomaly");

@@ -193,6 +193,12 @@ TCS_API tcs_rule tcs_result_rule(const tcs_result *result, size_t index); /* in 
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
 TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
+/* Under the policy "evidence": what the rows' p-values have added up to with this one, and the sum above which it alarms whatever its
+ * score.  Under others, NaN both. */
+typedef struct tcs_added_up {
+    double sum, threshold;
+} tcs_added_up;
+TCS_API tcs_added_up tcs_result_added_up(const tcs_result *result, size_t row);
 /* Chance that the row is anomalous; NaN unless it is READY.  From labels, by the calibrator with the lowest log loss, where there are rows
  * of both kinds that were not learned from: the named training rows offline, unless the detector learned from their labels, or what a
  * pipeline held back when it was fitted.  Otherwise it assumes how many rows are anomalous, and is the most that a p-value supports. */
@@ -385,6 +391,7 @@ typedef struct tcs_outcome {
     int label;               /* 0 or 1; 0 without labels */
     tcs_score score;
     double threshold;        /* score (or evidence) above which this row opens an episode; infinite while too little is known */
+    tcs_added_up added_up;   /* as tcs_result_added_up */
     bool anomaly;
     tcs_episode_event event;
     tcs_episode episode;     /* what event is about, as known so far; zeroed with TCS_EPISODE_NONE */

@@ -169,6 +169,13 @@ void tcs_result_destroy(tcs_result *result)
 const tcs_score *tcs_result_scores(const tcs_result *result) { return result->detection->scores; }
 const uint8_t *tcs_result_anomalies(const tcs_result *result) { return result->detection->decision.anomaly; }
 const double *tcs_result_thresholds(const tcs_result *result) { return result->detection->decision.thresholds; }
+tcs_added_up tcs_result_added_up(const tcs_result *result, size_t row)
+{
+    const tcsi_policy_result *decision = &result->detection->decision;
+    TCS_ASSERT(row < result->detection->frame->row_count);
+    return decision->sums ? (tcs_added_up){ decision->sums[row], decision->sum_thresholds[row] } : (tcs_added_up){ NAN, NAN };
+}
+
 size_t tcs_result_episode_count(const tcs_result *result) { return result->detection->decision.episode_count; }
 const char *tcs_result_detector(const tcs_result *result) { return result->detection->info->name; }
 tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }

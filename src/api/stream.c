@@ -253,7 +253,8 @@ tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *r
     }
     if (status != TCS_OK || !*ret_any) return status;
     *ret_outcome = (tcs_outcome){ .row = from.row.sequence, .time_ns = from.row.time_ns, .label = from.label, .score = from.score,
-                                  .threshold = from.verdict.threshold, .anomaly = from.verdict.anomaly,
+                                  .threshold = from.verdict.threshold,
+                                  .added_up = { from.verdict.sum, from.verdict.sum_threshold }, .anomaly = from.verdict.anomaly,
                                   .event = (tcs_episode_event)from.verdict.event };
     if (from.verdict.event != TCSI_EPISODE_NONE) fill_episode(stream, &ret_outcome->episode);
     ret_outcome->expected_event = (tcs_episode_event)from.verdict.expected_event;

@@ -236,14 +236,20 @@ static tcsi_extent choose_seen(const tcsi_subject *subject, const tcsi_episode *
     return seen;
 }
 
-/* An episode has a row above its threshold, unless the policy adds up evidence. */
-static bool is_added_up(const tcsi_subject *subject, tcsi_extent rows)
+/* What alarmed: a row's score, or under the policy of evidence what rows have added up to. */
+static void find_cause(const tcsi_subject *subject, tcsi_explanation *e)
 {
-    for (size_t t = rows.begin; t < rows.end; t++)
-        if (subject->scores[t].state == TCS_SCORE_READY &&
-            tcsi_subject_level(subject, &subject->scores[t]) > subject->decision->thresholds[t])
-            return false;
-    return true;
+    const tcsi_policy_result *decision = subject->decision;
+    e->sum = e->sum_threshold = NAN;
+    for (size_t t = e->rows.begin; t < e->rows.end; t++) {
+        if (subject->scores[t].state != TCS_SCORE_READY) continue;
+        e->by_score = e->by_score || tcsi_subject_level(subject, &subject->scores[t]) > decision->thresholds[t];
+        if (!decision->sums || !(decision->sums[t] > decision->sum_thresholds[t]) || e->sum >= decision->sums[t]) continue;
+        e->by_sum = true;
+        e->row_sum = t;
+        e->sum = decision->sums[t];
+        e->sum_threshold = decision->sum_thresholds[t];
+    }
 }
 
 static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_explanation *explanation)
@@ -252,7 +258,7 @@ static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_expl
     *j = (job){ .subject = subject, .explanation = explanation };
     *explanation = (tcsi_explanation){ .episode = episode, .rows = { from->row_begin, from->row_end },
                                        .is_limit = from->order.kind == TCSI_ORDER_ALARM };
-    explanation->is_added_up = is_added_up(subject, explanation->rows);
+    find_cause(subject, explanation);
     explanation->seen = choose_seen(subject, from);
     explanation->view = choose_view(subject, explanation->seen);
 }
@@ -326,12 +332,12 @@ static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, c
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_explanation *e = jobs[i].explanation;
         tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows,
-                                               .is_asked = !e->is_limit && !e->is_added_up && !is_huge(e, jobs[i].subject),
+                                               .is_asked = !e->is_limit && !e->by_sum && !is_huge(e, jobs[i].subject),
                                                .attribution = &e->attribution, .expectations = &jobs[i].expectations };
     }
     if (status == TCS_OK) status = tcsi_counterfactuals_find(replays, tasks, &options->counterfactual, answers, err);
     for (size_t i = 0; answers && i < count; i++) {
-        if (jobs[i].explanation->is_added_up) answers[i].outcome = TCSI_COUNTERFACTUAL_EVIDENCE;
+        if (jobs[i].explanation->by_sum) answers[i].outcome = TCSI_COUNTERFACTUAL_EVIDENCE;
         if (jobs[i].explanation->is_limit) answers[i].outcome = TCSI_COUNTERFACTUAL_LIMIT;
         jobs[i].explanation->counterfactual = answers[i];
     }

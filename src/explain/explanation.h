@@ -35,7 +35,10 @@ typedef struct tcsi_story {
 typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
     bool is_limit;          /* a hard limit was passed in it */
-    bool is_added_up;       /* none of its rows is above its threshold: evidence added up */
+    bool by_score;          /* a row of it has a score (or evidence) above its threshold */
+    bool by_sum;            /* a row of it alarmed by what p-values have added up to; then, at the row where that was highest: */
+    size_t row_sum;
+    double sum, sum_threshold; /* NaN otherwise */
     tcsi_extent rows;         /* of the episode */
     tcsi_extent seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
     tcsi_extent view;         /* of bands */

@@ -151,6 +151,28 @@ static void put_similar(tcsi_json_writer *w, const tcsi_subject *subject, const 
     tcsi_json_end_object(w);
 }
 
+/* What alarmed in it; and where p-values had added up to most. */
+static void put_cause(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
+{
+    const struct { const char *name; bool holds; } causes[] = { { "limit", e->is_limit }, { "score", e->by_score },
+                                                                { "evidence", e->by_sum } };
+    tcsi_json_key(w, "alarmed_by");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < TCS_COUNT(causes); i++)
+        if (causes[i].holds) tcsi_json_string(w, causes[i].name);
+    tcsi_json_end_array(w);
+    tcsi_json_key(w, "added_up");
+    if (!e->by_sum) {
+        tcsi_json_null(w);
+        return;
+    }
+    tcsi_json_begin_object(w);
+    put_row(w, subject, "highest", e->row_sum);
+    tcsi_json_put_number(w, "sum", e->sum);
+    tcsi_json_put_number(w, "threshold", e->sum_threshold);
+    tcsi_json_end_object(w);
+}
+
 void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
 {
     tcsi_json_begin_object(w);
@@ -159,6 +181,7 @@ void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subjec
     tcsi_json_put_string(w, "advice", e->advice[0] ? e->advice : NULL);
     put_row(w, subject, "onset", e->rows.begin);
     put_row(w, subject, "last", e->rows.end - 1);
+    put_cause(w, subject, e);
     tcsi_json_put_string(w, "attribution", tcsi_attribution_source_name(e->attribution.source));
     tcsi_json_put_number(w, "attribution_error", e->attribution.error);
     tcsi_json_key(w, "channels");

@@ -266,7 +266,10 @@ void tcsi_sentence_write_advice(const tcsi_subject *subject, const tcsi_explanat
         return;
     }
     if (c->outcome == TCSI_COUNTERFACTUAL_EVIDENCE) {
-        add(&l, "evidence added up over its rows, none of which is above its threshold: no change was tried");
+        number_text(e->sum, before, sizeof before);
+        number_text(e->sum_threshold, threshold, sizeof threshold);
+        add(&l, "evidence added up over its rows (sum %s, threshold %s)%s: no change was tried", before, threshold,
+            e->by_score ? "" : ", none of which is above its threshold");
         return;
     }
     number_text(c->score_before, before, sizeof before);

@@ -465,6 +465,8 @@ double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
 
 const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream) { return &stream->policy.options.budget; }
 
+bool tcsi_detect_stream_adds_up(const tcsi_detect_stream *stream) { return tcsi_policy_adds_up(&stream->policy); }
+
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return stream->policy.own_threshold_used; }
 
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)

@@ -77,6 +77,7 @@ size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
 const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream); /* what was asked for */
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
+bool tcsi_detect_stream_adds_up(const tcsi_detect_stream *stream);           /* verdicts have a sum */
 /* The tail that p-values are taken from; count 0: none yet. */
 const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream);
 const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream); /* how it went */
