@@ -428,6 +428,14 @@ TCS_API tcs_status tcs_stream_end(tcs_stream *stream, tcs_error *err);
 /* The outcome of the next row.  *ret_any = false: push another row, or the input (or stream) is over.  Waits for the input. */
 TCS_API tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *ret_any, tcs_error *err);
 
+/* From now on, before the first outcome, the stream remembers its last rows (8,192, fewer of more than 128 channels, none of more than
+ * 16,384), so that it can say why.  E_INVALID, E_MEMORY. */
+TCS_API tcs_status tcs_stream_remember(tcs_stream *stream, tcs_error *err);
+/* Why the last episode alarmed, as known after the last outcome: a brief explanation from the rows that are remembered, destroyed by the
+ * caller before the next outcome is asked for.  While they are all there were, it is the one that a result of a frame of the same rows
+ * gives of the episode.  E_INVALID: there was no episode, or its rows are gone; E_UNSUPPORTED: nothing is remembered; E_MEMORY. */
+TCS_API tcs_status tcs_stream_explain(tcs_stream *stream, tcs_explanation **ret_explanation, tcs_error *err);
+
 /* From now on every outcome is also written to a scores file as by tcs_result_scores_write; is_live: handed on row by row.  The
  * file appears at commit; "-" and pipes are written through. */
 TCS_API tcs_status tcs_stream_scores_begin(tcs_stream *stream, const char *path, bool is_live, tcs_error *err);

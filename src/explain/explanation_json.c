@@ -22,7 +22,7 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
 {
     char key[32], text[TCSI_TIME_TEXT_SIZE];
     snprintf(key, sizeof key, "row_%s", name);
-    tcsi_json_put_integer(w, key, row);
+    tcsi_json_put_integer(w, key, subject->row_base + row);
     if (!subject->has_times || row >= subject->frame->row_count) return;
     snprintf(key, sizeof key, "time_%s", name);
     tcsi_time_format_iso(subject->frame->times_ns[row], text, sizeof text);
@@ -32,7 +32,7 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
 static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_extent rows)
 {
     put_row(w, subject, "begin", rows.begin);
-    tcsi_json_put_integer(w, "row_end", rows.end);
+    tcsi_json_put_integer(w, "row_end", subject->row_base + rows.end);
 }
 
 static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e, const tcsi_story *story)

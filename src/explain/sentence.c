@@ -39,7 +39,7 @@ static const char *name_of(const tcsi_subject *subject, size_t channel) { return
 static const char *place_text(const tcsi_subject *subject, size_t row, char ret_text[PLACE_SIZE])
 {
     char iso[TCSI_TIME_TEXT_SIZE];
-    snprintf(ret_text, PLACE_SIZE, "row %zu", row);
+    snprintf(ret_text, PLACE_SIZE, "row %zu", subject->row_base + row);
     if (!subject->has_times || tcsi_time_format_iso(subject->frame->times_ns[row], iso, sizeof iso) < 20) return ret_text;
     char *zone = strchr(iso, 'Z');
     if (zone) *zone = 0;

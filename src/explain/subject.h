@@ -25,6 +25,7 @@ typedef struct tcsi_subject {
     const tcs_score *scores;             /* (T) */
     const tcsi_policy_result *decision;
     bool is_online, is_tabular;
+    size_t row_base;                     /* rows that there were before the frame's first: added where rows are told */
     bool has_times;                      /* the frame's times say when rows were */
 } tcsi_subject;
 
