@@ -18,6 +18,7 @@ void tcsi_explanation_deinit(tcsi_explanation *explanation)
     tcsi_free(explanation->bands);
     tcsi_attribution_deinit(&explanation->attribution);
     tcsi_counterfactual_deinit(&explanation->counterfactual);
+    tcsi_regard_deinit(&explanation->regard);
     *explanation = (tcsi_explanation){ .bands = NULL };
 }
 
@@ -224,6 +225,19 @@ static tcs_status find_similar(job *j, tcs_error *err)
     return tcsi_similar_find(j->subject, &wish, &e->similar, err);
 }
 
+/* What the detector compared the episode's rows with, evenly chosen ones when they are many; nothing where it cannot say. */
+static tcs_status find_regard(job *j, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    const size_t count = tcsi_extent_count(e->seen), chosen = count < TCSI_REGARDED_ROWS ? count : TCSI_REGARDED_ROWS;
+    size_t rows[TCSI_REGARDED_ROWS];
+    for (size_t i = 0; i < chosen; i++) rows[i] = e->seen.begin + i * count / chosen;
+    const tcsi_regard_wish wish = { .rows = rows, .row_count = chosen, .closed = j->subject->decision->anomaly };
+    if (j->subject->is_tabular) return TCS_OK;
+    const tcs_status status = tcsi_detector_regard(j->subject->detector, j->subject->frame, &wish, &e->regard, err);
+    return status == TCS_E_UNSUPPORTED ? TCS_OK : status;
+}
+
 /* All rows of an episode, or as many around its peak as there is room for. */
 static tcsi_extent choose_seen(const tcsi_subject *subject, const tcsi_episode *episode)
 {
@@ -300,7 +314,7 @@ static tcs_status explain_one(job *j, const tcsi_attribution_options *attributio
     tcs_status status = tcsi_attribute(j->subject, e->seen, &j->expectations, attribution, &e->attribution, err);
     if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
     if (status == TCS_OK) status = find_similar(j, err);
-    return status;
+    return status == TCS_OK ? find_regard(j, err) : status;
 }
 
 /* Rows to be judged again, of all episodes, by one walk over the frame: where counterfactuals are asked for, or a stream must be asked

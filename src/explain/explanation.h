@@ -1,6 +1,6 @@
 /* explain/explanation.h -- everything that is known of why an episode alarmed, in one struct of plain data.
  *
- *     subject, decision -> period, kind, expected band of each channel -> attribution -> similar -> counterfactual -> sentence
+ *     subject, decision -> period, kind, expected band of each channel -> attribution -> similar, regard -> counterfactual -> sentence
  *
  * Of more than TCSI_EXPLAIN_CHANNELS channels only so many are looked at closely: those that the detector names first, or else the first.
  * A brief explanation does without scoring anything again: kind, band, similar and sentence of the channels that the caller already knows
@@ -14,7 +14,8 @@
 #include "explain/kind.h"
 #include "explain/similar.h"
 
-enum { TCSI_EXPLAIN_CHANNELS = 64, TCSI_STORY_COUNT_MAX = 8, TCSI_SENTENCE_SIZE = 1024 };
+enum { TCSI_EXPLAIN_CHANNELS = 64, TCSI_STORY_COUNT_MAX = 8, TCSI_SENTENCE_SIZE = 1024,
+       TCSI_REGARDED_ROWS = 24 };
 
 /* What one channel did. */
 typedef struct tcsi_story {
@@ -49,6 +50,7 @@ typedef struct tcsi_explanation {
     tcsi_counterfactual counterfactual;
     tcsi_similar similar;
     bool has_similar;       /* rows are a history */
+    tcsi_regard regard;     /* what rows of it were compared with by the detector; without lines where nobody can say, and of a brief one */
     char sentence[TCSI_SENTENCE_SIZE];
     char advice[TCSI_SENTENCE_SIZE];    /* the counterfactual in words; empty when it was not asked for */
     double seconds;         /* spent on it: its share of what all of them took together */

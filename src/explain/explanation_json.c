@@ -151,6 +151,59 @@ static void put_similar(tcsi_json_writer *w, const tcsi_subject *subject, const 
     tcsi_json_end_object(w);
 }
 
+/* Attention goes to all rows of a window: numbers in a row; the nearest patches are few. */
+static void put_links(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_regard *regard, const tcsi_link *links)
+{
+    size_t count = 0;
+    while (count < regard->link_count && links[count].row_end > links[count].row_begin) count++;
+    if (regard->kind == TCSI_REGARD_ATTENTION) {
+        put_row(w, subject, "begin", links[0].row_begin);
+        tcsi_json_put_integer(w, "rows_each", links[0].row_end - links[0].row_begin);
+        tcsi_json_key(w, "shares");
+        tcsi_json_begin_array(w);
+        for (size_t k = 0; k < count; k++) tcsi_json_number(w, links[k].share);
+        tcsi_json_end_array(w);
+        return;
+    }
+    tcsi_json_key(w, "nearest");
+    tcsi_json_begin_array(w);
+    for (size_t k = 0; k < count; k++) {
+        tcsi_json_begin_object(w);
+        put_span(w, subject, (tcsi_extent){ links[k].row_begin, links[k].row_end });
+        tcsi_json_put_number(w, "share", links[k].share);
+        tcsi_json_put_number(w, "distance", links[k].distance);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+}
+
+static void put_regard(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_regard *regard)
+{
+    tcsi_json_key(w, "compared");
+    if (regard->line_count == 0) {
+        tcsi_json_null(w);
+        return;
+    }
+    tcsi_json_begin_object(w);
+    tcsi_json_put_string(w, "by", tcsi_regard_kind_name(regard->kind));
+    if (regard->kind == TCSI_REGARD_LIKENESS) tcsi_json_put_number(w, "usual_distance", regard->usual);
+    tcsi_json_key(w, "lines");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < regard->line_count; i++) {
+        const tcsi_regard_line *line = &regard->lines[i];
+        tcsi_json_begin_object(w);
+        put_row(w, subject, "of", line->row);
+        tcsi_json_key(w, "from");
+        tcsi_json_begin_object(w);
+        put_span(w, subject, (tcsi_extent){ line->row_begin, line->row_end });
+        tcsi_json_end_object(w);
+        put_links(w, subject, regard, regard->links + i * regard->link_count);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+    tcsi_json_end_object(w);
+}
+
 /* What alarmed in it; and where p-values had added up to most. */
 static void put_cause(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
 {
@@ -189,6 +242,7 @@ void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subjec
     for (size_t i = 0; i < e->story_count; i++) put_story(w, subject, e, &e->stories[i]);
     tcsi_json_end_array(w);
     put_similar(w, subject, e);
+    put_regard(w, subject, &e->regard);
     put_counterfactual(w, subject, &e->counterfactual);
     tcsi_json_put_number(w, "seconds", e->seconds);
     tcsi_json_end_object(w);

@@ -119,6 +119,21 @@ static void make_likenesses(const example *e, size_t i)
         reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ normal, normal + 20, SIZE_MAX, 3.25, 1.4 };
 }
 
+/* Attention of the first, nearest patches of the second. */
+static tcsi_report_map make_map(const example *e, size_t i)
+{
+    enum { LINES = 3, COLUMNS = 4 };
+    static const double cells[LINES * COLUMNS] = { 0.7, 0.1, 0.1, 0.1, 0, 0.6, 0.2, 0.2, 0.25, 0.25, 0.25, 0.25 };
+    static size_t rows[2][LINES], begins[COLUMNS], ends[COLUMNS];
+    const tcsi_report_episode *episode = &e->episodes[i];
+    if (i > 1 || e->kind->row_count < 8) return (tcsi_report_map){ .row_count = 0 };
+    for (size_t k = 0; k < LINES; k++)
+        rows[i][k] = episode->row_begin + k < episode->row_end ? episode->row_begin + k : episode->row_end - 1;
+    for (size_t k = 0; k < COLUMNS; k++) ends[k] = (begins[k] = k * e->kind->row_count / 8) + 1;
+    return (tcsi_report_map){ .kind = i == 0 ? "attention" : "likeness", .rows = rows[i], .begins = begins, .ends = ends,
+                              .row_count = LINES, .column_count = COLUMNS, .cells = cells };
+}
+
 static tcs_status make_reason(example *e, size_t i, tcs_error *err)
 {
     tcsi_report_episode *episode = &e->episodes[i];
@@ -140,6 +155,7 @@ static tcs_status make_reason(example *e, size_t i, tcs_error *err)
     for (size_t t = 0; t < episode->row_end - episode->row_begin; t++)
         for (size_t k = 0; k < episode->share_count; k++)
             at[t * e->kind->channel_count + episode->shares[k].channel] = episode->shares[k].share * (double)(1 + t % 7);
+    reason->map = make_map(e, i);
     episode->reason = reason;
     make_likenesses(e, i);
     return TCS_OK;
