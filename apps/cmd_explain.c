@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 #include "cli.h"
+#include "labels.h"
 #include "outcome.h"
 #include "progress.h"
 
@@ -15,7 +16,7 @@
 typedef struct explain_options {
     cli_detecting detecting;
     cli_reading reading;
-    const char *model, *at;
+    const char *model, *at, *labels;
     cli_texts ranges;
     bool json;
 } explain_options;
@@ -29,6 +30,7 @@ static const cli_option options[] = {
     { "--range", "CHANNEL=LOW:HIGH", CLI_TEXTS, AT(ranges),
       "values that are possible: what would have kept it quiet is looked for among them; either side may be left out; may be given several "
       "times" },
+    CLI_LABELS_OPTION(AT(labels)),
     { "--mode", "offline|online", CLI_TEXT, AT(detecting.mode),
       "offline looks back over everything (default); online uses only the past of each row" },
     CLI_DETECTING_OPTIONS(AT(detecting), "auto (default) or one of `tocsin detect --list-detectors`",
@@ -427,6 +429,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
         return cli_fail("explain", &err);
     }
     tcs_status status = judge(o, inputs[0], &frame, &result, &err);
+    if (status == TCS_OK) status = cli_labels_apply(o->labels, result, &err);
     report r = { .input = tcsi_url_redact(inputs[0], shown, sizeof shown), .result = result };
     if (status == TCS_OK) r.frame = tcs_result_frame(result); /* with knowledge, as the detector saw it */
     if (status == TCS_OK) status = explain_row(&r, o, &err);

@@ -211,6 +211,10 @@ typedef struct tcs_probability {
 TCS_API tcs_probability tcs_result_probability_source(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
+/* People say that rows [row_begin, row_end) were this, "valve stuck" say: wherever a later episode is found like one that has a row of
+ * them, explanations, sentences and reports made from then on say so.  text is copied.  Without, episodes are called by the signature that
+ * they look like, or else by the frame's labels.  E_INVALID: no text, or rows that there are not; E_MEMORY. */
+TCS_API tcs_status tcs_result_label(tcs_result *result, size_t row_begin, size_t row_end, const char *text, tcs_error *err);
 TCS_API const char *tcs_result_detector(const tcs_result *result);
 TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
 TCS_API size_t tcs_result_train_row_count(const tcs_result *result);

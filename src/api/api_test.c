@@ -140,6 +140,11 @@ static void test_explains(void **state)
         assert_ok(tcs_detect(frame, &options, &result, test_err));
         const size_t count = tcs_result_episode_count(result), ranks[2] = { 0, count - 1 }, wrong = count;
         assert_true(count > 0);
+        assert_ok(tcs_result_label(result, 0, ROWS, "a text", test_err));
+        assert_ok(tcs_result_label(result, 0, ROWS, "another", test_err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 0, ROWS + 1, "beyond", &err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 3, 3, "none", &err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 0, 1, "", &err));
         assert_ok(tcs_result_explain(result, ranks, 2, &brief, explanations, test_err));
         for (size_t i = 0; i < 2; i++) {
             check_explanation(explanations[i], result, ranks[i], true);

@@ -111,18 +111,23 @@ static void hand_story(const tcsi_explanation *e, const tcsi_story *from, tcsi_r
     to->highs = from->band + 2 * view;
 }
 
+static tcsi_report_likeness likeness_of(const tcs_result *result, const tcsi_likeness *from)
+{
+    const tcsi_subject subject = tcsi_detection_subject(result->detection);
+    const bool is_episode = from->episode != SIZE_MAX;
+    const tcsi_label label = is_episode ? tcsi_subject_label(&subject, from->episode) : (tcsi_label){ .text = NULL };
+    return (tcsi_report_likeness){ .row_begin = from->rows.begin, .row_end = from->rows.end,
+                                   .rank = is_episode ? rank_of(result, from->episode) : SIZE_MAX, .label = label.text,
+                                   .labelled_by = label.source == TCSI_LABEL_SIGNATURE ? "looked like" : "labelled", .raw = from->raw,
+                                   .shape = from->shape };
+}
+
 static void hand_similar(const tcs_result *result, const tcsi_explanation *e, tcsi_report_reason *to)
 {
     const tcsi_similar *similar = &e->similar;
     if (!e->has_similar) return;
-    for (size_t i = 0; i < similar->episode_count; i++) {
-        const tcsi_likeness *like = &similar->episodes[i];
-        to->likenesses[to->likeness_count++] = (tcsi_report_likeness){ like->rows.begin, like->rows.end, rank_of(result, like->episode),
-                                                                       like->raw, like->shape };
-    }
-    if (similar->has_normal)
-        to->likenesses[to->likeness_count++] = (tcsi_report_likeness){ similar->normal.rows.begin, similar->normal.rows.end, SIZE_MAX,
-                                                                       similar->normal.raw, similar->normal.shape };
+    for (size_t i = 0; i < similar->episode_count; i++) to->likenesses[to->likeness_count++] = likeness_of(result, &similar->episodes[i]);
+    if (similar->has_normal) to->likenesses[to->likeness_count++] = likeness_of(result, &similar->normal);
 }
 
 static tcs_status hand_reason(const tcs_result *result, const tcsi_explanation *e, tcsi_report_reason *to, tcs_error *err)

@@ -121,12 +121,21 @@ static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject,
     tcsi_json_end_object(w);
 }
 
+static void put_label(tcsi_json_writer *w, tcsi_label label)
+{
+    static const char *const sources[] = { [TCSI_LABEL_COLUMN] = "column", [TCSI_LABEL_SIGNATURE] = "signature",
+                                           [TCSI_LABEL_NAME] = "name" };
+    tcsi_json_put_string(w, "label", label.text);
+    tcsi_json_put_string(w, "labelled_by", label.text ? sources[label.source] : NULL);
+}
+
 static void put_likeness(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_likeness *likeness)
 {
     tcsi_json_begin_object(w);
     put_span(w, subject, likeness->rows);
     tcsi_json_put_number(w, "raw", likeness->raw);
     tcsi_json_put_number(w, "shape", likeness->shape);
+    if (likeness->episode != SIZE_MAX) put_label(w, tcsi_subject_label(subject, likeness->episode));
     tcsi_json_end_object(w);
 }
 

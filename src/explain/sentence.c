@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACE_SIZE = 64, VALUE_SIZE = 96, LENGTH_SIZE = 48, ADVICE_CHANNELS = 3 };
+enum { PLACE_SIZE = 64, VALUE_SIZE = 96, LENGTH_SIZE = 48, ADVICE_CHANNELS = 3, LABEL_TOLD = 200 };
 static const double share_told = 0.1;      /* of a second channel */
 static const double clearly = 1.25;        /* farther than what is usual */
 static const double likely = 0.5;          /* half of normal windows are no nearer to others: nothing unusual */
@@ -227,7 +227,10 @@ static void add_similar(line *l, const tcsi_subject *subject, const tcsi_explana
     if (is_new && !has_episode) add(l, "; nothing like it in the %s before", length_text(subject, 0, e->rows.begin, length));
     else if (s->has_normal && !has_episode && s->unusual <= likely)
         add(l, "; much like normal rows from %s on", place_text(subject, s->normal.rows.begin, place));
-    if (has_episode) add(l, "; closest: the episode of %s", place_text(subject, s->episodes[0].rows.begin, place));
+    if (!has_episode) return;
+    const tcsi_label label = tcsi_subject_label(subject, s->episodes[0].episode);
+    add(l, "; closest: the episode of %s", place_text(subject, s->episodes[0].rows.begin, place));
+    if (label.text) add(l, ", %s %.*s", label.source == TCSI_LABEL_SIGNATURE ? "which looked like" : "labelled", LABEL_TOLD, label.text);
 }
 
 void tcsi_sentence_write(const tcsi_subject *subject, const tcsi_explanation *e, char ret_text[TCSI_SENTENCE_SIZE])

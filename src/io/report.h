@@ -38,6 +38,7 @@ typedef struct tcsi_report_story {
 typedef struct tcsi_report_likeness {
     size_t row_begin, row_end;
     size_t rank;                         /* of the episode; SIZE_MAX: normal rows */
+    const char *label, *labelled_by;     /* what people call it: "valve stuck"; NULL: nobody says */
     double raw, shape;                   /* distances: of values in deviations, and of the course alone (0 the same, 1.4 unrelated) */
 } tcsi_report_likeness;
 

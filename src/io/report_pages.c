@@ -323,6 +323,10 @@ static void put_likenesses(tcsi_json_writer *w, const tcsi_report *report, const
         tcsi_json_begin_object(w);
         tcsi_json_put_string(w, "what", likeness->rank == SIZE_MAX ? "normal" : "episode");
         if (likeness->rank != SIZE_MAX) tcsi_json_put_integer(w, "rank", likeness->rank);
+        if (likeness->label) {
+            tcsi_json_put_string(w, "label", likeness->label);
+            tcsi_json_put_string(w, "labelled", likeness->labelled_by);
+        }
         tcsi_json_put_number(w, "raw", likeness->raw);
         tcsi_json_put_number(w, "shape", likeness->shape);
         put_beside(w, report, reason, likeness->row_begin, likeness->row_end);

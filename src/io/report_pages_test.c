@@ -207,8 +207,9 @@ static void test_similar_rows(void **state)
     fixture_make(&f, 20);
     read_page(&f);
     assert_int_equal(tcsi_json_get(f.page, "beside")->item_count, 0);
-    f.reason.likenesses[0] = (tcsi_report_likeness){ 2, 10, 7, 1.5, 0.5 };
-    f.reason.likenesses[1] = (tcsi_report_likeness){ 56, 60, SIZE_MAX, 2.5, NAN };
+    f.reason.likenesses[0] = (tcsi_report_likeness){ .row_begin = 2, .row_end = 10, .rank = 7, .label = "valve </script>",
+                                                     .labelled_by = "labelled", .raw = 1.5, .shape = 0.5 };
+    f.reason.likenesses[1] = (tcsi_report_likeness){ .row_begin = 56, .row_end = 60, .rank = SIZE_MAX, .raw = 2.5, .shape = NAN };
     f.reason.likeness_count = 2;
     read_page(&f);
     const tcsi_json_value *beside = tcsi_json_get(f.page, "beside");
@@ -217,7 +218,10 @@ static void test_similar_rows(void **state)
     assert_int_equal(tcsi_json_get(&beside->items[0], "from")->number, 14); /* a quarter and a row before it */
     assert_int_equal(tcsi_json_get(&beside->items[1], "rank")->number, 7);
     assert_int_equal(tcsi_json_get(&beside->items[1], "from")->number, 0);
+    assert_string_equal(tcsi_json_get(&beside->items[1], "label")->text, "valve </script>");
+    assert_string_equal(tcsi_json_get(&beside->items[1], "labelled")->text, "labelled");
     assert_null(tcsi_json_get(&beside->items[2], "rank"));
+    assert_null(tcsi_json_get(&beside->items[2], "label"));
     assert_int_equal(tcsi_json_get(&beside->items[2], "to")->number, 60); /* where rows end */
     assert_int_equal(tcsi_json_get(&beside->items[2], "shape")->type, TCSI_JSON_NULL);
     const tcsi_json_value *course = &tcsi_json_get(&beside->items[1], "channels")->items[0];

@@ -8,7 +8,8 @@ tcsi_subject tcsi_detection_subject(const tcsi_detection *detection)
 {
     return (tcsi_subject){ .frame = detection->frame, .detector = detection->detector,
                            .origin = detection->origin.size > 0 ? &detection->origin : NULL, .scores = detection->scores,
-                           .decision = &detection->decision, .is_online = detection->mode == TCS_MODE_ONLINE,
+                           .decision = &detection->decision, .labels = detection->labels,
+                           .is_online = detection->mode == TCS_MODE_ONLINE,
                            .is_tabular = detection->is_tabular,
                            .has_times = detection->has_times };
 }

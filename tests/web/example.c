@@ -114,9 +114,11 @@ static void make_likenesses(const example *e, size_t i)
     const size_t normal = reason->view_begin / 2;
     for (size_t k = 0; k < 2 && k < i; k++)
         reason->likenesses[reason->likeness_count++] =
-            (tcsi_report_likeness){ e->episodes[k].row_begin, e->episodes[k].row_end, k, 1.5, 0.7 };
+            (tcsi_report_likeness){ .row_begin = e->episodes[k].row_begin, .row_end = e->episodes[k].row_end, .rank = k,
+                                    .label = k == 0 ? "valve <b>stuck</b>" : NULL, .labelled_by = "labelled", .raw = 1.5, .shape = 0.7 };
     if (normal > 0)
-        reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ normal, normal + 20, SIZE_MAX, 3.25, 1.4 };
+        reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ .row_begin = normal, .row_end = normal + 20, .rank = SIZE_MAX, .raw = 3.25,
+                                                                       .shape = 1.4 };
 }
 
 /* Attention of the first, nearest patches of the second. */

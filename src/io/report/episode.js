@@ -182,8 +182,9 @@
   function headLikeness(likeness) {
     const box = make('div', { class: 'likeness' });
     const title = likenessTitles[likeness.what](likeness), head = likeness.what === 'episode' ? make('a', { href: '#episode-' + (likeness.rank + 1) }, title) : make('b', {}, title);
+    const label = likeness.label ? ` · ${likeness.labelled} ${likeness.label}` : '';
     const apart = likeness.what === 'this' ? '' : ` · values ${number(likeness.raw, 3)} deviations apart, courses ${number(likeness.shape, 3)} of 2`;
-    box.append(make('p', {}, head, make('small', {}, ` ${place(toX(likeness.begin))}${apart}`)));
+    box.append(make('p', {}, head, make('small', {}, ` ${place(toX(likeness.begin))}${label}${apart}`)));
     return box;
   }
   function drawLikeness(box, likeness, ranges) {
