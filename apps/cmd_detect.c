@@ -3,6 +3,7 @@
 #include "asked.h"
 #include "cli.h"
 #include "detect_stream.h"
+#include "labels.h"
 #include "known.h"
 #include "outcome.h"
 #include "progress.h"
@@ -19,6 +20,7 @@ typedef struct detect_options {
     cli_outputs outputs;
     cli_together together;
     size_t top, explain;
+    const char *labels;
     bool stream, json, fail_on_anomaly, list;
 } detect_options;
 
@@ -38,8 +40,10 @@ static const cli_option options[] = {
     CLI_OUTPUT_OPTIONS(AT(outputs)),
     CLI_TOGETHER_OPTIONS(AT(together)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
+    CLI_LABELS_OPTION(AT(labels)),
     { "--explain", "N", CLI_COUNT, AT(explain),
-      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
+      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`. "
+      "With --stream: in --json, with each episode that is told, what is known of it without scoring anything again" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
     { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode, with --fdr one that stays" },
 };
@@ -85,6 +89,7 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     input = tcsi_url_redact(input, shown, sizeof shown);
     if (status == TCS_OK && detect->knowledge) status = tcs_knowledge_check(detect->knowledge, frame, cli_known_problem, NULL, err);
     if (status == TCS_OK) status = tcs_detect(frame, detect, &result, err);
+    if (status == TCS_OK) status = cli_labels_apply(o->labels, result, err);
     cli_progress_hide(&bar);
     if (status == TCS_OK) status = cli_outcome_write(result, &o->outputs, input, err);
     if (status == TCS_OK) {
@@ -109,7 +114,7 @@ static tcs_status detect_one(detect_run *run, const char *input, tcs_error *err)
     if (status == TCS_OK && o->stream) {
         const tcs_read_options read = cli_read_options(&o->reading);
         const cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->outputs.scores,
-                                             .json = run->json != NULL };
+                                             .json = run->json != NULL, .explain = o->explain > 0 };
         status = cli_detect_stream(&request, &run->anomalous, err);
     } else if (status == TCS_OK) {
         status = detect_frame(run, input, &detect, err);
@@ -126,7 +131,7 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
     if (o->together.level) return "--fdr judges inputs that are over: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
-    if (o->explain) return "--explain looks back at an episode and around it: not with --stream, which keeps no rows";
+    if (o->labels) return "--labels is about rows of a whole input: not with --stream";
     if (o->outputs.forecast) return "--forecast says what comes after the last row: not with --stream, which knows of none";
     if (o->outputs.episodes)
         return "--episodes ranks all episodes at the end: not with --stream, which prints each (--json: one object a line)";

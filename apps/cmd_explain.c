@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 #include "cli.h"
+#include "labels.h"
 #include "outcome.h"
 #include "progress.h"
 
@@ -15,7 +16,7 @@
 typedef struct explain_options {
     cli_detecting detecting;
     cli_reading reading;
-    const char *model, *at;
+    const char *model, *at, *labels;
     cli_texts ranges;
     bool json;
 } explain_options;
@@ -29,6 +30,7 @@ static const cli_option options[] = {
     { "--range", "CHANNEL=LOW:HIGH", CLI_TEXTS, AT(ranges),
       "values that are possible: what would have kept it quiet is looked for among them; either side may be left out; may be given several "
       "times" },
+    CLI_LABELS_OPTION(AT(labels)),
     { "--mode", "offline|online", CLI_TEXT, AT(detecting.mode),
       "offline looks back over everything (default); online uses only the past of each row" },
     CLI_DETECTING_OPTIONS(AT(detecting), "auto (default) or one of `tocsin detect --list-detectors`",
@@ -182,6 +184,33 @@ static void print_reading(const report *r)
     if (hidden > 0) printf("    ... and %zu more, as expected\n", hidden);
 }
 
+/* Score, or under the policy of evidence what rows have added up to: which of the two alarms the row. */
+static bool is_above(const report *r)
+{
+    const tcs_score *score = &tcs_result_scores(r->result)[r->row];
+    const double level = score->evidence != 0 && tcs_result_own_threshold(r->result) ? score->evidence : score->value;
+    return score->state == TCS_SCORE_READY && level > tcs_result_thresholds(r->result)[r->row];
+}
+
+static bool is_added_up(const report *r)
+{
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    return added.sum > added.threshold; /* false of NaN */
+}
+
+static void print_added_up(const report *r)
+{
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    if (isnan(added.sum)) return;
+    printf("  evidence   sum %.4g, threshold %.4g: what rows have added up to is %sabove it\n", added.sum, added.threshold,
+           is_added_up(r) ? "" : "not ");
+    if (!tcs_result_anomalies(r->result)[r->row]) return;
+    printf("  alarm      %s\n", !is_above(r) && !is_added_up(r) ? "by neither: the row continues what one of the two began"
+                               : !is_added_up(r)               ? "by its score"
+                               : !is_above(r)                  ? "by evidence that added up, not by its score"
+                                                               : "by its score and by evidence that added up");
+}
+
 static void print_steps(const report *r)
 {
     const tcs_score *score = &tcs_result_scores(r->result)[r->row];
@@ -203,12 +232,12 @@ static void print_steps(const report *r)
         printf("  members    %zu of %zu find it rarer than 1 row in 100; together p = %.2g, %.1f decades apart\n", agreement.agreeing_count,
                agreement.member_count, agreement.p_value, agreement.disagreement);
     if (isfinite(threshold))
-        printf("  threshold  %.4g: %s\n", threshold, score->state == TCS_SCORE_READY && level > threshold ? "the row is above it"
-                                                                                               : "the row is not above it");
+        printf("  threshold  %.4g: the row is %sabove it\n", threshold, is_above(r) ? "" : "not ");
     else printf("  threshold  none yet: too little is known of normal rows\n");
     if (threshold == tail.threshold && !isnan(tail.threshold_low))
         printf("             %g %% sure: from %.4g to %.4g, by the %zu highest peaks alone\n", 100 * tail.probability, tail.threshold_low,
                tail.threshold_high, tail.peak_count);
+    print_added_up(r);
     printf("  policy     %s\n", tcs_result_assumed(r->result));
 }
 
@@ -276,6 +305,16 @@ static void json_reading(const report *r, tcsi_json_writer *w)
     tcsi_json_end_array(w);
 }
 
+/* Which alarms the row; an episode may also hold rows that nothing alarms, or that a limit does. */
+static void json_alarm(const report *r, tcsi_json_writer *w)
+{
+    tcsi_json_key(w, "alarmed_by");
+    tcsi_json_begin_array(w);
+    if (is_above(r)) tcsi_json_string(w, "score");
+    if (is_added_up(r)) tcsi_json_string(w, "evidence");
+    tcsi_json_end_array(w);
+}
+
 static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *err)
 {
     const tcs_score *score = &tcs_result_scores(r->result)[r->row];
@@ -302,6 +341,10 @@ static tcs_status json_report(const report *r, tcsi_json_writer *w, tcs_error *e
     tcsi_json_put_number(w, "uncertainty", (double)score->uncertainty);
     tcsi_json_put_number(w, "p_value", score->p_value);
     tcsi_json_put_number(w, "threshold", tcs_result_thresholds(r->result)[r->row]);
+    const tcs_added_up added = tcs_result_added_up(r->result, r->row);
+    tcsi_json_put_number(w, "sum", added.sum);
+    tcsi_json_put_number(w, "sum_threshold", added.threshold);
+    json_alarm(r, w);
     tcsi_json_key(w, "own_threshold");
     tcsi_json_bool(w, tcs_result_own_threshold(r->result));
     cli_tail_json(w, r->result);
@@ -402,6 +445,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
         return cli_fail("explain", &err);
     }
     tcs_status status = judge(o, inputs[0], &frame, &result, &err);
+    if (status == TCS_OK) status = cli_labels_apply(o->labels, result, &err);
     report r = { .input = tcsi_url_redact(inputs[0], shown, sizeof shown), .result = result };
     if (status == TCS_OK) r.frame = tcs_result_frame(result); /* with knowledge, as the detector saw it */
     if (status == TCS_OK) status = explain_row(&r, o, &err);

@@ -30,7 +30,8 @@ static const cli_option options[] = {
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
     { "--threads", "N", CLI_COUNT, AT(threads), "default one per processor; never changes a result" },
     { "--explain", "N", CLI_COUNT, AT(explain),
-      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`" },
+      "tell of the N most severe episodes (at most 100) what would have kept them quiet, and in --json everything; see `tocsin explain`. "
+      "With --stream: in --json, with each episode that is told, what is known of it without scoring anything again" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words; with --stream one object a line" },
     { "--fail-on-anomaly", NULL, CLI_FLAG, AT(fail_on_anomaly), "exit with 3 when there is an episode" },
 };
@@ -38,13 +39,13 @@ static const cli_option options[] = {
 /* What is ranked or drawn at the end needs the whole input. */
 static bool needs_all_rows(const score_options *o)
 {
-    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot || o->explain > 0;
+    return o->outputs.episodes || o->outputs.forecast || o->outputs.report || o->outputs.plot;
 }
 
 static bool is_streamed(const score_options *o, const tcs_pipeline *pipeline, const char *input)
 {
     const bool online = tcs_pipeline_describe(pipeline).mode == TCS_MODE_ONLINE;
-    return o->stream || (online && strcmp(input, "-") == 0 && !needs_all_rows(o));
+    return o->stream || (online && strcmp(input, "-") == 0 && !needs_all_rows(o) && o->explain == 0);
 }
 
 static tcs_status score_frame(const score_options *o, tcs_pipeline *pipeline, const char *input, tcsi_json_writer *json, bool *anomalous,
@@ -79,7 +80,8 @@ static tcs_status score_one(const score_options *o, tcs_pipeline *pipeline, cons
     if (!is_streamed(o, pipeline, input)) return score_frame(o, pipeline, input, json, anomalous, err);
     const tcs_read_options read = cli_read_options(&o->reading);
     const cli_stream_request request = { .input = input, .read = &read, .pipeline = pipeline, .advance = o->output != NULL,
-                                         .threads = o->threads, .scores = o->outputs.scores, .json = json != NULL };
+                                         .threads = o->threads, .scores = o->outputs.scores, .json = json != NULL,
+                                         .explain = o->explain > 0 };
     return cli_detect_stream(&request, anomalous, err);
 }
 
@@ -116,7 +118,7 @@ static tcs_status check_usage(const score_options *o, const char *const *inputs,
         return tcsi_fail(err, TCS_E_INVALID, "one input at a time with standard input, --stream, --scores, --episodes, --forecast, "
                          "--report or --plot");
     if (o->stream && needs_all_rows(o))
-        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report, --plot and --explain need all rows: not with --stream");
+        return tcsi_fail(err, TCS_E_INVALID, "--episodes, --forecast, --report and --plot need all rows: not with --stream");
     tcs_status status = o->stream ? TCS_OK : cli_outputs_check_stdout(&o->outputs, o->json, err);
     return status == TCS_OK ? cli_outputs_check(&o->outputs, &output, 1, inputs, input_count, err) : status;
 }

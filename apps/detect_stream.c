@@ -55,8 +55,8 @@ typedef struct comparison {
 
 typedef struct teller {
     FILE *out;
-    bool json;
-    const tcs_stream *stream;
+    bool json, explain;
+    tcs_stream *stream;
     bool has_real_times;
     comparison labels;
 } teller;
@@ -89,7 +89,8 @@ static void format_place(const teller *t, uint64_t row, int64_t time_ns, char *r
     else snprintf(ret_text, size, "row %llu", (unsigned long long)row);
 }
 
-static void tell_words(const teller *t, const char *what, const tcs_episode *episode)
+/* why: NULL: not told. */
+static void tell_words(const teller *t, const char *what, const tcs_episode *episode, const tcs_explanation *why)
 {
     char onset[64], end[64];
     format_place(t, episode->row_begin, episode->time_begin_ns, onset, sizeof onset);
@@ -106,6 +107,22 @@ static void tell_words(const teller *t, const char *what, const tcs_episode *epi
     cli_known_format(episode, known, sizeof known);
     if (episode->event) fprintf(t->out, "  event: %s", episode->event);
     fprintf(t->out, "%s\n", known);
+    if (why) fprintf(t->out, "             %s\n", tcs_explanation_sentence(why));
+}
+
+static tcs_status json_why(tcsi_json_writer *w, const teller *t, tcs_explanation *why, tcs_error *err)
+{
+    const bool has_kind = tcs_explanation_channel_count(why) > 0;
+    const char *text = NULL;
+    tcsi_json_key(w, "kind");
+    tcsi_json_string(w, has_kind ? tcs_explanation_channel(why, 0).kind : NULL);
+    tcsi_json_key(w, "sentence");
+    tcsi_json_string(w, tcs_explanation_sentence(why));
+    tcs_status status = t->explain ? tcs_explanation_json(why, false, &text, err) : TCS_OK;
+    if (!text) return status;
+    tcsi_json_key(w, "explanation");
+    tcsi_json_raw(w, text);
+    return TCS_OK;
 }
 
 static void json_place(tcsi_json_writer *w, const teller *t, const char *name, size_t row, int64_t time_ns)
@@ -157,24 +174,31 @@ static tcs_status end_line(teller *t, tcsi_json_writer *w, tcsi_buffer *line, tc
     return status;
 }
 
-/* One line for an episode that opened, closed or, at the end of the input, still is open. */
-static tcs_status tell(teller *t, const char *what, const tcs_episode *episode, tcs_error *err)
+static tcs_status tell_json(teller *t, const char *what, const tcs_episode *episode, tcs_explanation *why, tcs_error *err)
 {
-    tcs_status status = TCS_OK;
-    if (t->json) {
-        tcsi_buffer line;
-        tcsi_json_writer w;
-        tcsi_buffer_init(&line, 1 << 20);
-        tcsi_json_writer_init(&w, &line, false);
-        tcsi_json_begin_object(&w);
-        tcsi_json_key(&w, "event");
-        tcsi_json_string(&w, what);
-        json_episode(&w, t, episode);
-        status = end_line(t, &w, &line, err);
-        tcsi_buffer_deinit(&line);
-    } else {
-        tell_words(t, what, episode);
-    }
+    tcsi_buffer line;
+    tcsi_json_writer w;
+    tcsi_buffer_init(&line, 1 << 30);
+    tcsi_json_writer_init(&w, &line, false);
+    tcsi_json_begin_object(&w);
+    tcsi_json_key(&w, "event");
+    tcsi_json_string(&w, what);
+    json_episode(&w, t, episode);
+    tcs_status status = why ? json_why(&w, t, why, err) : TCS_OK;
+    if (status == TCS_OK) status = end_line(t, &w, &line, err);
+    tcsi_buffer_deinit(&line);
+    return status;
+}
+
+/* One line for an episode that opened, closed or, at the end of the input, still is open; with its reasons, where they are told. */
+static tcs_status tell(teller *t, const char *what, const tcs_episode *episode, bool with_reasons, tcs_error *err)
+{
+    tcs_explanation *why = NULL;
+    tcs_status status = with_reasons ? tcs_stream_explain(t->stream, &why, err) : TCS_OK;
+    if (status == TCS_E_UNSUPPORTED || status == TCS_E_INVALID) status = TCS_OK; /* too many channels to remember; or the rows are gone */
+    if (status == TCS_OK && t->json) status = tell_json(t, what, episode, why, err);
+    else if (status == TCS_OK) tell_words(t, what, episode, why);
+    tcs_explanation_destroy(why);
     if (status == TCS_OK && fflush(t->out) != 0) {
         *err = (tcs_error){ .status = TCS_E_IO, .text = "standard output cannot be written" };
         return TCS_E_IO;
@@ -249,7 +273,7 @@ static tcs_status sum_up(teller *t, tcs_stream *stream, const char *input, doubl
     tcs_stream_summary summary = tcs_stream_summarize(stream);
     const char *notes = "";
     tcs_status status = tcs_stream_notes(stream, &notes, err);
-    if (status == TCS_OK && summary.is_open) status = tell(t, "open", &summary.episode, err);
+    if (status == TCS_OK && summary.is_open) status = tell(t, "open", &summary.episode, true, err);
     if (status != TCS_OK) return status;
     if (t->json) return sum_up_json(t, stream, input, &summary, seconds, err);
     sum_up_words(t, input, notes, &summary, seconds);
@@ -272,10 +296,11 @@ static tcs_status follow(teller *t, tcs_stream *stream, tcs_error *err)
         compare_row(&t->labels, &outcome);
         const tcs_episode *episode = &outcome.episode;
         const bool confirms = episode->state == TCS_EPISODE_CONFIRMED && episode->row_confirmed == outcome.row;
-        if (outcome.event == TCS_EPISODE_OPENED) status = tell(t, "suspected", episode, err);
-        if (status == TCS_OK && outcome.event != TCS_EPISODE_NONE && confirms) status = tell(t, "confirmed", episode, err);
-        if (status == TCS_OK && outcome.event == TCS_EPISODE_CLOSED) status = tell(t, tcs_episode_state_name(episode->state), episode, err);
-        if (status == TCS_OK && outcome.expected_event == TCS_EPISODE_CLOSED) status = tell(t, "expected", &outcome.expected, err);
+        if (outcome.event == TCS_EPISODE_OPENED) status = tell(t, "suspected", episode, false, err);
+        if (status == TCS_OK && outcome.event != TCS_EPISODE_NONE && confirms) status = tell(t, "confirmed", episode, true, err);
+        if (status == TCS_OK && outcome.event == TCS_EPISODE_CLOSED)
+            status = tell(t, tcs_episode_state_name(episode->state), episode, true, err);
+        if (status == TCS_OK && outcome.expected_event == TCS_EPISODE_CLOSED) status = tell(t, "expected", &outcome.expected, false, err);
         if (status != TCS_OK || is_interrupted) return status;
     }
 }
@@ -289,8 +314,10 @@ tcs_status cli_detect_stream(const cli_stream_request *request, bool *anomalous,
     tcs_status status = request->pipeline ? tcs_pipeline_stream_open(request->pipeline, request->input, request->read, request->threads,
                                                                      &stream, err)
                                           : tcs_stream_open(request->input, request->read, request->detect, &stream, err);
+    if (status == TCS_OK) status = tcs_stream_remember(stream, err);
     if (status == TCS_OK && request->scores) status = tcs_stream_scores_begin(stream, request->scores, live, err);
-    teller t = { .out = request->scores && strcmp(request->scores, "-") == 0 ? stderr : stdout, .json = request->json, .stream = stream };
+    teller t = { .out = request->scores && strcmp(request->scores, "-") == 0 ? stderr : stdout, .json = request->json,
+                 .explain = request->explain, .stream = stream };
     if (status == TCS_OK) {
         t.has_real_times = tcs_stream_summarize(stream).has_real_times;
         status = follow(&t, stream, err);

@@ -13,6 +13,7 @@ typedef struct cli_stream_request {
     size_t threads;         /* with a pipeline */
     const char *scores; /* NULL: none; "-": standard output, words then go to standard error */
     bool json;          /* one JSON object a line */
+    bool explain;       /* with the whole explanation in it */
 } cli_stream_request;
 
 /* Until the input ends or the process is told to stop.  *anomalous becomes true when there was an episode. */

@@ -194,6 +194,12 @@ TCS_API tcs_rule tcs_result_rule(const tcs_result *result, size_t index); /* in 
 TCS_API const tcs_score *tcs_result_scores(const tcs_result *result);    /* (row_count) */
 TCS_API const uint8_t *tcs_result_anomalies(const tcs_result *result);   /* (row_count) 1 = in an episode; online: above its threshold */
 TCS_API const double *tcs_result_thresholds(const tcs_result *result);   /* (row_count) score, or evidence, above which the row alarms */
+/* Under the policy "evidence": what the rows' p-values have added up to with this one, and the sum above which it alarms whatever its
+ * score.  Under others, NaN both. */
+typedef struct tcs_added_up {
+    double sum, threshold;
+} tcs_added_up;
+TCS_API tcs_added_up tcs_result_added_up(const tcs_result *result, size_t row);
 /* Chance that the row is anomalous; NaN unless it is READY.  From labels, by the calibrator with the lowest log loss, where there are rows
  * of both kinds that were not learned from: the named training rows offline, unless the detector learned from their labels, or what a
  * pipeline held back when it was fitted.  Otherwise it assumes how many rows are anomalous, and is the most that a p-value supports. */
@@ -218,6 +224,10 @@ typedef struct tcs_tail {
 TCS_API tcs_tail tcs_result_tail(const tcs_result *result);
 TCS_API size_t tcs_result_episode_count(const tcs_result *result);
 TCS_API tcs_episode tcs_result_episode(const tcs_result *result, size_t rank); /* most severe first */
+/* People say that rows [row_begin, row_end) were this, "valve stuck" say: wherever a later episode is found like one that has a row of
+ * them, explanations, sentences and reports made from then on say so.  text is copied.  Without, episodes are called by the signature that
+ * they look like, or else by the frame's labels.  E_INVALID: no text, or rows that there are not; E_MEMORY. */
+TCS_API tcs_status tcs_result_label(tcs_result *result, size_t row_begin, size_t row_end, const char *text, tcs_error *err);
 TCS_API const char *tcs_result_detector(const tcs_result *result);
 TCS_API tcs_mode tcs_result_mode(const tcs_result *result);
 TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
@@ -409,6 +419,7 @@ typedef struct tcs_outcome {
     int label;               /* 0 or 1; 0 without labels */
     tcs_score score;
     double threshold;        /* score (or evidence) above which this row opens an episode; infinite while too little is known */
+    tcs_added_up added_up;   /* as tcs_result_added_up */
     bool anomaly;
     tcs_episode_event event;
     tcs_episode episode;     /* what event is about, as known so far; zeroed with TCS_EPISODE_NONE */
@@ -444,6 +455,14 @@ TCS_API tcs_status tcs_stream_push(tcs_stream *stream, const double *values, int
 TCS_API tcs_status tcs_stream_end(tcs_stream *stream, tcs_error *err);
 /* The outcome of the next row.  *ret_any = false: push another row, or the input (or stream) is over.  Waits for the input. */
 TCS_API tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *ret_any, tcs_error *err);
+
+/* From now on, before the first outcome, the stream remembers its last rows (8,192, fewer of more than 128 channels, none of more than
+ * 16,384), so that it can say why.  E_INVALID, E_MEMORY. */
+TCS_API tcs_status tcs_stream_remember(tcs_stream *stream, tcs_error *err);
+/* Why the last episode alarmed, as known after the last outcome: a brief explanation from the rows that are remembered, destroyed by the
+ * caller before the next outcome is asked for.  While they are all there were, it is the one that a result of a frame of the same rows
+ * gives of the episode.  E_INVALID: there was no episode, or its rows are gone; E_UNSUPPORTED: nothing is remembered; E_MEMORY. */
+TCS_API tcs_status tcs_stream_explain(tcs_stream *stream, tcs_explanation **ret_explanation, tcs_error *err);
 
 /* From now on every outcome is also written to a scores file as by tcs_result_scores_write; is_live: handed on row by row.  The
  * file appears at commit; "-" and pipes are written through. */

@@ -140,6 +140,11 @@ static void test_explains(void **state)
         assert_ok(tcs_detect(frame, &options, &result, test_err));
         const size_t count = tcs_result_episode_count(result), ranks[2] = { 0, count - 1 }, wrong = count;
         assert_true(count > 0);
+        assert_ok(tcs_result_label(result, 0, ROWS, "a text", test_err));
+        assert_ok(tcs_result_label(result, 0, ROWS, "another", test_err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 0, ROWS + 1, "beyond", &err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 3, 3, "none", &err));
+        assert_int_equal(TCS_E_INVALID, tcs_result_label(result, 0, 1, "", &err));
         assert_ok(tcs_result_explain(result, ranks, 2, &brief, explanations, test_err));
         for (size_t i = 0; i < 2; i++) {
             check_explanation(explanations[i], result, ranks[i], true);
@@ -185,6 +190,41 @@ static void read_report(const tcs_result *result, tcsi_buffer *html)
 }
 
 /* Each episode in words and with a page; what scores rows again only where the detector was kept. */
+/* Rows are those of the stream, also when the first are no longer remembered. */
+static void test_streams_explain(void **state)
+{
+    (void)state;
+    enum { LONG = 40000 };
+    tcs_stream *stream;
+    tcs_explanation *explanation;
+    tcs_outcome outcome;
+    tcs_error err;
+    const char *text;
+    bool any;
+    size_t told = 0;
+    assert_ok(tcs_stream_create(1, NULL, true, &(tcs_detect_options){ .detector = "welford", .thread_count = 1 }, &stream, test_err));
+    assert_int_equal(TCS_E_UNSUPPORTED, tcs_stream_explain(stream, &explanation, &err));
+    assert_ok(tcs_stream_remember(stream, test_err));
+    assert_int_equal(TCS_E_INVALID, tcs_stream_explain(stream, &explanation, &err));
+    for (size_t t = 0; t < LONG; t++) {
+        const double value = (double)(t * 2654435761u % 1000) / 1000 + (t == LONG - 100 ? 50 : 0);
+        assert_ok(tcs_stream_push(stream, &value, (int64_t)t * 1000000000, 0, test_err));
+        assert_ok(tcs_stream_next(stream, &outcome, &any, test_err));
+        if (outcome.event != TCS_EPISODE_OPENED || t < LONG / 2) continue;
+        assert_ok(tcs_stream_explain(stream, &explanation, test_err));
+        const tcs_explained_channel c = tcs_explanation_channel(explanation, 0);
+        assert_int_equal(c.row_worst, LONG - 100);
+        assert_true(c.row_begin == t && c.row_end == t + 1 && c.value > c.high && c.band_begin <= t && c.band_begin + c.band_count > t);
+        assert_ok(tcs_explanation_json(explanation, false, &text, test_err));
+        assert_non_null(strstr(text, "\"row_onset\":39900"));
+        tcs_explanation_destroy(explanation);
+        told++;
+    }
+    assert_int_equal(told, 1);
+    assert_int_equal(TCS_E_INVALID, tcs_stream_remember(stream, &err));
+    tcs_stream_destroy(stream);
+}
+
 static void test_reports_explain(void **state)
 {
     (void)state;
@@ -662,7 +702,7 @@ static void test_two_threads_on_two_objects(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_judges_series_together), cmocka_unit_test(test_frame_holds_what_was_put_in),
-              cmocka_unit_test(test_detects), cmocka_unit_test(test_explains),
+              cmocka_unit_test(test_detects), cmocka_unit_test(test_explains), cmocka_unit_test(test_streams_explain),
               cmocka_unit_test(test_reports_explain), cmocka_unit_test(test_reports_what_came),
               cmocka_unit_test(test_report_without_memory),
               cmocka_unit_test(test_names_what_it_leaves_out),

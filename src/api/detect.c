@@ -6,6 +6,7 @@
 #include "decide/pareto_interval.h"
 #include "detect/registry.h"
 #include "io/words.h"
+#include "pipeline/labels.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -132,6 +133,7 @@ tcs_status tcsi_api_result(const tcs_frame *frame, tcsi_detection *detection, tc
     result->detection = detection;
     detection->has_times = frame->has_real_times;
     tcs_status status = tcsi_api_know(result, frame, err);
+    if (status == TCS_OK) status = tcsi_detection_label(detection, err);
     if (status == TCS_OK) status = rank_episodes(result, err);
     if (status != TCS_OK) {
         tcs_result_destroy(result);
@@ -171,6 +173,21 @@ void tcs_result_destroy(tcs_result *result)
 const tcs_score *tcs_result_scores(const tcs_result *result) { return result->detection->scores; }
 const uint8_t *tcs_result_anomalies(const tcs_result *result) { return result->detection->decision.anomaly; }
 const double *tcs_result_thresholds(const tcs_result *result) { return result->detection->decision.thresholds; }
+tcs_added_up tcs_result_added_up(const tcs_result *result, size_t row)
+{
+    const tcsi_policy_result *decision = &result->detection->decision;
+    TCS_ASSERT(row < result->detection->frame->row_count);
+    return decision->sums ? (tcs_added_up){ decision->sums[row], decision->sum_thresholds[row] } : (tcs_added_up){ NAN, NAN };
+}
+
+tcs_status tcs_result_label(tcs_result *result, size_t row_begin, size_t row_end, const char *text, tcs_error *err)
+{
+    const size_t row_count = result->detection->frame->row_count;
+    if (!text || !*text || row_begin >= row_end || row_end > row_count)
+        return tcsi_fail(err, TCS_E_INVALID, "a label needs a text and rows among 0 to %zu, not %zu to %zu", row_count, row_begin, row_end);
+    return tcsi_detection_name_rows(result->detection, row_begin, row_end, text, err);
+}
+
 size_t tcs_result_episode_count(const tcs_result *result) { return result->detection->decision.episode_count; }
 const char *tcs_result_detector(const tcs_result *result) { return result->detection->info->name; }
 tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->mode; }

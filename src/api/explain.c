@@ -9,14 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-struct tcs_explanation {
-    const tcs_result *result; /* borrowed */
-    tcsi_explanation inner;
-    tcsi_buffer json;
-};
-
-enum { JSON_SIZE_MAX = 1 << 28 };
-
 void tcs_explanation_destroy(tcs_explanation *explanation)
 {
     if (!explanation) return;
@@ -80,9 +72,9 @@ static tcs_status explain_ranks(const tcs_result *result, const size_t *ranks, s
     if (status == TCS_OK) status = tcsi_api_explain(result, episodes, count, options, found, err);
     for (size_t i = 0; i < room; i++) {
         if (status == TCS_OK) {
-            ret_explanations[i]->result = result;
+            ret_explanations[i]->subject = tcsi_detection_subject(result->detection);
             ret_explanations[i]->inner = found[i];
-            tcsi_buffer_init(&ret_explanations[i]->json, JSON_SIZE_MAX);
+            tcsi_buffer_init(&ret_explanations[i]->json, TCSI_API_EXPLANATION_SIZE_MAX);
         } else {
             tcsi_free(ret_explanations[i]);
             ret_explanations[i] = NULL;
@@ -113,7 +105,7 @@ double tcs_explanation_seconds(const tcs_explanation *explanation) { return expl
 const double *tcs_explanation_shares(const tcs_explanation *explanation, size_t *ret_row_begin, size_t *ret_row_count)
 {
     const tcsi_attribution *attribution = &explanation->inner.attribution;
-    *ret_row_begin = attribution->rows.begin;
+    *ret_row_begin = explanation->subject.row_base + attribution->rows.begin;
     *ret_row_count = tcsi_extent_count(attribution->rows);
     return attribution->shares;
 }
@@ -128,13 +120,13 @@ tcs_explained_channel tcs_explanation_channel(const tcs_explanation *explanation
     const tcsi_explanation *e = &explanation->inner;
     TCS_ASSERT(index < e->story_count);
     const tcsi_story *story = &e->stories[index];
-    const size_t view = tcsi_extent_count(e->view);
+    const size_t view = tcsi_extent_count(e->view), base = explanation->subject.row_base;
     return (tcs_explained_channel){
         .channel = story->channel, .share = story->share, .kind = tcsi_kind_text(story->kind.kind), .persistent = story->kind.persistent,
-        .left_band = story->is_out, .row_out = story->row_out, .row_worst = story->row_worst, .value = story->value,
-        .expected = story->expected, .low = story->low, .high = story->high, .row_begin = story->when.begin, .row_end = story->when.end,
-        .band_begin = e->view.begin, .band_count = view, .band_expected = story->band, .band_low = story->band + view,
-        .band_high = story->band + 2 * view,
+        .left_band = story->is_out, .row_out = base + story->row_out, .row_worst = base + story->row_worst, .value = story->value,
+        .expected = story->expected, .low = story->low, .high = story->high, .row_begin = base + story->when.begin,
+        .row_end = base + story->when.end, .band_begin = base + e->view.begin, .band_count = view, .band_expected = story->band,
+        .band_low = story->band + view, .band_high = story->band + 2 * view,
     };
 }
 
@@ -152,11 +144,10 @@ tcs_counterfactual tcs_explanation_counterfactual(const tcs_explanation *explana
 
 tcs_status tcs_explanation_json(tcs_explanation *explanation, bool is_pretty, const char **ret_text, tcs_error *err)
 {
-    const tcsi_subject subject = tcsi_detection_subject(explanation->result->detection);
     tcsi_json_writer writer;
     tcsi_buffer_clear(&explanation->json);
     tcsi_json_writer_init(&writer, &explanation->json, is_pretty);
-    tcsi_explanation_write_json(&writer, &subject, &explanation->inner);
+    tcsi_explanation_write_json(&writer, &explanation->subject, &explanation->inner);
     tcs_status status = tcsi_json_finish(&writer, err);
     if (status == TCS_OK) *ret_text = explanation->json.data;
     return status;

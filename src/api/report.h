@@ -21,6 +21,10 @@ void tcsi_api_reasons_deinit(tcsi_api_reasons *reasons); /* accepts a zeroed one
 /* episodes: (count) by rank, which from then on borrow from the reasons. */
 void tcsi_api_reasons_hand(const tcsi_api_reasons *reasons, tcsi_report_episode *episodes);
 
+/* A zeroed map where nobody can say.  E_MEMORY. */
+tcs_status tcsi_api_map_make(const tcsi_regard *regard, tcsi_report_map *ret_map, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_api_map_deinit(tcsi_report_map *map); /* accepts a zeroed one */
+
 typedef struct tcsi_api_alarms {
     size_t raised, dismissed;
     size_t compared, unlabelled; /* behind rows whose labels were learned from; of those, the ones that touch no labelled row */

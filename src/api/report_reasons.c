@@ -17,6 +17,7 @@ enum { WHOLE_COUNT = 5, WHOLE_CELL_COUNT_MAX = 400000, PAGE_CELL_COUNT_MAX = 400
 void tcsi_api_reasons_deinit(tcsi_api_reasons *reasons)
 {
     for (size_t i = 0; reasons->explanations && i < reasons->page_count; i++) tcsi_explanation_deinit(&reasons->explanations[i]);
+    for (size_t i = 0; reasons->reasons && i < reasons->page_count; i++) tcsi_api_map_deinit(&reasons->reasons[i].map);
     for (size_t i = 0; reasons->sentences && i < reasons->count; i++) tcsi_free(reasons->sentences[i]);
     tcsi_free(reasons->explanations);
     tcsi_free(reasons->reasons);
@@ -110,21 +111,26 @@ static void hand_story(const tcsi_explanation *e, const tcsi_story *from, tcsi_r
     to->highs = from->band + 2 * view;
 }
 
+static tcsi_report_likeness likeness_of(const tcs_result *result, const tcsi_likeness *from)
+{
+    const tcsi_subject subject = tcsi_detection_subject(result->detection);
+    const bool is_episode = from->episode != SIZE_MAX;
+    const tcsi_label label = is_episode ? tcsi_subject_label(&subject, from->episode) : (tcsi_label){ .text = NULL };
+    return (tcsi_report_likeness){ .row_begin = from->rows.begin, .row_end = from->rows.end,
+                                   .rank = is_episode ? rank_of(result, from->episode) : SIZE_MAX, .label = label.text,
+                                   .labelled_by = label.source == TCSI_LABEL_SIGNATURE ? "looked like" : "labelled", .raw = from->raw,
+                                   .shape = from->shape };
+}
+
 static void hand_similar(const tcs_result *result, const tcsi_explanation *e, tcsi_report_reason *to)
 {
     const tcsi_similar *similar = &e->similar;
     if (!e->has_similar) return;
-    for (size_t i = 0; i < similar->episode_count; i++) {
-        const tcsi_likeness *like = &similar->episodes[i];
-        to->likenesses[to->likeness_count++] = (tcsi_report_likeness){ like->rows.begin, like->rows.end, rank_of(result, like->episode),
-                                                                       like->raw, like->shape };
-    }
-    if (similar->has_normal)
-        to->likenesses[to->likeness_count++] = (tcsi_report_likeness){ similar->normal.rows.begin, similar->normal.rows.end, SIZE_MAX,
-                                                                       similar->normal.raw, similar->normal.shape };
+    for (size_t i = 0; i < similar->episode_count; i++) to->likenesses[to->likeness_count++] = likeness_of(result, &similar->episodes[i]);
+    if (similar->has_normal) to->likenesses[to->likeness_count++] = likeness_of(result, &similar->normal);
 }
 
-static void hand_reason(const tcs_result *result, const tcsi_explanation *e, tcsi_report_reason *to)
+static tcs_status hand_reason(const tcs_result *result, const tcsi_explanation *e, tcsi_report_reason *to, tcs_error *err)
 {
     const tcsi_counterfactual *c = &e->counterfactual;
     const bool was_found = c->outcome == TCSI_COUNTERFACTUAL_FOUND;
@@ -136,6 +142,7 @@ static void hand_reason(const tcs_result *result, const tcsi_explanation *e, tcs
                                 .threshold = c->threshold };
     for (size_t i = 0; i < e->story_count; i++) hand_story(e, &e->stories[i], &to->stories[to->story_count++]);
     hand_similar(result, e, to);
+    return tcsi_api_map_make(&e->regard, &to->map, err);
 }
 
 void tcsi_api_reasons_hand(const tcsi_api_reasons *reasons, tcsi_report_episode *episodes)
@@ -166,11 +173,9 @@ tcs_status tcsi_api_reasons_make(const tcs_result *result, tcsi_api_reasons *ret
     tcs_status status = reserve(&reasons, err);
     if (status == TCS_OK) status = explain_whole(result, first, &reasons, err);
     if (status == TCS_OK) status = explain_briefly(result, first, &reasons, err);
-    if (status != TCS_OK) {
-        tcsi_api_reasons_deinit(&reasons);
-        return status;
-    }
-    for (size_t i = 0; i < reasons.page_count; i++) hand_reason(result, &reasons.explanations[i], &reasons.reasons[i]);
-    *ret_reasons = reasons;
-    return TCS_OK;
+    for (size_t i = 0; i < reasons.page_count && status == TCS_OK; i++)
+        status = hand_reason(result, &reasons.explanations[i], &reasons.reasons[i], err);
+    if (status == TCS_OK) *ret_reasons = reasons;
+    else tcsi_api_reasons_deinit(&reasons);
+    return status;
 }

@@ -1,6 +1,6 @@
 /* api/stream.c -- rows from an input or from the caller, one outcome each, and the scores file beside.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "api/handles.h"
+#include "api/explain.h"
 
 #include "base/alloc.h"
 #include "io/rows.h"
@@ -256,13 +256,35 @@ tcs_status tcs_stream_next(tcs_stream *stream, tcs_outcome *ret_outcome, bool *r
     }
     if (status != TCS_OK || !*ret_any) return status;
     *ret_outcome = (tcs_outcome){ .row = from.row.sequence, .time_ns = from.row.time_ns, .label = from.label, .score = from.score,
-                                  .threshold = from.verdict.threshold, .anomaly = from.verdict.anomaly,
+                                  .threshold = from.verdict.threshold,
+                                  .added_up = { from.verdict.sum, from.verdict.sum_threshold }, .anomaly = from.verdict.anomaly,
                                   .event = (tcs_episode_event)from.verdict.event };
     if (from.verdict.event != TCSI_EPISODE_NONE) fill_episode(stream, &ret_outcome->episode);
     ret_outcome->expected_event = (tcs_episode_event)from.verdict.expected_event;
     if (from.verdict.expected_event != TCSI_EPISODE_NONE) fill_expected(stream, &ret_outcome->expected);
     stream->expected_count += from.verdict.expected_event == TCSI_EPISODE_OPENED;
     return stream->writer ? write_outcome(stream, ret_outcome, err) : TCS_OK;
+}
+
+/* ---- why ---- */
+
+tcs_status tcs_stream_remember(tcs_stream *stream, tcs_error *err)
+{
+    return tcsi_detect_stream_remember(stream->inner, (const char *const *)stream->names, stream->has_times, err);
+}
+
+tcs_status tcs_stream_explain(tcs_stream *stream, tcs_explanation **ret_explanation, tcs_error *err)
+{
+    tcs_explanation *explanation = TCSI_NEW(tcs_explanation);
+    if (!explanation) return tcsi_fail_memory(err, "an explanation");
+    tcs_status status = tcsi_detect_stream_explain(stream->inner, &explanation->subject, &explanation->inner, err);
+    if (status != TCS_OK) {
+        tcsi_free(explanation);
+        return status;
+    }
+    tcsi_buffer_init(&explanation->json, TCSI_API_EXPLANATION_SIZE_MAX);
+    *ret_explanation = explanation;
+    return TCS_OK;
 }
 
 /* ---- scores file ---- */

@@ -278,8 +278,7 @@ static tcs_status find_online(context *self, tcs_error *err)
         if (self->options->orders) tcsi_policy_order(&policy, self->options->orders[t]);
         status = tcsi_policy_push(&policy, &self->scores[t], times_ns ? times_ns[t] : 0, &verdict, err);
         if (status != TCS_OK) break;
-        decision->thresholds[t] = verdict.threshold;
-        decision->anomaly[t] = verdict.anomaly;
+        tcsi_policy_result_note(decision, t, &verdict);
         if (verdict.event == TCSI_EPISODE_CLOSED)
             status = tcsi_episodes_add(&decision->episodes, &decision->episode_count, &capacity, &policy.tracker.episode, err);
         if (status == TCS_OK && verdict.expected_event == TCSI_EPISODE_CLOSED)
@@ -308,9 +307,8 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     context self = { scores, row_count, &obeyed, NULL, NULL, &decision };
     decision.own_threshold_used = tcsi_policy_uses_own_threshold(options);
     decision.by_evidence = decision.own_threshold_used && options->own_by_evidence;
-    decision.anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
-    decision.thresholds = TCSI_NEW_ARRAY(double, row_count);
-    tcs_status status = decision.anomaly && decision.thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    const bool adds_up = options->budget.kind == TCSI_POLICY_EVIDENCE && !decision.own_threshold_used;
+    tcs_status status = tcsi_policy_result_reserve(&decision, row_count, adds_up, err);
     if (status == TCS_OK && options->orders && options->mode == TCS_MODE_OFFLINE) {
         status = widen_excuses(options, row_count, &orders, err);
         obeyed.orders = orders;
@@ -325,10 +323,33 @@ tcs_status tcsi_policy_decide(tcs_score *scores, size_t row_count, const tcsi_po
     return TCS_OK;
 }
 
+tcs_status tcsi_policy_result_reserve(tcsi_policy_result *decision, size_t row_count, bool adds_up, tcs_error *err)
+{
+    decision->anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
+    decision->thresholds = TCSI_NEW_ARRAY(double, row_count);
+    if (adds_up) {
+        decision->sums = TCSI_NEW_ARRAY(double, row_count);
+        decision->sum_thresholds = TCSI_NEW_ARRAY(double, row_count);
+    }
+    const bool has_room = decision->anomaly && decision->thresholds && (!adds_up || (decision->sums && decision->sum_thresholds));
+    return has_room ? TCS_OK : tcsi_fail_memory(err, "decisions");
+}
+
+void tcsi_policy_result_note(tcsi_policy_result *decision, size_t t, const tcsi_verdict *verdict)
+{
+    decision->thresholds[t] = verdict->threshold;
+    decision->anomaly[t] = verdict->anomaly;
+    if (!decision->sums) return;
+    decision->sums[t] = verdict->sum;
+    decision->sum_thresholds[t] = verdict->sum_threshold;
+}
+
 void tcsi_policy_result_deinit(tcsi_policy_result *decision)
 {
     tcsi_free(decision->anomaly);
     tcsi_free(decision->thresholds);
+    tcsi_free(decision->sums);
+    tcsi_free(decision->sum_thresholds);
     tcsi_free(decision->episodes);
     tcsi_free(decision->expected);
     tcsi_tail_deinit(&decision->tail);

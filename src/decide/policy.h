@@ -82,6 +82,8 @@ typedef struct tcsi_policy_options {
 typedef struct tcsi_policy_result {
     uint8_t *anomaly;          /* (T) */
     double *thresholds;        /* (T) the score (or evidence, see by_evidence) above which a row alarms; constant offline */
+    double *sums, *sum_thresholds; /* (T) EVIDENCE: what p-values have added up to with the row, and the sum above which it alarms
+                                * whatever its score; else NULL */
     tcsi_episode *episodes;    /* by time */
     size_t episode_count;
     tcsi_episode *expected;    /* by time: what would have been episodes, but is excused */
@@ -93,6 +95,9 @@ typedef struct tcsi_policy_result {
     bool own_threshold_used;
     bool by_evidence;          /* rows alarmed by tcs_score.evidence; p-values, peaks and severity are always those of the score */
 } tcsi_policy_result;
+
+/* Room for row_count rows of an online decision; adds_up: with sums.  E_MEMORY, then the caller still deinits it. */
+tcs_status tcsi_policy_result_reserve(tcsi_policy_result *decision, size_t row_count, bool adds_up, tcs_error *err) TCS_WARN_UNUSED;
 
 /* A detector's own threshold counts unless a budget is stated. */
 bool tcsi_policy_uses_own_threshold(const tcsi_policy_options *options);
@@ -126,10 +131,14 @@ typedef struct tcsi_policy {
 
 typedef struct tcsi_verdict {
     double threshold; /* the score (or evidence) above which this row would open an episode; infinite before there is a reference */
+    double sum, sum_threshold; /* EVIDENCE: likewise of what has added up with this row; else NaN */
     bool anomaly;
     tcsi_episode_event event; /* of policy->tracker.episode */
     tcsi_episode_event expected_event; /* of policy->expected.episode */
 } tcsi_verdict;
+
+/* What was decided of row t of a decision that has room for it. */
+void tcsi_policy_result_note(tcsi_policy_result *decision, size_t t, const tcsi_verdict *verdict);
 
 tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *options, tcs_error *err) TCS_WARN_UNUSED;
 /* How far an excuse of so many rows reaches beyond them. */
@@ -140,6 +149,7 @@ void tcsi_policy_order(tcsi_policy *policy, tcsi_order order);
  * refits; E_MEMORY leaves a policy that can only be released. */
 tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_ns, tcsi_verdict *ret_verdict,
                             tcs_error *err) TCS_WARN_UNUSED;
+bool tcsi_policy_adds_up(const tcsi_policy *policy); /* rows alarm by what has added up, too */
 double tcsi_policy_rate(const tcsi_policy *policy); /* false alarms allowed per row, as known so far */
 size_t tcsi_policy_size_max(const tcsi_budget *stated); /* bytes that a policy holds beside the struct, at most */
 void tcsi_policy_deinit(tcsi_policy *policy); /* accepts a zeroed one */

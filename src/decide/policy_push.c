@@ -14,7 +14,7 @@
 #include <math.h>
 #include <string.h>
 
-static bool adds_up(const tcsi_policy *policy)
+bool tcsi_policy_adds_up(const tcsi_policy *policy)
 {
     return policy->options.budget.kind == TCSI_POLICY_EVIDENCE && !policy->own_threshold_used;
 }
@@ -27,7 +27,7 @@ tcs_status tcsi_policy_init(tcsi_policy *policy, const tcsi_policy_options *opti
     tcsi_episode_tracker_init(&policy->tracker, policy->own_threshold_used ? 0 : options->merge_count);
     policy->expected = policy->tracker;
     tcs_status status = tcsi_history_init(&policy->history, options->use_train ? options->train_row_count : 0, options->merge_count, err);
-    if (status == TCS_OK && adds_up(policy)) status = tcsi_history_init(&policy->sums, 0, options->merge_count, err);
+    if (status == TCS_OK && tcsi_policy_adds_up(policy)) status = tcsi_history_init(&policy->sums, 0, options->merge_count, err);
     policy->threshold = policy->threshold_low = policy->own_threshold_used ? options->own_threshold : INFINITY;
     if (status != TCS_OK) tcsi_policy_deinit(policy);
     return status;
@@ -61,7 +61,7 @@ double tcsi_policy_rate(const tcsi_policy *policy)
 static tcs_status refit(tcsi_policy *policy, tcs_error *err)
 {
     const double rate = tcsi_policy_rate(policy);
-    tcs_status status = tcsi_history_fit(&policy->history, adds_up(policy) ? 0.5 * rate : rate, err);
+    tcs_status status = tcsi_history_fit(&policy->history, tcsi_policy_adds_up(policy) ? 0.5 * rate : rate, err);
     if (status != TCS_OK || policy->own_threshold_used) return status;
     policy->threshold = policy->history.threshold;
     policy->threshold_low = policy->history.threshold_low;
@@ -159,12 +159,12 @@ static tcs_status learn(tcsi_policy *policy, double score, double sum, bool is_a
     const bool is_training = options->use_train && policy->row_count <= options->train_row_count;
     if (!is_above || step->is_peak) tcsi_history_push(&policy->history, score, is_training);
     if (!step->anomaly) policy->sum_highest = 0;
-    if (adds_up(policy) && policy->history.tail.count > 0 && (!step->anomaly || sum > policy->sum_highest)) {
+    if (tcsi_policy_adds_up(policy) && policy->history.tail.count > 0 && (!step->anomaly || sum > policy->sum_highest)) {
         tcsi_history_push(&policy->sums, sum, is_training);
         policy->sum_highest = step->anomaly ? sum : 0;
     }
     tcs_status status = tcsi_history_is_due(&policy->history) ? refit(policy, err) : TCS_OK;
-    if (status != TCS_OK || !adds_up(policy) || !tcsi_history_is_due(&policy->sums)) return status;
+    if (status != TCS_OK || !tcsi_policy_adds_up(policy) || !tcsi_history_is_due(&policy->sums)) return status;
     return tcsi_history_fit(&policy->sums, 0.5 * tcsi_policy_rate(policy), err);
 }
 
@@ -172,16 +172,18 @@ tcs_status tcsi_policy_push(tcsi_policy *policy, tcs_score *score, int64_t time_
 {
     const bool ready = score->state == TCS_SCORE_READY, excused = policy->order.kind == TCSI_ORDER_EXCUSE;
     const double level = policy->by_evidence ? score->evidence : score->value;
+    const bool adds_up = tcsi_policy_adds_up(policy);
     double sum = 0;
     note_time(policy, time_ns);
     if (ready) score->p_value = policy->history.tail.count > 0 ? tcsi_tail_p_value(&policy->history.tail, score->value) : 1;
-    if (ready && !excused && adds_up(policy) && policy->history.tail.count > 0) sum = tcsi_evidence_push(&policy->evidence, score->p_value);
+    if (ready && !excused && adds_up && policy->history.tail.count > 0) sum = tcsi_evidence_push(&policy->evidence, score->p_value);
     const double height = height_of(policy, level, sum);
     const tcsi_episode_event expected_event = follow_expected(policy, score, height);
     const tcsi_episode_step step = follow(policy, score, height);
     const bool is_above = level > policy->threshold;
-    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .anomaly = step.anomaly, .event = step.event,
-                                   .expected_event = expected_event };
+    *ret_verdict = (tcsi_verdict){ .threshold = policy->threshold, .sum = adds_up ? sum : NAN,
+                                   .sum_threshold = adds_up ? policy->sums.threshold : NAN, .anomaly = step.anomaly,
+                                   .event = step.event, .expected_event = expected_event };
     if (!ready || excused) return TCS_OK;
     return learn(policy, score->value, sum, is_above, &step, err);
 }
@@ -206,9 +208,9 @@ void tcsi_policy_persist(tcsi_policy *policy, tcsi_codec *codec)
     policy->own_threshold_used = tcsi_policy_uses_own_threshold(&policy->options);
     policy->by_evidence = policy->own_threshold_used && policy->options.own_by_evidence;
     tcsi_history_persist(&policy->history, codec);
-    if (adds_up(policy) && tcsi_codec_loading(codec) && !policy->sums.scores && tcsi_codec_status(codec) == TCS_OK)
+    if (tcsi_policy_adds_up(policy) && tcsi_codec_loading(codec) && !policy->sums.scores && tcsi_codec_status(codec) == TCS_OK)
         codec->status = tcsi_history_init(&policy->sums, 0, 0, codec->err);
-    if (adds_up(policy) && tcsi_codec_status(codec) == TCS_OK) {
+    if (tcsi_policy_adds_up(policy) && tcsi_codec_status(codec) == TCS_OK) {
         tcsi_evidence_persist(&policy->evidence, codec);
         tcsi_history_persist(&policy->sums, codec);
         tcsi_codec_f64(codec, &policy->sum_highest);

@@ -63,6 +63,33 @@ static void test_evidence_adds_up(void **state)
     assert_true(raised <= 3 * STREAMS * 5 / 4);
 }
 
+/* An episode opens with a row above either threshold, what is kept of the sum is what p-values add up to, and a row above either alarms. */
+static void test_which_of_two_alarmed_is_kept(void **state)
+{
+    (void)state;
+    static tcs_score scores[ROWS];
+    const tcsi_policy_options together = online("evidence", 1), alone = online("budget", 1);
+    tcsi_policy_result decision;
+    tcsi_evidence evidence = { 0 };
+    size_t by_sum_alone = 0, next = 0;
+    make_scores(0, 0.8, scores);
+    assert_ok(tcsi_policy_decide(scores, ROWS, &together, &decision, NULL));
+    for (size_t t = 0; t < ROWS; t++) {
+        const bool by_score = scores[t].value > decision.thresholds[t], by_sum = decision.sums[t] > decision.sum_thresholds[t];
+        const bool has_tail = isfinite(decision.thresholds[t]);
+        assert_true(decision.anomaly[t] || !(by_score || by_sum));
+        assert_true(by_score || by_sum || next == decision.episode_count || decision.episodes[next].row_begin != t);
+        next += next < decision.episode_count && decision.episodes[next].row_begin == t;
+        assert_true(decision.sums[t] == (has_tail ? tcsi_evidence_push(&evidence, scores[t].p_value) : 0));
+        by_sum_alone += by_sum && !by_score;
+    }
+    assert_true(by_sum_alone > 0 && next == decision.episode_count);
+    tcsi_policy_result_deinit(&decision);
+    assert_ok(tcsi_policy_decide(scores, ROWS, &alone, &decision, NULL));
+    assert_null(decision.sums);
+    tcsi_policy_result_deinit(&decision);
+}
+
 static void test_policies_by_name(void **state)
 {
     (void)state;
@@ -212,7 +239,8 @@ static void test_training_rows_are_no_reference(void **state)
     tcsi_policy_deinit(&policy);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_evidence_adds_up), cmocka_unit_test(test_policies_by_name),
+TCS_TEST_MAIN(cmocka_unit_test(test_evidence_adds_up), cmocka_unit_test(test_which_of_two_alarmed_is_kept),
+              cmocka_unit_test(test_policies_by_name),
               cmocka_unit_test(test_cost_is_what_evidence_must_outweigh), cmocka_unit_test(test_dear_misses_alarm_more),
               cmocka_unit_test(test_suspected_then_sure), cmocka_unit_test(test_persist),
               cmocka_unit_test(test_training_rows_are_no_reference))

@@ -960,6 +960,62 @@ static void test_contributions(void **state)
     if (!silent) for_trials(info, KINDS_ALL, check_contributions); /* per_channel answers for the others */
 }
 
+static void assert_regard(const contract_trial *trial, const tcsi_regard *regard)
+{
+    const char *name = trial->info->name;
+    for (size_t i = 0; i < regard->line_count; i++) {
+        const tcsi_regard_line *line = &regard->lines[i];
+        double sum = 0;
+        if (line->row_begin >= line->row_end || line->row_end > trial->frame->row_count) fail_msg("%s: a line of no rows", name);
+        for (size_t k = 0; k < regard->link_count; k++) {
+            const tcsi_link *link = &regard->links[i * regard->link_count + k];
+            if (!(link->share >= 0 && link->share <= 1.0001) || link->row_end > trial->frame->row_count || !(link->distance >= 0))
+                fail_msg("%s, %s: a share of %g, rows to %zu", name, series_names[trial->kind], link->share, link->row_end);
+            if (link->share > 0 && link->row_begin >= link->row_end) fail_msg("%s: a share of no rows", name);
+            sum += link->share;
+        }
+        if (regard->kind == TCSI_REGARD_ATTENTION && !(fabs(sum - 1) < 1e-4)) fail_msg("%s: attention of %g in all", name, sum);
+    }
+}
+
+/* It says something sound, the same with any threads, and scores the same afterwards. */
+static void check_regard(const contract_trial *trial)
+{
+    const size_t rows[] = { 0, trial->frame->row_count / 2, trial->frame->row_count - 1 };
+    const tcsi_regard_wish wish = { .rows = rows, .row_count = TCS_COUNT(rows) };
+    tcsi_regard found[2] = { { .links = NULL } };
+    tcs_status status[2] = { TCS_OK, TCS_OK };
+    for (size_t i = 0; i < 2; i++) {
+        tcsi_pool *pool = NULL;
+        if (i == 1) assert_ok(tcsi_pool_create(4, &pool, test_err));
+        tcsi_detector *detector = prepare(trial, 1, pool);
+        tcs_score *before = detector ? score_with(trial, detector, trial->frame) : NULL;
+        if (before) {
+            status[i] = tcsi_detector_regard(detector, trial->frame, &wish, &found[i], NULL);
+            if (status[i] == TCS_OK) assert_regard(trial, &found[i]);
+            else assert_int_equal(status[i], TCS_E_UNSUPPORTED);
+            if (detector->is_fitted) {
+                tcs_score *after = score_with(trial, detector, trial->frame);
+                assert_same_scores(trial, before, after, 0, trial->frame->row_count, "asked what it looked at");
+                tcsi_free(after);
+            }
+        }
+        tcsi_free(before);
+        tcsi_detector_destroy(detector);
+        tcsi_pool_destroy(pool);
+    }
+    assert_int_equal(status[0], status[1]);
+    if (found[0].links && found[1].links)
+        assert_memory_equal(found[0].links, found[1].links, found[0].line_count * found[0].link_count * sizeof *found[0].links);
+    for (size_t i = 0; i < 2; i++) tcsi_regard_deinit(&found[i]);
+}
+
+static void test_regard(void **state)
+{
+    const tcsi_detector_info *info = *state;
+    if (info->ops->regard) for_trials(info, KINDS_MAIN, check_regard);
+}
+
 static void test_misuse(void **state)
 {
     const tcsi_detector_info *info = *state;
@@ -1009,6 +1065,7 @@ static const promise promises[] = {
     { "parameters at and beyond their limits", test_parameter_limits },
     { "unknown parameters are named", test_unknown_parameter },
     { "contributions are finite and not negative", test_contributions },
+    { "what it looked at is sound", test_regard },
     { "misuse is an error", test_misuse },
 };
 

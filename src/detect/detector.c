@@ -225,6 +225,15 @@ size_t tcsi_detector_members(const tcsi_detector *detector, size_t row, float *r
     return detector->info->ops->members ? detector->info->ops->members(detector, row, ret_p_values) : 0;
 }
 
+tcs_status tcsi_detector_regard(tcsi_detector *detector, const tcsi_frame *frame, const tcsi_regard_wish *wish,
+                                tcsi_regard *ret_regard, tcs_error *err)
+{
+    TCS_ASSERT(wish->row_count > 0 && wish->rows[wish->row_count - 1] < frame->row_count);
+    if (!detector->info->ops->regard)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: compares rows with no others", detector->info->name);
+    return detector->info->ops->regard(detector, frame, wish, ret_regard, err);
+}
+
 double tcsi_detector_threshold(const tcsi_detector *detector)
 {
     return detector->info->ops->threshold ? detector->info->ops->threshold(detector) : NAN;

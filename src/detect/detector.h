@@ -31,6 +31,7 @@
 #include "base/pool.h"
 #include "base/progress.h"
 #include "detect/constraints.h"
+#include "detect/regard.h"
 #include "detect/training.h"
 #include "series/frame.h"
 #include "series/row.h"
@@ -131,6 +132,10 @@ typedef struct tcsi_detector_ops {
      * nothing that scoring relies on.  E_MEMORY; E_UNSUPPORTED: too few rows.  Optional: nobody can say. */
     tcs_status (*attribute)(tcsi_detector *self, const tcsi_frame *frame, const tcsi_frame *normal, size_t row_begin, size_t row_end,
                             double *ret_parts, tcs_error *err);
+    /* Which other rows of the frame it looks at when it judges those of the wish (regard.h).  Fitted, or behind score.  Changes nothing
+     * that scoring relies on.  E_MEMORY; E_UNSUPPORTED: this one looks at none, or there are too few rows.  Optional: nobody can say. */
+    tcs_status (*regard)(tcsi_detector *self, const tcsi_frame *frame, const tcsi_regard_wish *wish, tcsi_regard *ret_regard,
+                         tcs_error *err);
     /* The score (with EVIDENCE: the evidence) above which the detector itself would alarm, calibrated on training rows it held
      * out; NaN: none.  Optional. */
     double (*threshold)(const tcsi_detector *self);
@@ -211,6 +216,9 @@ tcs_status tcsi_detector_score(tcsi_detector *detector, const tcsi_frame *frame,
 bool tcsi_detector_contribute(const tcsi_detector *detector, double *ret_parts);
 bool tcsi_detector_contribute_span(const tcsi_detector *detector, size_t row_begin, size_t row_end, double *ret_parts);
 size_t tcsi_detector_members(const tcsi_detector *detector, size_t row, float *ret_p_values); /* 0: it has none, or does not know the row */
+/* The wish's rows must be the frame's.  E_UNSUPPORTED when the detector cannot say. */
+tcs_status tcsi_detector_regard(tcsi_detector *detector, const tcsi_frame *frame, const tcsi_regard_wish *wish,
+                                tcsi_regard *ret_regard, tcs_error *err) TCS_WARN_UNUSED;
 double tcsi_detector_threshold(const tcsi_detector *detector); /* NaN: none of its own */
 size_t tcsi_detector_horizon(const tcsi_detector *detector);
 bool tcsi_detector_forecast(const tcsi_detector *detector, size_t channel, size_t index, tcsi_forecast *ret_forecast);

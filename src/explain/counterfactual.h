@@ -30,7 +30,7 @@ typedef enum tcsi_counterfactual_outcome {
     TCSI_COUNTERFACTUAL_FOUND,     /* checked */
     TCSI_COUNTERFACTUAL_NONE,      /* no change that was tried would have kept it quiet */
     TCSI_COUNTERFACTUAL_LIMIT,     /* a hard limit was passed, which alarms whatever the score: nothing was tried */
-    TCSI_COUNTERFACTUAL_EVIDENCE,  /* evidence added up over rows that are all below their thresholds: nothing was tried */
+    TCSI_COUNTERFACTUAL_EVIDENCE,  /* it alarmed by evidence that added up, too: nothing was tried */
 } tcsi_counterfactual_outcome;
 
 typedef struct tcsi_counterfactual {

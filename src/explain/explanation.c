@@ -18,6 +18,7 @@ void tcsi_explanation_deinit(tcsi_explanation *explanation)
     tcsi_free(explanation->bands);
     tcsi_attribution_deinit(&explanation->attribution);
     tcsi_counterfactual_deinit(&explanation->counterfactual);
+    tcsi_regard_deinit(&explanation->regard);
     *explanation = (tcsi_explanation){ .bands = NULL };
 }
 
@@ -224,6 +225,19 @@ static tcs_status find_similar(job *j, tcs_error *err)
     return tcsi_similar_find(j->subject, &wish, &e->similar, err);
 }
 
+/* What the detector compared the episode's rows with, evenly chosen ones when they are many; nothing where it cannot say. */
+static tcs_status find_regard(job *j, tcs_error *err)
+{
+    tcsi_explanation *e = j->explanation;
+    const size_t count = tcsi_extent_count(e->seen), chosen = count < TCSI_REGARDED_ROWS ? count : TCSI_REGARDED_ROWS;
+    size_t rows[TCSI_REGARDED_ROWS];
+    for (size_t i = 0; i < chosen; i++) rows[i] = e->seen.begin + i * count / chosen;
+    const tcsi_regard_wish wish = { .rows = rows, .row_count = chosen, .closed = j->subject->decision->anomaly };
+    if (j->subject->is_tabular) return TCS_OK;
+    const tcs_status status = tcsi_detector_regard(j->subject->detector, j->subject->frame, &wish, &e->regard, err);
+    return status == TCS_E_UNSUPPORTED ? TCS_OK : status;
+}
+
 /* All rows of an episode, or as many around its peak as there is room for. */
 static tcsi_extent choose_seen(const tcsi_subject *subject, const tcsi_episode *episode)
 {
@@ -236,14 +250,20 @@ static tcsi_extent choose_seen(const tcsi_subject *subject, const tcsi_episode *
     return seen;
 }
 
-/* An episode has a row above its threshold, unless the policy adds up evidence. */
-static bool is_added_up(const tcsi_subject *subject, tcsi_extent rows)
+/* What alarmed: a row's score, or under the policy of evidence what rows have added up to. */
+static void find_cause(const tcsi_subject *subject, tcsi_explanation *e)
 {
-    for (size_t t = rows.begin; t < rows.end; t++)
-        if (subject->scores[t].state == TCS_SCORE_READY &&
-            tcsi_subject_level(subject, &subject->scores[t]) > subject->decision->thresholds[t])
-            return false;
-    return true;
+    const tcsi_policy_result *decision = subject->decision;
+    e->sum = e->sum_threshold = NAN;
+    for (size_t t = e->rows.begin; t < e->rows.end; t++) {
+        if (subject->scores[t].state != TCS_SCORE_READY) continue;
+        e->by_score = e->by_score || tcsi_subject_level(subject, &subject->scores[t]) > decision->thresholds[t];
+        if (!decision->sums || !(decision->sums[t] > decision->sum_thresholds[t]) || e->sum >= decision->sums[t]) continue;
+        e->by_sum = true;
+        e->row_sum = t;
+        e->sum = decision->sums[t];
+        e->sum_threshold = decision->sum_thresholds[t];
+    }
 }
 
 static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_explanation *explanation)
@@ -254,7 +274,7 @@ static void begin(job *j, const tcsi_subject *subject, size_t episode, tcsi_expl
                                        .is_limit = from->order.kind == TCSI_ORDER_ALARM };
     if (subject->said)
         explanation->agreement = tcsi_agreement_of(subject->said + from->row_peak * subject->member_count, subject->member_count);
-    explanation->is_added_up = is_added_up(subject, explanation->rows);
+    find_cause(subject, explanation);
     explanation->seen = choose_seen(subject, from);
     explanation->view = choose_view(subject, explanation->seen);
 }
@@ -296,7 +316,7 @@ static tcs_status explain_one(job *j, const tcsi_attribution_options *attributio
     tcs_status status = tcsi_attribute(j->subject, e->seen, &j->expectations, attribution, &e->attribution, err);
     if (status == TCS_OK) status = tell_stories(j, e->attribution.channels, err);
     if (status == TCS_OK) status = find_similar(j, err);
-    return status;
+    return status == TCS_OK ? find_regard(j, err) : status;
 }
 
 /* Rows to be judged again, of all episodes, by one walk over the frame: where counterfactuals are asked for, or a stream must be asked
@@ -328,12 +348,12 @@ static tcs_status find_counterfactuals(const job *jobs, tcsi_replays *replays, c
     for (size_t i = 0; i < count && status == TCS_OK; i++) {
         const tcsi_explanation *e = jobs[i].explanation;
         tasks[i] = (tcsi_counterfactual_task){ .episode = e->rows,
-                                               .is_asked = !e->is_limit && !e->is_added_up && !is_huge(e, jobs[i].subject),
+                                               .is_asked = !e->is_limit && !e->by_sum && !is_huge(e, jobs[i].subject),
                                                .attribution = &e->attribution, .expectations = &jobs[i].expectations };
     }
     if (status == TCS_OK) status = tcsi_counterfactuals_find(replays, tasks, &options->counterfactual, answers, err);
     for (size_t i = 0; answers && i < count; i++) {
-        if (jobs[i].explanation->is_added_up) answers[i].outcome = TCSI_COUNTERFACTUAL_EVIDENCE;
+        if (jobs[i].explanation->by_sum) answers[i].outcome = TCSI_COUNTERFACTUAL_EVIDENCE;
         if (jobs[i].explanation->is_limit) answers[i].outcome = TCSI_COUNTERFACTUAL_LIMIT;
         jobs[i].explanation->counterfactual = answers[i];
     }

@@ -1,6 +1,6 @@
 /* explain/explanation.h -- everything that is known of why an episode alarmed, in one struct of plain data.
  *
- *     subject, decision -> period, kind, expected band of each channel -> attribution -> similar -> counterfactual -> sentence
+ *     subject, decision -> period, kind, expected band of each channel -> attribution -> similar, regard -> counterfactual -> sentence
  *
  * Of more than TCSI_EXPLAIN_CHANNELS channels only so many are looked at closely: those that the detector names first, or else the first.
  * A brief explanation does without scoring anything again: kind, band, similar and sentence of the channels that the caller already knows
@@ -15,7 +15,8 @@
 #include "explain/kind.h"
 #include "explain/similar.h"
 
-enum { TCSI_EXPLAIN_CHANNELS = 64, TCSI_STORY_COUNT_MAX = 8, TCSI_SENTENCE_SIZE = 1024 };
+enum { TCSI_EXPLAIN_CHANNELS = 64, TCSI_STORY_COUNT_MAX = 8, TCSI_SENTENCE_SIZE = 1024,
+       TCSI_REGARDED_ROWS = 24 };
 
 /* What one channel did. */
 typedef struct tcsi_story {
@@ -37,7 +38,10 @@ typedef struct tcsi_explanation {
     size_t episode;         /* index in the decision */
     tcsi_agreement agreement; /* of the detector's members in the peak row */
     bool is_limit;          /* a hard limit was passed in it */
-    bool is_added_up;       /* none of its rows is above its threshold: evidence added up */
+    bool by_score;          /* a row of it has a score (or evidence) above its threshold */
+    bool by_sum;            /* a row of it alarmed by what p-values have added up to; then, at the row where that was highest: */
+    size_t row_sum;
+    double sum, sum_threshold; /* NaN otherwise */
     tcsi_extent rows;         /* of the episode */
     tcsi_extent seen;         /* of those that are looked at: all, or as many around the peak as TCSI_EXPLAIN_CELLS_MAX allows */
     tcsi_extent view;         /* of bands */
@@ -48,6 +52,7 @@ typedef struct tcsi_explanation {
     tcsi_counterfactual counterfactual;
     tcsi_similar similar;
     bool has_similar;       /* rows are a history */
+    tcsi_regard regard;     /* what rows of it were compared with by the detector; without lines where nobody can say, and of a brief one */
     char sentence[TCSI_SENTENCE_SIZE];
     char advice[TCSI_SENTENCE_SIZE];    /* the counterfactual in words; empty when it was not asked for */
     double seconds;         /* spent on it: its share of what all of them took together */

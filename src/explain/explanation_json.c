@@ -22,7 +22,7 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
 {
     char key[32], text[TCSI_TIME_TEXT_SIZE];
     snprintf(key, sizeof key, "row_%s", name);
-    tcsi_json_put_integer(w, key, row);
+    tcsi_json_put_integer(w, key, subject->row_base + row);
     if (!subject->has_times || row >= subject->frame->row_count) return;
     snprintf(key, sizeof key, "time_%s", name);
     tcsi_time_format_iso(subject->frame->times_ns[row], text, sizeof text);
@@ -32,7 +32,7 @@ static void put_row(tcsi_json_writer *w, const tcsi_subject *subject, const char
 static void put_span(tcsi_json_writer *w, const tcsi_subject *subject, tcsi_extent rows)
 {
     put_row(w, subject, "begin", rows.begin);
-    tcsi_json_put_integer(w, "row_end", rows.end);
+    tcsi_json_put_integer(w, "row_end", subject->row_base + rows.end);
 }
 
 static void put_band(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e, const tcsi_story *story)
@@ -121,12 +121,21 @@ static void put_counterfactual(tcsi_json_writer *w, const tcsi_subject *subject,
     tcsi_json_end_object(w);
 }
 
+static void put_label(tcsi_json_writer *w, tcsi_label label)
+{
+    static const char *const sources[] = { [TCSI_LABEL_COLUMN] = "column", [TCSI_LABEL_SIGNATURE] = "signature",
+                                           [TCSI_LABEL_NAME] = "name" };
+    tcsi_json_put_string(w, "label", label.text);
+    tcsi_json_put_string(w, "labelled_by", label.text ? sources[label.source] : NULL);
+}
+
 static void put_likeness(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_likeness *likeness)
 {
     tcsi_json_begin_object(w);
     put_span(w, subject, likeness->rows);
     tcsi_json_put_number(w, "raw", likeness->raw);
     tcsi_json_put_number(w, "shape", likeness->shape);
+    if (likeness->episode != SIZE_MAX) put_label(w, tcsi_subject_label(subject, likeness->episode));
     tcsi_json_end_object(w);
 }
 
@@ -165,6 +174,81 @@ static void put_members(tcsi_json_writer *w, const tcsi_agreement *agreement)
     tcsi_json_end_object(w);
 }
 
+/* Attention goes to all rows of a window: numbers in a row; the nearest patches are few. */
+static void put_links(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_regard *regard, const tcsi_link *links)
+{
+    size_t count = 0;
+    while (count < regard->link_count && links[count].row_end > links[count].row_begin) count++;
+    if (regard->kind == TCSI_REGARD_ATTENTION) {
+        put_row(w, subject, "begin", links[0].row_begin);
+        tcsi_json_put_integer(w, "rows_each", links[0].row_end - links[0].row_begin);
+        tcsi_json_key(w, "shares");
+        tcsi_json_begin_array(w);
+        for (size_t k = 0; k < count; k++) tcsi_json_number(w, links[k].share);
+        tcsi_json_end_array(w);
+        return;
+    }
+    tcsi_json_key(w, "nearest");
+    tcsi_json_begin_array(w);
+    for (size_t k = 0; k < count; k++) {
+        tcsi_json_begin_object(w);
+        put_span(w, subject, (tcsi_extent){ links[k].row_begin, links[k].row_end });
+        tcsi_json_put_number(w, "share", links[k].share);
+        tcsi_json_put_number(w, "distance", links[k].distance);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+}
+
+static void put_regard(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_regard *regard)
+{
+    tcsi_json_key(w, "compared");
+    if (regard->line_count == 0) {
+        tcsi_json_null(w);
+        return;
+    }
+    tcsi_json_begin_object(w);
+    tcsi_json_put_string(w, "by", tcsi_regard_kind_name(regard->kind));
+    if (regard->kind == TCSI_REGARD_LIKENESS) tcsi_json_put_number(w, "usual_distance", regard->usual);
+    tcsi_json_key(w, "lines");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < regard->line_count; i++) {
+        const tcsi_regard_line *line = &regard->lines[i];
+        tcsi_json_begin_object(w);
+        put_row(w, subject, "of", line->row);
+        tcsi_json_key(w, "from");
+        tcsi_json_begin_object(w);
+        put_span(w, subject, (tcsi_extent){ line->row_begin, line->row_end });
+        tcsi_json_end_object(w);
+        put_links(w, subject, regard, regard->links + i * regard->link_count);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+    tcsi_json_end_object(w);
+}
+
+/* What alarmed in it; and where p-values had added up to most. */
+static void put_cause(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
+{
+    const struct { const char *name; bool holds; } causes[] = { { "limit", e->is_limit }, { "score", e->by_score },
+                                                                { "evidence", e->by_sum } };
+    tcsi_json_key(w, "alarmed_by");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < TCS_COUNT(causes); i++)
+        if (causes[i].holds) tcsi_json_string(w, causes[i].name);
+    tcsi_json_end_array(w);
+    tcsi_json_key(w, "added_up");
+    if (!e->by_sum) {
+        tcsi_json_null(w);
+        return;
+    }
+    tcsi_json_begin_object(w);
+    put_row(w, subject, "highest", e->row_sum);
+    tcsi_json_put_number(w, "sum", e->sum);
+    tcsi_json_put_number(w, "threshold", e->sum_threshold);
+    tcsi_json_end_object(w);
+}
+
 void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subject, const tcsi_explanation *e)
 {
     tcsi_json_begin_object(w);
@@ -174,6 +258,7 @@ void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subjec
     put_members(w, &e->agreement);
     put_row(w, subject, "onset", e->rows.begin);
     put_row(w, subject, "last", e->rows.end - 1);
+    put_cause(w, subject, e);
     tcsi_json_put_string(w, "attribution", tcsi_attribution_source_name(e->attribution.source));
     tcsi_json_put_number(w, "attribution_error", e->attribution.error);
     tcsi_json_key(w, "channels");
@@ -181,6 +266,7 @@ void tcsi_explanation_write_json(tcsi_json_writer *w, const tcsi_subject *subjec
     for (size_t i = 0; i < e->story_count; i++) put_story(w, subject, e, &e->stories[i]);
     tcsi_json_end_array(w);
     put_similar(w, subject, e);
+    put_regard(w, subject, &e->regard);
     put_counterfactual(w, subject, &e->counterfactual);
     tcsi_json_put_number(w, "seconds", e->seconds);
     tcsi_json_end_object(w);

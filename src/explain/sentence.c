@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACE_SIZE = 64, VALUE_SIZE = 96, LENGTH_SIZE = 48, ADVICE_CHANNELS = 3 };
+enum { PLACE_SIZE = 64, VALUE_SIZE = 96, LENGTH_SIZE = 48, ADVICE_CHANNELS = 3, LABEL_TOLD = 200 };
 static const double share_told = 0.1;      /* of a second channel */
 static const double clearly = 1.25;        /* farther than what is usual */
 static const double likely = 0.5;          /* half of normal windows are no nearer to others: nothing unusual */
@@ -39,7 +39,7 @@ static const char *name_of(const tcsi_subject *subject, size_t channel) { return
 static const char *place_text(const tcsi_subject *subject, size_t row, char ret_text[PLACE_SIZE])
 {
     char iso[TCSI_TIME_TEXT_SIZE];
-    snprintf(ret_text, PLACE_SIZE, "row %zu", row);
+    snprintf(ret_text, PLACE_SIZE, "row %zu", subject->row_base + row);
     if (!subject->has_times || tcsi_time_format_iso(subject->frame->times_ns[row], iso, sizeof iso) < 20) return ret_text;
     char *zone = strchr(iso, 'Z');
     if (zone) *zone = 0;
@@ -227,7 +227,10 @@ static void add_similar(line *l, const tcsi_subject *subject, const tcsi_explana
     if (is_new && !has_episode) add(l, "; nothing like it in the %s before", length_text(subject, 0, e->rows.begin, length));
     else if (s->has_normal && !has_episode && s->unusual <= likely)
         add(l, "; much like normal rows from %s on", place_text(subject, s->normal.rows.begin, place));
-    if (has_episode) add(l, "; closest: the episode of %s", place_text(subject, s->episodes[0].rows.begin, place));
+    if (!has_episode) return;
+    const tcsi_label label = tcsi_subject_label(subject, s->episodes[0].episode);
+    add(l, "; closest: the episode of %s", place_text(subject, s->episodes[0].rows.begin, place));
+    if (label.text) add(l, ", %s %.*s", label.source == TCSI_LABEL_SIGNATURE ? "which looked like" : "labelled", LABEL_TOLD, label.text);
 }
 
 /* How many of the ensemble's members find the peak row rare. */
@@ -275,7 +278,10 @@ void tcsi_sentence_write_advice(const tcsi_subject *subject, const tcsi_explanat
         return;
     }
     if (c->outcome == TCSI_COUNTERFACTUAL_EVIDENCE) {
-        add(&l, "evidence added up over its rows, none of which is above its threshold: no change was tried");
+        number_text(e->sum, before, sizeof before);
+        number_text(e->sum_threshold, threshold, sizeof threshold);
+        add(&l, "evidence added up over its rows (sum %s, threshold %s)%s: no change was tried", before, threshold,
+            e->by_score ? "" : ", none of which is above its threshold");
         return;
     }
     number_text(c->score_before, before, sizeof before);

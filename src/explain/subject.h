@@ -18,6 +18,19 @@ typedef struct tcsi_extent {
     size_t begin, end; /* rows [begin, end) */
 } tcsi_extent;
 
+/* What an episode is called by those who know. */
+typedef enum tcsi_label_source {
+    TCSI_LABEL_NONE,
+    TCSI_LABEL_COLUMN,    /* the frame's labels: "anomaly", where one of its rows is labelled so, else "normal" */
+    TCSI_LABEL_SIGNATURE, /* a known failure that it looks like */
+    TCSI_LABEL_NAME,      /* somebody named its rows */
+} tcsi_label_source;
+
+typedef struct tcsi_label {
+    tcsi_label_source source;
+    const char *text;     /* NULL: NONE */
+} tcsi_label;
+
 typedef struct tcsi_subject {
     const tcsi_frame *frame;
     tcsi_detector *detector;             /* that scored the frame last, as it was fitted; NULL: gone, then only what is cheap can be told */
@@ -26,9 +39,16 @@ typedef struct tcsi_subject {
     const float *said;                   /* (T,member_count) how rare each member of the detector finds each row; NULL: it has none */
     size_t member_count;
     const tcsi_policy_result *decision;
+    const tcsi_label *labels;            /* (episode_count); NULL: nobody knows */
     bool is_online, is_tabular;
+    size_t row_base;                     /* rows that there were before the frame's first: added where rows are told */
     bool has_times;                      /* the frame's times say when rows were */
 } tcsi_subject;
+
+static inline tcsi_label tcsi_subject_label(const tcsi_subject *subject, size_t episode)
+{
+    return subject->labels ? subject->labels[episode] : (tcsi_label){ .text = NULL };
+}
 
 /* What thresholds are compared with. */
 static inline double tcsi_subject_level(const tcsi_subject *subject, const tcs_score *score)

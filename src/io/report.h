@@ -38,8 +38,18 @@ typedef struct tcsi_report_story {
 typedef struct tcsi_report_likeness {
     size_t row_begin, row_end;
     size_t rank;                         /* of the episode; SIZE_MAX: normal rows */
+    const char *label, *labelled_by;     /* what people call it: "valve stuck"; NULL: nobody says */
     double raw, shape;                   /* distances: of values in deviations, and of the course alone (0 the same, 1.4 unrelated) */
 } tcsi_report_likeness;
+
+/* What rows of an episode were compared with: a cell for each of those rows and each stretch of others. */
+typedef struct tcsi_report_map {
+    const char *kind;                    /* "attention" or "likeness" */
+    const size_t *rows;                  /* (row_count) of the episode */
+    const size_t *begins, *ends;         /* (column_count) stretches of rows, in order of time */
+    size_t row_count, column_count;
+    const double *cells;                 /* (row_count, column_count), >= 0 */
+} tcsi_report_map;
 
 /* Why an episode alarmed. */
 typedef struct tcsi_report_reason {
@@ -49,6 +59,7 @@ typedef struct tcsi_report_reason {
     tcsi_report_story stories[TCSI_REPORT_STORY_COUNT_MAX]; /* largest share first */
     size_t story_count;
     const double *shares;                /* (rows of the episode, channels of the frame), >= 0; NULL: unknown */
+    tcsi_report_map map;                 /* row_count 0: nobody can say */
     bool has_change;                     /* a change was found, and scored: it would have been quiet */
     size_t change_begin, change_end, changed_channel_count, trial_count;
     double score_before, score_after, threshold; /* of that; after: NaN unless found */

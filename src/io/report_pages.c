@@ -243,6 +243,44 @@ static tcs_status put_heat(tcsi_json_writer *w, const tcsi_report *report, const
     return TCS_OK;
 }
 
+/* ---- what rows were compared with ---- */
+
+static void put_sizes(tcsi_json_writer *w, const char *key, const size_t *values, size_t count)
+{
+    tcsi_json_key(w, key);
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < count; i++) tcsi_json_integer(w, (int64_t)values[i]);
+    tcsi_json_end_array(w);
+}
+
+static void put_map(tcsi_json_writer *w, const tcsi_report_map *map)
+{
+    const size_t cell_count = map->row_count * map->column_count;
+    double highest = 0;
+    for (size_t i = 0; i < cell_count; i++) highest = fmax(highest, map->cells[i]);
+    if (!(highest > 0)) return;
+    tcsi_json_key(w, "map");
+    tcsi_json_begin_object(w);
+    tcsi_json_put_string(w, "kind", map->kind);
+    tcsi_json_put_number(w, "highest", highest);
+    put_sizes(w, "begins", map->begins, map->column_count);
+    put_sizes(w, "ends", map->ends, map->column_count);
+    tcsi_json_key(w, "rows");
+    tcsi_json_begin_array(w);
+    for (size_t i = 0; i < map->row_count; i++) {
+        tcsi_json_begin_object(w);
+        tcsi_json_put_integer(w, "row", map->rows[i]);
+        tcsi_json_key(w, "cells");
+        tcsi_json_begin_array(w);
+        for (size_t k = 0; k < map->column_count; k++)
+            tcsi_json_integer(w, (int64_t)round(HEAT_STEPS * map->cells[i * map->column_count + k] / highest));
+        tcsi_json_end_array(w);
+        tcsi_json_end_object(w);
+    }
+    tcsi_json_end_array(w);
+    tcsi_json_end_object(w);
+}
+
 /* ---- similar rows ---- */
 
 /* The course of the channels that carry the episode, over rows [begin, end) and a quarter as many on both sides. */
@@ -285,6 +323,10 @@ static void put_likenesses(tcsi_json_writer *w, const tcsi_report *report, const
         tcsi_json_begin_object(w);
         tcsi_json_put_string(w, "what", likeness->rank == SIZE_MAX ? "normal" : "episode");
         if (likeness->rank != SIZE_MAX) tcsi_json_put_integer(w, "rank", likeness->rank);
+        if (likeness->label) {
+            tcsi_json_put_string(w, "label", likeness->label);
+            tcsi_json_put_string(w, "labelled", likeness->labelled_by);
+        }
         tcsi_json_put_number(w, "raw", likeness->raw);
         tcsi_json_put_number(w, "shape", likeness->shape);
         put_beside(w, report, reason, likeness->row_begin, likeness->row_end);
@@ -308,6 +350,7 @@ static tcs_status put_page(tcsi_json_writer *w, const tcsi_report *report, const
     tcsi_json_end_array(w);
     put_change(w, reason);
     tcs_status status = put_heat(w, report, episode, err);
+    put_map(w, &reason->map);
     put_likenesses(w, report, episode);
     tcsi_json_end_object(w);
     return status;

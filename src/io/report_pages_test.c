@@ -172,6 +172,34 @@ static void test_shares(void **state)
     }
 }
 
+/* Cells are told in 255ths of the highest; a map of nothing is none. */
+static void test_maps(void **state)
+{
+    (void)state;
+    const size_t rows[] = { 20, 25 }, begins[] = { 0, 4, 8 }, ends[] = { 4, 8, 10 };
+    double cells[] = { 0.2, 0.8, 0, 0.4, 0.4, 0.2 };
+    fixture f;
+    fixture_make(&f, 20);
+    read_page(&f);
+    assert_null(tcsi_json_get(f.page, "map"));
+    f.reason.map = (tcsi_report_map){ .kind = "attention", .rows = rows, .begins = begins, .ends = ends, .row_count = 2, .column_count = 3,
+                                      .cells = cells };
+    read_page(&f);
+    const tcsi_json_value *map = tcsi_json_get(f.page, "map"), *lines = tcsi_json_get(map, "rows");
+    assert_string_equal(tcsi_json_get(map, "kind")->text, "attention");
+    assert_near(0.8, tcsi_json_get(map, "highest")->number, 1e-12);
+    assert_int_equal(tcsi_json_get(map, "begins")->items[2].number, 8);
+    assert_int_equal(tcsi_json_get(map, "ends")->items[2].number, 10);
+    assert_int_equal(lines->item_count, 2);
+    assert_int_equal(tcsi_json_get(&lines->items[1], "row")->number, 25);
+    const double expected[] = { 64, 255, 0, 128, 128, 64 };
+    for (size_t i = 0; i < 6; i++) assert_int_equal(tcsi_json_get(&lines->items[i / 3], "cells")->items[i % 3].number, expected[i]);
+    memset(cells, 0, sizeof cells);
+    read_page(&f);
+    assert_null(tcsi_json_get(f.page, "map"));
+    fixture_end(&f);
+}
+
 static void test_similar_rows(void **state)
 {
     (void)state;
@@ -179,8 +207,9 @@ static void test_similar_rows(void **state)
     fixture_make(&f, 20);
     read_page(&f);
     assert_int_equal(tcsi_json_get(f.page, "beside")->item_count, 0);
-    f.reason.likenesses[0] = (tcsi_report_likeness){ 2, 10, 7, 1.5, 0.5 };
-    f.reason.likenesses[1] = (tcsi_report_likeness){ 56, 60, SIZE_MAX, 2.5, NAN };
+    f.reason.likenesses[0] = (tcsi_report_likeness){ .row_begin = 2, .row_end = 10, .rank = 7, .label = "valve </script>",
+                                                     .labelled_by = "labelled", .raw = 1.5, .shape = 0.5 };
+    f.reason.likenesses[1] = (tcsi_report_likeness){ .row_begin = 56, .row_end = 60, .rank = SIZE_MAX, .raw = 2.5, .shape = NAN };
     f.reason.likeness_count = 2;
     read_page(&f);
     const tcsi_json_value *beside = tcsi_json_get(f.page, "beside");
@@ -189,7 +218,10 @@ static void test_similar_rows(void **state)
     assert_int_equal(tcsi_json_get(&beside->items[0], "from")->number, 14); /* a quarter and a row before it */
     assert_int_equal(tcsi_json_get(&beside->items[1], "rank")->number, 7);
     assert_int_equal(tcsi_json_get(&beside->items[1], "from")->number, 0);
+    assert_string_equal(tcsi_json_get(&beside->items[1], "label")->text, "valve </script>");
+    assert_string_equal(tcsi_json_get(&beside->items[1], "labelled")->text, "labelled");
     assert_null(tcsi_json_get(&beside->items[2], "rank"));
+    assert_null(tcsi_json_get(&beside->items[2], "label"));
     assert_int_equal(tcsi_json_get(&beside->items[2], "to")->number, 60); /* where rows end */
     assert_int_equal(tcsi_json_get(&beside->items[2], "shape")->type, TCSI_JSON_NULL);
     const tcsi_json_value *course = &tcsi_json_get(&beside->items[1], "channels")->items[0];
@@ -285,7 +317,7 @@ static void test_failing_allocations(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_values_come_back),
               cmocka_unit_test(test_long_episodes_stay_small),
               cmocka_unit_test(test_shares),
-              cmocka_unit_test(test_similar_rows),
+              cmocka_unit_test(test_maps), cmocka_unit_test(test_similar_rows),
               cmocka_unit_test(test_extreme_values),
               cmocka_unit_test(test_only_the_first_with_a_reason),
               cmocka_unit_test(test_all_pages_stay_small),

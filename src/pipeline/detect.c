@@ -6,6 +6,7 @@
 #include "detect/registry.h"
 #include "pipeline/crossing.h"
 #include "pipeline/known.h"
+#include "pipeline/labels.h"
 #include "pipeline/pipeline.h"
 
 #include <math.h>
@@ -369,6 +370,7 @@ void tcsi_detection_part(tcsi_detection *detection, tcsi_detector *detector, tcs
 void tcsi_detection_destroy(tcsi_detection *detection)
 {
     if (!detection) return;
+    tcsi_detection_labels_destroy(detection);
     tcsi_detector_destroy(detection->detector);
     tcsi_pool_destroy(detection->pool);
     tcsi_buffer_deinit(&detection->origin);

@@ -7,6 +7,7 @@
 #include "decide/agreement.h"
 #include "decide/policy.h"
 #include "detect/detector.h"
+#include "explain/subject.h"
 #include "pipeline/probability.h"
 
 typedef struct tcsi_detect_options {
@@ -71,6 +72,7 @@ typedef struct tcsi_detection {
     tcsi_training training;              /* how it went, where the detector is trained in steps */
     tcsi_channel_forecast *forecasts;    /* of what comes after the last row, by channel, nearest first */
     size_t forecast_count;
+    tcsi_label *labels;                  /* (episode_count) once they were asked for (labels.h); NULL: not yet */
     struct tcsi_crossing *crossings;     /* crossing.h; of limits by them, in the file's order */
     size_t crossing_count;
     double seconds_detect, seconds_decide;

@@ -2,13 +2,15 @@
 #include "pipeline/explain.h"
 
 #include "base/alloc.h"
+#include "pipeline/recent.h"
 
 tcsi_subject tcsi_detection_subject(const tcsi_detection *detection)
 {
     return (tcsi_subject){ .frame = detection->frame, .detector = detection->detector,
                            .origin = detection->origin.size > 0 ? &detection->origin : NULL, .scores = detection->scores,
                            .said = detection->said, .member_count = detection->member_count,
-                           .decision = &detection->decision, .is_online = detection->mode == TCS_MODE_ONLINE,
+                           .decision = &detection->decision, .labels = detection->labels,
+                           .is_online = detection->mode == TCS_MODE_ONLINE,
                            .is_tabular = detection->is_tabular,
                            .has_times = detection->has_times };
 }
@@ -42,11 +44,9 @@ tcs_status tcsi_detection_explain(const tcsi_detection *detection, const size_t 
     return status;
 }
 
-tcs_status tcsi_detection_explain_briefly(const tcsi_detection *detection, size_t episode, tcsi_explanation *ret_explanation,
-                                          tcs_error *err)
+static tcs_status explain_briefly(const tcsi_subject *subject, size_t episode, const tcsi_episode_shares *shares,
+                                  tcsi_explanation *ret_explanation, tcs_error *err)
 {
-    const tcsi_subject subject = tcsi_detection_subject(detection);
-    const tcsi_episode_shares *shares = &detection->shares[episode];
     size_t channels[TCSI_SHARE_COUNT_MAX];
     double parts[TCSI_SHARE_COUNT_MAX];
     for (size_t i = 0; i < shares->count; i++) {
@@ -54,5 +54,24 @@ tcs_status tcsi_detection_explain_briefly(const tcsi_detection *detection, size_
         parts[i] = shares->shares[i].share;
     }
     const tcsi_carriers carriers = { .channels = channels, .shares = parts, .count = shares->count };
-    return tcsi_explain_briefly(&subject, episode, &carriers, ret_explanation, err);
+    return tcsi_explain_briefly(subject, episode, &carriers, ret_explanation, err);
+}
+
+tcs_status tcsi_detection_explain_briefly(const tcsi_detection *detection, size_t episode, tcsi_explanation *ret_explanation,
+                                          tcs_error *err)
+{
+    const tcsi_subject subject = tcsi_detection_subject(detection);
+    return explain_briefly(&subject, episode, &detection->shares[episode], ret_explanation, err);
+}
+
+tcs_status tcsi_detect_stream_explain(const tcsi_detect_stream *stream, tcsi_subject *ret_subject, tcsi_explanation *ret_explanation,
+                                      tcs_error *err)
+{
+    tcsi_recent *recent = tcsi_detect_stream_recent(stream);
+    tcsi_stream_episode last;
+    if (!recent) return tcsi_fail(err, TCS_E_UNSUPPORTED, "the stream keeps no rows: its episodes cannot be explained");
+    if (!tcsi_detect_stream_episode(stream, &last)) return tcsi_fail(err, TCS_E_INVALID, "there was no episode yet to explain");
+    if (!tcsi_recent_subject(recent, &last.episode, tcsi_detect_stream_by_evidence(stream), ret_subject))
+        return tcsi_fail(err, TCS_E_INVALID, "the rows of the last episode are gone: it can no longer be explained");
+    return explain_briefly(ret_subject, ret_subject->decision->episode_count - 1, &last.shares, ret_explanation, err);
 }

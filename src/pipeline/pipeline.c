@@ -424,8 +424,7 @@ static tcs_status run_stream(tcsi_detection *detection, const tcsi_frame *frame,
         if (status == TCS_OK && t == 0) status = tcsi_detection_listen(detection, outcome.member_count, err);
         for (size_t k = 0; k < detection->member_count && status == TCS_OK; k++)
             detection->said[t * detection->member_count + k] = outcome.said[k];
-        decision->thresholds[t] = outcome.verdict.threshold;
-        decision->anomaly[t] = outcome.verdict.anomaly;
+        if (status == TCS_OK) tcsi_policy_result_note(decision, t, &outcome.verdict);
         if (status == TCS_OK && outcome.verdict.event == TCSI_EPISODE_CLOSED) status = keep_episode(detection, stream, &f, err);
         if (status == TCS_OK && outcome.verdict.expected_event == TCSI_EPISODE_CLOSED) status = keep_expected(detection, stream, &f, err);
         if (status == TCS_OK && known) status = tcsi_applied_add(&known->applied, frame, outcome.row.values, &outcome.known, err);
@@ -473,10 +472,10 @@ static tcs_status score_online(tcsi_pipeline *pipeline, const tcsi_frame *frame,
     tcsi_detect_stream *stream = NULL;
     const int64_t begin_ns = tcsi_clock_monotonic_ns();
     double *values = TCSI_NEW_ARRAY(double, pipeline->channel_count);
-    decision->anomaly = TCSI_NEW_ZEROS(uint8_t, row_count);
-    decision->thresholds = TCSI_NEW_ARRAY(double, row_count);
-    tcs_status status = values && decision->anomaly && decision->thresholds ? TCS_OK : tcsi_fail_memory(err, "decisions");
+    tcs_status status = values ? TCS_OK : tcsi_fail_memory(err, "decisions");
     if (status == TCS_OK) status = tcsi_pipeline_stream(pipeline, run->thread_count, &stream, err);
+    if (status == TCS_OK)
+        status = tcsi_policy_result_reserve(decision, row_count, tcsi_detect_stream_adds_up(stream), err);
     if (status == TCS_OK && run->keep) status = keep_origin(stream, detection, run, err);
     if (status == TCS_OK && detection->known) count_faults(detection->known, tcsi_detect_stream_bound(stream), -1);
     if (status == TCS_OK) status = run_stream(detection, frame, stream, run, values, err);

@@ -9,6 +9,7 @@
 #include "detect/per_channel.h"
 #include "detect/registry.h"
 #include "pipeline/known.h"
+#include "pipeline/recent.h"
 
 #include <string.h>
 
@@ -37,6 +38,7 @@ struct tcsi_detect_stream {
     tcsi_votes votes;
     tcsi_stream_episode expected; /* times; the rest is the policy's */
     uint64_t expected_count;
+    tcsi_recent *recent;          /* the last rows; NULL: they are forgotten */
 };
 
 /* ---- life ---- */
@@ -120,12 +122,28 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
     tcsi_known_constraints_destroy(stream->constraints);
     tcsi_bound_destroy(stream->bound);
     tcsi_votes_deinit(&stream->votes);
+    tcsi_recent_destroy(stream->recent);
     tcsi_free(stream->kept_known);
     tcsi_free(stream->values);
     tcsi_free(stream->parts);
     tcsi_free(stream->part_sums);
     tcsi_free(stream);
 }
+
+tcs_status tcsi_detect_stream_remember(tcsi_detect_stream *stream, const char *const *names, bool has_times, tcs_error *err)
+{
+    const tcsi_bound *bound = stream->bound;
+    const tcsi_policy_kind kind = stream->is_ready ? stream->policy.options.budget.kind : stream->options.budget.kind;
+    const tcsi_recent_options options = { .channel_count = stream->channel_count, .has_times = has_times,
+                                          .names = bound ? (const char *const *)bound->names : names,
+                                          .units = bound ? (const char *const *)bound->units : NULL,
+                                          .adds_up = kind == TCSI_POLICY_EVIDENCE };
+    if (stream->pushed_count > stream->row_base || stream->recent)
+        return tcsi_fail(err, TCS_E_INVALID, "a stream begins to remember before its first row, and once");
+    return tcsi_recent_row_count(stream->channel_count) > 0 ? tcsi_recent_create(&options, &stream->recent, err) : TCS_OK;
+}
+
+tcsi_recent *tcsi_detect_stream_recent(const tcsi_detect_stream *stream) { return stream->recent; }
 
 /* ---- rows in ---- */
 
@@ -394,6 +412,23 @@ static void follow_known(tcsi_detect_stream *stream, const tcsi_outcome *outcome
     expected->time_end_ns = stream->row.time_ns;
 }
 
+/* Rows as they are counted here. */
+static void rebase(const tcsi_detect_stream *stream, tcsi_episode *episode)
+{
+    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak, &episode->row_confirmed };
+    for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
+}
+
+static void remember(tcsi_detect_stream *stream, const tcsi_outcome *outcome)
+{
+    tcsi_episode episode = stream->policy.tracker.episode;
+    if (!stream->recent) return;
+    tcsi_recent_push(stream->recent, &outcome->row, &outcome->score, &outcome->verdict);
+    if (outcome->verdict.event != TCSI_EPISODE_CLOSED) return;
+    rebase(stream, &episode);
+    tcsi_recent_close(stream->recent, &episode);
+}
+
 tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret_outcome, bool *ret_any, tcs_error *err)
 {
     *ret_any = stream->is_ready && (stream->has_row || stream->kept);
@@ -410,6 +445,7 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
     follow_known(stream, &outcome);
     if (stream->episode_count == 0) outcome.verdict.event = TCSI_EPISODE_NONE; /* the end of one that had no row here */
     if (stream->expected_count == 0) outcome.verdict.expected_event = TCSI_EPISODE_NONE;
+    remember(stream, &outcome);
     stream->given_count++;
     outcome.row.sequence -= stream->row_base;
     *ret_outcome = outcome;
@@ -417,14 +453,6 @@ tcs_status tcsi_detect_stream_next(tcsi_detect_stream *stream, tcsi_outcome *ret
 }
 
 /* ---- what is known so far ---- */
-
-/* Rows as they are counted here. */
-static void rebase(const tcsi_detect_stream *stream, tcsi_episode *episode)
-{
-    size_t *const rows[] = { &episode->row_begin, &episode->row_end, &episode->row_peak, &episode->row_confirmed };
-    for (size_t i = 0; i < TCS_COUNT(rows); i++) *rows[i] -= *rows[i] < stream->row_base ? *rows[i] : (size_t)stream->row_base;
-}
-
 bool tcsi_detect_stream_episode(const tcsi_detect_stream *stream, tcsi_stream_episode *ret_episode)
 {
     if (stream->episode_count == 0) return false;
@@ -478,6 +506,9 @@ double tcsi_detect_stream_budget(const tcsi_detect_stream *stream)
 
 const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream) { return &stream->policy.options.budget; }
 
+bool tcsi_detect_stream_adds_up(const tcsi_detect_stream *stream) { return tcsi_policy_adds_up(&stream->policy); }
+
+bool tcsi_detect_stream_by_evidence(const tcsi_detect_stream *stream) { return stream->policy.by_evidence; }
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream) { return stream->policy.own_threshold_used; }
 
 size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
@@ -487,6 +518,7 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) +
                                          tcsi_known_constraints_size(stream->constraints) : 0;
-    return sizeof *stream + known + 3 * row + frame + tcsi_detector_size_max(stream->detector, 0)
+    const size_t recent = stream->recent ? tcsi_recent_size_max(stream->channel_count) : 0;
+    return sizeof *stream + known + 3 * row + frame + recent + tcsi_detector_size_max(stream->detector, 0)
            + tcsi_policy_size_max(stream->is_ready ? &stream->policy.options.budget : &stream->options.budget);
 }

@@ -9,6 +9,7 @@
  * input that ends before is trained as tcsi_train_rows_default says for a frame of that length, so that only inputs of 750 to
  * 5,000 rows without a stated number are trained differently from a frame.
  * An episode's channels are the sum of tcsi_detector_contribute over its anomalous rows so far.
+ * It forgets its rows, unless it is to remember the last of them (recent.h), so that its episodes can be explained (pipeline/explain.h).
  * Saved between two rows, it goes on elsewhere as if nothing had happened; there rows are counted from 0 again, and an episode that
  * began before is told as one that begins with the first.
  * Memory: tcsi_detect_stream_size_max, whatever the number of rows; while fitting also what the detector's fit needs for the
@@ -42,10 +43,18 @@ typedef struct tcsi_outcome {
     tcsi_bound_row known;     /* zeroed without knowledge; row.values then are those that the detector saw */
 } tcsi_outcome;
 
+struct tcsi_recent;
+
 /* options->mode is taken as online.  E_INVALID: an unknown detector, one that needs the whole frame, or a wrong parameter. */
 tcs_status tcsi_detect_stream_create(size_t channel_count, const tcsi_detect_options *options, tcsi_detect_stream **ret_stream,
                                      tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_detect_stream_destroy(tcsi_detect_stream *stream); /* accepts NULL */
+
+/* Keeps the last rows from now on, before the first; names: of the channels that it was created with, as channel_count says, looked at
+ * without knowledge.  Too many channels to keep enough rows of: nothing is kept.  E_INVALID: it has seen rows; E_MEMORY. */
+tcs_status tcsi_detect_stream_remember(tcsi_detect_stream *stream, const char *const *names, bool has_times,
+                                       tcs_error *err) TCS_WARN_UNUSED;
+struct tcsi_recent *tcsi_detect_stream_recent(const tcsi_detect_stream *stream); /* NULL: nothing is kept */
 
 /* Appends the state to out.  E_INVALID: outcomes wait for next, or the training rows are not all there. */
 tcs_status tcsi_detect_stream_save(tcsi_detect_stream *stream, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
@@ -79,8 +88,10 @@ const tcsi_detector_info *tcsi_detect_stream_info(const tcsi_detect_stream *stre
 size_t tcsi_detect_stream_train_row_count(const tcsi_detect_stream *stream);
 const tcsi_budget *tcsi_detect_stream_stated(const tcsi_detect_stream *stream); /* what was asked for */
 double tcsi_detect_stream_budget(const tcsi_detect_stream *stream);          /* false alarms allowed in the rows so far */
+bool tcsi_detect_stream_by_evidence(const tcsi_detect_stream *stream);       /* scores' evidence is compared with thresholds */
 bool tcsi_detect_stream_own_threshold(const tcsi_detect_stream *stream);     /* the detector's decides, not the budget */
 double tcsi_detect_stream_threshold(const tcsi_detect_stream *stream);       /* in force for the next row */
+bool tcsi_detect_stream_adds_up(const tcsi_detect_stream *stream);           /* verdicts have a sum */
 /* The tail that p-values are taken from; count 0: none yet. */
 const tcsi_tail *tcsi_detect_stream_tail(const tcsi_detect_stream *stream);
 const tcsi_training *tcsi_detect_stream_training(const tcsi_detect_stream *stream); /* how it went */

@@ -114,9 +114,26 @@ static void make_likenesses(const example *e, size_t i)
     const size_t normal = reason->view_begin / 2;
     for (size_t k = 0; k < 2 && k < i; k++)
         reason->likenesses[reason->likeness_count++] =
-            (tcsi_report_likeness){ e->episodes[k].row_begin, e->episodes[k].row_end, k, 1.5, 0.7 };
+            (tcsi_report_likeness){ .row_begin = e->episodes[k].row_begin, .row_end = e->episodes[k].row_end, .rank = k,
+                                    .label = k == 0 ? "valve <b>stuck</b>" : NULL, .labelled_by = "labelled", .raw = 1.5, .shape = 0.7 };
     if (normal > 0)
-        reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ normal, normal + 20, SIZE_MAX, 3.25, 1.4 };
+        reason->likenesses[reason->likeness_count++] = (tcsi_report_likeness){ .row_begin = normal, .row_end = normal + 20, .rank = SIZE_MAX, .raw = 3.25,
+                                                                       .shape = 1.4 };
+}
+
+/* Attention of the first, nearest patches of the second. */
+static tcsi_report_map make_map(const example *e, size_t i)
+{
+    enum { LINES = 3, COLUMNS = 4 };
+    static const double cells[LINES * COLUMNS] = { 0.7, 0.1, 0.1, 0.1, 0, 0.6, 0.2, 0.2, 0.25, 0.25, 0.25, 0.25 };
+    static size_t rows[2][LINES], begins[COLUMNS], ends[COLUMNS];
+    const tcsi_report_episode *episode = &e->episodes[i];
+    if (i > 1 || e->kind->row_count < 8) return (tcsi_report_map){ .row_count = 0 };
+    for (size_t k = 0; k < LINES; k++)
+        rows[i][k] = episode->row_begin + k < episode->row_end ? episode->row_begin + k : episode->row_end - 1;
+    for (size_t k = 0; k < COLUMNS; k++) ends[k] = (begins[k] = k * e->kind->row_count / 8) + 1;
+    return (tcsi_report_map){ .kind = i == 0 ? "attention" : "likeness", .rows = rows[i], .begins = begins, .ends = ends,
+                              .row_count = LINES, .column_count = COLUMNS, .cells = cells };
 }
 
 static tcs_status make_reason(example *e, size_t i, tcs_error *err)
@@ -140,6 +157,7 @@ static tcs_status make_reason(example *e, size_t i, tcs_error *err)
     for (size_t t = 0; t < episode->row_end - episode->row_begin; t++)
         for (size_t k = 0; k < episode->share_count; k++)
             at[t * e->kind->channel_count + episode->shares[k].channel] = episode->shares[k].share * (double)(1 + t % 7);
+    reason->map = make_map(e, i);
     episode->reason = reason;
     make_likenesses(e, i);
     return TCS_OK;

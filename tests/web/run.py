@@ -121,6 +121,12 @@ def check_pages(page, kind):
         if page.run("document.documentElement.scrollWidth > innerWidth"):
             yield f"#episode-{i + 1} is too wide"
         yield from check_charts(page, kind, ".detail", 3)
+        if i < 2 and kind != "one":
+            title = ["Where the network looked", "What the detector found nearest"][i]
+            if title not in page.run("[...document.querySelectorAll('.detail .chart b')].map(b => b.textContent)"):
+                yield f"#episode-{i + 1} has no map of what it was compared with"
+        if 0 < i < 3 and "labelled valve <b>stuck</b>" not in page.run("document.querySelector('.detail .beside').textContent"):
+            yield f"#episode-{i + 1} does not say what the similar episode was called"
         if page.run("document.querySelectorAll('.detail .beside .likeness').length") != 2 + min(i, 2):
             yield f"#episode-{i + 1} shows not all similar rows"
     if listed > PAGE_COUNT:

@@ -555,6 +555,39 @@ tcs_status tcsi_contrastive_score(tcsi_detector *base, const tcsi_frame *frame, 
     return status;
 }
 
+/* ---- what patches are like ---- */
+
+static double place_distance(const void *context, size_t a, size_t b)
+{
+    const tcsi_descriptors *places = context;
+    const float *x = places->values.values + a * places->size, *y = places->values.values + b * places->size;
+    double sum = 0;
+    for (size_t i = 0; i < places->size; i++) sum += ((double)x[i] - (double)y[i]) * ((double)x[i] - (double)y[i]);
+    return fmin(distance_max, sqrt(sum));
+}
+
+/* By the distance of their places alone, also where the score has more parts. */
+tcs_status tcsi_contrastive_regard(tcsi_detector *base, const tcsi_frame *frame, const tcsi_regard_wish *wish,
+                                   tcsi_regard *ret_regard, tcs_error *err)
+{
+    self_type *self = (self_type *)base;
+    tcsi_sequence sequence = { 0 };
+    sight seen = { 0 };
+    if (self->base.form.factor == 0) return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: nothing was learned yet", base->info->name);
+    tcs_status status = measure(self, frame, &sequence, &seen, err);
+    if (status == TCS_OK && seen.places.count == 0)
+        status = tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: fewer rows than a patch", base->info->name);
+    if (status == TCS_OK) {
+        const tcsi_patch_set set = { .count = seen.places.count, .row_step = seen.places.stride * sequence.factor,
+                                     .row_length = self->base.options.steps * sequence.factor, .frame_row_count = frame->row_count,
+                                     .distance = place_distance, .context = &seen.places };
+        status = tcsi_regard_nearest(&set, wish, ret_regard, err);
+    }
+    sight_deinit(&seen);
+    tcsi_sequence_deinit(&sequence);
+    return status;
+}
+
 /* ---- saved form and sizes ---- */
 
 void tcsi_contrastive_persist(tcsi_detector *base, tcsi_codec *codec)

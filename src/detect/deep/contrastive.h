@@ -21,12 +21,15 @@ tcs_status tcsi_contrastive_init(tcsi_detector *base, tcs_error *err) TCS_WARN_U
 void tcsi_contrastive_deinit(tcsi_detector *base);
 tcs_status tcsi_contrastive_fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_contrastive_score(tcsi_detector *base, const tcsi_frame *frame, tcs_score *ret_scores, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_contrastive_regard(tcsi_detector *base, const tcsi_frame *frame, const tcsi_regard_wish *wish,
+                                   tcsi_regard *ret_regard, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_contrastive_persist(tcsi_detector *base, tcsi_codec *codec);
 size_t tcsi_contrastive_size_max(const tcsi_detector *base, size_t row_count);
 
 #define TCSI_CONTRASTIVE_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_contrastive_deinit, .fit = tcsi_contrastive_fit, .score = tcsi_contrastive_score, \
-      .horizon = tcsi_window_net_horizon, .persist = tcsi_contrastive_persist, .size_max = tcsi_contrastive_size_max }
+      .regard = tcsi_contrastive_regard, .horizon = tcsi_window_net_horizon, \
+      .persist = tcsi_contrastive_persist, .size_max = tcsi_contrastive_size_max }
 
 #define TCSI_CONTRASTIVE_INFO \
     .traits = TCSI_TRAIT_OFFLINE | TCSI_TRAIT_MULTIVARIATE | TCSI_TRAIT_RANDOM | TCSI_TRAIT_DEEP, \

@@ -92,6 +92,8 @@ void tcsi_forecaster_reset(tcsi_detector *base);
 void tcsi_forecaster_push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score);
 bool tcsi_forecaster_forecast(const tcsi_detector *base, size_t channel, size_t index, tcsi_forecast *ret_forecast);
 void tcsi_forecaster_contribute(const tcsi_detector *base, double *ret_parts);
+tcs_status tcsi_forecaster_regard(tcsi_detector *base, const tcsi_frame *frame, const tcsi_regard_wish *wish, tcsi_regard *ret_regard,
+                                  tcs_error *err) TCS_WARN_UNUSED; /* attended.c */
 size_t tcsi_forecaster_horizon(const tcsi_detector *base);
 void tcsi_forecaster_persist(tcsi_detector *base, tcsi_codec *codec);
 size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
@@ -99,7 +101,7 @@ size_t tcsi_forecaster_size_max(const tcsi_detector *base, size_t row_count);
 #define TCSI_FORECASTER_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_forecaster_deinit, .fit = tcsi_forecaster_fit, .fit_fleet = tcsi_forecaster_fit_fleet, \
       .describe = tcsi_forecaster_describe, .reset = tcsi_forecaster_reset, .push = tcsi_forecaster_push, \
-      .contribute = tcsi_forecaster_contribute, .horizon = tcsi_forecaster_horizon, \
+      .contribute = tcsi_forecaster_contribute, .regard = tcsi_forecaster_regard, .horizon = tcsi_forecaster_horizon, \
       .forecast = tcsi_forecaster_forecast, .persist = tcsi_forecaster_persist, .size_max = tcsi_forecaster_size_max }
 
 /* What the infos of the family say alike; `parameters` and `ops` are the file's. */

@@ -11,6 +11,7 @@
 #ifndef TCS_DETECT_DEEP_RECONSTRUCTION_H
 #define TCS_DETECT_DEEP_RECONSTRUCTION_H
 
+#include "detect/deep/attended.h"
 #include "detect/deep/gradients.h"
 #include "detect/deep/window_net.h"
 
@@ -33,8 +34,8 @@ size_t tcsi_reconstruction_size_max(const tcsi_detector *base, size_t row_count)
 #define TCSI_RECONSTRUCTION_OPS(init_function) \
     { .init = init_function, .deinit = tcsi_reconstruction_deinit, .fit = tcsi_reconstruction_fit, \
       .fit_fleet = tcsi_window_net_fit_fleet, .describe = tcsi_window_net_describe, .score = tcsi_reconstruction_score, \
-      .contribute_span = tcsi_reconstruction_contribute_span, .attribute = tcsi_window_net_attribute, .horizon = tcsi_window_net_horizon, \
-      .persist = tcsi_reconstruction_persist, .size_max = tcsi_reconstruction_size_max }
+      .contribute_span = tcsi_reconstruction_contribute_span, .attribute = tcsi_window_net_attribute, .regard = tcsi_window_net_regard, \
+      .horizon = tcsi_window_net_horizon, .persist = tcsi_reconstruction_persist, .size_max = tcsi_reconstruction_size_max }
 
 /* The last layer of a builder is the head, in the group TCSI_HEAD_GROUP; what writes a window is told the facts (fleet.h). */
 

@@ -30,7 +30,7 @@ typedef struct patch_knn {
     patch_bank fitted; /* patches NULL: not fitted */
 } patch_knn;
 
-enum { NEIGHBOUR_COUNT_MAX = 64, BANK_SIZE_MAX = 20000, BLOCK_WINDOW_COUNT = 256 };
+enum { NEIGHBOUR_COUNT_MAX = 64, BANK_SIZE_MAX = 20000, BLOCK_WINDOW_COUNT = 256, RELATED_COUNT_MAX = 16384 };
 
 static void deinit(tcsi_detector *base)
 {
@@ -142,6 +142,42 @@ static tcs_status score(tcsi_detector *base, const tcsi_frame *frame, tcs_score 
     return status;
 }
 
+typedef struct patch_view {
+    const tcsi_patches *patches;
+    size_t stride; /* windows between patches */
+} patch_view;
+
+static double patch_distance(const void *context, size_t a, size_t b)
+{
+    const patch_view *view = context;
+    const double *x = view->patches->values + a * view->stride, *y = view->patches->values + b * view->stride;
+    double sum = 0;
+    for (size_t k = 0; k < view->patches->coarse.window; k++) sum += (x[k] - y[k]) * (x[k] - y[k]);
+    return fmin(sqrt(sum), 1e150);
+}
+
+/* Among the patches of the frame, whatever the bank was made of, at most RELATED_COUNT_MAX of them. */
+static tcs_status regard(tcsi_detector *base, const tcsi_frame *frame, const tcsi_regard_wish *wish, tcsi_regard *ret_regard,
+                         tcs_error *err)
+{
+    patch_knn *self = (patch_knn *)base;
+    tcsi_patches patches = { 0 };
+    tcs_status status = tcsi_patches_begin(frame, self->options.window, self->options.target_window,
+                                           self->fitted.patches ? &self->fitted.measure : NULL, &patches, err);
+    if (status == TCS_OK && patches.coarse.window_count == 0)
+        status = tcsi_fail(err, TCS_E_UNSUPPORTED, "%s: fewer rows than eight patches", base->info->name);
+    if (status == TCS_OK) {
+        const size_t windows = patches.coarse.window_count;
+        const patch_view view = { &patches, (windows + RELATED_COUNT_MAX - 1) / RELATED_COUNT_MAX };
+        const tcsi_patch_set set = { .count = (windows - 1) / view.stride + 1, .row_step = view.stride * patches.coarse.factor,
+                                     .row_length = patches.coarse.window * patches.coarse.factor, .frame_row_count = frame->row_count,
+                                     .distance = patch_distance, .context = &view };
+        status = tcsi_regard_nearest(&set, wish, ret_regard, err);
+    }
+    tcsi_patches_end(&patches);
+    return status;
+}
+
 static void persist(tcsi_detector *base, tcsi_codec *codec)
 {
     patch_knn *self = (patch_knn *)base;
@@ -189,7 +225,8 @@ static const tcsi_parameter parameters[] = {
       "nearest patches whose distances are averaged" },
 };
 
-static const tcsi_detector_ops ops = { .deinit = deinit, .fit = fit, .score = score, .persist = persist, .size_max = size_max };
+static const tcsi_detector_ops ops = { .deinit = deinit, .fit = fit, .score = score, .regard = regard, .persist = persist,
+                                       .size_max = size_max };
 
 const tcsi_detector_info tcsi_detector_patch_knn = {
     .name = "patch_knn",

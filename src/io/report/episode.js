@@ -129,11 +129,11 @@
     });
     ctx.globalAlpha = 1;
   }
-  function drawHeat(parent, heat, source) {
+  /* heat: `rows` with a name and cells each; columnAt: the row that a column begins with; sayCell: what a cell says. */
+  function drawHeat(parent, heat, { title, note, columnAt, last, sayCell }) {
     const height = heat.rows.length * ROW_HEIGHT + HEAT_AXIS;
-    const row = (i) => Math.min(heat.to - 1, heat.from + i * heat.stride);
     charts.figure(parent, {
-      title: 'Which channel, and when', note: ` shares of the score, by ${source === 'none' ? 'nobody' : source}; darker is more`,
+      title, note,
       draw: (body, chart) => {
         const width = body.clientWidth, pixel = devicePixelRatio, left = Math.min(160, width * 0.3), canvas = make('canvas', { style: `width:${width}px;height:${height}px` });
         canvas.width = width * pixel;
@@ -143,15 +143,35 @@
         ctx.font = '12px system-ui, sans-serif';
         drawCells(ctx, heat, left, width - left);
         ctx.fillStyle = tocsin.color.soft;
-        ctx.fillText(place(toX(heat.from)), left, height - 4);
+        ctx.fillText(place(toX(columnAt(0))), left, height - 4);
         ctx.textAlign = 'right';
-        ctx.fillText(place(toX(heat.to - 1)), width, height - 4);
+        ctx.fillText(place(toX(last)), width, height - 4);
         canvas.addEventListener('mousemove', (event) => {
           const line = heat.rows[Math.floor(event.offsetY / ROW_HEIGHT)], i = Math.floor((event.offsetX - left) / (width - left) * (line ? line.cells.length : 1));
-          chart.now.textContent = line && i >= 0 && i < line.cells.length ? `${line.name} · ${place(toX(row(i)))} · ${percent(line.cells[i] / 255)} of the darkest` : '';
+          chart.now.textContent = line && i >= 0 && i < line.cells.length ? `${line.name} · ${place(toX(columnAt(i)))} · ${sayCell(line.cells[i] / 255)}` : '';
         });
         body.append(canvas);
       },
+    });
+  }
+  function drawShares(parent, heat, source) {
+    drawHeat(parent, heat, {
+      title: 'Which channel, and when', note: ` shares of the score, by ${source === 'none' ? 'nobody' : source}; darker is more`,
+      columnAt: (i) => Math.min(heat.to - 1, heat.from + i * heat.stride), last: heat.to - 1, sayCell: (value) => `${percent(value)} of the darkest`,
+    });
+  }
+
+  // ---- rows x what they were compared with ----
+
+  const mapWords = {
+    attention: { title: 'Where the network looked', note: ' rows of the episode against the rows that its attention went to; darker is more', say: 'of its attention' },
+    likeness: { title: 'What the detector found nearest', note: ' rows of the episode against the most similar normal patches; 50 % is as near as is usual', say: 'alike' },
+  };
+  function drawMap(parent, map) {
+    const words = mapWords[map.kind], rows = map.rows.map((line) => ({ name: place(toX(line.row)), cells: line.cells }));
+    drawHeat(parent, { rows }, {
+      title: words.title, note: words.note, columnAt: (i) => map.begins[i], last: map.ends[map.ends.length - 1] - 1,
+      sayCell: (value) => `${number(100 * value * map.highest, 2)} % ${words.say}`,
     });
   }
 
@@ -162,8 +182,9 @@
   function headLikeness(likeness) {
     const box = make('div', { class: 'likeness' });
     const title = likenessTitles[likeness.what](likeness), head = likeness.what === 'episode' ? make('a', { href: '#episode-' + (likeness.rank + 1) }, title) : make('b', {}, title);
+    const label = likeness.label ? ` · ${likeness.labelled} ${likeness.label}` : '';
     const apart = likeness.what === 'this' ? '' : ` · values ${number(likeness.raw, 3)} deviations apart, courses ${number(likeness.shape, 3)} of 2`;
-    box.append(make('p', {}, head, make('small', {}, ` ${place(toX(likeness.begin))}${apart}`)));
+    box.append(make('p', {}, head, make('small', {}, ` ${place(toX(likeness.begin))}${label}${apart}`)));
     return box;
   }
   function drawLikeness(box, likeness, ranges) {
@@ -215,7 +236,8 @@
     if (!page) return;
     drawStories(detail, page, episode);
     describeChange(detail, page.change);
-    if (page.heat && (page.heat.rows.length > 1 || page.heat.to - page.heat.from > 1)) drawHeat(detail, page.heat, page.source);
+    if (page.heat && (page.heat.rows.length > 1 || page.heat.to - page.heat.from > 1)) drawShares(detail, page.heat, page.source);
+    if (page.map) drawMap(detail, page.map);
     drawBeside(detail, page.beside);
   }
 
