@@ -291,7 +291,8 @@ typedef struct tcs_explained_channel {
     size_t channel;
     double share;              /* of the episode's score, in [0, 1] */
     const char *kind;          /* "spike", "level shift", "trend change", "variance change", "drop-out", "stuck", "pattern change",
-                                * "correlation break", "unknown" */
+                                * "correlation break"; "unclear": none is likelier than one half; "unknown": a table, or nothing before */
+    double kind_probability;   /* of the kind, of "unclear" that of the likeliest; 0: unknown */
     bool persistent;           /* rows behind the episode are still where it led to */
     bool left_band;
     size_t row_out, row_worst; /* the first row outside its expected band; the farthest */
