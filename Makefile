@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -97,6 +97,9 @@ bench-fleet: build ## what learning from many series is worth to one with 200 ro
 
 bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and what MEMBERS would add
 	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/ablation $(DATA)/tsb-ad-u tsb-ad $(MEMBERS)
+
+kinds: build ## learn anew to tell kinds of episodes apart: src/explain/kind_weights.inc, minutes
+	@$(BUILD)/bench/kind_train src/explain/kind_weights.inc
 
 pretrain: build ## train the networks that the library brings along anew, into build/weights
 	@mkdir -p $(BUILD)/weights && cd $(BUILD)/weights && ../bench/pretrain --series 6000 --steps 3000 scores:1=scores-1.safetensors scores:2=scores-2.safetensors scores:3=scores-3.safetensors

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SERIES_MAX 1000000000
+
 tcs_read_options cli_read_options(const cli_reading *asked)
 {
     return (tcs_read_options){ .time = asked->time, .label = asked->label, .columns = asked->columns, .query = asked->query,
@@ -47,6 +49,22 @@ static tcs_status parse_share(const char *text, double *ret_share, tcs_error *er
     return TCS_OK;
 }
 
+/* The name may hold colons itself: the last one counts. */
+static tcs_status parse_team(const char *text, char ret_name[CLI_TEAM_SIZE], size_t *ret_series_count, tcs_error *err)
+{
+    char *end = NULL;
+    const char *colon = strrchr(text, ':');
+    const unsigned long long count = colon && colon[1] >= '0' && colon[1] <= '9' ? strtoull(colon + 1, &end, 10) : 0;
+    const size_t length = colon ? (size_t)(colon - text) : 0;
+    if (count == 0 || count > SERIES_MAX || *end || length == 0 || length >= CLI_TEAM_SIZE)
+        return tcsi_fail(err, TCS_E_INVALID, "--team %s: expected NAME:COUNT, such as pumps:12, with a name of at most %d bytes", text,
+                         CLI_TEAM_SIZE - 1);
+    memcpy(ret_name, text, length);
+    ret_name[length] = 0;
+    *ret_series_count = (size_t)count;
+    return TCS_OK;
+}
+
 void cli_given_deinit(cli_given *given)
 {
     tcs_pipeline_destroy(given->fleet);
@@ -58,7 +76,7 @@ void cli_given_deinit(cli_given *given)
 tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default, size_t series_count, cli_given *given,
                               tcs_detect_options *ret_options, tcs_error *err)
 {
-    size_t fact_count = 0;
+    size_t fact_count = 0, team_series_count = 0;
     double anomaly_share = 0;
     tcs_status status = TCS_OK;
     *given = (cli_given){ .parameters = asked->parameters };
@@ -68,6 +86,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
         given->parameters.items[given->parameters.count++] = given->budget;
     }
     if (asked->anomaly_share) status = parse_share(asked->anomaly_share, &anomaly_share, err);
+    if (status == TCS_OK && asked->team) status = parse_team(asked->team, given->team, &team_series_count, err);
     if (status == TCS_OK && asked->from) status = tcs_pipeline_read(asked->from, &given->fleet, err);
     if (status == TCS_OK && asked->knowledge)
         status = tcs_knowledge_read(asked->knowledge, cli_known_problem, NULL, &given->knowledge, err);
@@ -81,7 +100,7 @@ tcs_status cli_detect_options(const cli_detecting *asked, tcs_mode mode_default,
         .parameters = given->parameters.items, .parameter_count = given->parameters.count, .checkpoint = asked->checkpoint,
         .seed = asked->seed, .thread_count = asked->threads, .fleet = given->fleet, .facts = given->facts, .fact_count = fact_count,
         .knowledge = given->knowledge,
-        .anomaly_share = anomaly_share,
+        .anomaly_share = anomaly_share, .team = asked->team ? given->team : NULL, .team_series_count = team_series_count,
     };
     return TCS_OK;
 }

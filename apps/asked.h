@@ -36,7 +36,7 @@ tcs_read_options cli_read_options(const cli_reading *asked);
 /* ---- which detector runs, and how it is trained ---- */
 
 typedef struct cli_detecting {
-    const char *mode, *detector, *alarm_budget, *policy, *budget, *checkpoint, *from, *facts, *anomaly_share, *knowledge;
+    const char *mode, *detector, *alarm_budget, *team, *policy, *budget, *checkpoint, *from, *facts, *anomaly_share, *knowledge;
     cli_texts parameters;
     size_t train_rows, seed, threads;
 } cli_detecting;
@@ -60,6 +60,8 @@ typedef struct cli_detecting {
     { "--alarm-budget", "N[/hour|/day|/week]", CLI_TEXT, (base) + offsetof(cli_detecting, alarm_budget), \
       "false alarms you can live with; default 1 in everything looked at (in a table 1 in 100 rows); " \
       "online, where nobody knows how many rows will come, a bare N is per 10,000 rows and 5 the default" }, \
+    { "--team", "NAME:COUNT", CLI_TEXT, (base) + offsetof(cli_detecting, team), \
+      "the budget is for all COUNT series of team NAME together, this one among them: it gets an equal part" }, \
     { "--policy", "POLICY", CLI_TEXT, (base) + offsetof(cli_detecting, policy), \
       "budget (default): --alarm-budget false alarms; evidence: as many, half of them for slow changes no row of which is rare enough " \
       "alone (online); cost=50:1: as many alarms as are worth it when a miss costs as much as 50 false ones" }, \
@@ -68,13 +70,13 @@ typedef struct cli_detecting {
     { "--seed", "N", CLI_COUNT, (base) + offsetof(cli_detecting, seed), "for detectors that draw random numbers; default 0" }, \
     { "--threads", "N", CLI_COUNT, (base) + offsetof(cli_detecting, threads), "default one per processor; never changes a result" }
 
-enum { CLI_BUDGET_SIZE = 64 };
+enum { CLI_BUDGET_SIZE = 64, CLI_TEAM_SIZE = 64 };
 /* The options as the library wants them, without progress.  `given` keeps what they point to, a fleet and facts among it, and is
  * released by cli_given_deinit, always.  series_count: rows of --facts.  E_INVALID: --budget beside too many --param; and as reading
  * the files. */
 typedef struct cli_given {
     cli_texts parameters;
-    char budget[CLI_BUDGET_SIZE];
+    char budget[CLI_BUDGET_SIZE], team[CLI_TEAM_SIZE];
     tcs_pipeline *fleet;
     tcs_knowledge *knowledge;
     double *facts; /* (series_count, fact_count of the options) */

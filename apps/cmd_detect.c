@@ -7,6 +7,7 @@
 #include "known.h"
 #include "outcome.h"
 #include "progress.h"
+#include "teams.h"
 #include "together.h"
 
 #include "base/status.h"
@@ -19,6 +20,7 @@ typedef struct detect_options {
     cli_reading reading;
     cli_outputs outputs;
     cli_together together;
+    cli_teams_asked teams;
     size_t top, explain;
     const char *labels;
     bool stream, json, fail_on_anomaly, list;
@@ -38,6 +40,7 @@ static const cli_option options[] = {
     CLI_READING_OPTIONS(AT(reading), "label column (1 = anomalous), used only to compare, and those of --train-rows for probabilities, "
                                      "unless the detector learns from them; found when not given; '' for none"),
     CLI_OUTPUT_OPTIONS(AT(outputs)),
+    CLI_TEAMS_OPTIONS(AT(teams)),
     CLI_TOGETHER_OPTIONS(AT(together)),
     { "--top", "N", CLI_COUNT, AT(top), "episodes to print; default 10" },
     CLI_LABELS_OPTION(AT(labels)),
@@ -71,10 +74,11 @@ typedef struct detect_run {
     const detect_options *options;
     tcsi_json_writer *json; /* NULL: words */
     tcs_joint *joint;       /* NULL: each input is judged by itself */
+    cli_teams *teams;       /* NULL: each input has a budget of its own */
     bool anomalous;
 } detect_run;
 
-static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_options *detect, tcs_error *err)
+static tcs_status detect_frame(detect_run *run, size_t index, const char *input, tcs_detect_options *detect, tcs_error *err)
 {
     const detect_options *o = run->options;
     const tcs_read_options read = cli_read_options(&o->reading);
@@ -98,6 +102,7 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
             status = cli_outcome_print(input, tcs_result_frame(result), result, o->top, o->explain, err);
         if (!run->json && o->outputs.report && !cli_outputs_use_stdout(&o->outputs)) printf("\n  report: %s\n", o->outputs.report);
         run->anomalous |= tcs_result_episode_count(result) > 0;
+        if (run->teams) cli_teams_add(run->teams, index, result);
         if (status == TCS_OK && run->joint) status = tcs_joint_add(run->joint, result, err);
     }
     tcs_result_destroy(result);
@@ -105,19 +110,20 @@ static tcs_status detect_frame(detect_run *run, const char *input, tcs_detect_op
     return status;
 }
 
-static tcs_status detect_one(detect_run *run, const char *input, tcs_error *err)
+static tcs_status detect_one(detect_run *run, size_t index, const char *input, tcs_error *err)
 {
     const detect_options *o = run->options;
     tcs_detect_options detect;
     cli_given given;
     tcs_status status = cli_detect_options(&o->detecting, TCS_MODE_OFFLINE, 1, &given, &detect, err);
+    if (status == TCS_OK && run->teams) cli_teams_ask(run->teams, index, &detect);
     if (status == TCS_OK && o->stream) {
         const tcs_read_options read = cli_read_options(&o->reading);
         const cli_stream_request request = { .input = input, .read = &read, .detect = &detect, .scores = o->outputs.scores,
                                              .json = run->json != NULL, .explain = o->explain > 0 };
         status = cli_detect_stream(&request, &run->anomalous, err);
     } else if (status == TCS_OK) {
-        status = detect_frame(run, input, &detect, err);
+        status = detect_frame(run, index, input, &detect, err);
     }
     cli_given_deinit(&given);
     return status;
@@ -129,6 +135,8 @@ static const char *stream_problem(const detect_options *o, size_t input_count)
     const char *mode = o->detecting.mode;
     if (!o->detecting.from && (!mode || strcmp(mode, "online") != 0)) return "--stream judges rows as they arrive: it needs --mode online";
     if (o->outputs.report || o->outputs.plot) return "--report and --plot need the whole series: not with --stream";
+    if (o->teams.budget_for || o->teams.file)
+        return "--budget-for and --teams are for inputs that are over: with --stream say --team NAME:COUNT";
     if (o->together.level) return "--fdr judges inputs that are over: not with --stream";
     if (o->detecting.checkpoint) return "--checkpoint is not for streams, whose training is short";
     if (o->labels) return "--labels is about rows of a whole input: not with --stream";
@@ -151,24 +159,26 @@ static tcs_status check_usage(const detect_options *o, const char *const *inputs
     return status == TCS_OK ? cli_outputs_check(&o->outputs, &checkpoint, 1, inputs, input_count, err) : status;
 }
 
-/* One document for all: the input's own; of several an array; with --fdr an object with them and what stays of all together. */
+/* One document for all: the input's own; of several an array; with --fdr or teams an object with them, and what is said of all. */
 static tcs_status detect_all(detect_run *run, const char *const *inputs, size_t input_count, tcs_error *err)
 {
     const detect_options *o = run->options;
+    const bool is_told = run->joint || run->teams;
     tcs_status status = TCS_OK;
-    if (run->json && run->joint) {
+    if (run->json && is_told) {
         tcsi_json_begin_object(run->json);
         tcsi_json_key(run->json, "inputs");
     }
-    if (run->json && (run->joint || input_count > 1)) tcsi_json_begin_array(run->json);
+    if (run->json && (is_told || input_count > 1)) tcsi_json_begin_array(run->json);
     for (size_t i = 0; i < input_count && status == TCS_OK; i++) {
         if (i > 0 && !run->json) printf("\n");
-        status = detect_one(run, inputs[i], err);
+        status = detect_one(run, i, inputs[i], err);
     }
-    if (run->json && (run->joint || input_count > 1)) tcsi_json_end_array(run->json);
-    if (status != TCS_OK || !run->joint) return status;
-    if (run->json) tcsi_json_key(run->json, "together");
-    status = cli_together_tell(run->joint, inputs, o->top, run->json, &run->anomalous, err);
+    if (run->json && (is_told || input_count > 1)) tcsi_json_end_array(run->json);
+    if (status != TCS_OK || !is_told) return status;
+    if (run->teams) cli_teams_tell(run->teams, run->json);
+    if (run->json && run->joint) tcsi_json_key(run->json, "together");
+    if (run->joint) status = cli_together_tell(run->joint, inputs, o->top, run->json, &run->anomalous, err);
     if (run->json) tcsi_json_end_object(run->json);
     return status;
 }
@@ -185,6 +195,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcsi_buffer_init(&document, (size_t)1 << 30);
     tcsi_json_writer_init(&json, &document, true);
     tcs_status status = cli_together_begin(&o->together, &all.joint, &err);
+    if (status == TCS_OK) status = cli_teams_begin(&o->teams, &o->detecting, inputs, input_count, &all.teams, &err);
     if (status == TCS_OK) status = detect_all(&all, inputs, input_count, &err);
     if (status == TCS_OK && o->json && !o->stream) {
         status = tcsi_json_finish(&json, &err);
@@ -192,6 +203,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     }
     tcsi_buffer_deinit(&document);
     tcs_joint_destroy(all.joint);
+    cli_teams_destroy(all.teams);
     if (status != TCS_OK) return cli_fail("detect", &err);
     return o->fail_on_anomaly && all.anomalous ? EXIT_ANOMALY : EXIT_DONE;
 }
@@ -212,6 +224,7 @@ const cli_command cli_detect = {
                 "  tocsin detect plant.csv --knowledge plant.yaml\n"
                 "  psql -c '...' --csv | tocsin detect - --json\n"
                 "  tocsin detect fleet/*.csv --fdr 0.1\n"
+                "  tocsin detect */*.csv --alarm-budget 2/week --budget-for folder\n"
                 "  tail -f sensor.csv | tocsin detect - --mode online --stream --scores -\n",
     .options = options,
     .option_count = TCS_COUNT(options),

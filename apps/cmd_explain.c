@@ -249,7 +249,9 @@ static void print_channel(const report *r, size_t index)
     for (size_t i = 0; i < BAR_CELLS; i++) printf("%s", c.share * BAR_CELLS >= (double)i + 0.5 ? "█" : "░");
     cli_place_format(r->frame, c.row_out, from, sizeof from);
     printf(" %3.0f %%  ", 100 * c.share);
-    if (strcmp(c.kind, "unknown") != 0) printf("%s%s, ", c.kind, c.persistent ? " that stays" : "");
+    if (strcmp(c.kind, "unclear") == 0) printf("unclear of what kind, ");
+    else if (strcmp(c.kind, "unknown") != 0)
+        printf("%s%s (%.0f %% sure), ", c.kind, c.persistent ? " that stays" : "", 100 * c.kind_probability);
     if (c.left_band) printf("outside its band from %s\n", from);
     else printf("within its band\n");
 }

@@ -363,6 +363,12 @@ tcs_status cli_outcome_json(tcsi_json_writer *w, const char *input, const tcs_fr
     tcsi_json_bool(w, tcs_result_own_threshold(result));
     tcsi_json_key(w, "alarm_budget");
     tcsi_json_number(w, tcs_result_budget(result));
+    const tcs_team team = tcs_result_team(result);
+    if (team.name) {
+        tcsi_json_put_string(w, "team", team.name);
+        tcsi_json_put_number(w, "team_series", (double)team.series_count);
+        tcsi_json_put_number(w, "team_alarm_budget", tcs_result_budget(result) * (double)team.series_count);
+    }
     const tcs_probability probability = tcs_result_probability_source(result);
     tcsi_json_key(w, "probability");
     tcsi_json_begin_object(w);

@@ -11,7 +11,7 @@ typedef struct candidate {
 } candidate;
 
 typedef struct tally {
-    double promised;
+    double promised, team_promised; /* NaN: nothing in numbers; no team */
     size_t raised, confirmed, right, event_count, found;
 } tally;
 
@@ -25,7 +25,9 @@ static bool is_labelled(const uint8_t *labels, size_t begin, size_t end)
 static tally count(const tcs_frame *frame, const tcs_result *result)
 {
     const uint8_t *labels = tcs_frame_labels(frame), *anomalies = tcs_result_anomalies(result);
+    const tcs_team team = tcs_result_team(result);
     tally t = { .promised = tcs_result_own_threshold(result) ? NAN : tcs_result_budget(result),
+                .team_promised = team.name ? tcs_result_budget(result) * (double)team.series_count : NAN,
                 .raised = tcs_result_episode_count(result) };
     for (size_t i = 0; i < t.raised; i++) {
         const tcs_episode episode = tcs_result_episode(result, i);
@@ -60,6 +62,7 @@ static void write_row(tcsi_json_writer *w, const char *name, const tally *t, boo
     tcsi_json_begin_object(w);
     tcsi_json_key(w, "policy");
     tcsi_json_string(w, name);
+    if (!isnan(t->team_promised)) tcsi_json_put_number(w, "team_promised", t->team_promised);
     for (size_t i = 0; i < (labelled ? TCS_COUNT(numbers) : 3); i++) {
         tcsi_json_key(w, numbers[i].key);
         tcsi_json_number(w, numbers[i].value);
@@ -80,7 +83,7 @@ static size_t choose_candidates(const tcs_frame *frame, const tcs_detect_options
         if (strcmp(policy, "budget") != 0 || !budget || strcmp(budget, usual[i].budget) != 0) ret_candidates[n++] = usual[i];
     if (strcmp(policy, "evidence") != 0 && asked->mode == TCS_MODE_ONLINE)
         ret_candidates[n++] = (candidate){ "evidence, 1/week", "evidence", usual[1].budget };
-    if (strncmp(policy, "cost", 4) != 0) ret_candidates[n++] = (candidate){ "cost=5:1", "cost=5:1", NULL };
+    if (strncmp(policy, "cost", 4) != 0 && !asked->team) ret_candidates[n++] = (candidate){ "cost=5:1", "cost=5:1", NULL };
     return n;
 }
 
@@ -102,7 +105,10 @@ tcs_status cli_preview(const tcs_frame *frame, const tcs_detect_options *asked, 
         if (status != TCS_OK) break;
         const tally t = count(frame, result);
         if (i == 0 && !w) {
-            printf("\n  preview: what would have alarmed in these rows\n\n    %-24s %9s %9s %10s%s\n", "policy", "promised", "raised",
+            printf("\n  preview: what would have alarmed in these rows\n");
+            if (asked->team)
+                printf("  promised: this series' part of what the %zu series of %s share\n", asked->team_series_count, asked->team);
+            printf("\n    %-24s %9s %9s %10s%s\n", "policy", "promised", "raised",
                    "confirmed", labelled ? "     false   events found" : "");
         }
         if (w) write_row(w, candidates[i].name, &t, labelled);

@@ -6,6 +6,7 @@
  * from what detectors give on normal rows: independent or slowly moving, light or heavy tails, a daily rhythm of their spread.  A second
  * pass adds ten rows of 5 to 25 deviations about once a day, which nobody labelled: how many are found, and what becomes of the promise.
  * A second table holds policies beside each other, with and without slow events: 300 rows 0.8 deviations higher, about every third day.
+ * A third shares one budget among the series of a group, each in equal parts: independent ones, and ones that mostly follow the same noise.
  * What a decision costs is in the last line.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/buffer.h"
 #include "base/file.h"
@@ -160,6 +161,67 @@ static void compare_policies(size_t series, tcsi_json_writer *w)
         }
 }
 
+/* ---- one budget for a group ---- */
+
+/* What the series of a group have in common. */
+static void draw_common(uint64_t group, double *ret_common)
+{
+    source s = { .rng = tcsi_rng_make(group, 1000) };
+    for (size_t t = 0; t < ROWS; t++) ret_common[t] = moved(&s, 0.9);
+}
+
+static double raise_alarms(size_t number, uint64_t group, const double *common, double together, const tcsi_budget *budget)
+{
+    source s = { .rng = tcsi_rng_make(group, number) };
+    const tcsi_policy_options options = { .mode = TCS_MODE_ONLINE, .budget = *budget, .own_threshold = NAN, .train_row_count = TRAIN,
+                                          .use_train = true };
+    tcsi_policy policy;
+    double raised = 0;
+    if (tcsi_policy_init(&policy, &options, NULL) != TCS_OK) abort();
+    for (size_t t = 0; t < ROWS; t++) {
+        tcsi_verdict verdict;
+        const double own = moved(&s, 0.9);
+        tcs_score score = { .state = TCS_SCORE_READY, .value = fabs(together * common[t] + sqrt(1 - together * together) * own) };
+        if (tcsi_policy_push(&policy, &score, (int64_t)t * 60000000000, &verdict, NULL) != TCS_OK) abort();
+        raised += verdict.event == TCSI_EPISODE_OPENED;
+    }
+    tcsi_policy_deinit(&policy);
+    return raised;
+}
+
+static void share_budgets(size_t groups, tcsi_json_writer *w)
+{
+    static const size_t sizes[] = { 10, 100 };
+    static const struct { const char *name; double together; } kinships[] = { { "independent", 0 }, { "mostly the same noise", 0.95 } };
+    static double common[ROWS];
+    printf("\n| series of a group | are | budget of the group | groups | promised a group | raised | raised / promised | deviation of "
+           "groups |\n|---|---|---|---|---|---|---|---|\n");
+    for (size_t n = 0; n < TCS_COUNT(sizes); n++)
+        for (size_t k = 0; k < TCS_COUNT(kinships); k++)
+            for (size_t b = 0; b < 2; b++) {
+                tcsi_budget part = budgets[b].budget;
+                const double promised = (ROWS - TRAIN) * 60e9 * part.count / (double)part.per_ns;
+                double sum = 0, squares = 0;
+                char name[96];
+                if (tcsi_budget_share(&part, "group", sizes[n], NULL) != TCS_OK) abort();
+                for (uint64_t g = 0; g < groups; g++) {
+                    double raised = 0;
+                    draw_common(300 + g, common);
+                    for (size_t i = 0; i < sizes[n]; i++) raised += raise_alarms(i, 300 + g, common, kinships[k].together, &part);
+                    sum += raised;
+                    squares += raised * raised;
+                }
+                const double mean = sum / (double)groups, ratio = mean / promised;
+                const double deviation = sqrt(fmax(squares / (double)groups - mean * mean, 0)), error = deviation / sqrt((double)groups);
+                printf("| %zu | %s | %s | %zu | %.1f | %.1f | %.2f | %.1f |\n", sizes[n], kinships[k].name, budgets[b].name, groups, promised,
+                       mean, ratio, deviation);
+                fflush(stdout);
+                snprintf(name, sizeof name, "groups of %zu, %s, %s", sizes[n], kinships[k].name, budgets[b].name);
+                figure_write(w, &(figure){ .name = name, .unit = "false alarms raised / promised", .ours = ratio, .peer = NAN, .ratio = NAN,
+                                           .target = 1.2, .ok = (mean - 2 * error) / promised <= 1.2 });
+            }
+}
+
 int main(int argc, char **argv)
 {
     const size_t series = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 20;
@@ -192,6 +254,7 @@ int main(int argc, char **argv)
             rows += calm.rows + busy.rows;
         }
     compare_policies(series, &w);
+    share_budgets((series + 1) / 2, &w);
     printf("\n%.3f us of processor time a row\n", seconds / rows * 1e6);
     const figure cost = figure_of_cost("decision", "us of processor time a row", seconds / rows * 1e6, 0, NULL, 0.2);
     figure_write(&w, &cost);

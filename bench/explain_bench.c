@@ -11,9 +11,11 @@
  *   ms         processor time of a whole explanation, counterfactual among it, and of one without; medians
  * Events that no episode met cannot be explained and are counted apart.
  * Then the confusion of kinds: what the true channel's event was laid down as, and what it was called, over all detectors; and what the
- * rows of events are called that are known to the row.
+ * rows of events are called that are known to the row.  At last kinds on the held-out trials of kind_trials.h, of other settings and
+ * another seed than what was learned from: confusion, recall, whether probabilities hold, whether what stays is told from what passes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "figure.h"
+#include "kind_trials.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -28,7 +30,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, KNOWN_SERIES = 40, SERIES_MAX = 64,
+enum { ROWS = 3000, TRAIN = 1500, CHANNELS = 5, ONSET = 2000, LENGTH = 60, KNOWN_SERIES = 40, SERIES_MAX = 64, HELD_OUT = 6000, HELD_OUT_SEED = 77, BINS = 5,
        TRIALS_MAX = SERIES_MAX * TCSI_EVENT_KIND_COUNT };
 
 static const struct { const char *name; tcs_mode mode; bool is_deep; } judges[] = {
@@ -235,8 +237,70 @@ static void print_confusion(const char *title, confusion counts)
     printf("\n");
 }
 
+/* ---- kinds of trials whose settings nothing was learned from ---- */
+
+typedef struct held_out {
+    size_t called[TCSI_KIND_COUNT][TCSI_KIND_COUNT]; /* laid down, called */
+    size_t right_over[2], over[2];                   /* of episodes that are not, and that are over */
+    size_t sure[BINS], sure_right[BINS];             /* by probability */
+    size_t stays[2][2];                              /* it passed or stayed; said so, where the kind is right */
+    double seconds;
+    size_t count;
+} held_out;
+
+static void judge_held_out(size_t number, held_out *h)
+{
+    static uint8_t anomaly[2 * ROWS];
+    const tcsi_policy_result decision = { .anomaly = anomaly };
+    kind_trial t;
+    tcsi_kind named;
+    tcs_error err;
+    if (!kind_trial_make(HELD_OUT_SEED, number, true, &t)) return;
+    const tcsi_subject subject = { .frame = t.frame, .decision = &decision };
+    const clock_t begin = clock();
+    check(tcsi_kind_find(&subject, t.rows, t.channel, t.period, t.others, t.other_count, &named, &err), &err);
+    h->seconds += milliseconds(begin) / 1e3;
+    h->count++;
+    h->called[t.kind][named.kind]++;
+    h->over[t.is_over]++;
+    h->right_over[t.is_over] += named.kind == t.kind;
+    const size_t bin = (size_t)fmin(BINS * named.probability, BINS - 1);
+    h->sure[bin]++;
+    h->sure_right[bin] += named.likeliest == t.kind;
+    if (t.is_over && named.kind == t.kind && t.kind != TCSI_KIND_SPIKE && t.kind < TCSI_KIND_PATTERN) h->stays[t.stays][named.persistent]++;
+    kind_trial_destroy(&t);
+}
+
+static void print_held_out(tcsi_json_writer *w, const held_out *h)
+{
+    size_t right = 0, unclear = 0;
+    printf("\nKinds on %zu held-out trials:\n\n| laid down | recall | called:", h->count);
+    for (size_t k = TCSI_KIND_FIRST; k <= TCSI_KIND_UNCLEAR; k++) printf(" %s |", tcsi_kind_text((tcsi_kind_name)k));
+    printf("\n|---|---|");
+    for (size_t k = TCSI_KIND_FIRST; k <= TCSI_KIND_UNCLEAR; k++) printf("---|");
+    for (size_t k = TCSI_KIND_FIRST; k < TCSI_KIND_UNCLEAR; k++) {
+        size_t all = 0;
+        for (size_t i = 0; i < TCSI_KIND_COUNT; i++) all += h->called[k][i];
+        printf("\n| %s | %.0f %% |", tcsi_kind_text((tcsi_kind_name)k), share(h->called[k][k], all));
+        for (size_t i = TCSI_KIND_FIRST; i <= TCSI_KIND_UNCLEAR; i++) printf(" %zu |", h->called[k][i]);
+        right += h->called[k][k];
+        unclear += h->called[k][TCSI_KIND_UNCLEAR];
+        add_figure(w, "kinds, held out", tcsi_kind_text((tcsi_kind_name)k), "% recalled", share(h->called[k][k], all), NAN, true);
+    }
+    printf("\n\n%.1f %% right, %.1f %% unclear, %.1f %% of the others right; not over yet %.1f %%, over %.1f %%; %.2f ms an episode\n",
+           share(right, h->count), share(unclear, h->count), share(right, h->count - unclear), share(h->right_over[0], h->over[0]),
+           share(h->right_over[1], h->over[1]), 1e3 * h->seconds / (double)h->count);
+    printf("of what passed %.1f %% was said to stay; of what stayed %.1f %%\n", share(h->stays[0][1], h->stays[0][0] + h->stays[0][1]),
+           share(h->stays[1][1], h->stays[1][0] + h->stays[1][1]));
+    for (size_t i = 0; i < BINS; i++)
+        printf("probability %.1f to %.1f: %.0f %% of %zu right\n", (double)i / BINS, (double)(i + 1) / BINS,
+               share(h->sure_right[i], h->sure[i]), h->sure[i]);
+    add_figure(w, "kinds, held out", "right", "% of those not unclear", share(right, h->count - unclear), 75, true);
+}
+
 int main(int argc, char **argv)
 {
+    static held_out apart;
     const size_t series = argc > 2 ? (size_t)strtoul(argv[2], NULL, 10) : 4;
     if (argc < 2 || series == 0 || series > SERIES_MAX) {
         fprintf(stderr, "usage: explain_bench FILE.json [SERIES], 1 to %d\n", SERIES_MAX);
@@ -274,6 +338,8 @@ int main(int argc, char **argv)
     print_confusion("Kinds of the true channel, in the episodes that were met:", met);
     name_known(KNOWN_SERIES);
     print_confusion("Kinds of the rows of events, known to the row:", known);
+    for (size_t number = 0; number < HELD_OUT; number++) judge_held_out(number, &apart);
+    print_held_out(&w, &apart);
     tcsi_json_end_array(&w);
     tcs_status status = tcsi_json_finish(&w, &err);
     if (status == TCS_OK) status = tcsi_file_write(argv[1], json.data, json.size, &err);

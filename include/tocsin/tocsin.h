@@ -135,6 +135,10 @@ typedef struct tcs_detect_options {
     size_t fact_count;
     bool explain;               /* keep with the result what whole explanations of its episodes need: the detector, as it was fitted */
     const tcs_knowledge *knowledge; /* what people know of the rows; a pipeline keeps it.  NULL: nothing */
+    /* alarm_budget, which must then be stated, is for all of team_series_count series together, this one among them, and each gets an equal
+     * part; a pipeline keeps it.  A name of at most 63 bytes; NULL: the budget is this series' own. */
+    const char *team;
+    size_t team_series_count;
 } tcs_detect_options;
 
 enum { TCS_SHARE_COUNT_MAX = 8 };
@@ -234,6 +238,11 @@ TCS_API size_t tcs_result_train_row_count(const tcs_result *result);
 TCS_API size_t tcs_result_told_row_count(const tcs_result *result); /* leading rows whose labels were learned from; mostly 0 */
 TCS_API size_t tcs_result_fitted_row_count(const tcs_result *result); /* of tcs_pipeline_score: rows learned from, of another frame */
 TCS_API double tcs_result_budget(const tcs_result *result);  /* false alarms allowed in the rows looked at; severity 50 is it */
+typedef struct tcs_team {
+    const char *name;           /* NULL: none, the budget is the series' own */
+    size_t series_count;        /* that share the budget */
+} tcs_team;
+TCS_API tcs_team tcs_result_team(const tcs_result *result);
 /* Without a stated budget a detector that set a threshold of its own on held-out training rows is taken at its word: then it
  * decided which rows alarm, and the budget only ranks them. */
 TCS_API bool tcs_result_own_threshold(const tcs_result *result);
@@ -316,7 +325,8 @@ typedef struct tcs_explained_channel {
     size_t channel;
     double share;              /* of the episode's score, in [0, 1] */
     const char *kind;          /* "spike", "level shift", "trend change", "variance change", "drop-out", "stuck", "pattern change",
-                                * "correlation break", "unknown" */
+                                * "correlation break"; "unclear": none is likelier than one half; "unknown": a table, or nothing before */
+    double kind_probability;   /* of the kind, of "unclear" that of the likeliest; 0: unknown */
     bool persistent;           /* rows behind the episode are still where it led to */
     bool left_band;
     size_t row_out, row_worst; /* the first row outside its expected band; the farthest */

@@ -8,6 +8,7 @@
 #include "io/words.h"
 #include "pipeline/labels.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ tcs_status tcsi_api_detect_options(const tcs_detect_options *options, bool is_ta
     if (status == TCS_OK && options->alarm_budget) status = tcsi_budget_parse(options->alarm_budget, &out->options.budget, err);
     if (status == TCS_OK && options->policy) status = tcsi_budget_choose(options->policy, &out->options.budget, err);
     out->options.budget.anomaly_share = options->anomaly_share;
+    if (status == TCS_OK && options->team)
+        status = tcsi_budget_share(&out->options.budget, options->team, options->team_series_count, err);
     return status;
 }
 
@@ -119,6 +122,11 @@ void tcsi_api_assume(const tcsi_api_premises *p, char ret_text[TCS_ASSUMED_SIZE]
     if (p->stated->kind == TCSI_POLICY_EVIDENCE && !p->own_threshold) {
         const size_t length = strlen(ret_text);
         snprintf(ret_text + length, TCS_ASSUMED_SIZE - length, ", half of them by evidence that adds up");
+    }
+    if (p->stated->team_series > 0) {
+        const size_t length = strlen(ret_text);
+        snprintf(ret_text + length, TCS_ASSUMED_SIZE - length, ", as part of what the %" PRIu64 " series of %s share",
+                 p->stated->team_series, p->stated->team);
     }
     add_channels(p, ret_text);
 }
@@ -194,6 +202,13 @@ tcs_mode tcs_result_mode(const tcs_result *result) { return result->detection->m
 size_t tcs_result_fitted_row_count(const tcs_result *result) { return result->detection->fitted_row_count; }
 size_t tcs_result_told_row_count(const tcs_result *result) { return result->detection->is_told ? result->detection->train_row_count : 0; }
 size_t tcs_result_train_row_count(const tcs_result *result) { return result->detection->train_row_count; }
+tcs_team tcs_result_team(const tcs_result *result)
+{
+    const tcsi_budget *stated = &result->detection->decision.stated;
+    if (stated->team_series == 0) return (tcs_team){ .name = NULL };
+    return (tcs_team){ .name = stated->team, .series_count = (size_t)stated->team_series };
+}
+
 double tcs_result_budget(const tcs_result *result) { return result->detection->decision.budget_count; }
 bool tcs_result_own_threshold(const tcs_result *result) { return result->detection->decision.own_threshold_used; }
 const char *tcs_result_assumed(const tcs_result *result) { return result->assumed; }

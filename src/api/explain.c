@@ -122,7 +122,8 @@ tcs_explained_channel tcs_explanation_channel(const tcs_explanation *explanation
     const tcsi_story *story = &e->stories[index];
     const size_t view = tcsi_extent_count(e->view), base = explanation->subject.row_base;
     return (tcs_explained_channel){
-        .channel = story->channel, .share = story->share, .kind = tcsi_kind_text(story->kind.kind), .persistent = story->kind.persistent,
+        .channel = story->channel, .share = story->share, .kind = tcsi_kind_text(story->kind.kind),
+        .kind_probability = story->kind.probability, .persistent = story->kind.persistent,
         .left_band = story->is_out, .row_out = base + story->row_out, .row_worst = base + story->row_worst, .value = story->value,
         .expected = story->expected, .low = story->low, .high = story->high, .row_begin = base + story->when.begin,
         .row_end = base + story->when.end, .band_begin = base + e->view.begin, .band_count = view, .band_expected = story->band,

@@ -103,7 +103,8 @@ static void hand_story(const tcsi_explanation *e, const tcsi_story *from, tcsi_r
 {
     const size_t view = tcsi_extent_count(e->view);
     *to = (tcsi_report_story){ .channel = from->channel, .share = from->share, .kind = tcsi_kind_text(from->kind.kind),
-                               .is_persistent = from->kind.persistent, .value = from->value, .expected = from->expected,
+                               .kind_probability = from->kind.probability, .is_persistent = from->kind.persistent,
+                               .value = from->value, .expected = from->expected,
                                .low = from->low, .high = from->high, .instead = instead_of(&e->counterfactual, from->channel) };
     if (!from->band) return;
     to->expecteds = from->band;

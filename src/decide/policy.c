@@ -62,6 +62,19 @@ tcs_status tcsi_budget_choose(const char *text, tcsi_budget *budget, tcs_error *
     return TCS_OK;
 }
 
+tcs_status tcsi_budget_share(tcsi_budget *budget, const char *team, size_t series_count, tcs_error *err)
+{
+    if (!(budget->count > 0))
+        return tcsi_fail(err, TCS_E_INVALID, "team '%s': its series share an alarm budget, which must be stated, 2/week say", team);
+    if (series_count == 0) return tcsi_fail(err, TCS_E_INVALID, "team '%s' of 0 series: expected at least 1", team);
+    if (!*team || strlen(team) >= sizeof budget->team)
+        return tcsi_fail(err, TCS_E_INVALID, "team '%s': expected a name of 1 to %zu bytes", team, sizeof budget->team - 1);
+    memcpy(budget->team, team, strlen(team) + 1);
+    budget->team_series = series_count;
+    budget->count /= (double)series_count;
+    return TCS_OK;
+}
+
 void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec)
 {
     uint64_t kind = budget->kind;
@@ -70,10 +83,13 @@ void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec)
     tcsi_codec_u64(codec, &kind);
     tcsi_codec_f64(codec, &budget->miss_cost);
     tcsi_codec_f64(codec, &budget->anomaly_share);
+    tcsi_codec_u64(codec, &budget->team_series);
+    tcsi_codec_bytes(codec, budget->team, sizeof budget->team);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     budget->kind = (tcsi_policy_kind)kind;
     const bool is_cost = kind == TCSI_POLICY_COST;
-    if (!(budget->count >= 0 && budget->count < 1e300) || budget->per_ns < 0 || kind >= TCSI_POLICY_COUNT ||
+    if (budget->team[sizeof budget->team - 1] || (budget->team_series > 0) != (budget->team[0] != 0) ||
+        !(budget->count >= 0 && budget->count < 1e300) || budget->per_ns < 0 || kind >= TCSI_POLICY_COUNT ||
         !(budget->anomaly_share >= 0 && budget->anomaly_share < 1) || (is_cost && !(budget->miss_cost > 0 && budget->miss_cost < 1e300)))
         tcsi_codec_refuse(codec, "an alarm budget out of range");
 }

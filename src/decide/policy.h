@@ -40,13 +40,17 @@ typedef enum tcsi_policy_kind {
     TCSI_POLICY_COUNT,
 } tcsi_policy_kind;
 
+enum { TCSI_TEAM_NAME_SIZE = 64 };
+
 /* What the user states. */
 typedef struct tcsi_budget {
-    double count;       /* false alarms, > 0; 0: none stated */
+    double count;       /* false alarms, > 0; 0: none stated.  In a team: this series' part of them */
     int64_t per_ns;     /* in this much time; 0: in all rows looked at, online in TCSI_BUDGET_ROWS of them */
     tcsi_policy_kind kind;
     double miss_cost;   /* COST: of a missed event, in false alarms, > 0; count is then 0 */
     double anomaly_share; /* COST: of clusters of scores so many are events, in (0, 1); 0: TCSI_EVENT_SHARE */
+    uint64_t team_series; /* series that share what was stated in equal parts; 0: it is this one's alone */
+    char team[TCSI_TEAM_NAME_SIZE]; /* what people call them; "": no team */
 } tcsi_budget;
 
 typedef struct tcsi_policy_info {
@@ -59,6 +63,9 @@ tcs_status tcsi_budget_parse(const char *text, tcsi_budget *ret_budget, tcs_erro
 
 /* "budget", "evidence", "cost=50:1" (a miss : a false alarm, also in money); E_INVALID says what was expected. */
 tcs_status tcsi_budget_choose(const char *text, tcsi_budget *budget, tcs_error *err) TCS_WARN_UNUSED;
+/* The budget is for all of so many series together: each gets an equal part, which keeps the promise for their sum whatever they have to do
+ * with each other.  E_INVALID: no budget is stated, no series, or a name that is empty or too long. */
+tcs_status tcsi_budget_share(tcsi_budget *budget, const char *team, size_t series_count, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_budget_persist(tcsi_budget *budget, tcsi_codec *codec);
 /* COST: the share of clusters that are worth an alarm. */
 double tcsi_budget_cost_share(const tcsi_budget *budget);

@@ -107,6 +107,61 @@ static void test_policies_by_name(void **state)
     assert_int_equal(tcsi_policy_decide(scores, 4, &offline, &decision, NULL), TCS_E_INVALID);
 }
 
+static void test_a_team_shares_its_budget(void **state)
+{
+    (void)state;
+    tcsi_budget budget, loaded = { 0 };
+    tcs_error err;
+    char long_name[TCSI_TEAM_NAME_SIZE + 1];
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = 0;
+    assert_ok(tcsi_budget_parse("2/week", &budget, NULL));
+    assert_int_equal(tcsi_budget_share(&budget, "pumps", 0, NULL), TCS_E_INVALID);
+    assert_int_equal(tcsi_budget_share(&budget, "", 4, NULL), TCS_E_INVALID);
+    assert_int_equal(tcsi_budget_share(&budget, long_name, 4, NULL), TCS_E_INVALID);
+    assert_int_equal(tcsi_budget_share(&loaded, "pumps", 4, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "must be stated"));
+    assert_ok(tcsi_budget_share(&budget, "pumps", 4, NULL));
+    assert_true(budget.count == 0.5 && budget.per_ns == 7 * INT64_C(86400000000000) && budget.team_series == 4);
+    tcsi_buffer bytes;
+    tcsi_buffer_init(&bytes, 4096);
+    tcsi_codec save = tcsi_codec_save(&bytes, NULL);
+    tcsi_budget_persist(&budget, &save);
+    assert_ok(tcsi_codec_status(&save));
+    tcsi_codec load = tcsi_codec_load(bytes.data, bytes.size, NULL);
+    tcsi_budget_persist(&loaded, &load);
+    assert_ok(tcsi_codec_status(&load));
+    assert_true(loaded.count == 0.5 && loaded.team_series == 4);
+    assert_string_equal(loaded.team, "pumps");
+    budget.team[0] = 0; /* a team without a name cannot have been saved */
+    bytes.size = 0;
+    save = tcsi_codec_save(&bytes, NULL);
+    tcsi_budget_persist(&budget, &save);
+    load = tcsi_codec_load(bytes.data, bytes.size, &err);
+    tcsi_budget_persist(&loaded, &load);
+    assert_int_equal(tcsi_codec_status(&load), TCS_E_FORMAT);
+    tcsi_buffer_deinit(&bytes);
+}
+
+/* Ten series of one team together raise what one alone is allowed; each with the whole budget, ten times as much. */
+static void test_a_team_keeps_its_promise(void **state)
+{
+    (void)state;
+    enum { SERIES = 10, TEAMS = 4 };
+    const tcsi_policy_options alone = online("budget", 5);
+    tcsi_policy_options shared = alone;
+    size_t raised = 0, unshared = 0;
+    assert_ok(tcsi_budget_share(&shared.budget, "ten", SERIES, NULL));
+    for (uint64_t i = 0; i < SERIES * TEAMS; i++) {
+        raised += run(&shared, 100 + i, 0).false_alarms;
+        unshared += run(&alone, 100 + i, 0).false_alarms;
+    }
+    const size_t promised = 5 * (ROWS / 10000) * TEAMS;
+    print_message("# %zu false alarms raised, %zu promised; %zu without sharing\n", raised, promised, unshared);
+    assert_true(raised <= promised * 5 / 4 && raised >= promised / 2);
+    assert_true(unshared > 6 * promised);
+}
+
 /* At the share found, the bound on the odds is what the costs ask for. */
 static void test_cost_is_what_evidence_must_outweigh(void **state)
 {
@@ -240,7 +295,8 @@ static void test_training_rows_are_no_reference(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_evidence_adds_up), cmocka_unit_test(test_which_of_two_alarmed_is_kept),
-              cmocka_unit_test(test_policies_by_name),
+              cmocka_unit_test(test_policies_by_name), cmocka_unit_test(test_a_team_shares_its_budget),
+              cmocka_unit_test(test_a_team_keeps_its_promise),
               cmocka_unit_test(test_cost_is_what_evidence_must_outweigh), cmocka_unit_test(test_dear_misses_alarm_more),
               cmocka_unit_test(test_suspected_then_sure), cmocka_unit_test(test_persist),
               cmocka_unit_test(test_training_rows_are_no_reference))

@@ -307,7 +307,6 @@ static void test_counterfactuals_do_not_alarm(void **state)
         const size_t episode = planted_episode(detection);
         tcsi_explanation e = explain(detection, episode, &options);
         const tcsi_counterfactual *c = &e.counterfactual;
-        print_message("# %s: %s\n", judges[i].name, e.advice);
         assert_int_equal(c->outcome, TCSI_COUNTERFACTUAL_FOUND);
         assert_true(c->share > 0 && c->share <= 1);
         assert_true(c->channels[0] == i % CHANNELS || c->channel_count > 1);
@@ -443,8 +442,60 @@ static void test_kinds_are_told_apart(void **state)
         assert_ok(tcsi_kind_find(&subject, rows, 1, PERIOD, others, 3, &kind, test_err));
         assert_string_equal(tcsi_kind_text(kinds[i]), tcsi_kind_text(kind.kind));
         assert_false(kind.persistent);
+        assert_true(kind.probability >= TCSI_KIND_CONFIDENCE && kind.probability <= 1 && kind.likeliest == kind.kind);
         tcsi_frame_destroy(frame);
     }
+    tcsi_free(anomaly);
+}
+
+/* What comes later changes neither a kind nor its probability; whether it stays is not known until there is something behind it. */
+static void test_kinds_are_known_before_episodes_are_over(void **state)
+{
+    (void)state;
+    static const tcsi_kind_name kinds[] = { TCSI_KIND_LEVEL_SHIFT, TCSI_KIND_VARIANCE, TCSI_KIND_DROP_OUT, TCSI_KIND_STUCK };
+    static const size_t others[] = { 0, 2, 3 };
+    uint8_t *anomaly = TCSI_NEW_ZEROS(uint8_t, ROWS);
+    tcsi_policy_result decision = { .anomaly = anomaly };
+    for (size_t i = 0; i < TCS_COUNT(kinds); i++) {
+        tcsi_frame *frame = make_frame(ROWS, 600 + i);
+        const tcsi_subject subject = subject_of(frame, &decision);
+        const tcsi_extent rows = { ONSET, ONSET + 20 };
+        tcsi_kind whole, begun;
+        plant(frame, kinds[i], ONSET, ONSET + LENGTH);
+        assert_ok(tcsi_kind_find(&subject, rows, 1, PERIOD, others, 3, &whole, test_err));
+        frame->row_count = rows.end;
+        assert_ok(tcsi_kind_find(&subject, rows, 1, PERIOD, others, 3, &begun, test_err));
+        frame->row_count = ROWS;
+        assert_string_equal(tcsi_kind_text(kinds[i]), tcsi_kind_text(begun.kind));
+        assert_int_equal(whole.kind, begun.kind);
+        assert_true(whole.probability == begun.probability && whole.shift == begun.shift && whole.variance == begun.variance);
+        assert_true(whole.is_over && whole.persistent); /* twenty of sixty rows: it goes on */
+        assert_true(!begun.is_over && !begun.persistent);
+        tcsi_frame_destroy(frame);
+    }
+    tcsi_free(anomaly);
+}
+
+/* Nothing before the episode: unknown.  Nothing happened: no kind is likely enough, or none that claims a size. */
+static void test_what_cannot_be_told_is_not(void **state)
+{
+    (void)state;
+    uint8_t *anomaly = TCSI_NEW_ZEROS(uint8_t, ROWS);
+    tcsi_policy_result decision = { .anomaly = anomaly };
+    size_t unclear = 0;
+    tcsi_kind kind;
+    for (size_t i = 0; i < 40; i++) {
+        tcsi_frame *frame = make_frame(ROWS, 700 + i);
+        const tcsi_subject subject = subject_of(frame, &decision);
+        assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ 0, LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
+        assert_true(kind.kind == TCSI_KIND_UNKNOWN && kind.probability == 0);
+        assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ ONSET, ONSET + LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
+        assert_int_not_equal(kind.likeliest, TCSI_KIND_CORRELATION); /* there is no other channel */
+        assert_true((kind.kind == TCSI_KIND_UNCLEAR) == (kind.probability < TCSI_KIND_CONFIDENCE));
+        unclear += kind.kind == TCSI_KIND_UNCLEAR;
+        tcsi_frame_destroy(frame);
+    }
+    assert_true(unclear > 10);
     tcsi_free(anomaly);
 }
 
@@ -460,6 +511,10 @@ static void test_what_stays_is_told_from_what_passes(void **state)
     assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ ONSET, ONSET + LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
     assert_int_equal(kind.kind, TCSI_KIND_LEVEL_SHIFT);
     assert_true(kind.persistent);
+    shift(frame, 1, ONSET + LENGTH, ROWS, -5); /* a blip */
+    assert_ok(tcsi_kind_find(&subject, (tcsi_extent){ ONSET, ONSET + LENGTH }, 1, PERIOD, NULL, 0, &kind, test_err));
+    assert_int_equal(kind.kind, TCSI_KIND_LEVEL_SHIFT);
+    assert_true(kind.is_over && !kind.persistent);
     tcsi_frame_destroy(frame);
     tcsi_free(anomaly);
 }
@@ -738,6 +793,8 @@ TCS_TEST_MAIN(cmocka_unit_test(test_bands_follow_the_spread), cmocka_unit_test(t
               cmocka_unit_test(test_what_stays_is_told_from_what_passes),
               cmocka_unit_test(test_channels_that_part_are_seen), cmocka_unit_test(test_the_like_is_found),
               cmocka_unit_test(test_the_sentence_is_true), cmocka_unit_test(test_json_is_complete),
-              cmocka_unit_test(test_nasty_rows_are_explained), cmocka_unit_test(test_huge_episodes_are_looked_at_in_part),
+              cmocka_unit_test(test_kinds_are_known_before_episodes_are_over),
+              cmocka_unit_test(test_what_cannot_be_told_is_not), cmocka_unit_test(test_nasty_rows_are_explained),
+              cmocka_unit_test(test_huge_episodes_are_looked_at_in_part),
               cmocka_unit_test(test_memory_that_runs_out_is_survived),
               cmocka_unit_test(test_a_detector_that_is_gone_is_said))

@@ -65,7 +65,10 @@ static void put_story(tcsi_json_writer *w, const tcsi_subject *subject, const tc
     tcsi_json_put_string(w, "unit", channel->unit);
     tcsi_json_put_number(w, "share", story->share);
     tcsi_json_put_string(w, "kind", tcsi_kind_text(story->kind.kind));
-    tcsi_json_put_bool(w, "persistent", story->kind.persistent);
+    tcsi_json_put_number(w, "kind_probability", story->kind.probability);
+    tcsi_json_put_string(w, "kind_likeliest", tcsi_kind_text(story->kind.likeliest));
+    if (story->kind.is_over) tcsi_json_put_bool(w, "persistent", story->kind.persistent);
+    else tcsi_json_put_number(w, "persistent", NAN); /* null: nobody knows yet */
     tcsi_json_put_number(w, "shift", story->kind.shift);
     tcsi_json_put_number(w, "slope", story->kind.slope);
     tcsi_json_put_number(w, "variance", story->kind.variance);

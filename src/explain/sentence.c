@@ -168,6 +168,7 @@ static void add_story(line *l, const tcsi_subject *subject, const tcsi_explanati
         add(l, "%sno longer moved with %s", story->beyond != 0 ? " and " : "", name_of(subject, story->kind.partner));
         break;
     case TCSI_KIND_PATTERN:
+    case TCSI_KIND_UNCLEAR:
         if (story->beyond != 0) add_move(l, subject, story, "rose", "fell");
         else add(l, "took another course than before, within its expected band");
         break;

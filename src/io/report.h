@@ -28,6 +28,7 @@ typedef struct tcsi_report_story {
     size_t channel;                      /* of the frame */
     double share;
     const char *kind;                    /* "level shift" */
+    double kind_probability;             /* 0: unknown */
     bool is_persistent;                  /* rows behind the episode are still where it led to */
     double value, expected, low, high;   /* where it was farthest from what was expected */
     const double *expecteds, *lows, *highs; /* (view_end - view_begin) of the reason, each; or all NULL */

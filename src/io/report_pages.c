@@ -120,6 +120,7 @@ static void put_story_words(tcsi_json_writer *w, const tcsi_report *report, cons
     put_channel(w, report, story->channel);
     tcsi_json_put_number(w, "share", story->share);
     tcsi_json_put_string(w, "kind", story->kind);
+    tcsi_json_put_number(w, "sure", story->kind_probability);
     tcsi_json_key(w, "persistent");
     tcsi_json_bool(w, story->is_persistent);
     tcsi_json_put_number(w, "value", story->value);

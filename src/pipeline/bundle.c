@@ -174,6 +174,10 @@ static void fill_budget(tcsi_json_writer *w, const tcsi_pipeline *pipeline)
     tcsi_json_number(w, pipeline->budget.count);
     tcsi_json_key(w, "per_ns");
     tcsi_json_integer(w, pipeline->budget.per_ns);
+    if (pipeline->budget.team_series > 0) {
+        tcsi_json_put_string(w, "team", pipeline->budget.team);
+        tcsi_json_put_integer(w, "team_series", (int64_t)pipeline->budget.team_series);
+    }
     tcsi_json_end_object(w);
 }
 

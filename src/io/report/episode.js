@@ -73,7 +73,7 @@
 
   function storyNote(story) {
     let text = ` ${percent(story.share)}`;
-    if (story.kind && story.kind !== 'unknown') text += ` · ${story.kind}${story.persistent ? ', and it stayed so' : ''}`;
+    if (story.kind && story.kind !== 'unknown') text += ` · ${story.kind}${story.sure > 0 && story.kind !== 'unclear' ? ` (${percent(story.sure)})` : ''}${story.persistent ? ', and it stayed so' : ''}`;
     if (story.value !== null && story.low !== null) text += ` · ${number(story.value, 4)}, where ${number(story.low, 4)} to ${number(story.high, 4)} was expected`;
     return text;
   }
