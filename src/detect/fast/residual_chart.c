@@ -87,7 +87,8 @@ void tcsi_residual_chart_persist(tcsi_residual_chart *chart, tcsi_codec *codec)
     tcsi_codec_f32(codec, &chart->step_last);
     tcsi_codec_u32(codec, &chart->count);
     tcsi_codec_u32(codec, &chart->clipped_run);
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !is_sound(chart)) tcsi_codec_refuse(codec, "a chart out of range");
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    if (!is_sound(chart)) tcsi_codec_refuse(codec, "a chart out of range");
 }
 
 /* ---- as a detector ---- */
@@ -154,9 +155,9 @@ const tcsi_detector_info tcsi_detector_residual_chart = {
     .paper = "L. Alwan, H. Roberts: Time-series modeling for statistical process control. Journal of Business & Economic Statistics 6(1), "
              "1988; D. Montgomery, C. Mastrangelo: Some statistical process control methods for autocorrelated data. Journal of Quality "
              "Technology 23(3), 1991",
-    .summary = "What a row brings beyond the forecast of an autoregressive model of order one, and how far it is from the weighted mean, each "
-               "in its own deviations; the larger counts. Finds jumps and shifts in rows that depend on each other; misses seasonal shapes. "
-               "40 bytes of state, O(1) a row: the first look at a million series.",
+    .summary = "What a row brings beyond the forecast of an autoregressive model of order one, and how far it is from the weighted mean, "
+               "each in its own deviations; the larger counts. Finds jumps and shifts in rows that depend on each other; misses seasonal "
+               "shapes. 40 bytes of state, O(1) a row: the first look at a million series.",
     .traits = TCSI_TRAIT_STREAMING,
     .instance_size = sizeof(residual_chart),
     .options_offset = offsetof(residual_chart, options),

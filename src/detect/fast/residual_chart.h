@@ -1,4 +1,4 @@
-/* detect/fast/residual_chart.h -- the smallest detector there is, for a million series at once: 40 bytes of state, tens of nanoseconds a row.
+/* detect/fast/residual_chart.h -- the first look at every row, for a million series at once: 40 bytes of state, tens of nanoseconds a row.
  *
  * Rows of a metric depend on each other, and a control chart that does not know that alarms all day: L. Alwan, H. Roberts, "Time-series
  * modeling for statistical process control", Journal of Business & Economic Statistics 6(1), 1988, put the *residuals* of a time-series
