@@ -90,4 +90,5 @@ static void test_extremes(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_golden), cmocka_unit_test(test_a_million_fit_in_memory),
-              cmocka_unit_test(test_residuals_see_what_values_hide), cmocka_unit_test(test_robust_and_patient), cmocka_unit_test(test_extremes))
+              cmocka_unit_test(test_residuals_see_what_values_hide), cmocka_unit_test(test_robust_and_patient),
+              cmocka_unit_test(test_extremes))
