@@ -49,13 +49,13 @@ static tcs_status add_piece(tcsi_cell *cell, tcs_error *err)
     return TCS_OK;
 }
 
-tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t series)
+tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place)
 {
-    TCS_ASSERT(series < cell->series_count);
-    return &cell->pieces[series / PIECE][series % PIECE];
+    TCS_ASSERT(place < cell->series_count);
+    return &cell->pieces[place / PIECE][place % PIECE];
 }
 
-tcs_status tcsi_cell_add(tcsi_cell *cell, tcsi_series_kind kind, uint32_t *ret_series, tcs_error *err)
+tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind, uint32_t *ret_place, tcs_error *err)
 {
     if (cell->series_count >= cell->options.series_count_max)
         return tcsi_fail(err, TCS_E_LIMIT, "a new series beyond the %zu that may be live", cell->options.series_count_max);
@@ -64,10 +64,10 @@ tcs_status tcsi_cell_add(tcsi_cell *cell, tcsi_series_kind kind, uint32_t *ret_s
         if (status != TCS_OK) return status;
     }
     tcsi_live_series *series = &cell->pieces[cell->series_count / PIECE][cell->series_count % PIECE];
-    *series = (tcsi_live_series){ .kind = (uint8_t)kind };
+    *series = (tcsi_live_series){ .number = number, .kind = (uint8_t)kind };
     tcsi_order_begin(&series->arrival);
     tcsi_rate_begin(&series->rate);
-    *ret_series = cell->series_count++;
+    *ret_place = cell->series_count++;
     return TCS_OK;
 }
 
@@ -119,7 +119,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
                            const tcsi_live_outcome *outcome)
 {
     tcsi_live_episode *episode = &series->anomaly;
-    tcsi_live_event event = { .sequence = sequence, .series = row->series, .kind = TCSI_LIVE_ANOMALY, .time_ns = row->time_ns };
+    tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY, .time_ns = row->time_ns };
     if (outcome->verdict.is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns };
     if (episode->begin_sequence == 0) return;
     if (outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
@@ -147,7 +147,7 @@ static void end_absence(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (series->absence_sequence == 0) return;
     const tcsi_live_episode episode = { .begin_sequence = series->absence_sequence, .begin_ns = series->arrival.newest_ns[1],
                                         .is_confirmed = 1 };
-    tell(cell, (tcsi_live_event){ .sequence = sequence, .series = row->series, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_RESOLVED,
+    tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_RESOLVED,
                                   .episode = episode, .time_ns = row->time_ns });
     series->absence_sequence = 0;
 }
@@ -156,7 +156,7 @@ static void tell_stuck(tcsi_cell *cell, const tcsi_live_series *series, const tc
 {
     const tcsi_live_episode episode = { .begin_sequence = series->stuck_sequence, .begin_ns = series->stuck_ns, .is_confirmed = 1,
                                         .peak_value = series->chart.last };
-    tell(cell, (tcsi_live_event){ .sequence = sequence, .series = row->series, .kind = TCSI_LIVE_STUCK, .state = (uint8_t)state,
+    tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_STUCK, .state = (uint8_t)state,
                                   .episode = episode, .time_ns = row->time_ns });
 }
 
@@ -218,7 +218,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err)
 {
-    tcsi_live_series *series = tcsi_cell_series(cell, row->series);
+    tcsi_live_series *series = tcsi_cell_series(cell, row->place);
     tcsi_live_outcome outcome = { .outcome = tcsi_order_push(&series->arrival, &cell->options.order, row->time_ns, receive_ns) };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
@@ -250,7 +250,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
         if (silent_s <= ABSENCE_CADENCES * (double)series->cadence_s) continue;
         series->absence_sequence = sequence;
         const tcsi_live_episode episode = { .begin_sequence = sequence, .begin_ns = last_ns, .is_confirmed = 1 };
-        tell(cell, (tcsi_live_event){ .sequence = sequence, .series = i, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_CONFIRMED,
+        tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_CONFIRMED,
                                       .episode = episode, .time_ns = time_ns });
     }
 }
@@ -290,6 +290,7 @@ static bool is_sound(const tcsi_live_series *series)
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
     uint32_t kind = series->kind, is_ended = series->is_ended;
+    tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ORDER_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
     tcsi_codec_f64(codec, &series->rate.value);
@@ -323,7 +324,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     if (tcsi_codec_loading(codec) && !(cell->options.rate > 0 && cell->options.rate < 1)) tcsi_codec_refuse(codec, "a rate out of range");
     for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++) {
         tcs_error err;
-        if (tcsi_codec_loading(codec) && tcsi_cell_add(cell, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
+        if (tcsi_codec_loading(codec) && tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
             codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
         else persist_series(tcsi_cell_series(cell, i), codec);
     }

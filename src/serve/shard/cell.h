@@ -52,6 +52,7 @@ typedef struct tcsi_live_episode {
 } tcsi_live_episode;
 
 typedef struct tcsi_live_series {
+    uint32_t number;         /* among all live series: shard/directory.h */
     tcsi_order arrival;
     tcsi_rate rate;
     tcsi_residual_chart chart;
@@ -69,7 +70,8 @@ typedef struct tcsi_live_series {
 /* What happened: an episode opened, was confirmed, or ended. */
 typedef struct tcsi_live_event {
     uint64_t sequence;   /* of the record that made it so */
-    uint32_t series;     /* in its cell */
+    uint32_t number;     /* of the series */
+    uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick */
@@ -99,13 +101,13 @@ typedef struct tcsi_cell {
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_cell_deinit(tcsi_cell *cell); /* accepts a zeroed one */
 
-/* A series without a past, numbered on from 0.  E_LIMIT: there are series_count_max; E_MEMORY. */
-tcs_status tcsi_cell_add(tcsi_cell *cell, tcsi_series_kind kind, uint32_t *ret_series, tcs_error *err) TCS_WARN_UNUSED;
-tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t series);
+/* A series without a past, in the next place from 0 on.  E_LIMIT: there are series_count_max; E_MEMORY. */
+tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind, uint32_t *ret_place, tcs_error *err) TCS_WARN_UNUSED;
+tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place);
 tcsi_live_readiness tcsi_live_series_readiness(const tcsi_live_series *series);
 
 typedef struct tcsi_live_row {
-    uint32_t series;     /* in its cell */
+    uint32_t place;      /* of the series in its cell */
     int64_t time_ns;     /* as stamped */
     double value;        /* finite, or the stale mark */
 } tcsi_live_row;
@@ -120,7 +122,7 @@ typedef struct tcsi_live_outcome {
 /* sequence, receive_ns: of the journal's record that holds the row.  E_MEMORY leaves a cell that can only be released. */
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err) TCS_WARN_UNUSED;
-/* It is time_ns: who of the series begin, begin + stride, ... has been silent for too long?  stride >= 1. */
+/* It is time_ns: who in the places begin, begin + stride, ... has been silent for too long?  stride >= 1. */
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
 

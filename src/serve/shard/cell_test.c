@@ -42,7 +42,7 @@ static tcsi_cell_options options_for(world *w)
 static tcsi_live_outcome push_at(world *w, uint32_t series, int64_t time_ns, double value)
 {
     tcsi_live_outcome outcome;
-    const tcsi_live_row row = { .series = series, .time_ns = time_ns, .value = value };
+    const tcsi_live_row row = { .place = series, .time_ns = time_ns, .value = value };
     assert_ok(tcsi_cell_push(&w->cell, &row, w->t + 1, time_at(w->t), &outcome, test_err));
     return outcome;
 }
@@ -68,7 +68,7 @@ static void world_init(world *w, uint64_t seed, size_t turns)
     const tcsi_cell_options options = options_for(w);
     assert_ok(tcsi_cell_init(&w->cell, &options, test_err));
     for (uint32_t i = 0; i < SERIES; i++) {
-        assert_ok(tcsi_cell_add(&w->cell, TCSI_SERIES_GAUGE, &series, test_err));
+        assert_ok(tcsi_cell_add(&w->cell, i, TCSI_SERIES_GAUGE, &series, test_err));
         assert_int_equal(series, i);
     }
     for (size_t t = 0; t < turns; t++) turn(w, UINT32_MAX);
@@ -82,7 +82,7 @@ static const char *story(const world *w, uint32_t series)
     text[0] = 0;
     for (size_t i = 0; i < w->heard.count && size + 4 < sizeof text; i++) {
         const tcsi_live_event *event = &w->heard.events[i];
-        if (event->series != series) continue;
+        if (event->number != series) continue;
         size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size ? " " : "", "abs"[event->kind] - 32, "scrd"[event->state] - 32);
     }
     return text;
@@ -167,7 +167,7 @@ static void test_a_stuck_value_is_told_and_a_constant_is_not(void **state)
     static world w;
     uint32_t constant;
     world_init(&w, 4, 200);
-    assert_ok(tcsi_cell_add(&w.cell, TCSI_SERIES_GAUGE, &constant, test_err));
+    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &constant, test_err));
     w.heard.count = 0;
     for (int i = 0; i < 200; i++) {
         (void)push_at(&w, constant, time_at(w.t), 42);
@@ -191,7 +191,7 @@ static void test_a_counter_is_judged_by_its_rate(void **state)
     uint32_t counter;
     double total = 1e9;
     world_init(&w, 5, 600);
-    assert_ok(tcsi_cell_add(&w.cell, TCSI_SERIES_COUNTER, &counter, test_err));
+    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_COUNTER, &counter, test_err));
     for (int i = 0; i < 400; i++) {
         if (i == 300) total = 0;
         if (i == 301) w.heard.count = 0;
@@ -221,9 +221,9 @@ static void test_every_outcome_is_counted(void **state)
     assert_int_equal(w.cell.outcomes[TCSI_OUTCOME_ACCEPTED], 2);
     assert_int_equal(w.cell.outcomes[TCSI_OUTCOME_TOO_FAR_AHEAD], 2);
     uint32_t series;
-    for (int i = 0; i < 4; i++) assert_ok(tcsi_cell_add(&w.cell, TCSI_SERIES_GAUGE, &series, test_err));
+    for (int i = 0; i < 4; i++) assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &series, test_err));
     tcs_error full;
-    assert_int_equal(tcsi_cell_add(&w.cell, TCSI_SERIES_GAUGE, &series, &full), TCS_E_LIMIT);
+    assert_int_equal(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &series, &full), TCS_E_LIMIT);
     tcsi_cell_deinit(&w.cell);
 }
 
