@@ -144,10 +144,10 @@ tcs_status tcsi_key_decode(const void *bytes, size_t size, tcsi_key *ret_key, tc
     return tcsi_fail(err, TCS_E_FORMAT, "series key: %s", tcsi_key_fault_text(ret_key->fault));
 }
 
-tcsi_hash tcsi_key_hash(const tcsi_key *key)
+tcsi_fingerprint tcsi_key_fingerprint(const tcsi_key *key)
 {
     unsigned char bytes[TCSI_KEY_SIZE_MAX];
-    return tcsi_hash_bytes(bytes, tcsi_key_encode(key, bytes), 0);
+    return tcsi_fingerprint_of(bytes, tcsi_key_encode(key, bytes), 0);
 }
 
 /* ---- text: printing ---- */

@@ -16,7 +16,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "base/hash.h"
+#include "base/fingerprint.h"
 
 enum {
     TCSI_KEY_TAG_COUNT_MAX = 64,
@@ -69,7 +69,7 @@ const tcsi_tag *tcsi_key_get(const tcsi_key *key, const char *name);
 size_t tcsi_key_encode(const tcsi_key *key, unsigned char *ret_bytes);
 /* The tags point into bytes.  E_FORMAT: not the canonical bytes of a key. */
 tcs_status tcsi_key_decode(const void *bytes, size_t size, tcsi_key *ret_key, tcs_error *err) TCS_WARN_UNUSED;
-tcsi_hash tcsi_key_hash(const tcsi_key *key);
+tcsi_fingerprint tcsi_key_fingerprint(const tcsi_key *key);
 
 /* Appends the text form. */
 tcs_status tcsi_key_print(const tcsi_key *key, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;

@@ -38,7 +38,7 @@ static void test_order_and_bytes(void **state)
     expect_text(&key, "up{Zone=\"z\",jo=\"b\",job=\"a\"}");
     assert_memory_equal(tcsi_key_get(&key, "job")->value, "a", 1);
     assert_null(tcsi_key_get(&key, "none"));
-    assert_true(tcsi_hash_equal(tcsi_key_hash(&key), tcsi_hash_bytes(expected, sizeof expected - 1, 0)));
+    assert_true(tcsi_fingerprint_equal(tcsi_key_fingerprint(&key), tcsi_fingerprint_of(expected, sizeof expected - 1, 0)));
 }
 
 static tcsi_key_fault fault_of(const char *const (*tags)[2], size_t count)
@@ -112,11 +112,11 @@ static void test_there_and_back(void **state)
         }
         assert_int_equal(tcsi_key_finish(&key), TCSI_KEY_NONE);
         assert_int_equal(tcsi_key_finish(&shuffled), TCSI_KEY_NONE);
-        assert_true(tcsi_hash_equal(tcsi_key_hash(&key), tcsi_key_hash(&shuffled)));
+        assert_true(tcsi_fingerprint_equal(tcsi_key_fingerprint(&key), tcsi_key_fingerprint(&shuffled)));
         unsigned char bytes[TCSI_KEY_SIZE_MAX];
         size_t size = tcsi_key_encode(&key, bytes);
         assert_ok(tcsi_key_decode(bytes, size, &decoded, test_err));
-        assert_true(tcsi_hash_equal(tcsi_key_hash(&key), tcsi_key_hash(&decoded)));
+        assert_true(tcsi_fingerprint_equal(tcsi_key_fingerprint(&key), tcsi_key_fingerprint(&decoded)));
         for (size_t cut = 0; cut < size; cut++) { /* shorter: no key, or a key of fewer tags */
             tcs_status status = tcsi_key_decode(bytes, cut, &decoded, NULL);
             assert_true(status == TCS_E_FORMAT || (status == TCS_OK && decoded.tag_count < count));
@@ -126,7 +126,7 @@ static void test_there_and_back(void **state)
         assert_ok(tcsi_key_print(&key, &out, test_err));
         tcs_error err = { 0 };
         if (tcsi_key_parse(out.data, out.size, &arena, &parsed, &err) != TCS_OK) fail_msg("%s: %s", out.data, err.text);
-        assert_true(tcsi_hash_equal(tcsi_key_hash(&key), tcsi_key_hash(&parsed)));
+        assert_true(tcsi_fingerprint_equal(tcsi_key_fingerprint(&key), tcsi_key_fingerprint(&parsed)));
     }
     tcsi_buffer_deinit(&out);
     tcsi_arena_deinit(&arena);

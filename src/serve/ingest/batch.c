@@ -217,7 +217,7 @@ tcs_status tcsi_batch_symbol(tcsi_batch *batch, const void *text, size_t size, t
         batch->symbols = symbols;
         batch->symbol_capacity = capacity;
     }
-    batch->symbols[batch->symbol_count++] = (tcsi_symbol){ text, size, tcsi_hash_bytes(text, size, TCSI_NAME_SYMBOLS) };
+    batch->symbols[batch->symbol_count++] = (tcsi_symbol){ text, size, tcsi_fingerprint_of(text, size, TCSI_NAME_SYMBOLS) };
     return TCS_OK;
 }
 
@@ -281,7 +281,7 @@ tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_
     unsigned char *name = tcsi_arena_alloc(&batch->arena, key->size, 1);
     if (!name) return tcsi_fail_memory(err, "a series' name");
     tcsi_key_encode(key, name);
-    tcsi_batch_end(batch, &(tcsi_batch_series){ .fingerprint = tcsi_hash_bytes(name, key->size, TCSI_NAME_KEY), .name = name,
+    tcsi_batch_end(batch, &(tcsi_batch_series){ .fingerprint = tcsi_fingerprint_of(name, key->size, TCSI_NAME_KEY), .name = name,
                                                 .name_size = (uint32_t)key->size, .kind = (uint8_t)kind, .form = TCSI_NAME_KEY });
     return TCS_OK;
 }

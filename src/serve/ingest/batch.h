@@ -18,7 +18,7 @@
 #define TCS_SERVE_INGEST_BATCH_H
 
 #include "base/arena.h"
-#include "base/hash.h"
+#include "base/fingerprint.h"
 #include "serve/ingest/outcome.h"
 #include "series/key.h"
 
@@ -38,7 +38,7 @@ typedef enum tcsi_name_form {
 } tcsi_name_form;
 
 typedef struct tcsi_batch_series {
-    tcsi_hash fingerprint;
+    tcsi_fingerprint fingerprint;
     const unsigned char *name;
     uint32_t name_size;
     uint32_t sample_begin, sample_count; /* a range of the columns */
@@ -64,7 +64,7 @@ tcsi_ingest_limits tcsi_ingest_limits_default(void);
 typedef struct tcsi_symbol {
     const char *text;
     size_t size;
-    tcsi_hash hash;
+    tcsi_fingerprint hash;
 } tcsi_symbol;
 
 typedef struct tcsi_batch {

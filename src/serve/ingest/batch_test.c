@@ -274,13 +274,13 @@ static void test_references_to_symbols(void **state)
         { { "", "b", "2", "x", "1", "a" }, { 5, 4, 1, 2 }, 6, 4, false, false },
         { { "", "a", "1", "b", "2" }, { 1, 2, 3, 4 }, 5, 4, false, true },
     };
-    tcsi_hash first = { 0 };
+    tcsi_fingerprint first = { 0 };
     for (size_t i = 0; i < TCS_COUNT(same); i++) {
         write_two(&out, &same[i]);
         assert_int_equal(decode(c, 2, out.data, out.size), TCS_OK);
         assert_int_equal(c->batch.series_count, 1);
         if (i == 0) first = c->batch.series[0].fingerprint;
-        assert_true(tcsi_hash_equal(c->batch.series[0].fingerprint, first));
+        assert_true(tcsi_fingerprint_equal(c->batch.series[0].fingerprint, first));
         tcsi_key key;
         assert_int_equal(tcsi_batch_key(&c->batch, 0, &key), TCSI_OUTCOME_ACCEPTED);
         assert_int_equal(key.tag_count, 2);

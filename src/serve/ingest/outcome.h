@@ -1,5 +1,5 @@
 /* serve/ingest/outcome.h -- what can become of a sample, each with a name that is also its counter's.
- * The first ones are told by the decoders, those from TOO_MANY_SERIES on by whoever knows the live series (order.h and the shards).
+ * The first ones are told by the decoders, those from TOO_MANY_SERIES on by whoever knows the live series (arrival.h and the shards).
  * Threads: constants. */
 #ifndef TCS_SERVE_INGEST_OUTCOME_H
 #define TCS_SERVE_INGEST_OUTCOME_H

@@ -113,7 +113,7 @@ static tcs_status read_series(tcsi_protobuf_reader reader, tcsi_batch *batch, tc
     if (status == TCS_OK) status = tcsi_protobuf_status(&reader, err);
     if (status == TCS_OK && !in_one_piece) status = gather_labels(whole, batch, &name, err);
     if (status != TCS_OK) return status;
-    tcsi_batch_end(batch, &(tcsi_batch_series){ .fingerprint = tcsi_hash_bytes(name.at, name.size, TCSI_NAME_LABELS), .name = name.at,
+    tcsi_batch_end(batch, &(tcsi_batch_series){ .fingerprint = tcsi_fingerprint_of(name.at, name.size, TCSI_NAME_LABELS), .name = name.at,
                                                 .name_size = (uint32_t)name.size, .form = TCSI_NAME_LABELS });
     return TCS_OK;
 }

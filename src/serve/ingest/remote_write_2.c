@@ -83,9 +83,9 @@ static tcs_status gather_references(tcsi_protobuf_reader reader, tcsi_batch *bat
 
 /* Of the symbols' hashes; checks each reference. */
 static tcs_status fingerprint(const tcsi_batch *batch, const tcsi_protobuf_reader *series, const references *refs, size_t *ret_count,
-                              tcsi_hash *ret_hash, tcs_error *err)
+                              tcsi_fingerprint *ret_hash, tcs_error *err)
 {
-    tcsi_hash hashes[REFERENCE_COUNT_MAX];
+    tcsi_fingerprint hashes[REFERENCE_COUNT_MAX];
     tcsi_protobuf_reader reader = tcsi_protobuf_read(refs->bytes, refs->size);
     size_t count = 0, place = (size_t)(series->at - series->begin);
     uint64_t reference;
@@ -99,7 +99,7 @@ static tcs_status fingerprint(const tcsi_batch *batch, const tcsi_protobuf_reade
         return tcsi_fail(err, TCS_E_FORMAT, "the series that ends at byte %zu has %zu whole references to symbols, expected pairs", place,
                          count);
     *ret_count = count;
-    *ret_hash = tcsi_hash_bytes(hashes, (count < REFERENCE_COUNT_MAX ? count : REFERENCE_COUNT_MAX) * sizeof *hashes, TCSI_NAME_SYMBOLS);
+    *ret_hash = tcsi_fingerprint_of(hashes, (count < REFERENCE_COUNT_MAX ? count : REFERENCE_COUNT_MAX) * sizeof *hashes, TCSI_NAME_SYMBOLS);
     return TCS_OK;
 }
 
@@ -129,7 +129,7 @@ static tcs_status read_series(tcsi_protobuf_reader reader, tcsi_batch *batch, tc
     if (status == TCS_OK) status = tcsi_protobuf_status(&reader, err);
     if (status == TCS_OK && !in_one_piece) status = gather_references(whole, batch, &refs, err);
     size_t count = 0;
-    tcsi_hash hash = { 0 };
+    tcsi_fingerprint hash = { 0 };
     if (status == TCS_OK) status = fingerprint(batch, &reader, &refs, &count, &hash, err);
     if (status != TCS_OK) return status;
     if (count > REFERENCE_COUNT_MAX) tcsi_batch_drop(batch, TCSI_OUTCOME_TOO_MANY_LABELS, 0);

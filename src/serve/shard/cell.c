@@ -65,7 +65,7 @@ tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind
     }
     tcsi_live_series *series = &cell->pieces[cell->series_count / PIECE][cell->series_count % PIECE];
     *series = (tcsi_live_series){ .number = number, .kind = (uint8_t)kind };
-    tcsi_order_begin(&series->arrival);
+    tcsi_arrival_begin(&series->arrival);
     tcsi_rate_begin(&series->rate);
     *ret_place = cell->series_count++;
     return TCS_OK;
@@ -219,7 +219,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
                           tcs_error *err)
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
-    tcsi_live_outcome outcome = { .outcome = tcsi_order_push(&series->arrival, &cell->options.order, row->time_ns, receive_ns) };
+    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns) };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
     if (outcome.outcome == TCSI_OUTCOME_ACCEPTED) {
@@ -281,7 +281,7 @@ static void persist_episode(tcsi_live_episode *episode, tcsi_codec *codec)
 static bool is_sound(const tcsi_live_series *series)
 {
     bool is_ordered = true;
-    for (size_t i = 1; i < TCSI_ORDER_DEPTH; i++)
+    for (size_t i = 1; i < TCSI_ARRIVAL_DEPTH; i++)
         is_ordered &= series->arrival.newest_ns[i] < series->arrival.newest_ns[i - 1] || series->arrival.newest_ns[i] == INT64_MIN;
     return is_ordered && series->kind <= TCSI_SERIES_RATE && series->is_ended <= 1 && series->cadence_s >= 0 &&
            isfinite(series->cadence_s) && series->same_count <= RUN_MAX && series->same_count_max <= RUN_MAX && !isinf(series->rate.value);
@@ -291,7 +291,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
     uint32_t kind = series->kind, is_ended = series->is_ended;
     tcsi_codec_u32(codec, &series->number);
-    for (size_t i = 0; i < TCSI_ORDER_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
+    for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
     tcsi_codec_f64(codec, &series->rate.value);
     tcsi_residual_chart_persist(&series->chart, codec);

@@ -21,7 +21,7 @@
 
 #include "decide/cohort.h"
 #include "detect/fast/residual_chart.h"
-#include "serve/ingest/order.h"
+#include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
 
 typedef enum tcsi_live_kind { TCSI_LIVE_ANOMALY, TCSI_LIVE_ABSENCE, TCSI_LIVE_STUCK, TCSI_LIVE_KIND_COUNT } tcsi_live_kind;
@@ -53,7 +53,7 @@ typedef struct tcsi_live_episode {
 
 typedef struct tcsi_live_series {
     uint32_t number;         /* among all live series: shard/directory.h */
-    tcsi_order arrival;
+    tcsi_arrival arrival;
     tcsi_rate rate;
     tcsi_residual_chart chart;
     tcsi_cohort_member member;
@@ -81,7 +81,7 @@ typedef struct tcsi_live_event {
 
 typedef struct tcsi_cell_options {
     double rate;                    /* alarms of chance allowed per row */
-    tcsi_order_limits order;
+    tcsi_arrival_limits arrival;
     size_t series_count_max;
     /* Told of every event, from within push and tick; NULL: nobody listens. */
     void (*tell)(void *self, const tcsi_live_event *event);

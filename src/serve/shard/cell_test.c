@@ -35,7 +35,7 @@ static int64_t time_at(size_t t) { return START_NS + (int64_t)t * STEP_NS; }
 
 static tcsi_cell_options options_for(world *w)
 {
-    return (tcsi_cell_options){ .rate = 1e-4, .order = tcsi_order_limits_default(), .series_count_max = SERIES + 4, .tell = on_event,
+    return (tcsi_cell_options){ .rate = 1e-4, .arrival = tcsi_arrival_limits_default(), .series_count_max = SERIES + 4, .tell = on_event,
                                 .self = &w->heard };
 }
 

@@ -9,7 +9,7 @@
 enum { PIECE = 4096, BYTES_PIECE = 1 << 20, CAPACITY_MIN = 1024, FINGERPRINTS_A_SERIES = 4 };
 
 typedef struct tcsi_directory_slot {
-    tcsi_hash hash;
+    tcsi_fingerprint hash;
     uint32_t series; /* TCSI_SERIES_NONE: free */
 } slot;
 
@@ -22,7 +22,7 @@ static slot *new_slots(size_t capacity)
     return slots;
 }
 
-static void insert(slot *slots, size_t capacity, tcsi_hash hash, uint32_t series)
+static void insert(slot *slots, size_t capacity, tcsi_fingerprint hash, uint32_t series)
 {
     size_t at = (size_t)hash.low & (capacity - 1);
     while (slots[at].series != TCSI_SERIES_NONE) at = (at + 1) & (capacity - 1);
@@ -44,27 +44,27 @@ static tcs_status table_reserve(tcsi_directory_table *table, tcs_error *err)
     return TCS_OK;
 }
 
-static void table_add(tcsi_directory_table *table, tcsi_hash hash, uint32_t series)
+static void table_add(tcsi_directory_table *table, tcsi_fingerprint hash, uint32_t series)
 {
     insert(table->slots, table->capacity, hash, series);
     table->count++;
 }
 
-uint32_t tcsi_directory_find(const tcsi_directory *directory, tcsi_hash fingerprint)
+uint32_t tcsi_directory_find(const tcsi_directory *directory, tcsi_fingerprint fingerprint)
 {
     const tcsi_directory_table *table = &directory->by_fingerprint;
     for (size_t at = (size_t)fingerprint.low & (table->capacity - 1); table->slots[at].series != TCSI_SERIES_NONE;
          at = (at + 1) & (table->capacity - 1))
-        if (tcsi_hash_equal(table->slots[at].hash, fingerprint)) return table->slots[at].series;
+        if (tcsi_fingerprint_equal(table->slots[at].hash, fingerprint)) return table->slots[at].series;
     return TCSI_SERIES_NONE;
 }
 
-static uint32_t find_bytes(const tcsi_directory *directory, tcsi_hash hash, const unsigned char *bytes, size_t size)
+static uint32_t find_bytes(const tcsi_directory *directory, tcsi_fingerprint hash, const unsigned char *bytes, size_t size)
 {
     const tcsi_directory_table *table = &directory->by_key;
     for (size_t at = (size_t)hash.low & (table->capacity - 1); table->slots[at].series != TCSI_SERIES_NONE;
          at = (at + 1) & (table->capacity - 1)) {
-        if (!tcsi_hash_equal(table->slots[at].hash, hash)) continue;
+        if (!tcsi_fingerprint_equal(table->slots[at].hash, hash)) continue;
         const tcsi_directory_entry *entry = tcsi_directory_entry_of(directory, table->slots[at].series);
         if (entry->key_size == size && memcmp(entry->key, bytes, size) == 0) return table->slots[at].series;
     }
@@ -110,7 +110,7 @@ uint32_t tcsi_directory_find_key(const tcsi_directory *directory, const tcsi_key
 {
     unsigned char bytes[TCSI_KEY_SIZE_MAX];
     const size_t size = tcsi_key_encode(key, bytes);
-    return find_bytes(directory, tcsi_hash_bytes(bytes, size, 0), bytes, size);
+    return find_bytes(directory, tcsi_fingerprint_of(bytes, size, 0), bytes, size);
 }
 
 /* ---- one more series ---- */
@@ -128,7 +128,7 @@ static tcs_status reserve_bytes(tcsi_directory *directory, size_t size, tcs_erro
     return TCS_OK;
 }
 
-static tcs_status add(tcsi_directory *directory, tcsi_hash hash, const unsigned char *bytes, size_t size, tcsi_series_kind kind,
+static tcs_status add(tcsi_directory *directory, tcsi_fingerprint hash, const unsigned char *bytes, size_t size, tcsi_series_kind kind,
                       int64_t time_ns, uint32_t *ret_series, tcs_error *err)
 {
     const uint32_t series = tcsi_directory_count(directory), cell = (uint32_t)(hash.high % TCSI_CELL_COUNT);
@@ -151,12 +151,12 @@ static tcs_status add(tcsi_directory *directory, tcsi_hash hash, const unsigned 
     return TCS_OK;
 }
 
-tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_hash fingerprint, const tcsi_key *key, tcsi_series_kind kind,
+tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key, tcsi_series_kind kind,
                                   int64_t time_ns, uint32_t *ret_series, bool *ret_is_new, tcs_error *err)
 {
     unsigned char bytes[TCSI_KEY_SIZE_MAX];
     const size_t size = tcsi_key_encode(key, bytes);
-    const tcsi_hash hash = tcsi_hash_bytes(bytes, size, 0);
+    const tcsi_fingerprint hash = tcsi_fingerprint_of(bytes, size, 0);
     const bool is_remembered = directory->by_fingerprint.count < FINGERPRINTS_A_SERIES * directory->series_count_max;
     tcs_status status = is_remembered ? table_reserve(&directory->by_fingerprint, err) : TCS_OK;
     if (status != TCS_OK) return status;
@@ -182,7 +182,7 @@ static void load_entry(tcsi_directory *directory, tcsi_codec *codec)
     tcsi_codec_u32(codec, &kind);
     tcsi_codec_i64(codec, &time_ns);
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    const tcsi_hash hash = tcsi_hash_bytes(bytes, size, 0);
+    const tcsi_fingerprint hash = tcsi_fingerprint_of(bytes, size, 0);
     if (kind > TCSI_SERIES_RATE || tcsi_key_decode(bytes, size, &key, &err) != TCS_OK) tcsi_codec_refuse(codec, "a key that is none");
     else if (find_bytes(directory, hash, bytes, size) != TCSI_SERIES_NONE) tcsi_codec_refuse(codec, "a series twice");
     else if (add(directory, hash, bytes, size, (tcsi_series_kind)kind, time_ns, &series, &err) != TCS_OK)

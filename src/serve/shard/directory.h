@@ -45,10 +45,10 @@ tcs_status tcsi_directory_init(tcsi_directory *directory, size_t series_count_ma
 void tcsi_directory_deinit(tcsi_directory *directory); /* accepts a zeroed one */
 
 /* The series with this fingerprint; TCSI_SERIES_NONE: never met. */
-uint32_t tcsi_directory_find(const tcsi_directory *directory, tcsi_hash fingerprint);
+uint32_t tcsi_directory_find(const tcsi_directory *directory, tcsi_fingerprint fingerprint);
 /* The series with this key, added if there is none, and the fingerprint remembered.  kind: stated or not (rate.h).  E_LIMIT: there are
  * series_count_max already; E_MEMORY.  Neither changes anything. */
-tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_hash fingerprint, const tcsi_key *key, tcsi_series_kind kind,
+tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key, tcsi_series_kind kind,
                                   int64_t time_ns, uint32_t *ret_series, bool *ret_is_new, tcs_error *err) TCS_WARN_UNUSED;
 uint32_t tcsi_directory_count(const tcsi_directory *directory);
 const tcsi_directory_entry *tcsi_directory_entry_of(const tcsi_directory *directory, uint32_t series);

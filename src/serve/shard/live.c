@@ -677,7 +677,7 @@ static tcs_status start_workers(tcsi_live *live, tcs_error *err)
 static tcs_status init_cells(tcsi_live *live, tcs_error *err)
 {
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
-        const tcsi_cell_options options = { .rate = RATE_START, .order = live->options.order,
+        const tcsi_cell_options options = { .rate = RATE_START, .arrival = live->options.arrival,
                                             .series_count_max = live->options.series_count_max, .tell = on_event,
                                             .self = &live->workers[c % live->worker_count] };
         const tcs_status status = tcsi_cell_init(&live->cells[c], &options, err);

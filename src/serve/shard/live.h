@@ -29,7 +29,7 @@ typedef struct tcsi_live_options {
     size_t series_count_max;
     size_t waiting_row_max;    /* 0: a million */
     double alarms_per_s;       /* of chance, of all series together; > 0 */
-    tcsi_order_limits order;
+    tcsi_arrival_limits arrival;
     /* Everything up to record `sequence` is done, and this is what happened since the last call; also when nothing did. */
     void (*tell)(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence);
     /* What save asked for, after everything up to it was told; NULL: save is never called. */

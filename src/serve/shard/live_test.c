@@ -55,7 +55,7 @@ static void heard_deinit(heard *h)
 static tcsi_live *create(heard *h, size_t thread_count, size_t series_count_max)
 {
     const tcsi_live_options options = { .thread_count = thread_count, .series_count_max = series_count_max, .alarms_per_s = 0.05,
-                                        .order = tcsi_order_limits_default(), .tell = on_tell, .keep = on_keep, .self = h };
+                                        .arrival = tcsi_arrival_limits_default(), .tell = on_tell, .keep = on_keep, .self = h };
     tcsi_live *live;
     assert_ok(tcsi_live_create(&options, &live, test_err));
     return live;
@@ -231,7 +231,7 @@ static void test_limits_and_questions(void **state)
     heard_init(&h);
     tcsi_batch_init(&batch, NULL);
     const tcsi_live_options options = { .thread_count = 2, .series_count_max = 100, .waiting_row_max = 1000, .alarms_per_s = 1,
-                                        .order = tcsi_order_limits_default(), .tell = on_tell, .self = &h };
+                                        .arrival = tcsi_arrival_limits_default(), .tell = on_tell, .self = &h };
     tcsi_live *live;
     assert_ok(tcsi_live_create(&options, &live, test_err));
     assert_ok(tcsi_live_admit(live, 600, test_err));

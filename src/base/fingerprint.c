@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/hash.h"
+#include "base/fingerprint.h"
 
 #include <string.h>
 
@@ -45,7 +45,7 @@ static uint64_t finish(uint64_t word)
     return word ^ word >> 33;
 }
 
-tcsi_hash tcsi_hash_bytes(const void *bytes, size_t size, uint32_t seed)
+tcsi_fingerprint tcsi_fingerprint_of(const void *bytes, size_t size, uint32_t seed)
 {
     const unsigned char *at = bytes;
     uint64_t low = seed, high = seed;
@@ -64,5 +64,5 @@ tcsi_hash tcsi_hash_bytes(const void *bytes, size_t size, uint32_t seed)
     low = finish(low);
     high = finish(high);
     low += high;
-    return (tcsi_hash){ low, high + low };
+    return (tcsi_fingerprint){ low, high + low };
 }

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "base/hash.h"
+#include "base/fingerprint.h"
 #include "base/rng.h"
 
 /* bytes (i * 37 + 11) mod 256, seed 7 * size: python3 -c 'import mmh3; print(mmh3.hash_bytes(text, seed=seed))' */
@@ -11,7 +11,7 @@ static void test_the_values_of_mmh3(void **state)
     (void)state;
     static const struct {
         size_t size;
-        tcsi_hash hash;
+        tcsi_fingerprint hash;
     } golden[] = {
         { 0, { 0, 0 } },
         { 1, { 0x3d36b57f52e4756a, 0x6d6eac80885522fb } },   { 7, { 0x16c53613fa227606, 0x8804016ea674a45 } },
@@ -24,8 +24,8 @@ static void test_the_values_of_mmh3(void **state)
     unsigned char text[64];
     for (size_t i = 0; i < sizeof text; i++) text[i] = (unsigned char)(i * 37 + 11);
     for (size_t i = 0; i < TCS_COUNT(golden); i++) {
-        tcsi_hash hash = tcsi_hash_bytes(text, golden[i].size, (uint32_t)golden[i].size * 7);
-        assert_true(tcsi_hash_equal(hash, golden[i].hash));
+        tcsi_fingerprint hash = tcsi_fingerprint_of(text, golden[i].size, (uint32_t)golden[i].size * 7);
+        assert_true(tcsi_fingerprint_equal(hash, golden[i].hash));
     }
 }
 
@@ -40,10 +40,10 @@ static void test_each_bit_changes_half_of_the_hash(void **state)
         for (int round = 0; round < ROUNDS; round++) {
             unsigned char text[SIZE_MAX_TRIED];
             for (size_t i = 0; i < size; i++) text[i] = (unsigned char)tcsi_rng_u32(&rng);
-            tcsi_hash before = tcsi_hash_bytes(text, size, 0);
+            tcsi_fingerprint before = tcsi_fingerprint_of(text, size, 0);
             size_t bit = tcsi_rng_below(&rng, size * 8);
             text[bit / 8] ^= (unsigned char)(1 << bit % 8);
-            tcsi_hash after = tcsi_hash_bytes(text, size, 0);
+            tcsi_fingerprint after = tcsi_fingerprint_of(text, size, 0);
             for (int b = 0; b < 64; b++) {
                 flips[b] += (before.low ^ after.low) >> b & 1;
                 flips[64 + b] += (before.high ^ after.high) >> b & 1;

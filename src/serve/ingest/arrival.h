@@ -1,4 +1,4 @@
-/* serve/ingest/order.h -- is this sample new, and is its time believable?
+/* serve/ingest/arrival.h -- is this sample new, and is its time believable?
  *
  * Each sample has one outcome.  The state of a series is the newest few of its stamps, so that a duplicate is known among them; what is
  * older than all of them could be one, and is therefore too old: nothing is ever taken twice.
@@ -11,30 +11,30 @@
  *                                                         that comes after it too old
  *
  * Times are arguments, so that the same journal gives the same outcomes.  State: 32 bytes a series.  Threads: one user per struct. */
-#ifndef TCS_SERVE_INGEST_ORDER_H
-#define TCS_SERVE_INGEST_ORDER_H
+#ifndef TCS_SERVE_INGEST_ARRIVAL_H
+#define TCS_SERVE_INGEST_ARRIVAL_H
 
 #include "serve/ingest/outcome.h"
 
-enum { TCSI_ORDER_DEPTH = 4 };
+enum { TCSI_ARRIVAL_DEPTH = 4 };
 
 /* One row per limit: name, default, smallest, largest (ns), help. */
-#define TCSI_ORDER_LIMIT_LIST(X)                                                                                             \
+#define TCSI_ARRIVAL_LIMIT_LIST(X)                                                                                             \
     X(window_ns, INT64_C(60000000000), 0, INT64_C(86400000000000), "how much older than the newest a sample may be")         \
     X(ahead_ns, INT64_C(300000000000), 0, INT64_C(86400000000000), "how much later than its receipt a sample may be stamped")
 
-typedef struct tcsi_order_limits {
+typedef struct tcsi_arrival_limits {
 #define X(name, fallback, smallest, largest, help) int64_t name;
-    TCSI_ORDER_LIMIT_LIST(X)
+    TCSI_ARRIVAL_LIMIT_LIST(X)
 #undef X
-} tcsi_order_limits;
+} tcsi_arrival_limits;
 
-typedef struct tcsi_order {
-    int64_t newest_ns[TCSI_ORDER_DEPTH]; /* newest first; INT64_MIN: none */
-} tcsi_order;
+typedef struct tcsi_arrival {
+    int64_t newest_ns[TCSI_ARRIVAL_DEPTH]; /* newest first; INT64_MIN: none */
+} tcsi_arrival;
 
-tcsi_order_limits tcsi_order_limits_default(void);
-void tcsi_order_begin(tcsi_order *order);
-tcsi_outcome tcsi_order_push(tcsi_order *order, const tcsi_order_limits *limits, int64_t time_ns, int64_t receive_ns) TCS_WARN_UNUSED;
+tcsi_arrival_limits tcsi_arrival_limits_default(void);
+void tcsi_arrival_begin(tcsi_arrival *arrival);
+tcsi_outcome tcsi_arrival_push(tcsi_arrival *arrival, const tcsi_arrival_limits *limits, int64_t time_ns, int64_t receive_ns) TCS_WARN_UNUSED;
 
 #endif

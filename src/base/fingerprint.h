@@ -1,4 +1,4 @@
-/* base/hash.h -- 128 bits that stand for a byte string.
+/* base/fingerprint.h -- 128 bits that stand for a byte string.
  *
  * MurmurHash3_x64_128 (A. Appleby, public domain, 2011; https://github.com/aappleby/smhasher/wiki/MurmurHash3), byte for byte, so that
  * any other implementation of it is a test of ours and a hash kept in a file can be computed by whoever reads it.  128 bits: among a
@@ -8,19 +8,19 @@
  * Faster ones exist (XXH3, wyhash); they need tables of secrets or a page of special cases for lengths, and at 200 bytes this one is not
  * what costs: 16 bytes in about 7 cycles.
  * Threads: reentrant. */
-#ifndef TCS_BASE_HASH_H
-#define TCS_BASE_HASH_H
+#ifndef TCS_BASE_FINGERPRINT_H
+#define TCS_BASE_FINGERPRINT_H
 
 #include "base/status.h"
 
-typedef struct tcsi_hash {
+typedef struct tcsi_fingerprint {
     uint64_t low, high;
-} tcsi_hash;
+} tcsi_fingerprint;
 
 /* The same on any machine.  Texts of different kinds take different seeds. */
-tcsi_hash tcsi_hash_bytes(const void *bytes, size_t size, uint32_t seed);
+tcsi_fingerprint tcsi_fingerprint_of(const void *bytes, size_t size, uint32_t seed);
 
-static inline bool tcsi_hash_equal(tcsi_hash a, tcsi_hash b)
+static inline bool tcsi_fingerprint_equal(tcsi_fingerprint a, tcsi_fingerprint b)
 {
     return a.low == b.low && a.high == b.high;
 }
