@@ -34,6 +34,7 @@ APPS_MAY_USE = {"study", "serve", "tocsin", "base"}  # base: docs/decisions/0002
 # vendor header: the one file that may include it
 DOORS = {
     "snappy-c.h": "src/base/snappy.c",
+    "sodium.h": "src/base/secret.c",
     "zlib.h": "src/io/stream_gzip.c",
     "zstd.h": "src/io/stream_zstd.c",
     "sqlite3.h": "src/io/sqlite.c",

@@ -40,6 +40,10 @@ KNOWLEDGE = [b"version: 1\n", b"version: 1\nchannels:\n  a: {unit: bar, range: [
              b"version: 1\na: &x [1]\nb: *x\n", b"a: [1\n", b"--- \n...\n---\n", b"version: 1\nderived:\n  x: ((((((((((a))))))))))\n",
              b"version: 1\nchannels:\n  a: {range: [5, 2]}\n  b: {alarm: {}}\n"]
 
+# The files of /proc in the order of collect.c.
+COLLECT = ["stat", "loadavg", "meminfo", "vmstat", "diskstats", "net/dev", "pressure/cpu", "pressure/io", "pressure/memory", "sys/fs/file-nr",
+           "self/mountinfo"]
+
 
 def weights(kind, size, notes=None, **changes):
     """A file for the net of safetensors.c; changes replace a tensor's shape and places."""
@@ -70,6 +74,11 @@ def main():
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
     seeds["zstd"] = [subprocess.run(["zstd", "-q", "--check", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout]
+    kernel = pathlib.Path("tests/golden/collect/linux-6.18")
+    seeds["collect"] = [bytes([which]) + (kernel / name).read_bytes()[:1500] for which, name in enumerate(COLLECT)]
+    seeds["collect"] += [b"\x80cpu0 1 2 3\ncpu1 4 5 6 7 8 9 10 11 12\nctxt 5\n", b"\x04 8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
+                         b"\x05  eth0:1:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+                         b"\x0b36 35 98:0 /r /m\\040\\134 ro master:1 - ext3 /dev/r ro,x\n37 1 98:0 / / rw - ext3 /dev/r rw\n"]
     for name, items in seeds.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, item in enumerate(items):

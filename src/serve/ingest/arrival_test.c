@@ -16,7 +16,7 @@ static void test_each_outcome(void **state)
 {
     (void)state;
     tcsi_arrival arrival;
-    assert_true(sizeof order == 32);
+    assert_true(sizeof arrival == 32);
     tcsi_arrival_begin(&arrival);
     expect(&arrival, 1000, 1000, TCSI_OUTCOME_ACCEPTED);
     expect(&arrival, 1000, 1000, TCSI_OUTCOME_DUPLICATE);
