@@ -448,7 +448,7 @@ static void completed(void *context, struct MHD_Connection *vendor, void **con_c
     *con_cls = NULL;
     const tcsi_stream *stream = &w->exchange.response.stream;
     bool complete = w->answered && code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
-    if (w->answered && stream->read && stream->close) stream->close(stream->context, complete && w->stream_ended);
+    if (stream->read && stream->close) stream->close(stream->context, complete && w->stream_ended);
     if (!complete) tcsi_metric_add(server->broken, 1);
     tcsi_exchange_end(&w->exchange, complete);
     release_body(w);
