@@ -83,7 +83,7 @@ static const char *story(const world *w, uint32_t series)
     for (size_t i = 0; i < w->heard.count && size + 4 < sizeof text; i++) {
         const tcsi_live_event *event = &w->heard.events[i];
         if (event->number != series) continue;
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size ? " " : "", "abs"[event->kind] - 32, "scrd"[event->state] - 32);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size ? " " : "", "ABS"[event->kind], "SCRD"[event->state]);
     }
     return text;
 }
