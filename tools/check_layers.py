@@ -34,6 +34,10 @@ APPS_MAY_USE = {"study", "serve", "tocsin", "base"}  # base: docs/decisions/0002
 # vendor header: the one file that may include it
 DOORS = {
     "sodium.h": "src/base/secret.c",
+    "microhttpd.h": "src/serve/http/server.c",
+    "gnutls/gnutls.h": "src/serve/http/tls.c",
+    "gnutls/abstract.h": "src/serve/http/tls.c",
+    "gnutls/x509.h": "src/serve/http/tls.c",
     "zlib.h": "src/io/stream_gzip.c",
     "zstd.h": "src/io/stream_zstd.c",
     "sqlite3.h": "src/io/sqlite.c",

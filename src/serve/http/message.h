@@ -65,9 +65,10 @@ bool tcsi_request_flag(const tcsi_request *request, const char *name, bool fallb
 
 /* ---- response ---- */
 
-/* How a stream says that there is more after it had to wait; may be called from any thread, also needlessly, until close. */
+/* How a stream speaks to whoever sends it; both may be called from any thread, also needlessly, until close. */
 typedef struct tcsi_waker {
-    void (*wake)(void *context);
+    void (*wake)(void *context);  /* there is more, after it had to wait */
+    void (*drop)(void *context);  /* break the connection: its reader is too slow */
     void *context;
 } tcsi_waker;
 

@@ -43,6 +43,8 @@ typedef struct tcsi_server_options {
     struct tcsi_auth *auth;         /* NULL: nobody is asked for a token */
     tcsi_role anonymous_role;       /* what may be done without one, where auth is NULL */
     tcsi_metrics *metrics;          /* NULL: none are kept */
+    void (*tick)(void *context, int64_t now_ns); /* some five times a second, monotonic clock; NULL: nobody */
+    void *tick_context;
     /* After each response, from its thread; NULL: nobody listens.  For the audit of changes. */
     void (*observe)(void *context, const tcsi_request *request, int status, int64_t duration_ns);
     void *observe_context;
