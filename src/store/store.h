@@ -4,15 +4,16 @@
  *     open -> begin -> put, put, put -> commit -> ... -> close
  *
  * Acknowledged means durable: when commit, or a call outside of begin and commit, returns TCS_OK, it survives `kill -9` and power loss.
- * Scopes: everything between begin and commit happens together or not at all.  After a call in a scope has failed, the scope is broken: each
- * later call fails with the same words, and so does commit, which then has undone everything.  A call outside is a scope of its own.
+ * Scopes: everything between begin and commit happens together or not at all.  After a call in a scope has failed, the scope is broken:
+ * each later call fails with the same words, and so does commit; everything is undone.  A call outside is a scope of its own.
  * Nothing twice: everything that is put has an id of the caller's, and putting the same again changes nothing.  So after E_IO, when nobody
  * can know whether the far end did it (a connection cut during commit), the caller does it again.
  * Failing: E_IO the disk or the server; E_LIMIT the disk is full; E_FORMAT the store is damaged or is none; E_UNSUPPORTED it was written by
  * a newer version, or this build lacks the library; E_INVALID what was asked cannot be; E_CANCELLED another process leads (lease);
  * E_MEMORY.  A server that is gone is asked again by later calls, not before a delay that doubles from 0.1 s to 5 s; until then they
  * return E_IO at once.  Nobody sleeps in here, except SQLite up to 5 s when another process writes.
- * Texts and bytes given to callbacks live during the call; a callback must not use the store.
+ * Texts are UTF-8, and never NULL unless it says so.  Texts and bytes given to callbacks live during the call; a callback must not use
+ * the store.
  * Threads: one handle per thread at a time; open as many handles as there are threads. */
 #ifndef TCS_STORE_STORE_H
 #define TCS_STORE_STORE_H
@@ -173,14 +174,15 @@ typedef bool (*tcsi_store_message_each)(void *context, const tcsi_store_message 
 tcs_status tcsi_store_outbox_due(tcsi_store *store, const char *receiver, int64_t now_ns, size_t limit, tcsi_store_message_each each,
                                  void *context, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_store_outbox_done(tcsi_store *store, const char *receiver, const char *id, int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;
-/* The attempt failed: again at due_ns; INT64_MAX: never, it is given up (listed by nobody, counted in stats). */
-tcs_status tcsi_store_outbox_retry(tcsi_store *store, const char *receiver, const char *id, int64_t due_ns, const char *error,
-                                   tcs_error *err) TCS_WARN_UNUSED;
+/* The attempt at now_ns failed: again at due_ns; INT64_MAX: never, it is given up (not listed any more, but counted). */
+tcs_status tcsi_store_outbox_retry(tcsi_store *store, const char *receiver, const char *id, int64_t now_ns, int64_t due_ns,
+                                   const char *error, tcs_error *err) TCS_WARN_UNUSED;
 typedef struct tcsi_store_outbox_stats {
     uint64_t waiting_count, given_up_count;
     int64_t due_ns_min;      /* of those waiting; INT64_MAX: none waits */
 } tcsi_store_outbox_stats;
-tcs_status tcsi_store_outbox_stat(tcsi_store *store, const char *receiver, tcsi_store_outbox_stats *ret_stats, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_store_outbox_stat(tcsi_store *store, const char *receiver, tcsi_store_outbox_stats *ret_stats,
+                                  tcs_error *err) TCS_WARN_UNUSED;
 /* Forgets messages done or given up before before_ns, and with them that their ids were used. */
 tcs_status tcsi_store_outbox_forget(tcsi_store *store, int64_t before_ns, size_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
 
@@ -199,7 +201,8 @@ tcs_status tcsi_store_audit_list(tcsi_store *store, int64_t after, size_t limit,
                                  tcs_error *err) TCS_WARN_UNUSED;
 /* Follows the whole chain.  E_FORMAT names the first entry that was changed, removed or put in.  What was cut off at the end shows only
  * against a head noted elsewhere: ret_head is the last entry's hash, ret_count its number. */
-tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsigned char ret_head[TCSI_HASH_SIZE], tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsigned char ret_head[TCSI_HASH_SIZE],
+                                   tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- snapshots of a state, in parts ---- */
 typedef struct tcsi_store_snapshot {
@@ -207,16 +210,20 @@ typedef struct tcsi_store_snapshot {
     uint64_t position;       /* the caller's: records of the journal that it contains */
     int64_t time_ns;
     uint64_t part_count, size;
-    bool is_sound;           /* complete, and every part's seal holds */
+    bool is_complete;        /* end was called */
+    bool is_sound;           /* and every part's seal holds */
 } tcsi_store_snapshot;
 
 /* begin, parts in order, end; until end it does not count.  Each call is durable on its own, so that other writers get their turn. */
 tcs_status tcsi_store_snapshot_begin(tcsi_store *store, const char *name, uint64_t position, int64_t time_ns, int64_t *ret_number,
                                      tcs_error *err) TCS_WARN_UNUSED;
-tcs_status tcsi_store_snapshot_part(tcsi_store *store, const char *name, int64_t number, const void *bytes, size_t size,
+/* part: 0, 1, 2, ...; the same one again takes its place. */
+tcs_status tcsi_store_snapshot_part(tcsi_store *store, const char *name, int64_t number, uint64_t part, const void *bytes, size_t size,
                                     tcs_error *err) TCS_WARN_UNUSED;
-/* Keeps the keep_count newest complete ones of this name and removes what is older, whole or not. */
-tcs_status tcsi_store_snapshot_end(tcsi_store *store, const char *name, int64_t number, size_t keep_count, tcs_error *err) TCS_WARN_UNUSED;
+/* E_INVALID: it does not have just part_count parts.  Keeps the keep_count newest complete ones of this name, at least this one, and
+ * removes what is older, whole or not. */
+tcs_status tcsi_store_snapshot_end(tcsi_store *store, const char *name, int64_t number, uint64_t part_count, size_t keep_count,
+                                   tcs_error *err) TCS_WARN_UNUSED;
 /* The newest sound one, every seal checked before the first part is handed out.  Unsound ones are passed over and logged
  * (STORE-SNAPSHOT-DAMAGED).  *ret_found false: there is none. */
 typedef bool (*tcsi_store_snapshot_each)(void *context, const void *bytes, size_t size);
