@@ -25,6 +25,7 @@ typedef struct tcsi_database tcsi_database;
 
 typedef struct tcsi_database_ops {
     const char *name;        /* "SQLite" */
+    const char *prepare;     /* statements before the schema is made */
     const char *type_bytes, *type_text, *type_key; /* what {bytes}, {text} and {key} are in a schema */
     /* Makes a lost connection anew; called before a scope begins.  A file has nothing to do. */
     tcs_status (*ready)(tcsi_database *database, tcs_error *err);
@@ -43,6 +44,7 @@ typedef struct tcsi_database_ops {
     tcs_status (*clock)(tcsi_database *database, int64_t *ret_now_ns, tcs_error *err); /* wall clock of whoever is shared */
     tcs_status (*tend)(tcsi_database *database, tcs_error *err);
     tcs_status (*check)(tcsi_database *database, void (*each)(void *context, const char *line), void *context, tcs_error *err);
+    tcs_status (*complete)(tcsi_database *database, tcs_error *err); /* the file alone holds everything, synced */
     void (*close)(tcsi_database *database);
 } tcsi_database_ops;
 

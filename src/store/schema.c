@@ -68,6 +68,7 @@ static tcs_status spell(const tcsi_database_ops *ops, const char *text, tcsi_buf
 static tcs_status script(tcsi_database *database, const char *text, tcs_error *err)
 {
     tcsi_buffer spelt;
+    if (!*text) return TCS_OK;
     tcsi_buffer_init(&spelt, 1 << 16);
     tcs_status status = spell(database->ops, text, &spelt, err);
     if (status == TCS_OK) status = database->ops->script(database, spelt.data, err);
@@ -122,10 +123,12 @@ static tcs_status judge(const tcsi_database *database, int64_t found, int64_t ve
 
 tcs_status tcsi_schema_open(tcsi_database *database, int64_t version, bool may_change, tcs_error *err)
 {
+    static const char meta[] = "create table if not exists meta(name {text} primary key, value {text} not null);";
     int64_t found = 0;
     tcs_status status = database->ops->begin(database, !may_change, err);
     if (status != TCS_OK) return status;
-    if (may_change) status = script(database, "create table if not exists meta(name {text} primary key, value {text} not null);", err);
+    if (may_change) status = script(database, database->ops->prepare, err);
+    if (may_change && status == TCS_OK) status = script(database, meta, err);
     if (status == TCS_OK) status = read_version(database, &found, err);
     if (status == TCS_OK) status = judge(database, found, version, may_change, err);
     if (status == TCS_OK && found < version) status = upgrade(database, found, version, err);

@@ -100,12 +100,12 @@ static bool keep_snapshot(void *context, tcsi_rows *rows, tcs_status *ret_status
     (void)err;
     *(tcsi_store_snapshot *)context = (tcsi_store_snapshot){
         tcsi_rows_integer(rows, 0), (uint64_t)tcsi_rows_integer(rows, 1), tcsi_rows_integer(rows, 2), (uint64_t)tcsi_rows_integer(rows, 3),
-        (uint64_t)tcsi_rows_integer(rows, 4), tcsi_rows_integer(rows, 5) != 0,
+        (uint64_t)tcsi_rows_integer(rows, 4), tcsi_rows_integer(rows, 5) != 0, false,
     };
     return true;
 }
 
-/* The newest before number; its number is 0 when there is none.  is_sound is so far only that it is complete. */
+/* The newest before number; its number is 0 when there is none.  Whether it is sound is not known yet. */
 static tcs_status find_before(tcsi_store *store, const char *name, int64_t number, tcsi_store_snapshot *ret_snapshot, tcs_error *err)
 {
     const tcsi_value values[] = { tcsi_value_text(name), tcsi_value_integer(number) };
@@ -145,7 +145,7 @@ static tcs_status read_parts(tcsi_store *store, const char *name, snapshot_readi
 /* Pages that make no sense are damage of this snapshot like a seal that is wrong. */
 static tcs_status judge(tcsi_store *store, const char *name, tcsi_store_snapshot *snapshot, tcs_error *err)
 {
-    if (!snapshot->is_sound) return TCS_OK;
+    if (!snapshot->is_complete) return TCS_OK;
     snapshot_reading reading = { .number = snapshot->number, .holds = true };
     tcs_status status = read_parts(store, name, &reading, err);
     snapshot->is_sound = status == TCS_OK && reading.holds && reading.part_count == snapshot->part_count && reading.size == snapshot->size;

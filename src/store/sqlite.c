@@ -193,6 +193,13 @@ static tcs_status tend(tcsi_database *base, tcs_error *err)
     return code == SQLITE_OK || (code & 0xFF) == SQLITE_BUSY ? TCS_OK : fail(self, code, err);
 }
 
+static tcs_status complete(tcsi_database *base, tcs_error *err)
+{
+    sqlite_database *self = (sqlite_database *)base;
+    int code = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return code == SQLITE_OK ? TCS_OK : fail(self, code, err);
+}
+
 /* The one number that a pragma answers. */
 static tcs_status ask(sqlite_database *self, const char *pragma, int64_t *ret_number, tcs_error *err)
 {
@@ -307,9 +314,9 @@ static tcs_status settle(sqlite_database *self, tcs_error *err)
 tcs_status tcsi_database_open_sqlite(const char *path, bool alone, bool must_exist, tcsi_database **ret_database, tcs_error *err)
 {
     static const tcsi_database_ops ops = {
-        .name = "SQLite", .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key", .ready = ready, .begin = begin,
-        .commit = commit, .rollback = rollback, .run = run, .next = next, .value = value, .finish = finish, .script = script,
-        .clock = clock_now, .tend = tend, .check = check, .close = close_database,
+        .name = "SQLite", .prepare = "", .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key",
+        .ready = ready, .begin = begin, .commit = commit, .rollback = rollback, .run = run, .next = next, .value = value, .finish = finish,
+        .script = script, .clock = clock_now, .tend = tend, .check = check, .complete = complete, .close = close_database,
     };
     sqlite_database *self = TCSI_NEW(sqlite_database);
     if (!self) return tcsi_fail_memory(err, "a store");

@@ -210,7 +210,8 @@ typedef struct tcsi_store_snapshot {
     uint64_t position;       /* the caller's: records of the journal that it contains */
     int64_t time_ns;
     uint64_t part_count, size;
-    bool is_sound;           /* complete, and every part's seal holds */
+    bool is_complete;        /* end was called */
+    bool is_sound;           /* and every part's seal holds */
 } tcsi_store_snapshot;
 
 /* begin, parts in order, end; until end it does not count.  Each call is durable on its own, so that other writers get their turn. */

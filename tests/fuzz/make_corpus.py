@@ -6,7 +6,9 @@ a target fail are added by hand.
 """
 import gzip
 import json
+import math
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -56,6 +58,20 @@ def weights(kind, size, notes=None, **changes):
     return len(text).to_bytes(8, "little") + text + bytes(at)
 
 
+
+def block_columns(rows):
+    """rows: (time, double, double, float): what block.c encodes."""
+    return b"\x01" + b"".join(struct.pack(f"<{len(rows)}{kind}", *(row[c] for row in rows)) for c, kind in enumerate("qddf"))
+
+
+# By hand: 3 rows at 1, 2, 3 s, one column of doubles 0.5, 0.5, 0.5 (the integers 5 / 10), then one with a window of 64 bits.
+BLOCK = [block_columns([(i * 10**9, i / 10, math.sin(i), 1 / (i + 1)) for i in range(40)]),
+         block_columns([(0, math.nan, -0.0, math.inf), (-2**63, 1e308, 5e-324, -1.0), (2**63 - 1, 2.0**53, 0.1, 0.0)]),
+         b"\0b\x01\x01\0" + struct.pack("<I", 3) + b"\0\x09\x01" + bytes(2) + struct.pack("<Q", 1) + bytes([2 | 2 << 7 & 255, 2 >> 1 | 2 << 1])
+         + b"\0\x01\x01" + bytes(2) + struct.pack("<Q", 5) + b"\0",
+         b"\0b\x01\x01\0" + struct.pack("<I", 2) + b"\0\x09\x01" + bytes(2) + struct.pack("<Q", 1) + b"\x02\x01"
+         + b"\x01" + struct.pack("<d", 1.5) + b"\x03\x3f" + bytes(8)]
+
 SAFETENSORS = [weights("F32", 4), weights("F64", 8, {"made by": "\u00e9\n\"x\""}), weights("I64", 8), weights("F16", 2, bias={"shape": [2, 2]}),
                weights("F32", 4, mean={"data_offsets": [96, 112]}), weights("BF16", 2, weight={"shape": [2**62, 4, 24]}), b"\x02" + bytes(7) + b"{}",
                b"\xff" * 8 + b"{}"]
@@ -66,7 +82,7 @@ def main():
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "block": BLOCK}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     zones = pathlib.Path("/usr/share/zoneinfo")
     seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]
