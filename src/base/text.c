@@ -58,6 +58,22 @@ bool tcsi_text_ends_with(const char *text, const char *suffix)
     return length >= suffix_length && strcmp(text + length - suffix_length, suffix) == 0;
 }
 
+bool tcsi_int64_parse(const char *text, size_t size, int64_t *ret_value)
+{
+    size_t at = size > 0 && *text == '-';
+    int64_t value = 0; /* built below zero, where there is room for one more */
+    if (at == size) return false;
+    for (; at < size; at++) {
+        if (text[at] < '0' || text[at] > '9') return false;
+        int digit = text[at] - '0';
+        if (value < (INT64_MIN + digit) / 10) return false;
+        value = value * 10 - digit;
+    }
+    if (*text != '-' && value == INT64_MIN) return false;
+    *ret_value = *text == '-' ? value : -value;
+    return true;
+}
+
 size_t tcsi_utf8_length(const unsigned char *text, size_t size)
 {
     if (size == 0) return 0;

@@ -92,6 +92,20 @@ const tcsi_tag *tcsi_key_get(const tcsi_key *key, const char *name)
     return NULL;
 }
 
+tcsi_key_fault tcsi_key_set(tcsi_key *key, const char *name, const char *value, size_t value_size)
+{
+    if (key->fault != TCSI_KEY_NONE) return key->fault;
+    tcsi_tag *tag = (tcsi_tag *)(uintptr_t)tcsi_key_get(key, name); /* one of key's own, which is not const here */
+    TCS_ASSERT(tag && value_size > 0);
+    size_t size = key->size - tag->value_size + value_size;
+    if (value_size > TCSI_KEY_VALUE_SIZE_MAX || size > TCSI_KEY_SIZE_MAX) return TCSI_KEY_TOO_LONG;
+    if (!is_text(value, value_size)) return TCSI_KEY_NO_TEXT;
+    tag->value = value;
+    tag->value_size = (uint32_t)value_size;
+    key->size = size;
+    return TCSI_KEY_NONE;
+}
+
 /* ---- canonical bytes ---- */
 
 static unsigned char *put(unsigned char *at, const char *text, size_t size)

@@ -62,6 +62,9 @@ tcsi_key_fault tcsi_key_add(tcsi_key *key, const char *name, size_t name_size, c
 /* Sorts; the key may be used when it returns TCSI_KEY_NONE. */
 tcsi_key_fault tcsi_key_finish(tcsi_key *key);
 
+/* Gives the tag of that name, which the finished key must have, another value of at least one byte.  With a fault the key stays. */
+tcsi_key_fault tcsi_key_set(tcsi_key *key, const char *name, const char *value, size_t value_size);
+
 /* The tag of that name, or NULL. */
 const tcsi_tag *tcsi_key_get(const tcsi_key *key, const char *name);
 

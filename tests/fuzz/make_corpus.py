@@ -77,6 +77,51 @@ SAFETENSORS = [weights("F32", 4), weights("F64", 8, {"made by": "\u00e9\n\"x\""}
                b"\xff" * 8 + b"{}"]
 
 
+LINES = [b"\0cpu,host=a usage=1,idle=2i 5\ncpu value=t\n", b"\1a\\ b,c\\,d=e\\=f g=\"h \\\" i\",j=1u -7", b"\3# c\r\n\r\na v=1e5 1700000000", b"\2a,b=c",
+         b"\0a s=\"x\ny\",v=0.5 9223372036854775807\nb v=NaN\nc v=1"]
+ROWS = [b'{"series":{"name":"a","b":1},"time":"2026-01-05T00:00:00Z","value":1}\n{"series":"a{b=\\"c\\"}","ts":1767571200,"value":"2"}',
+        b'{"time":1767571200000,"h":"x","v":1,"m":{"n":[true,null]}}\n[1]\n{"v":']
+KEYS = [b'up{job="a",b="c\\n"}', b'{"a b","c d"="e",}', b"\1\0a\1\0x\1\0b\1\0y", b'a:b { x = "" }']
+COMPRESSED = [b"\x80application/x-protobuf;proto=io.prometheus.write.v2.Request\0snappy", b"\x81application/json; charset=x\0gzip", b"\x82\0\0us",
+              b"\x83application/x-ndjson\0zstd", b"\x01\xff\xff\xff\xff\x0f"]
+
+
+def unsnap(block):
+    """What a Snappy block holds (google/snappy, format_description.txt)."""
+    at, out = 0, bytearray()
+    while block[at] & 0x80:
+        at += 1
+    at += 1
+    while at < len(block):
+        tag, at = block[at], at + 1
+        if tag & 3 == 0:
+            size, more = (tag >> 2) + 1, max(0, (tag >> 2) - 59)
+            if more:
+                size, at = int.from_bytes(block[at:at + more], "little") + 1, at + more
+            out, at = out + block[at:at + size], at + size
+            continue
+        width = (1, 2, 4)[(tag & 3) - 1]
+        size, offset = ((tag >> 2 & 7) + 4, (tag >> 5 << 8) + block[at]) if width == 1 else ((tag >> 2) + 1, int.from_bytes(block[at:at + width], "little"))
+        at += width
+        for _ in range(size):
+            out.append(out[-offset])
+    return bytes(out)
+
+
+def ingest_seeds(seeds):
+    """Bodies of tests/golden/ingest, those of remote-write decompressed."""
+    golden = pathlib.Path("tests/golden/ingest")
+    body = lambda name: (golden / f"{name}.body").read_bytes()
+    seeds["line_protocol"] = LINES + [b"\0" + body("line_protocol")]
+    seeds["ingest_ndjson"] = ROWS + [body("ndjson")]
+    seeds["series_key"] = KEYS
+    seeds["otlp_protobuf"], seeds["otlp_json"] = [body("otlp_protobuf")], [body("otlp_json")]
+    for version in (1, 2):
+        names = [f"remote_write_{version}", f"remote_write_{version}_rest"]
+        seeds[names[0]] = [unsnap(body(name)) for name in names]
+    seeds["compressed"] = COMPRESSED + [b"\x01" + body("remote_write_1"), b"\x05" + body("remote_write_2"), b"\x0a" + body("otlp_protobuf_gzip")]
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
@@ -90,11 +135,15 @@ def main():
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
     seeds["zstd"] = [subprocess.run(["zstd", "-q", "--check", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout]
+<<<<<<< HEAD
     kernel = pathlib.Path("tests/golden/collect/linux-6.18")
     seeds["collect"] = [bytes([which]) + (kernel / name).read_bytes()[:1500] for which, name in enumerate(COLLECT)]
     seeds["collect"] += [b"\x80cpu0 1 2 3\ncpu1 4 5 6 7 8 9 10 11 12\nctxt 5\n", b"\x04 8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
                          b"\x05  eth0:1:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
                          b"\x0b36 35 98:0 /r /m\\040\\134 ro master:1 - ext3 /dev/r ro,x\n37 1 98:0 / / rw - ext3 /dev/r rw\n"]
+=======
+    ingest_seeds(seeds)
+>>>>>>> 9e297713a0974821a76c832e4dea0f1088f5b1a9
     for name, items in seeds.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, item in enumerate(items):

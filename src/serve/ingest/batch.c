@@ -42,6 +42,7 @@ void tcsi_batch_init(tcsi_batch *batch, const tcsi_ingest_limits *limits)
 {
     *batch = (tcsi_batch){ .limits = limits ? *limits : tcsi_ingest_limits_default() };
     tcsi_arena_init(&batch->arena, tcsi_size_product(batch->limits.decoded_size_max, 8));
+    tcsi_arena_init(&batch->scratch, tcsi_size_product(batch->limits.decoded_size_max, 4));
 }
 
 void tcsi_batch_deinit(tcsi_batch *batch)
@@ -52,6 +53,7 @@ void tcsi_batch_deinit(tcsi_batch *batch)
     tcsi_free(batch->symbols);
     tcsi_free(batch->body);
     tcsi_arena_deinit(&batch->arena);
+    tcsi_arena_deinit(&batch->scratch);
     *batch = (tcsi_batch){ 0 };
 }
 
@@ -62,6 +64,7 @@ void tcsi_batch_clear(tcsi_batch *batch)
     batch->complaint.text[0] = 0;
     memset(batch->outcomes, 0, sizeof batch->outcomes);
     tcsi_arena_reset(&batch->arena);
+    tcsi_arena_reset(&batch->scratch);
 }
 
 /* ---- reading ---- */
@@ -178,6 +181,18 @@ static size_t larger(size_t capacity, size_t limit)
     return capacity > limit / 2 ? limit : capacity * 2;
 }
 
+tcs_status tcsi_batch_body_grow(tcsi_batch *batch, size_t size_first, tcs_error *err)
+{
+    size_t capacity = larger(batch->body_capacity, batch->limits.decoded_size_max);
+    if (capacity == 0) return TCS_OK; /* as large as it may be */
+    if (capacity < size_first && size_first <= batch->limits.decoded_size_max) capacity = size_first;
+    unsigned char *body = tcsi_realloc_array(batch->body, capacity, 1);
+    if (!body) return tcsi_fail_memory(err, "a request's body");
+    batch->body = body;
+    batch->body_capacity = capacity;
+    return TCS_OK;
+}
+
 static tcs_status refuse_limit(const char *what, size_t limit, tcs_error *err)
 {
     return tcsi_fail(err, TCS_E_LIMIT, "more than %zu %s in one request: send smaller requests", limit, what);
@@ -268,13 +283,40 @@ void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count)
     batch->outcomes[outcome] += count;
 }
 
+tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch)
+{
+    tcsi_batch_mark mark = { batch->series_count, batch->sample_count, { 0 } };
+    memcpy(mark.outcomes, batch->outcomes, sizeof mark.outcomes);
+    return mark;
+}
+
+void tcsi_batch_undo(tcsi_batch *batch, const tcsi_batch_mark *mark)
+{
+    batch->series_count = mark->series_count;
+    batch->sample_count = mark->sample_count;
+    memcpy(batch->outcomes, mark->outcomes, sizeof mark->outcomes);
+}
+
+bool tcsi_batch_refuses(tcsi_batch *batch, tcsi_key_fault fault)
+{
+    if (fault == TCSI_KEY_NONE) return false;
+    batch->outcomes[outcome_of(fault)]++;
+    tcsi_batch_complain(batch, "a series: %s", tcsi_key_fault_text(fault));
+    return true;
+}
+
+tcs_status tcsi_batch_json(tcsi_batch *batch, const char *text, size_t size, const tcsi_json_value **ret_root, tcs_error *err)
+{
+    tcs_status status = tcsi_json_parse(text, size, &batch->scratch, ret_root, err);
+    if (status != TCS_E_MEMORY || batch->scratch.size < batch->scratch.size_max / 2) return status;
+    return tcsi_fail(err, TCS_E_LIMIT, "the values of %zu bytes of JSON need more than %zu bytes: send smaller requests", size,
+                     batch->scratch.size_max);
+}
+
 tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_kind kind, int64_t time_ns, double value,
                             tcs_error *err)
 {
-    if (key->fault != TCSI_KEY_NONE) {
-        batch->outcomes[outcome_of(key->fault)]++;
-        return TCS_OK;
-    }
+    if (tcsi_batch_refuses(batch, key->fault)) return TCS_OK;
     tcs_status status = tcsi_batch_begin(batch, err);
     if (status == TCS_OK) status = tcsi_batch_sample(batch, time_ns, value, err);
     if (status != TCS_OK || batch->sample_count == batch->series[batch->series_count].sample_begin) return status;

@@ -18,7 +18,12 @@
 #define TCS_SERVE_INGEST_BATCH_H
 
 #include "base/arena.h"
+<<<<<<< HEAD
 #include "base/fingerprint.h"
+=======
+#include "base/hash.h"
+#include "base/json.h"
+>>>>>>> 9e297713a0974821a76c832e4dea0f1088f5b1a9
 #include "serve/ingest/outcome.h"
 #include "series/key.h"
 
@@ -82,6 +87,7 @@ typedef struct tcsi_batch {
     size_t series_capacity, sample_capacity, symbol_count, symbol_capacity;
     tcsi_symbol *symbols; /* of remote-write 2.0 */
     tcsi_arena arena;     /* names that do not stand in the body as they are, and whatever a decoder needs */
+    tcsi_arena scratch;   /* what a decoder needs no longer than itself */
     unsigned char *body;  /* decompressed */
     size_t body_size, body_capacity;
 } tcsi_batch;
@@ -105,6 +111,8 @@ bool tcsi_value_is_stale(double value);
 void tcsi_batch_clear(tcsi_batch *batch);
 /* Room for decompression; E_LIMIT when size is over decoded_size_max. */
 tcs_status tcsi_batch_body(tcsi_batch *batch, size_t size, tcs_error *err) TCS_WARN_UNUSED;
+/* At least twice as much room, at least size_first, but never more than decoded_size_max; what is there stays. */
+tcs_status tcsi_batch_body_grow(tcsi_batch *batch, size_t size_first, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_batch_symbol(tcsi_batch *batch, const void *text, size_t size, tcs_error *err) TCS_WARN_UNUSED;
 /* begin, sample ..., end with all of the series but its range of samples.  One that has none leaves nothing. */
 tcs_status tcsi_batch_begin(tcsi_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
@@ -112,11 +120,23 @@ tcs_status tcsi_batch_sample(tcsi_batch *batch, int64_t time_ns, double value, t
 void tcsi_batch_end(tcsi_batch *batch, const tcsi_batch_series *named);
 /* The samples since begin are none: they, and count more, had this outcome. */
 void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count);
-/* A whole series of one sample, named by a finished key whose bytes are copied; a key that is none is an outcome. */
+/* What was added since mark is undone, outcomes and all. */
+typedef struct tcsi_batch_mark {
+    size_t series_count, sample_count;
+    uint64_t outcomes[TCSI_OUTCOME_COUNT];
+} tcsi_batch_mark;
+tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch);
+void tcsi_batch_undo(tcsi_batch *batch, const tcsi_batch_mark *mark);
+/* True, counted and complained of, when tags are no key. */
+bool tcsi_batch_refuses(tcsi_batch *batch, tcsi_key_fault fault);
+/* A whole series of one sample, named by a finished key whose bytes are copied. */
 tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_kind kind, int64_t time_ns, double value,
                             tcs_error *err) TCS_WARN_UNUSED;
 /* Keeps the first complaint: what was refused, where, and what was expected. */
 void tcsi_batch_complain(tcsi_batch *batch, const char *format, ...) TCS_PRINTF(2, 3);
+/* A document into the scratch arena; E_LIMIT when it is so full of values that their tree is larger than bodies may become. */
+tcs_status tcsi_batch_json(tcsi_batch *batch, const char *text, size_t size, const tcsi_json_value **ret_root,
+                           tcs_error *err) TCS_WARN_UNUSED;
 /* Milliseconds since 1970 to nanoseconds; false: beyond their reach. */
 bool tcsi_ms_to_ns(int64_t ms, int64_t *ret_ns);
 

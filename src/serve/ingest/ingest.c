@@ -1,33 +1,59 @@
-/* serve/ingest/ingest.c -- who decodes what, and what a sender is told.
+/* serve/ingest/ingest.c -- who decodes what.
  *
- * The content type alone chooses the decoder; remote-write's version header is not looked at, as its specification asks.  What no decoder
- * reads is answered 415 with the types that are.  Bodies are taken whole or in part: where a protocol can say that some samples were
- * refused it does, with a code that makes no sender send the same again (400), and the rest stays taken.
+ * The route and the content type alone choose the decoder; remote-write's version header is not looked at, as its specification asks.  What
+ * no decoder reads is answered 415 with the types that are read.  Line protocol is read whatever type is stated, as its senders state many.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serve/ingest/ingest.h"
 
+#include "base/alloc.h"
 #include "base/snappy.h"
 #include "base/text.h"
+#include "io/stream.h"
+#include "serve/ingest/line_protocol.h"
+#include "serve/ingest/ndjson.h"
+#include "serve/ingest/otlp.h"
 #include "serve/ingest/remote_write.h"
+#include "series/time.h"
 
 #include <stdio.h>
 #include <string.h>
 
-typedef tcs_status (*decode_function)(const void *body, size_t size, tcsi_batch *batch, tcs_error *err);
-
-/* One row per format of a route: what the content type must say, and what reads it. */
+/* One row per content type of a route; type NULL: any, also none. */
 typedef struct content {
     tcsi_ingest_route route;
-    const char *type, *proto; /* proto: the parameter of that name; NULL: there must be none */
+    const char *type, *proto; /* proto: what the parameter of that name must be; NULL: there must be none */
     tcsi_ingest_decoder decoder;
-    decode_function decode;
 } content;
 
 static const content contents[] = {
-    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", NULL, TCSI_INGEST_REMOTE_WRITE_1, tcsi_remote_write_1 },
-    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", "prometheus.WriteRequest", TCSI_INGEST_REMOTE_WRITE_1, tcsi_remote_write_1 },
-    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", "io.prometheus.write.v2.Request", TCSI_INGEST_REMOTE_WRITE_2,
-      tcsi_remote_write_2 },
+    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", NULL, TCSI_INGEST_REMOTE_WRITE_1 },
+    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", "prometheus.WriteRequest", TCSI_INGEST_REMOTE_WRITE_1 },
+    { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", "io.prometheus.write.v2.Request", TCSI_INGEST_REMOTE_WRITE_2 },
+    { TCSI_ROUTE_OTLP, "application/x-protobuf", NULL, TCSI_INGEST_OTLP_PROTOBUF },
+    { TCSI_ROUTE_OTLP, "application/json", NULL, TCSI_INGEST_OTLP_JSON },
+    { TCSI_ROUTE_LINE_PROTOCOL, NULL, NULL, TCSI_INGEST_LINE_PROTOCOL },
+    { TCSI_ROUTE_NDJSON, "application/x-ndjson", NULL, TCSI_INGEST_NDJSON },
+    { TCSI_ROUTE_NDJSON, "application/ndjson", NULL, TCSI_INGEST_NDJSON },
+    { TCSI_ROUTE_NDJSON, "application/json", NULL, TCSI_INGEST_NDJSON },
+};
+
+static const struct compression {
+    const char *name;
+    tcsi_ingest_compression compression;
+    bool remote_write, others;
+} compressions[] = {
+    {"", TCSI_INGEST_PLAIN, false, true},        {"identity", TCSI_INGEST_PLAIN, false, true},
+    {"gzip", TCSI_INGEST_GZIP, false, true},     {"zstd", TCSI_INGEST_ZSTD, false, true},
+    {"snappy", TCSI_INGEST_SNAPPY, true, false},
+};
+
+static const struct precision {
+    const char *name;
+    tcsi_ingest_precision precision;
+} precisions[] = {
+    { "ns", TCSI_INGEST_NS }, { "n", TCSI_INGEST_NS }, { "us", TCSI_INGEST_US }, { "u", TCSI_INGEST_US },
+    { "\xc2\xb5", TCSI_INGEST_US }, { "ms", TCSI_INGEST_MS }, { "s", TCSI_INGEST_S },
+    { "nanosecond", TCSI_INGEST_NS }, { "microsecond", TCSI_INGEST_US }, { "millisecond", TCSI_INGEST_MS }, { "second", TCSI_INGEST_S },
 };
 
 /* ---- choosing ---- */
@@ -66,16 +92,6 @@ static void read_content_type(const char *text, char ret_type[WORD_SIZE], char r
     }
 }
 
-static tcs_status choose_compression(const tcsi_ingest_facts *facts, uint8_t *ret_compression, tcs_error *err)
-{
-    const char *encoding = facts->content_encoding ? facts->content_encoding : "";
-    if (facts->route == TCSI_ROUTE_REMOTE_WRITE && tcsi_text_equal_nocase(encoding, "snappy")) {
-        *ret_compression = TCSI_INGEST_SNAPPY;
-        return TCS_OK;
-    }
-    return tcsi_fail(err, TCS_E_UNSUPPORTED, "Content-Encoding: '%.64s', expected snappy", encoding);
-}
-
 static tcs_status refuse_type(const tcsi_ingest_facts *facts, tcs_error *err)
 {
     char expected[300] = "";
@@ -88,111 +104,144 @@ static tcs_status refuse_type(const tcsi_ingest_facts *facts, tcs_error *err)
                      expected);
 }
 
+static tcs_status choose_compression(const tcsi_ingest_facts *facts, uint8_t *ret_compression, tcs_error *err)
+{
+    char encoding[WORD_SIZE];
+    const char *text = facts->content_encoding ? facts->content_encoding : "";
+    bool remote_write = facts->route == TCSI_ROUTE_REMOTE_WRITE;
+    take_word(&text, "", encoding);
+    for (size_t i = 0; i < TCS_COUNT(compressions); i++) {
+        bool usable = remote_write ? compressions[i].remote_write : compressions[i].others;
+        if (!usable || !tcsi_text_equal_nocase(encoding, compressions[i].name)) continue;
+        *ret_compression = (uint8_t)compressions[i].compression;
+        return TCS_OK;
+    }
+    return tcsi_fail(err, TCS_E_UNSUPPORTED, "Content-Encoding: '%s', expected %s", encoding,
+                     remote_write ? "snappy" : "none, gzip or zstd");
+}
+
+static tcs_status choose_precision(const tcsi_ingest_facts *facts, uint8_t *ret_precision, tcs_error *err)
+{
+    if (facts->route != TCSI_ROUTE_LINE_PROTOCOL || !facts->precision || !*facts->precision) return TCS_OK;
+    for (size_t i = 0; i < TCS_COUNT(precisions); i++)
+        if (strcmp(facts->precision, precisions[i].name) == 0) {
+            *ret_precision = (uint8_t)precisions[i].precision;
+            return TCS_OK;
+        }
+    return tcsi_fail(err, TCS_E_INVALID, "precision '%.20s', expected ns, us, ms or s", facts->precision);
+}
+
 tcs_status tcsi_ingest_choose(const tcsi_ingest_facts *facts, tcsi_ingest_format *ret_format, tcs_error *err)
 {
     char type[WORD_SIZE], proto[WORD_SIZE];
     const content *chosen = NULL;
     read_content_type(facts->content_type ? facts->content_type : "", type, proto);
-    for (size_t i = 0; i < TCS_COUNT(contents) && !chosen; i++)
-        if (contents[i].route == facts->route && tcsi_text_equal_nocase(contents[i].type, type) &&
-            strcmp(contents[i].proto ? contents[i].proto : "", proto) == 0)
-            chosen = &contents[i];
+    for (size_t i = 0; i < TCS_COUNT(contents) && !chosen; i++) {
+        const content *c = &contents[i];
+        if (c->route != facts->route) continue;
+        if (!c->type || (tcsi_text_equal_nocase(c->type, type) && strcmp(c->proto ? c->proto : "", proto) == 0)) chosen = c;
+    }
     if (!chosen) return refuse_type(facts, err);
     tcsi_ingest_format format = { .decoder = (uint8_t)chosen->decoder };
     tcs_status status = choose_compression(facts, &format.compression, err);
+    if (status == TCS_OK) status = choose_precision(facts, &format.precision, err);
     if (status == TCS_OK) *ret_format = format;
+    return status;
+}
+
+/* ---- decompressing ---- */
+
+static tcs_status decompress_snappy(const void *bytes, size_t size, tcsi_batch *batch, tcs_error *err)
+{
+    size_t decoded;
+    tcs_status status = tcsi_snappy_size(bytes, size, batch->limits.decoded_size_max, &decoded, err);
+    if (status == TCS_OK) status = tcsi_batch_body(batch, decoded, err);
+    return status == TCS_OK ? tcsi_snappy_decode(bytes, size, batch->body, decoded, err) : status;
+}
+
+/* gzip and zstd do not say beforehand how much they hold: the body doubles until they end or the limit is reached. */
+static tcs_status read_stream(tcsi_stream *stream, tcsi_batch *batch, tcs_error *err)
+{
+    enum { SIZE_FIRST = 1 << 16 };
+    const size_t limit = batch->limits.decoded_size_max;
+    size_t got = 1;
+    tcs_status status = TCS_OK;
+    while (status == TCS_OK && got > 0) {
+        if (batch->body_size == batch->body_capacity) status = tcsi_batch_body_grow(batch, SIZE_FIRST, err);
+        if (status != TCS_OK) break;
+        unsigned char beyond; /* at the limit: one byte more, to tell the end from too much */
+        bool full = batch->body_size == limit;
+        status = tcsi_stream_read(stream, full ? &beyond : batch->body + batch->body_size,
+                                  full ? 1 : batch->body_capacity - batch->body_size, &got, err);
+        if (status == TCS_OK && full && got > 0)
+            return tcsi_fail(err, TCS_E_LIMIT, "the body holds more than %zu bytes after decompression", limit);
+        if (status == TCS_OK && !full) batch->body_size += got;
+    }
+    return status;
+}
+
+static tcs_status decompress_stream(const char *expected, const void *bytes, size_t size, tcsi_batch *batch, tcs_error *err)
+{
+    tcsi_stream *stream = NULL;
+    tcs_status status = tcsi_stream_open_memory(bytes, size, "the body", &stream, err);
+    if (status != TCS_OK) return status;
+    if (strcmp(tcsi_stream_compression(stream), expected) != 0)
+        status = tcsi_fail(err, TCS_E_FORMAT, "Content-Encoding: %s, but the body's compression is: %s", expected,
+                           tcsi_stream_compression(stream));
+    if (status == TCS_OK) status = read_stream(stream, batch, err);
+    tcsi_stream_close(stream);
     return status;
 }
 
 /* ---- decoding ---- */
 
+static int64_t unit_ns(uint8_t precision)
+{
+    switch (precision) {
+    case TCSI_INGEST_S: return TCSI_NS_PER_S;
+    case TCSI_INGEST_MS: return TCSI_NS_PER_S / 1000;
+    case TCSI_INGEST_US: return TCSI_NS_PER_S / 1000000;
+    default: return 1;
+    }
+}
+
 static tcs_status decompress(tcsi_ingest_format format, const void **bytes, size_t *size, tcsi_batch *batch, tcs_error *err)
 {
-    size_t decoded;
-    if (format.compression == TCSI_INGEST_PLAIN) return TCS_OK;
-    tcs_status status = tcsi_snappy_size(*bytes, *size, batch->limits.decoded_size_max, &decoded, err);
-    if (status == TCS_OK) status = tcsi_batch_body(batch, decoded, err);
-    if (status == TCS_OK) status = tcsi_snappy_decode(*bytes, *size, batch->body, decoded, err);
+    tcs_status status;
+    switch (format.compression) {
+    case TCSI_INGEST_PLAIN: return TCS_OK;
+    case TCSI_INGEST_SNAPPY: status = decompress_snappy(*bytes, *size, batch, err); break;
+    case TCSI_INGEST_GZIP: status = decompress_stream("gzip", *bytes, *size, batch, err); break;
+    case TCSI_INGEST_ZSTD: status = decompress_stream("zstd", *bytes, *size, batch, err); break;
+    default: return tcsi_fail(err, TCS_E_UNSUPPORTED, "compression %d of a body, which this version does not know", format.compression);
+    }
     *bytes = batch->body;
     *size = batch->body_size;
     return status;
 }
 
-static const content *content_of(uint8_t decoder)
+static tcs_status decode(tcsi_ingest_format format, const void *bytes, size_t size, int64_t receive_ns, tcsi_batch *batch, tcs_error *err)
 {
-    for (size_t i = 0; i < TCS_COUNT(contents); i++)
-        if (contents[i].decoder == decoder) return &contents[i];
-    return NULL;
+    switch (format.decoder) {
+    case TCSI_INGEST_REMOTE_WRITE_1: return tcsi_remote_write_1(bytes, size, batch, err);
+    case TCSI_INGEST_REMOTE_WRITE_2: return tcsi_remote_write_2(bytes, size, batch, err);
+    case TCSI_INGEST_OTLP_PROTOBUF: return tcsi_otlp_protobuf(bytes, size, batch, err);
+    case TCSI_INGEST_OTLP_JSON: return tcsi_otlp_json(bytes, size, batch, err);
+    case TCSI_INGEST_LINE_PROTOCOL: return tcsi_line_protocol(bytes, size, unit_ns(format.precision), receive_ns, batch, err);
+    case TCSI_INGEST_NDJSON: return tcsi_ingest_ndjson(bytes, size, receive_ns, batch, err);
+    default: return tcsi_fail(err, TCS_E_UNSUPPORTED, "format %d of a body, which this version does not know", format.decoder);
+    }
 }
 
 tcs_status tcsi_ingest_decode(tcsi_ingest_format format, const void *bytes, size_t size, int64_t receive_ns, tcsi_batch *batch,
                               tcs_error *err)
 {
-    (void)receive_ns;
-    const content *chosen = content_of(format.decoder);
     tcsi_batch_clear(batch);
-    if (!chosen) return tcsi_fail(err, TCS_E_UNSUPPORTED, "format %d of a body, which this version does not know", format.decoder);
     if (size > batch->limits.body_size_max)
         return tcsi_fail(err, TCS_E_LIMIT, "a body of %zu bytes, expected at most %zu", size, batch->limits.body_size_max);
     tcs_status status = decompress(format, &bytes, &size, batch, err);
-    if (status == TCS_OK) status = chosen->decode(bytes, size, batch, err);
+    if (status == TCS_OK && size == 0) bytes = ""; /* never NULL below */
+    if (status == TCS_OK) status = decode(format, bytes, size, receive_ns, batch, err);
     if (status != TCS_OK) tcsi_batch_clear(batch);
     return status;
-}
-
-/* ---- replying ---- */
-
-size_t tcsi_ingest_summary(const tcsi_batch *batch, char *ret_text, size_t size)
-{
-    uint64_t refused = tcsi_batch_count(batch, TCSI_OUTCOME_REFUSED), all = refused + tcsi_batch_count(batch, TCSI_OUTCOME_TAKEN);
-    size_t length = 0;
-    ret_text[0] = 0;
-    if (refused == 0) return 0;
-    length = (size_t)snprintf(ret_text, size, "%llu of %llu refused", (unsigned long long)refused, (unsigned long long)all);
-    for (size_t i = 0; i < TCSI_OUTCOME_COUNT && length < size; i++)
-        if (batch->outcomes[i] > 0 && tcsi_outcome_class_of((tcsi_outcome)i) == TCSI_OUTCOME_REFUSED)
-            length += (size_t)snprintf(ret_text + length, size - length, ", %llu %s", (unsigned long long)batch->outcomes[i],
-                                       tcsi_outcome_name((tcsi_outcome)i));
-    if (length < size && batch->complaint.text[0])
-        length += (size_t)snprintf(ret_text + length, size - length, "; first: %s", batch->complaint.text);
-    return length < size ? length : size - 1;
-}
-
-static int code_of(tcs_status status)
-{
-    switch (status) {
-    case TCS_OK: return 204;
-    case TCS_E_LIMIT: return 413;
-    case TCS_E_UNSUPPORTED: return 415;
-    case TCS_E_INVALID:
-    case TCS_E_FORMAT: return 400;
-    default: return 503; /* no memory, no disk: the same request may be taken later */
-    }
-}
-
-/* A sender of native histograms by version 1.0 has no means to learn what became of them: 400 would only make it complain for ever. */
-static bool told(tcsi_ingest_format format, const tcsi_batch *batch)
-{
-    uint64_t refused = tcsi_batch_count(batch, TCSI_OUTCOME_REFUSED);
-    return refused > (format.decoder == TCSI_INGEST_REMOTE_WRITE_1 ? batch->outcomes[TCSI_OUTCOME_HISTOGRAM] : 0);
-}
-
-tcs_status tcsi_ingest_reply_to(tcsi_ingest_format format, tcs_status status, const tcs_error *failure, const tcsi_batch *batch,
-                                tcsi_buffer *out, tcsi_ingest_reply *ret_reply, tcs_error *err)
-{
-    char text[1024];
-    tcsi_ingest_reply reply = { .code = code_of(status) };
-    text[0] = 0;
-    if (status != TCS_OK) snprintf(text, sizeof text, "%s", failure->text);
-    else if (told(format, batch) && tcsi_ingest_summary(batch, text, sizeof text) > 0) reply.code = 400;
-    if (format.decoder == TCSI_INGEST_REMOTE_WRITE_2) reply.has_written = true;
-    if (status == TCS_OK) /* NaN is a value to Prometheus, and was written as what it says */
-        reply.samples_written = tcsi_batch_count(batch, TCSI_OUTCOME_TAKEN) + batch->outcomes[TCSI_OUTCOME_NOT_FINITE];
-    if (text[0]) {
-        reply.content_type = "text/plain; charset=utf-8";
-        tcs_status appended = tcsi_buffer_printf(out, err, "%s\n", text);
-        if (appended != TCS_OK) return appended;
-    }
-    *ret_reply = reply;
-    return TCS_OK;
 }

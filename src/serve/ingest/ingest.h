@@ -11,13 +11,22 @@
 
 #include "serve/ingest/batch.h"
 
-/* Which path was asked for. */
-typedef enum tcsi_ingest_route { TCSI_ROUTE_REMOTE_WRITE } tcsi_ingest_route;
+/* Which kind of path was asked for. */
+typedef enum tcsi_ingest_route {
+    TCSI_ROUTE_REMOTE_WRITE,  /* /api/v1/write */
+    TCSI_ROUTE_OTLP,          /* /v1/metrics */
+    TCSI_ROUTE_LINE_PROTOCOL, /* /api/v2/write, /write */
+    TCSI_ROUTE_NDJSON,
+} tcsi_ingest_route;
 
 /* The numbers stay what they are: journals hold them. */
 typedef enum tcsi_ingest_decoder {
     TCSI_INGEST_REMOTE_WRITE_1 = 1,
     TCSI_INGEST_REMOTE_WRITE_2 = 2,
+    TCSI_INGEST_OTLP_PROTOBUF = 3,
+    TCSI_INGEST_OTLP_JSON = 4,
+    TCSI_INGEST_LINE_PROTOCOL = 5,
+    TCSI_INGEST_NDJSON = 6,
 } tcsi_ingest_decoder;
 
 typedef enum tcsi_ingest_compression {
@@ -27,6 +36,9 @@ typedef enum tcsi_ingest_compression {
     TCSI_INGEST_ZSTD = 3,
 } tcsi_ingest_compression;
 
+/* Of the time stamps of line protocol. */
+typedef enum tcsi_ingest_precision { TCSI_INGEST_NS = 0, TCSI_INGEST_US = 1, TCSI_INGEST_MS = 2, TCSI_INGEST_S = 3 } tcsi_ingest_precision;
+
 typedef struct tcsi_ingest_format {
     uint8_t decoder, compression, precision, reserved;
 } tcsi_ingest_format;
@@ -34,9 +46,10 @@ typedef struct tcsi_ingest_format {
 typedef struct tcsi_ingest_facts {
     tcsi_ingest_route route;
     const char *content_type, *content_encoding; /* headers as received; NULL: there was none */
+    const char *precision;                       /* the parameter of that name of line protocol's paths; NULL: there was none */
 } tcsi_ingest_facts;
 
-/* E_UNSUPPORTED: another type or compression, which a reply turns into 415. */
+/* E_UNSUPPORTED: another type or compression, which a reply turns into 415; E_INVALID: another precision. */
 tcs_status tcsi_ingest_choose(const tcsi_ingest_facts *facts, tcsi_ingest_format *ret_format, tcs_error *err) TCS_WARN_UNUSED;
 
 /* receive_ns: when the request arrived, the time of samples that state none.  E_FORMAT: the body is not what it says it is; E_LIMIT: over a
@@ -52,7 +65,8 @@ typedef struct tcsi_ingest_reply {
 } tcsi_ingest_reply;
 
 /* status and failure: of choose or decode, or of the caller, who may not have been able to keep what was decoded; format may be zeros when
- * none was chosen.  Appends the body to out, whose limit should be at least 4096 bytes. */
+ * none was chosen.  Appends the body to out, whose limit should be at least 8192 bytes: text for remote-write, InfluxDB's error object for
+ * line protocol and NDJSON, ExportMetricsServiceResponse or google.rpc.Status in the request's own encoding for OTLP. */
 tcs_status tcsi_ingest_reply_to(tcsi_ingest_format format, tcs_status status, const tcs_error *failure, const tcsi_batch *batch,
                                 tcsi_buffer *out, tcsi_ingest_reply *ret_reply, tcs_error *err) TCS_WARN_UNUSED;
 

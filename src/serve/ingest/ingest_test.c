@@ -18,6 +18,13 @@ static void test_choosing(void **state)
         { { TCSI_ROUTE_REMOTE_WRITE, "Application/X-Protobuf ; Proto=\"prometheus.WriteRequest\"", "Snappy" }, { 1, 1 } },
         { { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf;proto=io.prometheus.write.v2.Request", "snappy" }, { 2, 1 } },
         { { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf; charset=x; proto=io.prometheus.write.v2.Request", "snappy" }, { 2, 1 } },
+        { { TCSI_ROUTE_OTLP, "application/x-protobuf", NULL }, { 3, 0 } },
+        { { TCSI_ROUTE_OTLP, "application/json; charset=utf-8", "gzip" }, { 4, 2 } },
+        { { TCSI_ROUTE_LINE_PROTOCOL, NULL, "identity", NULL }, { 5, 0, 0 } },
+        { { TCSI_ROUTE_LINE_PROTOCOL, "text/plain; charset=utf-8", "gzip", "us" }, { 5, 2, 1 } },
+        { { TCSI_ROUTE_LINE_PROTOCOL, "application/x-www-form-urlencoded", "", "ms" }, { 5, 0, 2 } },
+        { { TCSI_ROUTE_LINE_PROTOCOL, NULL, NULL, "s" }, { 5, 0, 3 } },
+        { { TCSI_ROUTE_NDJSON, "application/x-ndjson", "zstd", "ignored" }, { 6, 3, 0 } },
     };
     static const struct {
         tcsi_ingest_facts facts;
@@ -29,6 +36,9 @@ static void test_choosing(void **state)
         { { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf;proto=io.prometheus.write.v3.Request", "snappy" }, "Content-Type" },
         { { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf;proto", "gzip" }, "Content-Encoding: 'gzip', expected snappy" },
         { { TCSI_ROUTE_REMOTE_WRITE, "application/x-protobuf", NULL }, "Content-Encoding: ''" },
+        { { TCSI_ROUTE_OTLP, "application/x-protobuf", "snappy" }, "Content-Encoding: 'snappy', expected none, gzip or zstd" },
+        { { TCSI_ROUTE_OTLP, "application/grpc", NULL }, "expected application/x-protobuf or application/json" },
+        { { TCSI_ROUTE_NDJSON, "text/csv", NULL }, "Content-Type: 'text/csv'" },
     };
     tcsi_ingest_format format;
     tcs_error err;
@@ -36,6 +46,9 @@ static void test_choosing(void **state)
         assert_ok(tcsi_ingest_choose(&good[i].facts, &format, test_err));
         assert_memory_equal(&format, &good[i].format, sizeof format);
     }
+    const tcsi_ingest_facts precision = { TCSI_ROUTE_LINE_PROTOCOL, NULL, NULL, "fortnight" };
+    assert_int_equal(tcsi_ingest_choose(&precision, &format, &err), TCS_E_INVALID);
+    assert_string_equal(err.text, "precision 'fortnight', expected ns, us, ms or s");
     for (size_t i = 0; i < TCS_COUNT(bad); i++) {
         assert_int_equal(tcsi_ingest_choose(&bad[i].facts, &format, &err), TCS_E_UNSUPPORTED);
         if (!strstr(err.text, bad[i].text)) fail_msg("%s", err.text);
@@ -102,6 +115,74 @@ static void test_histograms_are_told_to_those_who_understand(void **state)
     tcsi_batch_deinit(&batch);
 }
 
+/* A reply's body of a batch of 7 samples with 2 points refused, and of a failure. */
+static void expect_bodies(tcsi_ingest_decoder decoder, int codes[2], const char *partial, size_t partial_size,
+                          const char *failed, size_t failed_size)
+{
+    const tcsi_ingest_format format = { .decoder = (uint8_t)decoder };
+    tcsi_batch batch;
+    tcsi_buffer out;
+    tcsi_ingest_reply reply;
+    tcsi_batch_init(&batch, NULL);
+    tcsi_batch_clear(&batch);
+    tcsi_buffer_init(&out, 8192);
+    batch.outcomes[TCSI_OUTCOME_ACCEPTED] = 7;
+    batch.outcomes[TCSI_OUTCOME_TIME_INVALID] = 2;
+    tcsi_batch_complain(&batch, "x");
+    assert_ok(tcsi_ingest_reply_to(format, TCS_OK, NULL, &batch, &out, &reply, test_err));
+    assert_int_equal(reply.code, codes[0]);
+    assert_int_equal(out.size, partial_size);
+    assert_memory_equal(out.data, partial, partial_size);
+    tcsi_buffer_clear(&out);
+    assert_ok(tcsi_ingest_reply_to(format, TCS_E_FORMAT, &(tcs_error){ .text = "no" }, &batch, &out, &reply, test_err));
+    assert_int_equal(reply.code, codes[1]);
+    assert_int_equal(out.size, failed_size);
+    assert_memory_equal(out.data, failed, failed_size);
+    assert_non_null(reply.content_type);
+    tcsi_buffer_deinit(&out);
+    tcsi_batch_deinit(&batch);
+}
+
+#define EXPECT_BODIES(decoder, code, partial, failed) \
+    expect_bodies(decoder, (int[]){ code, 400 }, partial, sizeof partial - 1, failed, sizeof failed - 1)
+#define SUMMARY "2 of 9 refused, 2 time_invalid; first: x"
+
+static void test_bodies_of_replies(void **state)
+{
+    (void)state;
+    EXPECT_BODIES(TCSI_INGEST_LINE_PROTOCOL, 400, "{\"code\":\"invalid\",\"message\":\"" SUMMARY "\"}",
+                  "{\"code\":\"invalid\",\"message\":\"no\"}");
+    EXPECT_BODIES(TCSI_INGEST_NDJSON, 400, "{\"code\":\"invalid\",\"message\":\"" SUMMARY "\"}",
+                  "{\"code\":\"invalid\",\"message\":\"no\"}");
+    EXPECT_BODIES(TCSI_INGEST_OTLP_JSON, 200, "{\"partialSuccess\":{\"rejectedDataPoints\":\"2\",\"errorMessage\":\"" SUMMARY "\"}}",
+                  "{\"code\":3,\"message\":\"no\"}");
+    EXPECT_BODIES(TCSI_INGEST_OTLP_PROTOBUF, 200, "\x0a\x2c\x08\x02\x12\x28" SUMMARY, "\x08\x03\x12\x02no");
+}
+
+/* What went well is an empty message to OTLP, whose senders want one, and nothing at all to the others. */
+static void test_replies_when_all_is_well(void **state)
+{
+    (void)state;
+    tcsi_batch batch;
+    tcsi_buffer out;
+    tcsi_ingest_reply reply;
+    tcsi_batch_init(&batch, NULL);
+    tcsi_batch_clear(&batch);
+    tcsi_buffer_init(&out, 8192);
+    batch.outcomes[TCSI_OUTCOME_ACCEPTED] = 7;
+    batch.outcomes[TCSI_OUTCOME_TEXT] = 7;
+    for (int decoder = TCSI_INGEST_REMOTE_WRITE_1; decoder <= TCSI_INGEST_NDJSON; decoder++) {
+        bool json = decoder == TCSI_INGEST_OTLP_JSON, protobuf = decoder == TCSI_INGEST_OTLP_PROTOBUF;
+        tcsi_buffer_clear(&out);
+        assert_ok(tcsi_ingest_reply_to((tcsi_ingest_format){ .decoder = (uint8_t)decoder }, TCS_OK, NULL, &batch, &out, &reply, test_err));
+        assert_int_equal(reply.code, json || protobuf ? 200 : 204);
+        assert_int_equal(out.size, json ? 2 : 0);
+        assert_int_equal(reply.content_type != NULL, json || protobuf);
+    }
+    tcsi_buffer_deinit(&out);
+    tcsi_batch_deinit(&batch);
+}
+
 static void test_limits_of_bodies(void **state)
 {
     (void)state;
@@ -129,4 +210,5 @@ static void test_limits_of_bodies(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_choosing), cmocka_unit_test(test_replies),
-              cmocka_unit_test(test_histograms_are_told_to_those_who_understand), cmocka_unit_test(test_limits_of_bodies))
+              cmocka_unit_test(test_histograms_are_told_to_those_who_understand), cmocka_unit_test(test_bodies_of_replies),
+              cmocka_unit_test(test_replies_when_all_is_well), cmocka_unit_test(test_limits_of_bodies))

@@ -61,6 +61,8 @@ tcs_status tcsi_remote_write_sample(const tcsi_protobuf_reader *series, const tc
     memcpy(&value, &bits, sizeof value);
     if (tcsi_ms_to_ns((int64_t)ms, &time_ns)) return tcsi_batch_sample(batch, time_ns, value, err);
     batch->outcomes[TCSI_OUTCOME_TIME_INVALID]++;
+    tcsi_batch_complain(batch, "the series that ends at byte %zu: a time of %lld ms, expected 1677 .. 2262",
+                        (size_t)(series->end - series->begin), (long long)ms);
     return TCS_OK;
 }
 

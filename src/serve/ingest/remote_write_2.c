@@ -87,7 +87,7 @@ static tcs_status fingerprint(const tcsi_batch *batch, const tcsi_protobuf_reade
 {
     tcsi_fingerprint hashes[REFERENCE_COUNT_MAX];
     tcsi_protobuf_reader reader = tcsi_protobuf_read(refs->bytes, refs->size);
-    size_t count = 0, place = (size_t)(series->at - series->begin);
+    size_t count = 0, place = (size_t)(series->end - series->begin);
     uint64_t reference;
     for (; tcsi_protobuf_next_varint(&reader, &reference); count++) {
         if (reference >= batch->symbol_count)
