@@ -34,7 +34,8 @@ typedef struct tcsi_intake tcsi_intake;
 
 /* Reads what live has not seen, then stands ready.  *ret_count: records read.  E_FORMAT: the journal is damaged, or records are missing
  * between what live has seen and its first one; and as tcsi_journal_open, tcsi_live_apply. */
-tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **ret_intake, uint64_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **ret_intake, uint64_t *ret_count,
+                            tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_intake_close(tcsi_intake *intake); /* accepts NULL; nobody may be in a call */
 
 /* Only reads: the journal of a service that may be running is replayed into live up to the record `until` (0: to its end). */

@@ -36,7 +36,7 @@ static inline void fuzz_key(const tcsi_key *key)
     tcsi_arena_init(&arena, 0);
     FUZZ_REQUIRE(tcsi_key_print(key, &text, &err) == TCS_OK);
     FUZZ_REQUIRE(tcsi_key_parse(text.data, text.size, &arena, &again, &err) == TCS_OK);
-    FUZZ_REQUIRE(tcsi_hash_equal(tcsi_key_hash(&again), tcsi_key_hash(key)));
+    FUZZ_REQUIRE(tcsi_fingerprint_equal(tcsi_key_fingerprint(&again), tcsi_key_fingerprint(key)));
     tcsi_buffer_deinit(&text);
     tcsi_arena_deinit(&arena);
 }
@@ -60,7 +60,7 @@ static inline void fuzz_ingest(tcsi_ingest_format format, const uint8_t *bytes, 
     FUZZ_REQUIRE(memcmp(fresh.outcomes, batch.outcomes, sizeof batch.outcomes) == 0);
     fuzz_batch(&batch);
     for (size_t s = 0; s < batch.series_count; s++) {
-        FUZZ_REQUIRE(tcsi_hash_equal(batch.series[s].fingerprint, fresh.series[s].fingerprint));
+        FUZZ_REQUIRE(tcsi_fingerprint_equal(batch.series[s].fingerprint, fresh.series[s].fingerprint));
         tcsi_outcome outcome = tcsi_batch_key(&batch, s, &key);
         if (outcome == TCSI_OUTCOME_ACCEPTED) fuzz_key(&key);
         else tcsi_batch_refuse(&batch, s, outcome);

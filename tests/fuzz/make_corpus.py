@@ -135,15 +135,12 @@ def main():
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
     seeds["zstd"] = [subprocess.run(["zstd", "-q", "--check", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout]
-<<<<<<< HEAD
     kernel = pathlib.Path("tests/golden/collect/linux-6.18")
     seeds["collect"] = [bytes([which]) + (kernel / name).read_bytes()[:1500] for which, name in enumerate(COLLECT)]
     seeds["collect"] += [b"\x80cpu0 1 2 3\ncpu1 4 5 6 7 8 9 10 11 12\nctxt 5\n", b"\x04 8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
                          b"\x05  eth0:1:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
                          b"\x0b36 35 98:0 /r /m\\040\\134 ro master:1 - ext3 /dev/r ro,x\n37 1 98:0 / / rw - ext3 /dev/r rw\n"]
-=======
     ingest_seeds(seeds)
->>>>>>> 9e297713a0974821a76c832e4dea0f1088f5b1a9
     for name, items in seeds.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, item in enumerate(items):

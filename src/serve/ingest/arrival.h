@@ -35,6 +35,7 @@ typedef struct tcsi_arrival {
 
 tcsi_arrival_limits tcsi_arrival_limits_default(void);
 void tcsi_arrival_begin(tcsi_arrival *arrival);
-tcsi_outcome tcsi_arrival_push(tcsi_arrival *arrival, const tcsi_arrival_limits *limits, int64_t time_ns, int64_t receive_ns) TCS_WARN_UNUSED;
+tcsi_outcome tcsi_arrival_push(tcsi_arrival *arrival, const tcsi_arrival_limits *limits, int64_t time_ns,
+                               int64_t receive_ns) TCS_WARN_UNUSED;
 
 #endif

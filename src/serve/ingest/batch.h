@@ -18,12 +18,8 @@
 #define TCS_SERVE_INGEST_BATCH_H
 
 #include "base/arena.h"
-<<<<<<< HEAD
 #include "base/fingerprint.h"
-=======
-#include "base/hash.h"
 #include "base/json.h"
->>>>>>> 9e297713a0974821a76c832e4dea0f1088f5b1a9
 #include "serve/ingest/outcome.h"
 #include "series/key.h"
 

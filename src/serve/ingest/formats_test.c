@@ -245,7 +245,7 @@ static void test_otlp_that_is_wrong(void **state)
 
 /* ---- one series, one key ---- */
 
-static tcsi_hash only_key(const tcsi_ingest_format *format, const void *body, size_t size)
+static tcsi_fingerprint only_key(const tcsi_ingest_format *format, const void *body, size_t size)
 {
     tcsi_batch batch;
     tcsi_key key;
@@ -253,7 +253,7 @@ static tcsi_hash only_key(const tcsi_ingest_format *format, const void *body, si
     assert_ok(tcsi_ingest_decode(*format, body, size, RECEIVE_NS, &batch, test_err));
     assert_int_equal(batch.series_count, 1);
     assert_int_equal(tcsi_batch_key(&batch, 0, &key), TCSI_OUTCOME_ACCEPTED);
-    tcsi_hash hash = tcsi_key_hash(&key);
+    tcsi_fingerprint hash = tcsi_key_fingerprint(&key);
     tcsi_batch_deinit(&batch);
     return hash;
 }
@@ -276,14 +276,14 @@ static void test_one_series_is_one_key(void **state)
                                "\"scopeMetrics\":[{\"metrics\":[{\"name\":\"room.temp\",\"gauge\":{\"dataPoints\":[{"
                                "\"timeUnixNano\":5,\"asInt\":1,"
                                "\"attributes\":[{\"key\":\"zone\",\"value\":{\"stringValue\":\"z1\"}}]}]}}]}]}]}";
-    tcsi_hash first = only_key(&remote_write_1, remote, sizeof remote - 1);
-    assert_true(tcsi_hash_equal(first, only_key(&line_protocol, line, sizeof line - 1)));
-    assert_true(tcsi_hash_equal(first, only_key(&line_protocol, line_of_field, sizeof line_of_field - 1)));
-    assert_true(tcsi_hash_equal(first, only_key(&ndjson, sample, sizeof sample - 1)));
-    assert_true(tcsi_hash_equal(first, only_key(&ndjson, text, sizeof text - 1)));
-    assert_true(tcsi_hash_equal(first, only_key(&ndjson, row, sizeof row - 1)));
-    assert_true(tcsi_hash_equal(first, only_key(&otlp_json, otlp, sizeof otlp - 1)));
-    assert_false(tcsi_hash_equal(first, only_key(&line_protocol, "room_temp value=1", 17)));
+    tcsi_fingerprint first = only_key(&remote_write_1, remote, sizeof remote - 1);
+    assert_true(tcsi_fingerprint_equal(first, only_key(&line_protocol, line, sizeof line - 1)));
+    assert_true(tcsi_fingerprint_equal(first, only_key(&line_protocol, line_of_field, sizeof line_of_field - 1)));
+    assert_true(tcsi_fingerprint_equal(first, only_key(&ndjson, sample, sizeof sample - 1)));
+    assert_true(tcsi_fingerprint_equal(first, only_key(&ndjson, text, sizeof text - 1)));
+    assert_true(tcsi_fingerprint_equal(first, only_key(&ndjson, row, sizeof row - 1)));
+    assert_true(tcsi_fingerprint_equal(first, only_key(&otlp_json, otlp, sizeof otlp - 1)));
+    assert_false(tcsi_fingerprint_equal(first, only_key(&line_protocol, "room_temp value=1", 17)));
 }
 
 /* ---- compressed, large, without memory ---- */

@@ -2,14 +2,9 @@
  *
  * A counter grows from a start that is forgotten when its process restarts; its level says nothing, its growth does.  The rate of a
  * sample is what was added since the sample before it, by the time between them.  A value below the last one is a restart from zero, as
-<<<<<<< HEAD
- * in Prometheus: all of it was added since.  The first sample gives nothing, nor does the first after a stale mark: what lies between is unknown.
- * State: 16 bytes a series, O(1) a sample.  Samples come in order of time (arrival.h); one that does not gives nothing and changes nothing.
-=======
  * in Prometheus: all of it was added since.  The first sample gives nothing, nor does the first after a stale mark: what lies between is
  * unknown.
- * State: 16 bytes a series, O(1) a sample.  Samples come in order of time (order.h); one that does not gives nothing and changes nothing.
->>>>>>> 9e297713a0974821a76c832e4dea0f1088f5b1a9
+ * State: 16 bytes a series, O(1) a sample.  Samples come in order of time (arrival.h); one that does not gives nothing and changes nothing.
  * Threads: one user per struct. */
 #ifndef TCS_SERVE_INGEST_RATE_H
 #define TCS_SERVE_INGEST_RATE_H

@@ -99,7 +99,8 @@ static tcs_status fingerprint(const tcsi_batch *batch, const tcsi_protobuf_reade
         return tcsi_fail(err, TCS_E_FORMAT, "the series that ends at byte %zu has %zu whole references to symbols, expected pairs", place,
                          count);
     *ret_count = count;
-    *ret_hash = tcsi_fingerprint_of(hashes, (count < REFERENCE_COUNT_MAX ? count : REFERENCE_COUNT_MAX) * sizeof *hashes, TCSI_NAME_SYMBOLS);
+    const size_t known = count < REFERENCE_COUNT_MAX ? count : REFERENCE_COUNT_MAX;
+    *ret_hash = tcsi_fingerprint_of(hashes, known * sizeof *hashes, TCSI_NAME_SYMBOLS);
     return TCS_OK;
 }
 

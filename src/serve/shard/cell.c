@@ -250,8 +250,8 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
         if (silent_s <= ABSENCE_CADENCES * (double)series->cadence_s) continue;
         series->absence_sequence = sequence;
         const tcsi_live_episode episode = { .begin_sequence = sequence, .begin_ns = last_ns, .is_confirmed = 1 };
-        tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_CONFIRMED,
-                                      .episode = episode, .time_ns = time_ns });
+        tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE,
+                                      .state = TCSI_LIVE_CONFIRMED, .episode = episode, .time_ns = time_ns });
     }
 }
 

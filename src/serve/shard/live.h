@@ -42,11 +42,13 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
 /* Nobody may be in a call.  What was applied is done and told first.  Accepts NULL. */
 void tcsi_live_destroy(tcsi_live *live);
 
-/* Room for so many rows: to be followed by apply of a batch with as many samples, or by release.  E_LIMIT: too many wait; or why it stopped. */
+/* Room for so many rows: to be followed by apply of a batch with as many samples, or by release.  E_LIMIT: too many wait; otherwise why it
+ * has stopped. */
 tcs_status tcsi_live_admit(tcsi_live *live, size_t row_count, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_live_release(tcsi_live *live, size_t row_count);
 
-/* The samples of a batch, which was admitted; series that are not accepted are refused in it (tcsi_batch_refuse).  E_MEMORY: it has stopped. */
+/* The samples of a batch, which was admitted; series that are not accepted are refused in it (tcsi_batch_refuse).  E_MEMORY: it has
+ * stopped. */
 tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_ns, tcsi_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
 /* It is time_ns. */
 tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err) TCS_WARN_UNUSED;
