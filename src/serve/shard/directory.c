@@ -113,6 +113,13 @@ uint32_t tcsi_directory_find_key(const tcsi_directory *directory, const tcsi_key
     return find_bytes(directory, tcsi_fingerprint_of(bytes, size, 0), bytes, size);
 }
 
+size_t tcsi_directory_size_max(size_t series_count)
+{
+    size_t capacity = CAPACITY_MIN;
+    while (capacity < 2 * series_count) capacity *= 2;
+    return 2 * capacity * sizeof(slot) + series_count * (sizeof(tcsi_directory_entry) + 200) + BYTES_PIECE;
+}
+
 /* ---- one more series ---- */
 
 static tcs_status reserve_bytes(tcsi_directory *directory, size_t size, tcs_error *err)

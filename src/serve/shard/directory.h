@@ -55,6 +55,9 @@ const tcsi_directory_entry *tcsi_directory_entry_of(const tcsi_directory *direct
 /* By whom the key is known, TCSI_SERIES_NONE: nobody. */
 uint32_t tcsi_directory_find_key(const tcsi_directory *directory, const tcsi_key *key);
 
+/* Bytes that it holds for so many series with keys of 200 bytes that two senders write alike. */
+size_t tcsi_directory_size_max(size_t series_count);
+
 /* Keys in their order; fingerprints are learned anew.  Loading, it was initialized and is empty. */
 void tcsi_directory_persist(tcsi_directory *directory, tcsi_codec *codec);
 
