@@ -251,6 +251,8 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     tcsi_json_put_integer(&writer, "rows_scored", (int64_t)live.row_count);
     tcsi_json_put_integer(&writer, "rows_unusual", (int64_t)live.unusual_count);
     tcsi_json_put_integer(&writer, "rows_waiting", (int64_t)live.waiting_row_count);
+    tcsi_json_put_number(&writer, "latency_p50_seconds", tcsi_live_latency(&live, 0.5));
+    tcsi_json_put_number(&writer, "latency_p99_seconds", tcsi_live_latency(&live, 0.99));
     tcsi_json_put_integer(&writer, "requests", (int64_t)intake.request_count);
     tcsi_json_put_integer(&writer, "requests_refused", (int64_t)intake.refused_count);
     tcsi_json_put_integer(&writer, "journal_first", (int64_t)journal.sequence_first);

@@ -4,6 +4,7 @@
 #include "serve/shard/live.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/pool.h"
 
 #include <math.h>
@@ -59,6 +60,7 @@ typedef struct worker {
     size_t event_count, event_capacity;
     uint32_t event_serial;          /* of the next one; 0 when none waits */
     tcsi_live_stats stats;          /* as of the last message */
+    uint64_t latencies[TCSI_LIVE_LATENCY_COUNT];
     bool is_saved;                  /* its cells are in the parts */
 } worker;
 
@@ -231,9 +233,30 @@ static void do_message(worker *w, const message *m)
     if (status != TCS_OK) stop(w->live, &failure);
 }
 
+/* From receipt, as the record has it, to now, when its rows are judged. */
+static void note_latency(worker *w, const message *m)
+{
+    const double elapsed_us = (double)(tcsi_clock_wall_ns() - m->time_ns) / 1000;
+    const double place = elapsed_us > 1 ? ceil(2 * log2(elapsed_us)) : 0;
+    w->latencies[place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1] += m->row_count;
+}
+
+double tcsi_live_latency(const tcsi_live_stats *stats, double share)
+{
+    uint64_t count = 0, so_far = 0;
+    for (size_t i = 0; i < TCSI_LIVE_LATENCY_COUNT; i++) count += stats->latencies[i];
+    for (size_t i = 0; count && i < TCSI_LIVE_LATENCY_COUNT; i++) {
+        so_far += stats->latencies[i];
+        if ((double)so_far >= share * (double)count) return exp2(0.5 * (double)i) * 1e-6;
+    }
+    return 0;
+}
+
 static void finish(worker *w, message *m)
 {
-    const tcsi_live_stats stats = count_cells(w);
+    if (m->kind == ROWS) note_latency(w, m);
+    tcsi_live_stats stats = count_cells(w);
+    memcpy(stats.latencies, w->latencies, sizeof stats.latencies);
     pthread_mutex_lock(&w->mutex);
     if (m->kind != ASK) w->done = m->sequence;
     if (m->kind == SAVE) w->is_saved = true;
@@ -655,6 +678,7 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
         sum.row_count += w->stats.row_count;
         sum.unusual_count += w->stats.unusual_count;
         for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
+        for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
         pthread_mutex_unlock(&w->mutex);
     }
     return sum;

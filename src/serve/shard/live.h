@@ -64,13 +64,19 @@ typedef void (*tcsi_live_look)(void *context, const tcsi_cell *cell, const tcsi_
 bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *context);
 const tcsi_directory *tcsi_live_directory(const tcsi_live *live);
 
+/* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/2) us, the last one of all others. */
+enum { TCSI_LIVE_LATENCY_COUNT = 44 };
+
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;
+    uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;
     double rows_per_s;
 } tcsi_live_stats;
 /* Counts of the rows done so far, each worker's as of some moment. */
 tcsi_live_stats tcsi_live_stat(tcsi_live *live);
+/* Within which that share of rows was scored, in seconds: a bucket's upper end; 0: there were none. */
+double tcsi_live_latency(const tcsi_live_stats *stats, double share);
 
 #endif
