@@ -224,6 +224,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcs_status status = TCS_OK;
     if (outcome.outcome == TCSI_OUTCOME_ACCEPTED) {
         end_absence(cell, series, row, sequence);
+        series->received_ns = receive_ns;
         if (tcsi_value_is_stale(row->value)) { /* what is learned stays; what links one row with the next does not */
             outcome.outcome = TCSI_OUTCOME_STALE;
             tcsi_rate_begin(&series->rate);
@@ -244,12 +245,11 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
-        const int64_t last_ns = series->arrival.newest_ns[0];
-        if (series->is_ended || series->absence_sequence || !(series->cadence_s > 0) || time_ns <= last_ns) continue;
-        const double silent_s = (double)((uint64_t)time_ns - (uint64_t)last_ns) * 1e-9;
+        if (series->is_ended || series->absence_sequence || !(series->cadence_s > 0) || time_ns <= series->received_ns) continue;
+        const double silent_s = (double)((uint64_t)time_ns - (uint64_t)series->received_ns) * 1e-9;
         if (silent_s <= ABSENCE_CADENCES * (double)series->cadence_s) continue;
         series->absence_sequence = sequence;
-        const tcsi_live_episode episode = { .begin_sequence = sequence, .begin_ns = last_ns, .is_confirmed = 1 };
+        const tcsi_live_episode episode = { .begin_sequence = sequence, .begin_ns = series->arrival.newest_ns[0], .is_confirmed = 1 };
         tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE,
                                       .state = TCSI_LIVE_CONFIRMED, .episode = episode, .time_ns = time_ns });
     }
@@ -296,6 +296,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_codec_f64(codec, &series->rate.value);
     tcsi_residual_chart_persist(&series->chart, codec);
     tcsi_cohort_member_persist(&series->member, codec);
+    tcsi_codec_i64(codec, &series->received_ns);
     tcsi_codec_f32(codec, &series->cadence_s);
     tcsi_codec_u32(codec, &series->same_count);
     tcsi_codec_u32(codec, &series->same_count_max);

@@ -9,7 +9,7 @@
  *
  * What can happen to a series, each an episode of its own kind with an onset and an end:
  *     ANOMALY  scores beyond what the alarm budget leaves to chance (decide/cohort.h)
- *     ABSENCE  no row for ABSENCE_CADENCES times the usual step, known by a tick: at onset, not when data come back
+ *     ABSENCE  nothing received for ABSENCE_CADENCES times the usual step, known by a tick: at onset, not when data come back
  *     STUCK    the same value for STUCK_RUNS times as long as ever before, where values used to change
  * A stale mark ends a series in good order: it is no absence.
  *
@@ -57,7 +57,8 @@ typedef struct tcsi_live_series {
     tcsi_rate rate;
     tcsi_residual_chart chart;
     tcsi_cohort_member member;
-    float cadence_s;         /* the usual step; 0: not known yet */
+    int64_t received_ns;     /* when its last row came, which may be long after its stamp: a backlog is late, and not absent */
+    float cadence_s;         /* the usual step of stamps; 0: not known yet */
     uint32_t same_count;     /* rows that repeated the value before them, on end; */
     uint32_t same_count_max; /* and the longest such run that ended; both saturating */
     uint8_t kind;            /* tcsi_series_kind: what its values are */
