@@ -14,7 +14,8 @@
 
 #include <stdatomic.h>
 
-enum { TCSI_CELL_COUNT = 64, TCSI_SERIES_NONE = UINT32_MAX };
+/* Few enough that a hundred series share what they learn within a minute, and enough for as many threads. */
+enum { TCSI_CELL_COUNT = 8, TCSI_SERIES_NONE = UINT32_MAX };
 
 typedef struct tcsi_directory_entry {
     const unsigned char *key; /* canonical bytes */

@@ -534,6 +534,7 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
     for (size_t i = 0; i < live->worker_count; i++) {
         pthread_mutex_lock(&live->workers[i].mutex);
         live->workers[i].done = live->sequence;
+        live->workers[i].stats = count_cells(&live->workers[i]);
         pthread_mutex_unlock(&live->workers[i].mutex);
     }
     return status;
