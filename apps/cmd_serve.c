@@ -104,7 +104,8 @@ static void wait_for_the_end(tcsi_service *service, const sigset_t *signals)
 {
     for (int number = 0; sigwait(signals, &number) == 0 && number == SIGHUP;) {
         tcs_error err = { 0 };
-        if (tcsi_service_reload(service, &err) == TCS_OK) tcsi_log(TCSI_LOG_INFO, "SERVE-RELOADED", "tokens and certificates were read again");
+        if (tcsi_service_reload(service, &err) == TCS_OK)
+            tcsi_log(TCSI_LOG_INFO, "SERVE-RELOADED", "tokens and certificates were read again");
         else tcsi_log(TCSI_LOG_ERROR, "SERVE-RELOAD-FAILED", "as before: %s", err.text);
     }
 }
@@ -124,8 +125,8 @@ static int serve(const tcsi_service_options *asked, const char *address)
     if (status != TCS_OK) return fail(status, &err, NULL);
     tcsi_log(TCSI_LOG_INFO, "SERVE-STARTED", "%zu series; %llu records of the journal were read", tcsi_service_series_count(service),
              (unsigned long long)tcsi_service_replayed(service));
-    printf(strchr(address, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n", asked->certificate ? "https" : "http", address,
-           tcsi_service_port(service));
+    printf(strchr(address, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n", asked->certificate ? "https" : "http",
+           address, tcsi_service_port(service));
     fflush(stdout);
     wait_for_the_end(service, &signals);
     tcsi_log(TCSI_LOG_INFO, "SERVE-STOPPING", "finishing what has come");
@@ -164,8 +165,8 @@ const cli_command cli_serve = {
     .name = "serve",
     .positional = "",
     .summary = "judge rows as they come, and tell what happens",
-    .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, and "
-                   "tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
+    .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, "
+                   "and tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
                    "What was acknowledged is on disk. Ended or killed, the service goes on where it was; the same rows always give the "
                    "same episodes. GET /api/v1/openapi.json describes what can be asked; /metrics and /readyz say how it goes.",
     .examples = "  tocsin serve --collect host\n"

@@ -137,6 +137,11 @@ static void write_span(int64_t ns, char *text, size_t size)
     else snprintf(text, size, "%.3g h", seconds / 3600);
 }
 
+static bool is_over(const tcsi_live_event *event)
+{
+    return event->state == TCSI_LIVE_RESOLVED || event->state == TCSI_LIVE_DISMISSED;
+}
+
 /* What people read first. */
 static void write_sentence(const char *series, const tcsi_live_event *event, char *text, size_t size)
 {
@@ -144,10 +149,10 @@ static void write_sentence(const char *series, const tcsi_live_event *event, cha
     char span[32];
     write_span(event->time_ns - episode->begin_ns, span, sizeof span);
     if (event->kind == TCSI_LIVE_ABSENCE)
-        snprintf(text, size, event->state == TCSI_LIVE_RESOLVED ? "%s is back after %s of silence" : "%s has sent nothing for %s", series, span);
+        snprintf(text, size, is_over(event) ? "%s is back after %s of silence" : "%s has sent nothing for %s", series, span);
     else if (event->kind == TCSI_LIVE_STUCK)
-        snprintf(text, size, event->state == TCSI_LIVE_RESOLVED ? "%s moves again after %s at %.6g" : "%s has not moved for %s, from %.6g", series,
-                 span, episode->peak_value);
+        snprintf(text, size, is_over(event) ? "%s moves again after %s at %.6g" : "%s has not moved for %s, from %.6g", series, span,
+                 episode->peak_value);
     else
         snprintf(text, size, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
                  episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
@@ -158,11 +163,6 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     char text[TCSI_TIME_TEXT_SIZE];
     (void)tcsi_time_format_iso(time_ns, text, sizeof text);
     tcsi_json_put_string(writer, key, text);
-}
-
-static bool is_over(const tcsi_live_event *event)
-{
-    return event->state == TCSI_LIVE_RESOLVED || event->state == TCSI_LIVE_DISMISSED;
 }
 
 static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)

@@ -35,8 +35,8 @@ static tcs_status take(void *context, const tcsi_request *request, tcsi_response
     const tcsi_ingest_facts facts = { .route = route, .content_type = tcsi_request_header(request, "Content-Type"),
                                       .content_encoding = tcsi_request_header(request, "Content-Encoding"),
                                       .precision = has_precision ? tcsi_request_text(request, "precision") : NULL };
-    tcsi_intake_take(routes->intake, &facts, request->body ? request->body : "", request->body_size, request->received_ns, &response->body,
-                     &reply);
+    tcsi_intake_take(routes->intake, &facts, request->body ? request->body : "", request->body_size, request->received_ns,
+                     &response->body, &reply);
     response->status = reply.http.code;
     if (reply.http.content_type) response->content_type = reply.http.content_type;
     if (reply.http.has_written) {
@@ -286,13 +286,18 @@ static const char episode_schema[] =
 static const char episodes_schema[] =
     "{\"type\":\"object\",\"required\":[\"episodes\"],\"properties\":{\"episodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
 
-#define TAKEN { 204, "Every sample was taken, and is durable.", NULL, NULL }, { 400, "The body cannot be read, or samples were refused.", NULL, NULL }, \
-    { 413, "Larger than a request may be.", NULL, NULL }, { 415, "Another type or compression.", NULL, NULL }, \
-    { 429, "Too many rows wait: come again after Retry-After.", NULL, NULL }, { 503, "The disk or the service failed; nothing was taken.", NULL, NULL }
+#define TAKEN                                                                       \
+    { 204, "Every sample was taken, and is durable.", NULL, NULL },                  \
+    { 400, "The body cannot be read, or samples were refused.", NULL, NULL },        \
+    { 413, "Larger than a request may be.", NULL, NULL },                            \
+    { 415, "Another type or compression.", NULL, NULL },                             \
+    { 429, "Too many rows wait: come again after Retry-After.", NULL, NULL },        \
+    { 503, "The disk or the service failed; nothing was taken.", NULL, NULL }
 
 static const tcsi_route table[] = {
     { .method = TCSI_POST, .path = "/api/v1/write", .role = TCSI_ROLE_OPERATOR, .handle = take_remote_write, .id = "write", .group = ROWS,
-      .summary = "Prometheus remote-write 1.0 and 2.0, by content type.", .body_max = BODY_MAX, .body_required = true, .answers = { TAKEN } },
+      .summary = "Prometheus remote-write 1.0 and 2.0, by content type.", .body_max = BODY_MAX, .body_required = true,
+      .answers = { TAKEN } },
     { .method = TCSI_POST, .path = "/v1/metrics", .role = TCSI_ROLE_OPERATOR, .handle = take_otlp, .id = "otlp", .group = ROWS,
       .summary = "OpenTelemetry metrics over HTTP, protobuf or JSON.", .body_max = BODY_MAX, .body_required = true,
       .answers = { { 200, "Taken; partial_success says what was not.", NULL, NULL }, TAKEN } },

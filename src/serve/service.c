@@ -128,7 +128,8 @@ static void collect(tcsi_service *s, int64_t now_ns)
     }
     if (status == TCS_OK) tcsi_intake_take(s->intake, &facts, s->collected.data, s->collected.size, now_ns, &answer, &reply);
     if (status != TCS_OK || reply.http.code >= 300)
-        tcsi_log(TCSI_LOG_WARNING, "SERVE-COLLECT-REFUSED", "this host's figures were refused: %s", status != TCS_OK ? failure.text : answer.data);
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-COLLECT-REFUSED", "this host's figures were refused: %s",
+                 status != TCS_OK ? failure.text : answer.data);
     tcsi_buffer_deinit(&answer);
 }
 
@@ -172,7 +173,8 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [SCORED] = { .name = "tocsin_live_rows_scored_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the fast layer scored." },
     [UNUSUAL] = { .name = "tocsin_live_rows_unusual_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows out of the ordinary." },
     [SYNCS] = { .name = "tocsin_journal_syncs_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the journal was synced to disk." },
-    [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the disk failed the journal." },
+    [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
+                   .help = "Times that the disk failed the journal." },
     [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
     [SAMPLES] = { .name = "tocsin_samples_total", .kind = TCSI_METRIC_COUNTER, .help = "Samples by what became of them.",
                   .labels = { "outcome" } },

@@ -182,14 +182,21 @@ static void follow_stuck(tcsi_cell *cell, tcsi_live_series *series, const tcsi_l
 
 /* ---- one row ---- */
 
-static void learn_cadence(tcsi_live_series *series)
+static double rows_per_s(const tcsi_live_series *series)
+{
+    return series->cadence_s > 0 ? 1 / (double)series->cadence_s : 0;
+}
+
+static void learn_cadence(tcsi_cell *cell, tcsi_live_series *series)
 {
     const int64_t before_ns = series->arrival.newest_ns[1];
     if (before_ns == INT64_MIN) return;
+    cell->rows_per_s -= rows_per_s(series);
     const double step_s = (double)((uint64_t)series->arrival.newest_ns[0] - (uint64_t)before_ns) * 1e-9;
     const double cadence_s = (double)series->cadence_s;
     /* A gap is no cadence: one step counts no more than twice the usual one. */
     series->cadence_s = (float)(cadence_s > 0 ? cadence_s + CADENCE_WEIGHT * (fmin(step_s, 2 * cadence_s) - cadence_s) : step_s);
+    cell->rows_per_s += rows_per_s(series);
 }
 
 /* The value to judge, which of a counter is its rate; false: there is none. */
@@ -228,9 +235,11 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
         if (tcsi_value_is_stale(row->value)) { /* what is learned stays; what links one row with the next does not */
             outcome.outcome = TCSI_OUTCOME_STALE;
             tcsi_rate_begin(&series->rate);
+            if (!series->is_ended) cell->rows_per_s -= rows_per_s(series);
             series->is_ended = 1;
         } else {
-            if (!series->is_ended) learn_cadence(series);
+            if (series->is_ended) cell->rows_per_s += rows_per_s(series);
+            else learn_cadence(cell, series);
             series->is_ended = 0;
             if (value_of(series, row, &judged.value) && tcsi_value_ok(judged.value))
                 status = judge(cell, series, &judged, sequence, &outcome, err);
@@ -318,11 +327,13 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_tag(codec, "CELL");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
+    tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_codec_u32(codec, &series_count);
-    if (tcsi_codec_loading(codec) && !(cell->options.rate > 0 && cell->options.rate < 1)) tcsi_codec_refuse(codec, "a rate out of range");
+    const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
+    if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");
     for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++) {
         tcs_error err;
         if (tcsi_codec_loading(codec) && tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)

@@ -95,6 +95,7 @@ typedef struct tcsi_cell {
     tcsi_live_series **pieces;      /* of so many series each */
     size_t piece_count;
     uint32_t series_count;
+    double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
 } tcsi_cell;

@@ -14,7 +14,7 @@
 
 enum { WAITING_ROW_MAX = 1000000, TICK_STRIDE = 8, PART_SIZE_MAX = 1 << 30 };
 
-static const double RATE_WEIGHT = 0.1, RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_START = 1e-6, RATE_CHANGE_MIN = 0.02;
+static const double RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_START = 1e-6, RATE_CHANGE_MIN = 0.02;
 
 /* ---- messages ---- */
 
@@ -39,7 +39,7 @@ typedef struct message {
     new_series *added;
     queued_row *rows;
     size_t added_count, added_capacity, row_count, row_capacity;
-    double rate;             /* TICK */
+    uint32_t series_count;   /* TICK: of all cells */
     uint32_t begin;          /* TICK */
     uint32_t cell, place;    /* ASK */
     tcsi_live_look look;     /* ASK */
@@ -76,9 +76,7 @@ struct tcsi_live {
 
     /* of the one that applies */
     uint64_t sequence;
-    int64_t tick_ns;                /* 0: none so far */
-    uint64_t tick_count, rows_since_tick;
-    double rows_per_s;              /* < 0: not known */
+    uint64_t tick_count;
 
     /* of the teller */
     pthread_t teller;
@@ -177,12 +175,21 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
     return status;
 }
 
+/* Each series has the same part of the budget; what a cell's series may raise together is spread over the rows that they give, by their
+ * stamps: a backlog that comes at once is no busier than it was. */
+static void share_budget(const tcsi_live *live, tcsi_cell *cell, uint32_t series_count)
+{
+    if (cell->series_count == 0 || !(cell->rows_per_s > 0)) return;
+    const double alarms_per_s = live->options.alarms_per_s * (double)cell->series_count / (double)series_count;
+    const double rate = fmin(fmax(alarms_per_s / cell->rows_per_s, RATE_MIN), RATE_MAX), change = rate / cell->options.rate;
+    if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(cell, rate);
+}
+
 static void do_tick(worker *w, const message *m)
 {
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
         if (!is_mine(w, c)) continue;
-        const double change = m->rate / w->live->cells[c].options.rate;
-        if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(&w->live->cells[c], m->rate);
+        share_budget(w->live, &w->live->cells[c], m->series_count);
         tcsi_cell_tick(&w->live->cells[c], m->sequence, m->time_ns, m->begin, TICK_STRIDE);
     }
 }
@@ -397,7 +404,6 @@ static tcs_status stage_rows(tcsi_live *live, const tcsi_batch *batch, size_t in
         if (status != TCS_OK) return status;
         m->rows[m->row_count++] = (queued_row){ entry->place, entry->cell, batch->times_ns[i], batch->values[i] };
     }
-    live->rows_since_tick += named->sample_count;
     return TCS_OK;
 }
 
@@ -430,19 +436,6 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     return TCS_OK;
 }
 
-/* How many rows come in a second, as the journal's times have it. */
-static double next_rate(tcsi_live *live, int64_t time_ns)
-{
-    const double elapsed_s = live->tick_ns ? (double)((uint64_t)time_ns - (uint64_t)live->tick_ns) * 1e-9 : 0;
-    if (elapsed_s > 0) {
-        const double now = (double)live->rows_since_tick / elapsed_s, weight = 1 - pow(1 - RATE_WEIGHT, elapsed_s);
-        live->rows_per_s = live->rows_per_s < 0 ? now : live->rows_per_s + weight * (now - live->rows_per_s);
-        live->rows_since_tick = 0;
-    }
-    if (elapsed_s > 0 || live->tick_ns == 0) live->tick_ns = time_ns;
-    return live->rows_per_s > 0 ? fmin(fmax(live->options.alarms_per_s / live->rows_per_s, RATE_MIN), RATE_MAX) : RATE_START;
-}
-
 tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
 {
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
@@ -451,9 +444,9 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
         stop(live, &failure);
         return stopped(live, err);
     }
-    const double rate = next_rate(live, time_ns);
+    const uint32_t series_count = tcsi_directory_count(&live->directory);
     for (size_t i = 0; i < live->worker_count; i++) {
-        live->staged[i]->rate = rate;
+        live->staged[i]->series_count = series_count;
         live->staged[i]->begin = (uint32_t)(live->tick_count % TICK_STRIDE);
     }
     live->tick_count++;
@@ -468,12 +461,7 @@ static void persist_head(tcsi_live *live, tcsi_codec *codec)
 {
     tcsi_codec_tag(codec, "LIV1");
     tcsi_codec_u64(codec, &live->sequence);
-    tcsi_codec_i64(codec, &live->tick_ns);
     tcsi_codec_u64(codec, &live->tick_count);
-    tcsi_codec_u64(codec, &live->rows_since_tick);
-    tcsi_codec_f64(codec, &live->rows_per_s);
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !isfinite(live->rows_per_s))
-        tcsi_codec_refuse(codec, "rows a second out of range");
     tcsi_directory_persist(&live->directory, codec);
 }
 
@@ -716,7 +704,6 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     tcsi_live *live = TCSI_NEW(tcsi_live);
     if (!live) return tcsi_fail_memory(err, "live series");
     live->options = *options;
-    live->rows_per_s = -1;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
     live->worker_count = options->thread_count ? options->thread_count : tcsi_processor_count();
     if (live->worker_count > TCSI_CELL_COUNT) live->worker_count = TCSI_CELL_COUNT;

@@ -7,7 +7,7 @@
  * in which order, depends on the journal alone, not on the number of threads or on who was faster.
  *
  * Bounded: rows that wait are counted before they are accepted (admit); beyond waiting_row_max the sender is asked to come again.
- * The alarm budget is one for all series: so many alarms of chance a second, shared by the rows that came in the seconds before each tick.
+ * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
  * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
  * Threads: admit, release, ask, stat from any; apply, tick, save from one at a time, in the journal's order. */
 #ifndef TCS_SERVE_SHARD_LIVE_H
@@ -72,7 +72,6 @@ typedef struct tcsi_live_stats {
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;
-    double rows_per_s;
 } tcsi_live_stats;
 /* Counts of the rows done so far, each worker's as of some moment. */
 tcsi_live_stats tcsi_live_stat(tcsi_live *live);
