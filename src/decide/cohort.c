@@ -10,7 +10,6 @@ enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, BETWEEN_FITS_MIN = 16384
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
 static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1e-6, USUAL_MAX = 1e30;
-static const tcsi_pareto_prior heavy = { .mean = 0.25, .deviation = 0.3 };
 
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
 {
@@ -68,7 +67,7 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
     const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest,
                                        .peak_count = tcsi_peaks_collect(&cohort->peaks, highest),
                                        .cluster_count = (double)tcsi_peaks_cluster_count(&cohort->peaks), .row_count = score_count,
-                                       .run_length = cohort->run_length, .prior = heavy, .wanted = cohort->rate * score_count };
+                                       .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count), .wanted = cohort->rate * score_count };
     tcsi_tail_deinit(&cohort->tail);
     const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
     if (status != TCS_OK) return status;

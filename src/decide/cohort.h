@@ -18,8 +18,7 @@
 #ifndef TCS_DECIDE_COHORT_H
 #define TCS_DECIDE_COHORT_H
 
-#include "decide/peaks.h"
-#include "decide/tail.h"
+#include "decide/history.h"
 
 enum { TCSI_COHORT_BODY = 2048 };
 #define TCSI_COHORT_HEIGHT_MAX 64.0
