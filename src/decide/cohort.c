@@ -67,7 +67,8 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
     const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest,
                                        .peak_count = tcsi_peaks_collect(&cohort->peaks, highest),
                                        .cluster_count = (double)tcsi_peaks_cluster_count(&cohort->peaks), .row_count = score_count,
-                                       .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count), .wanted = cohort->rate * score_count };
+                                       .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count),
+                                       .wanted = cohort->rate * score_count };
     tcsi_tail_deinit(&cohort->tail);
     const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
     if (status != TCS_OK) return status;
