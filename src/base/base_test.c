@@ -231,10 +231,20 @@ static void test_whole_numbers(void **state)
 static void test_utf8(void **state)
 {
     (void)state;
-    assert_true(tcsi_utf8_valid("", 0));
-    assert_true(tcsi_utf8_valid("eight ASCII, then \xc3\xa9 and \xf0\x9f\x98\x80 between ASCII again", 54));
+    assert_true(tcsi_utf8_is_text("", 0));
+    for (size_t size = 1; size < 30; size++) /* a 0 is found wherever it stands, and \x01 is none */
+        for (size_t at = 0; at < size; at++) {
+            char text[30];
+            memset(text, at % 3 ? 1 : 'x', sizeof text);
+            assert_true(tcsi_utf8_is_text(text, size));
+            text[at] = 0;
+            assert_false(tcsi_utf8_is_text(text, size));
+        }
+    static const char mixed[] = "eight ASCII, then \xc3\xa9 and \xf0\x9f\x98\x80 between ASCII again";
+    assert_true(tcsi_utf8_is_text(mixed, sizeof mixed - 1));
+    assert_false(tcsi_utf8_is_text(mixed, sizeof mixed));
     static const char *const bad[] = { "12345678\xff", "1234567\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "\xe2\x82" };
-    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_utf8_valid(bad[i], strlen(bad[i])));
+    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_utf8_is_text(bad[i], strlen(bad[i])));
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_utf8), cmocka_unit_test(test_status_text),

@@ -16,7 +16,8 @@ static const tcsi_ingest_format formats[] = { { .decoder = TCSI_INGEST_REMOTE_WR
 static const struct golden {
     const char *name;
     int version;
-} goldens[] = { { "remote_write_1", 1 }, { "remote_write_2", 2 }, { "remote_write_1_rest", 1 }, { "remote_write_2_rest", 2 } };
+} goldens[] = { { "remote_write_1", 1 }, { "remote_write_2", 2 }, { "remote_write_1_rest", 1 }, { "remote_write_2_rest", 2 },
+              { "prometheus_values", 1 }, { "prometheus_stale", 1 } }; /* the last two are of a real Prometheus */
 
 typedef struct context {
     tcsi_batch batch;
