@@ -285,7 +285,7 @@ void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count)
 
 tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch)
 {
-    tcsi_batch_mark mark = { batch->series_count, batch->sample_count, { 0 } };
+    tcsi_batch_mark mark = { batch->series_count, batch->sample_count, batch->complaint.text[0] != 0, { 0 } };
     memcpy(mark.outcomes, batch->outcomes, sizeof mark.outcomes);
     return mark;
 }
@@ -295,6 +295,7 @@ void tcsi_batch_undo(tcsi_batch *batch, const tcsi_batch_mark *mark)
     batch->series_count = mark->series_count;
     batch->sample_count = mark->sample_count;
     memcpy(batch->outcomes, mark->outcomes, sizeof mark->outcomes);
+    if (!mark->has_complaint) batch->complaint.text[0] = 0;
 }
 
 bool tcsi_batch_refuses(tcsi_batch *batch, tcsi_key_fault fault)

@@ -116,9 +116,10 @@ tcs_status tcsi_batch_sample(tcsi_batch *batch, int64_t time_ns, double value, t
 void tcsi_batch_end(tcsi_batch *batch, const tcsi_batch_series *named);
 /* The samples since begin are none: they, and count more, had this outcome. */
 void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count);
-/* What was added since mark is undone, outcomes and all. */
+/* What was added since mark is undone, outcomes and complaints and all. */
 typedef struct tcsi_batch_mark {
     size_t series_count, sample_count;
+    bool has_complaint;
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
 } tcsi_batch_mark;
 tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch);

@@ -166,6 +166,10 @@ static void test_lines(void **state)
     for (size_t i = 0; i < TCS_COUNT(cases); i++) expect_text(&line_protocol, cases[i][0], cases[i][1], cases[i][2]);
     tcsi_ingest_format seconds = line_protocol;
     seconds.precision = TCSI_INGEST_S;
+    /* What became of a line's fields before its time is known stays; what became of them before the line turns out bad does not. */
+    expect_text(&seconds, "a,t=\xff value=1,s=\"\" 1700000000000", "# text 1\n# label_invalid 1\n",
+                "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0");
+    expect_text(&seconds, "a,t=\xff value=1,s=\"\" x", "# malformed 1\n", "line 1, byte 19: expected a time in whole numbers");
     expect_text(&seconds, "a value=1 1700000000", "a\tunstated\t1700000000000000000\t" ONE "\n# accepted 1\n", "");
     expect_text(&seconds, "a value=1,w=2 1700000000000\nb value=1 1", "b\tunstated\t1000000000\t" ONE "\n# accepted 1\n# time_invalid 2\n",
                 "line 1: the time is outside 1677 .. 2262; is the precision right?");

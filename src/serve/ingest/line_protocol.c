@@ -45,12 +45,13 @@ static bool at_line_end(const parser *p)
     return p->at == p->end || *p->at == '\n' || (*p->at == '\r' && (p->end - p->at == 1 || p->at[1] == '\n'));
 }
 
-/* What a byte means: it ends a measurement, ends a word of tags and fields, or needs a closer look in either.  The bytes that end a word are
- * those that a backslash escapes in it. */
+/* What a byte means: it ends a measurement, ends a word of tags and fields, or needs a closer look in either.  The bytes that end a word
+ * are those that a backslash escapes in it. */
 enum { ENDS_MEASUREMENT = 1, ENDS_WORD = 2, LOOK = 4 };
 
 static const unsigned char meanings[256] = {
-    [','] = ENDS_MEASUREMENT | ENDS_WORD, [' '] = ENDS_MEASUREMENT | ENDS_WORD, ['='] = ENDS_WORD, ['\\'] = LOOK, ['\n'] = LOOK, ['\r'] = LOOK,
+    [','] = ENDS_MEASUREMENT | ENDS_WORD, [' '] = ENDS_MEASUREMENT | ENDS_WORD, ['='] = ENDS_WORD,
+    ['\\'] = LOOK, ['\n'] = LOOK, ['\r'] = LOOK,
 };
 
 static bool means(char c, int meaning)
@@ -248,9 +249,12 @@ static bool take_time(parser *p, const tcsi_batch_mark *mark)
     for (size_t i = mark->sample_count; i < p->batch->sample_count; i++) p->batch->times_ns[i] = time_ns;
     if (possible) return true;
     size_t count = p->batch->sample_count - mark->sample_count;
-    tcsi_batch_undo(p->batch, mark);
+    p->batch->series_count = mark->series_count; /* what else became of the line's fields stays counted */
+    p->batch->sample_count = mark->sample_count;
+    p->batch->outcomes[TCSI_OUTCOME_ACCEPTED] -= count;
     p->batch->outcomes[TCSI_OUTCOME_TIME_INVALID] += count;
-    tcsi_batch_complain(p->batch, "line %zu: the time is outside 1677 .. 2262; is the precision right?", p->line);
+    if (count > 0)
+        tcsi_batch_complain(p->batch, "line %zu: the time is outside 1677 .. 2262; is the precision right?", p->line);
     return true;
 }
 
