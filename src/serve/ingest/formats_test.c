@@ -340,6 +340,29 @@ static void test_json_bombs(void **state)
     free(text);
 }
 
+/* A line whose long tags are part of the name of each of its many fields. */
+static void test_names_longer_than_their_body(void **state)
+{
+    (void)state;
+    enum { SIZE = 40000, TAG_SIZE = 2000 };
+    tcsi_ingest_limits limits = tcsi_ingest_limits_default();
+    tcsi_batch batch;
+    tcs_error err;
+    char *text = malloc(SIZE);
+    size_t size = (size_t)snprintf(text, SIZE, "m,t=");
+    memset(text + size, 'x', TAG_SIZE);
+    size += TAG_SIZE;
+    text[size++] = ' ';
+    for (int i = 0; size < SIZE - 20; i++) size += (size_t)snprintf(text + size, SIZE - size, "%sf%d=1", i ? "," : "", i);
+    limits.decoded_size_max = SIZE;
+    tcsi_batch_init(&batch, &limits);
+    assert_int_equal(tcsi_ingest_decode(line_protocol, text, size, 0, &batch, &err), TCS_E_LIMIT);
+    assert_string_equal(err.text, "the request's names of series need more than 1128576 bytes: send smaller requests");
+    assert_int_equal(batch.series_count, 0);
+    tcsi_batch_deinit(&batch);
+    free(text);
+}
+
 static void test_failing_allocations(void **state)
 {
     (void)state;
@@ -367,4 +390,5 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_golden_bodies), cmocka_unit_test(test_each_truncation_and_damaged_bodies), cmocka_unit_test(test_lines),
               cmocka_unit_test(test_rows_of_json), cmocka_unit_test(test_otlp_that_is_wrong), cmocka_unit_test(test_one_series_is_one_key),
-              cmocka_unit_test(test_compressed_bodies), cmocka_unit_test(test_json_bombs), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_compressed_bodies), cmocka_unit_test(test_json_bombs),
+              cmocka_unit_test(test_names_longer_than_their_body), cmocka_unit_test(test_failing_allocations))

@@ -209,7 +209,7 @@ static tcs_status take_field(parser *p, tcsi_key *key, slice measurement)
         p->batch->outcomes[TCSI_OUTCOME_TEXT]++;
         return TCS_OK;
     }
-    if (!name_of(p, measurement, field, &name)) return tcsi_fail_memory(p->err, "a series' name");
+    if (!name_of(p, measurement, field, &name)) return tcsi_batch_full(&p->batch->arena, "names of series", p->err);
     if (tcsi_batch_refuses(p->batch, tcsi_key_set(key, TCSI_KEY_METRIC, name.text, name.size))) return TCS_OK;
     return tcsi_batch_point(p->batch, key, TCSI_SERIES_UNSTATED, 0, value, p->err);
 }
@@ -274,7 +274,7 @@ static tcs_status take_line(parser *p)
     (void)tcsi_key_finish(&key);
     if (good) status = take_fields(p, &key, measurement);
     if (status == TCS_OK && good && !p->expected) (void)take_time(p, &mark);
-    if (p->no_memory) return tcsi_fail_memory(p->err, "a line's words");
+    if (p->no_memory) return tcsi_batch_full(&p->batch->arena, "names of series", p->err);
     if (status != TCS_OK || !p->expected) return status;
     tcsi_batch_undo(p->batch, &mark);
     p->batch->outcomes[TCSI_OUTCOME_MALFORMED]++;

@@ -28,7 +28,7 @@ enum { NAME_SIZE_MAX = TCSI_KEY_VALUE_SIZE_MAX };
 
 static void fail_memory(tcsi_otlp *otlp)
 {
-    if (otlp->status == TCS_OK) otlp->status = tcsi_fail_memory(otlp->err, "names of OpenTelemetry's metrics");
+    if (otlp->status == TCS_OK) otlp->status = tcsi_batch_full(&otlp->batch->arena, "names of series", otlp->err);
 }
 
 static bool equal(tcsi_otlp_text text, const char *word)
