@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-serve bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -40,6 +40,9 @@ bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDN
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
 	@$(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 	@$(BUILD)/bench/cells_bench $(BUILD)/bench/cells.json
+
+bench-ingest: build ## bodies of requests to samples: remote-write, OTLP, line protocol, NDJSON, beside Python's protobuf where TOCSIN_BENCH_PYTHON names a Python that has it
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/ingest_bench $(BUILD)/bench/ingest.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json

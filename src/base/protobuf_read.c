@@ -13,7 +13,7 @@ static bool fail(tcsi_protobuf_reader *reader, const char *fault)
     return false;
 }
 
-static bool take_varint(tcsi_protobuf_reader *reader, uint64_t *ret_value)
+static bool take_long_varint(tcsi_protobuf_reader *reader, uint64_t *ret_value)
 {
     const unsigned char *at = reader->at;
     uint64_t value = 0;
@@ -29,6 +29,24 @@ static bool take_varint(tcsi_protobuf_reader *reader, uint64_t *ret_value)
         }
     }
     return fail(reader, "a number of more than 64 bits");
+}
+
+/* Keys, lengths and references are nearly all of one byte or two. */
+static inline bool take_varint(tcsi_protobuf_reader *reader, uint64_t *ret_value)
+{
+    const unsigned char *at = reader->at;
+    size_t left = (size_t)(reader->end - at);
+    if (left > 0 && at[0] < 0x80) {
+        *ret_value = at[0];
+        reader->at = at + 1;
+        return true;
+    }
+    if (left > 1 && at[1] < 0x80) {
+        *ret_value = (uint64_t)(at[0] & 0x7F) | (uint64_t)at[1] << 7;
+        reader->at = at + 2;
+        return true;
+    }
+    return take_long_varint(reader, ret_value);
 }
 
 static bool take_little_endian(tcsi_protobuf_reader *reader, size_t size, uint64_t *ret_value)

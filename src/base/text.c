@@ -90,17 +90,24 @@ size_t tcsi_utf8_length(const unsigned char *text, size_t size)
     return length;
 }
 
-bool tcsi_utf8_valid(const void *text, size_t size)
+/* Eight characters of ASCII, none of them 0: no byte has its highest bit, nor gains it when 1 is taken off (a borrow only follows a 0). */
+static bool is_plain(uint64_t eight)
+{
+    const uint64_t highest = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    return ((eight | (eight - ones)) & highest) == 0;
+}
+
+bool tcsi_utf8_is_text(const void *text, size_t size)
 {
     const unsigned char *at = text, *end = at + size;
     while (at < end) {
         uint64_t eight;
-        if (end - at >= 8 && (memcpy(&eight, at, 8), (eight & UINT64_C(0x8080808080808080)) == 0)) { /* ASCII, nearly always */
+        if (end - at >= 8 && (memcpy(&eight, at, 8), is_plain(eight))) {
             at += 8;
             continue;
         }
         size_t length = tcsi_utf8_length(at, (size_t)(end - at));
-        if (length == 0) return false;
+        if (length == 0 || *at == 0) return false;
         at += length;
     }
     return true;

@@ -29,11 +29,6 @@ static tcsi_key_fault fail(tcsi_key *key, tcsi_key_fault fault)
     return fault;
 }
 
-static bool is_text(const char *text, size_t size)
-{
-    return tcsi_utf8_valid(text, size) && !memchr(text, 0, size);
-}
-
 void tcsi_key_begin(tcsi_key *key)
 {
     key->tag_count = 0;
@@ -48,7 +43,7 @@ tcsi_key_fault tcsi_key_add(tcsi_key *key, const char *name, size_t name_size, c
     size_t size = key->size + 2 * SIZE_BYTES + name_size + value_size;
     if (name_size > TCSI_KEY_NAME_SIZE_MAX || value_size > TCSI_KEY_VALUE_SIZE_MAX || size > TCSI_KEY_SIZE_MAX)
         return fail(key, TCSI_KEY_TOO_LONG);
-    if (name_size == 0 || !is_text(name, name_size) || !is_text(value, value_size)) return fail(key, TCSI_KEY_NO_TEXT);
+    if (name_size == 0 || !tcsi_utf8_is_text(name, name_size) || !tcsi_utf8_is_text(value, value_size)) return fail(key, TCSI_KEY_NO_TEXT);
     key->tags[key->tag_count++] = (tcsi_tag){ name, value, (uint32_t)name_size, (uint32_t)value_size };
     key->size = size;
     return TCSI_KEY_NONE;
@@ -99,7 +94,7 @@ tcsi_key_fault tcsi_key_set(tcsi_key *key, const char *name, const char *value, 
     TCS_ASSERT(tag && value_size > 0);
     size_t size = key->size - tag->value_size + value_size;
     if (value_size > TCSI_KEY_VALUE_SIZE_MAX || size > TCSI_KEY_SIZE_MAX) return TCSI_KEY_TOO_LONG;
-    if (!is_text(value, value_size)) return TCSI_KEY_NO_TEXT;
+    if (!tcsi_utf8_is_text(value, value_size)) return TCSI_KEY_NO_TEXT;
     tag->value = value;
     tag->value_size = (uint32_t)value_size;
     key->size = size;

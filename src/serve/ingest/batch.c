@@ -12,6 +12,10 @@
 
 enum { COUNT_FIRST = 256, LABEL_NAME = 1, LABEL_VALUE = 2 };
 
+/* A body of few bytes can name many long series (line protocol repeats a line's tags for each of its fields) and hold many values (a value
+ * of JSON takes fifty bytes): so both have limits of their own, in bodies of the largest size. */
+enum { NAMES_PER_BODY = 2, JSON_PER_BODY = 4, NAMES_SIZE_MIN = 1 << 20 };
+
 tcsi_ingest_limits tcsi_ingest_limits_default(void)
 {
     return (tcsi_ingest_limits){
@@ -41,8 +45,8 @@ bool tcsi_ms_to_ns(int64_t ms, int64_t *ret_ns)
 void tcsi_batch_init(tcsi_batch *batch, const tcsi_ingest_limits *limits)
 {
     *batch = (tcsi_batch){ .limits = limits ? *limits : tcsi_ingest_limits_default() };
-    tcsi_arena_init(&batch->arena, tcsi_size_product(batch->limits.decoded_size_max, 8));
-    tcsi_arena_init(&batch->scratch, tcsi_size_product(batch->limits.decoded_size_max, 4));
+    tcsi_arena_init(&batch->arena, tcsi_size_sum(tcsi_size_product(batch->limits.decoded_size_max, NAMES_PER_BODY), NAMES_SIZE_MIN));
+    tcsi_arena_init(&batch->scratch, tcsi_size_product(batch->limits.decoded_size_max, JSON_PER_BODY));
 }
 
 void tcsi_batch_deinit(tcsi_batch *batch)
@@ -285,7 +289,7 @@ void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count)
 
 tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch)
 {
-    tcsi_batch_mark mark = { batch->series_count, batch->sample_count, { 0 } };
+    tcsi_batch_mark mark = { batch->series_count, batch->sample_count, batch->complaint.text[0] != 0, { 0 } };
     memcpy(mark.outcomes, batch->outcomes, sizeof mark.outcomes);
     return mark;
 }
@@ -295,6 +299,7 @@ void tcsi_batch_undo(tcsi_batch *batch, const tcsi_batch_mark *mark)
     batch->series_count = mark->series_count;
     batch->sample_count = mark->sample_count;
     memcpy(batch->outcomes, mark->outcomes, sizeof mark->outcomes);
+    if (!mark->has_complaint) batch->complaint.text[0] = 0;
 }
 
 bool tcsi_batch_refuses(tcsi_batch *batch, tcsi_key_fault fault)
@@ -305,12 +310,16 @@ bool tcsi_batch_refuses(tcsi_batch *batch, tcsi_key_fault fault)
     return true;
 }
 
+tcs_status tcsi_batch_full(const tcsi_arena *arena, const char *what, tcs_error *err)
+{
+    if (arena->size < arena->size_max / 2) return tcsi_fail_memory(err, what);
+    return tcsi_fail(err, TCS_E_LIMIT, "the request's %s need more than %zu bytes: send smaller requests", what, arena->size_max);
+}
+
 tcs_status tcsi_batch_json(tcsi_batch *batch, const char *text, size_t size, const tcsi_json_value **ret_root, tcs_error *err)
 {
     tcs_status status = tcsi_json_parse(text, size, &batch->scratch, ret_root, err);
-    if (status != TCS_E_MEMORY || batch->scratch.size < batch->scratch.size_max / 2) return status;
-    return tcsi_fail(err, TCS_E_LIMIT, "the values of %zu bytes of JSON need more than %zu bytes: send smaller requests", size,
-                     batch->scratch.size_max);
+    return status == TCS_E_MEMORY ? tcsi_batch_full(&batch->scratch, "values of JSON", err) : status;
 }
 
 tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_kind kind, int64_t time_ns, double value,
@@ -321,7 +330,7 @@ tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_
     if (status == TCS_OK) status = tcsi_batch_sample(batch, time_ns, value, err);
     if (status != TCS_OK || batch->sample_count == batch->series[batch->series_count].sample_begin) return status;
     unsigned char *name = tcsi_arena_alloc(&batch->arena, key->size, 1);
-    if (!name) return tcsi_fail_memory(err, "a series' name");
+    if (!name) return tcsi_batch_full(&batch->arena, "names of series", err);
     tcsi_key_encode(key, name);
     tcsi_batch_end(batch, &(tcsi_batch_series){ .fingerprint = tcsi_fingerprint_of(name, key->size, TCSI_NAME_KEY), .name = name,
                                                 .name_size = (uint32_t)key->size, .kind = (uint8_t)kind, .form = TCSI_NAME_KEY });

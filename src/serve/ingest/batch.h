@@ -116,9 +116,10 @@ tcs_status tcsi_batch_sample(tcsi_batch *batch, int64_t time_ns, double value, t
 void tcsi_batch_end(tcsi_batch *batch, const tcsi_batch_series *named);
 /* The samples since begin are none: they, and count more, had this outcome. */
 void tcsi_batch_drop(tcsi_batch *batch, tcsi_outcome outcome, uint64_t count);
-/* What was added since mark is undone, outcomes and all. */
+/* What was added since mark is undone, outcomes and complaints and all. */
 typedef struct tcsi_batch_mark {
     size_t series_count, sample_count;
+    bool has_complaint;
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
 } tcsi_batch_mark;
 tcsi_batch_mark tcsi_batch_mark_of(const tcsi_batch *batch);
@@ -130,6 +131,8 @@ tcs_status tcsi_batch_point(tcsi_batch *batch, const tcsi_key *key, tcsi_series_
                             tcs_error *err) TCS_WARN_UNUSED;
 /* Keeps the first complaint: what was refused, where, and what was expected. */
 void tcsi_batch_complain(tcsi_batch *batch, const char *format, ...) TCS_PRINTF(2, 3);
+/* What it means that an arena of the batch gave no memory: E_LIMIT when it is full, E_MEMORY otherwise. */
+tcs_status tcsi_batch_full(const tcsi_arena *arena, const char *what, tcs_error *err);
 /* A document into the scratch arena; E_LIMIT when it is so full of values that their tree is larger than bodies may become. */
 tcs_status tcsi_batch_json(tcsi_batch *batch, const char *text, size_t size, const tcsi_json_value **ret_root,
                            tcs_error *err) TCS_WARN_UNUSED;

@@ -16,7 +16,8 @@ static const tcsi_ingest_format formats[] = { { .decoder = TCSI_INGEST_REMOTE_WR
 static const struct golden {
     const char *name;
     int version;
-} goldens[] = { { "remote_write_1", 1 }, { "remote_write_2", 2 }, { "remote_write_1_rest", 1 }, { "remote_write_2_rest", 2 } };
+} goldens[] = { { "remote_write_1", 1 }, { "remote_write_2", 2 }, { "remote_write_1_rest", 1 }, { "remote_write_2_rest", 2 },
+              { "prometheus_values", 1 }, { "prometheus_stale", 1 } }; /* the last two are of a real Prometheus */
 
 typedef struct context {
     tcsi_batch batch;
@@ -242,6 +243,39 @@ static void test_refused_series(void **state)
     tcsi_buffer_deinit(&out);
 }
 
+/* A stale mark of a refused series was counted as one, and is taken out of what it was counted as. */
+static void test_refused_stale_marks(void **state)
+{
+    context *c = *state;
+    tcsi_buffer out;
+    double mark;
+    memcpy(&mark, &(uint64_t){ TCSI_STALE_BITS }, sizeof mark);
+    tcsi_buffer_init(&out, 1 << 16);
+    tcsi_protobuf_writer writer = begin_body(&out);
+    tcsi_protobuf_begin(&writer, 1);
+    put_sample(&writer, 1, 1000);
+    put_sample(&writer, mark, 2000);
+    tcsi_protobuf_end(&writer);
+    assert_ok(tcsi_protobuf_finish(&writer, test_err));
+    assert_int_equal(decode(c, 1, out.data, out.size), TCS_OK);
+    assert_int_equal(c->batch.outcomes[TCSI_OUTCOME_STALE], 1);
+    tcsi_batch_refuse(&c->batch, 0, TCSI_OUTCOME_NO_LABELS);
+    assert_int_equal(c->batch.outcomes[TCSI_OUTCOME_STALE], 0);
+    assert_int_equal(c->batch.outcomes[TCSI_OUTCOME_ACCEPTED], 0);
+    assert_int_equal(c->batch.outcomes[TCSI_OUTCOME_NO_LABELS], 2);
+    tcsi_buffer_deinit(&out);
+}
+
+/* A label that claims to go on into the next series does not. */
+static void test_a_label_ends_with_its_series(void **state)
+{
+    context *c = *state;
+    static const char body[] = "\x0a\x04\x0a\x05\x0a\x01"
+                               "\x0a\x04\x0a\x02\x0a\x00";
+    assert_int_equal(decode(c, 1, body, sizeof body - 1), TCS_E_FORMAT);
+    assert_non_null(strstr(c->err.text, "byte 4: a length that goes beyond the message"));
+}
+
 typedef struct two_body {
     const char *symbols[8];
     unsigned char references[80];
@@ -408,5 +442,6 @@ static void test_failing_allocations(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 TCS_TEST_MAIN(CASE(test_golden_bodies), CASE(test_each_truncation), CASE(test_damaged_bodies), CASE(test_fields_in_any_order),
-              CASE(test_refused_series), CASE(test_references_to_symbols), CASE(test_a_warm_batch_allocates_nothing), CASE(test_limits),
+              CASE(test_refused_series), CASE(test_refused_stale_marks), CASE(test_a_label_ends_with_its_series),
+              CASE(test_references_to_symbols), CASE(test_a_warm_batch_allocates_nothing), CASE(test_limits),
               CASE(test_failing_allocations))

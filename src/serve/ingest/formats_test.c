@@ -127,45 +127,49 @@ static void test_lines(void **state)
 {
     (void)state;
     static const char *const cases[][3] = {
-        {"a v=1", "a_v\tunstated\t77\t" ONE "\n# accepted 1\n", ""},
-        {"a value=1 5", "a\tunstated\t5\t" ONE "\n# accepted 1\n", ""},
-        {"a value=1 5\r\n\r\n# a comment\r\n\n  b value=1i 6",
-         "a\tunstated\t5\t" ONE "\nb\tunstated\t6\t" ONE "\n# accepted 2\n", ""},
-        {"a,t=x value=1u,s=\"x,\\\" y\\\\\",b=t -7",
-         "a{t=\"x\"}\tunstated\t-7\t" ONE "\na_b{t=\"x\"}\tunstated\t-7\t" ONE "\n# accepted 2\n# text 1\n", ""},
-        {"a s=\"two\nlines\" 1\nb value", "# text 1\n# malformed 1\n",
-         "line 3, byte 7: expected = and the value of the field"},
-        {"a\\ b\\,c,d\\=e=f\\ g value=1 1", "{\"a b,c\",\"d=e\"=\"f g\"}\tunstated\t1\t" ONE "\n# accepted 1\n", ""},
-        {"a\\b value=1 1", "{\"a\\\\b\"}\tunstated\t1\t" ONE "\n# accepted 1\n", ""},
-        {"a value=1 5 6\nb value=1 x\nc value=1 1", "c\tunstated\t1\t" ONE "\n# accepted 1\n# malformed 2\n",
-         "line 1, byte 12: expected the end of the line"},
-        {"a value=1,v=x 5", "# malformed 1\n",
-         "line 1, byte 12: expected a number, a boolean, or text in double quotes"},
-        {"a,=x value=1", "# malformed 1\n", "line 1, byte 2: expected the name of a tag"},
-        {"a,t= value=1", "# malformed 1\n", "line 1, byte 4: expected the value of the tag"},
-        {"a,t value=1", "# malformed 1\n", "line 1, byte 3: expected = and the value of the tag"},
-        {"a,t=b=c value=1", "# malformed 1\n",
-         "line 1, byte 5: expected a comma or a blank behind the value, = is written \\="},
-        {",t=b value=1", "# malformed 1\n", "line 1, byte 0: expected a measurement"},
-        {"a", "# malformed 1\n", "line 1, byte 1: expected a blank and fields"},
-        {"a value=\"x", "# malformed 1\n", "line 1, byte 10: expected a closing quote"},
-        {"a value=", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes"},
-        {"a value=NaN", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes"},
-        {"a value=-1u", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes"},
-        {"a value=9223372036854775808i", "# malformed 1\n",
-         "line 1, byte 8: expected a number, a boolean, or text in double quotes"},
-        {"a value=18446744073709551615u 1", "a\tunstated\t1\t43f0000000000000\n# accepted 1\n", ""},
-        {"a value=18446744073709551616u", "# malformed 1\n",
-         "line 1, byte 8: expected a number, a boolean, or text in double quotes"},
-        {"a value=1 9223372036854775807", "a\tunstated\t9223372036854775807\t" ONE "\n# accepted 1\n", ""},
-        {"a value=1 9223372036854775808", "# malformed 1\n", "line 1, byte 10: expected a time in whole numbers"},
-        {"a,t=x,t=y value=1,w=2", "# duplicate_label 2\n", "a series: the same tag twice"},
-        {"a,t=\xff value=1", "# label_invalid 1\n",
-         "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0"},
+        { "a v=1", "a_v\tunstated\t77\t" ONE "\n# accepted 1\n", "" },
+        { "a value=1 5", "a\tunstated\t5\t" ONE "\n# accepted 1\n", "" },
+        { "a value=1 5\r\n\r\n# a comment\r\n\n  b value=1i 6",
+         "a\tunstated\t5\t" ONE "\nb\tunstated\t6\t" ONE "\n# accepted 2\n", "" },
+        { "a,t=x value=1u,s=\"x,\\\" y\\\\\",b=t -7",
+         "a{t=\"x\"}\tunstated\t-7\t" ONE "\na_b{t=\"x\"}\tunstated\t-7\t" ONE "\n# accepted 2\n# text 1\n", "" },
+        { "a s=\"two\nlines\" 1\nb value", "# text 1\n# malformed 1\n",
+         "line 3, byte 7: expected = and the value of the field" },
+        { "a\\ b\\,c,d\\=e=f\\ g value=1 1", "{\"a b,c\",\"d=e\"=\"f g\"}\tunstated\t1\t" ONE "\n# accepted 1\n", "" },
+        { "a\\b value=1 1", "{\"a\\\\b\"}\tunstated\t1\t" ONE "\n# accepted 1\n", "" },
+        { "a value=1 5 6\nb value=1 x\nc value=1 1", "c\tunstated\t1\t" ONE "\n# accepted 1\n# malformed 2\n",
+         "line 1, byte 12: expected the end of the line" },
+        { "a value=1,v=x 5", "# malformed 1\n",
+         "line 1, byte 12: expected a number, a boolean, or text in double quotes" },
+        { "a,=x value=1", "# malformed 1\n", "line 1, byte 2: expected the name of a tag" },
+        { "a,t= value=1", "# malformed 1\n", "line 1, byte 4: expected the value of the tag" },
+        { "a,t value=1", "# malformed 1\n", "line 1, byte 3: expected = and the value of the tag" },
+        { "a,t=b=c value=1", "# malformed 1\n",
+         "line 1, byte 5: expected a comma or a blank behind the value, = is written \\=" },
+        { ",t=b value=1", "# malformed 1\n", "line 1, byte 0: expected a measurement" },
+        { "a", "# malformed 1\n", "line 1, byte 1: expected a blank and fields" },
+        { "a value=\"x", "# malformed 1\n", "line 1, byte 10: expected a closing quote" },
+        { "a value=", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes" },
+        { "a value=NaN", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes" },
+        { "a value=-1u", "# malformed 1\n", "line 1, byte 8: expected a number, a boolean, or text in double quotes" },
+        { "a value=9223372036854775808i", "# malformed 1\n",
+         "line 1, byte 8: expected a number, a boolean, or text in double quotes" },
+        { "a value=18446744073709551615u 1", "a\tunstated\t1\t43f0000000000000\n# accepted 1\n", "" },
+        { "a value=18446744073709551616u", "# malformed 1\n",
+         "line 1, byte 8: expected a number, a boolean, or text in double quotes" },
+        { "a value=1 9223372036854775807", "a\tunstated\t9223372036854775807\t" ONE "\n# accepted 1\n", "" },
+        { "a value=1 9223372036854775808", "# malformed 1\n", "line 1, byte 10: expected a time in whole numbers" },
+        { "a,t=x,t=y value=1,w=2", "# duplicate_label 2\n", "a series: the same tag twice" },
+        { "a,t=\xff value=1", "# label_invalid 1\n",
+         "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0" },
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) expect_text(&line_protocol, cases[i][0], cases[i][1], cases[i][2]);
     tcsi_ingest_format seconds = line_protocol;
     seconds.precision = TCSI_INGEST_S;
+    /* What became of a line's fields before its time is known stays; what became of them before the line turns out bad does not. */
+    expect_text(&seconds, "a,t=\xff value=1,s=\"\" 1700000000000", "# text 1\n# label_invalid 1\n",
+                "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0");
+    expect_text(&seconds, "a,t=\xff value=1,s=\"\" x", "# malformed 1\n", "line 1, byte 19: expected a time in whole numbers");
     expect_text(&seconds, "a value=1 1700000000", "a\tunstated\t1700000000000000000\t" ONE "\n# accepted 1\n", "");
     expect_text(&seconds, "a value=1,w=2 1700000000000\nb value=1 1", "b\tunstated\t1000000000\t" ONE "\n# accepted 1\n# time_invalid 2\n",
                 "line 1: the time is outside 1677 .. 2262; is the precision right?");
@@ -175,34 +179,35 @@ static void test_rows_of_json(void **state)
 {
     (void)state;
     static const char *const cases[][3] = {
-        {"{\"v\":1}", "v\tunstated\t77\t" ONE "\n# accepted 1\n", ""},
-        {"{\"v\":true,\"t\":\"x\",\"time\":null}\n\n{\"v\":null}",
-         "v{t=\"x\"}\tunstated\t77\t" ONE "\n# accepted 1\n# no_value 1\n", ""},
-        {"{\"series\":{\"name\":\"a\"},\"value\":\"1\",\"ts\":1e9}",
-         "a\tunstated\t1000000000000000000\t" ONE "\n# accepted 1\n", ""},
-        {"{\"series\":{\"name\":\"a\"},\"value\":\"inf\"}\n{\"series\":{\"name\":\"a\"},\"value\":\"n/a\"}",
-         "# not_finite 1\n# no_value 1\n", ""},
-        {"{\"series\":\"x\",\"v\":1}", "v{series=\"x\"}\tunstated\t77\t" ONE "\n# accepted 1\n", ""},
-        {"[1]\n{\"v\":1}", "v\tunstated\t77\t" ONE "\n# accepted 1\n# malformed 1\n",
-         "line 1: expected an object on each line"},
-        {"{\"v\":1}\n{\"v\":1", "v\tunstated\t77\t" ONE "\n# accepted 1\n# malformed 1\n",
-         "line 2: JSON line 1 column 7: ends where a comma or } was expected"},
-        {"{\"v\":1,\"time\":\"noon\"}", "# malformed 1\n",
-         "line 1: expected a time between 1677 and 2262 in a usual form"},
-        {"{\"v\":1,\"time\":[]}", "# malformed 1\n", "line 1: expected a time as text or number"},
-        {"{\"series\":{\"name\":\"a\"}}", "# malformed 1\n", "line 1: expected a member 'value'"},
-        {"{\"series\":{\"name\":\"a\"},\"value\":\"x\"}", "# malformed 1\n",
-         "line 1: expected a value that is a number, true, false or null"},
-        {"{\"series\":{\"name\":[]},\"value\":1}", "# malformed 1\n",
-         "line 1: expected tags of the series that are texts, numbers or booleans"},
-        {"{\"series\":\"a{\",\"value\":1}", "# malformed 1\n",
-         "line 1: expected series in the form name{tag=\"value\"}"},
-        {"{\"series\":{},\"value\":1}", "# no_labels 1\n", "a series: no tag with a value, expected at least one"},
-        {"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}", "a.a.a.a.a.a.a.a", ""},
-        {"{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "# malformed 1\n",
-         "line 1: expected at most 8 levels of nesting"},
-        {"{\"\":1}", "# label_invalid 1\n",
-         "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0"},
+        { "{\"v\":1}", "v\tunstated\t77\t" ONE "\n# accepted 1\n", "" },
+        { "{\"v\":true,\"t\":\"x\",\"time\":null}\n\n{\"v\":null}",
+         "v{t=\"x\"}\tunstated\t77\t" ONE "\n# accepted 1\n# no_value 1\n", "" },
+        { "{\"series\":{\"name\":\"a\"},\"value\":\"1\",\"ts\":1e9}",
+         "a\tunstated\t1000000000000000000\t" ONE "\n# accepted 1\n", "" },
+        { "{\"series\":{\"name\":\"a\"},\"value\":\"inf\"}\n{\"series\":{\"name\":\"a\"},\"value\":\"n/a\"}",
+         "# not_finite 1\n# no_value 1\n", "" },
+        { "{\"series\":\"x\",\"v\":1}", "v{series=\"x\"}\tunstated\t77\t" ONE "\n# accepted 1\n", "" },
+        { "[1]\n{\"v\":1}", "v\tunstated\t77\t" ONE "\n# accepted 1\n# malformed 1\n",
+         "line 1: expected an object on each line" },
+        { "{\"v\":1}\n{\"v\":1", "v\tunstated\t77\t" ONE "\n# accepted 1\n# malformed 1\n",
+         "line 2: JSON line 1 column 7: ends where a comma or } was expected" },
+        { "{\"v\":1,\"time\":\"noon\"}", "# malformed 1\n",
+         "line 1: expected a time between 1677 and 2262 in a usual form" },
+        { "{\"v\":1,\"time\":[]}", "# malformed 1\n", "line 1: expected a time as text or number" },
+        { "{\"series\":{\"name\":\"a\"}}", "# malformed 1\n", "line 1: expected a member 'value'" },
+        { "{\"series\":{\"name\":\"a\"},\"value\":\"x\"}", "# malformed 1\n",
+         "line 1: expected a value that is a number, true, false or null" },
+        { "{\"series\":{\"name\":[]},\"value\":1}", "# malformed 1\n",
+         "line 1: expected tags of the series that are texts, numbers or booleans" },
+        { "{\"series\":\"a{\",\"value\":1}", "# malformed 1\n",
+         "line 1: expected series in the form name{tag=\"value\"}" },
+        { "{\"series\":{},\"value\":1}", "# no_labels 1\n", "a series: no tag with a value, expected at least one" },
+        { "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}", "a.a.a.a.a.a.a.a", "" },
+        { "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "# malformed 1\n",
+         "line 1: expected at most 8 levels of nesting" },
+        { "{\"a\":{\"time\":1},\"time\":5e9}", "{\"a.time\"}\tunstated\t5000000000000000000\t" ONE "\n# accepted 1\n", "" },
+        { "{\"\":1}", "# label_invalid 1\n",
+         "a series: a tag without a name, or one that is not UTF-8 or holds the byte 0" },
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) {
         char expected[200];
@@ -218,27 +223,27 @@ static void test_otlp_that_is_wrong(void **state)
     (void)state;
 #define METRIC(text) "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"name\":\"m\"," text "}]}]}]}"
     static const char *const cases[][3] = {
-        {"{}", "", ""},
-        {"[]", "! OTLP JSON: expected an object\n", ""},
-        {"{\"resourceMetrics\":3}", "! OTLP JSON: member 'resourceMetrics': expected an array\n", ""},
-        {METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":\"5\",\"asInt\":\"1\"}]}"),
-         "m\tgauge\t5\t" ONE "\n# accepted 1\n", ""},
-        {METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asDouble\":\"NaN\"}]}"), "# not_finite 1\n", ""},
-        {METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":\"x\",\"asInt\":1}]}"),
-         "! OTLP JSON: member 'timeUnixNano': expected a whole number of 64 bits\n", ""},
-        {METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":-5,\"asInt\":1}]}"),
-         "! OTLP JSON: member 'timeUnixNano': expected a number that is not below zero\n", ""},
-        {METRIC("\"sum\":{\"aggregationTemporality\":\"DELTA\",\"dataPoints\":[]}"),
-         "! OTLP JSON: member 'aggregationTemporality': expected a whole number of 64 bits\n", ""},
-        {METRIC("\"sum\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asInt\":1}]}"), "# temporality 1\n",
-         "metric 'm': a sum or histogram that states neither delta nor cumulative"},
-        {"{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,"
+        { "{}", "", "" },
+        { "[]", "! OTLP JSON: expected an object\n", "" },
+        { "{\"resourceMetrics\":3}", "! OTLP JSON: member 'resourceMetrics': expected an array\n", "" },
+        { METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":\"5\",\"asInt\":\"1\"}]}"),
+         "m\tgauge\t5\t" ONE "\n# accepted 1\n", "" },
+        { METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asDouble\":\"NaN\"}]}"), "# not_finite 1\n", "" },
+        { METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":\"x\",\"asInt\":1}]}"),
+         "! OTLP JSON: member 'timeUnixNano': expected a whole number of 64 bits\n", "" },
+        { METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":-5,\"asInt\":1}]}"),
+         "! OTLP JSON: member 'timeUnixNano': expected a number that is not below zero\n", "" },
+        { METRIC("\"sum\":{\"aggregationTemporality\":\"DELTA\",\"dataPoints\":[]}"),
+         "! OTLP JSON: member 'aggregationTemporality': expected a whole number of 64 bits\n", "" },
+        { METRIC("\"sum\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asInt\":1}]}"), "# temporality 1\n",
+         "metric 'm': a sum or histogram that states neither delta nor cumulative" },
+        { "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,"
          "\"asInt\":1}]}}]}]}]}",
-         "# no_labels 1\n", "a series: no tag with a value, expected at least one"},
-        {METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asInt\":1,\"attributes\":[{\"key\":\"a.b\",\"value\":"
+         "# no_labels 1\n", "a series: no tag with a value, expected at least one" },
+        { METRIC("\"gauge\":{\"dataPoints\":[{\"timeUnixNano\":5,\"asInt\":1,\"attributes\":[{\"key\":\"a.b\",\"value\":"
                 "{\"stringValue\":\"1\"}},"
                 "{\"key\":\"a_b\",\"value\":{\"intValue\":2}}]}]}"),
-         "# duplicate_label 1\n", "a series: the same tag twice"},
+         "# duplicate_label 1\n", "a series: the same tag twice" },
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) expect_text(&otlp_json, cases[i][0], cases[i][1], cases[i][2]);
 }
@@ -335,6 +340,29 @@ static void test_json_bombs(void **state)
     free(text);
 }
 
+/* A line whose long tags are part of the name of each of its many fields. */
+static void test_names_longer_than_their_body(void **state)
+{
+    (void)state;
+    enum { SIZE = 40000, TAG_SIZE = 2000 };
+    tcsi_ingest_limits limits = tcsi_ingest_limits_default();
+    tcsi_batch batch;
+    tcs_error err;
+    char *text = malloc(SIZE);
+    size_t size = (size_t)snprintf(text, SIZE, "m,t=");
+    memset(text + size, 'x', TAG_SIZE);
+    size += TAG_SIZE;
+    text[size++] = ' ';
+    for (int i = 0; size < SIZE - 20; i++) size += (size_t)snprintf(text + size, SIZE - size, "%sf%d=1", i ? "," : "", i);
+    limits.decoded_size_max = SIZE;
+    tcsi_batch_init(&batch, &limits);
+    assert_int_equal(tcsi_ingest_decode(line_protocol, text, size, 0, &batch, &err), TCS_E_LIMIT);
+    assert_string_equal(err.text, "the request's names of series need more than 1128576 bytes: send smaller requests");
+    assert_int_equal(batch.series_count, 0);
+    tcsi_batch_deinit(&batch);
+    free(text);
+}
+
 static void test_failing_allocations(void **state)
 {
     (void)state;
@@ -362,4 +390,5 @@ static void test_failing_allocations(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_golden_bodies), cmocka_unit_test(test_each_truncation_and_damaged_bodies), cmocka_unit_test(test_lines),
               cmocka_unit_test(test_rows_of_json), cmocka_unit_test(test_otlp_that_is_wrong), cmocka_unit_test(test_one_series_is_one_key),
-              cmocka_unit_test(test_compressed_bodies), cmocka_unit_test(test_json_bombs), cmocka_unit_test(test_failing_allocations))
+              cmocka_unit_test(test_compressed_bodies), cmocka_unit_test(test_json_bombs),
+              cmocka_unit_test(test_names_longer_than_their_body), cmocka_unit_test(test_failing_allocations))

@@ -42,9 +42,11 @@ static const struct compression {
     tcsi_ingest_compression compression;
     bool remote_write, others;
 } compressions[] = {
-    {"", TCSI_INGEST_PLAIN, false, true},        {"identity", TCSI_INGEST_PLAIN, false, true},
-    {"gzip", TCSI_INGEST_GZIP, false, true},     {"zstd", TCSI_INGEST_ZSTD, false, true},
-    {"snappy", TCSI_INGEST_SNAPPY, true, false},
+    { "", TCSI_INGEST_PLAIN, false, true },
+    { "identity", TCSI_INGEST_PLAIN, false, true },
+    { "gzip", TCSI_INGEST_GZIP, false, true },
+    { "zstd", TCSI_INGEST_ZSTD, false, true },
+    { "snappy", TCSI_INGEST_SNAPPY, true, false },
 };
 
 static const struct precision {

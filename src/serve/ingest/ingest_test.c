@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "batches.h"
 
+#include "serve/ingest/order.h"
 #include "tocsin_config.h"
 
 static const tcsi_ingest_format remote_write_1 = { .decoder = TCSI_INGEST_REMOTE_WRITE_1, .compression = TCSI_INGEST_SNAPPY },
@@ -183,6 +184,31 @@ static void test_replies_when_all_is_well(void **state)
     tcsi_batch_deinit(&batch);
 }
 
+/* The reference has the line of every outcome and limit, word for word. */
+static void test_the_reference_is_true(void **state)
+{
+    (void)state;
+    static const char *const classes[] = { "taken", "passed", "refused" };
+    char line[300];
+    tcsi_buffer page;
+    tcsi_buffer_init(&page, 1 << 20);
+    assert_ok(tcsi_file_read(test_source("docs/reference/ingest.md"), &page, test_err));
+    for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) {
+        tcsi_outcome outcome = (tcsi_outcome)i;
+        snprintf(line, sizeof line, "\n| `%s` | %s | %s |\n", tcsi_outcome_name(outcome), classes[tcsi_outcome_class_of(outcome)],
+                 tcsi_outcome_help(outcome));
+        if (!strstr(page.data, line)) fail_msg("docs/reference/ingest.md lacks:%s", line);
+    }
+#define X(name, fallback, smallest, largest, help)                                              \
+    assert_true(fallback >= smallest && fallback <= largest);                                   \
+    snprintf(line, sizeof line, "\n| `%s` | %lld | %s |\n", #name, (long long)(fallback), help); \
+    if (!strstr(page.data, line)) fail_msg("docs/reference/ingest.md lacks:%s", line);
+    TCSI_INGEST_LIMIT_LIST(X)
+    TCSI_ORDER_LIMIT_LIST(X)
+#undef X
+    tcsi_buffer_deinit(&page);
+}
+
 static void test_limits_of_bodies(void **state)
 {
     (void)state;
@@ -211,4 +237,5 @@ static void test_limits_of_bodies(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_choosing), cmocka_unit_test(test_replies),
               cmocka_unit_test(test_histograms_are_told_to_those_who_understand), cmocka_unit_test(test_bodies_of_replies),
-              cmocka_unit_test(test_replies_when_all_is_well), cmocka_unit_test(test_limits_of_bodies))
+              cmocka_unit_test(test_replies_when_all_is_well), cmocka_unit_test(test_the_reference_is_true),
+              cmocka_unit_test(test_limits_of_bodies))

@@ -45,6 +45,20 @@ static bool at_line_end(const parser *p)
     return p->at == p->end || *p->at == '\n' || (*p->at == '\r' && (p->end - p->at == 1 || p->at[1] == '\n'));
 }
 
+/* What a byte means: it ends a measurement, ends a word of tags and fields, or needs a closer look in either.  The bytes that end a word
+ * are those that a backslash escapes in it. */
+enum { ENDS_MEASUREMENT = 1, ENDS_WORD = 2, LOOK = 4 };
+
+static const unsigned char meanings[256] = {
+    [','] = ENDS_MEASUREMENT | ENDS_WORD, [' '] = ENDS_MEASUREMENT | ENDS_WORD, ['='] = ENDS_WORD,
+    ['\\'] = LOOK, ['\n'] = LOOK, ['\r'] = LOOK,
+};
+
+static bool means(char c, int meaning)
+{
+    return meanings[(unsigned char)c] & meaning;
+}
+
 static bool refuse(parser *p, const char *expected)
 {
     p->expected = expected;
@@ -53,14 +67,14 @@ static bool refuse(parser *p, const char *expected)
 
 /* ---- words ---- */
 
-/* text without the backslashes in front of a byte of escapable. */
-static bool unescape(parser *p, slice *word, const char *escapable)
+/* text without the backslashes in front of a byte that would end it. */
+static bool unescape(parser *p, slice *word, int ends)
 {
     char *out = tcsi_arena_alloc(&p->batch->arena, word->size, 1);
     size_t size = 0;
     if (!out) return false;
     for (size_t i = 0; i < word->size; i++) {
-        bool escape = word->text[i] == '\\' && i + 1 < word->size && word->text[i + 1] && strchr(escapable, word->text[i + 1]);
+        bool escape = word->text[i] == '\\' && i + 1 < word->size && means(word->text[i + 1], ends);
         if (escape) i++;
         out[size++] = word->text[i];
     }
@@ -68,19 +82,20 @@ static bool unescape(parser *p, slice *word, const char *escapable)
     return true;
 }
 
-/* Up to a byte of stops that no backslash escapes, or the end of the line.  The bytes of stops are those that can be escaped. */
-static bool take_word(parser *p, const char *stops, const char *what, slice *ret_word)
+/* Up to a byte that ends it and that no backslash escapes, or the end of the line. */
+static bool take_word(parser *p, int ends, const char *what, slice *ret_word)
 {
     const char *begin = p->at;
     bool escaped = false;
-    while (!at_line_end(p) && !(*p->at && strchr(stops, *p->at))) {
-        bool pair = *p->at == '\\' && p->end - p->at > 1 && p->at[1] && strchr(stops, p->at[1]);
+    while (p->at < p->end && !means(*p->at, ends)) {
+        if (means(*p->at, LOOK) && at_line_end(p)) break;
+        bool pair = *p->at == '\\' && p->end - p->at > 1 && means(p->at[1], ends);
         escaped |= pair;
         p->at += pair ? 2 : 1;
     }
     *ret_word = (slice){ begin, (size_t)(p->at - begin) };
     if (ret_word->size == 0) return refuse(p, what);
-    if (!escaped || unescape(p, ret_word, stops)) return true;
+    if (!escaped || unescape(p, ret_word, ends)) return true;
     p->no_memory = true;
     return refuse(p, "memory");
 }
@@ -90,10 +105,10 @@ static bool take_tags(parser *p, tcsi_key *key)
     slice name, value;
     while (at_byte(p, ',')) {
         p->at++;
-        if (!take_word(p, ",= ", "the name of a tag", &name)) return false;
+        if (!take_word(p, ENDS_WORD, "the name of a tag", &name)) return false;
         if (!at_byte(p, '=')) return refuse(p, "= and the value of the tag");
         p->at++;
-        if (!take_word(p, ",= ", "the value of the tag", &value)) return false;
+        if (!take_word(p, ENDS_WORD, "the value of the tag", &value)) return false;
         if (at_byte(p, '=')) return refuse(p, "a comma or a blank behind the value, = is written \\=");
         (void)tcsi_key_add(key, name.text, name.size, value.text, value.size); /* the key remembers its fault */
     }
@@ -183,7 +198,7 @@ static tcs_status take_field(parser *p, tcsi_key *key, slice measurement)
     slice field, name;
     field_kind kind;
     double value = 0;
-    if (!take_word(p, ",= ", "the name of a field", &field)) return TCS_OK;
+    if (!take_word(p, ENDS_WORD, "the name of a field", &field)) return TCS_OK;
     if (!at_byte(p, '=')) {
         (void)refuse(p, "= and the value of the field");
         return TCS_OK;
@@ -194,7 +209,7 @@ static tcs_status take_field(parser *p, tcsi_key *key, slice measurement)
         p->batch->outcomes[TCSI_OUTCOME_TEXT]++;
         return TCS_OK;
     }
-    if (!name_of(p, measurement, field, &name)) return tcsi_fail_memory(p->err, "a series' name");
+    if (!name_of(p, measurement, field, &name)) return tcsi_batch_full(&p->batch->arena, "names of series", p->err);
     if (tcsi_batch_refuses(p->batch, tcsi_key_set(key, TCSI_KEY_METRIC, name.text, name.size))) return TCS_OK;
     return tcsi_batch_point(p->batch, key, TCSI_SERIES_UNSTATED, 0, value, p->err);
 }
@@ -234,9 +249,12 @@ static bool take_time(parser *p, const tcsi_batch_mark *mark)
     for (size_t i = mark->sample_count; i < p->batch->sample_count; i++) p->batch->times_ns[i] = time_ns;
     if (possible) return true;
     size_t count = p->batch->sample_count - mark->sample_count;
-    tcsi_batch_undo(p->batch, mark);
+    p->batch->series_count = mark->series_count; /* what else became of the line's fields stays counted */
+    p->batch->sample_count = mark->sample_count;
+    p->batch->outcomes[TCSI_OUTCOME_ACCEPTED] -= count;
     p->batch->outcomes[TCSI_OUTCOME_TIME_INVALID] += count;
-    tcsi_batch_complain(p->batch, "line %zu: the time is outside 1677 .. 2262; is the precision right?", p->line);
+    if (count > 0)
+        tcsi_batch_complain(p->batch, "line %zu: the time is outside 1677 .. 2262; is the precision right?", p->line);
     return true;
 }
 
@@ -250,13 +268,13 @@ static tcs_status take_line(parser *p)
     p->expected = NULL;
     p->line_begin = p->at;
     tcsi_key_begin(&key);
-    bool good = take_word(p, ", ", "a measurement", &measurement);
+    bool good = take_word(p, ENDS_MEASUREMENT, "a measurement", &measurement);
     if (good) (void)tcsi_key_add(&key, TCSI_KEY_METRIC, strlen(TCSI_KEY_METRIC), measurement.text, measurement.size);
     good = good && take_tags(p, &key);
     (void)tcsi_key_finish(&key);
     if (good) status = take_fields(p, &key, measurement);
     if (status == TCS_OK && good && !p->expected) (void)take_time(p, &mark);
-    if (p->no_memory) return tcsi_fail_memory(p->err, "a line's words");
+    if (p->no_memory) return tcsi_batch_full(&p->batch->arena, "names of series", p->err);
     if (status != TCS_OK || !p->expected) return status;
     tcsi_batch_undo(p->batch, &mark);
     p->batch->outcomes[TCSI_OUTCOME_MALFORMED]++;

@@ -158,7 +158,7 @@ static tcs_status visit_tag(line *l, const tcsi_json_value *leaf, const char *na
 {
     if (leaf->type != TCSI_JSON_STRING) return TCS_OK;
     const char *kept = tcsi_arena_strndup(&l->batch->scratch, name, name_size);
-    if (!kept) return tcsi_fail_memory(l->err, "a row's tags");
+    if (!kept) return tcsi_batch_full(&l->batch->scratch, "values of JSON", l->err);
     (void)tcsi_key_add(&l->key, kept, name_size, leaf->text, leaf->text_size);
     return TCS_OK;
 }
@@ -196,7 +196,7 @@ static tcs_status take_object(line *l, const char *text, size_t size, int64_t re
     const tcsi_json_value *root;
     why->text[0] = 0;
     tcs_status status = tcsi_batch_json(l->batch, text, size, &root, why);
-    if (status == TCS_E_MEMORY) return tcsi_fail_memory(l->err, "a line of JSON");
+    if (status == TCS_E_MEMORY || status == TCS_E_LIMIT) return tcsi_batch_full(&l->batch->scratch, "values of JSON", l->err);
     if (status != TCS_OK) {
         (void)refuse(l, "JSON");
         return TCS_OK;

@@ -28,7 +28,7 @@ enum { NAME_SIZE_MAX = TCSI_KEY_VALUE_SIZE_MAX };
 
 static void fail_memory(tcsi_otlp *otlp)
 {
-    if (otlp->status == TCS_OK) otlp->status = tcsi_fail_memory(otlp->err, "names of OpenTelemetry's metrics");
+    if (otlp->status == TCS_OK) otlp->status = tcsi_batch_full(&otlp->batch->arena, "names of series", otlp->err);
 }
 
 static bool equal(tcsi_otlp_text text, const char *word)
@@ -105,19 +105,37 @@ static tcsi_otlp_text label_name(tcsi_otlp *otlp, tcsi_otlp_text name)
 static const struct unit {
     const char *code, *word, *per;
 } units[] = {
-    { "s", "seconds", "second" },     { "ms", "milliseconds", "millisecond" }, { "us", "microseconds", "microsecond" },
-    { "ns", "nanoseconds", "nanosecond" }, { "min", "minutes", "minute" },     { "h", "hours", "hour" },
-    { "d", "days", "day" },           { "m", "meters", "minute" },             { "By", "bytes", "byte" },
-    { "KiBy", "kibibytes", "kibibyte" }, { "MiBy", "mebibytes", "mebibyte" },  { "GiBy", "gibibytes", "gibibyte" },
-    { "TiBy", "tibibytes", "tibibyte" }, { "KBy", "kilobytes", "kilobyte" },   { "MBy", "megabytes", "megabyte" },
-    { "GBy", "gigabytes", "gigabyte" }, { "TBy", "terabytes", "terabyte" },    { "V", "volts", "volt" },
-    { "A", "amperes", "ampere" },     { "J", "joules", "joule" },              { "W", "watts", "watt" },
-    { "g", "grams", "gram" },         { "Cel", "celsius", "celsius" },         { "Hz", "hertz", "hertz" },
-    { "%", "percent", "percent" },    { "mo", "months", "month" },             { "wk", "weeks", "week" },
+    { "s", "seconds", "second" },
+    { "ms", "milliseconds", "millisecond" },
+    { "us", "microseconds", "microsecond" },
+    { "ns", "nanoseconds", "nanosecond" },
+    { "min", "minutes", "minute" },
+    { "h", "hours", "hour" },
+    { "d", "days", "day" },
+    { "m", "meters", "minute" },
+    { "By", "bytes", "byte" },
+    { "KiBy", "kibibytes", "kibibyte" },
+    { "MiBy", "mebibytes", "mebibyte" },
+    { "GiBy", "gibibytes", "gibibyte" },
+    { "TiBy", "tibibytes", "tibibyte" },
+    { "KBy", "kilobytes", "kilobyte" },
+    { "MBy", "megabytes", "megabyte" },
+    { "GBy", "gigabytes", "gigabyte" },
+    { "TBy", "terabytes", "terabyte" },
+    { "V", "volts", "volt" },
+    { "A", "amperes", "ampere" },
+    { "J", "joules", "joule" },
+    { "W", "watts", "watt" },
+    { "g", "grams", "gram" },
+    { "Cel", "celsius", "celsius" },
+    { "Hz", "hertz", "hertz" },
+    { "%", "percent", "percent" },
+    { "mo", "months", "month" },
+    { "wk", "weeks", "week" },
     { "y", "years", "year" },
 };
 
-/* A text that is being built; what does not fit is remembered in full. */
+/* A text that is being built; `full` says that not all of it fitted. */
 typedef struct builder {
     char text[NAME_SIZE_MAX];
     size_t size;

@@ -112,9 +112,9 @@ static void read_attributes(tcsi_otlp *otlp, const tcsi_json_value *object, attr
 
 static void read_point(tcsi_otlp *otlp, const tcsi_json_value *object, tcsi_otlp_type type)
 {
-    tcsi_otlp_point point = {.begin_ns = get_unsigned(otlp, object, "startTimeUnixNano"),
-                             .time_ns = get_unsigned(otlp, object, "timeUnixNano"),
-                             .flags = get_unsigned(otlp, object, "flags")};
+    tcsi_otlp_point point = { .begin_ns = get_unsigned(otlp, object, "startTimeUnixNano"),
+                              .time_ns = get_unsigned(otlp, object, "timeUnixNano"),
+                              .flags = get_unsigned(otlp, object, "flags") };
     const tcsi_json_value *as_double = get(object, "asDouble"), *as_int = get(object, "asInt"), *sum = get(object, "sum");
     static const char *const buckets[] = { "bucketCounts", "positive", "quantileValues" };
     if (type == TCSI_OTLP_HISTOGRAM || type == TCSI_OTLP_SUMMARY) {

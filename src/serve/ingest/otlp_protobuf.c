@@ -24,19 +24,19 @@ enum {
     VALUE_STRING = 1, VALUE_BOOL = 2, VALUE_INT = 3, VALUE_DOUBLE = 4,
 };
 
-/* The numbers of a point's fields; 0: the point has none such. */
+/* The numbers of a point's fields; 0: the point has none such.  bucket: a field that says more than count and sum. */
 typedef struct point_fields {
     uint32_t attribute, begin, time, as_double, as_int, count, sum, bucket, flags, exemplar;
 } point_fields;
 
-/* bucket: any field whose presence means that there is more than count and sum. */
-static const point_fields
-    number_fields = {.attribute = 7, .begin = 2, .time = 3, .as_double = 4, .as_int = 6, .flags = 8, .exemplar = 5},
-    histogram_fields =
-        {.attribute = 9, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 6, .flags = 10, .exemplar = 8},
-    exponential_fields =
-        {.attribute = 1, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 8, .flags = 10, .exemplar = 11},
-    summary_fields = {.attribute = 7, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 6, .flags = 8};
+static const point_fields number_fields = { .attribute = 7, .begin = 2, .time = 3, .as_double = 4, .as_int = 6, .exemplar = 5, .flags = 8 };
+static const point_fields histogram_fields = {
+    .attribute = 9, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 6, .exemplar = 8, .flags = 10,
+};
+static const point_fields exponential_fields = {
+    .attribute = 1, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 8, .flags = 10, .exemplar = 11,
+};
+static const point_fields summary_fields = { .attribute = 7, .begin = 2, .time = 3, .count = 4, .sum = 5, .bucket = 6, .flags = 8 };
 
 static void fail(tcsi_otlp *otlp, const tcsi_protobuf_reader *reader)
 {

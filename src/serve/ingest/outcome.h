@@ -14,7 +14,7 @@ typedef enum tcsi_outcome_class { TCSI_OUTCOME_TAKEN, TCSI_OUTCOME_PASSED, TCSI_
     X(ACCEPTED, "accepted", TAKEN, "a value that goes on to its series")                                                           \
     X(STALE, "stale", TAKEN, "a mark that the series has no value from here on: absence, not a value")                             \
     X(NOT_FINITE, "not_finite", PASSED, "NaN or infinite: the series has no value at that time")                                   \
-    X(NO_VALUE, "no_value", PASSED, "null, or a point that its sender flags as holding no value")                                  \
+    X(NO_VALUE, "no_value", PASSED, "null, or a point without a value")                                                            \
     X(EXEMPLAR, "exemplar", PASSED, "an exemplar: an example of a request, not a measurement; none are kept")                      \
     X(TEXT, "text", PASSED, "a field of text: only numbers and booleans are measured")                                             \
     X(HISTOGRAM, "histogram", REFUSED, "a native histogram of remote-write; send classic ones")                                    \

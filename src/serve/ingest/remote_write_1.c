@@ -81,7 +81,7 @@ static tcs_status gather_labels(tcsi_protobuf_reader reader, tcsi_batch *batch, 
     tcsi_protobuf_field field;
     unsigned char *name = tcsi_arena_alloc(&batch->arena, (size_t)(reader.end - reader.at), 1);
     size_t size = 0;
-    if (!name) return tcsi_fail_memory(err, "a series' labels");
+    if (!name) return tcsi_batch_full(&batch->arena, "names of series", err);
     for (const unsigned char *begin = reader.at; tcsi_protobuf_next(&reader, &field); begin = reader.at) {
         if (field.number != SERIES_LABEL || field.wire != TCSI_PROTOBUF_SIZED) continue;
         memcpy(name + size, begin, (size_t)(reader.at - begin));

@@ -69,7 +69,7 @@ static tcs_status gather_references(tcsi_protobuf_reader reader, tcsi_batch *bat
 {
     tcsi_protobuf_field field;
     unsigned char *bytes = tcsi_arena_alloc(&batch->arena, (size_t)(reader.end - reader.at), 1), *at = bytes;
-    if (!bytes) return tcsi_fail_memory(err, "a series' labels");
+    if (!bytes) return tcsi_batch_full(&batch->arena, "names of series", err);
     while (tcsi_protobuf_next(&reader, &field)) { /* each takes no more room than it had with its key */
         if (field.number != SERIES_REFERENCES) continue;
         if (field.wire == TCSI_PROTOBUF_VARINT) at = put_varint(at, field.value);

@@ -213,21 +213,25 @@ def otlp_request():
     metric("unsaid", "").sum.data_points.add(time_unix_nano=NS, as_int=1)
     histogram = metric("latency", "ms").histogram
     histogram.aggregation_temporality = 2
-    histogram.data_points.add(time_unix_nano=NS, count=7, sum=12.5, bucket_counts=[3, 4], explicit_bounds=[10.0])
-    expect("latency_milliseconds_count", "counter", 7.0)
-    expect("latency_milliseconds_sum", "counter", 12.5)
+    point = histogram.data_points.add(time_unix_nano=NS, count=7, sum=12.5, bucket_counts=[3, 4], explicit_bounds=[10.0])
+    attributes(point.attributes, {"path": "/a"})
+    expect("latency_milliseconds_count", "counter", 7.0, path="/a")
+    expect("latency_milliseconds_sum", "counter", 12.5, path="/a")
     exponential = metric("size", "By").exponential_histogram
     exponential.aggregation_temporality = 1
     point = exponential.data_points.add(start_time_unix_nano=NS - 2 * 10**9, time_unix_nano=NS, count=6, sum=3.0, scale=2, zero_count=1)
     point.positive.bucket_counts.extend([1, 4])
-    expect("size_bytes_count", "rate", 3.0)
-    expect("size_bytes_sum", "rate", 1.5)
+    attributes(point.attributes, {"path": "/b"})
+    expect("size_bytes_count", "rate", 3.0, path="/b")
+    expect("size_bytes_sum", "rate", 1.5, path="/b")
     exponential.data_points.add(start_time_unix_nano=NS - 2 * 10**9, time_unix_nano=NS + 1, count=1)  # no sum
     expected.append(line({**tags, METRIC: "size_bytes_count"}, "rate", NS + 1, 1 / ((2 * 10**9 + 1) / 1e9)))
     summary = metric("pause", "s").summary
-    summary.data_points.add(time_unix_nano=NS, count=2, sum=0.5).quantile_values.add(quantile=0.5, value=0.1)
-    expect("pause_seconds_count", "counter", 2.0)
-    expect("pause_seconds_sum", "counter", 0.5)
+    point = summary.data_points.add(time_unix_nano=NS, count=2, sum=0.5)
+    point.quantile_values.add(quantile=0.5, value=0.1)
+    attributes(point.attributes, {"path": "/c"})
+    expect("pause_seconds_count", "counter", 2.0, path="/c")
+    expect("pause_seconds_sum", "counter", 0.5, path="/c")
     other = request.resource_metrics.add()
     attributes(other.resource.attributes, {"service.name": "bare"})
     other.scope_metrics.add().metrics.add(name="share", unit="1").gauge.data_points.add(time_unix_nano=NS, as_double=0.5)
