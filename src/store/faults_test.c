@@ -20,7 +20,9 @@ static tcs_status put_scope(tcsi_store *store, int writer, int i, tcs_error *ret
 {
     char id[32];
     snprintf(id, sizeof id, "%d-%d", writer, i);
-    const tcsi_store_record episode = { TCSI_STORE_EPISODE, id, 1, 0, i, INT64_MAX, i, "{}" }, alert = { TCSI_STORE_ALERT, id, 1, 0, i, i, i, "{}" };
+    const tcsi_store_record episode = { TCSI_STORE_EPISODE, id, 1, 0, i, INT64_MAX, i, "{}" };
+    const tcsi_store_record alert = { TCSI_STORE_ALERT, id, 1, 0, i, i, i, "{}" };
+    const tcsi_store_audit_entry entry = { .id = id, .actor = "", .action = "", .object = "", .detail = "" };
     const tcsi_store_message message = { .receiver = "r", .id = id, .payload = id, .payload_size = strlen(id), .due_ns = 0 };
     const tcsi_store_block block = { writer, 1, i, i, 1, id, strlen(id) };
     tcs_status status = tcsi_store_begin(store, ret_err);
@@ -28,7 +30,7 @@ static tcs_status put_scope(tcsi_store *store, int writer, int i, tcs_error *ret
     status = tcsi_store_record_put(store, &episode, ret_err);
     if (status == TCS_OK) status = tcsi_store_record_put(store, &alert, ret_err);
     if (status == TCS_OK) status = tcsi_store_outbox_put(store, &message, ret_err);
-    if (status == TCS_OK) status = tcsi_store_audit_put(store, &(tcsi_store_audit_entry){ .id = id, .actor = "", .action = "", .object = "", .detail = "" }, ret_err);
+    if (status == TCS_OK) status = tcsi_store_audit_put(store, &entry, ret_err);
     if (status == TCS_OK) status = tcsi_store_block_put(store, &block, ret_err);
     if (status == TCS_OK) return tcsi_store_commit(store, ret_err);
     tcsi_store_rollback(store);
@@ -183,7 +185,8 @@ static void test_power_goes_in_the_middle_of_everything(void **state)
             acknowledged += ack_count;
         }
     disk_remove();
-    printf("# power gone at each of %ld operations, %d times; %zu scopes acknowledged, none lost\n", operations, test_is_small() ? 1 : 3, acknowledged);
+    printf("# power gone at each of %ld operations, %d times; %zu scopes acknowledged, none lost\n", operations, test_is_small() ? 1 : 3,
+           acknowledged);
 }
 
 /* ---- processes killed ---- */
@@ -275,7 +278,8 @@ static void test_writers_killed_at_random(void **state)
         if (round % 10 == 9) verify(p);
     }
     verify(p);
-    printf("# %s: %d writers killed, %zu scopes acknowledged, none lost, none twice\n", p->is_server ? "PostgreSQL" : "SQLite", rounds, ack_count);
+    printf("# %s: %d writers killed, %zu scopes acknowledged, none lost, none twice\n", p->is_server ? "PostgreSQL" : "SQLite", rounds,
+           ack_count);
     assert_true(ack_count > (size_t)rounds);
 }
 
@@ -291,9 +295,9 @@ static void test_server_killed_while_writers_write(void **state)
         listen_for(pipe_end, 300);
         assert_true(ack_count > before);
         before = ack_count;
-        if (round % 2 == 1)
-            assert_true(pg_sql(&p->server, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tocsin'")); /* cut off */
-        else {
+        if (round % 2 == 1) {
+            assert_true(pg_sql(&p->server, "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tocsin'"));
+        } else {
             pg_down(&p->server, SIGQUIT);
             assert_true(pg_up(&p->server));
         }

@@ -298,7 +298,8 @@ static tcs_status refuse_cut(sqlite_database *self, tcs_error *err)
     tcs_status status = ask(self, "pragma page_size", &page_size, err);
     if (status == TCS_OK) status = ask(self, "pragma page_count", &page_count, err); /* before: others may add pages to the log after */
     if (status != TCS_OK) return status;
-    if (sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved) != SQLITE_OK || in_log != moved) return TCS_OK;
+    const int code = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+    if (code != SQLITE_OK || in_log != moved) return TCS_OK;
     if (sqlite3_file_control(self->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file || !file->pMethods) return TCS_OK;
     if (file->pMethods->xFileSize(file, &size) != SQLITE_OK || size >= page_count * page_size) return TCS_OK;
     return tcsi_fail(err, TCS_E_FORMAT, "%s: the store is damaged: it has %lld bytes, and %lld pages of %lld", self->base.where,
