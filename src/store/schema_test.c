@@ -321,5 +321,5 @@ static void test_memory_runs_out(void **state)
 
 STORE_TEST_MAIN(ON_BOTH(test_version_1_is_upgraded_and_whole), ON_BOTH(test_every_step_leads_on_from_every_version),
                 ON_SQLITE(test_power_goes_during_an_upgrade), ON_BOTH(test_a_newer_version_is_refused),
-                ON_BOTH(test_a_place_without_a_store), ON_SQLITE(test_files_that_are_something_else), ON_SQLITE(test_damaged_pages_are_named),
-                ON_SQLITE(test_alone_means_alone), ON_BOTH(test_memory_runs_out))
+                ON_BOTH(test_a_place_without_a_store), ON_SQLITE(test_files_that_are_something_else),
+                ON_SQLITE(test_damaged_pages_are_named), ON_SQLITE(test_alone_means_alone), ON_BOTH(test_memory_runs_out))

@@ -178,14 +178,17 @@ static int shim_map(sqlite3_file *file, int page, int size, int extend, void vol
 {
     return REAL(file)->pMethods->xShmMap(REAL(file), page, size, extend, out);
 }
-static int shim_shm_lock(sqlite3_file *file, int offset, int n, int flags) { return REAL(file)->pMethods->xShmLock(REAL(file), offset, n, flags); }
+static int shim_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+{
+    return REAL(file)->pMethods->xShmLock(REAL(file), offset, n, flags);
+}
 static void shim_barrier(sqlite3_file *file) { REAL(file)->pMethods->xShmBarrier(REAL(file)); }
 static int shim_unmap(sqlite3_file *file, int remove) { return REAL(file)->pMethods->xShmUnmap(REAL(file), remove); }
 
 static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
 {
-    static const sqlite3_io_methods methods = { 2, shim_close, shim_read, shim_write, shim_truncate, shim_sync, shim_size, shim_lock, shim_unlock,
-        shim_reserved, shim_control, shim_sector, shim_traits, shim_map, shim_shm_lock, shim_barrier, shim_unmap, NULL, NULL };
+    static const sqlite3_io_methods methods = { 2, shim_close, shim_read, shim_write, shim_truncate, shim_sync, shim_size, shim_lock,
+        shim_unlock, shim_reserved, shim_control, shim_sector, shim_traits, shim_map, shim_shm_lock, shim_barrier, shim_unmap, NULL, NULL };
     sqlite3_vfs *real = vfs->pAppData;
     shim_file *shim = (shim_file *)file;
     file->pMethods = NULL;

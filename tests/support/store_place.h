@@ -1,5 +1,5 @@
-/* tests/support/store_place.h -- one case on both implementations: where a store is, made anew for each case, and what stands in it changed behind
- * its back.  Threads: one user. */
+/* tests/support/store_place.h -- one case on both implementations: where a store is, made anew for each case, and what stands in it
+ * changed behind its back.  Threads: one user. */
 #ifndef TCS_TEST_STORE_PLACE_H
 #define TCS_TEST_STORE_PLACE_H
 
@@ -70,7 +70,8 @@ static inline place *place_of(void **state)
         snprintf(p->folder, sizeof p->folder, "/tmp/tocsin-store-%ld-%d", (long)getpid(), p->is_server);
         snprintf(p->where, sizeof p->where, "sqlite:%s/store.db", p->folder);
         place_clear(p);
-        p->is_there = tcsi_store_open(p->is_server ? "postgresql:///none?host=/nonexistent" : p->where, NULL, &probe, &err) != TCS_E_UNSUPPORTED;
+        const char *where = p->is_server ? "postgresql:///none?host=/nonexistent" : p->where;
+        p->is_there = tcsi_store_open(where, NULL, &probe, &err) != TCS_E_UNSUPPORTED;
         tcsi_store_close(probe);
         if (p->is_there && p->is_server) p->is_there = pg_create(&p->server);
         if (p->is_server) snprintf(p->where, sizeof p->where, "%s", p->server.url);
