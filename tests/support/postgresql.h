@@ -19,6 +19,7 @@
 typedef struct pg_server {
     char folder[64], bin[200], url[200];
     pid_t pid;
+    bool is_durable; /* fsync as in earnest; otherwise nothing waits for the disk, which no killed process can tell */
     uid_t uid; /* 0: as we are */
     gid_t gid;
 } pg_server;
@@ -67,8 +68,8 @@ static inline bool pg_up(pg_server *server)
 {
     char data[100];
     snprintf(data, sizeof data, "%s/data", server->folder);
-    const char *const arguments[] = { "-D", data, "-k", server->folder, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB",
-                                      NULL };
+    const char *const arguments[] = { "-D", data, "-k", server->folder, "-c", "listen_addresses=", "-c",
+                                      server->is_durable ? "fsync=on" : "fsync=off", "-c", "shared_buffers=16MB", NULL };
     server->pid = pg_spawn(server, "postgres", arguments);
     for (int i = 0; i < 600; i++, test_sleep_ms(50)) {
         if (pg_sql(server, "select")) return true;
@@ -89,8 +90,10 @@ static inline void pg_down(pg_server *server, int signal_number)
 static inline bool pg_create(pg_server *server)
 {
     glob_t found = { 0 };
-    if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) == 0 && found.gl_pathc > 0)
-        snprintf(server->bin, sizeof server->bin, "%.*s", (int)(strlen(found.gl_pathv[found.gl_pathc - 1]) - 7), found.gl_pathv[found.gl_pathc - 1]);
+    if (glob("/usr/lib/postgresql/*/bin/initdb", 0, NULL, &found) == 0 && found.gl_pathc > 0) {
+        const char *newest = found.gl_pathv[found.gl_pathc - 1];
+        snprintf(server->bin, sizeof server->bin, "%.*s", (int)(strrchr(newest, '/') - newest), newest);
+    }
     globfree(&found);
     struct passwd *user = getuid() == 0 ? getpwnam("postgres") : NULL;
     if (!*server->bin || (getuid() == 0 && !user)) return false;
