@@ -231,8 +231,9 @@ const tcsi_pair *tcsi_route_path_parameters(const tcsi_route *route, const tcsi_
 static bool is_choice(const char *choices, const char *value)
 {
     size_t length = strlen(value);
+    if (length == 0 || strchr(value, '|')) return false;
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (length > 0 && strncmp(at, value, length) == 0 && (at[length] == '|' || at[length] == 0)) return true;
+        if (strncmp(at, value, length) == 0 && (at[length] == '|' || at[length] == 0)) return true;
     return false;
 }
 
