@@ -78,8 +78,9 @@ static tcs_status check_schema(const tcsi_route *route, const char *schema, tcs_
     if (!schema) return TCS_OK;
     tcsi_arena_init(&arena, ROUTER_MEMORY_MAX);
     tcs_status status = tcsi_json_parse(schema, strlen(schema), &arena, &root, err);
-    if (status != TCS_OK) tcsi_fail_prefix(err, "a schema of route %s", route->id);
     tcsi_arena_deinit(&arena);
+    if (status == TCS_E_FORMAT && err) err->status = status = TCS_E_INVALID; /* our mistake, not that of what we read */
+    if (status != TCS_OK) tcsi_fail_prefix(err, "a schema of route %s", route->id);
     return status;
 }
 
