@@ -166,7 +166,7 @@ static bool check_browser(tcsi_exchange *exchange, const tcsi_head *head)
     const char *host = head->header(head->context, "Host"), *origin = head->header(head->context, "Origin");
     if (host && !tcsi_field_host_is_loopback(host))
         return refuse(exchange, 421, "host", "without tokens only localhost, 127.0.0.1 and [::1] are answered to");
-    bool reads = exchange->request.method == TCSI_GET || exchange->request.method == TCSI_HEAD;
+    bool reads = strcmp(head->method, "GET") == 0 || strcmp(head->method, "HEAD") == 0; /* no route is known yet */
     if (!reads && origin && !(host && tcsi_field_origin_is_host(origin, host)))
         return refuse(exchange, 403, "origin", "without tokens a page of another origin may not change anything");
     return true;
