@@ -63,6 +63,15 @@ class Sender:
         return out.splitlines()
 
 
+def lacks(program, top):
+    """Why this build cannot send; None when it can."""
+    (top / "probe.yaml").write_text("receivers: [{name: a, kind: webhook, url: 'http://127.0.0.1:1'}]\n", encoding="utf-8")
+    outcome = subprocess.run([program, f"{top}/probe.yaml", f"{top}/probe.db", "0.5"], input=alert("x", "confirmed", 1, stamp()),
+                             capture_output=True, timeout=30, check=False, env=clean_environment(), encoding="utf-8")
+    said = outcome.stdout + outcome.stderr
+    return said.strip() if "this build" in said or "built without" in said else None
+
+
 def main():
     program, suite = sys.argv[1], Suite()
     server = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -70,6 +79,9 @@ def main():
         suite.skip("Alertmanager", "it is not installed")
         suite.finish()
     with folder() as top:
+        if lacks(program, top):
+            suite.skip("Alertmanager", lacks(program, top))
+            suite.finish()
         port = free_port()
         (top / "am.yaml").write_text(CONFIGURATION, encoding="utf-8")
         (top / "r.yaml").write_text(f"receivers:\n  - {{name: ops, kind: alertmanager, url: 'http://127.0.0.1:{port}', resend: 1s, "

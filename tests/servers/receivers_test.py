@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from alertmanager_test import Sender, alert, stamp
+from alertmanager_test import Sender, alert, lacks, stamp
 from support import Suite, folder
 
 
@@ -149,6 +149,9 @@ def run(program, top, name, receivers, lines, seconds=15):
 def main():
     program, suite = sys.argv[1], Suite()
     with folder() as top, Server() as server, MailServer() as mail:
+        if lacks(program, top):
+            suite.skip("receivers", lacks(program, top))
+            suite.finish()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         threading.Thread(target=mail.serve_forever, daemon=True).start()
         url, post = f"http://127.0.0.1:{server.server_address[1]}", f"smtp://127.0.0.1:{mail.server_address[1]}"
