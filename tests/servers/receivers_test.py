@@ -164,17 +164,16 @@ def main():
 
         def nobody_waits_for_another():
             names = ["steady", "flaky", "hangs", "resets", "busy", "gone", "moved"]
-            begun = time.monotonic()
             lines = run(program, top, "all", [hook(name) for name in names],
-                        [alert("db1", "confirmed", 1, starts), alert("db1", "resolved", 2, starts, ends=stamp())], seconds=6)
+                        [alert("db1", "confirmed", 1, starts), alert("db1", "resolved", 2, starts, ends=stamp())], seconds=12)
             assert lines[-1] == "waiting", lines  # what hangs
-            assert [one[0] - begun < 1 for one in server.requests("steady")] == [True, True], server.requests("steady")
+            assert len(server.requests("steady")) == 2 and len(server.requests("hangs")) >= 2
+            assert server.requests("steady")[1][0] < server.requests("hangs")[1][0]  # before the first attempt at what hangs was over
             for name, attempts in (("steady", 2), ("flaky", 5), ("resets", 4), ("busy", 3), ("gone", 2), ("moved", 2)):
                 states = [json.loads(one[4])["data"]["state"] for one in server.requests(name)]
                 assert len(states) == attempts and states == sorted(states), (name, states)
             busy = server.requests("busy")
             assert busy[1][0] - busy[0][0] >= 2, "Retry-After"
-            assert len(server.requests("hangs")) >= 2
             text = "\n".join(lines)
             for words in ("flaky confirmed 1 retry HTTP 500: out of  order", "hangs confirmed 1 retry took too long",
                           "gone confirmed 1 refused HTTP 410: nobody lives here", "gone resolved 2 refused", "moved confirmed 1 refused HTTP 302",

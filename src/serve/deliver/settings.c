@@ -323,7 +323,7 @@ static void read_silence(reader *r, const tcsi_yaml *node, bool is_maintenance)
 {
     static const char *const names[] = { "match", "from", "until", "author", "comment" };
     tcsi_deliver_settings *s = r->settings;
-    if (s->silence_count == TCSI_SILENCE_COUNT_MAX || node->kind != TCSI_YAML_MAP) {
+    if (s->silence_count == TCSI_SILENCE_COUNT_MAX || !s->silences || node->kind != TCSI_YAML_MAP) {
         tcsi_problems_add(r->problems, node->line, "expected at most %d, each with match, from and until", TCSI_SILENCE_COUNT_MAX);
         return;
     }
@@ -346,11 +346,21 @@ static void read_silence(reader *r, const tcsi_yaml *node, bool is_maintenance)
     if (comment && comment->kind == TCSI_YAML_TEXT) snprintf(silence->comment, sizeof silence->comment, "%s", comment->text);
 }
 
+/* Room for as many as there are. */
+static void make_silences(reader *r, const tcsi_yaml *root)
+{
+    const tcsi_yaml *silences = tcsi_yaml_get(root, "silences"), *maintenance = tcsi_yaml_get(root, "maintenance");
+    const size_t count = (silences ? silences->count : 0) + (maintenance ? maintenance->count : 0);
+    r->settings->silences = TCSI_NEW_ZEROS(tcsi_silence, count < TCSI_SILENCE_COUNT_MAX ? count : TCSI_SILENCE_COUNT_MAX);
+    r->is_memory_out |= !r->settings->silences;
+}
+
 static void read_root(reader *r, const tcsi_yaml *root)
 {
     static const char *const names[] = { "receivers", "silences", "maintenance", "escalate_after", "group_within", "group_by", "programs" };
     tcsi_deliver_settings *s = r->settings;
     r->programs = tcsi_yaml_get(root, "programs");
+    make_silences(r, root);
     if (root->kind != TCSI_YAML_MAP) tcsi_problems_add(r->problems, 1, "expected receivers:");
     for (const tcsi_yaml *item = root->kind == TCSI_YAML_MAP ? root->first : NULL; item; item = item->next) {
         size_t k = 0;
@@ -383,8 +393,6 @@ tcs_status tcsi_deliver_settings_parse(const char *text, size_t size, const char
         tcsi_arena_init(&settings->arena, 0);
         settings->group_within_ns = 120 * TCSI_NS_PER_S;
         settings->group_by = "host";
-        settings->silences = TCSI_NEW_ZEROS(tcsi_silence, TCSI_SILENCE_COUNT_MAX);
-        if (!settings->silences) status = tcsi_fail_memory(err, "settings");
     }
     if (status == TCS_OK) status = tcsi_yaml_parse(text, size, &tree, problems, &root, err);
     if (status == TCS_OK && root) {
