@@ -99,7 +99,8 @@ static void test_pieces(void **state)
         assert_ok(tcsi_events_publish(events, "a", "3", test_err));
         assert_int_equal(c->woken, 1);
         drain(c, sizes[s]);
-        assert_string_equal(c->text, "retry: 2000\n\nid: 9-1\nevent: a\ndata: {\"x\":1}\n\nid: 9-2\nevent: b\ndata: \n\nid: 9-3\nevent: a\ndata: 3\n\n")
+        assert_string_equal(c->text, "retry: 2000\n\nid: 9-1\nevent: a\ndata: {\"x\":1}\n\nid: 9-2\nevent: b\ndata: \n\n"
+                                     "id: 9-3\nevent: a\ndata: 3\n\n")
             ;
         drain(stale, sizes[s]);
         assert_non_null(strstr(stale->text, "event: reset\nid: 9-0\ndata: {}\n\nretry: 2000\n\nid: 9-1\n"));
