@@ -85,12 +85,22 @@ SAFETENSORS = [weights("F32", 4), weights("F64", 8, {"made by": "\u00e9\n\"x\""}
                b"\xff" * 8 + b"{}"]
 
 
+TOKEN = b'{"id":"0123456789abcdef","name":"a","role":"viewer","created":1767225600,"expires":null,"hash":"$argon2id$v=19$m=65536,t=2,p=1$x$y"}'
+HTTP = [b"\0/api/v1/series/a%2Fb?x=1&y=a+b&match[]=z", b"\0http://localhost/a/../b/./c//d?flag", b"\0/%E2%82%AC/%2e%2e/x", b"\0*",
+        b"\1Bearer tcs_0123456789abcdef_00", b"\1text/plain;q=0.5,application/openmetrics-text;version=1.0.0, */*;q=0.1",
+        b'\1application/json; charset="utf-8"', b"\1127.0.0.1:9090", b"\00100-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\2# tokens\n" + TOKEN + b"\n", b"\3POST /a/some%2Fthing/b?limit=5&k=x&k=y HTTP/1.1\nContent-Type: application/json\n\n{}",
+        b"\3POST /a/x/b?limit=5&k=x\nContent-Type: application/json\nHost: localhost\nOrigin: http://localhost\n\n{}",
+        b"\3GET /metrics\nAccept: application/openmetrics-text\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\3GET /api/v1/openapi.json\nHost: evil", b"\3OPTIONS *", b"\3GET /readyz\nContent-Length: 1\nTransfer-Encoding: chunked"]
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK, "http": HTTP}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     zones = pathlib.Path("/usr/share/zoneinfo")
     seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]

@@ -9,13 +9,15 @@ static void test_authorization(void **state)
     const char *token = NULL;
     size_t size = 0;
     assert_int_equal(tcsi_field_authorization(NULL, &token, &size), TCSI_CREDENTIAL_NONE);
-    static const char *const good[] = { "Bearer abc_D-9.~+/==", "bearer   abc_D-9.~+/==", "TOKEN abc_D-9.~+/== ", " Bearer\tabc_D-9.~+/==" };
+    static const char *const good[] = { "Bearer abc_D-9.~+/==", "bearer   abc_D-9.~+/==", "TOKEN abc_D-9.~+/== ",
+        " Bearer\tabc_D-9.~+/==" };
     for (size_t i = 0; i < TCS_COUNT(good); i++) {
         assert_int_equal(tcsi_field_authorization(good[i], &token, &size), TCSI_CREDENTIAL_TOKEN);
         assert_int_equal(size, 13);
         assert_memory_equal(token, "abc_D-9.~+/==", 13);
     }
-    static const char *const bad[] = { "", " ", "Bearer", "Bearer ", "Bearer a b", "Bearer \x01", "Bearer a,b", "Bearer a\"", "(Bearer) a" };
+    static const char *const bad[] = { "", " ", "Bearer", "Bearer ", "Bearer a b", "Bearer \x01", "Bearer a,b", "Bearer a\"",
+        "(Bearer) a" };
     for (size_t i = 0; i < TCS_COUNT(bad); i++)
         assert_int_equal(tcsi_field_authorization(bad[i], &token, &size), TCSI_CREDENTIAL_MALFORMED);
     assert_int_equal(tcsi_field_authorization("Basic dTpw", &token, &size), TCSI_CREDENTIAL_OTHER);
@@ -28,7 +30,8 @@ static void test_content_type(void **state)
     assert_true(tcsi_field_media_is("application/json", "application/json"));
     assert_true(tcsi_field_media_is(" Application/JSON ; charset=\"utf-8\" ;; a=b", "application/json"));
     assert_true(tcsi_field_media_is_one("text/csv", "application/json|text/csv"));
-    static const char *const bad[] = { "", "application", "application/", "/json", "application/jso", "application/json2", "application/json x",
+    static const char *const bad[] = { "", "application", "application/", "/json", "application/jso", "application/json2",
+        "application/json x",
                                        "application/json;=", "application/json;a", "application/json;a=", "application/json;a=\"b",
                                        "application/json, text/csv" };
     for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_field_media_is(bad[i], "application/json"));
@@ -45,7 +48,8 @@ static void test_content_type(void **state)
 static void test_accept(void **state)
 {
     (void)state;
-    static const char *const offers[] = { "text/plain; version=0.0.4; charset=utf-8", "application/openmetrics-text; version=1.0.0; charset=utf-8" };
+    static const char *const offers[] = { "text/plain; version=0.0.4; charset=utf-8",
+        "application/openmetrics-text; version=1.0.0; charset=utf-8" };
     static const struct { const char *accept; int chosen; } cases[] = {
         { NULL, 0 }, { "", 0 }, { "  ", 0 }, { "*/*", 0 }, { "text/*", 0 }, { "application/*", 1 }, { "application/openmetrics-text", 1 },
         { "text/plain;q=0.5,application/openmetrics-text", 1 }, { "text/plain;q=0,*/*", 1 }, { "text/plain;q=0", -1 }, { "image/png", -1 },
@@ -66,7 +70,8 @@ static void test_hosts(void **state)
 {
     (void)state;
     static const char *const good[] = { "localhost", "LocalHost:80", "127.0.0.1", "127.9.8.7:65535", "[::1]", "[::1]:1" };
-    static const char *const bad[] = { "", "localhost.", "localhost:", "localhost:x", "localhost:123456", "evil", "127.0.0.1.evil", "127.evil.0.1",
+    static const char *const bad[] = { "", "localhost.", "localhost:", "localhost:x", "localhost:123456", "evil", "127.0.0.1.evil",
+        "127.evil.0.1",
                                        "127.0.0", "1127.0.0.1", "[::1", "[::1]x", "[::2]", "::1", "127.0.0.", "localhost:80:80" };
     for (size_t i = 0; i < TCS_COUNT(good); i++) assert_true(tcsi_field_host_is_loopback(good[i]));
     for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_field_host_is_loopback(bad[i]));

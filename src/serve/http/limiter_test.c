@@ -53,7 +53,8 @@ static void test_table(void **state)
     assert_true(tcsi_limiter_take(limiter, key, 0.001, 1, 1, second) > 0);
     for (uint64_t k = 1; k < 3; k++) assert_int_equal(tcsi_limiter_take(limiter, key + k * TCSI_LIMITER_SLOTS, 0.001, 1, 1, 2 * second), 0);
     assert_true(tcsi_limiter_take(limiter, key, 0.001, 1, 1, second) > 0); /* others of its set did not push it out */
-    for (uint64_t k = 1; k < 20; k++) assert_int_equal(tcsi_limiter_take(limiter, key + k * TCSI_LIMITER_SLOTS, 1000, 9, 1, (int64_t)(k + 3) * second), 0);
+    for (uint64_t k = 1; k < 20; k++) assert_int_equal(tcsi_limiter_take(limiter, key + k * TCSI_LIMITER_SLOTS, 1000, 9, 1,
+        (int64_t)(k + 3) * second), 0);
     assert_int_equal(tcsi_limiter_take(limiter, key, 0.001, 1, 1, 30 * second), 0); /* twenty did: bounded memory forgets */
     tcsi_limiter_destroy(limiter);
     tcsi_limiter_destroy(NULL);

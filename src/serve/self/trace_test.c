@@ -33,7 +33,8 @@ static void test_begin(void **state)
 {
     (void)state;
     char text[TCSI_TRACEPARENT_SIZE + 1];
-    tcsi_trace one = tcsi_trace_begin(PARENT), two = tcsi_trace_begin(PARENT), three = tcsi_trace_begin("nonsense"), four = tcsi_trace_begin(NULL);
+    tcsi_trace one = tcsi_trace_begin(PARENT), two = tcsi_trace_begin(PARENT), three = tcsi_trace_begin("nonsense"), four =
+        tcsi_trace_begin(NULL);
     assert_string_equal(one.trace_id, two.trace_id);
     assert_string_not_equal(one.span_id, two.span_id);
     assert_string_not_equal(three.trace_id, four.trace_id);
