@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -43,6 +43,8 @@ bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDN
 
 bench-ingest: build ## bodies of requests to samples: remote-write, OTLP, line protocol, NDJSON, beside Python's protobuf where TOCSIN_BENCH_PYTHON names a Python that has it
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/ingest_bench $(BUILD)/bench/ingest.json
+bench-http: build ## what a request costs, decided in process and served over loopback, without and with a token; writes build/bench/http.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/http_bench $(BUILD)/bench/http.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json

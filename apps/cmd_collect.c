@@ -1,18 +1,23 @@
 /* apps/cmd_collect.c -- `tocsin collect`: this host's own figures, row by row.
  *
  * Rows are written one by one and each is flushed, so that whoever reads the pipe has it at once.  The first tick gives no row:
- * rates need two.  SIGINT and SIGTERM end it as done.  SPDX-License-Identifier: Apache-2.0 */
+ * rates need two.  With --listen nothing is written: each request reads the kernel anew, so that nothing is older than the question.
+ * SIGINT and SIGTERM end it as done.  SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
 #include "base/clock.h"
 #include "serve/collect/collect.h"
+#include "serve/http/server.h"
 
+#include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { ROW_SIZE_MAX = 1 << 26 };
 
 typedef struct collect_options {
-    const char *every, *proc, *only;
+    const char *every, *proc, *only, *listen;
     size_t count;
     bool per_core, totals, exposition;
 } collect_options;
@@ -27,6 +32,8 @@ static const cli_option options[] = {
     { "--per-core", NULL, CLI_FLAG, AT(per_core), "processor time of each core instead of all together" },
     { "--totals", NULL, CLI_FLAG, AT(totals), "counters as the kernel keeps them, instead of their rates per second" },
     { "--exposition", NULL, CLI_FLAG, AT(exposition), "the figures as they are now in the text format of Prometheus, once" },
+    { "--listen", "ADDRESS:PORT", CLI_TEXT, AT(listen),
+      "answer GET /metrics with the figures of that moment, for Prometheus; addresses of this machine only, such as 127.0.0.1:9109" },
     { "--proc", "FOLDER", CLI_TEXT, AT(proc), "where the kernel's files are; default /proc.  In a container: the host's, mounted" },
 };
 
@@ -76,6 +83,76 @@ static tcs_status write_exposition(tcsi_collector *collector, tcsi_buffer *text,
     return status == TCS_OK ? write_text(text, err) : status;
 }
 
+/* ---- for Prometheus ---- */
+
+typedef struct exporter {
+    tcsi_collector *collector;
+    pthread_mutex_t lock;
+} exporter;
+
+static tcs_status answer_metrics(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    exporter *self = context;
+    (void)request;
+    response->content_type = tcsi_exposition_types[TCSI_EXPOSITION_TEXT];
+    pthread_mutex_lock(&self->lock);
+    const tcs_status status = tcsi_figures_write_exposition(tcsi_collector_tick(self->collector), &response->body, err);
+    pthread_mutex_unlock(&self->lock);
+    return status;
+}
+
+static const tcsi_route routes[] = {
+    { .method = TCSI_GET, .path = "/metrics", .role = TCSI_ROLE_VIEWER, .handle = answer_metrics, .id = "metrics", .group = "This host",
+      .summary = "This host's figures, for Prometheus",
+      .answers = { { .status = 200, .help = "The text format 0.0.4 of Prometheus", .content_type = "text/plain" } } },
+};
+
+/* "127.0.0.1:9109", "[::1]:9109" */
+static tcs_status parse_listen(const char *text, char *ret_address, size_t size, uint16_t *ret_port, tcs_error *err)
+{
+    const char *colon = strrchr(text, ':');
+    const bool has_brackets = *text == '[' && colon > text && colon[-1] == ']';
+    const size_t length = colon ? (size_t)(colon - text) - 2 * has_brackets : 0;
+    char *end = NULL;
+    const unsigned long port = colon ? strtoul(colon + 1, &end, 10) : 0;
+    if (length == 0 || length >= size || colon[1] < '0' || colon[1] > '9' || *end || port > UINT16_MAX)
+        return tcsi_fail(err, TCS_E_INVALID, "--listen %s: expected an address and a port, such as 127.0.0.1:9109", text);
+    memcpy(ret_address, text + has_brackets, length);
+    ret_address[length] = 0;
+    *ret_port = (uint16_t)port;
+    return TCS_OK;
+}
+
+/* SIGINT and SIGTERM are blocked before any thread is there, and waited for here. */
+static tcs_status export_figures(tcsi_collector *collector, const char *listen, tcs_error *err)
+{
+    char address[64];
+    tcsi_server_options asked = { .address = address, .thread_count = 2, .connection_max = 64, .anonymous_role = TCSI_ROLE_VIEWER };
+    exporter self = { .collector = collector, .lock = PTHREAD_MUTEX_INITIALIZER };
+    tcsi_router *router = NULL;
+    tcsi_server *server = NULL;
+    sigset_t ends;
+    int signal_number;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    tcs_status status = parse_listen(listen, address, sizeof address, &asked.port, err);
+    if (status == TCS_OK) status = tcsi_router_create(&router, err);
+    if (status == TCS_OK) status = tcsi_router_mount(router, routes, TCS_COUNT(routes), &self, err);
+    if (status == TCS_OK) status = tcsi_server_start(&asked, router, &server, err);
+    if (status == TCS_OK) {
+        (void)tcsi_collector_tick(collector);
+        tell_absent(collector);
+        fprintf(stderr, "tocsin collect: http://%s%s%s:%u/metrics\n", strchr(address, ':') ? "[" : "", address,
+                strchr(address, ':') ? "]" : "", (unsigned)tcsi_server_port(server));
+        (void)sigwait(&ends, &signal_number);
+    }
+    tcsi_server_destroy(server);
+    tcsi_router_destroy(router);
+    return status;
+}
+
 static int run(const void *raw, const char *const *inputs, size_t input_count)
 {
     const collect_options *o = raw;
@@ -93,7 +170,8 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_status status = tcsi_collector_interval(o->every ? o->every : "1s", &every_ns, &err);
     if (status != TCS_OK) tcsi_fail_prefix(&err, "--every");
     if (status == TCS_OK) status = tcsi_collector_create(&asked, &collector, &err);
-    if (status == TCS_OK && o->exposition) status = write_exposition(collector, &text, &err);
+    if (status == TCS_OK && o->listen) status = export_figures(collector, o->listen, &err);
+    else if (status == TCS_OK && o->exposition) status = write_exposition(collector, &text, &err);
     else if (status == TCS_OK) status = write_rows(collector, o, every_ns, &text, &err);
     tcsi_collector_destroy(collector);
     tcsi_buffer_deinit(&text);
@@ -112,6 +190,7 @@ const cli_command cli_collect = {
     .examples = "  tocsin collect | tocsin detect - --mode online --stream\n"
                 "  tocsin collect --every 5s --count 720 > hour.ndjson\n"
                 "  tocsin collect --only stat,meminfo --per-core\n"
+                "  tocsin collect --listen 127.0.0.1:9109\n"
                 "  tocsin collect --exposition > /var/lib/node_exporter/host.prom\n",
     .options = options,
     .option_count = TCS_COUNT(options),

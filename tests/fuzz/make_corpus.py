@@ -42,6 +42,14 @@ KNOWLEDGE = [b"version: 1\n", b"version: 1\nchannels:\n  a: {unit: bar, range: [
              b"version: 1\na: &x [1]\nb: *x\n", b"a: [1\n", b"--- \n...\n---\n", b"version: 1\nderived:\n  x: ((((((((((a))))))))))\n",
              b"version: 1\nchannels:\n  a: {range: [5, 2]}\n  b: {alarm: {}}\n"]
 
+ALERT = [b'\x00{"episode":"e","incident":"","state":"confirmed","revision":2,"tags":{"__name__":"load","a-b":"x","a_b":"\\"\\n"},'
+         b'"starts":"2023-11-14T22:13:20.5Z","ends":"2023-11-14T22:14:20Z","updated":"2023-11-14T22:13:50Z","severity":72.5,"value":17,'
+         b'"expected_lower":1,"expected_upper":3,"summary":"x\\r\\nBcc: y \xc3\xa4","description":"d","url":"http://t","trace":""}',
+         b'\x00{"episode":"e","state":"dismissed","revision":0,"tags":{}}', b'\x01host=~"db[0-9]|x"', b'\x01a!="b\\"c"', b"\x01host!~db.*",
+         b"\x02programs: [/bin/x]\nescalate_after: 5min\nreceivers:\n- {name: a, kind: alertmanager, url: 'http://h', labels: {s: p}, match: [a=b]}\n"
+         b"- {name: b, kind: mail, url: 'smtp://h', from: a@b, to: [c@d]}\n- {name: c, kind: command, program: [/bin/x, y], live: yes}\n"
+         b"silences:\n- {match: [a=b], from: 2026-01-01, until: 2026-01-02T00:00:00+01:00, author: x}\n"]
+
 # The files of /proc in the order of collect.c.
 COLLECT = ["stat", "loadavg", "meminfo", "vmstat", "diskstats", "net/dev", "pressure/cpu", "pressure/io", "pressure/memory", "sys/fs/file-nr",
            "self/mountinfo"]
@@ -121,13 +129,22 @@ def ingest_seeds(seeds):
         seeds[names[0]] = [unsnap(body(name)) for name in names]
     seeds["compressed"] = COMPRESSED + [b"\x01" + body("remote_write_1"), b"\x05" + body("remote_write_2"), b"\x0a" + body("otlp_protobuf_gzip")]
 
+TOKEN = b'{"id":"0123456789abcdef","name":"a","role":"viewer","created":1767225600,"expires":null,"hash":"$argon2id$v=19$m=65536,t=2,p=1$x$y"}'
+HTTP = [b"\0/api/v1/series/a%2Fb?x=1&y=a+b&match[]=z", b"\0http://localhost/a/../b/./c//d?flag", b"\0/%E2%82%AC/%2e%2e/x", b"\0*",
+        b"\1Bearer tcs_0123456789abcdef_00", b"\1text/plain;q=0.5,application/openmetrics-text;version=1.0.0, */*;q=0.1",
+        b'\1application/json; charset="utf-8"', b"\1127.0.0.1:9090", b"\00100-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\2# tokens\n" + TOKEN + b"\n", b"\3POST /a/some%2Fthing/b?limit=5&k=x&k=y HTTP/1.1\nContent-Type: application/json\n\n{}",
+        b"\3POST /a/x/b?limit=5&k=x\nContent-Type: application/json\nHost: localhost\nOrigin: http://localhost\n\n{}",
+        b"\3GET /metrics\nAccept: application/openmetrics-text\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\3GET /api/v1/openapi.json\nHost: evil", b"\3OPTIONS *", b"\3GET /readyz\nContent-Length: 1\nTransfer-Encoding: chunked"]
+
 
 def main():
     folder = pathlib.Path(sys.argv[1])
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "block": BLOCK}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK, "http": HTTP}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     zones = pathlib.Path("/usr/share/zoneinfo")
     seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]

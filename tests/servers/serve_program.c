@@ -86,10 +86,12 @@ static tcs_status answer_big(void *context, const tcsi_request *request, tcsi_re
 static const tcsi_route routes[] = {
     { .method = TCSI_GET, .path = "/api/v1/test/none", .role = TCSI_ROLE_NONE, .handle = answer_echo, .id = "test_none", .group = "Test",
       .summary = "For anybody.", .answers = { { 200, "Echo.", "application/json", "{\"type\":\"object\"}" } } },
-    { .method = TCSI_GET, .path = "/api/v1/test/items/{id}", .role = TCSI_ROLE_VIEWER, .handle = answer_echo, .id = "test_get", .group = "Test",
+    { .method = TCSI_GET, .path = "/api/v1/test/items/{id}", .role = TCSI_ROLE_VIEWER, .handle = answer_echo, .id = "test_get", .group =
+    "Test",
       .summary = "For viewers.",
       .parameters = { { .name = "id", .help = "of the item" },
-                      { .name = "limit", .type = TCSI_PARAMETER_INTEGER, .low = 1, .high = 1000, .fallback = "100", .help = "at most so many" },
+                      { .name = "limit", .type = TCSI_PARAMETER_INTEGER, .low = 1, .high = 1000, .fallback = "100", .help =
+                      "at most so many" },
                       { .name = "kind", .type = TCSI_PARAMETER_CHOICE, .choices = "open|closed", .help = "only these" },
                       { .name = "match[]", .help = "selectors", .repeated = true } },
       .answers = { { 200, "Echo.", "application/json", "{\"type\":\"object\"}" } } },

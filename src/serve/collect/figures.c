@@ -56,7 +56,7 @@ static bool is_same(const tcsi_figure *figure, tcsi_figure_family_id family, con
 {
     if (figure->family != family) return false;
     for (size_t i = 0; i < TCSI_FIGURE_LABEL_COUNT_MAX && figure->labels[i]; i++)
-        if (strncmp(figure->labels[i], labels[i].text, labels[i].size) != 0 || figure->labels[i][labels[i].size]) return false;
+        if (strlen(figure->labels[i]) != labels[i].size || memcmp(figure->labels[i], labels[i].text, labels[i].size) != 0) return false;
     return true;
 }
 

@@ -78,13 +78,16 @@ static void test_limits(void **state)
     tcsi_figures_set(&figures, TCSI_FIGURE_DISK_READS, &(tcsi_figure_label){ text, sizeof text - 1 }, 1);
     tcsi_figures_set(&figures, TCSI_FIGURE_DISK_READS, &(tcsi_figure_label){ "a\0b", 3 }, 1);
     assert_int_equal(figures.count, 0);
-    assert_int_equal(figures.refused_count, 2);
+    tcsi_figures_set(&figures, TCSI_FIGURE_DISK_READS, &(tcsi_figure_label){ "a", 1 }, 1);
+    tcsi_figures_set(&figures, TCSI_FIGURE_DISK_READS, &(tcsi_figure_label){ "a\0bcdefghijklmnopqrstuvwxyz0123456789", 38 }, 1);
+    assert_int_equal(figures.count, 1);
+    assert_int_equal(figures.refused_count, 3);
     for (int i = 0; i < TCSI_FIGURE_COUNT_MAX + 10; i++) {
         int length = snprintf(text, sizeof text, "%d", i);
         tcsi_figures_set(&figures, TCSI_FIGURE_DISK_READS, &(tcsi_figure_label){ text, (size_t)length }, i);
     }
     assert_int_equal(figures.count, TCSI_FIGURE_COUNT_MAX);
-    assert_int_equal(figures.refused_count, 12);
+    assert_int_equal(figures.refused_count, 14);
     assert_near(77, tcsi_figures_find(&figures, "node_disk_reads_completed_total{device=\"77\"}")->value, 0);
     tcsi_figures_deinit(&figures);
 }

@@ -159,7 +159,7 @@ static tcs_status parse_line(const char *line, size_t size, tcsi_token *ret_toke
     return status;
 }
 
-static tcs_status parse_tokens(const char *text, size_t size, tcsi_token **ret_tokens, size_t *ret_count, tcs_error *err)
+tcs_status tcsi_tokens_parse(const char *text, size_t size, tcsi_token **ret_tokens, size_t *ret_count, tcs_error *err)
 {
     tcsi_token *tokens = NULL;
     size_t count = 0, number = 0;
@@ -266,7 +266,7 @@ tcs_status tcsi_auth_load(tcsi_auth *auth, const char *path, tcs_error *err)
     tcsi_buffer_init(&text, FILE_SIZE_MAX);
     tcs_status status = tcsi_file_read(path, &text, err);
     if (status == TCS_OK) {
-        status = parse_tokens(text.data ? text.data : "", text.size, &tokens, &count, err);
+        status = tcsi_tokens_parse(text.data ? text.data : "", text.size, &tokens, &count, err);
         if (status == TCS_OK) status = tcsi_auth_set(auth, tokens, count, err);
         if (status != TCS_OK) tcsi_fail_prefix(err, "%s", path);
     }

@@ -41,6 +41,9 @@ tcs_status tcsi_token_create(const char *name, tcsi_role role, int64_t lifetime_
 /* Adds its line to a file, which is made, readable by its owner only, when there is none. */
 tcs_status tcsi_token_append(const char *path, const tcsi_token *token, tcs_error *err) TCS_WARN_UNUSED;
 
+/* The lines of such a file; the caller frees *ret_tokens.  E_FORMAT with the line. */
+tcs_status tcsi_tokens_parse(const char *text, size_t size, tcsi_token **ret_tokens, size_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
+
 typedef struct tcsi_auth tcsi_auth;
 
 tcs_status tcsi_auth_create(tcsi_auth **ret_auth, tcs_error *err) TCS_WARN_UNUSED; /* knows no token yet */

@@ -53,6 +53,8 @@ tcs_status tcsi_service_create(const tcsi_service_options *options, tcsi_service
     size_t route_count = tcsi_router_count(options->router);
     if (!service) return tcsi_fail_memory(err, "the HTTP service");
     service->options = *options;
+    if (options->caller_rate == 0) service->options.caller_rate = TCSI_CALLER_RATE;
+    if (options->caller_burst == 0) service->options.caller_burst = TCSI_CALLER_BURST;
     tcs_status status = tcsi_limiter_create(&service->limiter, err);
     if (status == TCS_OK && !(service->figures = TCSI_NEW_ZEROS(figures, route_count + 1)))
         status = tcsi_fail_memory(err, "the HTTP service");
@@ -166,7 +168,7 @@ static bool check_browser(tcsi_exchange *exchange, const tcsi_head *head)
     const char *host = head->header(head->context, "Host"), *origin = head->header(head->context, "Origin");
     if (host && !tcsi_field_host_is_loopback(host))
         return refuse(exchange, 421, "host", "without tokens only localhost, 127.0.0.1 and [::1] are answered to");
-    bool reads = exchange->request.method == TCSI_GET || exchange->request.method == TCSI_HEAD;
+    bool reads = strcmp(head->method, "GET") == 0 || strcmp(head->method, "HEAD") == 0; /* no route is known yet */
     if (!reads && origin && !(host && tcsi_field_origin_is_host(origin, host)))
         return refuse(exchange, 403, "origin", "without tokens a page of another origin may not change anything");
     return true;
@@ -253,11 +255,13 @@ static bool find_caller(tcsi_exchange *exchange, const tcsi_head *head)
 static bool check_rates(tcsi_exchange *exchange, const tcsi_head *head)
 {
     const tcsi_route *route = exchange->request.route;
+    const tcsi_service_options *options = &exchange->service->options;
     tcsi_limiter *limiter = exchange->service->limiter;
     const char *who = exchange->caller.id[0] ? exchange->caller.id : head->peer;
     int64_t wait_ns = 0;
-    if (exchange->service->options.auth && exchange->caller.id[0])
-        wait_ns = tcsi_limiter_take(limiter, tcsi_limiter_key(who, 0), TCSI_CALLER_RATE, TCSI_CALLER_BURST, 1, exchange->begun_ns);
+    if (exchange->caller.id[0])
+        wait_ns = tcsi_limiter_take(limiter, tcsi_limiter_key(who, 0), options->caller_rate, options->caller_burst, 1,
+                                    exchange->begun_ns);
     if (wait_ns == 0 && route->rate > 0)
         wait_ns = tcsi_limiter_take(limiter, tcsi_limiter_key(who, exchange->mounted->index + 1), route->rate,
                                     route->burst > 1 ? route->burst : 1, 1, exchange->begun_ns);

@@ -20,7 +20,7 @@
 
 enum { TCSI_RESPONSE_SIZE_MAX = 256 << 20, TCSI_REQUEST_MEMORY_MAX = 64 << 20 };
 
-/* Requests that a token may make a second, and at once, whatever the route. */
+/* Requests that a token may make a second, and at once, whatever the route, unless stated. */
 #define TCSI_CALLER_RATE 2000.0
 #define TCSI_CALLER_BURST 4000.0
 
@@ -29,6 +29,7 @@ typedef struct tcsi_service_options {
     tcsi_auth *auth;           /* NULL: everybody is anonymous_role, on loopback only */
     tcsi_role anonymous_role;
     tcsi_metrics *metrics;     /* NULL: none */
+    double caller_rate, caller_burst; /* 0: TCSI_CALLER_RATE, TCSI_CALLER_BURST */
     void (*observe)(void *context, const tcsi_request *request, int status, int64_t duration_ns);
     void *observe_context;
 } tcsi_service_options;

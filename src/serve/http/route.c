@@ -78,8 +78,9 @@ static tcs_status check_schema(const tcsi_route *route, const char *schema, tcs_
     if (!schema) return TCS_OK;
     tcsi_arena_init(&arena, ROUTER_MEMORY_MAX);
     tcs_status status = tcsi_json_parse(schema, strlen(schema), &arena, &root, err);
-    if (status != TCS_OK) tcsi_fail_prefix(err, "a schema of route %s", route->id);
     tcsi_arena_deinit(&arena);
+    if (status == TCS_E_FORMAT && err) err->status = status = TCS_E_INVALID; /* our mistake, not that of what we read */
+    if (status != TCS_OK) tcsi_fail_prefix(err, "a schema of route %s", route->id);
     return status;
 }
 
@@ -231,8 +232,9 @@ const tcsi_pair *tcsi_route_path_parameters(const tcsi_route *route, const tcsi_
 static bool is_choice(const char *choices, const char *value)
 {
     size_t length = strlen(value);
+    if (length == 0 || strchr(value, '|')) return false;
     for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
-        if (length > 0 && strncmp(at, value, length) == 0 && (at[length] == '|' || at[length] == 0)) return true;
+        if (strncmp(at, value, length) == 0 && (at[length] == '|' || at[length] == 0)) return true;
     return false;
 }
 

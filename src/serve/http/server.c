@@ -650,7 +650,10 @@ tcs_status tcsi_server_start(const tcsi_server_options *options, const tcsi_rout
     server->limits_ns[PHASE_HEADER] = o->header_timeout_ns;
     server->limits_ns[PHASE_BODY] = o->body_timeout_ns;
     server->limits_ns[PHASE_RESPONSE] = o->response_timeout_ns;
-    tcsi_service_options service = { router, o->auth, o->anonymous_role, o->metrics, o->observe, o->observe_context };
+    tcsi_service_options service = {
+        .router = router, .auth = o->auth, .anonymous_role = o->anonymous_role, .metrics = o->metrics, .caller_rate = o->caller_rate,
+        .caller_burst = o->caller_burst, .observe = o->observe, .observe_context = o->observe_context,
+    };
     status = tcsi_service_create(&service, &server->service, err);
     if (status == TCS_OK && o->certificate_path) status = tcsi_tls_create(o->certificate_path, o->key_path, &server->tls, err);
     if (status == TCS_OK) status = add_metrics(server, err);

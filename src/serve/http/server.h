@@ -41,6 +41,7 @@ typedef struct tcsi_server_options {
     const char *certificate_path;   /* PEM, with its chain; NULL: no TLS */
     const char *key_path;           /* PEM */
     struct tcsi_auth *auth;         /* NULL: nobody is asked for a token */
+    double caller_rate, caller_burst; /* 0: 2,000 requests a second of one token, 4,000 at once */
     tcsi_role anonymous_role;       /* what may be done without one, where auth is NULL */
     tcsi_metrics *metrics;          /* NULL: none are kept */
     void (*tick)(void *context, int64_t now_ns); /* some five times a second, monotonic clock; NULL: nobody */

@@ -91,16 +91,15 @@ static void put_name(page *to, const metric_series *series, const char *suffix, 
 static void put_histogram(page *to, const metric_series *series)
 {
     const size_t bound_count = tcsi_metric_bound_count(series->row);
-    const double scale = series->row->scale != 0 ? series->row->scale : 1;
     uint64_t below = 0;
     for (size_t b = 0; b <= bound_count; b++) {
-        double bound = b < bound_count ? (double)series->row->bounds[b] * scale : INFINITY;
+        double bound = b < bound_count ? tcsi_metric_scaled(series->row, (double)series->row->bounds[b]) : INFINITY;
         below += tcsi_metric_cell(to->metrics, series->cell + b);
         put_name(to, series, "_bucket", &bound);
         put_whole(to, below);
     }
     put_name(to, series, "_sum", NULL);
-    put_number(to, (double)tcsi_metric_cell(to->metrics, series->cell + bound_count + 1) * scale);
+    put_number(to, tcsi_metric_scaled(series->row, (double)tcsi_metric_cell(to->metrics, series->cell + bound_count + 1)));
     put(to, "\n");
     put_name(to, series, "_count", NULL);
     put_whole(to, below);

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { CELL_DEFAULT = 8192 };
@@ -240,18 +241,24 @@ uint64_t tcsi_metric_cell(const tcsi_metrics *metrics, size_t cell)
     return sum;
 }
 
+double tcsi_metric_scaled(const tcsi_metric_row *row, double steps)
+{
+    if (row->scale == 0) return steps;
+    return row->scale < 1 ? steps / nearbyint(1 / row->scale) : steps * row->scale; /* 2500000 of 1e-9 are 0.0025, the nearest double */
+}
+
 double tcsi_metric_series_value(const tcsi_metrics *metrics, const metric_series *series)
 {
     if (series->read) return series->read(series->context);
-    const double scale = series->row->scale != 0 ? series->row->scale : 1;
     if (series->row->kind == TCSI_METRIC_GAUGE) {
         uint64_t bits = atomic_load_explicit(&metrics->cells[series->cell], memory_order_relaxed);
         double value;
         memcpy(&value, &bits, sizeof value);
         return value;
     }
-    if (series->row->kind == TCSI_METRIC_LEVEL) return (double)(int64_t)tcsi_metric_cell(metrics, series->cell) * scale;
-    if (series->row->kind == TCSI_METRIC_COUNTER) return (double)tcsi_metric_cell(metrics, series->cell) * scale;
+    if (series->row->kind == TCSI_METRIC_LEVEL)
+        return tcsi_metric_scaled(series->row, (double)(int64_t)tcsi_metric_cell(metrics, series->cell));
+    if (series->row->kind == TCSI_METRIC_COUNTER) return tcsi_metric_scaled(series->row, (double)tcsi_metric_cell(metrics, series->cell));
     uint64_t count = 0;
     for (size_t b = 0; b <= tcsi_metric_bound_count(series->row); b++) count += tcsi_metric_cell(metrics, series->cell + b);
     return (double)count;

@@ -38,6 +38,7 @@ struct tcsi_metrics {
 size_t tcsi_metric_label_count(const tcsi_metric_row *row);
 size_t tcsi_metric_bound_count(const tcsi_metric_row *row);
 uint64_t tcsi_metric_cell(const tcsi_metrics *metrics, size_t cell);
+double tcsi_metric_scaled(const tcsi_metric_row *row, double steps);
 double tcsi_metric_series_value(const tcsi_metrics *metrics, const metric_series *series);
 
 #endif
