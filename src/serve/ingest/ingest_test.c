@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "batches.h"
 
-#include "serve/ingest/order.h"
+#include "serve/ingest/arrival.h"
 #include "tocsin_config.h"
 
 static const tcsi_ingest_format remote_write_1 = { .decoder = TCSI_INGEST_REMOTE_WRITE_1, .compression = TCSI_INGEST_SNAPPY },
@@ -204,7 +204,7 @@ static void test_the_reference_is_true(void **state)
     snprintf(line, sizeof line, "\n| `%s` | %lld | %s |\n", #name, (long long)(fallback), help); \
     if (!strstr(page.data, line)) fail_msg("docs/reference/ingest.md lacks:%s", line);
     TCSI_INGEST_LIMIT_LIST(X)
-    TCSI_ORDER_LIMIT_LIST(X)
+    TCSI_ARRIVAL_LIMIT_LIST(X)
 #undef X
     tcsi_buffer_deinit(&page);
 }
