@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -40,6 +40,11 @@ bench-kernels: build ## time products and convolutions beside OpenBLAS and oneDN
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/kernels_bench $(BUILD)/bench/kernels.json
 	@$(BUILD)/bench/join_bench $(BUILD)/bench/join.json
 	@$(BUILD)/bench/cells_bench $(BUILD)/bench/cells.json
+
+bench-ingest: build ## bodies of requests to samples: remote-write, OTLP, line protocol, NDJSON, beside Python's protobuf where TOCSIN_BENCH_PYTHON names a Python that has it
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/ingest_bench $(BUILD)/bench/ingest.json
+bench-http: build ## what a request costs, decided in process and served over loopback, without and with a token; writes build/bench/http.json
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/http_bench $(BUILD)/bench/http.json
 
 bench-io: build ## CSV reading speed; writes build/bench/io.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/csv_bench $(BUILD)/bench/io.json
@@ -82,6 +87,11 @@ bench-alarms: build ## an alarm budget beside 3 sigma and PyOD's defaults on ten
 
 bench-explain: build ## are explanations right? planted causes found, counterfactuals valid, kinds, milliseconds; writes build/bench/explain.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/explain_bench $(BUILD)/bench/explain.json
+
+bench-serve: build ## how much the live service takes in, durable before it answers; how late, how large, how soon it is back after a kill
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/serve_bench $(BUILD)/bench/serve.json
+bench-store: build ## what the store takes in a second, durable, in SQLite and in PostgreSQL; FOLDER is on the disk to be measured (default: the build folder)
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/store_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/store.json
 
 bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_BENCH_PYTHON names a Python that has it
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json

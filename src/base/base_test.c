@@ -214,9 +214,74 @@ static void test_file_is_replaced_whole_or_not(void **state)
     assert_int_equal(tcsi_file_write("/dev/full", "x", 1, &err), TCS_E_IO);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_status_text), cmocka_unit_test(test_alloc_trace_counts_and_fails),
-              cmocka_unit_test(test_arena_limit_and_reset), cmocka_unit_test(test_rng_known_answers),
-              cmocka_unit_test(test_rng_moments), cmocka_unit_test(test_pool_runs_each_task_once),
-              cmocka_unit_test(test_codec_round_trip_and_refusal), cmocka_unit_test(test_json_writes_what_it_reads),
-              cmocka_unit_test(test_json_refuses_with_a_place), cmocka_unit_test(test_text_nearest),
-              cmocka_unit_test(test_file_is_replaced_whole_or_not))
+static void test_whole_numbers(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "", "-", "+1", " 1", "1 ", "1.0", "0x1", "9223372036854775808", "-9223372036854775809", "99999999999999999999"};
+    int64_t value = 5;
+    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_int64_parse(bad[i], strlen(bad[i]), &value));
+    assert_int_equal(value, 5);
+    assert_true(tcsi_int64_parse("-9223372036854775808", 20, &value) && value == INT64_MIN);
+    assert_true(tcsi_int64_parse("9223372036854775807", 19, &value) && value == INT64_MAX);
+    assert_true(tcsi_int64_parse("-0007", 5, &value) && value == -7);
+    assert_true(tcsi_int64_parse("0", 1, &value) && value == 0);
+}
+
+/* A string is read eight bytes at a time where all are plain: so whatever is not, at every place in and around eight. */
+static void test_json_strings_at_every_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written, *read; /* read NULL: refused */
+    } pieces[] = {
+        { "\\\"", "\"" }, { "\\\\", "\\" }, { "\\u00e9", "\xc3\xa9" }, { "\xc3\xa9", "\xc3\xa9" }, { "\x7f", "\x7f" },
+        { "!", "!" }, { "]", "]" },
+        { "\x1f", NULL }, { "\n", NULL }, { "\xff", NULL }, { "\xc3", NULL }, { "\\x", NULL },
+    };
+    tcsi_arena arena;
+    tcsi_arena_init(&arena, 0);
+    for (size_t i = 0; i < TCS_COUNT(pieces); i++)
+        for (size_t before = 0; before < 20; before++)
+            for (size_t after = 0; after < 12; after++) {
+                static const char plain[] = "abcdefghijklmnopqrstuvwxyz";
+                char text[80], expected[80];
+                const tcsi_json_value *root;
+                int size = snprintf(text, sizeof text, "\"%.*s%s%.*s\"", (int)before, plain, pieces[i].written, (int)after, plain);
+                tcsi_arena_reset(&arena);
+                tcs_status status = tcsi_json_parse(text, (size_t)size, &arena, &root, NULL);
+                assert_int_equal(status, pieces[i].read ? TCS_OK : TCS_E_FORMAT);
+                if (!pieces[i].read) continue;
+                int length = snprintf(expected, sizeof expected, "%.*s%s%.*s", (int)before, plain, pieces[i].read, (int)after, plain);
+                assert_int_equal(root->text_size, length);
+                assert_string_equal(root->text, expected);
+            }
+    tcsi_arena_deinit(&arena);
+}
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    assert_true(tcsi_utf8_is_text("", 0));
+    for (size_t size = 1; size < 30; size++) /* a 0 is found wherever it stands, and \x01 is none */
+        for (size_t at = 0; at < size; at++) {
+            char text[30];
+            memset(text, at % 3 ? 1 : 'x', sizeof text);
+            assert_true(tcsi_utf8_is_text(text, size));
+            text[at] = 0;
+            assert_false(tcsi_utf8_is_text(text, size));
+        }
+    static const char mixed[] = "eight ASCII, then \xc3\xa9 and \xf0\x9f\x98\x80 between ASCII again";
+    assert_true(tcsi_utf8_is_text(mixed, sizeof mixed - 1));
+    assert_false(tcsi_utf8_is_text(mixed, sizeof mixed));
+    static const char *const bad[] = { "12345678\xff", "1234567\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80", "\xe2\x82" };
+    for (size_t i = 0; i < TCS_COUNT(bad); i++) assert_false(tcsi_utf8_is_text(bad[i], strlen(bad[i])));
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_json_strings_at_every_place), cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_utf8),
+              cmocka_unit_test(test_status_text),
+              cmocka_unit_test(test_alloc_trace_counts_and_fails), cmocka_unit_test(test_arena_limit_and_reset),
+              cmocka_unit_test(test_rng_known_answers), cmocka_unit_test(test_rng_moments),
+              cmocka_unit_test(test_pool_runs_each_task_once), cmocka_unit_test(test_codec_round_trip_and_refusal),
+              cmocka_unit_test(test_json_writes_what_it_reads), cmocka_unit_test(test_json_refuses_with_a_place),
+              cmocka_unit_test(test_text_nearest), cmocka_unit_test(test_file_is_replaced_whole_or_not))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,23 +19,6 @@ size_t tcsi_number_format(double value, char *ret_text)
         if (strtod(ret_text, NULL) == value) break;
     }
     return (size_t)length;
-}
-
-/* Length of the valid UTF-8 sequence at text, 0 when there is none (RFC 3629: no surrogates, nothing overlong). */
-static size_t utf8_length(const unsigned char *text, size_t size)
-{
-    if (size == 0) return 0;
-    unsigned char lead = text[0];
-    if (lead < 0x80) return 1;
-    size_t length = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
-    if (length == 0 || length > size) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xC0) != 0x80) return 0;
-    if (lead == 0xE0 && text[1] < 0xA0) return 0;
-    if (lead == 0xED && text[1] > 0x9F) return 0;
-    if (lead == 0xF0 && text[1] < 0x90) return 0;
-    if (lead == 0xF4 && text[1] > 0x8F) return 0;
-    return length;
 }
 
 /* ---- writer ---- */
@@ -93,7 +78,7 @@ static void put_quoted(tcsi_json_writer *writer, const char *text)
     size_t left = strlen(text);
     put(writer, "\"", 1);
     while (left > 0) {
-        size_t length = utf8_length(at, left);
+        size_t length = tcsi_utf8_length(at, left);
         char escaped[8];
         if (length == 0) {
             put(writer, "\xEF\xBF\xBD", 3);
@@ -298,9 +283,28 @@ static tcs_status parse_escape(parser *p, char *out, size_t *out_size)
     return TCS_OK;
 }
 
+/* Is any of eight bytes no plain character: above ASCII, a control character, quote or backslash?  Each subtraction borrows from the
+ * highest bit of the byte that it looks for; what is borrowed further on only follows a hit. */
+static bool needs_look(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quotes = (eight ^ ones * '"') - ones, backslashes = (eight ^ ones * '\\') - ones;
+    return ((eight | (eight - ones * 0x20) | quotes | backslashes) & ones * 0x80) != 0;
+}
+
+/* Plain characters at text, copied as they are. */
+static size_t plain_size(const char *text, const char *end)
+{
+    const char *at = text;
+    uint64_t eight;
+    while (end - at >= 8 && (memcpy(&eight, at, 8), !needs_look(eight))) at += 8;
+    while (at < end && (unsigned char)*at >= 0x20 && (unsigned char)*at < 0x80 && *at != '"' && *at != '\\') at++;
+    return (size_t)(at - text);
+}
+
 static tcs_status parse_string(parser *p, const char **ret_text, uint32_t *ret_size)
 {
-    const char *close = p->at + 1;
+    const char *close = p->at + 1 + plain_size(p->at + 1, p->end);
     while (close < p->end && *close != '"') close += *close == '\\' && close + 1 < p->end ? 2 : 1;
     if (close >= p->end) {
         p->at = p->end;
@@ -317,7 +321,8 @@ static tcs_status parse_string(parser *p, const char **ret_text, uint32_t *ret_s
             if (status != TCS_OK) return status;
             continue;
         }
-        size_t length = utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
+        size_t length = plain_size(p->at, close);
+        if (length == 0) length = tcsi_utf8_length((const unsigned char *)p->at, (size_t)(p->end - p->at));
         if (length == 0 || (unsigned char)*p->at < 0x20) return refuse(p, "a UTF-8 character that is no control character");
         memcpy(out + size, p->at, length);
         size += length;

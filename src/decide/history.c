@@ -78,7 +78,7 @@ static void find_peaks_again(tcsi_history *history)
     for (size_t i = 0; i < history->score_count; i++) tcsi_peaks_push(&history->peaks, history->scores[i], history->threshold_low);
 }
 
-static tcsi_pareto_prior prior_at(uint64_t count)
+tcsi_pareto_prior tcsi_prior_at_age(uint64_t count)
 {
     const double age = log((double)count / YOUNG_COUNT) / log(OLD_COUNT / YOUNG_COUNT), share = age < 0 ? 0 : age > 1 ? 1 : age;
     return (tcsi_pareto_prior){ .mean = young.mean + share * (old.mean - young.mean),
@@ -96,7 +96,7 @@ tcs_status tcsi_history_fit(tcsi_history *history, double rate, tcs_error *err)
                                        .stride = 1 + count / BODY_MAX, .peaks = highest,
                                        .peak_count = tcsi_peaks_collect(&history->peaks, highest),
                                        .cluster_count = (double)tcsi_peaks_cluster_count(&history->peaks), .row_count = row_count,
-                                       .run_length = history->peaks.cluster.run_length, .prior = prior_at(history->count),
+                                       .run_length = history->peaks.cluster.run_length, .prior = tcsi_prior_at_age(history->count),
                                        .wanted = rate * row_count };
     const uint64_t more = history->count / 5 < TCSI_HISTORY_MAX ? history->count / 5 : TCSI_HISTORY_MAX;
     tcsi_tail_deinit(&history->tail);

@@ -37,6 +37,9 @@ typedef struct tcsi_history {
 tcs_status tcsi_history_init(tcsi_history *history, size_t first_fit, size_t run_length_min, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_history_deinit(tcsi_history *history); /* accepts a zeroed one */
 
+/* What is taken for granted of the tail's shape after so many scores. */
+tcsi_pareto_prior tcsi_prior_at_age(uint64_t count);
+
 /* One more score.  is_training: of a row that the detector learned from. */
 void tcsi_history_push(tcsi_history *history, double score, bool is_training);
 bool tcsi_history_is_due(const tcsi_history *history);

@@ -36,14 +36,24 @@ static void keep(tcsi_peak_generation *generation, double peak)
     generation->highest[at] = peak;
 }
 
-void tcsi_peaks_push(tcsi_peaks *peaks, double score, double low)
+void tcsi_peaks_keep(tcsi_peaks *peaks, double peak)
 {
-    double peak;
+    keep(&peaks->young, peak);
+}
+
+void tcsi_peaks_count(tcsi_peaks *peaks)
+{
     if (peaks->generation_max > 0 && peaks->young.score_count >= peaks->generation_max) {
         peaks->old = peaks->young;
         peaks->young = (tcsi_peak_generation){ 0 };
     }
     peaks->young.score_count++;
+}
+
+void tcsi_peaks_push(tcsi_peaks *peaks, double score, double low)
+{
+    double peak;
+    tcsi_peaks_count(peaks);
     if (tcsi_cluster_push(&peaks->cluster, score, low, &peak)) keep(&peaks->young, peak);
 }
 

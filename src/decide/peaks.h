@@ -40,6 +40,9 @@ typedef struct tcsi_peaks {
 
 void tcsi_peaks_init(tcsi_peaks *peaks, size_t run_length, uint64_t generation_max);
 void tcsi_peaks_push(tcsi_peaks *peaks, double score, double low);
+/* The two halves of push, for whoever finds clusters elsewhere, of many series say: a score counts, and a cluster's peak is kept. */
+void tcsi_peaks_count(tcsi_peaks *peaks);
+void tcsi_peaks_keep(tcsi_peaks *peaks, double peak);
 
 /* The highest of both generations, descending, at most TCSI_PEAK_COUNT_MAX; returns how many. */
 size_t tcsi_peaks_collect(const tcsi_peaks *peaks, double ret_highest[TCSI_PEAK_COUNT_MAX]);

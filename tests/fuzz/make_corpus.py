@@ -6,7 +6,9 @@ a target fail are added by hand.
 """
 import gzip
 import json
+import math
 import pathlib
+import struct
 import subprocess
 import sys
 
@@ -40,6 +42,18 @@ KNOWLEDGE = [b"version: 1\n", b"version: 1\nchannels:\n  a: {unit: bar, range: [
              b"version: 1\na: &x [1]\nb: *x\n", b"a: [1\n", b"--- \n...\n---\n", b"version: 1\nderived:\n  x: ((((((((((a))))))))))\n",
              b"version: 1\nchannels:\n  a: {range: [5, 2]}\n  b: {alarm: {}}\n"]
 
+ALERT = [b'\x00{"episode":"e","incident":"","state":"confirmed","revision":2,"tags":{"__name__":"load","a-b":"x","a_b":"\\"\\n"},'
+         b'"starts":"2023-11-14T22:13:20.5Z","ends":"2023-11-14T22:14:20Z","updated":"2023-11-14T22:13:50Z","severity":72.5,"value":17,'
+         b'"expected_lower":1,"expected_upper":3,"summary":"x\\r\\nBcc: y \xc3\xa4","description":"d","url":"http://t","trace":""}',
+         b'\x00{"episode":"e","state":"dismissed","revision":0,"tags":{}}', b'\x01host=~"db[0-9]|x"', b'\x01a!="b\\"c"', b"\x01host!~db.*",
+         b"\x02programs: [/bin/x]\nescalate_after: 5min\nreceivers:\n- {name: a, kind: alertmanager, url: 'http://h', labels: {s: p}, match: [a=b]}\n"
+         b"- {name: b, kind: mail, url: 'smtp://h', from: a@b, to: [c@d]}\n- {name: c, kind: command, program: [/bin/x, y], live: yes}\n"
+         b"silences:\n- {match: [a=b], from: 2026-01-01, until: 2026-01-02T00:00:00+01:00, author: x}\n"]
+
+# The files of /proc in the order of collect.c.
+COLLECT = ["stat", "loadavg", "meminfo", "vmstat", "diskstats", "net/dev", "pressure/cpu", "pressure/io", "pressure/memory", "sys/fs/file-nr",
+           "self/mountinfo"]
+
 
 def weights(kind, size, notes=None, **changes):
     """A file for the net of safetensors.c; changes replace a tensor's shape and places."""
@@ -52,9 +66,77 @@ def weights(kind, size, notes=None, **changes):
     return len(text).to_bytes(8, "little") + text + bytes(at)
 
 
+
+def block_columns(rows):
+    """rows: (time, double, double, float): what block.c encodes."""
+    return b"\x01" + b"".join(struct.pack(f"<{len(rows)}{kind}", *(row[c] for row in rows)) for c, kind in enumerate("qddf"))
+
+
+# By hand: 3 rows at 1, 2, 3 s, one column of doubles 0.5, 0.5, 0.5 (the integers 5 / 10), then one with a window of 64 bits.
+BLOCK = [block_columns([(i * 10**9, i / 10, math.sin(i), 1 / (i + 1)) for i in range(40)]),
+         block_columns([(0, math.nan, -0.0, math.inf), (-2**63, 1e308, 5e-324, -1.0), (2**63 - 1, 2.0**53, 0.1, 0.0)]),
+         b"\0b\x01\x01\0" + struct.pack("<I", 3) + b"\0\x09\x01" + bytes(2) + struct.pack("<Q", 1) + bytes([2 | 2 << 7 & 255, 2 >> 1 | 2 << 1])
+         + b"\0\x01\x01" + bytes(2) + struct.pack("<Q", 5) + b"\0",
+         b"\0b\x01\x01\0" + struct.pack("<I", 2) + b"\0\x09\x01" + bytes(2) + struct.pack("<Q", 1) + b"\x02\x01"
+         + b"\x01" + struct.pack("<d", 1.5) + b"\x03\x3f" + bytes(8)]
+
 SAFETENSORS = [weights("F32", 4), weights("F64", 8, {"made by": "\u00e9\n\"x\""}), weights("I64", 8), weights("F16", 2, bias={"shape": [2, 2]}),
                weights("F32", 4, mean={"data_offsets": [96, 112]}), weights("BF16", 2, weight={"shape": [2**62, 4, 24]}), b"\x02" + bytes(7) + b"{}",
                b"\xff" * 8 + b"{}"]
+
+
+LINES = [b"\0cpu,host=a usage=1,idle=2i 5\ncpu value=t\n", b"\1a\\ b,c\\,d=e\\=f g=\"h \\\" i\",j=1u -7", b"\3# c\r\n\r\na v=1e5 1700000000", b"\2a,b=c",
+         b"\0a s=\"x\ny\",v=0.5 9223372036854775807\nb v=NaN\nc v=1"]
+ROWS = [b'{"series":{"name":"a","b":1},"time":"2026-01-05T00:00:00Z","value":1}\n{"series":"a{b=\\"c\\"}","ts":1767571200,"value":"2"}',
+        b'{"time":1767571200000,"h":"x","v":1,"m":{"n":[true,null]}}\n[1]\n{"v":']
+KEYS = [b'up{job="a",b="c\\n"}', b'{"a b","c d"="e",}', b"\1\0a\1\0x\1\0b\1\0y", b'a:b { x = "" }']
+COMPRESSED = [b"\x80application/x-protobuf;proto=io.prometheus.write.v2.Request\0snappy", b"\x81application/json; charset=x\0gzip", b"\x82\0\0us",
+              b"\x83application/x-ndjson\0zstd", b"\x01\xff\xff\xff\xff\x0f"]
+
+
+def unsnap(block):
+    """What a Snappy block holds (google/snappy, format_description.txt)."""
+    at, out = 0, bytearray()
+    while block[at] & 0x80:
+        at += 1
+    at += 1
+    while at < len(block):
+        tag, at = block[at], at + 1
+        if tag & 3 == 0:
+            size, more = (tag >> 2) + 1, max(0, (tag >> 2) - 59)
+            if more:
+                size, at = int.from_bytes(block[at:at + more], "little") + 1, at + more
+            out, at = out + block[at:at + size], at + size
+            continue
+        width = (1, 2, 4)[(tag & 3) - 1]
+        size, offset = ((tag >> 2 & 7) + 4, (tag >> 5 << 8) + block[at]) if width == 1 else ((tag >> 2) + 1, int.from_bytes(block[at:at + width], "little"))
+        at += width
+        for _ in range(size):
+            out.append(out[-offset])
+    return bytes(out)
+
+
+def ingest_seeds(seeds):
+    """Bodies of tests/golden/ingest, those of remote-write decompressed."""
+    golden = pathlib.Path("tests/golden/ingest")
+    body = lambda name: (golden / f"{name}.body").read_bytes()
+    seeds["line_protocol"] = LINES + [b"\0" + body("line_protocol")]
+    seeds["ingest_ndjson"] = ROWS + [body("ndjson")]
+    seeds["series_key"] = KEYS
+    seeds["otlp_protobuf"], seeds["otlp_json"] = [body("otlp_protobuf")], [body("otlp_json")]
+    for version in (1, 2):
+        names = [f"remote_write_{version}", f"remote_write_{version}_rest"]
+        seeds[names[0]] = [unsnap(body(name)) for name in names]
+    seeds["compressed"] = COMPRESSED + [b"\x01" + body("remote_write_1"), b"\x05" + body("remote_write_2"), b"\x0a" + body("otlp_protobuf_gzip")]
+
+TOKEN = b'{"id":"0123456789abcdef","name":"a","role":"viewer","created":1767225600,"expires":null,"hash":"$argon2id$v=19$m=65536,t=2,p=1$x$y"}'
+HTTP = [b"\0/api/v1/series/a%2Fb?x=1&y=a+b&match[]=z", b"\0http://localhost/a/../b/./c//d?flag", b"\0/%E2%82%AC/%2e%2e/x", b"\0*",
+        b"\1Bearer tcs_0123456789abcdef_00", b"\1text/plain;q=0.5,application/openmetrics-text;version=1.0.0, */*;q=0.1",
+        b'\1application/json; charset="utf-8"', b"\1127.0.0.1:9090", b"\00100-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\2# tokens\n" + TOKEN + b"\n", b"\3POST /a/some%2Fthing/b?limit=5&k=x&k=y HTTP/1.1\nContent-Type: application/json\n\n{}",
+        b"\3POST /a/x/b?limit=5&k=x\nContent-Type: application/json\nHost: localhost\nOrigin: http://localhost\n\n{}",
+        b"\3GET /metrics\nAccept: application/openmetrics-text\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"\3GET /api/v1/openapi.json\nHost: evil", b"\3OPTIONS *", b"\3GET /readyz\nContent-Length: 1\nTransfer-Encoding: chunked"]
 
 
 def main():
@@ -62,7 +144,7 @@ def main():
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK, "http": HTTP}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     zones = pathlib.Path("/usr/share/zoneinfo")
     seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]
@@ -70,6 +152,12 @@ def main():
     seeds["npz"] = [p.read_bytes() for p in sorted(golden.glob("*.npz"))]
     seeds["gzip"] = [gzip.compress(text, mtime=0), gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0) + b"\0\0"]
     seeds["zstd"] = [subprocess.run(["zstd", "-q", "--check", "-c"], input=text, stdout=subprocess.PIPE, check=True).stdout]
+    kernel = pathlib.Path("tests/golden/collect/linux-6.18")
+    seeds["collect"] = [bytes([which]) + (kernel / name).read_bytes()[:1500] for which, name in enumerate(COLLECT)]
+    seeds["collect"] += [b"\x80cpu0 1 2 3\ncpu1 4 5 6 7 8 9 10 11 12\nctxt 5\n", b"\x04 8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
+                         b"\x05  eth0:1:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+                         b"\x0b36 35 98:0 /r /m\\040\\134 ro master:1 - ext3 /dev/r ro,x\n37 1 98:0 / / rw - ext3 /dev/r rw\n"]
+    ingest_seeds(seeds)
     for name, items in seeds.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, item in enumerate(items):

@@ -62,6 +62,40 @@ def ewma():
     write("ewma", x=x, score=out)
 
 
+def residual_chart():
+    """An autoregressive model of order one around a weighted mean, by the equations; in single precision where the state is."""
+    rng = np.random.default_rng(12)
+    x, f = series(12), np.float32
+    for t in range(1, len(x)):  # rows that depend on each other
+        x[t] += 0.8 * (x[t - 1] - 50) if not np.isnan(x[t - 1]) and abs(x[t - 1]) < 80 else rng.normal()
+    alpha_min, clip, patience = 0.02, 3.0, 50
+    out, n, run = [], 0, 0
+    for v in x:
+        if np.isnan(v):
+            out.append(NAN)
+            continue
+        if n == 0:
+            level, last, n, var, cov, res, before = v, v, 1, f(0), f(0), f(0), f(0)
+            out.append(NAN)
+            continue
+        rho = min(max(float(cov) / float(var), 0), 0.99) if var > 0 else 0
+        d = v - level
+        e = d - rho * (last - level)
+        s, r = max(np.sqrt(float(var)), 1e-150, 1e-12 * abs(level)), max(np.sqrt(float(res)), 1e-150, 1e-12 * abs(level))
+        out.append(max(abs(d) / s, abs(e) / r) if n >= 16 else NAN)
+        a = max(alpha_min, 1 / (n + 1))
+        far = n >= 16 and (abs(d) > clip * s or abs(e) > clip * r)
+        run = run + 1 if far else 0
+        if far and run <= patience:
+            d, e = np.clip(d, -clip * s, clip * s), np.clip(e, -clip * r, clip * r)
+        level += a * d
+        var = f((1 - a) * (float(var) + a * d * d))
+        cov = f((1 - a) * float(cov) + a * d * float(before))
+        res = f((1 - a) * float(res) + a * e * e)
+        before, last, n = f(d), v, n + 1
+    write("residual_chart", x=x, score=out)
+
+
 def cusum():
     x, slack, ceiling, clip, alpha, patience = series(2), 0.5, 50.0, 6.0, 0.001, 40
     out, first, ref, run = [], [], None, 0
@@ -514,5 +548,5 @@ def holt_winters():
 
 
 if __name__ == "__main__":
-    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf, absence, holt_winters]:
+    for make in [globals()[name] for name in sys.argv[1:]] or [ewma, residual_chart, cusum, page_hinkley, value_gap, half_space_trees, pca_stream, pot, spot, rrcf, absence, holt_winters]:
         make()

@@ -1,0 +1,181 @@
+/* apps/cmd_serve.c -- `tocsin serve`: the live service, until it is told to end.
+ *
+ * Words for people and the log go to standard error; standard output holds one line, the address, once it answers.
+ * SIGTERM and SIGINT end it in good order, SIGHUP reads tokens and certificates again.  SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+#include "serve/self/log.h"
+#include "serve/service.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct serve_options {
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *log;
+    size_t series_max, threads, plan;
+    double snapshot;
+} serve_options;
+
+#define AT(field) offsetof(serve_options, field)
+static const cli_option options[] = {
+    { "--data", "FOLDER", CLI_TEXT, AT(data), "where everything is kept: journal, series, episodes; default ./tocsin-data" },
+    { "--listen", "ADDRESS:PORT", CLI_TEXT, AT(listen), "default 127.0.0.1:9740; port 0: any that is free.  Beyond this host only with "
+                                                          "--tokens, --certificate and --key" },
+    { "--collect", "host", CLI_TEXT, AT(collect), "judge this host's own figures, each second" },
+    { "--alarm-budget", "N[/day]", CLI_TEXT, AT(budget), "false alarms that are acceptable, of all series together: 2/week, 1/day; "
+                                                           "default 1/day" },
+    { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000" },
+    { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
+    { "--tokens", "FILE", CLI_TEXT, AT(tokens), "tokens and their roles; without it nobody is asked for one" },
+    { "--certificate", "FILE", CLI_TEXT, AT(certificate), "PEM, for TLS" },
+    { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
+    { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
+    { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
+    { "--plan", "SERIES", CLI_COUNT, AT(plan), "only say how much memory so many series will take" },
+};
+
+static int fail(tcs_status status, tcs_error *err, const char *what)
+{
+    (void)status;
+    if (what) {
+        char text[sizeof err->text];
+        snprintf(text, sizeof text, "%s", err->text);
+        snprintf(err->text, sizeof err->text, "%s: %s", what, text);
+    }
+    return cli_fail("serve", err);
+}
+
+/* "127.0.0.1:9740", "[::1]:9740", ":9740", "9740" */
+static tcs_status parse_listen(const char *text, char *ret_address, size_t size, uint16_t *ret_port, tcs_error *err)
+{
+    const char *colon = strrchr(text, ':'), *port_text = colon ? colon + 1 : text;
+    char *end;
+    size_t length = colon ? (size_t)(colon - text) : 0;
+    errno = 0;
+    const unsigned long port = strtoul(port_text, &end, 10);
+    if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+        text++;
+        length -= 2;
+    }
+    if (*port_text < '0' || *port_text > '9' || *end || errno || port > 65535 || length >= size) {
+        err->status = TCS_E_INVALID;
+        snprintf(err->text, sizeof err->text, "--listen '%s': expected ADDRESS:PORT, as 127.0.0.1:9740", text);
+        return TCS_E_INVALID;
+    }
+    snprintf(ret_address, size, "%.*s", (int)(length ? length : strlen("127.0.0.1")), length ? text : "127.0.0.1");
+    *ret_port = (uint16_t)port;
+    return TCS_OK;
+}
+
+/* "2", "2/week": false alarms a second. */
+static tcs_status parse_budget(const char *text, double *ret_per_s, tcs_error *err)
+{
+    static const struct { const char *name; double seconds; } units[] = { { "", 86400 }, { "/hour", 3600 }, { "/day", 86400 },
+                                                                          { "/week", 604800 }, { "/month", 2629800 } };
+    char *end;
+    const double count = strtod(text, &end);
+    for (size_t i = 0; end != text && count > 0 && isfinite(count) && i < sizeof units / sizeof *units; i++)
+        if (strcmp(end, units[i].name) == 0) {
+            *ret_per_s = count / units[i].seconds;
+            return TCS_OK;
+        }
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "--alarm-budget '%s': expected a number above 0 and /hour, /day, /week or /month", text);
+    return TCS_E_INVALID;
+}
+
+static int print_plan(size_t series_count)
+{
+    tcsi_buffer text;
+    tcs_error err = { 0 };
+    tcsi_buffer_init(&text, 1 << 16);
+    const tcs_status status = tcsi_service_plan(series_count, &text, &err);
+    if (status == TCS_OK) fputs(text.data, stdout);
+    tcsi_buffer_deinit(&text);
+    return status == TCS_OK ? EXIT_DONE : fail(status, &err, NULL);
+}
+
+/* Until SIGTERM or SIGINT; both are blocked in every thread, and waited for here. */
+static void wait_for_the_end(tcsi_service *service, const sigset_t *signals)
+{
+    for (int number = 0; sigwait(signals, &number) == 0 && number == SIGHUP;) {
+        tcs_error err = { 0 };
+        if (tcsi_service_reload(service, &err) == TCS_OK)
+            tcsi_log(TCSI_LOG_INFO, "SERVE-RELOADED", "tokens and certificates were read again");
+        else tcsi_log(TCSI_LOG_ERROR, "SERVE-RELOAD-FAILED", "as before: %s", err.text);
+    }
+}
+
+static int serve(const tcsi_service_options *asked, const char *address)
+{
+    tcsi_service *service;
+    sigset_t signals;
+    tcs_error err = { 0 };
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    const tcs_status status = tcsi_service_start(asked, &service, &err);
+    if (status != TCS_OK) return fail(status, &err, NULL);
+    tcsi_log(TCSI_LOG_INFO, "SERVE-STARTED", "%zu series; %llu records of the journal were read", tcsi_service_series_count(service),
+             (unsigned long long)tcsi_service_replayed(service));
+    printf(strchr(address, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n", asked->certificate ? "https" : "http",
+           address, tcsi_service_port(service));
+    fflush(stdout);
+    wait_for_the_end(service, &signals);
+    tcsi_log(TCSI_LOG_INFO, "SERVE-STOPPING", "finishing what has come");
+    const bool is_drained = tcsi_service_stop(service);
+    tcsi_log(is_drained ? TCSI_LOG_INFO : TCSI_LOG_WARNING, "SERVE-STOPPED", is_drained ? "done" : "requests were cut off");
+    return EXIT_DONE;
+}
+
+static int run(const void *raw, const char *const *inputs, size_t input_count)
+{
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+    const serve_options *o = raw;
+    char address[64];
+    tcs_error err = { 0 };
+    tcsi_service_options asked = { .folder = o->data ? o->data : "tocsin-data", .store = o->store, .token_file = o->tokens,
+                                   .certificate = o->certificate, .key = o->key, .series_count_max = o->series_max,
+                                   .thread_count = o->threads, .snapshot_s = o->snapshot };
+    (void)inputs;
+    (void)input_count;
+    if (o->plan) return print_plan(o->plan);
+    tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
+    if (status == TCS_OK) status = parse_budget(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
+    if (status != TCS_OK) return fail(status, &err, NULL);
+    asked.address = address;
+    asked.collects = o->collect != NULL;
+    int level = TCSI_LOG_INFO;
+    for (int i = 0; o->log && i < (int)(sizeof levels / sizeof *levels); i++)
+        if (strcmp(o->log, levels[i]) == 0) level = i;
+    tcsi_log_lines_begin(2, (tcsi_log_level)level);
+    const int result = serve(&asked, address);
+    tcsi_log_lines_end();
+    return result;
+}
+
+const cli_command cli_serve = {
+    .name = "serve",
+    .positional = "",
+    .summary = "judge rows as they come, and tell what happens",
+    .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, "
+                   "and tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
+                   "What was acknowledged is on disk. Ended or killed, the service goes on where it was; the same rows always give the "
+                   "same episodes. GET /api/v1/openapi.json describes what can be asked; /metrics and /readyz say how it goes.",
+    .examples = "  tocsin serve --collect host\n"
+                "  tocsin serve --data /var/lib/tocsin --alarm-budget 2/week\n"
+                "  curl -d '{\"series\":\"load{host=\\\"a\\\"}\",\"value\":0.5}' 127.0.0.1:9740/api/v1/rows\n"
+                "  curl 127.0.0.1:9740/api/v1/episodes?state=open\n"
+                "  tocsin serve --plan 100000\n",
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .options_size = sizeof(serve_options),
+    .run = run,
+};

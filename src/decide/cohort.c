@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "decide/cohort.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+
+enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000 };
+
+static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
+static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
+static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1e-6, USUAL_MAX = 1e30;
+
+tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
+{
+    *cohort = (tcsi_cohort){ .rate = rate, .run_length = run_length, .usual = USUAL_START, .fit_at = FIRST_FIT,
+                             .threshold = INFINITY, .threshold_low = INFINITY };
+    tcsi_peaks_init(&cohort->peaks, run_length, 0);
+    cohort->body = TCSI_NEW_ARRAY(double, TCSI_COHORT_BODY);
+    return cohort->body ? TCS_OK : tcsi_fail_memory(err, "decisions");
+}
+
+void tcsi_cohort_deinit(tcsi_cohort *cohort)
+{
+    tcsi_free(cohort->body);
+    tcsi_tail_deinit(&cohort->tail);
+    *cohort = (tcsi_cohort){ 0 };
+}
+
+/* ---- what the tail says ---- */
+
+static void set_thresholds(tcsi_cohort *cohort)
+{
+    if (!cohort->tail.count) return;
+    cohort->threshold = fmin(tcsi_tail_threshold(&cohort->tail, cohort->rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
+    cohort->threshold_low = tcsi_tail_threshold_low(&cohort->tail, cohort->threshold);
+}
+
+void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate)
+{
+    cohort->rate = rate;
+    set_thresholds(cohort);
+}
+
+double tcsi_cohort_p_value(const tcsi_cohort *cohort, double height)
+{
+    return cohort->tail.count ? tcsi_tail_p_value(&cohort->tail, height) : 1;
+}
+
+double tcsi_cohort_rate(const tcsi_cohort *cohort, double height)
+{
+    return cohort->tail.count ? tcsi_tail_expected_clusters(&cohort->tail, height, 1) : 1;
+}
+
+/* Enough scores to have seen some times what is allowed once; where much is allowed, as many as the kept peaks can speak of. */
+static uint64_t generation_of(double rate)
+{
+    const double scores = fmax(5 / rate, 4 * BETWEEN_FITS_MIN);
+    return scores < 1e15 ? (uint64_t)scores : (uint64_t)1e15;
+}
+
+static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
+{
+    double highest[TCSI_PEAK_COUNT_MAX];
+    cohort->peaks.generation_max = generation_of(cohort->rate);
+    const double score_count = (double)tcsi_peaks_score_count(&cohort->peaks);
+    const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest,
+                                       .peak_count = tcsi_peaks_collect(&cohort->peaks, highest),
+                                       .cluster_count = (double)tcsi_peaks_cluster_count(&cohort->peaks), .row_count = score_count,
+                                       .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count),
+                                       .wanted = cohort->rate * score_count };
+    tcsi_tail_deinit(&cohort->tail);
+    const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
+    if (status != TCS_OK) return status;
+    const uint64_t most = cohort->peaks.generation_max / 10, more = cohort->count / 5;
+    cohort->fit_at = cohort->count + 1 + (more < most ? more : most > BETWEEN_FITS_MIN ? most : BETWEEN_FITS_MIN);
+    set_thresholds(cohort);
+    return TCS_OK;
+}
+
+/* ---- one score ---- */
+
+static float next_quantile(float quantile, double score, double step)
+{
+    const double next = (double)quantile * (score > (double)quantile ? 1 + step * (1 - USUAL_SHARE) : 1 - step * USUAL_SHARE);
+    return (float)fmin(fmax(next, USUAL_MIN), USUAL_MAX);
+}
+
+/* The series' own scale, after the score was judged by what it was before. */
+static void learn(tcsi_cohort_member *member, double score)
+{
+    const double step = fmin(fmax(STEP_GAIN / (double)(member->count + 1), STEP_MIN), STEP_MAX);
+    if (member->open_for == 0 || member->open_for > PATIENCE) member->usual = next_quantile(member->usual, score, step);
+    member->bar = (float)(1 + ((double)member->bar - 1) * (1 - 1.0 / BAR_ROWS));
+}
+
+/* How high a peak stands in the tail.  How far beyond the threshold it reached says nothing of how many reach it, and must not bend the
+ * tail; and of a series that alarmed not long ago, that it alarms again is its own, and for its bar to answer. */
+static double peak_for_tail(const tcsi_cohort *cohort, const tcsi_cohort_member *member)
+{
+    const bool is_repeated = (double)member->bar > BAR_RISE * BAR_RESTED;
+    return fmin((double)member->peak, is_repeated ? cohort->threshold_low : PEAK_REACH * cohort->threshold);
+}
+
+/* Runs declustering as in decide/peaks.c, with the few bytes that a member has.  true: the score ended a cluster. */
+static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_cohort_verdict *verdict)
+{
+    if (verdict->height > (double)member->peak) {
+        member->peak = (float)verdict->height;
+        member->since = 0;
+    } else if (verdict->is_unusual) {
+        member->since = 0;
+    } else if (++member->since >= cohort->run_length) {
+        tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member));
+        member->peak = 0;
+        member->since = 0;
+        return true;
+    }
+    return false;
+}
+
+static void keep_body(tcsi_cohort *cohort, double height)
+{
+    const uint64_t stride = 1 + cohort->fit_at / TCSI_COHORT_BODY;
+    if (cohort->count % stride) return;
+    cohort->body[cohort->body_at] = height;
+    cohort->body_at = (cohort->body_at + 1) % TCSI_COHORT_BODY;
+    if (cohort->body_count < TCSI_COHORT_BODY) cohort->body_count++;
+}
+
+tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
+                            tcs_error *err)
+{
+    if (member->count == 0) *member = (tcsi_cohort_member){ .usual = (float)cohort->usual, .bar = 1 };
+    const double height = fmin(score / (double)member->usual, TCSI_COHORT_HEIGHT_MAX) / (double)member->bar;
+    tcsi_cohort_verdict verdict = { .height = height, .is_above = height > cohort->threshold,
+                                    .is_unusual = height > cohort->threshold_low };
+    verdict.is_opening = verdict.is_above && member->open_for == 0;
+    if (verdict.is_opening) {
+        member->open_for = 1;
+        member->bar = (float)fmin((double)member->bar * BAR_RISE, BAR_MAX);
+    } else if (member->open_for > 0 && member->open_for < SINCE_MAX) {
+        member->open_for++;
+    }
+    if (cluster(cohort, member, &verdict) && member->open_for > 0) {
+        member->open_for = 0;
+        verdict.is_closing = true;
+    }
+    learn(member, score);
+    if (member->count < COUNT_MAX) member->count++;
+    cohort->usual = (double)next_quantile((float)cohort->usual, score, COHORT_STEP);
+    keep_body(cohort, height);
+    tcsi_peaks_count(&cohort->peaks);
+    cohort->count++;
+    *ret_verdict = verdict;
+    return cohort->count >= cohort->fit_at && cohort->body_count >= 2 ? fit(cohort, err) : TCS_OK;
+}
+
+/* ---- saved form ---- */
+
+void tcsi_cohort_member_persist(tcsi_cohort_member *member, tcsi_codec *codec)
+{
+    uint32_t clocks = (uint32_t)member->since << 16 | member->open_for;
+    tcsi_codec_f32(codec, &member->usual);
+    tcsi_codec_f32(codec, &member->bar);
+    tcsi_codec_f32(codec, &member->peak);
+    tcsi_codec_u32(codec, &member->count);
+    tcsi_codec_u32(codec, &clocks);
+    member->since = (uint16_t)(clocks >> 16);
+    member->open_for = (uint16_t)clocks;
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK || member->count == 0) return;
+    const bool is_sound = (double)member->usual >= 0.5 * USUAL_MIN && (double)member->usual <= 2 * USUAL_MAX && member->bar >= 1 &&
+                          (double)member->bar <= BAR_MAX && member->peak >= 0 && (double)member->peak <= TCSI_COHORT_HEIGHT_MAX &&
+                          member->count <= COUNT_MAX && member->since <= SINCE_MAX && member->open_for <= SINCE_MAX;
+    if (!is_sound) tcsi_codec_refuse(codec, "a series' scale out of range");
+}
+
+static void persist_body(tcsi_cohort *cohort, tcsi_codec *codec)
+{
+    tcsi_codec_size(codec, &cohort->body_count, TCSI_COHORT_BODY);
+    tcsi_codec_size(codec, &cohort->body_at, TCSI_COHORT_BODY - 1);
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    tcsi_codec_f64s(codec, cohort->body, cohort->body_count);
+    for (size_t i = 0; tcsi_codec_loading(codec) && i < cohort->body_count; i++)
+        if (!(cohort->body[i] >= 0 && cohort->body[i] <= TCSI_COHORT_HEIGHT_MAX)) {
+            tcsi_codec_refuse(codec, "a height out of range");
+            return;
+        }
+}
+
+void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
+{
+    tcsi_codec_tag(codec, "COHO");
+    tcsi_codec_f64(codec, &cohort->rate);
+    tcsi_codec_size(codec, &cohort->run_length, SINCE_MAX);
+    tcsi_codec_f64(codec, &cohort->usual);
+    tcsi_codec_u64(codec, &cohort->count);
+    tcsi_codec_u64(codec, &cohort->fit_at);
+    persist_body(cohort, codec);
+    tcsi_peaks_persist(&cohort->peaks, codec);
+    tcsi_tail_persist(&cohort->tail, TCSI_COHORT_BODY, codec);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    const bool is_usual = cohort->usual >= 0.5 * USUAL_MIN && cohort->usual <= 2 * USUAL_MAX;
+    if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0)
+        tcsi_codec_refuse(codec, "a cohort out of range");
+    else set_thresholds(cohort);
+}

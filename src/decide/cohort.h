@@ -1,0 +1,73 @@
+/* decide/cohort.h -- many series judged together: one tail for all of them, a few numbers for each.
+ *
+ * A tail fitted to one series takes it days to earn, and 400 KB to keep (decide/history.h).  A million series cannot have one each, and
+ * need not: what differs most between them is the scale of their scores, and what they share is how far beyond the usual chance reaches.
+ * So a score becomes a *height*, how many times what is usual for its series:
+ *     height = min(score / usual, HEIGHT_MAX) / bar
+ *     usual    what one in 50 of the series' own scores exceeds, by stochastic approximation of a quantile (H. Robbins, S. Monro, "A
+ *              stochastic approximation method", Annals of Mathematical Statistics 22(3), 1951) in steps of its logarithm; it begins at
+ *              what is usual in the cohort
+ *     bar      1, half as much again with each alarm, and back to 1 within BAR_ROWS rows: one series whose scores reach farther than the
+ *              cohort's tail tells of itself a few times, and then neither floods its readers nor spoils the tail for the others
+ * and heights of all series are calibrated by one tail of cluster peaks, as everywhere (decide/tail.h).  What is promised is the number of
+ * false alarms of the whole cohort: it is shared out by where chance falls, not evenly.  A new series is judged from its first scores on,
+ * by what others have taught.
+ * Scores of an open alarm move nothing but its peak, for PATIENCE rows: then they are the new usual.
+ * Memory: 20 bytes a series; the cohort some 40 KB.  Cost: O(1) a score beside the fits, of which there are some 13 for every tenfold of
+ * scores.  Threads: one user. */
+#ifndef TCS_DECIDE_COHORT_H
+#define TCS_DECIDE_COHORT_H
+
+#include "decide/history.h"
+
+enum { TCSI_COHORT_BODY = 2048 };
+#define TCSI_COHORT_HEIGHT_MAX 64.0
+
+/* Zeros are a series without a score so far. */
+typedef struct tcsi_cohort_member {
+    float usual, bar;
+    float peak;        /* of its cluster; 0: none */
+    uint32_t count;    /* scores, saturating */
+    uint16_t since;    /* scores since the cluster's peak, or since one was out of the ordinary */
+    uint16_t open_for; /* scores since its alarm opened, saturating; 0: none is open */
+} tcsi_cohort_member;
+
+typedef struct tcsi_cohort {
+    double rate;              /* alarms of chance allowed per score */
+    size_t run_length;        /* scores without a new highest that end a cluster */
+    double usual;             /* of all series, for those that begin */
+    uint64_t count, fit_at;   /* scores so far, and at the next fit */
+    double *body;             /* (TCSI_COHORT_BODY) heights, every so many scores one */
+    size_t body_count, body_at;
+    tcsi_peaks peaks;
+    tcsi_tail tail;           /* count 0: not fitted yet */
+    double threshold, threshold_low; /* heights, in force for the next score; infinite before the first fit */
+} tcsi_cohort;
+
+typedef struct tcsi_cohort_verdict {
+    double height;
+    bool is_above;    /* it alarms, or continues to */
+    bool is_unusual;  /* out of the ordinary: above threshold_low */
+    bool is_opening;  /* its first score above */
+    bool is_closing;  /* the alarm of scores before this one is over */
+} tcsi_cohort_verdict;
+
+/* rate in (0, 1); run_length >= 1.  E_MEMORY. */
+tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_cohort_deinit(tcsi_cohort *cohort); /* accepts a zeroed one */
+/* Another rate, from the next score on. */
+void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate);
+
+/* One more score >= 0, finite, of a member.  Allocates only when it fits.  E_MEMORY leaves a cohort that can only be released. */
+tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
+                            tcs_error *err) TCS_WARN_UNUSED;
+/* Chance of a height like this on a normal row; 1 before the first fit. */
+double tcsi_cohort_p_value(const tcsi_cohort *cohort, double height);
+/* Alarms of this height that chance raises in the cohort per score; 1 before the first fit. */
+double tcsi_cohort_rate(const tcsi_cohort *cohort, double height);
+
+/* Between two scores.  Loading, the cohort was initialized. */
+void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec);
+void tcsi_cohort_member_persist(tcsi_cohort_member *member, tcsi_codec *codec);
+
+#endif

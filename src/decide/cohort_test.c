@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "decide/cohort.h"
+
+enum { MEMBERS = 300 };
+
+/* Scores as detectors give them: distances in deviations that nobody got quite right, of rows that depend on each other. */
+typedef struct source {
+    tcsi_rng rng;
+    double scale, memory, freedom, at; /* freedom: of Student's t; 0: normal */
+} source;
+
+static double draw(source *s)
+{
+    double z = tcsi_rng_normal(&s->rng);
+    if (s->freedom > 0) { /* Student's t by a chi-square of whole degrees, in deviations */
+        double sum = 0;
+        for (int i = 0; i < (int)s->freedom; i++) {
+            const double n = tcsi_rng_normal(&s->rng);
+            sum += n * n;
+        }
+        z *= sqrt((s->freedom - 2) / sum);
+    }
+    s->at = s->memory * s->at + sqrt(1 - s->memory * s->memory) * z;
+    return s->scale * fabs(s->at);
+}
+
+static void make_sources(source *sources, uint64_t seed, double freedom, double memory)
+{
+    tcsi_rng rng = tcsi_rng_make(seed, 0);
+    for (size_t i = 0; i < MEMBERS; i++)
+        sources[i] = (source){ .rng = tcsi_rng_make(seed, i + 1), .scale = exp(0.5 * tcsi_rng_normal(&rng)), .freedom = freedom,
+                               .memory = memory * tcsi_rng_uniform(&rng) };
+}
+
+typedef struct fleet {
+    tcsi_cohort cohort;
+    tcsi_cohort_member members[MEMBERS];
+    source sources[MEMBERS];
+} fleet;
+
+static void fleet_init(fleet *f, double rate, uint64_t seed, double freedom, double memory)
+{
+    *f = (fleet){ 0 };
+    assert_ok(tcsi_cohort_init(&f->cohort, rate, 4, test_err));
+    make_sources(f->sources, seed, freedom, memory);
+}
+
+static bool push(fleet *f, size_t member, double score)
+{
+    tcsi_cohort_verdict verdict;
+    assert_ok(tcsi_cohort_push(&f->cohort, &f->members[member], score, &verdict, test_err));
+    return verdict.is_opening;
+}
+
+/* Whole rounds of all members; returns the alarms. */
+static size_t run(fleet *f, size_t round_count)
+{
+    size_t alarms = 0;
+    for (size_t t = 0; t < round_count; t++)
+        for (size_t i = 0; i < MEMBERS; i++) alarms += push(f, i, draw(&f->sources[i]));
+    return alarms;
+}
+
+/* False alarms promised and raised, young and later, for light and heavy tails, with and without memory. */
+static void test_the_rate_is_kept(void **state)
+{
+    (void)state;
+    static const struct { double freedom, memory; } cases[] = { { 0, 0 }, { 0, 0.95 }, { 5, 0 }, { 5, 0.9 } };
+    static fleet f;
+    const size_t rounds = test_is_small() ? 1000 : 6000;
+    const double rate = 100.0 / ((double)rounds * MEMBERS);
+    for (size_t k = 0; k < TCS_COUNT(cases); k++) {
+        fleet_init(&f, rate, 10 + k, cases[k].freedom, cases[k].memory);
+        const size_t young = run(&f, rounds / 4), later = run(&f, rounds);
+        print_message("# freedom %g memory %g: %zu alarms while young (promised 25), %zu later (promised 100)\n", cases[k].freedom,
+                      cases[k].memory, young, later);
+        assert_true(young <= 60);
+        assert_in_range(later, 50, 150);
+        tcsi_cohort_deinit(&f.cohort);
+    }
+}
+
+/* An event of eight times what is usual is seen in nearly every series, though their scales differ tenfold. */
+static void test_events_are_seen(void **state)
+{
+    (void)state;
+    static fleet f;
+    size_t seen = 0;
+    fleet_init(&f, 1e-5, 3, 0, 0.9);
+    (void)run(&f, 1500);
+    for (size_t i = 0; i < MEMBERS; i++) seen += push(&f, i, 8 * 2.33 * f.sources[i].scale);
+    assert_true(seen > 0.98 * MEMBERS);
+    tcsi_cohort_deinit(&f.cohort);
+}
+
+/* One that alarms every 100 scores, however far: it becomes quiet, and the others are judged as without it. */
+static void test_one_series_neither_floods_nor_spoils(void **state)
+{
+    (void)state;
+    static fleet f, without;
+    size_t told = 0, rises = 0;
+    fleet_init(&f, 1e-5, 4, 0, 0.5);
+    fleet_init(&without, 1e-5, 4, 0, 0.5);
+    for (size_t t = 0; t < 10000; t++) {
+        for (size_t i = 0; i < 60; i++) {
+            const double score = draw(&f.sources[i]);
+            const bool is_rise = i == 0 && t % 100 == 99;
+            const bool is_told = push(&f, i, is_rise ? 1e100 : score);
+            if (i == 0) told += is_told;
+            rises += is_rise;
+            (void)push(&without, i, score);
+        }
+    }
+    assert_int_equal(rises, 100);
+    assert_in_range(told, 5, 30);
+    assert_near(without.cohort.threshold, f.cohort.threshold, 0.15);
+    tcsi_cohort_deinit(&f.cohort);
+    tcsi_cohort_deinit(&without.cohort);
+}
+
+/* A series without a past is judged by what the others taught. */
+static void test_a_new_series_is_judged_at_once(void **state)
+{
+    (void)state;
+    static fleet f;
+    tcsi_cohort_verdict verdict;
+    fleet_init(&f, 1e-5, 5, 0, 0);
+    for (size_t i = 0; i < MEMBERS; i++) f.sources[i].scale = 1;
+    assert_false(push(&f, 0, 1e6)); /* nothing is known yet: nothing alarms */
+    (void)run(&f, 300);
+    tcsi_cohort_member fresh = { 0 }, other = { 0 };
+    assert_ok(tcsi_cohort_push(&f.cohort, &fresh, 20, &verdict, test_err));
+    assert_true(verdict.is_opening && tcsi_cohort_p_value(&f.cohort, verdict.height) < 1e-4);
+    assert_ok(tcsi_cohort_push(&f.cohort, &other, 1, &verdict, test_err));
+    assert_true(!verdict.is_unusual && tcsi_cohort_p_value(&f.cohort, verdict.height) > 0.1);
+    tcsi_cohort_deinit(&f.cohort);
+}
+
+/* An alarm opens once, lasts, and closes; the state that lasts becomes usual. */
+static void test_an_alarm_opens_and_closes(void **state)
+{
+    (void)state;
+    static fleet f;
+    size_t opened = 0, closed = 0;
+    fleet_init(&f, 1e-5, 6, 0, 0);
+    (void)run(&f, 200);
+    for (size_t t = 0; t < 400; t++) {
+        tcsi_cohort_verdict verdict;
+        const double score = draw(&f.sources[0]) * (t < 30 ? 20 : 1);
+        assert_ok(tcsi_cohort_push(&f.cohort, &f.members[0], score, &verdict, test_err));
+        opened += verdict.is_opening;
+        closed += verdict.is_closing;
+        if (verdict.is_closing) assert_true(t >= 30 && t < 60);
+    }
+    assert_int_equal(opened, 1);
+    assert_int_equal(closed, 1);
+    const float usual = f.members[1].usual;
+    for (size_t t = 0; t < 4000; t++) (void)push(&f, 1, 20 * draw(&f.sources[1]));
+    assert_true(f.members[1].usual > 10 * usual);
+    tcsi_cohort_deinit(&f.cohort);
+}
+
+static void save(fleet *f, tcsi_buffer *bytes)
+{
+    tcs_error err;
+    tcsi_buffer_clear(bytes);
+    tcsi_codec codec = tcsi_codec_save(bytes, &err);
+    tcsi_cohort_persist(&f->cohort, &codec);
+    for (size_t i = 0; i < MEMBERS; i++) tcsi_cohort_member_persist(&f->members[i], &codec);
+    assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
+}
+
+static tcs_status load(fleet *f, const void *bytes, size_t size)
+{
+    tcs_error err;
+    tcsi_codec codec = tcsi_codec_load(bytes, size, &err);
+    tcsi_cohort_persist(&f->cohort, &codec);
+    for (size_t i = 0; i < MEMBERS; i++) tcsi_cohort_member_persist(&f->members[i], &codec);
+    return tcsi_codec_status(&codec);
+}
+
+static void test_saved_and_loaded_goes_on_alike(void **state)
+{
+    (void)state;
+    static fleet f, again;
+    tcsi_buffer before, after, damaged;
+    tcsi_buffer_init(&before, 1 << 22);
+    tcsi_buffer_init(&after, 1 << 22);
+    tcsi_buffer_init(&damaged, 1 << 22);
+    fleet_init(&f, 1e-4, 7, 4, 0.5);
+    (void)run(&f, 300);
+    save(&f, &before);
+    fleet_init(&again, 0.5, 0, 0, 0);
+    assert_int_equal(load(&again, before.data, before.size), TCS_OK);
+    memcpy(again.sources, f.sources, sizeof f.sources);
+    assert_int_equal(run(&f, 300), run(&again, 300));
+    save(&f, &before);
+    save(&again, &after);
+    assert_int_equal(before.size, after.size);
+    assert_memory_equal(before.data, after.data, before.size);
+    tcsi_cohort_deinit(&again.cohort);
+    tcsi_rng rng = tcsi_rng_make(8, 0);
+    for (int i = 0; i < 300; i++) { /* refused, or something that can be used */
+        tcsi_buffer_clear(&damaged);
+        assert_ok(tcsi_buffer_append(&damaged, before.data, before.size, test_err));
+        const size_t at = tcsi_rng_below(&rng, i % 2 ? 400 : before.size);
+        damaged.data[at] = (char)(damaged.data[at] ^ 1 << tcsi_rng_below(&rng, 8));
+        fleet_init(&again, 0.5, 0, 0, 0);
+        if (load(&again, damaged.data, i % 5 ? damaged.size : at) == TCS_OK) (void)run(&again, 2);
+        tcsi_cohort_deinit(&again.cohort);
+    }
+    tcsi_cohort_deinit(&f.cohort);
+    tcsi_buffer_deinit(&before);
+    tcsi_buffer_deinit(&after);
+    tcsi_buffer_deinit(&damaged);
+}
+
+static void test_size_is_declared(void **state)
+{
+    (void)state;
+    assert_int_equal(sizeof(tcsi_cohort_member), 20);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_the_rate_is_kept), cmocka_unit_test(test_events_are_seen),
+              cmocka_unit_test(test_one_series_neither_floods_nor_spoils), cmocka_unit_test(test_a_new_series_is_judged_at_once),
+              cmocka_unit_test(test_an_alarm_opens_and_closes), cmocka_unit_test(test_saved_and_loaded_goes_on_alike),
+              cmocka_unit_test(test_size_is_declared))

@@ -1,0 +1,167 @@
+/* detect/fast/residual_chart.c -- residual_chart.h says what it computes; here also as a detector of one channel.
+ * Cost: O(1), three square roots and three divisions.  SPDX-License-Identifier: Apache-2.0 */
+#include "detect/fast/residual_chart.h"
+
+#include "detect/detector.h"
+#include "detect/fast/robust.h"
+
+#include <math.h>
+
+#define ALPHA 0.02
+#define CLIP 3.0
+static const double RHO_MAX = 0.99;
+enum { WARMUP = 16, PATIENCE = 50, COUNT_MAX = 1 << 30 };
+
+const tcsi_residual_chart_options tcsi_residual_chart_defaults = {
+    .alpha = ALPHA, .clip = CLIP, .warmup_count = WARMUP, .patience_count = PATIENCE,
+};
+
+static double rho_of(const tcsi_residual_chart *chart)
+{
+    const double rho = chart->variance > 0 ? (double)chart->covariance / (double)chart->variance : 0;
+    return fmin(fmax(rho, 0), RHO_MAX);
+}
+
+void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_value, double *ret_deviation)
+{
+    *ret_value = chart->level + rho_of(chart) * (chart->last - chart->level);
+    *ret_deviation = sqrt((double)chart->residual_square);
+}
+
+static double clipped(double difference, double limit)
+{
+    return fmin(fmax(difference, -limit), limit);
+}
+
+/* A float's variance, whatever the values: one that does not fit is the largest, one that is nothing is 0. */
+static float as_variance(double value)
+{
+    return value < 1e38 ? (float)value : 1e38F;
+}
+
+double tcsi_residual_chart_push(tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value)
+{
+    if (chart->count == 0) {
+        *chart = (tcsi_residual_chart){ .level = value, .last = value, .count = 1 };
+        return NAN;
+    }
+    const double step = value - chart->level;
+    const double rest = step - rho_of(chart) * (chart->last - chart->level);
+    const double spread = tcsi_robust_floor(sqrt((double)chart->variance), options->spread_min, chart->level);
+    const double rest_spread = tcsi_robust_floor(sqrt((double)chart->residual_square), options->spread_min, chart->level);
+    const double score = fmax(fabs(step) / spread, fabs(rest) / rest_spread);
+    const bool is_ready = chart->count >= options->warmup_count;
+    const double alpha = fmax(options->alpha, 1 / (double)(chart->count + 1));
+    double absorbed = step, absorbed_rest = rest;
+    const bool is_far = is_ready && (fabs(step) > options->clip * spread || fabs(rest) > options->clip * rest_spread);
+    chart->clipped_run = is_far ? chart->clipped_run + (chart->clipped_run < COUNT_MAX) : 0;
+    if (is_far && chart->clipped_run <= options->patience_count) {
+        absorbed = clipped(step, options->clip * spread);
+        absorbed_rest = clipped(rest, options->clip * rest_spread);
+    }
+    chart->level += alpha * absorbed;
+    chart->variance = as_variance((1 - alpha) * ((double)chart->variance + alpha * absorbed * absorbed));
+    chart->covariance = (float)clipped((1 - alpha) * (double)chart->covariance + alpha * absorbed * (double)chart->step_last, 1e38);
+    chart->residual_square = as_variance((1 - alpha) * (double)chart->residual_square + alpha * absorbed_rest * absorbed_rest);
+    chart->step_last = (float)clipped(absorbed, 1e38);
+    chart->last = value;
+    if (chart->count < COUNT_MAX) chart->count++;
+    return is_ready ? score : NAN;
+}
+
+static bool is_sound(const tcsi_residual_chart *chart)
+{
+    return fabs(chart->level) <= 2 * TCS_VALUE_MAX && fabs(chart->last) <= TCS_VALUE_MAX && chart->variance >= 0 &&
+           chart->variance <= 1e38F && fabsf(chart->covariance) <= 1e38F && chart->residual_square >= 0 &&
+           chart->residual_square <= 1e38F && fabsf(chart->step_last) <= 1e38F && chart->count <= COUNT_MAX &&
+           chart->clipped_run <= COUNT_MAX;
+}
+
+void tcsi_residual_chart_persist(tcsi_residual_chart *chart, tcsi_codec *codec)
+{
+    tcsi_codec_f64(codec, &chart->level);
+    tcsi_codec_f64(codec, &chart->last);
+    tcsi_codec_f32(codec, &chart->variance);
+    tcsi_codec_f32(codec, &chart->covariance);
+    tcsi_codec_f32(codec, &chart->residual_square);
+    tcsi_codec_f32(codec, &chart->step_last);
+    tcsi_codec_u32(codec, &chart->count);
+    tcsi_codec_u32(codec, &chart->clipped_run);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    if (!is_sound(chart)) tcsi_codec_refuse(codec, "a chart out of range");
+}
+
+/* ---- as a detector ---- */
+
+typedef tcsi_residual_chart_options options;
+
+typedef struct residual_chart {
+    tcsi_detector base;
+    options options;
+    tcsi_residual_chart now, learned; /* reset returns to learned: blank, or as fit left it */
+} residual_chart;
+
+static void reset(tcsi_detector *base)
+{
+    residual_chart *self = (residual_chart *)base;
+    self->now = self->learned;
+}
+
+static void push(tcsi_detector *base, const tcsi_row *row, tcs_score *ret_score)
+{
+    residual_chart *self = (residual_chart *)base;
+    if (ret_score->state == TCS_SCORE_MISSING) return;
+    const double score = tcsi_residual_chart_push(&self->now, &self->options, row->values[0]);
+    if (!isnan(score)) *ret_score = (tcs_score){ .state = TCS_SCORE_READY, .value = score };
+}
+
+static tcs_status fit(tcsi_detector *base, const tcsi_frame *train, tcs_error *err)
+{
+    residual_chart *self = (residual_chart *)base;
+    self->learned = (tcsi_residual_chart){ 0 };
+    const tcs_status status = tcsi_detector_push_all(base, train, NULL, err);
+    self->learned = self->now;
+    return status;
+}
+
+static void persist(tcsi_detector *base, tcsi_codec *codec)
+{
+    residual_chart *self = (residual_chart *)base;
+    tcsi_codec_tag(codec, "RCHT");
+    tcsi_residual_chart_persist(&self->now, codec);
+    tcsi_residual_chart_persist(&self->learned, codec);
+}
+
+static size_t size_max(const tcsi_detector *base, size_t row_count)
+{
+    (void)base;
+    (void)row_count;
+    return sizeof(residual_chart);
+}
+
+static const tcsi_parameter parameters[] = {
+    TCSI_REAL(alpha, ALPHA, 1e-6, 1, "weight of the newest row in mean and variances"),
+    TCSI_REAL(clip, CLIP, 0.5, 1e6, "absorbed distance from what was expected at most, in deviations"),
+    TCSI_REAL(spread_min, 0, 0, 1e100, "floor of the deviations, in units of the data"),
+    TCSI_COUNT(warmup_count, WARMUP, 2, 100000, "rows before the first score"),
+    TCSI_COUNT(patience_count, PATIENCE, 0, 1e9, "clipped rows on end after which they count as the new normal"),
+};
+
+static const tcsi_detector_ops ops = { .fit = fit, .reset = reset, .push = push, .persist = persist, .size_max = size_max };
+
+const tcsi_detector_info tcsi_detector_residual_chart = {
+    .name = "residual_chart",
+    .title = "control chart of residuals for autocorrelated rows",
+    .paper = "L. Alwan, H. Roberts: Time-series modeling for statistical process control. Journal of Business & Economic Statistics 6(1), "
+             "1988; D. Montgomery, C. Mastrangelo: Some statistical process control methods for autocorrelated data. Journal of Quality "
+             "Technology 23(3), 1991",
+    .summary = "What a row brings beyond the forecast of an autoregressive model of order one, and how far it is from the weighted mean, "
+               "each in its own deviations; the larger counts. Finds jumps and shifts in rows that depend on each other; misses seasonal "
+               "shapes. 40 bytes of state, O(1) a row: the first look at a million series.",
+    .traits = TCSI_TRAIT_STREAMING,
+    .instance_size = sizeof(residual_chart),
+    .options_offset = offsetof(residual_chart, options),
+    .parameters = parameters,
+    .parameter_count = TCS_COUNT(parameters),
+    .ops = &ops,
+};

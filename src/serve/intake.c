@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/intake.h"
+
+#include "base/alloc.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { HEAD_SIZE = 16 };
+
+/* What one request needs while it is on its way; used again. */
+typedef struct request {
+    struct request *next;
+    tcsi_batch batch;
+    tcsi_buffer record; /* head and body, as the journal has them */
+    tcs_error failure;  /* of apply */
+} request;
+
+struct tcsi_intake {
+    tcsi_intake_options options;
+    tcsi_journal *journal;
+    uint64_t tick_count;
+    pthread_mutex_t mutex; /* of what follows */
+    request *free;
+    tcsi_intake_stats stats;
+};
+
+/* ---- the record of a request ---- */
+
+static void put_head(unsigned char head[HEAD_SIZE], tcsi_ingest_format format, int64_t receive_ns)
+{
+    memset(head, 0, HEAD_SIZE);
+    head[0] = format.decoder;
+    head[1] = format.compression;
+    head[2] = format.precision;
+    head[3] = format.reserved;
+    for (size_t i = 0; i < 8; i++) head[8 + i] = (unsigned char)((uint64_t)receive_ns >> 8 * i);
+}
+
+static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *ret_format, int64_t *ret_receive_ns)
+{
+    uint64_t time = 0;
+    for (size_t i = 0; i < 8; i++) time |= (uint64_t)head[8 + i] << 8 * i;
+    *ret_format = (tcsi_ingest_format){ .decoder = head[0], .compression = head[1], .precision = head[2], .reserved = head[3] };
+    *ret_receive_ns = (int64_t)time;
+}
+
+/* ---- in the journal's order ---- */
+
+static void apply_tick(tcsi_intake *intake, const tcsi_journal_record *record, tcs_error *err)
+{
+    if (tcsi_live_tick(intake->options.live, record->sequence, record->time_ns, err) != TCS_OK) return;
+    intake->tick_count++;
+    if (intake->options.ticks_a_snapshot && intake->tick_count % intake->options.ticks_a_snapshot == 0)
+        (void)!tcsi_live_save(intake->options.live, err); /* without it the journal is read from the one before */
+}
+
+/* From the thread that synced; whatever fails here has stopped live, which says so to whoever comes next. */
+static void on_durable(void *self, const tcsi_journal_record *record, void *context)
+{
+    tcsi_intake *intake = self;
+    request *r = context;
+    tcs_error failure;
+    if (record->kind == TCSI_RECORD_TICK) apply_tick(intake, record, &failure);
+    else (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &r->failure);
+}
+
+static void on_lost(void *self, void *context)
+{
+    tcsi_intake *intake = self;
+    const request *r = context;
+    if (r) tcsi_live_release(intake->options.live, r->batch.sample_count);
+}
+
+/* ---- reading it again ---- */
+
+static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
+{
+    tcsi_ingest_format format;
+    int64_t receive_ns;
+    if (record->size < HEAD_SIZE) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
+    get_head(record->bytes, &format, &receive_ns);
+    const unsigned char *body = (const unsigned char *)record->bytes + HEAD_SIZE;
+    tcs_status status = tcsi_ingest_decode(format, body, record->size - HEAD_SIZE, receive_ns, batch, err);
+    while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT) {
+        tcsi_live_settle(live); /* nobody else is in a hurry */
+        status = TCS_OK;
+    }
+    return status == TCS_OK ? tcsi_live_apply(live, record->sequence, record->time_ns, batch, err) : status;
+}
+
+static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
+{
+    tcs_status status;
+    if (record->kind == TCSI_RECORD_ROWS) status = replay_rows(live, record, batch, err);
+    else if (record->kind == TCSI_RECORD_TICK) status = tcsi_live_tick(live, record->sequence, record->time_ns, err);
+    else status = tcsi_fail(err, TCS_E_UNSUPPORTED, "kind %u, which this version does not know", (unsigned)record->kind);
+    if (status != TCS_OK) tcsi_fail_prefix(err, "record %llu of the journal", (unsigned long long)record->sequence);
+    return status;
+}
+
+tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, tcs_error *err)
+{
+    tcsi_journal_cursor *cursor;
+    tcsi_journal_record record;
+    tcsi_batch batch;
+    bool is_end = false;
+    uint64_t count = 0;
+    tcs_status status = tcsi_journal_cursor_open(options->folder, options->sequence + 1, &cursor, err);
+    if (status != TCS_OK) return status;
+    tcsi_batch_init(&batch, options->limits);
+    while (status == TCS_OK && (until == 0 || options->sequence + count < until)) {
+        status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
+        if (status != TCS_OK || is_end) break;
+        if (record.sequence != options->sequence + count + 1)
+            status = tcsi_fail(err, TCS_E_FORMAT, "%s: records %llu to %llu are missing", options->folder,
+                               (unsigned long long)(options->sequence + count + 1), (unsigned long long)record.sequence - 1);
+        else status = replay_record(options->live, &record, &batch, err);
+        count += status == TCS_OK;
+    }
+    tcsi_batch_deinit(&batch);
+    tcsi_journal_cursor_close(cursor);
+    tcsi_live_settle(options->live);
+    *ret_count = count;
+    return status;
+}
+
+/* ---- life ---- */
+
+tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **ret_intake, uint64_t *ret_count, tcs_error *err)
+{
+    tcsi_intake *intake = TCSI_NEW(tcsi_intake);
+    if (!intake) return tcsi_fail_memory(err, "the way in");
+    intake->options = *options;
+    pthread_mutex_init(&intake->mutex, NULL);
+    const tcsi_journal_options journal = { .deliver = on_durable, .lose = on_lost, .self = intake, .disk = options->disk };
+    tcs_status status = tcsi_journal_open(options->folder, &journal, &intake->journal, err); /* and with it nobody else writes */
+    if (status == TCS_OK) status = tcsi_intake_replay(options, 0, ret_count, err);
+    if (status == TCS_OK && tcsi_journal_stat(intake->journal).sequence_next != options->sequence + *ret_count + 1)
+        status = tcsi_fail(err, TCS_E_FORMAT, "%s: ends before record %llu, which the state has seen already", options->folder,
+                           (unsigned long long)options->sequence);
+    if (status == TCS_OK) *ret_intake = intake;
+    else tcsi_intake_close(intake);
+    return status;
+}
+
+void tcsi_intake_close(tcsi_intake *intake)
+{
+    if (!intake) return;
+    tcsi_journal_close(intake->journal);
+    while (intake->free) {
+        request *r = intake->free;
+        intake->free = r->next;
+        tcsi_batch_deinit(&r->batch);
+        tcsi_buffer_deinit(&r->record);
+        tcsi_free(r);
+    }
+    pthread_mutex_destroy(&intake->mutex);
+    tcsi_free(intake);
+}
+
+tcsi_journal *tcsi_intake_journal(tcsi_intake *intake)
+{
+    return intake->journal;
+}
+
+/* ---- a request ---- */
+
+static request *begin_request(tcsi_intake *intake)
+{
+    pthread_mutex_lock(&intake->mutex);
+    request *r = intake->free;
+    if (r) intake->free = r->next;
+    pthread_mutex_unlock(&intake->mutex);
+    if (r) return r;
+    r = TCSI_NEW(request);
+    if (!r) return NULL;
+    tcsi_batch_init(&r->batch, intake->options.limits);
+    tcsi_buffer_init(&r->record, TCSI_JOURNAL_RECORD_MAX);
+    return r;
+}
+
+static void end_request(tcsi_intake *intake, request *r, bool is_refused)
+{
+    pthread_mutex_lock(&intake->mutex);
+    intake->stats.request_count++;
+    intake->stats.refused_count += is_refused;
+    for (size_t i = 0; r && !is_refused && i < TCSI_OUTCOME_COUNT; i++)
+        if (i != TCSI_OUTCOME_ACCEPTED && i != TCSI_OUTCOME_STALE) intake->stats.outcomes[i] += r->batch.outcomes[i];
+    if (r) {
+        r->next = intake->free;
+        intake->free = r;
+    }
+    pthread_mutex_unlock(&intake->mutex);
+}
+
+static tcs_status keep(tcsi_intake *intake, request *r, tcsi_ingest_format format, const void *body, size_t size, int64_t receive_ns,
+                       tcs_error *err)
+{
+    unsigned char head[HEAD_SIZE];
+    tcsi_journal_ticket ticket;
+    put_head(head, format, receive_ns);
+    tcsi_buffer_clear(&r->record);
+    r->failure = (tcs_error){ 0 };
+    tcs_status status = tcsi_buffer_append(&r->record, head, sizeof head, err);
+    if (status == TCS_OK) status = tcsi_buffer_append(&r->record, body, size, err);
+    if (status != TCS_OK) return status;
+    status = tcsi_live_admit(intake->options.live, r->batch.sample_count, err);
+    if (status != TCS_OK) return status;
+    status = tcsi_journal_append(intake->journal, TCSI_RECORD_ROWS, receive_ns, r->record.data, r->record.size, r, &ticket, err);
+    if (status != TCS_OK) {
+        tcsi_live_release(intake->options.live, r->batch.sample_count);
+        return status;
+    }
+    return tcsi_journal_sync(intake->journal, ticket, err);
+}
+
+void tcsi_intake_take(tcsi_intake *intake, const tcsi_ingest_facts *facts, const void *body, size_t size, int64_t receive_ns,
+                      tcsi_buffer *out, tcsi_intake_reply *ret_reply)
+{
+    tcsi_ingest_format format = { 0 };
+    tcs_error failure = { 0 }, unanswered;
+    tcsi_batch none = { 0 };
+    bool is_full = false;
+    request *r = begin_request(intake);
+    tcs_status status = r ? tcsi_ingest_choose(facts, &format, &failure) : tcsi_fail_memory(&failure, "a request");
+    if (status == TCS_OK) status = tcsi_ingest_decode(format, body, size, receive_ns, &r->batch, &failure);
+    if (status == TCS_OK && r->batch.sample_count > 0) {
+        status = keep(intake, r, format, body, size, receive_ns, &failure);
+        is_full = status == TCS_E_LIMIT;
+    }
+    tcsi_intake_reply reply = { 0 };
+    if (tcsi_ingest_reply_to(format, status, &failure, r ? &r->batch : &none, out, &reply.http, &unanswered) != TCS_OK)
+        reply.http = (tcsi_ingest_reply){ .code = status == TCS_OK ? 204 : 503 };
+    if (is_full) reply.http.code = 429;
+    reply.is_retry = reply.http.code == 429;
+    *ret_reply = reply;
+    end_request(intake, r, status != TCS_OK);
+}
+
+tcs_status tcsi_intake_tick(tcsi_intake *intake, int64_t time_ns, tcs_error *err)
+{
+    tcsi_journal_ticket ticket;
+    const tcs_status status = tcsi_journal_append(intake->journal, TCSI_RECORD_TICK, time_ns, "", 0, NULL, &ticket, err);
+    return status == TCS_OK ? tcsi_journal_sync(intake->journal, ticket, err) : status;
+}
+
+tcsi_intake_stats tcsi_intake_stat(tcsi_intake *intake)
+{
+    pthread_mutex_lock(&intake->mutex);
+    const tcsi_intake_stats stats = intake->stats;
+    pthread_mutex_unlock(&intake->mutex);
+    return stats;
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/keeper.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "series/time.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16, SENTENCE_SIZE = 512 };
+static const int64_t RETRY_NS = INT64_C(200000000);
+
+struct tcsi_keeper {
+    tcsi_keeper_options options;
+    const tcsi_directory *directory;
+    tcsi_journal *journal;
+    tcsi_buffer name, document;
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t stopping;
+    bool is_stopping, has_failed;
+    tcs_error failure;
+    uint64_t counts[TCSI_LIVE_KIND_COUNT][TCSI_LIVE_STATE_COUNT];
+    uint64_t snapshot_count;
+};
+
+/* ---- life ---- */
+
+tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err)
+{
+    tcsi_keeper *keeper = TCSI_NEW(tcsi_keeper);
+    if (!keeper) return tcsi_fail_memory(err, "the keeper of episodes");
+    keeper->options = *options;
+    if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
+    tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
+    tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
+    pthread_mutex_init(&keeper->mutex, NULL);
+    pthread_cond_init(&keeper->stopping, NULL);
+    *ret_keeper = keeper;
+    return TCS_OK;
+}
+
+void tcsi_keeper_destroy(tcsi_keeper *keeper)
+{
+    if (!keeper) return;
+    tcsi_buffer_deinit(&keeper->name);
+    tcsi_buffer_deinit(&keeper->document);
+    pthread_cond_destroy(&keeper->stopping);
+    pthread_mutex_destroy(&keeper->mutex);
+    tcsi_free(keeper);
+}
+
+void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory) { keeper->directory = directory; }
+void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal) { keeper->journal = journal; }
+
+void tcsi_keeper_stop(tcsi_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    keeper->is_stopping = true;
+    pthread_cond_broadcast(&keeper->stopping);
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE])
+{
+    pthread_mutex_lock(&keeper->mutex);
+    const bool is_fine = !keeper->has_failed;
+    if (!is_fine) snprintf(ret_reason, TCSI_KEEPER_REASON_SIZE, "%s", keeper->failure.text);
+    pthread_mutex_unlock(&keeper->mutex);
+    return is_fine;
+}
+
+uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    const uint64_t count = keeper->counts[kind][state];
+    pthread_mutex_unlock(&keeper->mutex);
+    return count;
+}
+
+uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    const uint64_t count = keeper->snapshot_count;
+    pthread_mutex_unlock(&keeper->mutex);
+    return count;
+}
+
+/* The store failed: remembers why, and waits a little; false: the service ends. */
+static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
+{
+    struct timespec until;
+    pthread_mutex_lock(&keeper->mutex);
+    if (!keeper->has_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-STORE-FAILED", "the store fails, and rows wait: %s", failure->text);
+    keeper->has_failed = true;
+    keeper->failure = *failure;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += RETRY_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    if (!keeper->is_stopping) pthread_cond_timedwait(&keeper->stopping, &keeper->mutex, &until);
+    const bool goes_on = !keeper->is_stopping;
+    pthread_mutex_unlock(&keeper->mutex);
+    return goes_on;
+}
+
+static void note_success(tcsi_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    if (keeper->has_failed) tcsi_log(TCSI_LOG_INFO, "SERVE-STORE-WORKS", "the store works again");
+    keeper->has_failed = false;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+/* ---- an event in words ---- */
+
+void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE])
+{
+    const tcsi_fingerprint hash = tcsi_fingerprint_of(series->key, series->key_size, 0);
+    snprintf(ret_id, TCSI_EPISODE_ID_SIZE, "%s-%016" PRIx64 "-%016" PRIx64, tcsi_live_kind_names[event->kind], hash.low,
+             (uint64_t)event->episode.begin_ns);
+}
+
+static void write_span(int64_t ns, char *text, size_t size)
+{
+    const double seconds = (double)ns * 1e-9;
+    if (seconds < 120) snprintf(text, size, "%.3g s", seconds);
+    else if (seconds < 7200) snprintf(text, size, "%.3g min", seconds / 60);
+    else snprintf(text, size, "%.3g h", seconds / 3600);
+}
+
+static bool is_over(const tcsi_live_event *event)
+{
+    return event->state == TCSI_LIVE_RESOLVED || event->state == TCSI_LIVE_DISMISSED;
+}
+
+/* What people read first. */
+static void write_sentence(const char *series, const tcsi_live_event *event, char *text, size_t size)
+{
+    const tcsi_live_episode *episode = &event->episode;
+    char span[32];
+    write_span(event->time_ns - episode->begin_ns, span, sizeof span);
+    if (event->kind == TCSI_LIVE_ABSENCE)
+        snprintf(text, size, is_over(event) ? "%s is back after %s of silence" : "%s has sent nothing for %s", series, span);
+    else if (event->kind == TCSI_LIVE_STUCK)
+        snprintf(text, size, is_over(event) ? "%s moves again after %s at %.6g" : "%s has not moved for %s, from %.6g", series, span,
+                 episode->peak_value);
+    else
+        snprintf(text, size, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
+                 episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
+}
+
+static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
+{
+    char text[TCSI_TIME_TEXT_SIZE];
+    (void)tcsi_time_format_iso(time_ns, text, sizeof text);
+    tcsi_json_put_string(writer, key, text);
+}
+
+static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
+{
+    const tcsi_live_episode *episode = &event->episode;
+    char sentence[SENTENCE_SIZE];
+    tcsi_json_writer writer;
+    tcsi_buffer_clear(&keeper->document);
+    tcsi_json_writer_init(&writer, &keeper->document, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_json_put_string(&writer, "id", id);
+    tcsi_json_put_string(&writer, "kind", tcsi_live_kind_names[event->kind]);
+    tcsi_json_put_string(&writer, "state", tcsi_live_state_names[event->state]);
+    tcsi_json_put_string(&writer, "series", keeper->name.data);
+    tcsi_json_put_integer(&writer, "number", event->number);
+    put_time(&writer, "begin", episode->begin_ns);
+    put_time(&writer, "updated", event->time_ns);
+    if (is_over(event)) put_time(&writer, "end", event->time_ns);
+    tcsi_json_put_number(&writer, "severity", event->severity);
+    if (event->kind == TCSI_LIVE_ANOMALY) {
+        put_time(&writer, "peak", episode->peak_ns);
+        tcsi_json_put_number(&writer, "p_value", event->p_value);
+        tcsi_json_put_number(&writer, "value", episode->peak_value);
+        tcsi_json_put_number(&writer, "expected", episode->expected);
+        tcsi_json_put_number(&writer, "deviation", episode->deviation);
+    }
+    tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
+    write_sentence(keeper->name.data, event, sentence, sizeof sentence);
+    tcsi_json_put_string(&writer, "summary", sentence);
+    tcsi_json_end_object(&writer);
+    return tcsi_json_finish(&writer, err);
+}
+
+/* ---- events ---- */
+
+static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    char id[TCSI_EPISODE_ID_SIZE];
+    tcsi_key key;
+    int64_t series_id;
+    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
+    tcsi_buffer_clear(&keeper->name);
+    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    if (status != TCS_OK) return status;
+    tcsi_keeper_episode_id(entry, event, id);
+    status = write_document(keeper, event, id, err);
+    const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
+                                       .first_seen_ns = entry->first_seen_ns };
+    if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
+    if (status != TCS_OK) return status;
+    const tcsi_store_record record = { .kind = TCSI_STORE_EPISODE, .id = id, .series_id = series_id, .state = event->state,
+                                       .begin_ns = event->episode.begin_ns, .end_ns = is_over(event) ? event->time_ns : INT64_MAX,
+                                       .updated_ns = event->time_ns, .document = keeper->document.data };
+    return tcsi_store_record_put(keeper->options.store, &record, err);
+}
+
+static tcs_status put_events(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, tcs_error *err)
+{
+    tcs_status status = tcsi_store_begin(keeper->options.store, err);
+    for (size_t i = 0; status == TCS_OK && i < count; i++) status = put_event(keeper, &events[i], err);
+    if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
+    tcsi_store_rollback(keeper->options.store);
+    return status;
+}
+
+/* To those who listen, once it is kept. */
+static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    char id[TCSI_EPISODE_ID_SIZE];
+    tcs_error failure;
+    tcsi_key key;
+    tcsi_buffer_clear(&keeper->name);
+    tcsi_keeper_episode_id(entry, event, id);
+    if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
+        tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
+        tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
+}
+
+void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence)
+{
+    tcsi_keeper *keeper = self;
+    tcs_error failure = { 0 };
+    (void)sequence;
+    if (count == 0) return;
+    while (put_events(keeper, events, count, &failure) != TCS_OK)
+        if (!wait_after(keeper, &failure)) return;
+    note_success(keeper);
+    for (size_t i = 0; i < count; i++) {
+        if (keeper->options.events) publish(keeper, &events[i]);
+        pthread_mutex_lock(&keeper->mutex);
+        keeper->counts[events[i].kind][events[i].state]++;
+        pthread_mutex_unlock(&keeper->mutex);
+    }
+}
+
+/* ---- snapshots ---- */
+
+static bool find_oldest(void *context, const tcsi_store_snapshot *snapshot)
+{
+    uint64_t *oldest = context;
+    if (snapshot->is_sound && snapshot->position < *oldest) *oldest = snapshot->position;
+    return true;
+}
+
+static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *snapshot, tcs_error *err)
+{
+    int64_t number;
+    uint64_t oldest = UINT64_MAX;
+    tcs_status status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
+                                                  &number, err);
+    for (size_t i = 0; status == TCS_OK && i < snapshot->part_count; i++)
+        status = tcsi_store_snapshot_part(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, i, snapshot->parts[i].data,
+                                          snapshot->parts[i].size, err);
+    if (status == TCS_OK)
+        status = tcsi_store_snapshot_end(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, snapshot->part_count,
+                                         keeper->options.snapshot_count, err);
+    if (status == TCS_OK && keeper->journal)
+        status = tcsi_store_snapshot_list(keeper->options.store, TCSI_KEEPER_SNAPSHOT, find_oldest, &oldest, err);
+    if (status == TCS_OK && keeper->journal && oldest != UINT64_MAX) status = tcsi_journal_forget(keeper->journal, oldest + 1, err);
+    return status;
+}
+
+void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot)
+{
+    tcsi_keeper *keeper = self;
+    tcs_error failure = { 0 };
+    if (put_snapshot(keeper, snapshot, &failure) != TCS_OK) { /* the one before it serves, and the journal is read for longer */
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-SNAPSHOT-FAILED", "no snapshot of record %llu: %s", (unsigned long long)snapshot->sequence,
+                 failure.text);
+        return;
+    }
+    pthread_mutex_lock(&keeper->mutex);
+    keeper->snapshot_count++;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+typedef struct loading {
+    tcsi_buffer parts[1 + TCSI_CELL_COUNT];
+    size_t count;
+    tcs_status status;
+    tcs_error err;
+} loading;
+
+static bool load_part(void *context, const void *bytes, size_t size)
+{
+    loading *l = context;
+    if (l->count == TCS_COUNT(l->parts)) l->status = tcsi_fail(&l->err, TCS_E_FORMAT, "a snapshot of more than %zu parts", l->count);
+    else l->status = tcsi_buffer_append(&l->parts[l->count++], bytes, size, &l->err);
+    return l->status == TCS_OK;
+}
+
+tcs_status tcsi_keeper_load(tcsi_store *store, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+{
+    tcsi_store_snapshot snapshot;
+    bool is_found;
+    loading *l = TCSI_NEW(loading);
+    if (!l) return tcsi_fail_memory(err, "a snapshot");
+    for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_init(&l->parts[i], (size_t)1 << 30);
+    tcs_status status = tcsi_store_snapshot_load(store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
+    if (status == TCS_OK && l->status != TCS_OK) status = tcsi_fail(err, l->status, "%s", l->err.text);
+    *ret_sequence = 0;
+    if (status == TCS_OK && is_found) {
+        status = tcsi_live_load(live, l->parts, l->count, err);
+        *ret_sequence = snapshot.position;
+    }
+    for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
+    tcsi_free(l);
+    return status;
+}

@@ -1,0 +1,54 @@
+/* serve/keeper.h -- what happened, kept and told: from live events to episodes in the store and to whoever listens; and snapshots.
+ *
+ * One thread calls it (live's teller), in the order of the journal.  Each call is one transaction: the episodes of a record and everything
+ * that follows from them, or nothing.  Ids are made of what happened and to whom, so that a journal read again after a crash writes the
+ * same records once more and nothing twice.
+ * A store that fails stops the way: the call waits and tries again, until the store answers or the service ends (tcsi_keeper_stop); rows
+ * behind it wait, and then their senders do.  What was not kept happens again at the next start, because snapshots are kept by the same
+ * thread, behind it.
+ * Threads: tell and keep from one; stop, is_fine and the counts from any. */
+#ifndef TCS_SERVE_KEEPER_H
+#define TCS_SERVE_KEEPER_H
+
+#include "serve/http/events.h"
+#include "serve/shard/live.h"
+#include "store/journal.h"
+#include "store/store.h"
+
+#define TCSI_KEEPER_SNAPSHOT "live"
+
+enum { TCSI_EPISODE_ID_SIZE = 48, TCSI_KEEPER_REASON_SIZE = 200 };
+
+typedef struct tcsi_keeper tcsi_keeper;
+
+typedef struct tcsi_keeper_options {
+    tcsi_store *store;        /* of this thread alone */
+    tcsi_events *events;      /* NULL: nobody listens */
+    size_t snapshot_count;    /* so many are kept; 0: 3 */
+} tcsi_keeper_options;
+
+tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_keeper_destroy(tcsi_keeper *keeper); /* accepts NULL */
+/* Known once live is made, which needs the keeper; before anything is told. */
+void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory);
+/* The journal whose records before the oldest snapshot may go; NULL: none goes. */
+void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
+
+/* As tcsi_live_options has them; self is the keeper. */
+void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence);
+void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot);
+/* Calls that wait for the store give up. */
+void tcsi_keeper_stop(tcsi_keeper *keeper);
+
+/* The newest sound snapshot into live; *ret_sequence 0: there is none. */
+tcs_status tcsi_keeper_load(tcsi_store *store, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Does the store answer?  Otherwise why not. */
+bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);
+uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state); /* events told */
+uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
+
+/* The id of an event's episode: the same for all its events, and for every process that reads the same journal. */
+void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE]);
+
+#endif

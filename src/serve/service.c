@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/service.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "serve/collect/collect.h"
+#include "serve/http/auth.h"
+#include "serve/http/builtin.h"
+#include "serve/intake.h"
+#include "serve/keeper.h"
+#include "serve/routes.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
+static const double SNAPSHOT_S = 300;
+static const int64_t DRAIN_NS = INT64_C(10000000000);
+
+/* A thread that does something each second. */
+typedef struct clockwork {
+    tcsi_service *service;
+    void (*turn)(tcsi_service *service, int64_t now_ns);
+    pthread_t thread;
+    bool is_running;
+} clockwork;
+
+/* A figure that is asked when somebody reads. */
+typedef struct asked {
+    tcsi_service *service;
+    int what, first, second;
+} asked;
+
+enum { SERIES, WAITING, SCORED, UNUSUAL, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
+enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
+
+struct tcsi_service {
+    tcsi_service_options options;
+    char *journal_path, *store_path;
+    tcsi_store *store;          /* the keeper's */
+    tcsi_keeper *keeper;
+    tcsi_live *live;
+    tcsi_intake *intake;
+    tcsi_auth *auth;
+    tcsi_events *events;
+    tcsi_metrics *metrics;
+    asked asked[ASKED_MAX];
+    size_t asked_count;
+    tcsi_health health;
+    tcsi_builtin builtin;
+    tcsi_routes routes;
+    bool has_routes;
+    tcsi_router *router;
+    tcsi_server *server;
+    tcsi_collector *collector;
+    tcsi_buffer collected;
+    clockwork ticks, collecting;
+    uint64_t replayed;
+    pthread_mutex_t mutex;      /* of what follows */
+    pthread_cond_t ending;
+    bool is_ending;
+    bool has_tick_failed;
+    tcs_error tick_failure;
+};
+
+/* ---- each second ---- */
+
+static void *run_clockwork(void *argument)
+{
+    clockwork *c = argument;
+    tcsi_service *s = c->service;
+    pthread_mutex_lock(&s->mutex);
+    while (!s->is_ending) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until); /* at whole seconds, so that hosts are read at the same moments */
+        until.tv_sec++;
+        until.tv_nsec = 0;
+        while (!s->is_ending && pthread_cond_timedwait(&s->ending, &s->mutex, &until) != ETIMEDOUT) continue;
+        if (s->is_ending) break;
+        pthread_mutex_unlock(&s->mutex);
+        c->turn(s, tcsi_clock_wall_ns());
+        pthread_mutex_lock(&s->mutex);
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return NULL;
+}
+
+static void tick(tcsi_service *s, int64_t now_ns)
+{
+    tcs_error failure = { 0 };
+    const tcs_status status = tcsi_intake_tick(s->intake, now_ns, &failure);
+    pthread_mutex_lock(&s->mutex);
+    if (status != TCS_OK && !s->has_tick_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-JOURNAL-FAILED", "%s", failure.text);
+    s->has_tick_failed = status != TCS_OK;
+    s->tick_failure = failure;
+    pthread_mutex_unlock(&s->mutex);
+    tcsi_events_tick(s->events, now_ns);
+}
+
+/* This host's figures go the way of all rows. */
+static void collect(tcsi_service *s, int64_t now_ns)
+{
+    const tcsi_ingest_facts facts = { .route = TCSI_ROUTE_NDJSON, .content_type = "application/x-ndjson" };
+    const tcsi_figures *figures = tcsi_collector_tick(s->collector);
+    tcsi_intake_reply reply;
+    tcsi_json_writer writer;
+    tcs_error failure;
+    tcsi_buffer answer;
+    tcs_status status = TCS_OK;
+    tcsi_buffer_init(&answer, 1 << 16);
+    tcsi_buffer_clear(&s->collected);
+    for (size_t i = 0; status == TCS_OK && i < figures->count; i++) {
+        const tcsi_figure *figure = &figures->items[i];
+        if (!tcsi_figure_is_present(figures, figure) || !isfinite(figure->value)) continue;
+        tcsi_json_writer_init(&writer, &s->collected, false);
+        tcsi_json_begin_object(&writer);
+        tcsi_json_put_string(&writer, "series", figure->name);
+        tcsi_json_put_number(&writer, "value", figure->value);
+        tcsi_json_end_object(&writer);
+        status = tcsi_json_finish(&writer, &failure);
+        if (status == TCS_OK) status = tcsi_buffer_append(&s->collected, "\n", 1, &failure);
+    }
+    if (status == TCS_OK) tcsi_intake_take(s->intake, &facts, s->collected.data, s->collected.size, now_ns, &answer, &reply);
+    if (status != TCS_OK || reply.http.code >= 300)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-COLLECT-REFUSED", "this host's figures were refused: %s",
+                 status != TCS_OK ? failure.text : answer.data);
+    tcsi_buffer_deinit(&answer);
+}
+
+static tcs_status start_clockwork(tcsi_service *s, clockwork *c, void (*turn)(tcsi_service *, int64_t), tcs_error *err)
+{
+    *c = (clockwork){ .service = s, .turn = turn };
+    if (pthread_create(&c->thread, NULL, run_clockwork, c) != 0) return tcsi_fail(err, TCS_E_IO, "no thread for the clock");
+    c->is_running = true;
+    return TCS_OK;
+}
+
+/* ---- health and figures ---- */
+
+static bool check_journal(void *context, char ret_reason[TCSI_HEALTH_REASON_SIZE])
+{
+    tcsi_service *s = context;
+    pthread_mutex_lock(&s->mutex);
+    const bool is_fine = !s->has_tick_failed;
+    if (!is_fine) snprintf(ret_reason, TCSI_HEALTH_REASON_SIZE, "%s", s->tick_failure.text);
+    pthread_mutex_unlock(&s->mutex);
+    return is_fine;
+}
+
+static bool check_store(void *context, char ret_reason[TCSI_HEALTH_REASON_SIZE])
+{
+    return tcsi_keeper_is_fine(((tcsi_service *)context)->keeper, ret_reason);
+}
+
+static bool check_live(void *context, char ret_reason[TCSI_HEALTH_REASON_SIZE])
+{
+    tcsi_service *s = context;
+    tcs_error failure;
+    const bool is_fine = tcsi_live_admit(s->live, 0, &failure) == TCS_OK;
+    if (!is_fine) snprintf(ret_reason, TCSI_HEALTH_REASON_SIZE, "%s", failure.text);
+    return is_fine;
+}
+
+static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
+    [SERIES] = { .name = "tocsin_live_series", .kind = TCSI_METRIC_GAUGE, .help = "Series that are live." },
+    [WAITING] = { .name = "tocsin_live_rows_waiting", .kind = TCSI_METRIC_GAUGE, .help = "Rows accepted and not judged yet." },
+    [SCORED] = { .name = "tocsin_live_rows_scored_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the fast layer scored." },
+    [UNUSUAL] = { .name = "tocsin_live_rows_unusual_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows out of the ordinary." },
+    [SYNCS] = { .name = "tocsin_journal_syncs_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the journal was synced to disk." },
+    [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
+                   .help = "Times that the disk failed the journal." },
+    [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
+    [SAMPLES] = { .name = "tocsin_samples_total", .kind = TCSI_METRIC_COUNTER, .help = "Samples by what became of them.",
+                  .labels = { "outcome" } },
+    [EPISODES] = { .name = "tocsin_episodes_total", .kind = TCSI_METRIC_COUNTER, .help = "Steps of episodes that were told.",
+                   .labels = { "kind", "state" } },
+};
+
+static double answer(void *context)
+{
+    const asked *a = context;
+    tcsi_service *s = a->service;
+    switch (a->what) {
+    case SERIES: return (double)tcsi_live_stat(s->live).series_count;
+    case WAITING: return (double)tcsi_live_stat(s->live).waiting_row_count;
+    case SCORED: return (double)tcsi_live_stat(s->live).row_count;
+    case UNUSUAL: return (double)tcsi_live_stat(s->live).unusual_count;
+    case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
+    case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
+    case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
+    case SAMPLES: return (double)(tcsi_live_stat(s->live).outcomes[a->first] + tcsi_intake_stat(s->intake).outcomes[a->first]);
+    default: return (double)tcsi_keeper_count(s->keeper, (tcsi_live_kind)a->first, (tcsi_live_state)a->second);
+    }
+}
+
+static void bind_figure(tcsi_service *s, size_t row, const char *const *labels, int what, int first, int second)
+{
+    TCS_ASSERT(s->asked_count < ASKED_MAX);
+    asked *kept = &s->asked[s->asked_count++];
+    *kept = (asked){ s, what, first, second };
+    tcsi_metric_bind(tcsi_metrics_get(s->metrics, row, labels), answer, kept);
+}
+
+static tcs_status bind_figures(tcsi_service *s, tcs_error *err)
+{
+    size_t begin;
+    const tcs_status status = tcsi_metrics_add(s->metrics, metric_rows, METRIC_COUNT, &begin, err);
+    if (status != TCS_OK) return status;
+    for (int i = 0; i < SAMPLES; i++) bind_figure(s, begin + (size_t)i, NULL, i, 0, 0);
+    for (int i = 0; i < TCSI_OUTCOME_COUNT; i++) {
+        const char *const labels[] = { tcsi_outcome_name((tcsi_outcome)i) };
+        bind_figure(s, begin + SAMPLES, labels, SAMPLES, i, 0);
+    }
+    for (int k = 0; k < TCSI_LIVE_KIND_COUNT; k++)
+        for (int i = 0; i < TCSI_LIVE_STATE_COUNT; i++) {
+            const char *const labels[] = { tcsi_live_kind_names[k], tcsi_live_state_names[i] };
+            bind_figure(s, begin + EPISODES, labels, EPISODES, k, i);
+        }
+    return TCS_OK;
+}
+
+/* ---- start ---- */
+
+static char *join(const char *folder, const char *name)
+{
+    const size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = tcsi_alloc(size);
+    if (path) snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+static tcs_status open_stores(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options writer = { .alone = true }, reader = { .must_exist = true };
+    if (mkdir(s->options.folder, 0750) != 0 && errno != EEXIST)
+        return tcsi_fail(err, TCS_E_IO, "%s: %s", s->options.folder, strerror(errno));
+    s->journal_path = join(s->options.folder, "journal");
+    s->store_path = s->options.store ? tcsi_strdup(s->options.store) : join(s->options.folder, "tocsin.db");
+    if (!s->journal_path || !s->store_path) return tcsi_fail_memory(err, "a folder's name");
+    tcs_status status = tcsi_store_open(s->store_path, &writer, &s->store, err);
+    if (status == TCS_OK) status = tcsi_store_open(s->store_path, &reader, &s->routes.store, err);
+    return status;
+}
+
+static tcs_status start_live(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events };
+    tcs_status status = tcsi_keeper_create(&keeper, &s->keeper, err);
+    if (status != TCS_OK) return status;
+    const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
+                                     .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
+                                     .tell = tcsi_keeper_tell, .keep = tcsi_keeper_keep, .self = s->keeper };
+    status = tcsi_live_create(&live, &s->live, err);
+    if (status != TCS_OK) return status;
+    tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
+    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
+                                   .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
+    status = tcsi_keeper_load(s->store, s->live, &intake.sequence, err);
+    if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
+    if (status == TCS_OK) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
+    return status;
+}
+
+static tcs_status start_http(tcsi_service *s, tcs_error *err)
+{
+    tcs_status status = tcsi_router_create(&s->router, err);
+    if (status == TCS_OK) status = bind_figures(s, err);
+    if (status == TCS_OK && s->options.token_file) status = tcsi_auth_create(&s->auth, err);
+    if (status == TCS_OK && s->auth) status = tcsi_auth_load(s->auth, s->options.token_file, err);
+    if (status != TCS_OK) return status;
+    tcsi_health_add(&s->health, "journal", check_journal, s);
+    tcsi_health_add(&s->health, "store", check_store, s);
+    tcsi_health_add(&s->health, "live", check_live, s);
+    s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
+    s->routes.intake = s->intake;
+    s->routes.live = s->live;
+    s->routes.started_ns = tcsi_clock_wall_ns();
+    status = tcsi_builtin_mount(s->router, &s->builtin, err);
+    if (status == TCS_OK) status = tcsi_routes_mount(s->router, &s->routes, err);
+    const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
+                                         .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
+                                         .certificate_path = s->options.certificate, .key_path = s->options.key };
+    return status == TCS_OK ? tcsi_server_start(&server, s->router, &s->server, err) : status;
+}
+
+static tcs_status start_collecting(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_collector_options collector = { 0 };
+    if (!s->options.collects) return TCS_OK;
+    const tcs_status status = tcsi_collector_create(&collector, &s->collector, err);
+    return status == TCS_OK ? start_clockwork(s, &s->collecting, collect, err) : status;
+}
+
+tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service **ret_service, tcs_error *err)
+{
+    tcsi_service *s = TCSI_NEW(tcsi_service);
+    if (!s) return tcsi_fail_memory(err, "a service");
+    s->options = *options;
+    if (!s->options.series_count_max) s->options.series_count_max = SERIES_COUNT_MAX;
+    if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
+    pthread_mutex_init(&s->mutex, NULL);
+    pthread_cond_init(&s->ending, NULL);
+    pthread_mutex_init(&s->routes.store_mutex, NULL);
+    tcsi_buffer_init(&s->collected, BODY_SIZE_MAX);
+    tcs_status status = tcsi_metrics_create(0, &s->metrics, err);
+    const tcsi_events_options events = { .metrics = s->metrics };
+    if (status == TCS_OK) status = tcsi_events_create(&events, &s->events, err);
+    if (status == TCS_OK) status = open_stores(s, err);
+    if (status == TCS_OK) status = start_live(s, err);
+    if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
+    if (status == TCS_OK) status = start_collecting(s, err);
+    if (status == TCS_OK) status = start_http(s, err);
+    if (status == TCS_OK) *ret_service = s;
+    else (void)tcsi_service_stop(s);
+    return status;
+}
+
+uint16_t tcsi_service_port(const tcsi_service *service) { return tcsi_server_port(service->server); }
+uint64_t tcsi_service_replayed(const tcsi_service *service) { return service->replayed; }
+size_t tcsi_service_series_count(const tcsi_service *service) { return tcsi_live_stat(service->live).series_count; }
+
+tcs_status tcsi_service_reload(tcsi_service *service, tcs_error *err)
+{
+    tcs_status status = service->auth ? tcsi_auth_load(service->auth, service->options.token_file, err) : TCS_OK;
+    if (status == TCS_OK && service->options.certificate) status = tcsi_server_reload(service->server, err);
+    return status;
+}
+
+/* ---- stop ---- */
+
+static void end_clockwork(clockwork *c)
+{
+    if (c->is_running) pthread_join(c->thread, NULL);
+    c->is_running = false;
+}
+
+bool tcsi_service_stop(tcsi_service *s)
+{
+    if (!s) return true;
+    tcs_error ignored;
+    const bool is_drained = !s->server || tcsi_server_drain(s->server, DRAIN_NS);
+    pthread_mutex_lock(&s->mutex);
+    s->is_ending = true;
+    pthread_cond_broadcast(&s->ending);
+    pthread_mutex_unlock(&s->mutex);
+    end_clockwork(&s->ticks);
+    end_clockwork(&s->collecting);
+    tcsi_server_destroy(s->server);
+    char reason[TCSI_KEEPER_REASON_SIZE];
+    if (s->keeper && !tcsi_keeper_is_fine(s->keeper, reason)) tcsi_keeper_stop(s->keeper); /* what it waits for happens again */
+    else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */
+    if (s->live) tcsi_live_settle(s->live);
+    if (s->keeper) tcsi_keeper_stop(s->keeper);
+    tcsi_live_destroy(s->live);
+    tcsi_intake_close(s->intake);
+    tcsi_keeper_destroy(s->keeper);
+    tcsi_store_close(s->routes.store);
+    tcsi_store_close(s->store);
+    tcsi_router_destroy(s->router);
+    tcsi_events_destroy(s->events);
+    tcsi_auth_destroy(s->auth);
+    tcsi_metrics_destroy(s->metrics);
+    tcsi_collector_destroy(s->collector);
+    tcsi_buffer_deinit(&s->collected);
+    pthread_mutex_destroy(&s->routes.store_mutex);
+    pthread_cond_destroy(&s->ending);
+    pthread_mutex_destroy(&s->mutex);
+    tcsi_free(s->journal_path);
+    tcsi_free(s->store_path);
+    tcsi_free(s);
+    return is_drained;
+}
+
+/* ---- before it starts ---- */
+
+tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *err)
+{
+    const size_t in_cells = TCSI_CELL_COUNT * tcsi_cell_size_max(series_count / TCSI_CELL_COUNT + 1) + sizeof(tcsi_cell) * TCSI_CELL_COUNT;
+    const size_t in_directory = tcsi_directory_size_max(series_count);
+    return tcsi_buffer_printf(out, err, "%zu series, keys of 200 bytes:\n  %8.1f MiB state of series (%zu bytes each)\n"
+                              "  %8.1f MiB names of series\n  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
+                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)(in_cells + in_directory) / 1048576);
+}

@@ -1,0 +1,42 @@
+/* serve/service.h -- the live service: store, journal, live series, HTTP and the clock, as one object.
+ *
+ *     start: store -> snapshot -> journal read to its end -> ticks, collector -> HTTP listens
+ *     stop:  HTTP drains -> ticks end -> everything that came is judged, told and kept -> a last snapshot
+ *
+ * Its folder holds everything: journal/ and, unless it is elsewhere, tocsin.db.  The service is ready when start returns.
+ * Threads: start, stop from one; everything else is inside. */
+#ifndef TCS_SERVE_SERVICE_H
+#define TCS_SERVE_SERVICE_H
+
+#include "serve/http/server.h"
+
+typedef struct tcsi_service_options {
+    const char *folder;         /* made where there is none */
+    const char *store;          /* sqlite:PATH or postgresql://...; NULL: tocsin.db in the folder */
+    const char *address;        /* NULL: 127.0.0.1 */
+    uint16_t port;              /* 0: any that is free */
+    const char *token_file;     /* NULL: nobody is asked, and then only this host is listened to */
+    const char *certificate, *key;
+    double alarms_per_s;        /* of chance, of all series together */
+    size_t series_count_max;    /* 0: 1,000,000 */
+    size_t thread_count;        /* of the live series; 0: one a processor */
+    double snapshot_s;          /* from one to the next; 0: 300 */
+    bool collects;              /* this host's own figures, each second */
+} tcsi_service_options;
+
+typedef struct tcsi_service tcsi_service;
+
+/* E_IO, E_FORMAT, E_INVALID and the words of the part that could not start. */
+tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service **ret_service, tcs_error *err) TCS_WARN_UNUSED;
+uint16_t tcsi_service_port(const tcsi_service *service);
+uint64_t tcsi_service_replayed(const tcsi_service *service); /* records of the journal that were read at start */
+size_t tcsi_service_series_count(const tcsi_service *service);
+/* Tokens and certificates as they are in their files now; what fails stays as it was. */
+tcs_status tcsi_service_reload(tcsi_service *service, tcs_error *err) TCS_WARN_UNUSED;
+/* Accepts NULL.  false: requests were cut off after ten seconds. */
+bool tcsi_service_stop(tcsi_service *service);
+
+/* Bytes that a service of so many series holds, by what: appends lines for people. */
+tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
+
+#endif

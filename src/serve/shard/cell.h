@@ -1,0 +1,136 @@
+/* serve/shard/cell.h -- live series that are judged together: their state, and what one row does to it.
+ *
+ * All series are spread over a fixed number of cells by the hash of their key, and cells over threads; a cell is one thread's, and what
+ * happens in it depends on nothing but the rows and ticks it is given, in their order.  So any number of threads gives the same bits, and
+ * so does a replay of the journal.
+ *
+ *     row:  arrival -> rate -> chart -> cohort -> episode
+ *           ingest/    ingest/ detect/  decide/   here: opened, confirmed, closed
+ *
+ * What can happen to a series, each an episode of its own kind with an onset and an end:
+ *     ANOMALY  scores beyond what the alarm budget leaves to chance (decide/cohort.h)
+ *     ABSENCE  nothing received for ABSENCE_CADENCES times the usual step, known by a tick: at onset, not when data come back
+ *     STUCK    the same value for STUCK_RUNS times as long as ever before, where values used to change
+ * A stale mark ends a series in good order: it is no absence.
+ *
+ * An ANOMALY is *suspected* when it opens, *confirmed* when it is ten times rarer than allowed or has lasted longer than neighbouring
+ * scores belong together (as in decide/episode.h), and then *resolved*; what is over before that is *dismissed*.
+ * Memory: sizeof(tcsi_live_series) a series, in pieces that never move.  Cost of a row: constant.  Threads: one user per cell. */
+#ifndef TCS_SERVE_SHARD_CELL_H
+#define TCS_SERVE_SHARD_CELL_H
+
+#include "decide/cohort.h"
+#include "detect/fast/residual_chart.h"
+#include "serve/ingest/arrival.h"
+#include "serve/ingest/rate.h"
+
+typedef enum tcsi_live_kind { TCSI_LIVE_ANOMALY, TCSI_LIVE_ABSENCE, TCSI_LIVE_STUCK, TCSI_LIVE_KIND_COUNT } tcsi_live_kind;
+typedef enum tcsi_live_state {
+    TCSI_LIVE_SUSPECTED, TCSI_LIVE_CONFIRMED, TCSI_LIVE_RESOLVED, TCSI_LIVE_DISMISSED, TCSI_LIVE_STATE_COUNT
+} tcsi_live_state;
+extern const char *const tcsi_live_kind_names[TCSI_LIVE_KIND_COUNT];
+extern const char *const tcsi_live_state_names[TCSI_LIVE_STATE_COUNT];
+
+/* How far a series is: what its judgement rests on. */
+typedef enum tcsi_live_readiness {
+    TCSI_LIVE_NEW,      /* too few rows for a score */
+    TCSI_LIVE_LEARNING, /* scored, on the scale of the cohort's other series for the most part */
+    TCSI_LIVE_READY,    /* scored on its own scale */
+    TCSI_LIVE_ENDED,    /* its sender said that it is over */
+    TCSI_LIVE_READINESS_COUNT
+} tcsi_live_readiness;
+extern const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT];
+
+/* An open episode of a series, or none. */
+typedef struct tcsi_live_episode {
+    uint64_t begin_sequence; /* of the journal's record that opened it: with series and kind its name for ever; 0: none is open */
+    int64_t begin_ns, peak_ns;
+    double peak_value, expected, deviation; /* at the peak: what came, what was expected, give or take */
+    float height;                           /* at the peak, as decide/cohort.h has it */
+    uint16_t lasted;                        /* rows out of the ordinary so far, saturating */
+    uint8_t is_confirmed;
+} tcsi_live_episode;
+
+typedef struct tcsi_live_series {
+    uint32_t number;         /* among all live series: shard/directory.h */
+    tcsi_arrival arrival;
+    tcsi_rate rate;
+    tcsi_residual_chart chart;
+    tcsi_cohort_member member;
+    int64_t received_ns;     /* when its last row came, which may be long after its stamp: a backlog is late, and not absent */
+    float cadence_s;         /* the usual step of stamps; 0: not known yet */
+    uint32_t same_count;     /* rows that repeated the value before them, on end; */
+    uint32_t same_count_max; /* and the longest such run that ended; both saturating */
+    uint8_t kind;            /* tcsi_series_kind: what its values are */
+    uint8_t is_ended;        /* by a stale mark */
+    tcsi_live_episode anomaly;
+    uint64_t absence_sequence, stuck_sequence; /* as begin_sequence */
+    int64_t stuck_ns;                          /* since when the value is the same */
+} tcsi_live_series;
+
+/* What happened: an episode opened, was confirmed, or ended. */
+typedef struct tcsi_live_event {
+    uint64_t sequence;   /* of the record that made it so */
+    uint32_t number;     /* of the series */
+    uint32_t order;      /* among events that are told together */
+    uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
+    tcsi_live_episode episode; /* as far as its kind has it */
+    int64_t time_ns;     /* of the row or tick */
+    double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
+    double p_value;      /* of the peak; 1 where the kind has none */
+} tcsi_live_event;
+
+typedef struct tcsi_cell_options {
+    double rate;                    /* alarms of chance allowed per row */
+    tcsi_arrival_limits arrival;
+    size_t series_count_max;
+    /* Told of every event, from within push and tick; NULL: nobody listens. */
+    void (*tell)(void *self, const tcsi_live_event *event);
+    void *self;
+} tcsi_cell_options;
+
+typedef struct tcsi_cell {
+    tcsi_cell_options options;
+    tcsi_cohort cohort;
+    tcsi_live_series **pieces;      /* of so many series each */
+    size_t piece_count;
+    uint32_t series_count;
+    double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
+    uint64_t outcomes[TCSI_OUTCOME_COUNT];
+} tcsi_cell;
+
+tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_cell_deinit(tcsi_cell *cell); /* accepts a zeroed one */
+
+/* A series without a past, in the next place from 0 on.  E_LIMIT: there are series_count_max; E_MEMORY. */
+tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind, uint32_t *ret_place, tcs_error *err) TCS_WARN_UNUSED;
+tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place);
+tcsi_live_readiness tcsi_live_series_readiness(const tcsi_live_series *series);
+
+typedef struct tcsi_live_row {
+    uint32_t place;      /* of the series in its cell */
+    int64_t time_ns;     /* as stamped */
+    double value;        /* finite, or the stale mark */
+} tcsi_live_row;
+
+typedef struct tcsi_live_outcome {
+    tcsi_outcome outcome; /* of the row */
+    bool is_scored;
+    double score, expected, deviation; /* scored: in deviations; what was expected, give or take; of a counter in values per second */
+    tcsi_cohort_verdict verdict;
+} tcsi_live_outcome;
+
+/* sequence, receive_ns: of the journal's record that holds the row.  E_MEMORY leaves a cell that can only be released. */
+tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
+                          tcs_error *err) TCS_WARN_UNUSED;
+/* It is time_ns: who in the places begin, begin + stride, ... has been silent for too long?  stride >= 1. */
+void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
+void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
+
+/* Between two rows.  Loading, the cell was initialized and has no series. */
+void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);
+/* Bytes that a cell of so many series holds beside the struct, at most. */
+size_t tcsi_cell_size_max(size_t series_count);
+
+#endif

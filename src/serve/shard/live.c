@@ -1,0 +1,782 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One message a record goes to every worker, also to those for whom it holds nothing: so that "done up to here" is one number a worker, and
+ * the smallest of them is how far everything is.  Messages are used again; once the largest record was seen nothing is allocated. */
+#include "serve/shard/live.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/pool.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAITING_ROW_MAX = 1000000, TICK_STRIDE = 8, PART_SIZE_MAX = 1 << 30 };
+
+static const double RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_START = 1e-6, RATE_CHANGE_MIN = 0.02;
+
+/* ---- messages ---- */
+
+typedef struct new_series {
+    uint32_t number, place;
+    uint8_t cell, kind;
+} new_series;
+
+typedef struct queued_row {
+    uint32_t place, cell;
+    int64_t time_ns;
+    double value;
+} queued_row;
+
+typedef enum message_kind { ROWS, TICK, SAVE, ASK, STOP } message_kind;
+
+typedef struct message {
+    struct message *next;
+    message_kind kind;
+    uint64_t sequence;
+    int64_t time_ns;         /* ROWS: received; TICK: now */
+    new_series *added;
+    queued_row *rows;
+    size_t added_count, added_capacity, row_count, row_capacity;
+    uint32_t series_count;   /* TICK: of all cells */
+    uint32_t begin;          /* TICK */
+    uint32_t cell, place;    /* ASK */
+    tcsi_live_look look;     /* ASK */
+    void *context;           /* ASK */
+    bool *done;              /* ASK: set under the worker's mutex */
+} message;
+
+typedef struct worker {
+    tcsi_live *live;
+    size_t index;
+    pthread_t thread;
+    bool is_running;
+    pthread_mutex_t mutex;
+    pthread_cond_t filled, emptied; /* there is a message; one was done */
+    message *first, *last, *free;
+    uint64_t done;                  /* every record up to this one */
+    tcsi_live_event *events;        /* of records done, not told yet */
+    size_t event_count, event_capacity;
+    uint32_t event_serial;          /* of the next one; 0 when none waits */
+    tcsi_live_stats stats;          /* as of the last message */
+    uint64_t latencies[TCSI_LIVE_LATENCY_COUNT];
+    bool is_saved;                  /* its cells are in the parts */
+} worker;
+
+struct tcsi_live {
+    tcsi_live_options options;
+    tcsi_directory directory;
+    tcsi_cell cells[TCSI_CELL_COUNT];
+    worker *workers;
+    size_t worker_count;
+    message **staged;               /* (worker_count) being filled by apply */
+    _Atomic size_t waiting_row_count;
+    _Atomic bool is_stopped;
+
+    /* of the one that applies */
+    uint64_t sequence;
+    uint64_t tick_count;
+
+    /* of the teller */
+    pthread_t teller;
+    bool is_telling;
+    pthread_mutex_t mutex;          /* of what follows */
+    pthread_cond_t advanced;        /* a worker has done something, or something was told */
+    uint64_t advance_count;
+    uint64_t told;
+    bool is_ending;
+    tcs_error failure;
+    bool is_saving;
+    uint64_t save_sequence;
+    tcsi_buffer parts[1 + TCSI_CELL_COUNT];
+    tcsi_live_event *telling;       /* room for events while they are sorted */
+    size_t telling_capacity;
+};
+
+static tcs_status grow(void **items, size_t *capacity, size_t count, size_t item_size, tcs_error *err)
+{
+    if (count < *capacity) return TCS_OK;
+    const size_t more = *capacity ? 2 * *capacity : 64;
+    void *grown = tcsi_realloc_array(*items, more, item_size);
+    if (!grown) return tcsi_fail_memory(err, "live rows");
+    *items = grown;
+    *capacity = more;
+    return TCS_OK;
+}
+
+static void stop(tcsi_live *live, const tcs_error *failure)
+{
+    pthread_mutex_lock(&live->mutex);
+    if (!atomic_exchange(&live->is_stopped, true)) live->failure = *failure;
+    pthread_cond_broadcast(&live->advanced);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+static tcs_status stopped(tcsi_live *live, tcs_error *err)
+{
+    pthread_mutex_lock(&live->mutex);
+    const tcs_error failure = live->failure;
+    pthread_mutex_unlock(&live->mutex);
+    return tcsi_fail(err, failure.status, "it has stopped: %s", failure.text);
+}
+
+/* ---- a worker ---- */
+
+static void advance(tcsi_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    live->advance_count++;
+    pthread_cond_broadcast(&live->advanced);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+/* From within a cell's push or tick, in the worker's thread.  Only this thread adds; the teller takes under the mutex. */
+static void on_event(void *self, const tcsi_live_event *event)
+{
+    worker *w = self;
+    tcs_error failure;
+    pthread_mutex_lock(&w->mutex);
+    const tcs_status status = grow((void **)&w->events, &w->event_capacity, w->event_count, sizeof *w->events, &failure);
+    if (status == TCS_OK) {
+        w->events[w->event_count] = *event;
+        w->events[w->event_count].order = w->event_serial++;
+        w->event_count++;
+    }
+    pthread_mutex_unlock(&w->mutex);
+    if (status != TCS_OK) stop(w->live, &failure);
+}
+
+static bool is_mine(const worker *w, size_t cell)
+{
+    return cell % w->live->worker_count == w->index;
+}
+
+static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
+{
+    tcsi_live_outcome outcome;
+    uint32_t place;
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < m->added_count; i++) {
+        const new_series *added = &m->added[i];
+        status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
+        TCS_ASSERT(status != TCS_OK || place == added->place);
+    }
+    for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
+        const queued_row *row = &m->rows[i];
+        if (i + 8 < m->row_count) { /* a million series are not in the cache */
+            const queued_row *later = &m->rows[i + 8];
+            const char *series = (const char *)tcsi_cell_series(&w->live->cells[later->cell], later->place);
+            for (size_t line = 0; line < sizeof(tcsi_live_series); line += 64) __builtin_prefetch(series + line, 1);
+        }
+        status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
+                                m->time_ns, &outcome, err);
+    }
+    return status;
+}
+
+/* Each series has the same part of the budget; what a cell's series may raise together is spread over the rows that they give, by their
+ * stamps: a backlog that comes at once is no busier than it was. */
+static void share_budget(const tcsi_live *live, tcsi_cell *cell, uint32_t series_count)
+{
+    if (cell->series_count == 0 || !(cell->rows_per_s > 0)) return;
+    const double alarms_per_s = live->options.alarms_per_s * (double)cell->series_count / (double)series_count;
+    const double rate = fmin(fmax(alarms_per_s / cell->rows_per_s, RATE_MIN), RATE_MAX), change = rate / cell->options.rate;
+    if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(cell, rate);
+}
+
+static void do_tick(worker *w, const message *m)
+{
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
+        if (!is_mine(w, c)) continue;
+        share_budget(w->live, &w->live->cells[c], m->series_count);
+        tcsi_cell_tick(&w->live->cells[c], m->sequence, m->time_ns, m->begin, TICK_STRIDE);
+    }
+}
+
+static tcs_status do_save(worker *w, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t c = 0; status == TCS_OK && c < TCSI_CELL_COUNT; c++) {
+        if (!is_mine(w, c)) continue;
+        tcsi_codec codec = tcsi_codec_save(&w->live->parts[1 + c], err);
+        tcsi_cell_persist(&w->live->cells[c], &codec);
+        status = tcsi_codec_status(&codec);
+    }
+    return status;
+}
+
+static void do_ask(worker *w, const message *m)
+{
+    const tcsi_cell *cell = &w->live->cells[m->cell];
+    m->look(m->context, cell, tcsi_cell_series(cell, m->place));
+    pthread_mutex_lock(&w->mutex);
+    *m->done = true;
+    pthread_cond_broadcast(&w->emptied);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static tcsi_live_stats count_cells(const worker *w)
+{
+    tcsi_live_stats stats = { 0 };
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
+        const tcsi_cell *cell = &w->live->cells[c];
+        if (!is_mine(w, c)) continue;
+        stats.row_count += cell->row_count;
+        stats.unusual_count += cell->unusual_count;
+        for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) stats.outcomes[i] += cell->outcomes[i];
+    }
+    return stats;
+}
+
+static void do_message(worker *w, const message *m)
+{
+    tcs_error failure = { 0 };
+    tcs_status status = TCS_OK;
+    if (atomic_load(&w->live->is_stopped)) return; /* its state is not what the journal says any more */
+    if (m->kind == ROWS) status = do_rows(w, m, &failure);
+    else if (m->kind == TICK) do_tick(w, m);
+    else if (m->kind == SAVE) status = do_save(w, &failure);
+    if (status != TCS_OK) stop(w->live, &failure);
+}
+
+/* From receipt, as the record has it, to now, when its rows are judged. */
+static void note_latency(worker *w, const message *m)
+{
+    const double elapsed_us = (double)(tcsi_clock_wall_ns() - m->time_ns) / 1000;
+    const double place = elapsed_us > 1 ? ceil(2 * log2(elapsed_us)) : 0;
+    w->latencies[place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1] += m->row_count;
+}
+
+double tcsi_live_latency(const tcsi_live_stats *stats, double share)
+{
+    uint64_t count = 0, so_far = 0;
+    for (size_t i = 0; i < TCSI_LIVE_LATENCY_COUNT; i++) count += stats->latencies[i];
+    for (size_t i = 0; count && i < TCSI_LIVE_LATENCY_COUNT; i++) {
+        so_far += stats->latencies[i];
+        if ((double)so_far >= share * (double)count) return exp2(0.5 * (double)i) * 1e-6;
+    }
+    return 0;
+}
+
+static void finish(worker *w, message *m)
+{
+    if (m->kind == ROWS) note_latency(w, m);
+    tcsi_live_stats stats = count_cells(w);
+    memcpy(stats.latencies, w->latencies, sizeof stats.latencies);
+    pthread_mutex_lock(&w->mutex);
+    if (m->kind != ASK) w->done = m->sequence;
+    if (m->kind == SAVE) w->is_saved = true;
+    w->stats = stats;
+    atomic_fetch_sub(&w->live->waiting_row_count, m->row_count);
+    m->next = w->free;
+    w->free = m;
+    pthread_cond_broadcast(&w->emptied);
+    pthread_mutex_unlock(&w->mutex);
+    advance(w->live);
+}
+
+static void *work(void *argument)
+{
+    worker *w = argument;
+    for (bool is_over = false; !is_over;) {
+        pthread_mutex_lock(&w->mutex);
+        while (!w->first) pthread_cond_wait(&w->filled, &w->mutex);
+        message *m = w->first;
+        w->first = m->next;
+        if (!w->first) w->last = NULL;
+        pthread_mutex_unlock(&w->mutex);
+        is_over = m->kind == STOP;
+        if (m->kind == ASK) do_ask(w, m);
+        else do_message(w, m);
+        finish(w, m);
+    }
+    return NULL;
+}
+
+/* ---- messages to workers ---- */
+
+static message *take_message(worker *w, message_kind kind, uint64_t sequence, int64_t time_ns, tcs_error *err)
+{
+    pthread_mutex_lock(&w->mutex);
+    message *m = w->free;
+    if (m) w->free = m->next;
+    pthread_mutex_unlock(&w->mutex);
+    if (!m) m = TCSI_NEW(message);
+    if (!m) {
+        (void)tcsi_fail_memory(err, "live rows");
+        return NULL;
+    }
+    m->next = NULL;
+    m->kind = kind;
+    m->sequence = sequence;
+    m->time_ns = time_ns;
+    m->added_count = m->row_count = 0;
+    return m;
+}
+
+static void send(worker *w, message *m)
+{
+    pthread_mutex_lock(&w->mutex);
+    if (w->last) w->last->next = m;
+    else w->first = m;
+    w->last = m;
+    pthread_cond_signal(&w->filled);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static void message_destroy(message *m)
+{
+    if (!m) return;
+    tcsi_free(m->added);
+    tcsi_free(m->rows);
+    tcsi_free(m);
+}
+
+/* One message for each worker into `staged`; none when there is no memory. */
+static tcs_status stage(tcsi_live *live, message_kind kind, uint64_t sequence, int64_t time_ns, tcs_error *err)
+{
+    for (size_t i = 0; i < live->worker_count; i++) {
+        live->staged[i] = take_message(&live->workers[i], kind, sequence, time_ns, err);
+        if (live->staged[i]) continue;
+        while (i-- > 0) message_destroy(live->staged[i]);
+        return TCS_E_MEMORY;
+    }
+    return TCS_OK;
+}
+
+static void send_staged(tcsi_live *live)
+{
+    for (size_t i = 0; i < live->worker_count; i++) send(&live->workers[i], live->staged[i]);
+}
+
+/* ---- records in ---- */
+
+tcs_status tcsi_live_admit(tcsi_live *live, size_t row_count, tcs_error *err)
+{
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    const size_t before = atomic_fetch_add(&live->waiting_row_count, row_count);
+    if (before == 0 || before + row_count <= live->options.waiting_row_max) return TCS_OK; /* one alone is let through, however large */
+    atomic_fetch_sub(&live->waiting_row_count, row_count);
+    return tcsi_fail(err, TCS_E_LIMIT, "%zu rows wait to be judged, at most %zu", before, live->options.waiting_row_max);
+}
+
+void tcsi_live_release(tcsi_live *live, size_t row_count)
+{
+    atomic_fetch_sub(&live->waiting_row_count, row_count);
+}
+
+/* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
+static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, int64_t receive_ns, uint32_t *ret_series, tcs_error *err)
+{
+    const tcsi_batch_series *named = &batch->series[index];
+    tcsi_key key;
+    bool is_new = false;
+    *ret_series = tcsi_directory_find(&live->directory, named->fingerprint);
+    if (*ret_series != TCSI_SERIES_NONE) return TCS_OK;
+    const tcsi_outcome outcome = tcsi_batch_key(batch, index, &key);
+    if (outcome != TCSI_OUTCOME_ACCEPTED) {
+        tcsi_batch_refuse(batch, index, outcome);
+        return TCS_OK;
+    }
+    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, (tcsi_series_kind)named->kind, receive_ns,
+                                               ret_series, &is_new, err);
+    if (status == TCS_E_LIMIT) {
+        *ret_series = TCSI_SERIES_NONE;
+        tcsi_batch_refuse(batch, index, TCSI_OUTCOME_TOO_MANY_SERIES);
+        return TCS_OK;
+    }
+    if (status != TCS_OK || !is_new) return status;
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, *ret_series);
+    message *m = live->staged[entry->cell % live->worker_count];
+    status = grow((void **)&m->added, &m->added_capacity, m->added_count, sizeof *m->added, err);
+    if (status == TCS_OK) m->added[m->added_count++] = (new_series){ *ret_series, entry->place, entry->cell, entry->kind };
+    return status;
+}
+
+static tcs_status stage_rows(tcsi_live *live, const tcsi_batch *batch, size_t index, uint32_t series, tcs_error *err)
+{
+    const tcsi_batch_series *named = &batch->series[index];
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, series);
+    message *m = live->staged[entry->cell % live->worker_count];
+    for (uint32_t i = named->sample_begin; i < named->sample_begin + named->sample_count; i++) {
+        const tcs_status status = grow((void **)&m->rows, &m->row_capacity, m->row_count, sizeof *m->rows, err);
+        if (status != TCS_OK) return status;
+        m->rows[m->row_count++] = (queued_row){ entry->place, entry->cell, batch->times_ns[i], batch->values[i] };
+    }
+    return TCS_OK;
+}
+
+tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_ns, tcsi_batch *batch, tcs_error *err)
+{
+    const size_t admitted = batch->sample_count;
+    size_t staged = 0;
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    tcs_error failure = { 0 };
+    tcs_status status = stage(live, ROWS, sequence, receive_ns, &failure);
+    if (status != TCS_OK) {
+        stop(live, &failure);
+        return stopped(live, err);
+    }
+    for (size_t i = 0; status == TCS_OK && i < batch->series_count; i++) {
+        uint32_t series;
+        status = find_series(live, batch, i, receive_ns, &series, &failure);
+        if (status != TCS_OK || series == TCSI_SERIES_NONE) continue;
+        status = stage_rows(live, batch, i, series, &failure);
+        staged += batch->series[i].sample_count;
+    }
+    if (status != TCS_OK) { /* half a record would be another history than the journal's */
+        for (size_t i = 0; i < live->worker_count; i++) message_destroy(live->staged[i]);
+        stop(live, &failure);
+        return stopped(live, err);
+    }
+    live->sequence = sequence;
+    tcsi_live_release(live, admitted - staged);
+    send_staged(live);
+    return TCS_OK;
+}
+
+tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
+{
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    tcs_error failure = { 0 };
+    if (stage(live, TICK, sequence, time_ns, &failure) != TCS_OK) {
+        stop(live, &failure);
+        return stopped(live, err);
+    }
+    const uint32_t series_count = tcsi_directory_count(&live->directory);
+    for (size_t i = 0; i < live->worker_count; i++) {
+        live->staged[i]->series_count = series_count;
+        live->staged[i]->begin = (uint32_t)(live->tick_count % TICK_STRIDE);
+    }
+    live->tick_count++;
+    live->sequence = sequence;
+    send_staged(live);
+    return TCS_OK;
+}
+
+/* ---- saved form: part 0 is what the one that applies knows, each cell is a part of its own ---- */
+
+static void persist_head(tcsi_live *live, tcsi_codec *codec)
+{
+    tcsi_codec_tag(codec, "LIV1");
+    tcsi_codec_u64(codec, &live->sequence);
+    tcsi_codec_u64(codec, &live->tick_count);
+    tcsi_directory_persist(&live->directory, codec);
+}
+
+tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
+{
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    pthread_mutex_lock(&live->mutex);
+    const bool is_saving = live->is_saving;
+    pthread_mutex_unlock(&live->mutex);
+    if (is_saving) return TCS_OK; /* the last one is still on its way */
+    for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_clear(&live->parts[i]);
+    tcsi_codec codec = tcsi_codec_save(&live->parts[0], err);
+    persist_head(live, &codec);
+    tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK) status = stage(live, SAVE, live->sequence, 0, err);
+    if (status != TCS_OK) return status;
+    for (size_t i = 0; i < live->worker_count; i++) {
+        pthread_mutex_lock(&live->workers[i].mutex);
+        live->workers[i].is_saved = false;
+        pthread_mutex_unlock(&live->workers[i].mutex);
+    }
+    pthread_mutex_lock(&live->mutex);
+    live->is_saving = true;
+    live->save_sequence = live->sequence;
+    pthread_mutex_unlock(&live->mutex);
+    send_staged(live);
+    return TCS_OK;
+}
+
+/* Directory and cells must speak of the same series. */
+static bool is_consistent(const tcsi_live *live)
+{
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
+        if (live->cells[c].series_count != live->directory.cell_counts[c]) return false;
+    for (uint32_t i = 0; i < tcsi_directory_count(&live->directory); i++) {
+        const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, i);
+        if (tcsi_cell_series(&live->cells[entry->cell], entry->place)->number != i) return false;
+    }
+    return true;
+}
+
+tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err)
+{
+    if (part_count != 1 + TCSI_CELL_COUNT)
+        return tcsi_fail(err, TCS_E_FORMAT, "a snapshot of %zu parts, expected %d", part_count, 1 + TCSI_CELL_COUNT);
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < part_count; i++) {
+        tcsi_codec codec = tcsi_codec_load(parts[i].data, parts[i].size, err);
+        if (i == 0) persist_head(live, &codec);
+        else tcsi_cell_persist(&live->cells[i - 1], &codec);
+        if (tcsi_codec_status(&codec) == TCS_OK && codec.in_size) tcsi_codec_refuse(&codec, "bytes behind its end");
+        status = tcsi_codec_status(&codec);
+    }
+    if (status == TCS_OK && !is_consistent(live)) status = tcsi_fail(err, TCS_E_FORMAT, "a snapshot whose parts do not belong together");
+    pthread_mutex_lock(&live->mutex);
+    live->told = live->sequence;
+    pthread_mutex_unlock(&live->mutex);
+    for (size_t i = 0; i < live->worker_count; i++) {
+        pthread_mutex_lock(&live->workers[i].mutex);
+        live->workers[i].done = live->sequence;
+        live->workers[i].stats = count_cells(&live->workers[i]);
+        pthread_mutex_unlock(&live->workers[i].mutex);
+    }
+    return status;
+}
+
+/* ---- events out ---- */
+
+/* How far everything is, and whether what save asked for is there. */
+static uint64_t done_by_all(tcsi_live *live, bool *ret_is_saved)
+{
+    uint64_t done = UINT64_MAX;
+    *ret_is_saved = true;
+    for (size_t i = 0; i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        pthread_mutex_lock(&w->mutex);
+        if (w->done < done) done = w->done;
+        *ret_is_saved = *ret_is_saved && w->is_saved;
+        pthread_mutex_unlock(&w->mutex);
+    }
+    return done;
+}
+
+/* What one series tells at once comes from one worker, in its order. */
+static int by_sequence_and_series(const void *a, const void *b)
+{
+    const tcsi_live_event *x = a, *y = b;
+    if (x->sequence != y->sequence) return x->sequence < y->sequence ? -1 : 1;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return (x->order > y->order) - (x->order < y->order);
+}
+
+/* Takes the events of records up to `sequence` from every worker; each worker has them in order. */
+static tcs_status take_events(tcsi_live *live, uint64_t sequence, size_t *ret_count, tcs_error *err)
+{
+    size_t count = 0;
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        size_t taken = 0;
+        pthread_mutex_lock(&w->mutex);
+        for (; status == TCS_OK && taken < w->event_count && w->events[taken].sequence <= sequence; taken++) {
+            status = grow((void **)&live->telling, &live->telling_capacity, count, sizeof *live->telling, err);
+            if (status == TCS_OK) live->telling[count++] = w->events[taken];
+        }
+        if (taken) memmove(w->events, w->events + taken, (w->event_count - taken) * sizeof *w->events);
+        w->event_count -= taken;
+        if (!w->event_count) w->event_serial = 0;
+        pthread_mutex_unlock(&w->mutex);
+    }
+    if (count) qsort(live->telling, count, sizeof *live->telling, by_sequence_and_series);
+    for (size_t i = 0; i < count; i++) live->telling[i].order = (uint32_t)i;
+    *ret_count = count;
+    return status;
+}
+
+static void tell_until(tcsi_live *live, uint64_t sequence)
+{
+    tcs_error failure;
+    size_t count;
+    if (take_events(live, sequence, &count, &failure) != TCS_OK) {
+        stop(live, &failure);
+        return;
+    }
+    if (live->options.tell) live->options.tell(live->options.self, live->telling, count, sequence);
+}
+
+static void keep_snapshot(tcsi_live *live)
+{
+    const tcsi_live_snapshot snapshot = { .sequence = live->save_sequence, .parts = live->parts, .part_count = 1 + TCSI_CELL_COUNT };
+    if (live->options.keep) live->options.keep(live->options.self, &snapshot);
+}
+
+static void *tell_all(void *argument)
+{
+    tcsi_live *live = argument;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&live->mutex);
+    for (;;) {
+        while (live->advance_count == seen && !live->is_ending) pthread_cond_wait(&live->advanced, &live->mutex);
+        const bool is_ending = live->is_ending && live->advance_count == seen;
+        if (is_ending) break;
+        seen = live->advance_count;
+        const uint64_t told = live->told;
+        const bool is_saving = live->is_saving;
+        pthread_mutex_unlock(&live->mutex);
+        bool is_saved;
+        const uint64_t done = done_by_all(live, &is_saved);
+        const bool is_stopped = atomic_load(&live->is_stopped);
+        if (done > told && !is_stopped) tell_until(live, done);
+        if (is_saving && is_saved && !is_stopped) keep_snapshot(live);
+        pthread_mutex_lock(&live->mutex);
+        if (done > told) live->told = done;
+        if (is_saving && is_saved) live->is_saving = false;
+        pthread_cond_broadcast(&live->advanced);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    return NULL;
+}
+
+void tcsi_live_settle(tcsi_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    while (live->told < live->sequence || live->is_saving) pthread_cond_wait(&live->advanced, &live->mutex);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+/* ---- questions ---- */
+
+bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *context)
+{
+    tcs_error err;
+    if (number >= tcsi_directory_count(&live->directory)) return false;
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, number);
+    worker *w = &live->workers[entry->cell % live->worker_count];
+    message *m = take_message(w, ASK, 0, 0, &err);
+    bool is_done = false;
+    if (!m) return false;
+    m->cell = entry->cell;
+    m->place = entry->place;
+    m->look = look;
+    m->context = context;
+    m->done = &is_done;
+    send(w, m);
+    pthread_mutex_lock(&w->mutex);
+    while (!is_done) pthread_cond_wait(&w->emptied, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+    return true;
+}
+
+const tcsi_directory *tcsi_live_directory(const tcsi_live *live)
+{
+    return &live->directory;
+}
+
+tcsi_live_stats tcsi_live_stat(tcsi_live *live)
+{
+    tcsi_live_stats sum = { .series_count = tcsi_directory_count(&live->directory),
+                            .waiting_row_count = atomic_load(&live->waiting_row_count) };
+    for (size_t i = 0; i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        pthread_mutex_lock(&w->mutex);
+        sum.row_count += w->stats.row_count;
+        sum.unusual_count += w->stats.unusual_count;
+        for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
+        for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
+        pthread_mutex_unlock(&w->mutex);
+    }
+    return sum;
+}
+
+/* ---- life ---- */
+
+static tcs_status start_workers(tcsi_live *live, tcs_error *err)
+{
+    for (size_t i = 0; i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        if (pthread_create(&w->thread, NULL, work, w) != 0) return tcsi_fail(err, TCS_E_IO, "no thread for live rows");
+        w->is_running = true;
+    }
+    if (pthread_create(&live->teller, NULL, tell_all, live) != 0) return tcsi_fail(err, TCS_E_IO, "no thread for events");
+    live->is_telling = true;
+    return TCS_OK;
+}
+
+static tcs_status init_cells(tcsi_live *live, tcs_error *err)
+{
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
+        const tcsi_cell_options options = { .rate = RATE_START, .arrival = live->options.arrival,
+                                            .series_count_max = live->options.series_count_max, .tell = on_event,
+                                            .self = &live->workers[c % live->worker_count] };
+        const tcs_status status = tcsi_cell_init(&live->cells[c], &options, err);
+        if (status != TCS_OK) return status;
+    }
+    return TCS_OK;
+}
+
+tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_live, tcs_error *err)
+{
+    tcsi_live *live = TCSI_NEW(tcsi_live);
+    if (!live) return tcsi_fail_memory(err, "live series");
+    live->options = *options;
+    if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
+    live->worker_count = options->thread_count ? options->thread_count : tcsi_processor_count();
+    if (live->worker_count > TCSI_CELL_COUNT) live->worker_count = TCSI_CELL_COUNT;
+    pthread_mutex_init(&live->mutex, NULL);
+    pthread_cond_init(&live->advanced, NULL);
+    for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_init(&live->parts[i], PART_SIZE_MAX);
+    live->workers = TCSI_NEW_ZEROS(worker, live->worker_count);
+    live->staged = TCSI_NEW_ZEROS(message *, live->worker_count);
+    tcs_status status = live->workers && live->staged ? TCS_OK : tcsi_fail_memory(err, "live series");
+    for (size_t i = 0; live->workers && i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        w->live = live;
+        w->index = i;
+        pthread_mutex_init(&w->mutex, NULL);
+        pthread_cond_init(&w->filled, NULL);
+        pthread_cond_init(&w->emptied, NULL);
+    }
+    if (status == TCS_OK) status = tcsi_directory_init(&live->directory, options->series_count_max, err);
+    if (status == TCS_OK) status = init_cells(live, err);
+    if (status == TCS_OK) status = start_workers(live, err);
+    if (status == TCS_OK) *ret_live = live;
+    else tcsi_live_destroy(live);
+    return status;
+}
+
+/* A worker ends behind everything that it was sent; the message that says so lives here. */
+static void end_worker(worker *w, message *last)
+{
+    *last = (message){ .kind = STOP, .sequence = w->live->sequence };
+    send(w, last);
+    pthread_join(w->thread, NULL);
+    w->is_running = false;
+}
+
+static void destroy_messages(worker *w, const message *last)
+{
+    while (w->free) {
+        message *m = w->free;
+        w->free = m->next;
+        if (m != last) message_destroy(m);
+    }
+}
+
+void tcsi_live_destroy(tcsi_live *live)
+{
+    if (!live) return;
+    message last;
+    for (size_t i = 0; live->workers && i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        if (w->is_running) end_worker(w, &last);
+        destroy_messages(w, &last);
+    }
+    if (live->is_telling) {
+        pthread_mutex_lock(&live->mutex);
+        live->is_ending = true;
+        pthread_cond_broadcast(&live->advanced);
+        pthread_mutex_unlock(&live->mutex);
+        pthread_join(live->teller, NULL);
+    }
+    for (size_t i = 0; live->workers && i < live->worker_count; i++) {
+        worker *w = &live->workers[i];
+        tcsi_free(w->events);
+        pthread_cond_destroy(&w->emptied);
+        pthread_cond_destroy(&w->filled);
+        pthread_mutex_destroy(&w->mutex);
+    }
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++) tcsi_cell_deinit(&live->cells[c]);
+    for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_deinit(&live->parts[i]);
+    if (live->directory.pieces) tcsi_directory_deinit(&live->directory);
+    tcsi_free(live->telling);
+    tcsi_free(live->staged);
+    tcsi_free(live->workers);
+    pthread_cond_destroy(&live->advanced);
+    pthread_mutex_destroy(&live->mutex);
+    tcsi_free(live);
+}

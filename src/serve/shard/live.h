@@ -1,0 +1,81 @@
+/* serve/shard/live.h -- all live series: from records of the journal, in their order, to what happened, in that order again.
+ *
+ *     apply, tick (one thread, in the journal's order) ──> a queue a worker ──> cells ──> events ──> tell (one thread, in that order)
+ *
+ * Series are spread over TCSI_CELL_COUNT cells, and cells over worker threads; a worker does what its queue says, without a lock a row.
+ * Events are held until every worker has done the record that they belong to, and then told sorted by record and series: what is told, and
+ * in which order, depends on the journal alone, not on the number of threads or on who was faster.
+ *
+ * Bounded: rows that wait are counted before they are accepted (admit); beyond waiting_row_max the sender is asked to come again.
+ * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
+ * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
+ * Threads: admit, release, ask, stat from any; apply, tick, save from one at a time, in the journal's order. */
+#ifndef TCS_SERVE_SHARD_LIVE_H
+#define TCS_SERVE_SHARD_LIVE_H
+
+#include "serve/shard/cell.h"
+#include "serve/shard/directory.h"
+
+typedef struct tcsi_live tcsi_live;
+
+typedef struct tcsi_live_snapshot {
+    uint64_t sequence;         /* records up to this one are in it */
+    const tcsi_buffer *parts;  /* (part_count) */
+    size_t part_count;
+} tcsi_live_snapshot;
+
+typedef struct tcsi_live_options {
+    size_t thread_count;       /* 0: one a processor, at most TCSI_CELL_COUNT */
+    size_t series_count_max;
+    size_t waiting_row_max;    /* 0: a million */
+    double alarms_per_s;       /* of chance, of all series together; > 0 */
+    tcsi_arrival_limits arrival;
+    /* Everything up to record `sequence` is done, and this is what happened since the last call; also when nothing did. */
+    void (*tell)(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence);
+    /* What save asked for, after everything up to it was told; NULL: save is never called. */
+    void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
+    void *self;
+} tcsi_live_options;
+
+/* E_MEMORY; E_IO: no thread. */
+tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_live, tcs_error *err) TCS_WARN_UNUSED;
+/* Nobody may be in a call.  What was applied is done and told first.  Accepts NULL. */
+void tcsi_live_destroy(tcsi_live *live);
+
+/* Room for so many rows: to be followed by apply of a batch with as many samples, or by release.  E_LIMIT: too many wait; otherwise why it
+ * has stopped. */
+tcs_status tcsi_live_admit(tcsi_live *live, size_t row_count, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_live_release(tcsi_live *live, size_t row_count);
+
+/* The samples of a batch, which was admitted; series that are not accepted are refused in it (tcsi_batch_refuse).  E_MEMORY: it has
+ * stopped. */
+tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_ns, tcsi_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
+/* It is time_ns. */
+tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err) TCS_WARN_UNUSED;
+/* Everything as of the last record, to be handed to keep. */
+tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
+/* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
+tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
+/* Returns when everything applied so far is done and told. */
+void tcsi_live_settle(tcsi_live *live);
+
+/* Runs look on a series, in its worker, behind everything applied so far, and returns when it has; false: there is no such series. */
+typedef void (*tcsi_live_look)(void *context, const tcsi_cell *cell, const tcsi_live_series *series);
+bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *context);
+const tcsi_directory *tcsi_live_directory(const tcsi_live *live);
+
+/* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/2) us, the last one of all others. */
+enum { TCSI_LIVE_LATENCY_COUNT = 44 };
+
+typedef struct tcsi_live_stats {
+    uint64_t row_count, unusual_count;
+    uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
+    uint64_t outcomes[TCSI_OUTCOME_COUNT];
+    size_t series_count, waiting_row_count;
+} tcsi_live_stats;
+/* Counts of the rows done so far, each worker's as of some moment. */
+tcsi_live_stats tcsi_live_stat(tcsi_live *live);
+/* Within which that share of rows was scored, in seconds: a bucket's upper end; 0: there were none. */
+double tcsi_live_latency(const tcsi_live_stats *stats, double share);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "serve/shard/live.h"
+
+enum { SERIES = 150, RECORDS = 900, EVENTS_MAX = 20000, EXTRA = 10 };
+static const int64_t STEP_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
+
+typedef struct heard {
+    tcsi_live_event *events;
+    size_t count;
+    uint64_t sequence;
+    tcsi_buffer parts[1 + TCSI_CELL_COUNT];
+    uint64_t kept;
+} heard;
+
+static void on_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence)
+{
+    heard *h = self;
+    assert_true(sequence > h->sequence && h->count + count <= EVENTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(events[i].sequence > h->sequence && events[i].sequence <= sequence);
+        h->events[h->count] = events[i];
+        h->events[h->count++].order = 0; /* which ones come together is not promised */
+    }
+    h->sequence = sequence;
+}
+
+static void on_keep(void *self, const tcsi_live_snapshot *snapshot)
+{
+    heard *h = self;
+    assert_int_equal(snapshot->part_count, TCS_COUNT(h->parts));
+    for (size_t i = 0; i < snapshot->part_count; i++) {
+        tcsi_buffer_clear(&h->parts[i]);
+        assert_ok(tcsi_buffer_append(&h->parts[i], snapshot->parts[i].data, snapshot->parts[i].size, test_err));
+    }
+    h->kept = snapshot->sequence;
+}
+
+static void heard_init(heard *h)
+{
+    *h = (heard){ .events = calloc(EVENTS_MAX, sizeof *h->events) };
+    assert_non_null(h->events);
+    for (size_t i = 0; i < TCS_COUNT(h->parts); i++) tcsi_buffer_init(&h->parts[i], 1 << 26);
+}
+
+static void heard_deinit(heard *h)
+{
+    free(h->events);
+    for (size_t i = 0; i < TCS_COUNT(h->parts); i++) tcsi_buffer_deinit(&h->parts[i]);
+}
+
+static tcsi_live *create(heard *h, size_t thread_count, size_t series_count_max)
+{
+    const tcsi_live_options options = { .thread_count = thread_count, .series_count_max = series_count_max, .alarms_per_s = 0.05,
+                                        .arrival = tcsi_arrival_limits_default(), .tell = on_tell, .keep = on_keep, .self = h };
+    tcsi_live *live;
+    assert_ok(tcsi_live_create(&options, &live, test_err));
+    return live;
+}
+
+/* Record t: a row of every series; now and then one jumps, keeps silent, is stuck or is stamped twice.  A function of t alone. */
+static void fill(tcsi_batch *batch, size_t t)
+{
+    tcsi_batch_clear(batch);
+    for (uint32_t i = 0; i < SERIES; i++) {
+        char name[32];
+        tcsi_key key;
+        tcsi_rng rng = tcsi_rng_make(i + 1, t);
+        double value = 10 * i + tcsi_rng_normal(&rng);
+        if ((t + 7 * i) % 400 < 2 && t > 200) value += 30;
+        if ((t + 11 * i) % 500 < 20 && i % 10 == 3) continue;
+        if (i % 10 == 4 && t % 300 > 200) value = 7;
+        snprintf(name, sizeof name, "m%u", i);
+        tcsi_key_begin(&key);
+        (void)tcsi_key_add(&key, TCSI_KEY_METRIC, strlen(TCSI_KEY_METRIC), name, strlen(name));
+        assert_int_equal(tcsi_key_finish(&key), TCSI_KEY_NONE);
+        const int64_t time_ns = START_NS + (int64_t)(t - (i % 37 == 5 && t % 50 == 3)) * STEP_NS;
+        assert_ok(tcsi_batch_point(batch, &key, TCSI_SERIES_GAUGE, time_ns, value, test_err));
+    }
+}
+
+/* Records [begin, end): rows, and a tick after each. */
+static void run(tcsi_live *live, size_t begin, size_t end)
+{
+    tcsi_batch batch;
+    tcsi_batch_init(&batch, NULL);
+    for (size_t t = begin; t < end; t++) {
+        fill(&batch, t);
+        assert_ok(tcsi_live_admit(live, batch.sample_count, test_err));
+        assert_ok(tcsi_live_apply(live, 2 * t + 1, START_NS + (int64_t)t * STEP_NS, &batch, test_err));
+        assert_ok(tcsi_live_tick(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, test_err));
+    }
+    tcsi_batch_deinit(&batch);
+}
+
+static void assert_same(const heard *a, const heard *b)
+{
+    assert_int_equal(a->count, b->count);
+    assert_memory_equal(a->events, b->events, a->count * sizeof *a->events);
+}
+
+static void assert_same_parts(const heard *a, const heard *b)
+{
+    for (size_t i = 0; i < TCS_COUNT(a->parts); i++) {
+        assert_int_equal(a->parts[i].size, b->parts[i].size);
+        assert_memory_equal(a->parts[i].data, b->parts[i].data, a->parts[i].size);
+    }
+}
+
+/* What is told, and the state afterwards, to the last bit. */
+static void test_the_same_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    static const size_t thread_counts[] = { 1, 2, 5, 64 };
+    heard first, other;
+    size_t kinds[TCSI_LIVE_KIND_COUNT] = { 0 };
+    for (size_t k = 0; k < TCS_COUNT(thread_counts); k++) {
+        heard *h = k == 0 ? &first : &other;
+        heard_init(h);
+        tcsi_live *live = create(h, thread_counts[k], SERIES + EXTRA);
+        run(live, 0, RECORDS);
+        assert_ok(tcsi_live_save(live, test_err));
+        tcsi_live_settle(live);
+        assert_int_equal(h->sequence, 2 * RECORDS);
+        assert_int_equal(h->kept, 2 * RECORDS);
+        assert_int_equal(tcsi_live_stat(live).waiting_row_count, 0);
+        tcsi_live_destroy(live);
+        if (k == 0) continue;
+        assert_same(&first, &other);
+        assert_same_parts(&first, &other);
+        heard_deinit(&other);
+    }
+    for (size_t i = 0; i < first.count; i++) kinds[first.events[i].kind]++;
+    for (size_t k = 0; k < TCSI_LIVE_KIND_COUNT; k++) assert_true(kinds[k] > 10);
+    heard_deinit(&first);
+}
+
+/* Stopped after any record, loaded from the last snapshot, and the records behind it done again: the same story. */
+static void test_stopped_and_loaded_is_never_stopped(void **state)
+{
+    (void)state;
+    heard whole, before, after;
+    heard_init(&whole);
+    tcsi_live *live = create(&whole, 2, SERIES + EXTRA);
+    run(live, 0, RECORDS);
+    assert_ok(tcsi_live_save(live, test_err));
+    tcsi_live_settle(live);
+    tcsi_live_destroy(live);
+    for (size_t stop = 250; stop < RECORDS; stop += 211) {
+        heard_init(&before);
+        heard_init(&after);
+        live = create(&before, 3, SERIES + EXTRA);
+        run(live, 0, stop - 40);
+        assert_ok(tcsi_live_save(live, test_err));
+        run(live, stop - 40, stop); /* what comes behind the snapshot is lost with the process, but not from the journal */
+        tcsi_live_settle(live);
+        tcsi_live_destroy(live);
+        assert_int_equal(before.kept, 2 * (stop - 40));
+        live = create(&after, 2, SERIES + EXTRA);
+        assert_ok(tcsi_live_load(live, before.parts, TCS_COUNT(before.parts), test_err));
+        after.sequence = before.kept;
+        run(live, stop - 40, RECORDS);
+        assert_ok(tcsi_live_save(live, test_err));
+        tcsi_live_settle(live);
+        tcsi_live_destroy(live);
+        size_t known = 0;
+        while (known < whole.count && whole.events[known].sequence <= before.kept) known++;
+        assert_int_equal(after.count, whole.count - known);
+        assert_memory_equal(after.events, whole.events + known, after.count * sizeof *after.events);
+        assert_same_parts(&whole, &after);
+        heard_deinit(&before);
+        heard_deinit(&after);
+    }
+    heard_deinit(&whole);
+}
+
+static void test_damaged_snapshots_are_refused(void **state)
+{
+    (void)state;
+    heard h;
+    tcs_error failure;
+    size_t refused = 0;
+    tcsi_rng rng = tcsi_rng_make(2, 0);
+    heard_init(&h);
+    tcsi_live *live = create(&h, 1, SERIES + EXTRA);
+    run(live, 0, 50);
+    assert_ok(tcsi_live_save(live, test_err));
+    tcsi_live_settle(live);
+    tcsi_live_destroy(live);
+    const int turns = test_is_small() ? 20 : 200;
+    for (int i = 0; i < turns; i++) {
+        tcsi_buffer *part = &h.parts[i % 3 == 0 ? 0 : tcsi_rng_below(&rng, TCS_COUNT(h.parts))];
+        const size_t at = tcsi_rng_below(&rng, part->size), size = part->size;
+        const char kept = part->data[at];
+        if (i % 4 == 0) part->size = at;
+        else part->data[at] = (char)(kept ^ 1 << tcsi_rng_below(&rng, 8));
+        heard again;
+        heard_init(&again);
+        live = create(&again, 2, SERIES + EXTRA);
+        const tcs_status status = tcsi_live_load(live, h.parts, TCS_COUNT(h.parts), &failure);
+        assert_true(status == TCS_OK || (status == TCS_E_FORMAT && strlen(failure.text) > 5));
+        refused += status != TCS_OK;
+        tcsi_live_destroy(live);
+        heard_deinit(&again);
+        part->size = size;
+        part->data[at] = kept;
+    }
+    assert_true(refused > (size_t)turns / 3);
+    live = create(&h, 1, SERIES + EXTRA);
+    assert_int_equal(tcsi_live_load(live, h.parts, 3, &failure), TCS_E_FORMAT);
+    tcsi_live_destroy(live);
+    heard_deinit(&h);
+}
+
+static void count_rows(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    (void)cell;
+    *(uint32_t *)context = series->chart.count;
+}
+
+static void test_limits_and_questions(void **state)
+{
+    (void)state;
+    heard h;
+    tcs_error failure;
+    tcsi_batch batch;
+    uint32_t rows = 0;
+    heard_init(&h);
+    tcsi_batch_init(&batch, NULL);
+    const tcsi_live_options options = { .thread_count = 2, .series_count_max = 100, .waiting_row_max = 1000, .alarms_per_s = 1,
+                                        .arrival = tcsi_arrival_limits_default(), .tell = on_tell, .self = &h };
+    tcsi_live *live;
+    assert_ok(tcsi_live_create(&options, &live, test_err));
+    assert_ok(tcsi_live_admit(live, 600, test_err));
+    assert_int_equal(tcsi_live_admit(live, 600, &failure), TCS_E_LIMIT);
+    tcsi_live_release(live, 600);
+    fill(&batch, 0);
+    assert_ok(tcsi_live_admit(live, batch.sample_count, test_err));
+    assert_ok(tcsi_live_apply(live, 1, START_NS, &batch, test_err));
+    assert_int_equal(batch.outcomes[TCSI_OUTCOME_TOO_MANY_SERIES], batch.sample_count - 100);
+    tcsi_live_settle(live);
+    assert_int_equal(tcsi_live_stat(live).waiting_row_count, 0);
+    assert_int_equal(tcsi_live_stat(live).series_count, 100);
+    assert_true(tcsi_live_ask(live, 99, count_rows, &rows));
+    assert_int_equal(rows, 1);
+    assert_false(tcsi_live_ask(live, 100, count_rows, &rows));
+    tcsi_live_destroy(live);
+    tcsi_live_destroy(NULL);
+    tcsi_batch_deinit(&batch);
+    heard_deinit(&h);
+}
+
+TCS_TEST_MAIN(cmocka_unit_test(test_the_same_for_any_number_of_threads), cmocka_unit_test(test_stopped_and_loaded_is_never_stopped),
+              cmocka_unit_test(test_damaged_snapshots_are_refused), cmocka_unit_test(test_limits_and_questions))

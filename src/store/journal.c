@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes a journal.  Two buffers take turns: one is filled by append while the other is on its way to the disk.  `is_committing` stands
+ * for the right to write: whoever has it works without the lock, everybody else waits for `turned`.  A record's fate is told by its ticket:
+ * durable, when its sequence number has been reached in its generation; lost, when the generation is over before that. */
+#include "store/journal_format.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SEGMENT_SIZE = 1 << 26, PENDING_SIZE_MAX = 1 << 26 };
+
+typedef struct batch {
+    tcsi_buffer bytes;  /* records as they are written */
+    void **contexts;    /* one a record */
+    size_t count, capacity;
+    uint64_t sequence;  /* of the first one */
+} batch;
+
+struct tcsi_journal {
+    tcsi_journal_options options;
+    char *folder;
+    int lock_file;
+    pthread_mutex_t mutex;
+    pthread_cond_t turned;
+
+    /* under the mutex */
+    batch filling;
+    bool is_committing;
+    uint64_t durable, generation; /* records up to durable are on the disk; generation counts failures */
+    uint64_t lost_from;           /* of the last failure: its records, from this one on, are lost */
+    int64_t time_ns;              /* of the last record appended */
+    uint64_t sequence_first, sync_count;
+    size_t segment_count;
+    tcs_error failure;            /* the last one */
+
+    /* with the right to write */
+    batch writing;
+    int file;                     /* -1: the next batch begins a segment */
+    size_t segment_size;
+    int64_t time_durable_ns;
+};
+
+static tcs_status lock_folder(tcsi_journal *journal, tcs_error *err)
+{
+    const size_t size = strlen(journal->folder) + sizeof "/LOCK";
+    struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    char *path = tcsi_alloc(size);
+    if (!path) return tcsi_fail_memory(err, "a file name");
+    snprintf(path, size, "%s/LOCK", journal->folder);
+    journal->lock_file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    tcs_status status = TCS_OK;
+    if (journal->lock_file < 0) {
+        status = tcsi_fail(err, TCS_E_IO, "%s: %s", path, strerror(errno));
+    } else if (fcntl(journal->lock_file, F_SETLK, &range) != 0) {
+        const bool is_held = fcntl(journal->lock_file, F_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+        status = tcsi_fail(err, TCS_E_IO, "%s: in use by process %ld", journal->folder, is_held ? (long)range.l_pid : 0L);
+    }
+    tcsi_free(path);
+    return status;
+}
+
+/* Where the journal stands: the last record that is whole. */
+static tcs_status recover(tcsi_journal *journal, tcs_error *err)
+{
+    tcsi_journal_cursor *cursor;
+    tcsi_journal_record record;
+    uint64_t *firsts;
+    bool is_end = false;
+    tcs_status status = tcsi_journal_segments(journal->folder, &firsts, &journal->segment_count, err);
+    if (status != TCS_OK) return status;
+    const size_t count = journal->segment_count;
+    const uint64_t last = count ? firsts[count - 1] : 0;
+    journal->sequence_first = count ? firsts[0] : 1;
+    journal->durable = count ? last - 1 : 0;
+    tcsi_free(firsts);
+    /* The last segment is read whole; that the ones before it end where they should is seen when they are read. */
+    status = tcsi_journal_cursor_open(journal->folder, journal->durable + 1, &cursor, err);
+    if (status != TCS_OK) return status;
+    while ((status = tcsi_journal_cursor_next(cursor, &record, &is_end, err)) == TCS_OK && !is_end) {
+        journal->durable = record.sequence;
+        journal->time_ns = journal->time_durable_ns = record.time_ns;
+    }
+    tcsi_journal_cursor_close(cursor);
+    if (count && journal->durable < last) journal->segment_count--; /* it holds nothing, and will be begun anew */
+    return status;
+}
+
+/* The last segment may hold no record: then time comes from the one before it. */
+static tcs_status recover_time(tcsi_journal *journal, tcs_error *err)
+{
+    tcsi_journal_cursor *cursor;
+    tcsi_journal_record record;
+    bool is_end;
+    if (journal->durable < journal->sequence_first || journal->time_durable_ns != INT64_MIN) return TCS_OK;
+    tcs_status status = tcsi_journal_cursor_open(journal->folder, journal->durable, &cursor, err);
+    if (status != TCS_OK) return status;
+    status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
+    if (status == TCS_OK && !is_end) journal->time_ns = journal->time_durable_ns = record.time_ns;
+    tcsi_journal_cursor_close(cursor);
+    return status;
+}
+
+tcs_status tcsi_journal_open(const char *folder, const tcsi_journal_options *options, tcsi_journal **ret_journal, tcs_error *err)
+{
+    tcsi_journal *journal = TCSI_NEW(tcsi_journal);
+    if (!journal) return tcsi_fail_memory(err, "a journal");
+    journal->options = *options;
+    if (!journal->options.segment_size) journal->options.segment_size = SEGMENT_SIZE;
+    if (!journal->options.pending_size_max) journal->options.pending_size_max = PENDING_SIZE_MAX;
+    if (!journal->options.disk) journal->options.disk = &tcsi_disk_posix;
+    journal->file = journal->lock_file = -1;
+    journal->time_ns = journal->time_durable_ns = INT64_MIN;
+    /* What a record takes beside its bytes is not counted by those who declare how much may wait. */
+    const size_t size_max = tcsi_size_sum(journal->options.pending_size_max, TCSI_JOURNAL_RECORD_MAX + 4096);
+    tcsi_buffer_init(&journal->filling.bytes, size_max);
+    tcsi_buffer_init(&journal->writing.bytes, size_max);
+    if (pthread_mutex_init(&journal->mutex, NULL) != 0) {
+        tcsi_free(journal);
+        return tcsi_fail_memory(err, "a lock");
+    }
+    if (pthread_cond_init(&journal->turned, NULL) != 0) {
+        pthread_mutex_destroy(&journal->mutex);
+        tcsi_free(journal);
+        return tcsi_fail_memory(err, "a lock");
+    }
+    tcs_status status = TCS_OK;
+    journal->folder = tcsi_strdup(folder);
+    if (!journal->folder) status = tcsi_fail_memory(err, "a folder's name");
+    else if (mkdir(folder, 0750) != 0 && errno != EEXIST) status = tcsi_fail(err, TCS_E_IO, "%s: %s", folder, strerror(errno));
+    if (status == TCS_OK) status = lock_folder(journal, err);
+    if (status == TCS_OK) status = recover(journal, err);
+    if (status == TCS_OK) status = recover_time(journal, err);
+    if (status == TCS_OK) *ret_journal = journal;
+    else tcsi_journal_close(journal);
+    return status;
+}
+
+static void lose(tcsi_journal *journal, batch *records)
+{
+    for (size_t i = 0; journal->options.lose && i < records->count; i++) journal->options.lose(journal->options.self, records->contexts[i]);
+    tcsi_buffer_clear(&records->bytes);
+    records->count = 0;
+}
+
+static void batch_deinit(batch *records)
+{
+    tcsi_buffer_deinit(&records->bytes);
+    tcsi_free(records->contexts);
+}
+
+void tcsi_journal_close(tcsi_journal *journal)
+{
+    if (!journal) return;
+    if (journal->file >= 0) journal->options.disk->close(journal->options.disk->self, journal->file);
+    if (journal->lock_file >= 0) close(journal->lock_file);
+    lose(journal, &journal->filling);
+    batch_deinit(&journal->filling);
+    batch_deinit(&journal->writing);
+    pthread_cond_destroy(&journal->turned);
+    pthread_mutex_destroy(&journal->mutex);
+    tcsi_free(journal->folder);
+    tcsi_free(journal);
+}
+
+/* Room for one more record; what was in records stands when there is none. */
+static tcs_status batch_reserve(batch *records, size_t size, tcs_error *err)
+{
+    if (records->count == records->capacity) {
+        const size_t capacity = records->capacity ? 2 * records->capacity : 64;
+        void **more = tcsi_realloc_array(records->contexts, capacity, sizeof *more);
+        if (!more) return tcsi_fail_memory(err, "records of a journal");
+        records->contexts = more;
+        records->capacity = capacity;
+    }
+    return tcsi_buffer_reserve(&records->bytes, TCSI_JOURNAL_RECORD_HEADER + size + 8, err);
+}
+
+/* For which there is room. */
+static void batch_add(batch *records, tcsi_journal_header *header, const void *bytes, void *context)
+{
+    unsigned char *end = (unsigned char *)records->bytes.data + records->bytes.size;
+    const size_t padding = tcsi_journal_padding(header->size);
+    tcsi_journal_header_write(header, bytes, end);
+    if (header->size) memcpy(end + TCSI_JOURNAL_RECORD_HEADER, bytes, header->size);
+    memset(end + TCSI_JOURNAL_RECORD_HEADER + header->size, 0, padding);
+    records->bytes.size += TCSI_JOURNAL_RECORD_HEADER + header->size + padding;
+    records->contexts[records->count++] = context;
+}
+
+tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t time_ns, const void *bytes, size_t size, void *context,
+                               tcsi_journal_ticket *ret_ticket, tcs_error *err)
+{
+    if (size > TCSI_JOURNAL_RECORD_MAX)
+        return tcsi_fail(err, TCS_E_LIMIT, "a record of %zu bytes, at most %d", size, (int)TCSI_JOURNAL_RECORD_MAX);
+    pthread_mutex_lock(&journal->mutex);
+    batch *records = &journal->filling;
+    const size_t pending = records->bytes.size;
+    tcs_status status = TCS_OK;
+    if (pending && size + pending > journal->options.pending_size_max)
+        status = tcsi_fail(err, TCS_E_LIMIT, "%zu bytes wait for the disk, at most %zu", pending, journal->options.pending_size_max);
+    else status = batch_reserve(records, size, err);
+    if (status == TCS_OK) {
+        if (!records->count) records->sequence = journal->durable + (journal->is_committing ? journal->writing.count : 0) + 1;
+        if (time_ns > journal->time_ns) journal->time_ns = time_ns;
+        tcsi_journal_header header = { .kind = kind, .size = size, .sequence = records->sequence + records->count,
+                                       .durable = journal->durable, .time_ns = journal->time_ns };
+        batch_add(records, &header, bytes, context);
+        *ret_ticket = (tcsi_journal_ticket){ header.sequence, journal->generation };
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    return status;
+}
+
+static tcs_status begin_segment(tcsi_journal *journal, tcs_error *err)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    unsigned char header[TCSI_JOURNAL_SEGMENT_HEADER];
+    char *path = tcsi_journal_segment_path(journal->folder, journal->writing.sequence);
+    if (!path) return tcsi_fail_memory(err, "a file name");
+    tcsi_journal_segment_write(journal->writing.sequence, header);
+    int cause = 0;
+    journal->file = disk->create(disk->self, path);
+    if (journal->file < 0) cause = errno;
+    else cause = tcsi_disk_write_all(disk, journal->file, header, sizeof header);
+    if (!cause && disk->sync_folder(disk->self, journal->folder) != 0) cause = errno;
+    journal->segment_size = sizeof header;
+    const tcs_status status = cause ? tcsi_fail(err, TCS_E_IO, "%s: %s", path, strerror(cause)) : TCS_OK;
+    tcsi_free(path);
+    return status;
+}
+
+static void end_segment(tcsi_journal *journal)
+{
+    if (journal->file >= 0) journal->options.disk->close(journal->options.disk->self, journal->file);
+    journal->file = -1;
+}
+
+/* The batch in `writing` onto the disk.  After a failure the segment is left as it is, and nothing more goes into it. */
+static tcs_status write_batch(tcsi_journal *journal, bool *ret_is_new, tcs_error *err)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    if (journal->segment_size >= journal->options.segment_size) end_segment(journal);
+    *ret_is_new = journal->file < 0;
+    tcs_status status = *ret_is_new ? begin_segment(journal, err) : TCS_OK;
+    if (status == TCS_OK) {
+        int cause = tcsi_disk_write_all(disk, journal->file, journal->writing.bytes.data, journal->writing.bytes.size);
+        if (!cause && disk->sync(disk->self, journal->file) != 0) cause = errno;
+        journal->segment_size += journal->writing.bytes.size;
+        if (cause) status = tcsi_fail(err, TCS_E_IO, "%s: %s", journal->folder, strerror(cause));
+    }
+    if (status != TCS_OK) end_segment(journal);
+    return status;
+}
+
+static void deliver_batch(tcsi_journal *journal)
+{
+    const batch *records = &journal->writing;
+    size_t offset = 0;
+    for (size_t i = 0; i < records->count; i++) {
+        const unsigned char *at = (const unsigned char *)records->bytes.data + offset;
+        tcsi_journal_header header;
+        TCS_ASSERT(tcsi_journal_header_read(at, &header));
+        const tcsi_journal_record record = { .sequence = header.sequence, .kind = header.kind, .time_ns = header.time_ns,
+                                             .bytes = at + TCSI_JOURNAL_RECORD_HEADER, .size = header.size };
+        journal->options.deliver(journal->options.self, &record, records->contexts[i]);
+        journal->time_durable_ns = header.time_ns;
+        offset += TCSI_JOURNAL_RECORD_HEADER + header.size + tcsi_journal_padding(header.size);
+    }
+}
+
+static void batch_clear(batch *records)
+{
+    tcsi_buffer_clear(&records->bytes);
+    records->count = 0;
+}
+
+/* Called with the mutex, by the one who got the right to write; returns with the mutex. */
+static void commit(tcsi_journal *journal)
+{
+    const batch empty = journal->writing;
+    tcs_error failure = { 0 };
+    bool is_new = false;
+    journal->writing = journal->filling;
+    journal->filling = empty;
+    journal->is_committing = true;
+    pthread_mutex_unlock(&journal->mutex);
+    const tcs_status status = write_batch(journal, &is_new, &failure);
+    if (status == TCS_OK) deliver_batch(journal);
+    pthread_mutex_lock(&journal->mutex);
+    if (status == TCS_OK) {
+        journal->durable += journal->writing.count;
+        journal->sync_count++;
+        if (is_new) journal->segment_count++;
+    } else { /* what was appended meanwhile stands behind what is lost: it is lost too */
+        journal->lost_from = journal->durable + 1;
+        journal->generation++;
+        journal->failure = failure;
+        journal->time_ns = journal->time_durable_ns;
+        lose(journal, &journal->writing);
+        lose(journal, &journal->filling);
+    }
+    batch_clear(&journal->writing);
+    journal->is_committing = false;
+    pthread_cond_broadcast(&journal->turned);
+}
+
+tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    pthread_mutex_lock(&journal->mutex);
+    while (ticket.generation == journal->generation && ticket.sequence > journal->durable) {
+        if (journal->is_committing) pthread_cond_wait(&journal->turned, &journal->mutex);
+        else commit(journal);
+    }
+    /* Of an older generation a record is durable if it was so before the failure, which took everything from lost_from on. */
+    const bool is_durable = ticket.generation == journal->generation ||
+                            (ticket.generation + 1 == journal->generation && ticket.sequence < journal->lost_from);
+    if (!is_durable) {
+        status = journal->failure.status;
+        if (err) *err = journal->failure;
+    }
+    pthread_mutex_unlock(&journal->mutex);
+    return status;
+}
+
+/* Of the files in the folder those that hold nothing from sequence on. */
+static tcs_status remove_segments(tcsi_journal *journal, const uint64_t *firsts, size_t count, uint64_t sequence, size_t *ret_removed,
+                                  tcs_error *err)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    size_t removed = 0;
+    tcs_status status = TCS_OK;
+    while (status == TCS_OK && removed + 1 < count && firsts[removed + 1] <= sequence) {
+        char *path = tcsi_journal_segment_path(journal->folder, firsts[removed]);
+        if (!path) status = tcsi_fail_memory(err, "a file name");
+        else if (disk->remove(disk->self, path) != 0) status = tcsi_fail(err, TCS_E_IO, "%s: %s", path, strerror(errno));
+        else removed++;
+        tcsi_free(path);
+    }
+    if (removed && disk->sync_folder(disk->self, journal->folder) != 0 && status == TCS_OK)
+        status = tcsi_fail(err, TCS_E_IO, "%s: %s", journal->folder, strerror(errno));
+    *ret_removed = removed;
+    return status;
+}
+
+tcs_status tcsi_journal_forget(tcsi_journal *journal, uint64_t sequence, tcs_error *err)
+{
+    uint64_t *firsts;
+    size_t count, removed = 0;
+    tcs_status status = tcsi_journal_segments(journal->folder, &firsts, &count, err);
+    if (status != TCS_OK) return status;
+    status = remove_segments(journal, firsts, count, sequence, &removed, err);
+    pthread_mutex_lock(&journal->mutex);
+    if (removed) journal->sequence_first = firsts[removed];
+    journal->segment_count -= removed;
+    pthread_mutex_unlock(&journal->mutex);
+    tcsi_free(firsts);
+    return status;
+}
+
+tcsi_journal_stats tcsi_journal_stat(tcsi_journal *journal)
+{
+    pthread_mutex_lock(&journal->mutex);
+    const tcsi_journal_stats stats = { .sequence_first = journal->sequence_first, .sequence_next = journal->durable + 1,
+                                       .sync_count = journal->sync_count, .failure_count = journal->generation,
+                                       .segment_count = journal->segment_count, .pending_size = journal->filling.bytes.size };
+    pthread_mutex_unlock(&journal->mutex);
+    return stats;
+}

@@ -1,0 +1,92 @@
+/* store/journal.h -- everything that decides, in the order in which it came, durable before anybody is told so.
+ *
+ * The service's state is a function of its journal: bodies of requests as they were received, ticks of the clock, answers of people.
+ * Reading it again from a snapshot's position rebuilds that state bit for bit, after `kill -9` as in a backtest.
+ *
+ *     open -> append, sync (many threads) -> close            cursor: open -> next, next, ... -> close (one thread; any process)
+ *
+ * `append` copies a record into memory, `sync` returns when it is on the disk.  Whoever syncs first writes what everybody has appended
+ * by then, in one write and one sync of the file (group commit: DeWitt et al., Implementation Techniques for Main Memory Database
+ * Systems, SIGMOD 1984, section 5.2), then delivers those records in their order, and only then lets the callers go.
+ *
+ * A journal is a folder of segments; each is named by the sequence number of its first record, in 20 digits and ".journal".
+ *     segment: "TCSJRNL1"  u64 first sequence  u64 seal of those 16 bytes  records...
+ *     record:  u32 magic  u32 kind  u64 size  u64 sequence  u64 durable  i64 time  u64 seal  size bytes, then zeros up to 8
+ * All little-endian.  `seal` covers the header before it and the bytes.  Invariants:
+ *   1. Sequence numbers are 1, 2, 3, ... without a gap; times never go back (a clock that does is held until it has caught up).
+ *   2. A segment ends where the next one begins: what stands behind that was never acknowledged.  So a write or sync that fails needs no
+ *      repair: its callers are told, and the next record begins a new segment at the same sequence number.
+ *   3. In the last segment the first record that is not whole is the end, unless a later one says, in `durable`, that it had been synced:
+ *      then the file is damaged, and that is said rather than forgotten.
+ * A cursor beside a living writer may see a record whose sync then fails; who follows a journal goes by what the writer delivers.
+ * Threads: append, sync, forget and stats from any; a cursor is one user's. */
+#ifndef TCS_STORE_JOURNAL_H
+#define TCS_STORE_JOURNAL_H
+
+#include "base/buffer.h"
+#include "store/disk.h"
+
+enum { TCSI_JOURNAL_RECORD_MAX = 1 << 26 }; /* bytes */
+
+typedef struct tcsi_journal_record {
+    uint64_t sequence;
+    uint32_t kind;      /* the caller's */
+    int64_t time_ns;    /* when it was received, since 1970-01-01 UTC; not before the record before it */
+    const void *bytes;
+    size_t size;
+} tcsi_journal_record;
+
+/* ---- writing ---- */
+typedef struct tcsi_journal tcsi_journal;
+
+typedef struct tcsi_journal_options {
+    size_t segment_size;     /* a segment is ended beyond this many bytes; 0: 64 MiB */
+    size_t pending_size_max; /* bytes that may wait while others are on their way to the disk; 0: 64 MiB */
+    /* Told of each durable record, in order, from the thread that synced; record->bytes live during the call. */
+    void (*deliver)(void *self, const tcsi_journal_record *record, void *context);
+    void (*lose)(void *self, void *context); /* told of each record that was lost, instead; NULL: nobody asked */
+    void *self;
+    const tcsi_disk *disk;   /* NULL: tcsi_disk_posix */
+} tcsi_journal_options;
+
+typedef struct tcsi_journal_ticket {
+    uint64_t sequence, generation;
+} tcsi_journal_ticket;
+
+typedef struct tcsi_journal_stats {
+    uint64_t sequence_first, sequence_next; /* kept records are [first, next) */
+    uint64_t sync_count, failure_count;     /* since open */
+    size_t segment_count, pending_size;
+} tcsi_journal_stats;
+
+/* Makes the folder where there is none.  E_IO: it cannot be written, or another process has it open; E_FORMAT: it is damaged. */
+tcs_status tcsi_journal_open(const char *folder, const tcsi_journal_options *options, tcsi_journal **ret_journal,
+                             tcs_error *err) TCS_WARN_UNUSED;
+/* Nobody may be in a call.  What was appended and not synced is lost.  Accepts NULL. */
+void tcsi_journal_close(tcsi_journal *journal);
+
+/* context is handed to deliver or to lose, once, before sync of the record returns.  E_LIMIT: size is over
+ * TCSI_JOURNAL_RECORD_MAX, or too much waits for the disk already; E_MEMORY. */
+tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t time_ns, const void *bytes, size_t size, void *context,
+                               tcsi_journal_ticket *ret_ticket, tcs_error *err) TCS_WARN_UNUSED;
+/* Returns when the record is durable and delivered, or lost.  E_IO: the disk failed, and with this record everything was lost that had been
+ * appended and was not durable yet; the journal stays usable.  (Who slept through two failures is told so of a durable record too.) */
+tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, tcs_error *err) TCS_WARN_UNUSED;
+
+/* Removes segments that hold only records before sequence.  E_IO. */
+tcs_status tcsi_journal_forget(tcsi_journal *journal, uint64_t sequence, tcs_error *err) TCS_WARN_UNUSED;
+tcsi_journal_stats tcsi_journal_stat(tcsi_journal *journal);
+
+/* ---- reading ---- */
+typedef struct tcsi_journal_cursor tcsi_journal_cursor;
+
+/* From the first kept record whose sequence number is at least `sequence`.  E_IO: no such folder; E_FORMAT: no journal. */
+tcs_status tcsi_journal_cursor_open(const char *folder, uint64_t sequence, tcsi_journal_cursor **ret_cursor,
+                                    tcs_error *err) TCS_WARN_UNUSED;
+/* *ret_end: there are no more so far; a later call may find some.  ret_record->bytes live until the next call.  E_FORMAT: damage, with
+ * file and place; E_IO; E_MEMORY. */
+tcs_status tcsi_journal_cursor_next(tcsi_journal_cursor *cursor, tcsi_journal_record *ret_record, bool *ret_end,
+                                    tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_journal_cursor_close(tcsi_journal_cursor *cursor); /* accepts NULL */
+
+#endif

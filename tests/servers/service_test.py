@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""The live service as people run it: rows in by every protocol, episodes out, killed and started again, beside a real Prometheus.
+
+usage: service_test.py TOCSIN        Prints TAP.
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from support import Suite, clean_environment
+
+TOCSIN = sys.argv[1]
+SERIES = 24
+
+
+class Service:
+    """A running `tocsin serve`."""
+
+    def __init__(self, folder, *more):
+        self.folder = folder
+        self.errors = open(pathlib.Path(folder).parent / "errors.txt", "a", encoding="utf-8")
+        self.process = subprocess.Popen([TOCSIN, "serve", "--data", str(folder), "--listen", "127.0.0.1:0", *more], stdout=subprocess.PIPE,
+                                        stderr=self.errors, stdin=subprocess.DEVNULL, text=True, env=clean_environment())
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on http://127.0.0.1:"), line
+        self.url = line.split()[-1]
+
+    def ask(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+            return json.loads(answer.read())
+
+    def send(self, path, body, content_type, headers=()):
+        """The status and the text of the answer."""
+        request = urllib.request.Request(self.url + path, body if isinstance(body, bytes) else body.encode(), dict(headers, **{"Content-Type": content_type}))
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def rows(self, rows):
+        """rows: (series, time in s, value)."""
+        text = "".join(json.dumps({"series": s, "time": round(t, 3), "value": v}) + "\n" for s, t, v in rows)
+        return self.send("/api/v1/rows", text, "application/x-ndjson")[0]
+
+    def wait(self, path, holds, seconds=20):
+        for _ in range(int(seconds / 0.1)):
+            answer = self.ask(path)
+            if holds(answer):
+                return answer
+            time.sleep(0.1)
+        raise AssertionError(f"{path}: {answer}")
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+        self.errors.close()
+        return self.process.returncode
+
+
+def steps(begin, first, last, spike=None, seed=1):
+    """Rows of SERIES sensors, a second apart, step by step; at `spike` the fourth jumps."""
+    for t in range(first, last):
+        chance = random.Random(seed * 100003 + t)
+        yield [(f'sensor{{unit="{i}"}}', begin + t, 100 * i + chance.gauss(0, 1) + (40 if i == 3 and t in (spike or ()) else 0))
+               for i in range(SERIES)]
+
+
+def with_service(function, *more):
+    def run():
+        with tempfile.TemporaryDirectory() as folder:
+            service = Service(pathlib.Path(folder) / "data", *more)
+            try:
+                function(service)
+            finally:
+                if service.process.poll() is None:
+                    service.stop(signal.SIGKILL)
+    return run
+
+
+def feed(service, begin, first, last, spike=None):
+    pending = []
+    for rows in steps(begin, first, last, spike):
+        pending += rows
+        if len(pending) >= 500:
+            assert service.rows(pending) in (200, 204)
+            pending = []
+    if pending:
+        assert service.rows(pending) in (200, 204)
+
+
+def anomaly_is_told(service):
+    begin = time.time() - 400
+    heard = []
+
+    def listen():
+        with urllib.request.urlopen(service.url + "/api/v1/events", timeout=60) as stream:
+            for line in stream:
+                if line.startswith(b"data:"):
+                    heard.append(json.loads(line[5:]))
+                    if heard[-1]["state"] in ("resolved", "dismissed"):
+                        return
+
+    feed(service, begin, 0, 300)
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    time.sleep(0.5)
+    feed(service, begin, 300, 360, spike=range(310, 318))
+    answer = service.wait("/api/v1/episodes?kind=anomaly&state=over", lambda a: a["episodes"])
+    episode = next(e for e in answer["episodes"] if e["series"] == 'sensor{unit="3"}')
+    assert episode["state"] == "resolved" and abs(episode["value"] - 340) < 6 and abs(episode["expected"] - 300) < 5, episode
+    assert episode["summary"].startswith('sensor{unit="3"} was 3'), episode
+    assert service.ask("/api/v1/episodes/" + episode["id"]) == episode
+    listener.join(20)
+    states = [e["state"] for e in heard if e["id"] == episode["id"]]
+    assert states == ["suspected", "confirmed", "resolved"], heard
+    status = service.ask("/api/v1/status")
+    assert status["series"] == SERIES and status["samples"]["accepted"] == 360 * SERIES, status
+    series = service.ask("/api/v1/series?limit=10&after=1")
+    assert series["count"] == SERIES and len(series["series"]) == 10 and series["series"][0]["number"] == 2, series
+    one = service.ask("/api/v1/series/3")
+    assert one["readiness"] == "ready" and abs(one["expected"] - 300) < 10 and abs(one["cadence_seconds"] - 1) < 0.05, one
+
+
+def killed_and_started_again(service):
+    """What was acknowledged is there; the episodes are those of a service that was never killed."""
+    begin = time.time() - 500
+    whole = Service(service.folder.parent / "whole")
+    feed(whole, begin, 0, 400, spike=range(310, 318))
+    whole.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    expected = whole.ask("/api/v1/episodes")["episodes"]
+    assert whole.stop() == 0
+    lives = [0, 90, 170, 305, 312, 360, 400]
+    for first, last in zip(lives, lives[1:]):
+        feed(service, begin, first, last, spike=range(310, 318))
+        if last == 400:
+            break
+        service.stop(signal.SIGKILL)
+        service = Service(service.folder)
+        assert service.ask("/api/v1/status")["samples"]["accepted"] == last * SERIES
+    service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    found = service.ask("/api/v1/episodes")["episodes"]
+
+    def essence(episodes):  # records of the journal differ: there are ticks between
+        return sorted(json.dumps({k: v for k, v in e.items() if k != "sequence"}, sort_keys=True) for e in episodes if e["kind"] == "anomaly")
+    assert len(essence(found)) >= 1
+    ids = {e["id"] for e in found if e["kind"] == "anomaly"}
+    assert ids >= {e["id"] for e in expected if e["kind"] == "anomaly" and e["series"] == 'sensor{unit="3"}'}, (expected, found)
+    service.stop()
+
+
+def stopped_in_good_order(service):
+    feed(service, time.time() - 100, 0, 50)
+    assert service.stop() == 0
+    again = Service(service.folder)
+    try:
+        status = again.ask("/api/v1/status")
+        assert status["series"] == SERIES and status["samples"]["accepted"] == 50 * SERIES, status
+        other = subprocess.run([TOCSIN, "serve", "--data", str(service.folder), "--listen", "127.0.0.1:0"], capture_output=True, text=True,
+                               timeout=30, stdin=subprocess.DEVNULL)
+        assert other.returncode == 1 and f"in use by process {again.process.pid}" in other.stderr, other.stderr
+    finally:
+        again.stop()
+
+
+def every_protocol(service):
+    now = time.time()
+    assert service.send("/api/v2/write?precision=s&bucket=b&org=o", f"cpu,host=a load=0.5 {int(now)}\n", "text/plain")[0] == 204
+    assert service.send("/write?precision=s", f"disk,host=a used=7i {int(now)}\n", "text/plain")[0] == 204
+    otlp = {"resourceMetrics": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}, "scopeMetrics": [
+        {"metrics": [{"name": "queue", "gauge": {"dataPoints": [{"timeUnixNano": str(int(now * 1e9)), "asDouble": 3.5}]}}]}]}]}
+    assert service.send("/v1/metrics", json.dumps(otlp), "application/json")[0] == 200
+    assert service.rows([("plain", now, 1.5)]) in (200, 204)
+    names = [s["series"] for s in service.wait("/api/v1/series", lambda a: a["count"] == 4)["series"]]
+    assert all(any(part in name for name in names) for part in ("cpu", "disk", "queue", "plain")), names
+
+
+def what_is_refused(service):
+    for path, body, content_type, code, word in [
+        ("/api/v1/write", b"x", "text/html", 415, "text/html"),
+        ("/api/v1/write", b"no snappy", "application/x-protobuf", 415, "expected"),
+        ("/api/v1/rows", "{broken\n", "application/x-ndjson", 400, "1"),
+        ("/v1/metrics", "{", "application/json", 400, ""),
+        ("/api/v1/nothing", "x", "text/plain", 404, ""),
+        ("/api/v2/write?precision=h", "a b=1 1", "text/plain", 400, "precision"),
+    ]:
+        got, text = service.send(path, body, content_type)
+        assert got == code and word in text, (path, got, text)
+    future = service.rows([("late", time.time() + 3600, 1)])
+    assert future in (200, 204, 400), future
+    assert service.wait("/api/v1/status", lambda a: a["samples"]["too_far_ahead"] == 1)
+    assert service.ask("/api/v1/status")["journal_failures"] == 0
+
+
+def described(service):
+    document = service.ask("/api/v1/openapi.json")
+    for path in ("/api/v1/write", "/v1/metrics", "/api/v2/write", "/api/v1/rows", "/api/v1/series/{number}", "/api/v1/episodes/{id}",
+                 "/api/v1/status", "/api/v1/events", "/metrics", "/readyz"):
+        assert path in document["paths"], path
+    assert service.ask("/readyz")["ready"] is True
+    with urllib.request.urlopen(service.url + "/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    for name in ("tocsin_live_series", 'tocsin_samples_total{outcome="accepted"}', "tocsin_journal_syncs_total"):
+        assert name in text, name
+
+
+def this_host(service):
+    answer = service.wait("/api/v1/status", lambda a: a["samples"]["accepted"] > 200, 30)
+    assert answer["series"] > 30, answer
+    names = [s["series"] for s in service.ask("/api/v1/series?limit=1000")["series"]]
+    assert any(n.startswith("node_cpu_seconds_total") for n in names) and "node_load1" in names, names[:20]
+
+
+def real_prometheus(service):
+    """Prometheus scrapes the service itself, and writes what it scraped to it."""
+    folder = service.folder.parent / "prometheus"
+    folder.mkdir()
+    target = service.url.removeprefix("http://")
+    (folder / "prometheus.yml").write_text(f"""
+global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
+scrape_configs: [{{job_name: tocsin, static_configs: [{{targets: ['{target}']}}]}}]
+remote_write: [{{url: '{service.url}/api/v1/write', queue_config: {{batch_send_deadline: 500ms}}}}]
+""")
+    with open(folder / "log.txt", "w", encoding="utf-8") as log:
+        process = subprocess.Popen(["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb",
+                                    "--web.listen-address=127.0.0.1:0"], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                   env=clean_environment(GOMAXPROCS="1"))
+    try:
+        service.wait("/api/v1/status", lambda a: a["samples"]["accepted"] > 100, 40)
+        names = [s["series"] for s in service.ask("/api/v1/series?limit=1000")["series"]]
+        assert any(n.startswith("tocsin_live_series{") and 'job="tocsin"' in n for n in names), names[:20]
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def said_before_it_starts():
+    plan = subprocess.run([TOCSIN, "serve", "--plan", "1000000"], capture_output=True, text=True, timeout=20)
+    together = float(next(line for line in plan.stdout.splitlines() if "together" in line).split()[0])
+    assert plan.returncode == 0 and 300 < together < 2048, plan.stdout
+    for arguments, words in [(["--alarm-budget", "many"], "expected a number above 0"), (["--listen", "nowhere"], "expected ADDRESS:PORT"),
+                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", tempfile.gettempdir() + "/tocsin-nowhere"], "certificate")]:
+        outcome = subprocess.run([TOCSIN, "serve", *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        assert outcome.returncode in (1, 2) and words.lower() in outcome.stderr.lower(), (arguments, outcome)
+
+
+def main():
+    suite = Suite()
+    suite.run("an anomaly is suspected, confirmed, resolved, and told", with_service(anomaly_is_told))
+    suite.run("killed again and again, nothing acknowledged is lost", with_service(killed_and_started_again, "--snapshot", "2"))
+    suite.run("stopped in good order, and one at a time", with_service(stopped_in_good_order))
+    suite.run("rows by every protocol", with_service(every_protocol))
+    suite.run("what is refused, and in which words", with_service(what_is_refused))
+    suite.run("it describes itself", with_service(described))
+    suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
+    suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
+    if shutil.which("prometheus"):
+        suite.run("a real Prometheus writes to it", with_service(real_prometheus))
+    else:
+        suite.skip("a real Prometheus writes to it", "prometheus is not installed")
+    suite.finish()
+
+
+main()
