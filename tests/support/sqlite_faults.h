@@ -88,7 +88,7 @@ static inline void disk_crash(void)
         if (access(f->path, F_OK) != 0) continue;
         disk_settle(f, false);
         FILE *out = fopen(f->path, "wb"); /* the process ends: no lock of it matters */
-        if (!out || fwrite(f->image, 1, f->size, out) != f->size || fclose(out) != 0) _exit(90);
+        if (!out || (f->size && fwrite(f->image, 1, f->size, out) != f->size) || fclose(out) != 0) _exit(90);
     }
     _exit(0);
 }
