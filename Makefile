@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-io bench-kernels bench-nn bench-peers bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-io bench-kernels bench-nn bench-peers bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -85,6 +85,9 @@ bench-alarms: build ## an alarm budget beside 3 sigma and PyOD's defaults on ten
 
 bench-explain: build ## are explanations right? planted causes found, counterfactuals valid, kinds, milliseconds; writes build/bench/explain.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/explain_bench $(BUILD)/bench/explain.json
+
+bench-store: build ## what the store takes in a second, durable, in SQLite and in PostgreSQL; FOLDER is on the disk to be measured (default: the build folder)
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/store_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/store.json
 
 bench-nn: build ## train and score small networks, beside PyTorch where TOCSIN_BENCH_PYTHON names a Python that has it
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/nn_bench $(BUILD)/bench/nn.json

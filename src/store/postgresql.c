@@ -32,6 +32,10 @@ enum { TYPE_BYTES = 17, TYPE_INTEGER = 20, TYPE_TEXT = 25 }; /* src/include/cata
 enum { VALUE_COUNT_MAX = 16 };
 static const char make_schema[] = "do $$ begin if not exists (select from pg_namespace where nspname = 'tocsin') then create schema tocsin;"
                                   "end if; end $$;"; /* `create schema if not exists` asks for a right even when it exists */
+/* The server would try to compress what is compressed already, or random to it. */
+static const char keep_plain[] = "alter table block alter column bytes set storage external;"
+                                 "alter table model alter column bytes set storage external;"
+                                 "alter table snapshot_part alter column bytes set storage external;";
 #define WRITER_LOCK "7453010123" /* any number that nobody else uses */
 
 typedef struct postgresql_database {
@@ -397,7 +401,7 @@ static void close_database(tcsi_database *base)
 tcs_status tcsi_database_open_postgresql(const char *url, tcsi_database **ret_database, tcs_error *err)
 {
     static const tcsi_database_ops ops = {
-        .name = "PostgreSQL", .prepare = make_schema, .type_bytes = "bytea", .type_text = "text collate \"C\"",
+        .name = "PostgreSQL", .before = make_schema, .after = keep_plain, .type_bytes = "bytea", .type_text = "text collate \"C\"",
         .type_key = "bigint primary key", .ready = ready, .begin = begin, .commit = commit, .rollback = rollback, .run = run, .next = next,
         .value = value, .finish = finish, .script = script, .clock = clock_now, .tend = tend, .check = check,
         .complete = tend, .close = close_database,

@@ -104,6 +104,7 @@ static tcs_status upgrade(tcsi_database *database, int64_t from, int64_t to, tcs
     char text[24];
     tcs_status status = TCS_OK;
     for (int64_t version = from; version < to && status == TCS_OK; version++) status = script(database, steps[version], err);
+    if (status == TCS_OK && to == TCSI_SCHEMA_VERSION) status = script(database, database->ops->after, err);
     snprintf(text, sizeof text, "%lld", (long long)to);
     const tcsi_value values[] = { tcsi_value_text("schema_version"), tcsi_value_text(text) };
     if (status == TCS_OK) status = database->ops->run(database, TCSI_SQL_META_SET, values, TCS_COUNT(values), err);
@@ -127,7 +128,7 @@ tcs_status tcsi_schema_open(tcsi_database *database, int64_t version, bool may_c
     int64_t found = 0;
     tcs_status status = database->ops->begin(database, !may_change, err);
     if (status != TCS_OK) return status;
-    if (may_change) status = script(database, database->ops->prepare, err);
+    if (may_change) status = script(database, database->ops->before, err);
     if (may_change && status == TCS_OK) status = script(database, meta, err);
     if (status == TCS_OK) status = read_version(database, &found, err);
     if (status == TCS_OK) status = judge(database, found, version, may_change, err);

@@ -10,7 +10,7 @@
  * `alone` is a lock on a file of its own beside the database ("PATH-lock", which holds the number of its process): flock belongs to the
  * open file, so that other handles of this process neither share it nor lose it, and the system releases it however a process ends.
  * Damage: SQLite notices pages that make no sense; what stands in them has seals of ours (tcsi_store_check).  A last page that is cut off
- * would read as zeros, so a file that is no whole number of pages is refused.
+ * would read as zeros, so a file that is shorter than it says is refused.
  * SQLite allocates with malloc: its allocator is one for the whole process, and that is not ours to change.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/database.h"
@@ -276,23 +276,34 @@ static tcs_status open_file(sqlite_database *self, const char *path, bool alone,
     return TCS_OK;
 }
 
-/* A file of somebody else's is left alone, and so is one that was cut: its size is asked of SQLite's own descriptor, as closing another
- * one would let go of every lock that this process holds on the file. */
+/* A file of somebody else's is left alone. */
 static tcs_status recognize(sqlite_database *self, tcs_error *err)
+{
+    int64_t id = 0, table_count = 0;
+    tcs_status status = ask(self, "pragma application_id", &id, err);
+    if (status == TCS_OK) status = ask(self, "select count(*) from sqlite_schema", &table_count, err);
+    if (status == TCS_OK && id != APPLICATION_ID && (id != 0 || table_count > 0))
+        status = tcsi_fail(err, TCS_E_FORMAT, "%s: is a SQLite database, but no store of tocsin", self->base.where);
+    return status;
+}
+
+/* A crash may leave part of a page at the end, which the log puts right; without a log it is a file that was cut.  The size is asked of
+ * SQLite's own descriptor, as closing another one would let go of every lock that this process holds on the file. */
+static tcs_status refuse_cut(sqlite_database *self, tcs_error *err)
 {
     sqlite3_file *file = NULL;
     sqlite3_int64 size = 0;
-    int64_t id = 0, table_count = 0, page_size = 0;
-    tcs_status status = ask(self, "pragma application_id", &id, err);
-    if (status == TCS_OK) status = ask(self, "select count(*) from sqlite_schema", &table_count, err);
-    if (status == TCS_OK) status = ask(self, "pragma page_size", &page_size, err);
+    int64_t page_count = 0, page_size = 0;
+    int in_log = 0, moved = 0;
+    tcs_status status = ask(self, "pragma page_size", &page_size, err);
+    if (status == TCS_OK) status = ask(self, "pragma page_count", &page_count, err); /* before: others may add pages to the log after */
     if (status != TCS_OK) return status;
-    if (id != APPLICATION_ID && (id != 0 || table_count > 0))
-        return tcsi_fail(err, TCS_E_FORMAT, "%s: is a SQLite database, but no store of tocsin", self->base.where);
+    const int code = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+    if (code != SQLITE_OK || in_log != moved) return TCS_OK;
     if (sqlite3_file_control(self->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file || !file->pMethods) return TCS_OK;
-    if (file->pMethods->xFileSize(file, &size) != SQLITE_OK || page_size < 1 || size % page_size == 0) return TCS_OK;
-    return tcsi_fail(err, TCS_E_FORMAT, "%s: the store is damaged: its %lld bytes are no whole number of pages of %lld", self->base.where,
-                     (long long)size, (long long)page_size);
+    if (file->pMethods->xFileSize(file, &size) != SQLITE_OK || size >= page_count * page_size) return TCS_OK;
+    return tcsi_fail(err, TCS_E_FORMAT, "%s: the store is damaged: it has %lld bytes, and %lld pages of %lld", self->base.where,
+                     (long long)size, (long long)page_count, (long long)page_size);
 }
 
 static tcs_status settle(sqlite_database *self, tcs_error *err)
@@ -301,6 +312,7 @@ static tcs_status settle(sqlite_database *self, tcs_error *err)
     int64_t ignored = 0;
     tcs_status status = recognize(self, err);
     if (status == TCS_OK) status = ask(self, "pragma journal_mode = wal", &ignored, err);
+    if (status == TCS_OK) status = refuse_cut(self, err);
     snprintf(text, sizeof text, "pragma synchronous = full; pragma cell_size_check = on; pragma trusted_schema = off;"
              "pragma wal_autocheckpoint = %d; pragma journal_size_limit = %d", LOG_PAGES, LOG_SIZE);
     if (status == TCS_OK) status = script(&self->base, text, err);
@@ -314,7 +326,7 @@ static tcs_status settle(sqlite_database *self, tcs_error *err)
 tcs_status tcsi_database_open_sqlite(const char *path, bool alone, bool must_exist, tcsi_database **ret_database, tcs_error *err)
 {
     static const tcsi_database_ops ops = {
-        .name = "SQLite", .prepare = "", .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key",
+        .name = "SQLite", .before = "", .after = "", .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key",
         .ready = ready, .begin = begin, .commit = commit, .rollback = rollback, .run = run, .next = next, .value = value, .finish = finish,
         .script = script, .clock = clock_now, .tend = tend, .check = check, .complete = complete, .close = close_database,
     };

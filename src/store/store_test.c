@@ -1,0 +1,728 @@
+/* store/store_test.c -- the contract of store.h, each case on SQLite and on a PostgreSQL server of its own.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "store_place.h"
+
+#include <pthread.h>
+
+static tcs_error err;
+
+/* ---- what came back, as text ---- */
+static char seen[8192];
+
+static void clear_seen(void)
+{
+    seen[0] = 0;
+}
+
+static void see(const char *format, ...) TCS_PRINTF(1, 2);
+static void see(const char *format, ...)
+{
+    va_list arguments;
+    size_t size = strlen(seen);
+    va_start(arguments, format);
+    vsnprintf(seen + size, sizeof seen - size, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- series and blocks ---- */
+
+static int64_t put_series(tcsi_store *store, const char *text)
+{
+    int64_t id = 0;
+    const tcsi_store_series series = { .tags = text, .tags_size = strlen(text) + 1, .text = text, .first_seen_ns = 7 };
+    assert_done(tcsi_store_series_put(store, &series, &id, &err));
+    return id;
+}
+
+static bool see_series(void *context, const tcsi_store_series *series)
+{
+    see("%lld %s %zu %lld;", (long long)series->id, series->text, series->tags_size, (long long)series->first_seen_ns);
+    return context == NULL;
+}
+
+static void test_series_have_one_id_for_good(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    char wide[8000];
+    memset(wide, 'w', sizeof wide);
+    wide[sizeof wide - 1] = 0;
+    assert_int_equal(put_series(store, "a"), 1);
+    assert_int_equal(put_series(store, "b"), 2);
+    assert_int_equal(put_series(store, "a"), 1);
+    assert_int_equal(put_series(store, wide), 3); /* longer than an index takes */
+    tcsi_store_close(store);
+    store = place_open(p);
+    assert_int_equal(put_series(store, "b"), 2);
+    assert_int_equal(put_series(store, wide), 3);
+    clear_seen();
+    assert_done(tcsi_store_series_list(store, 0, 2, see_series, NULL, &err));
+    assert_string_equal(seen, "1 a 2 7;2 b 2 7;");
+    clear_seen();
+    assert_done(tcsi_store_series_list(store, 1, 0, see_series, &seen, &err)); /* ended by the callback */
+    assert_string_equal(seen, "2 b 2 7;");
+    assert_done(tcsi_store_series_list(store, 3, 0, see_series, NULL, &err)); /* and the connection is free again */
+    tcsi_store_close(store);
+}
+
+static bool see_block(void *context, const tcsi_store_block *block)
+{
+    (void)context;
+    see("%lld-%lld %u %.*s;", (long long)block->first_ns, (long long)block->last_ns, block->row_count, (int)block->size,
+        (const char *)block->bytes);
+    return true;
+}
+
+static void put_block(tcsi_store *store, int64_t series_id, uint32_t kind, int64_t first, int64_t last, const char *bytes)
+{
+    assert_done(tcsi_store_block_put(store, &(tcsi_store_block){ series_id, kind, first, last, 5, bytes, strlen(bytes) }, &err));
+}
+
+static void test_blocks(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    size_t count = 0;
+    put_block(store, 1, 1, 100, 199, "one");
+    put_block(store, 1, 1, 200, 299, "two");
+    put_block(store, 1, 2, 100, 199, "scores");
+    put_block(store, 2, 1, -50, 199, "other");
+    put_block(store, 1, 1, 200, 280, ""); /* in place of two */
+    clear_seen();
+    assert_done(tcsi_store_block_list(store, 1, 1, INT64_MIN, INT64_MAX, see_block, NULL, &err));
+    assert_string_equal(seen, "100-199 5 one;200-280 5 ;");
+    clear_seen();
+    assert_done(tcsi_store_block_list(store, 1, 1, 199, 199, see_block, NULL, &err));
+    assert_done(tcsi_store_block_list(store, 1, 1, 281, 900, see_block, NULL, &err));
+    assert_done(tcsi_store_block_list(store, 2, 1, -60, -50, see_block, NULL, &err));
+    assert_string_equal(seen, "100-199 5 one;-50-199 5 other;");
+    assert_done(tcsi_store_block_forget(store, 1, 200, 1, &count, &err));
+    assert_int_equal(count, 1);
+    assert_done(tcsi_store_block_forget(store, 1, 200, 10, &count, &err));
+    assert_int_equal(count, 1);
+    clear_seen();
+    assert_done(tcsi_store_block_list(store, 1, 1, INT64_MIN, INT64_MAX, see_block, NULL, &err));
+    assert_done(tcsi_store_block_list(store, 1, 2, INT64_MIN, INT64_MAX, see_block, NULL, &err));
+    assert_done(tcsi_store_block_list(store, 2, 1, INT64_MIN, INT64_MAX, see_block, NULL, &err));
+    assert_string_equal(seen, "200-280 5 ;100-199 5 scores;");
+    place_sql(p, "update block set last_ns = 198 where kind = 2"); /* bytes whole, but in another place */
+    assert_int_equal(tcsi_store_block_list(store, 1, 2, INT64_MIN, INT64_MAX, see_block, NULL, &err), TCS_E_FORMAT);
+    assert_non_null(strstr(err.text, "the seal of a block is wrong (series 1, kind 2, from 100)"));
+    tcsi_store_close(store);
+}
+
+/* ---- records ---- */
+
+static bool see_record(void *context, const tcsi_store_record *record)
+{
+    (void)context;
+    see("%s/%lld/%lld %s;", record->id, (long long)record->state, (long long)record->begin_ns, record->document);
+    return true;
+}
+
+static void put_record(tcsi_store *store, tcsi_store_record_kind kind, const char *id, int64_t series, int64_t status, int64_t begin,
+                       int64_t end, const char *document)
+{
+    const tcsi_store_record record = { kind, id, series, status, begin, end, begin, document };
+    assert_done(tcsi_store_record_put(store, &record, &err));
+}
+
+static const char *records(tcsi_store *store, tcsi_store_record_query query)
+{
+    clear_seen();
+    assert_done(tcsi_store_record_list(store, &query, see_record, NULL, &err));
+    return seen;
+}
+
+static void test_records(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    put_record(store, TCSI_STORE_EPISODE, "a", 1, 0, 100, INT64_MAX, "{}");
+    put_record(store, TCSI_STORE_EPISODE, "b", 2, 1, 200, 250, "{\"x\":\"\xc3\xa9\"}");
+    put_record(store, TCSI_STORE_EPISODE, "c", 1, 2, 300, 350, "{}");
+    put_record(store, TCSI_STORE_ALERT, "a", 0, 0, 150, 160, "alert");
+    put_record(store, TCSI_STORE_EPISODE, "a", 1, 1, 100, 400, "{\"v\":2}"); /* again */
+    put_record(store, TCSI_STORE_EPISODE, "d", 3, 3, 200, 210, "d");         /* as early as b */
+    const tcsi_store_record_kind kind = TCSI_STORE_EPISODE;
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind }),
+                        "c/2/300 {};d/3/200 d;b/1/200 {\"x\":\"\xc3\xa9\"};a/1/100 {\"v\":2};");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .id = "a" }), "a/1/100 {\"v\":2};");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .id = "a", .series_id = 2 }), "");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = TCSI_STORE_ALERT }), "a/0/150 alert;");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .series_id = 1 }), "c/2/300 {};a/1/100 {\"v\":2};");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .state_min = 2, .state_max = 3 }), "c/2/300 {};d/3/200 d;");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .from_ns = 260, .to_ns = 290 }), "a/1/100 {\"v\":2};");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .limit = 2 }), "c/2/300 {};d/3/200 d;");
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .limit = 2, .before_ns = 200, .before_id = "d" }),
+                        "b/1/200 {\"x\":\"\xc3\xa9\"};a/1/100 {\"v\":2};");
+    assert_done(tcsi_store_record_remove(store, kind, "a", &err));
+    assert_done(tcsi_store_record_remove(store, kind, "nobody", &err));
+    assert_string_equal(records(store, (tcsi_store_record_query){ .kind = kind, .id = "a" }), "");
+    tcsi_store_close(store);
+}
+
+/* ---- labels ---- */
+
+static tcs_status put_label(tcsi_store *store, const char *id, const char *episode, const char *undoes)
+{
+    const tcsi_store_label label = { .id = id, .episode_id = episode, .verdict = *undoes ? "" : "true", .author = "ann", .time_ns = 9,
+                                     .undoes = undoes, .document = "{}" };
+    return tcsi_store_label_put(store, &label, &err);
+}
+
+static bool see_label(void *context, const tcsi_store_label *label)
+{
+    (void)context;
+    see("%lld %s %s%s%s%s;", (long long)label->sequence, label->id, label->episode_id, *label->undoes ? " undoes " : "", label->undoes,
+        label->is_undone ? " undone" : "");
+    return true;
+}
+
+static void test_labels_are_appended_and_taken_back(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    assert_done(put_label(store, "l1", "e1", ""));
+    assert_done(put_label(store, "l2", "e2", ""));
+    assert_done(put_label(store, "l1", "e1", ""));
+    assert_int_equal(put_label(store, "u", "e1", "l9"), TCS_E_INVALID);
+    assert_string_equal(err.text, "there is no label 'l9' that could be taken back");
+    assert_done(put_label(store, "u1", "e1", "l1"));
+    assert_done(put_label(store, "u1", "e1", "l1"));
+    assert_int_equal(put_label(store, "u2", "e1", "l1"), TCS_E_INVALID);
+    assert_string_equal(err.text, "label 'l1' was taken back already, by 'u1'");
+    assert_int_equal(put_label(store, "u3", "e1", "u1"), TCS_E_INVALID);
+    assert_done(put_label(store, "l3", "e1", ""));
+    clear_seen();
+    assert_done(tcsi_store_label_list(store, NULL, 0, 0, see_label, NULL, &err));
+    assert_string_equal(seen, "1 l1 e1 undone;2 l2 e2;3 u1 e1 undoes l1;4 l3 e1;");
+    clear_seen();
+    assert_done(tcsi_store_label_list(store, "e1", 1, 1, see_label, NULL, &err));
+    assert_string_equal(seen, "3 u1 e1 undoes l1;");
+    tcsi_store_close(store);
+}
+
+/* ---- models ---- */
+
+static bool see_model(void *context, const tcsi_store_model *model)
+{
+    (void)context;
+    see("%.8s %zu %lld %s;", model->hash, model->size, (long long)model->created_ns, model->document);
+    return true;
+}
+
+static void test_models_are_named_by_what_they_hold(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    char first[TCSI_HASH_TEXT_SIZE], second[TCSI_HASH_TEXT_SIZE], hash[TCSI_HASH_TEXT_SIZE];
+    static char big[3 << 20];
+    bool found = true;
+    tcsi_buffer bytes;
+    tcsi_buffer_init(&bytes, 1 << 26);
+    memset(big, 'm', sizeof big);
+    assert_done(tcsi_store_model_put(store, "abc", 3, 5, "{}", first, &err));
+    assert_done(tcsi_store_model_put(store, "abc", 3, 6, "other", second, &err)); /* it is there already */
+    assert_string_equal(first, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_string_equal(first, second);
+    assert_done(tcsi_store_model_put(store, big, sizeof big, 4, "big", second, &err));
+    clear_seen();
+    assert_done(tcsi_store_model_list(store, see_model, NULL, &err));
+    assert_non_null(strstr(seen, "3145728 4 big;ba7816bf 3 5 {};"));
+    assert_done(tcsi_store_alias_get(store, "champion", hash, &found, &err));
+    assert_false(found);
+    assert_int_equal(tcsi_store_alias_set(store, "champion", "none", &err), TCS_E_INVALID);
+    assert_done(tcsi_store_alias_set(store, "champion", first, &err));
+    assert_done(tcsi_store_alias_set(store, "champion", second, &err));
+    assert_done(tcsi_store_alias_get(store, "champion", hash, &found, &err));
+    assert_true(found);
+    assert_string_equal(hash, second);
+    assert_done(tcsi_store_model_get(store, "champion", &bytes, &err));
+    assert_int_equal(bytes.size, sizeof big);
+    assert_memory_equal(bytes.data, big, sizeof big);
+    tcsi_buffer_clear(&bytes);
+    assert_done(tcsi_store_model_get(store, first, &bytes, &err));
+    assert_string_equal(bytes.data, "abc");
+    assert_int_equal(tcsi_store_model_get(store, "challenger", &bytes, &err), TCS_E_INVALID);
+    assert_int_equal(tcsi_store_model_remove(store, second, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "is the champion"));
+    place_sql(p, "update model set bytes = (select bytes from model where size = 3)");
+    tcsi_buffer_clear(&bytes);
+    assert_int_equal(tcsi_store_model_get(store, "champion", &bytes, &err), TCS_E_FORMAT);
+    assert_int_equal(bytes.size, 0);
+    assert_done(tcsi_store_alias_set(store, "champion", NULL, &err));
+    assert_done(tcsi_store_model_remove(store, second, &err));
+    assert_int_equal(tcsi_store_model_remove(store, second, &err), TCS_E_INVALID);
+    tcsi_buffer_deinit(&bytes);
+    tcsi_store_close(store);
+}
+
+/* ---- outbox ---- */
+
+static void put_message(tcsi_store *store, const char *receiver, const char *id, int64_t due)
+{
+    const tcsi_store_message message = { .receiver = receiver, .id = id, .payload = id, .payload_size = strlen(id), .trace = "00-t",
+                                         .due_ns = due };
+    assert_done(tcsi_store_outbox_put(store, &message, &err));
+}
+
+static bool see_message(void *context, const tcsi_store_message *message)
+{
+    (void)context;
+    see("%s=%.*s@%lld #%u %s%s;", message->id, (int)message->payload_size, (const char *)message->payload, (long long)message->due_ns,
+        message->attempt_count, message->trace, message->error);
+    return true;
+}
+
+static const char *due(tcsi_store *store, const char *receiver, int64_t now, size_t limit)
+{
+    clear_seen();
+    assert_done(tcsi_store_outbox_due(store, receiver, now, limit, see_message, NULL, &err));
+    return seen;
+}
+
+static void test_outbox_keeps_until_done(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    tcsi_store_outbox_stats stats;
+    size_t count = 0;
+    put_message(store, "r", "m2", 20);
+    put_message(store, "r", "m1", 10);
+    put_message(store, "s", "m1", 10); /* another receiver's */
+    put_message(store, "r", "m1", 99); /* nothing new */
+    assert_string_equal(due(store, "r", 9, 0), "");
+    assert_string_equal(due(store, "r", 15, 0), "m1=m1@10 #0 00-t;");
+    assert_string_equal(due(store, "r", 15, 0), "m1=m1@10 #0 00-t;"); /* a crash between sending and done: again */
+    assert_string_equal(due(store, "r", 20, 1), "m1=m1@10 #0 00-t;");
+    assert_done(tcsi_store_outbox_done(store, "r", "m1", 16, &err));
+    put_message(store, "r", "m1", 10); /* a replay puts it again: it was sent */
+    assert_string_equal(due(store, "r", 25, 0), "m2=m2@20 #0 00-t;");
+    assert_done(tcsi_store_outbox_retry(store, "r", "m2", 25, 50, " refused", &err));
+    assert_string_equal(due(store, "r", 49, 0), "");
+    assert_string_equal(due(store, "r", 50, 0), "m2=m2@50 #1 00-t refused;");
+    assert_done(tcsi_store_outbox_stat(store, "r", &stats, &err));
+    assert_true(stats.waiting_count == 1 && stats.given_up_count == 0 && stats.due_ns_min == 50);
+    assert_done(tcsi_store_outbox_retry(store, "r", "m2", 60, INT64_MAX, "gone", &err));
+    assert_string_equal(due(store, "r", INT64_MAX, 0), "");
+    assert_done(tcsi_store_outbox_stat(store, "r", &stats, &err));
+    assert_true(stats.waiting_count == 0 && stats.given_up_count == 1 && stats.due_ns_min == INT64_MAX);
+    assert_done(tcsi_store_outbox_forget(store, 17, &count, &err));
+    assert_int_equal(count, 1);
+    assert_done(tcsi_store_outbox_forget(store, 1000, &count, &err));
+    assert_int_equal(count, 1);
+    assert_string_equal(due(store, "s", 10, 0), "m1=m1@10 #0 00-t;");
+    tcsi_store_close(store);
+}
+
+/* ---- audit ---- */
+
+static void put_entry(tcsi_store *store, const char *id)
+{
+    const tcsi_store_audit_entry entry = { .id = id, .time_ns = 3, .actor = "ann", .action = "login", .object = "", .detail = id };
+    assert_done(tcsi_store_audit_put(store, &entry, &err));
+}
+
+static bool count_entry(void *context, const tcsi_store_audit_entry *entry)
+{
+    (void)entry;
+    (*(int *)context)++;
+    return true;
+}
+
+static void test_audit_shows_what_was_changed(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    unsigned char head[TCSI_HASH_SIZE], longer[TCSI_HASH_SIZE];
+    char id[8];
+    int64_t count = -1;
+    int entries = 0;
+    assert_done(tcsi_store_audit_verify(store, &count, head, &err));
+    assert_int_equal(count, 0);
+    for (int i = 1; i <= 6; i++) snprintf(id, sizeof id, "e%d", i), put_entry(store, id);
+    put_entry(store, "e3"); /* again */
+    assert_done(tcsi_store_audit_verify(store, &count, head, &err));
+    assert_int_equal(count, 6);
+    put_entry(store, "e7");
+    assert_done(tcsi_store_audit_verify(store, &count, longer, &err));
+    assert_memory_not_equal(head, longer, sizeof head);
+    assert_done(tcsi_store_audit_list(store, 2, 3, count_entry, &entries, &err));
+    assert_int_equal(entries, 3);
+    place_sql(p, "delete from audit where sequence = 7"); /* what is cut off at the end shows by the head noted before */
+    assert_done(tcsi_store_audit_verify(store, &count, longer, &err));
+    assert_memory_equal(head, longer, sizeof head);
+    place_sql(p, "update audit set actor = 'bob' where sequence = 4");
+    assert_int_equal(tcsi_store_audit_verify(store, &count, head, &err), TCS_E_FORMAT);
+    assert_non_null(strstr(err.text, "entry 4, or what stood before it, was changed"));
+    place_sql(p, "update audit set actor = 'ann' where sequence = 4; delete from audit where sequence = 2");
+    assert_int_equal(tcsi_store_audit_verify(store, &count, head, &err), TCS_E_FORMAT);
+    assert_non_null(strstr(err.text, "expected entry 2, found entry 3"));
+    tcsi_store_close(store);
+}
+
+/* The first hash is what Python's hashlib makes of the bytes that audit.c draws. */
+static bool keep_hash(void *context, const tcsi_store_audit_entry *entry)
+{
+    tcsi_hash_text(entry->hash, context);
+    return true;
+}
+
+static void test_audit_hash_is_as_documented(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    char hash[TCSI_HASH_TEXT_SIZE] = "";
+    put_entry(store, "e1");
+    assert_done(tcsi_store_audit_list(store, 0, 1, keep_hash, hash, &err));
+    assert_string_equal(hash, "a38a73b0933cbec1ae4b24cb521741549a6a5693e1195dfd9cfe4bdc1221a446");
+    tcsi_store_close(store);
+}
+
+/* ---- snapshots ---- */
+
+static bool see_part(void *context, const void *bytes, size_t size)
+{
+    (void)context;
+    see("%.*s;", (int)size, (const char *)bytes);
+    return true;
+}
+
+static bool see_snapshot(void *context, const tcsi_store_snapshot *snapshot)
+{
+    (void)context;
+    see("%lld %llu %llu%s%s;", (long long)snapshot->number, (unsigned long long)snapshot->position, (unsigned long long)snapshot->size,
+        snapshot->is_complete ? "" : " incomplete", snapshot->is_sound ? "" : " unsound");
+    return true;
+}
+
+static int64_t put_snapshot(tcsi_store *store, uint64_t position, const char *one, const char *two, bool ends)
+{
+    int64_t number = 0;
+    assert_done(tcsi_store_snapshot_begin(store, "state", position, 5, &number, &err));
+    assert_done(tcsi_store_snapshot_part(store, "state", number, 0, "draft", 5, &err));
+    assert_done(tcsi_store_snapshot_part(store, "state", number, 0, one, strlen(one), &err)); /* again, after E_IO say */
+    assert_done(tcsi_store_snapshot_part(store, "state", number, 1, two, strlen(two), &err));
+    if (ends) assert_done(tcsi_store_snapshot_end(store, "state", number, 2, 3, &err));
+    return number;
+}
+
+static uint64_t load(tcsi_store *store)
+{
+    tcsi_store_snapshot snapshot = { 0 };
+    bool found = false;
+    clear_seen();
+    assert_done(tcsi_store_snapshot_load(store, "state", see_part, NULL, &snapshot, &found, &err));
+    return found ? snapshot.position : 0;
+}
+
+static void test_snapshots(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    assert_int_equal(load(store), 0);
+    for (uint64_t i = 1; i <= 5; i++) (void)put_snapshot(store, i, i % 2 ? "odd" : "even", "", true);
+    assert_int_equal(put_snapshot(store, 6, "half", "", false), 6);
+    assert_int_equal(tcsi_store_snapshot_end(store, "state", 6, 3, 3, &err), TCS_E_INVALID);
+    assert_int_equal(tcsi_store_snapshot_end(store, "state", 99, 0, 3, &err), TCS_E_INVALID);
+    clear_seen();
+    assert_done(tcsi_store_snapshot_list(store, "state", see_snapshot, NULL, &err));
+    assert_string_equal(seen, "6 6 0 incomplete unsound;5 5 3;4 4 4;3 3 3;");
+    assert_int_equal(load(store), 5);
+    assert_string_equal(seen, "odd;;");
+    place_sql(p, "update snapshot_part set part = 7 where number = 5 and part = 1");
+    assert_int_equal(load(store), 4); /* the newest sound one */
+    assert_string_equal(seen, "even;;");
+    place_sql(p, "update snapshot_part set bytes = (select bytes from snapshot_part where number = 3 and part = 0) "
+              "where number = 4 and part = 0");
+    assert_int_equal(load(store), 3);
+    assert_int_equal(tcsi_store_snapshot_rollback(store, "state", 4, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "is not sound"));
+    assert_int_equal(tcsi_store_snapshot_rollback(store, "state", 1, &err), TCS_E_INVALID);
+    assert_done(tcsi_store_snapshot_rollback(store, "state", 3, &err));
+    clear_seen();
+    assert_done(tcsi_store_snapshot_list(store, "state", see_snapshot, NULL, &err));
+    assert_string_equal(seen, "3 3 3;");
+    assert_int_equal(put_snapshot(store, 8, "new", "", true), 4);
+    tcsi_store_close(store);
+}
+
+/* ---- settings ---- */
+
+static void test_settings(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    tcsi_buffer value;
+    bool found = true;
+    tcsi_buffer_init(&value, 100);
+    assert_done(tcsi_store_setting_get(store, "a", &value, &found, &err));
+    assert_false(found);
+    assert_done(tcsi_store_setting_set(store, "a", "1", &err));
+    assert_done(tcsi_store_setting_set(store, "a", "2", &err));
+    assert_done(tcsi_store_setting_get(store, "a", &value, &found, &err));
+    assert_true(found);
+    assert_string_equal(value.data, "2");
+    assert_done(tcsi_store_setting_set(store, "a", NULL, &err));
+    assert_done(tcsi_store_setting_get(store, "a", &value, &found, &err));
+    assert_false(found);
+    tcsi_buffer_deinit(&value);
+    tcsi_store_close(store);
+}
+
+/* ---- scopes ---- */
+
+static size_t episode_count(tcsi_store *store)
+{
+    const char *text = records(store, (tcsi_store_record_query){ .kind = TCSI_STORE_EPISODE });
+    size_t count = 0;
+    for (; *text; text++) count += *text == ';';
+    return count;
+}
+
+static void put_all(tcsi_store *store, const char *id)
+{
+    put_record(store, TCSI_STORE_EPISODE, id, 1, 0, 1, INT64_MAX, "{}");
+    put_record(store, TCSI_STORE_ALERT, id, 1, 0, 1, INT64_MAX, "{}");
+    put_message(store, "r", id, 1);
+}
+
+static void test_a_scope_happens_whole_or_not_at_all(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p), *other = place_open(p);
+    assert_done(tcsi_store_begin(store, &err));
+    put_all(store, "a");
+    assert_int_equal(episode_count(store), 1);
+    assert_int_equal(episode_count(other), 0);
+    tcsi_store_rollback(store);
+    assert_int_equal(episode_count(store), 0);
+    assert_done(tcsi_store_begin(store, &err));
+    put_all(store, "b");
+    assert_done(tcsi_store_commit(store, &err));
+    assert_int_equal(episode_count(other), 1);
+    assert_string_equal(due(other, "r", 1, 0), "b=b@1 #0 00-t;");
+    assert_done(tcsi_store_begin(store, &err));
+    put_all(store, "c");
+    tcsi_store_close(store); /* as if the process had ended */
+    assert_int_equal(episode_count(other), 1);
+    tcsi_store_close(other);
+}
+
+static void test_a_failure_breaks_its_scope(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p), *other = place_open(p);
+    tcs_error again;
+    assert_done(tcsi_store_begin(store, &err));
+    put_all(store, "a");
+    assert_int_equal(put_label(store, "u", "e", "none"), TCS_E_INVALID);
+    put_record(other, TCSI_STORE_EPISODE, "other", 1, 0, 1, 2, "{}"); /* others need not wait for the rollback */
+    const tcsi_store_record late = { TCSI_STORE_EPISODE, "late", 1, 0, 1, 2, 1, "{}" };
+    assert_int_equal(tcsi_store_record_put(store, &late, &again), TCS_E_INVALID);
+    assert_string_equal(again.text, err.text);
+    assert_int_equal(tcsi_store_commit(store, &again), TCS_E_INVALID);
+    assert_string_equal(again.text, "there is no label 'none' that could be taken back");
+    assert_int_equal(episode_count(store), 1);
+    assert_done(tcsi_store_begin(store, &err)); /* and it is usable */
+    put_all(store, "b");
+    assert_done(tcsi_store_commit(store, &err));
+    assert_int_equal(episode_count(other), 2);
+    tcsi_store_close(store);
+    tcsi_store_close(other);
+}
+
+/* ---- several at once ---- */
+
+enum { THREADS = 4, EACH = 25 };
+
+typedef struct job {
+    const place *place;
+    int number;
+} job;
+
+static void *append_many(void *context)
+{
+    const job *mine = context;
+    tcs_error own;
+    tcsi_store *store = NULL;
+    intptr_t failures = tcsi_store_open(mine->place->where, NULL, &store, &own) != TCS_OK;
+    for (int i = 0; i < EACH && store; i++) {
+        char id[32];
+        int64_t series = 0;
+        snprintf(id, sizeof id, "t%d-%d", mine->number, i);
+        const tcsi_store_audit_entry entry = { .id = id, .actor = "", .action = "", .object = "", .detail = "" };
+        const tcsi_store_label label = { .id = id, .episode_id = "e", .verdict = "true", .author = "", .document = "" };
+        const tcsi_store_series tags = { .tags = &i, .tags_size = sizeof i, .text = "" };
+        tcs_status status = tcsi_store_begin(store, &own);
+        if (status == TCS_OK) status = tcsi_store_audit_put(store, &entry, &own);
+        if (status == TCS_OK) status = tcsi_store_label_put(store, &label, &own);
+        if (status == TCS_OK) status = tcsi_store_series_put(store, &tags, &series, &own);
+        if (status == TCS_OK) status = tcsi_store_commit(store, &own);
+        else tcsi_store_rollback(store);
+        if (status != TCS_OK) failures++, fprintf(stderr, "%s\n", own.text);
+    }
+    tcsi_store_close(store);
+    return (void *)failures;
+}
+
+static void test_threads_append_one_after_the_other(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    pthread_t threads[THREADS];
+    job jobs[THREADS];
+    int64_t count;
+    unsigned char head[TCSI_HASH_SIZE];
+    for (int t = 0; t < THREADS; t++) {
+        jobs[t] = (job){ p, t };
+        assert_int_equal(pthread_create(&threads[t], NULL, append_many, &jobs[t]), 0);
+    }
+    for (int t = 0; t < THREADS; t++) {
+        void *failures;
+        assert_int_equal(pthread_join(threads[t], &failures), 0);
+        assert_null(failures);
+    }
+    assert_done(tcsi_store_audit_verify(store, &count, head, &err));
+    assert_int_equal(count, THREADS * EACH);
+    clear_seen();
+    assert_done(tcsi_store_series_list(store, EACH - 1, 0, see_series, NULL, &err)); /* the same tags from all threads: EACH series */
+    assert_string_equal(seen, "25  4 0;");
+    tcsi_store_close(store);
+}
+
+/* ---- who leads ---- */
+
+static int64_t fake_now = 1000000;
+
+static int64_t fake_wall(void *context)
+{
+    (void)context;
+    return fake_now;
+}
+
+static void pass_time(const place *p, int64_t ns)
+{
+    if (p->is_server) test_sleep_ms((long)(ns / 1000000));
+    else fake_now += ns;
+}
+
+static void test_leases_change_hands(void **state)
+{
+    place *p = place_of(state);
+    const tcsi_clock fake = { fake_wall, fake_wall, NULL };
+    const int64_t second = 1000000000;
+    tcsi_store *a = place_open(p), *b = place_open(p);
+    if (!p->is_server) tcsi_clock_set(&fake);
+    int64_t token = -1, first;
+    assert_done(tcsi_store_lease_take(a, "lead", "a", second, &first, &err));
+    assert_int_equal(first, 1);
+    assert_done(tcsi_store_fence(a, "lead", first, &err));
+    assert_done(tcsi_store_lease_take(b, "lead", "b", second, &token, &err));
+    assert_int_equal(token, 0);
+    assert_done(tcsi_store_lease_take(a, "lead", "a", second / 5, &token, &err)); /* prolonged: the same token */
+    assert_int_equal(token, first);
+    put_all(a, "by a");
+    pass_time(p, second * 2 / 5);
+    assert_done(tcsi_store_lease_take(b, "lead", "b", 60 * second, &token, &err));
+    assert_int_equal(token, first + 1);
+    /* a wakes up: it may read, and change nothing, neither at once nor in a scope. */
+    const tcsi_store_record late = { TCSI_STORE_EPISODE, "late", 1, 0, 1, 2, 1, "{}" };
+    assert_int_equal(episode_count(a), 1);
+    assert_int_equal(tcsi_store_record_put(a, &late, &err), TCS_E_CANCELLED);
+    assert_non_null(strstr(err.text, "another process has taken the lease 'lead'"));
+    assert_int_equal(tcsi_store_begin(a, &err), TCS_E_CANCELLED);
+    assert_done(tcsi_store_lease_take(a, "lead", "a", second, &token, &err));
+    assert_int_equal(token, 0);
+    assert_done(tcsi_store_lease_release(b, "lead", "b", &err));
+    assert_done(tcsi_store_lease_take(a, "lead", "a", second, &token, &err));
+    assert_int_equal(token, first + 2);
+    assert_int_equal(tcsi_store_record_put(a, &late, &err), TCS_E_CANCELLED); /* its old token stays old */
+    assert_done(tcsi_store_fence(a, "lead", token, &err));
+    assert_done(tcsi_store_record_put(a, &late, &err));
+    tcsi_clock_set(NULL);
+    tcsi_store_close(a);
+    tcsi_store_close(b);
+}
+
+/* ---- backup, restore, check ---- */
+
+static void put_everything(tcsi_store *store)
+{
+    char hash[TCSI_HASH_TEXT_SIZE];
+    (void)put_series(store, "a");
+    put_block(store, 1, 1, 100, 199, "bytes");
+    put_all(store, "e");
+    assert_done(put_label(store, "l", "e", ""));
+    assert_done(put_label(store, "u", "e", "l"));
+    assert_done(tcsi_store_model_put(store, "abc", 3, 5, "{}", hash, &err));
+    assert_done(tcsi_store_alias_set(store, "champion", hash, &err));
+    put_entry(store, "e1");
+    put_entry(store, "e2");
+    (void)put_snapshot(store, 1, "one", "two", true);
+    assert_done(tcsi_store_setting_set(store, "a", "1", &err));
+}
+
+static char problems[4096];
+
+static void see_problem(void *context, const char *line)
+{
+    (void)context;
+    snprintf(problems + strlen(problems), sizeof problems - strlen(problems), "%s\n", line);
+}
+
+static void test_a_backup_holds_everything(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p), *copy = NULL;
+    char first[160], second[160];
+    snprintf(first, sizeof first, "%s", place_file(p, "first.db"));
+    snprintf(second, sizeof second, "%s", place_file(p, "second.db"));
+    put_everything(store);
+    assert_done(tcsi_store_check(store, NULL, NULL, &err));
+    assert_done(tcsi_store_backup(store, first, &err));
+    assert_int_equal(tcsi_store_backup(store, first, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "a backup replaces nothing"));
+    assert_int_equal(tcsi_store_restore(store, first, &err), TCS_E_INVALID);
+    assert_non_null(strstr(err.text, "is not empty"));
+    tcsi_store_close(store);
+    /* Into an empty one of the same kind, and out of it again: the same bytes. */
+    if (p->is_server) place_sql(p, "drop schema tocsin cascade");
+    else unlink(p->where + 7);
+    copy = place_open(p);
+    assert_done(tcsi_store_restore(copy, first, &err));
+    assert_done(tcsi_store_check(copy, NULL, NULL, &err));
+    assert_int_equal(load(copy), 1);
+    assert_string_equal(seen, "one;two;");
+    assert_int_equal(put_label(copy, "u2", "e", "l"), TCS_E_INVALID); /* what was taken back stays so */
+    assert_done(tcsi_store_backup(copy, second, &err));
+    tcsi_store_close(copy);
+    char command[800];
+    snprintf(command, sizeof command, "for f in '%s' '%s'; do sqlite3 $f .dump | grep INSERT > $f.sql; done;"
+             "cmp '%s.sql' '%s.sql' && [ $(wc -l < '%s.sql') -gt 15 ]", first, second, first, second, first);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_check_tells_every_damage(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    put_everything(store);
+    place_sql(p, "update block set seal = seal + 1; update audit set detail = 'x' where sequence = 2; update snapshot_part set seal = 0;"
+              "update model set bytes = (select bytes from block)");
+    problems[0] = 0;
+    assert_int_equal(tcsi_store_check(store, see_problem, NULL, &err), TCS_E_FORMAT);
+    assert_non_null(strstr(problems, "the seal of a block is wrong (series 1, kind 1, from 100)\n"));
+    assert_non_null(strstr(problems, "model ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad holds something else\n"));
+    assert_non_null(strstr(problems, "snapshot 1 of 'state' is damaged\n"));
+    assert_non_null(strstr(problems, "entry 2, or what stood before it, was changed\n"));
+    assert_non_null(strstr(err.text, "the store is damaged: the seal of a block"));
+    tcsi_store_close(store);
+}
+
+STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks), ON_BOTH(test_records),
+                ON_BOTH(test_labels_are_appended_and_taken_back), ON_BOTH(test_models_are_named_by_what_they_hold),
+                ON_BOTH(test_outbox_keeps_until_done), ON_BOTH(test_audit_shows_what_was_changed),
+                ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
+                ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
+                ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),
+                ON_BOTH(test_a_backup_holds_everything), ON_BOTH(test_check_tells_every_damage))

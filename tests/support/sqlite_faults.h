@@ -1,0 +1,238 @@
+/* tests/support/sqlite_faults.h -- a disk that fails on purpose, as a VFS of SQLite's that becomes the default one.
+ *
+ * It counts what SQLite asks of files and strikes at the n-th: an error (once, or from then on), a write that is cut short, or a crash.
+ * What is fair for a crash to do (as SQLite's own test harness has it): everything since a file's last sync may be there or not, write by
+ * write, and within a write sector by sector of 512 bytes.  So for each file the synced bytes and the writes since are kept here, and a
+ * crash makes the file from them before it ends the process.
+ * Threads: one user. */
+#ifndef TCS_TEST_SQLITE_FAULTS_H
+#define TCS_TEST_SQLITE_FAULTS_H
+
+#include "base/rng.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef enum disk_fault { DISK_GOOD, DISK_FAILS_ONCE, DISK_FAILS_FOR_GOOD, DISK_CRASHES } disk_fault;
+
+typedef struct disk_plan {
+    disk_fault fault;
+    int code;        /* SQLITE_IOERR_WRITE, SQLITE_FULL, ... of those that fail */
+    bool short_writes; /* half of a write that fails is done */
+    bool reads_too;  /* reads count and fail as well */
+    long at;         /* strikes at this operation, from 1 */
+    long count;      /* operations so far */
+    tcsi_rng rng;
+} disk_plan;
+
+static disk_plan disk;
+
+/* ---- what a crash leaves ---- */
+
+typedef struct disk_write {
+    sqlite3_int64 offset; /* -1: cut to size */
+    sqlite3_int64 size;
+    unsigned char *bytes;
+} disk_write;
+
+typedef struct disk_file {
+    char path[256];
+    unsigned char *image; /* as of the last sync */
+    size_t size;
+    disk_write writes[4096];
+    size_t write_count;
+    struct disk_file *next;
+} disk_file;
+
+static disk_file *disk_files;
+
+static inline void disk_apply(disk_file *f, const disk_write *w, bool whole)
+{
+    if (w->offset < 0) {
+        if (!whole && tcsi_rng_below(&disk.rng, 2)) return;
+        f->image = realloc(f->image, (size_t)w->size + 1);
+        if ((size_t)w->size > f->size) memset(f->image + f->size, 0, (size_t)w->size - f->size);
+        f->size = (size_t)w->size;
+        return;
+    }
+    for (sqlite3_int64 at = 0; at < w->size;) {
+        sqlite3_int64 place = w->offset + at, end = (place / 512 + 1) * 512, take = end - place < w->size - at ? end - place : w->size - at;
+        if (whole || tcsi_rng_below(&disk.rng, 2)) {
+            const size_t needed = (size_t)(place + take);
+            if (needed > f->size) {
+                f->image = realloc(f->image, needed);
+                memset(f->image + f->size, 0, needed - f->size);
+                f->size = needed;
+            }
+            memcpy(f->image + place, w->bytes + at, (size_t)take);
+        }
+        at += take;
+    }
+}
+
+static inline void disk_settle(disk_file *f, bool whole)
+{
+    for (size_t i = 0; i < f->write_count; i++) {
+        if (whole || tcsi_rng_below(&disk.rng, 4)) disk_apply(f, &f->writes[i], whole);
+        free(f->writes[i].bytes);
+    }
+    f->write_count = 0;
+}
+
+static inline void disk_crash(void)
+{
+    for (disk_file *f = disk_files; f; f = f->next) {
+        if (access(f->path, F_OK) != 0) continue;
+        disk_settle(f, false);
+        FILE *out = fopen(f->path, "wb"); /* the process ends: no lock of it matters */
+        if (!out || fwrite(f->image, 1, f->size, out) != f->size || fclose(out) != 0) _exit(90);
+    }
+    _exit(0);
+}
+
+static inline disk_file *disk_remember(const char *path)
+{
+    disk_file *f = disk_files;
+    while (f && strcmp(f->path, path) != 0) f = f->next;
+    if (f) return f;
+    f = calloc(1, sizeof *f);
+    snprintf(f->path, sizeof f->path, "%s", path);
+    FILE *in = fopen(path, "rb");
+    for (int c; in && (c = fgetc(in)) != EOF;) {
+        f->image = realloc(f->image, f->size + 1);
+        f->image[f->size++] = (unsigned char)c;
+    }
+    if (in) fclose(in); /* before SQLite opens it: closing lets go of locks */
+    f->next = disk_files;
+    disk_files = f;
+    return f;
+}
+
+static inline void disk_note(disk_file *f, const void *bytes, sqlite3_int64 size, sqlite3_int64 offset)
+{
+    if (disk.fault != DISK_CRASHES || !f) return;
+    if (f->write_count == sizeof f->writes / sizeof *f->writes) _exit(91);
+    unsigned char *copy = bytes ? memcpy(malloc((size_t)size), bytes, (size_t)size) : NULL;
+    f->writes[f->write_count++] = (disk_write){ offset, size, copy };
+}
+
+/* Counts an operation; true: it must fail. */
+static inline bool disk_strikes(void)
+{
+    disk.count++;
+    if (disk.fault == DISK_GOOD || disk.count < disk.at) return false;
+    if (disk.fault == DISK_CRASHES) disk_crash();
+    return disk.fault == DISK_FAILS_FOR_GOOD || disk.count == disk.at;
+}
+
+/* ---- files ---- */
+
+typedef struct shim_file {
+    sqlite3_file base;
+    disk_file *memory; /* NULL: not kept track of */
+    sqlite3_file *real;
+} shim_file;
+
+#define REAL(file) (((shim_file *)(file))->real)
+
+static int shim_close(sqlite3_file *file) { return REAL(file)->pMethods->xClose(REAL(file)); }
+static int shim_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset)
+{
+    if (disk.reads_too && disk_strikes()) return SQLITE_IOERR_READ;
+    return REAL(file)->pMethods->xRead(REAL(file), bytes, size, offset);
+}
+static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
+{
+    if (disk_strikes()) {
+        if (disk.short_writes) (void)REAL(file)->pMethods->xWrite(REAL(file), bytes, size / 2, offset);
+        return disk.code;
+    }
+    disk_note(((shim_file *)file)->memory, bytes, size, offset);
+    return REAL(file)->pMethods->xWrite(REAL(file), bytes, size, offset);
+}
+static int shim_truncate(sqlite3_file *file, sqlite3_int64 size)
+{
+    if (disk_strikes()) return SQLITE_IOERR_TRUNCATE;
+    disk_note(((shim_file *)file)->memory, NULL, size, -1);
+    return REAL(file)->pMethods->xTruncate(REAL(file), size);
+}
+static int shim_sync(sqlite3_file *file, int flags)
+{
+    disk_file *memory = ((shim_file *)file)->memory;
+    if (disk_strikes()) return SQLITE_IOERR_FSYNC;
+    (void)flags;
+    if (disk.fault == DISK_CRASHES && memory) disk_settle(memory, true); /* the image stands for the disk */
+    return SQLITE_OK; /* no power goes in here but in the plan: nothing need wait for the real disk */
+}
+static int shim_size(sqlite3_file *file, sqlite3_int64 *size) { return REAL(file)->pMethods->xFileSize(REAL(file), size); }
+static int shim_lock(sqlite3_file *file, int level) { return REAL(file)->pMethods->xLock(REAL(file), level); }
+static int shim_unlock(sqlite3_file *file, int level) { return REAL(file)->pMethods->xUnlock(REAL(file), level); }
+static int shim_reserved(sqlite3_file *file, int *out) { return REAL(file)->pMethods->xCheckReservedLock(REAL(file), out); }
+static int shim_control(sqlite3_file *file, int op, void *argument) { return REAL(file)->pMethods->xFileControl(REAL(file), op, argument); }
+static int shim_sector(sqlite3_file *file) { return REAL(file)->pMethods->xSectorSize(REAL(file)); }
+static int shim_traits(sqlite3_file *file) { return REAL(file)->pMethods->xDeviceCharacteristics(REAL(file)); }
+static int shim_map(sqlite3_file *file, int page, int size, int extend, void volatile **out)
+{
+    return REAL(file)->pMethods->xShmMap(REAL(file), page, size, extend, out);
+}
+static int shim_shm_lock(sqlite3_file *file, int offset, int n, int flags)
+{
+    return REAL(file)->pMethods->xShmLock(REAL(file), offset, n, flags);
+}
+static void shim_barrier(sqlite3_file *file) { REAL(file)->pMethods->xShmBarrier(REAL(file)); }
+static int shim_unmap(sqlite3_file *file, int remove) { return REAL(file)->pMethods->xShmUnmap(REAL(file), remove); }
+
+static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
+{
+    static const sqlite3_io_methods methods = { 2, shim_close, shim_read, shim_write, shim_truncate, shim_sync, shim_size, shim_lock,
+        shim_unlock, shim_reserved, shim_control, shim_sector, shim_traits, shim_map, shim_shm_lock, shim_barrier, shim_unmap, NULL, NULL };
+    sqlite3_vfs *real = vfs->pAppData;
+    shim_file *shim = (shim_file *)file;
+    file->pMethods = NULL;
+    if ((flags & SQLITE_OPEN_CREATE) && disk_strikes()) return disk.code == SQLITE_FULL ? SQLITE_FULL : SQLITE_CANTOPEN;
+    shim->real = (sqlite3_file *)(shim + 1);
+    shim->memory = name && disk.fault == DISK_CRASHES ? disk_remember(name) : NULL;
+    int code = real->xOpen(real, name, shim->real, flags, ret_flags);
+    if (shim->real->pMethods) file->pMethods = &methods;
+    return code;
+}
+
+static int shim_delete(sqlite3_vfs *vfs, const char *name, int sync)
+{
+    sqlite3_vfs *real = vfs->pAppData;
+    if (disk_strikes()) return SQLITE_IOERR_DELETE;
+    for (disk_file *f = disk_files; f; f = f->next)
+        if (strcmp(f->path, name) == 0) f->size = f->write_count = 0;
+    return real->xDelete(real, name, sync);
+}
+
+/* Until there is a plan it only leaves out syncs. */
+static inline void disk_install(void)
+{
+    static sqlite3_vfs shim;
+    disk = (disk_plan){ 0 };
+    if (shim.zName) {
+        sqlite3_vfs_register(&shim, 1);
+        return;
+    }
+    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+    shim = *real;
+    shim.pNext = NULL;
+    shim.zName = "faults";
+    shim.pAppData = real;
+    shim.szOsFile = real->szOsFile + (int)sizeof(shim_file);
+    shim.xOpen = shim_open;
+    shim.xDelete = shim_delete;
+    sqlite3_vfs_register(&shim, 1);
+}
+
+static inline void disk_remove(void)
+{
+    sqlite3_vfs *shim = sqlite3_vfs_find("faults");
+    if (shim) sqlite3_vfs_register(shim->pAppData, 1);
+}
+
+#endif
