@@ -542,6 +542,7 @@ def bounded_bodies():
         with first.makefile("rb") as stream:
             assert read_answer(stream)[2] == body
         first.close()
+        eventually(lambda: one.metric("tocsin_http_body_memory_bytes") == 0)
         assert one.ask("POST", "/api/v1/test/rows", body)[2] == body
 
 
