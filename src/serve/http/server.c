@@ -92,7 +92,8 @@ struct tcsi_server {
     tcsi_server_options options;
     struct MHD_Daemon *daemon;
     tcsi_tls *tls;
-    int listener;               /* -1: given up */
+    int listener;               /* -1: there is none, or none of ours */
+    bool has_quiesced;          /* accepts nobody any more */
     uint16_t port;
     int64_t limits_ns[PHASE_COUNT]; /* 0: none */
     pthread_mutex_t lock;       /* of the list */
@@ -727,10 +728,11 @@ tcs_status tcsi_server_reload(tcsi_server *server, tcs_error *err)
 
 static void stop_accepting(tcsi_server *server)
 {
-    if (!server->daemon || server->listener < 0) return;
-    (void)!MHD_quiesce_daemon(server->daemon); /* gives us the socket back */
-    close(server->listener);
-    server->listener = -1;
+    if (!server->daemon || server->has_quiesced) return;
+    server->has_quiesced = true;
+    if (MHD_quiesce_daemon(server->daemon) == MHD_INVALID_SOCKET) server->listener = -1; /* it keeps the socket, and closes it */
+    /* It is ours again, but a thread of the library may still be about to look at it: it refuses from now on, and is closed at the end. */
+    else shutdown(server->listener, SHUT_RDWR);
 }
 
 static void end_streams(tcsi_server *server)
