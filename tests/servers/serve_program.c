@@ -11,6 +11,7 @@
 #include "serve/http/server.h"
 #include "serve/self/log.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +56,34 @@ static tcs_status answer_slow(void *context, const tcsi_request *request, tcsi_r
     (void)context;
     nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000 }, NULL);
     return tcsi_buffer_puts(&response->body, "{\"done\":true}", err);
+}
+
+typedef struct later {
+    tcsi_response *response;
+    tcsi_finisher finisher;
+    int64_t ms;
+} later;
+
+static void *answer_in_time(void *context)
+{
+    later l = *(later *)context;
+    free(context);
+    if (l.ms) nanosleep(&(struct timespec){ l.ms / 1000, l.ms % 1000 * 1000000 }, NULL);
+    (void)!tcsi_buffer_puts(&l.response->body, "{\"later\":true}", NULL);
+    l.finisher.finish(l.finisher.context);
+    return NULL;
+}
+
+/* Defers its response to a thread of its own; ms 0: to nobody, it is finished before the handler returns. */
+static tcs_status answer_later(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    pthread_t thread;
+    later *l = malloc(sizeof *l);
+    (void)context, (void)err;
+    *l = (later){ response, tcsi_response_defer(response), tcsi_request_integer(request, "ms", 100) };
+    if (l->ms == 0 || pthread_create(&thread, NULL, answer_in_time, l) != 0) answer_in_time(l);
+    else pthread_detach(thread);
+    return TCS_OK;
 }
 
 static tcs_status answer_fail(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
@@ -116,6 +145,10 @@ static const tcsi_route routes[] = {
     { .method = TCSI_GET, .path = "/api/v1/test/slow", .role = TCSI_ROLE_NONE, .handle = answer_slow, .id = "test_slow", .group = "Test",
       .summary = "Takes its time.",
       .parameters = { { .name = "ms", .type = TCSI_PARAMETER_INTEGER, .low = 0, .high = 20000, .help = "how long" } },
+      .answers = { { 200, "Done.", "application/json", "{\"type\":\"object\"}" } } },
+    { .method = TCSI_GET, .path = "/api/v1/test/later", .role = TCSI_ROLE_NONE, .handle = answer_later, .id = "test_later", .group = "Test",
+      .summary = "Answers later than it returns.",
+      .parameters = { { .name = "ms", .type = TCSI_PARAMETER_INTEGER, .low = 0, .high = 20000, .help = "how much" } },
       .answers = { { 200, "Done.", "application/json", "{\"type\":\"object\"}" } } },
     { .method = TCSI_GET, .path = "/api/v1/test/fail", .role = TCSI_ROLE_NONE, .handle = answer_fail, .id = "test_fail", .group = "Test",
       .summary = "Fails.",

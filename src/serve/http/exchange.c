@@ -342,7 +342,8 @@ void tcsi_exchange_run(tcsi_exchange *exchange, const char *body, size_t body_si
     tcsi_trace_set_current(&exchange->request.trace);
     tcs_status status = exchange->request.route->handle(exchange->mounted->context, &exchange->request, &exchange->response, &err);
     tcsi_trace_set_current(NULL);
-    if (status == TCS_OK) return;
+    if (status == TCS_OK) return; /* the response may belong to somebody else by now */
+    TCS_ASSERT(!exchange->response.deferred);
     const tcsi_stream *stream = &exchange->response.stream;
     if (stream->read && stream->close) stream->close(stream->context, false);
     exchange->response.stream = (tcsi_stream){ 0 };

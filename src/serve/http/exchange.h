@@ -71,7 +71,8 @@ typedef struct tcsi_exchange {
 
 /* true: give run a body of at most body_max bytes (none: 0).  false: the response says why not. */
 bool tcsi_exchange_begin(tcsi_service *service, tcsi_exchange *exchange, const tcsi_head *head) TCS_WARN_UNUSED;
-/* body must live until end. */
+/* body must live until end.  A response.finisher that was set before lets handlers answer later: response.deferred says that this one
+ * will. */
 void tcsi_exchange_run(tcsi_exchange *exchange, const char *body, size_t body_size);
 /* In place of run: the server could not take the body.  413: too large, 503: no memory. */
 void tcsi_exchange_refuse_body(tcsi_exchange *exchange, int status);

@@ -90,6 +90,13 @@ bool tcsi_request_flag(const tcsi_request *request, const char *name, bool fallb
 
 /* ---- response ---- */
 
+tcsi_finisher tcsi_response_defer(tcsi_response *response)
+{
+    TCS_ASSERT(response->finisher.finish && !response->deferred);
+    response->deferred = true;
+    return response->finisher;
+}
+
 void tcsi_response_header(tcsi_response *response, const char *name, const char *value)
 {
     TCS_ASSERT(response->header_count < TCSI_RESPONSE_HEADERS_MAX && !strpbrk(value, "\r\n"));

@@ -82,6 +82,12 @@ typedef struct tcsi_stream {
     void *context;
 } tcsi_stream;
 
+/* How a response that is given later is given: see tcsi_response_defer. */
+typedef struct tcsi_finisher {
+    void (*finish)(void *context);
+    void *context;
+} tcsi_finisher;
+
 enum { TCSI_RESPONSE_HEADERS_MAX = 12 };
 
 typedef struct tcsi_response {
@@ -91,7 +97,15 @@ typedef struct tcsi_response {
     tcsi_stream stream;         /* read is set: instead of body */
     tcsi_pair headers[TCSI_RESPONSE_HEADERS_MAX]; /* live as long as the request */
     size_t header_count;
+    tcsi_finisher finisher;     /* of the server; finish NULL: answers must be given at once */
+    bool deferred;
 } tcsi_response;
+
+/* For a handler that waits for somebody else, such as a disk: it hands request, response and what is returned here to them and returns
+ * TCS_OK, and its thread serves others.  They fill the response and call finish, once, from any thread and perhaps before the handler has
+ * returned; request and response live until then and no longer.  A server does not end before all of these are finished.
+ * Asserts that there is a finisher. */
+tcsi_finisher tcsi_response_defer(tcsi_response *response);
 
 /* Asserts that there is room; value must be free of line ends. */
 void tcsi_response_header(tcsi_response *response, const char *name, const char *value);

@@ -10,7 +10,8 @@
  * hit.
  *
  * Streams.  A stream that has nothing to send is suspended, and resumed by whoever has something (tcsi_waker).  It may be woken between
- * saying that it waits and being suspended: `woken` remembers that, so that no wake is lost.  Order of locks: list, then connection.
+ * saying that it waits and being suspended: `woken` remembers that, so that no wake is lost.  A response that is given later is the same
+ * with other words: `waiting`, `finished`.  Order of locks: list, then connection.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serve/http/server.h"
 
@@ -70,8 +71,9 @@ struct connection {
     _Atomic int phase;
     _Atomic int64_t since_ns;
     bool cut;                   /* its socket was shut; under the list's lock */
-    pthread_mutex_t lock;       /* of the two below */
-    bool suspended, woken;
+    pthread_mutex_t lock;       /* of what is below */
+    bool suspended, woken;      /* a stream */
+    bool waiting, finished;     /* a response that is given later */
 };
 
 /* A request while it is handled. */
@@ -82,7 +84,7 @@ typedef struct work {
     char *body;
     size_t body_size, body_capacity;
     size_t body_dropped;        /* bytes that came after it had become too large */
-    bool wants_body, refused_body, answered, stream_ended;
+    bool wants_body, refused_body, ran, answered, stream_ended;
 } work;
 
 struct tcsi_server {
@@ -90,7 +92,8 @@ struct tcsi_server {
     tcsi_server_options options;
     struct MHD_Daemon *daemon;
     tcsi_tls *tls;
-    int listener;               /* -1: given up */
+    int listener;               /* -1: there is none, or none of ours */
+    bool has_quiesced;          /* accepts nobody any more */
     uint16_t port;
     int64_t limits_ns[PHASE_COUNT]; /* 0: none */
     pthread_mutex_t lock;       /* of the list */
@@ -100,6 +103,7 @@ struct tcsi_server {
     _Atomic bool stopping;      /* streams end */
     _Atomic bool watcher_stop;
     _Atomic size_t running;     /* requests between their header and their end */
+    _Atomic size_t deferred;    /* of them, those that wait for somebody else */
     _Atomic size_t body_memory;
     tcsi_metric open, opened, body_memory_metric, broken, cut[PHASE_COUNT];
 };
@@ -168,6 +172,8 @@ static void close_connection(connection *c)
     if (c->next) c->next->previous = c->previous;
     pthread_mutex_unlock(&server->lock);
     tcsi_metric_move(server->open, -1);
+    pthread_mutex_lock(&c->lock); /* whoever woke it last may still be leaving */
+    pthread_mutex_unlock(&c->lock);
     pthread_mutex_destroy(&c->lock);
     tcsi_free(c->target);
     tcsi_free(c);
@@ -357,6 +363,46 @@ static ssize_t read_stream(void *context, uint64_t position, char *bytes, size_t
     }
 }
 
+/* ---- responses that are given later ---- */
+
+/* From any thread; afterwards the request may be gone. */
+static void finish_later(void *context)
+{
+    connection *c = context;
+    tcsi_server *server = c->server;
+    pthread_mutex_lock(&c->lock);
+    c->finished = true;
+    if (c->waiting) MHD_resume_connection(c->vendor);
+    c->waiting = false;
+    pthread_mutex_unlock(&c->lock);
+    atomic_fetch_sub(&server->deferred, 1);
+}
+
+/* Whether the response has been given meanwhile; otherwise the connection waits for it. */
+static bool is_finished(connection *c)
+{
+    pthread_mutex_lock(&c->lock);
+    if (!c->finished && !c->waiting) {
+        c->waiting = true;
+        MHD_suspend_connection(c->vendor);
+    }
+    bool finished = c->finished;
+    pthread_mutex_unlock(&c->lock);
+    return finished;
+}
+
+/* Counted before the handler runs: it may be finished before it has returned. */
+static void run(work *w)
+{
+    connection *c = w->owner;
+    set_phase(c, PHASE_RESPONSE);
+    c->finished = false;
+    w->exchange.response.finisher = (tcsi_finisher){ finish_later, c };
+    atomic_fetch_add(&c->server->deferred, 1);
+    tcsi_exchange_run(&w->exchange, w->body, w->body_size);
+    if (!w->exchange.response.deferred) atomic_fetch_sub(&c->server->deferred, 1);
+}
+
 /* ---- requests ---- */
 
 static struct MHD_Response *make_response(work *w)
@@ -434,9 +480,9 @@ static enum MHD_Result serve(void *context, struct MHD_Connection *vendor, const
         return goes_on ? MHD_YES : MHD_NO;
     }
     if (w->answered) return MHD_YES;
-    set_phase(w->owner, PHASE_RESPONSE);
-    if (w->wants_body && !w->refused_body) tcsi_exchange_run(&w->exchange, w->body, w->body_size);
-    return send_response(w);
+    if (w->wants_body && !w->refused_body && !w->ran) run(w);
+    w->ran = true;
+    return w->exchange.response.deferred && !is_finished(w->owner) ? MHD_YES : send_response(w);
 }
 
 static void completed(void *context, struct MHD_Connection *vendor, void **con_cls, enum MHD_RequestTerminationCode code)
@@ -682,10 +728,11 @@ tcs_status tcsi_server_reload(tcsi_server *server, tcs_error *err)
 
 static void stop_accepting(tcsi_server *server)
 {
-    if (!server->daemon || server->listener < 0) return;
-    (void)!MHD_quiesce_daemon(server->daemon); /* gives us the socket back */
-    close(server->listener);
-    server->listener = -1;
+    if (!server->daemon || server->has_quiesced) return;
+    server->has_quiesced = true;
+    if (MHD_quiesce_daemon(server->daemon) == MHD_INVALID_SOCKET) server->listener = -1; /* it keeps the socket, and closes it */
+    /* It is ours again, but a thread of the library may still be about to look at it: it refuses from now on, and is closed at the end. */
+    else shutdown(server->listener, SHUT_RDWR);
 }
 
 static void end_streams(tcsi_server *server)
@@ -714,6 +761,7 @@ void tcsi_server_destroy(tcsi_server *server)
     if (service) tcsi_service_set_draining(service);
     stop_accepting(server);
     end_streams(server); /* the library does not stop with a connection suspended */
+    while (atomic_load(&server->deferred) > 0) nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     atomic_store(&server->watcher_stop, true);
     if (server->has_watcher) pthread_join(server->watcher, NULL);
     if (server->daemon) MHD_stop_daemon(server->daemon);

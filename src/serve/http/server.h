@@ -10,7 +10,8 @@
  *   - Beyond the loopback interface nothing is bound without a certificate, its key and at least one token.
  *   - Without tokens, on loopback, every caller is `anonymous_role`; then only requests whose Host is a loopback name are answered, and
  *     no page of another origin may change anything (a browser on this machine is not its user's will).
- *   - thread_count threads accept, read, handle and write; a handler that waits stops the connections of its thread.
+ *   - thread_count threads accept, read, handle and write; a handler that waits stops the connections of its thread, unless it defers
+ *     its response (tcsi_response_defer).
  *   - connection_max connections are open at once; more wait in the kernel's queue (backlog) and then are not accepted, until one ends.
  *   - reload changes tokens and certificates as one pointer: requests and handshakes begun keep what they began with.
  *   - drain stops accepting, answers 503 to what begins now, waits for what runs, and then closes; it says whether all was finished.
