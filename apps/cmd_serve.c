@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct serve_options {
-    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *log;
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log;
     size_t series_max, threads, plan;
     double snapshot;
 } serve_options;
@@ -27,6 +27,7 @@ static const cli_option options[] = {
     { "--collect", "host", CLI_TEXT, AT(collect), "judge this host's own figures, each second" },
     { "--alarm-budget", "N[/day]", CLI_TEXT, AT(budget), "false alarms that are acceptable, of all series together: 2/week, 1/day; "
                                                            "default 1/day" },
+    { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes: Alertmanager, webhooks, Grafana, mail, programs" },
     { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
     { "--tokens", "FILE", CLI_TEXT, AT(tokens), "tokens and their roles; without it nobody is asked for one" },
@@ -152,6 +153,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (status != TCS_OK) return fail(status, &err, NULL);
     asked.address = address;
     asked.collects = o->collect != NULL;
+    asked.receivers = o->receivers;
     int level = TCSI_LOG_INFO;
     for (int i = 0; o->log && i < (int)(sizeof levels / sizeof *levels); i++)
         if (strcmp(o->log, levels[i]) == 0) level = i;
@@ -173,6 +175,7 @@ const cli_command cli_serve = {
                 "  tocsin serve --data /var/lib/tocsin --alarm-budget 2/week\n"
                 "  curl -d '{\"series\":\"load{host=\\\"a\\\"}\",\"value\":0.5}' 127.0.0.1:9740/api/v1/rows\n"
                 "  curl 127.0.0.1:9740/api/v1/episodes?state=open\n"
+                "  tocsin serve --receivers receivers.yaml\n"
                 "  tocsin serve --plan 100000\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/deliver/notify.h"
+#include "serve/deliver/outbox_store.h"
 #include "series/time.h"
 
 #include <inttypes.h>
@@ -16,11 +18,25 @@
 
 enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16, SENTENCE_SIZE = 512 };
 static const int64_t RETRY_NS = INT64_C(200000000);
+static const double BAND_DEVIATIONS = 3;
+
+/* A message for a receiver, until it is in the outbox. */
+typedef struct pending {
+    const tcsi_receiver *receiver;
+    tcsi_alert alert; /* its texts are in the keeper's arena */
+} pending;
 
 struct tcsi_keeper {
     tcsi_keeper_options options;
     const tcsi_directory *directory;
     tcsi_journal *journal;
+    tcsi_deliver *deliver;
+    tcsi_notify *notify;   /* NULL: nobody is told */
+    tcsi_outbox outbox;    /* in the store */
+    pending *pending;
+    size_t pending_count, pending_capacity;
+    tcsi_arena arena;      /* of pending */
+    tcsi_buffer saved;     /* notify's state */
     tcsi_buffer name, document;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t stopping;
@@ -32,6 +48,8 @@ struct tcsi_keeper {
 
 /* ---- life ---- */
 
+static tcs_status keep_message(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcs_error *err);
+
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err)
 {
     tcsi_keeper *keeper = TCSI_NEW(tcsi_keeper);
@@ -40,10 +58,23 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
+    tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
+    tcsi_arena_init(&keeper->arena, (size_t)1 << 30);
+    keeper->outbox = tcsi_outbox_of_store(options->store);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
-    *ret_keeper = keeper;
-    return TCS_OK;
+    tcs_status status = TCS_OK;
+    if (options->settings) {
+        const tcsi_notify_options notify = { .receivers = options->settings->receivers, .receiver_count = options->settings->receiver_count,
+                                             .escalate_after_ns = options->settings->escalate_after_ns,
+                                             .group_within_ns = options->settings->group_within_ns,
+                                             .group_by = options->settings->group_by, .put = keep_message, .context = keeper };
+        status = tcsi_notify_create(&notify, &keeper->notify, err);
+        if (status == TCS_OK) tcsi_notify_silences(keeper->notify, options->settings->silences, options->settings->silence_count);
+    }
+    if (status == TCS_OK) *ret_keeper = keeper;
+    else tcsi_keeper_destroy(keeper);
+    return status;
 }
 
 void tcsi_keeper_destroy(tcsi_keeper *keeper)
@@ -51,6 +82,10 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     if (!keeper) return;
     tcsi_buffer_deinit(&keeper->name);
     tcsi_buffer_deinit(&keeper->document);
+    tcsi_buffer_deinit(&keeper->saved);
+    tcsi_arena_deinit(&keeper->arena);
+    tcsi_notify_destroy(keeper->notify);
+    tcsi_free(keeper->pending);
     pthread_cond_destroy(&keeper->stopping);
     pthread_mutex_destroy(&keeper->mutex);
     tcsi_free(keeper);
@@ -58,6 +93,7 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
 
 void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory) { keeper->directory = directory; }
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal) { keeper->journal = journal; }
+void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver) { keeper->deliver = deliver; }
 
 void tcsi_keeper_stop(tcsi_keeper *keeper)
 {
@@ -196,6 +232,91 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
     return tcsi_json_finish(&writer, err);
 }
 
+/* ---- messages to receivers ---- */
+
+/* From within notify: what is to be said is remembered, and goes into the outbox with everything else of this call. */
+static tcs_status keep_message(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcs_error *err)
+{
+    tcsi_keeper *keeper = context;
+    tcsi_buffer text;
+    tcsi_json_writer writer;
+    (void)now_ns;
+    if (keeper->pending_count == keeper->pending_capacity) {
+        const size_t capacity = keeper->pending_capacity ? 2 * keeper->pending_capacity : 16;
+        pending *more = tcsi_realloc_array(keeper->pending, capacity, sizeof *more);
+        if (!more) return tcsi_fail_memory(err, "alerts");
+        keeper->pending = more;
+        keeper->pending_capacity = capacity;
+    }
+    tcsi_buffer_init(&text, TCSI_ALERT_SIZE_MAX); /* written and read again: a copy whose texts are ours */
+    tcsi_json_writer_init(&writer, &text, false);
+    tcsi_alert_write(alert, &writer);
+    tcs_status status = tcsi_json_finish(&writer, err);
+    pending *added = &keeper->pending[keeper->pending_count];
+    added->receiver = receiver;
+    if (status == TCS_OK) status = tcsi_alert_read(text.data, text.size, &keeper->arena, &added->alert, err);
+    if (status == TCS_OK) keeper->pending_count++;
+    tcsi_buffer_deinit(&text);
+    return status;
+}
+
+/* The series' tags and the event's kind, which is part of what makes an alert this one; by name. */
+static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
+{
+    static const char kind[] = "tocsin_kind";
+    size_t count = 0;
+    bool has_kind = false;
+    for (size_t i = 0; i <= key->tag_count && count < TCSI_ALERT_TAG_COUNT_MAX; i++) {
+        const tcsi_tag *tag = &key->tags[i];
+        const bool is_end = i == key->tag_count;
+        char *name = is_end ? NULL : tcsi_arena_strndup(arena, tag->name, tag->name_size);
+        char *value = is_end ? NULL : tcsi_arena_strndup(arena, tag->value, tag->value_size);
+        if (!has_kind && (is_end || (name && strcmp(name, kind) > 0))) {
+            ret_tags[count++] = (tcsi_alert_tag){ kind, tcsi_live_kind_names[event->kind] };
+            has_kind = true;
+        }
+        if (name && value && count < TCSI_ALERT_TAG_COUNT_MAX) ret_tags[count++] = (tcsi_alert_tag){ name, value };
+    }
+    return count;
+}
+
+static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    const tcsi_live_episode *episode = &event->episode;
+    const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
+    const double reach = BAND_DEVIATIONS * episode->deviation;
+    tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
+    char id[TCSI_EPISODE_ID_SIZE], sentence[SENTENCE_SIZE];
+    tcsi_key key;
+    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
+    tcsi_buffer_clear(&keeper->name);
+    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    if (status != TCS_OK) return status;
+    tcsi_keeper_episode_id(entry, event, id);
+    write_sentence(keeper->name.data, event, sentence, sizeof sentence);
+    const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
+                               .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
+                               .ends_ns = is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
+                               .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
+                               .expected_lower = is_anomaly ? episode->expected - reach : NAN,
+                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
+                               .url = "", .trace = "" };
+    return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
+}
+
+/* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
+static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, int64_t time_ns)
+{
+    tcs_error failure;
+    keeper->pending_count = 0;
+    tcsi_arena_reset(&keeper->arena);
+    for (size_t i = 0; keeper->notify && i < count; i++)
+        if (notify_of(keeper, &events[i], &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+    if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+}
+
 /* ---- events ---- */
 
 static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
@@ -224,6 +345,8 @@ static tcs_status put_events(tcsi_keeper *keeper, const tcsi_live_event *events,
 {
     tcs_status status = tcsi_store_begin(keeper->options.store, err);
     for (size_t i = 0; status == TCS_OK && i < count; i++) status = put_event(keeper, &events[i], err);
+    for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
+        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
     return status;
@@ -244,15 +367,17 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
 }
 
-void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence)
+void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns)
 {
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
     (void)sequence;
-    if (count == 0) return;
+    find_messages(keeper, events, count, time_ns);
+    if (count == 0 && keeper->pending_count == 0) return;
     while (put_events(keeper, events, count, &failure) != TCS_OK)
         if (!wait_after(keeper, &failure)) return;
     note_success(keeper);
+    if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; i < count; i++) {
         if (keeper->options.events) publish(keeper, &events[i]);
         pthread_mutex_lock(&keeper->mutex);
@@ -270,17 +395,27 @@ static bool find_oldest(void *context, const tcsi_store_snapshot *snapshot)
     return true;
 }
 
+/* Live's parts, and one more: who was told what. */
 static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *snapshot, tcs_error *err)
 {
     int64_t number;
     uint64_t oldest = UINT64_MAX;
-    tcs_status status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
-                                                  &number, err);
+    tcsi_buffer_clear(&keeper->saved);
+    tcsi_codec codec = tcsi_codec_save(&keeper->saved, err);
+    tcsi_codec_tag(&codec, "KEEP");
+    if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
+    tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK)
+        status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
+                                             &number, err);
     for (size_t i = 0; status == TCS_OK && i < snapshot->part_count; i++)
         status = tcsi_store_snapshot_part(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, i, snapshot->parts[i].data,
                                           snapshot->parts[i].size, err);
     if (status == TCS_OK)
-        status = tcsi_store_snapshot_end(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, snapshot->part_count,
+        status = tcsi_store_snapshot_part(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, snapshot->part_count, keeper->saved.data,
+                                          keeper->saved.size, err);
+    if (status == TCS_OK)
+        status = tcsi_store_snapshot_end(keeper->options.store, TCSI_KEEPER_SNAPSHOT, number, snapshot->part_count + 1,
                                          keeper->options.snapshot_count, err);
     if (status == TCS_OK && keeper->journal)
         status = tcsi_store_snapshot_list(keeper->options.store, TCSI_KEEPER_SNAPSHOT, find_oldest, &oldest, err);
@@ -303,7 +438,7 @@ void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot)
 }
 
 typedef struct loading {
-    tcsi_buffer parts[1 + TCSI_CELL_COUNT];
+    tcsi_buffer parts[2 + TCSI_CELL_COUNT];
     size_t count;
     tcs_status status;
     tcs_error err;
@@ -317,18 +452,28 @@ static bool load_part(void *context, const void *bytes, size_t size)
     return l->status == TCS_OK;
 }
 
-tcs_status tcsi_keeper_load(tcsi_store *store, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+/* The part that is the keeper's own. */
+static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_error *err)
+{
+    tcsi_codec codec = tcsi_codec_load(part->data, part->size, err);
+    tcsi_codec_tag(&codec, "KEEP");
+    if (keeper->notify && codec.in_size > 0) tcsi_notify_persist(keeper->notify, &codec);
+    return tcsi_codec_status(&codec);
+}
+
+tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
 {
     tcsi_store_snapshot snapshot;
     bool is_found;
     loading *l = TCSI_NEW(loading);
     if (!l) return tcsi_fail_memory(err, "a snapshot");
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_init(&l->parts[i], (size_t)1 << 30);
-    tcs_status status = tcsi_store_snapshot_load(store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
+    tcs_status status = tcsi_store_snapshot_load(keeper->options.store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
     if (status == TCS_OK && l->status != TCS_OK) status = tcsi_fail(err, l->status, "%s", l->err.text);
     *ret_sequence = 0;
     if (status == TCS_OK && is_found) {
-        status = tcsi_live_load(live, l->parts, l->count, err);
+        status = tcsi_live_load(live, l->parts, l->count - 1, err);
+        if (status == TCS_OK) status = load_own(keeper, &l->parts[l->count - 1], err);
         *ret_sequence = snapshot.position;
     }
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);

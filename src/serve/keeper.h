@@ -10,6 +10,8 @@
 #ifndef TCS_SERVE_KEEPER_H
 #define TCS_SERVE_KEEPER_H
 
+#include "serve/deliver/deliver.h"
+#include "serve/deliver/settings.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
 #include "store/journal.h"
@@ -24,6 +26,7 @@ typedef struct tcsi_keeper tcsi_keeper;
 typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
+    const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
 } tcsi_keeper_options;
 
@@ -35,13 +38,15 @@ void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *direct
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
 
 /* As tcsi_live_options has them; self is the keeper. */
-void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence);
+void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns);
 void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot);
 /* Calls that wait for the store give up. */
 void tcsi_keeper_stop(tcsi_keeper *keeper);
 
-/* The newest sound snapshot into live; *ret_sequence 0: there is none. */
-tcs_status tcsi_keeper_load(tcsi_store *store, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+/* The newest sound snapshot into live and keeper; *ret_sequence 0: there is none. */
+tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+/* To be woken when there is something to send; NULL: nobody. */
+void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 
 /* Does the store answer?  Otherwise why not. */
 bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);

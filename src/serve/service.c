@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/collect/collect.h"
+#include "serve/deliver/outbox_store.h"
 #include "serve/http/auth.h"
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
@@ -44,6 +45,10 @@ struct tcsi_service {
     tcsi_service_options options;
     char *journal_path, *store_path;
     tcsi_store *store;          /* the keeper's */
+    tcsi_deliver_settings *settings;
+    tcsi_store *outbox_stores[TCSI_RECEIVER_COUNT_MAX]; /* one for each receiver's thread */
+    tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
+    tcsi_deliver *deliver;
     tcsi_keeper *keeper;
     tcsi_live *live;
     tcsi_intake *intake;
@@ -250,8 +255,9 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
 
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
-    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events };
-    tcs_status status = tcsi_keeper_create(&keeper, &s->keeper, err);
+    tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
+    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
     if (status != TCS_OK) return status;
     const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
@@ -261,9 +267,34 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
     tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
                                    .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
-    status = tcsi_keeper_load(s->store, s->live, &intake.sequence, err);
+    status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
+    return status;
+}
+
+static void on_attempt(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, const char *id, const tcsi_attempt *attempt)
+{
+    (void)context;
+    tcsi_log(TCSI_LOG_INFO, "SERVE-ALERT", "%s: %s of %s: %s %s", receiver->name, tcsi_alert_state_names[alert->state], id,
+             tcsi_attempt_outcome_names[attempt->outcome], attempt->reason);
+}
+
+/* Each receiver has a thread and a handle of the store. */
+static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options reader = { .must_exist = true };
+    tcs_status status = TCS_OK;
+    if (!s->settings) return TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < s->settings->receiver_count; i++) {
+        status = tcsi_store_open(s->store_path, &reader, &s->outbox_stores[i], err);
+        if (status == TCS_OK) s->outboxes[i] = tcsi_outbox_of_store(s->outbox_stores[i]);
+    }
+    const tcsi_deliver_options deliver = { .receivers = s->settings->receivers, .receiver_count = s->settings->receiver_count,
+                                           .outboxes = s->outboxes, .seed = (uint64_t)tcsi_clock_wall_ns(), .observe = on_attempt };
+    if (status == TCS_OK) status = tcsi_deliver_create(&deliver, &s->deliver, err);
+    if (status == TCS_OK) status = tcsi_deliver_start(s->deliver, err);
+    if (status == TCS_OK) tcsi_keeper_set_deliver(s->keeper, s->deliver);
     return status;
 }
 
@@ -313,6 +344,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = tcsi_events_create(&events, &s->events, err);
     if (status == TCS_OK) status = open_stores(s, err);
     if (status == TCS_OK) status = start_live(s, err);
+    if (status == TCS_OK) status = start_deliver(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
     if (status == TCS_OK) status = start_collecting(s, err);
     if (status == TCS_OK) status = start_http(s, err);
@@ -359,7 +391,10 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->keeper) tcsi_keeper_stop(s->keeper);
     tcsi_live_destroy(s->live);
     tcsi_intake_close(s->intake);
+    tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
+    for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
+    tcsi_deliver_settings_destroy(s->settings);
     tcsi_store_close(s->routes.store);
     tcsi_store_close(s->store);
     tcsi_router_destroy(s->router);

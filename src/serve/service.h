@@ -22,6 +22,7 @@ typedef struct tcsi_service_options {
     size_t thread_count;        /* of the live series; 0: one a processor */
     double snapshot_s;          /* from one to the next; 0: 300 */
     bool collects;              /* this host's own figures, each second */
+    const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */
 } tcsi_service_options;
 
 typedef struct tcsi_service tcsi_service;

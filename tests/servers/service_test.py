@@ -9,6 +9,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -245,14 +246,61 @@ remote_write: [{{url: '{service.url}/api/v1/write', queue_config: {{batch_send_d
         process.wait(timeout=20)
 
 
+def real_alertmanager():
+    """An anomaly becomes one alert in a real Alertmanager, with its reason, and resolves; a kill in between changes nothing."""
+    with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
+        folder = pathlib.Path(name)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        (folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+        (folder / "receivers.yaml").write_text(f"receivers:\n  - name: ops\n    kind: alertmanager\n    url: http://127.0.0.1:{port}\n")
+        with open(folder / "log.txt", "w", encoding="utf-8") as log:
+            process = subprocess.Popen(["prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/am",
+                                        f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="], stdout=log, stderr=log,
+                                       stdin=subprocess.DEVNULL, env=clean_environment(GOMAXPROCS="1"))
+
+        def alerts():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts?active=true", timeout=5) as answer:
+                    return json.loads(answer.read())
+            except OSError:
+                return None
+
+        def wait(holds, seconds=30):
+            for _ in range(seconds * 10):
+                found = alerts()
+                if found is not None and holds(found):
+                    return found
+                time.sleep(0.1)
+            raise AssertionError(found)
+        service = Service(folder / "data", "--receivers", str(folder / "receivers.yaml"))
+        try:
+            wait(lambda a: a == [])
+            begin = time.time() - 330
+            feed(service, begin, 0, 318, spike=range(310, 330))
+            alert = next(a for a in wait(lambda a: any(x["labels"].get("unit") == "3" for x in a)) if a["labels"].get("unit") == "3")
+            assert alert["labels"]["tocsin_kind"] == "anomaly" and "was 3" in alert["annotations"]["summary"], alert
+            service.stop(signal.SIGKILL)
+            service = Service(folder / "data", "--receivers", str(folder / "receivers.yaml"))
+            feed(service, begin, 318, 380, spike=range(310, 330))
+            wait(lambda a: not any(x["labels"].get("unit") == "3" and x["labels"]["tocsin_kind"] == "anomaly" for x in a))
+        finally:
+            service.stop(signal.SIGKILL)
+            process.terminate()
+            process.wait(timeout=20)
+
+
 def said_before_it_starts():
+    folder = tempfile.mkdtemp()
     plan = subprocess.run([TOCSIN, "serve", "--plan", "1000000"], capture_output=True, text=True, timeout=20)
     together = float(next(line for line in plan.stdout.splitlines() if "together" in line).split()[0])
     assert plan.returncode == 0 and 300 < together < 2048, plan.stdout
     for arguments, words in [(["--alarm-budget", "many"], "expected a number above 0"), (["--listen", "nowhere"], "expected ADDRESS:PORT"),
-                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", tempfile.gettempdir() + "/tocsin-nowhere"], "certificate")]:
+                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", folder], "certificate")]:
         outcome = subprocess.run([TOCSIN, "serve", *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
         assert outcome.returncode in (1, 2) and words.lower() in outcome.stderr.lower(), (arguments, outcome)
+    shutil.rmtree(folder)
 
 
 def main():
@@ -269,6 +317,10 @@ def main():
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))
     else:
         suite.skip("a real Prometheus writes to it", "prometheus is not installed")
+    if shutil.which("prometheus-alertmanager"):
+        suite.run("an alert in a real Alertmanager, and its end", real_alertmanager)
+    else:
+        suite.skip("an alert in a real Alertmanager, and its end", "prometheus-alertmanager is not installed")
     suite.finish()
 
 

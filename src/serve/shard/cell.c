@@ -88,6 +88,7 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 
 static void tell(const tcsi_cell *cell, tcsi_live_event event)
 {
+    event.received_ns = cell->now_ns;
     event.severity = 50;
     event.p_value = 1;
     if (event.kind == TCSI_LIVE_ANOMALY) {
@@ -229,6 +230,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns) };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
+    cell->now_ns = receive_ns;
     if (outcome.outcome == TCSI_OUTCOME_ACCEPTED) {
         end_absence(cell, series, row, sequence);
         series->received_ns = receive_ns;
@@ -252,6 +254,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride)
 {
+    cell->now_ns = time_ns;
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
         if (series->is_ended || series->absence_sequence || !(series->cadence_s > 0) || time_ns <= series->received_ns) continue;

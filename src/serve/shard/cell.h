@@ -75,7 +75,8 @@ typedef struct tcsi_live_event {
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
     tcsi_live_episode episode; /* as far as its kind has it */
-    int64_t time_ns;     /* of the row or tick */
+    int64_t time_ns;     /* of the row or tick, as stamped */
+    int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
 } tcsi_live_event;
@@ -95,6 +96,7 @@ typedef struct tcsi_cell {
     tcsi_live_series **pieces;      /* of so many series each */
     size_t piece_count;
     uint32_t series_count;
+    int64_t now_ns;                 /* of the record that is being judged */
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];

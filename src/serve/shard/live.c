@@ -55,7 +55,8 @@ typedef struct worker {
     pthread_mutex_t mutex;
     pthread_cond_t filled, emptied; /* there is a message; one was done */
     message *first, *last, *free;
-    uint64_t done;                  /* every record up to this one */
+    uint64_t done;                  /* every record up to this one, */
+    int64_t done_ns;                /* and its time */
     tcsi_live_event *events;        /* of records done, not told yet */
     size_t event_count, event_capacity;
     uint32_t event_serial;          /* of the next one; 0 when none waits */
@@ -266,6 +267,7 @@ static void finish(worker *w, message *m)
     memcpy(stats.latencies, w->latencies, sizeof stats.latencies);
     pthread_mutex_lock(&w->mutex);
     if (m->kind != ASK) w->done = m->sequence;
+    if (m->kind == ROWS || m->kind == TICK) w->done_ns = m->time_ns;
     if (m->kind == SAVE) w->is_saved = true;
     w->stats = stats;
     atomic_fetch_sub(&w->live->waiting_row_count, m->row_count);
@@ -531,14 +533,18 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
 /* ---- events out ---- */
 
 /* How far everything is, and whether what save asked for is there. */
-static uint64_t done_by_all(tcsi_live *live, bool *ret_is_saved)
+static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns, bool *ret_is_saved)
 {
     uint64_t done = UINT64_MAX;
+    *ret_time_ns = 0;
     *ret_is_saved = true;
     for (size_t i = 0; i < live->worker_count; i++) {
         worker *w = &live->workers[i];
         pthread_mutex_lock(&w->mutex);
-        if (w->done < done) done = w->done;
+        if (w->done < done) {
+            done = w->done;
+            *ret_time_ns = w->done_ns;
+        }
         *ret_is_saved = *ret_is_saved && w->is_saved;
         pthread_mutex_unlock(&w->mutex);
     }
@@ -578,7 +584,7 @@ static tcs_status take_events(tcsi_live *live, uint64_t sequence, size_t *ret_co
     return status;
 }
 
-static void tell_until(tcsi_live *live, uint64_t sequence)
+static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
 {
     tcs_error failure;
     size_t count;
@@ -586,7 +592,7 @@ static void tell_until(tcsi_live *live, uint64_t sequence)
         stop(live, &failure);
         return;
     }
-    if (live->options.tell) live->options.tell(live->options.self, live->telling, count, sequence);
+    if (live->options.tell) live->options.tell(live->options.self, live->telling, count, sequence, time_ns);
 }
 
 static void keep_snapshot(tcsi_live *live)
@@ -609,9 +615,10 @@ static void *tell_all(void *argument)
         const bool is_saving = live->is_saving;
         pthread_mutex_unlock(&live->mutex);
         bool is_saved;
-        const uint64_t done = done_by_all(live, &is_saved);
+        int64_t time_ns;
+        const uint64_t done = done_by_all(live, &time_ns, &is_saved);
         const bool is_stopped = atomic_load(&live->is_stopped);
-        if (done > told && !is_stopped) tell_until(live, done);
+        if (done > told && !is_stopped) tell_until(live, done, time_ns);
         if (is_saving && is_saved && !is_stopped) keep_snapshot(live);
         pthread_mutex_lock(&live->mutex);
         if (done > told) live->told = done;

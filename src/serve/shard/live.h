@@ -30,8 +30,8 @@ typedef struct tcsi_live_options {
     size_t waiting_row_max;    /* 0: a million */
     double alarms_per_s;       /* of chance, of all series together; > 0 */
     tcsi_arrival_limits arrival;
-    /* Everything up to record `sequence` is done, and this is what happened since the last call; also when nothing did. */
-    void (*tell)(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence);
+    /* Everything up to record `sequence`, of time_ns, is done, and this is what happened since the last call; also when nothing did. */
+    void (*tell)(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns);
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
     void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
     void *self;

@@ -16,9 +16,10 @@ typedef struct heard {
     uint64_t kept;
 } heard;
 
-static void on_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence)
+static void on_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns)
 {
     heard *h = self;
+    assert_int_equal(time_ns, START_NS + (int64_t)((sequence - 1) / 2) * STEP_NS);
     assert_true(sequence > h->sequence && h->count + count <= EVENTS_MAX);
     for (size_t i = 0; i < count; i++) {
         assert_true(events[i].sequence > h->sequence && events[i].sequence <= sequence);
