@@ -115,6 +115,9 @@ static void test_guesses(void **state)
     assert_int_equal(check(auth, "2001:db8::1", "nonsense", &caller), TCSI_AUTH_REFUSED); /* one more */
     assert_int_equal(check(auth, "2001:db8::1", "nonsense", &caller), TCSI_AUTH_LIMITED);
     pass(1e-9 * (double)TCSI_AUTH_KEEP_NS + 1); /* what was found is forgotten, and found again */
+    for (int i = 0; i < TCSI_AUTH_FAILURES_BURST; i++) assert_int_equal(check(auth, "1.1.1.1", "nonsense", &caller), TCSI_AUTH_REFUSED);
+    assert_int_equal(check(auth, "1.1.1.1", text[0], &caller), TCSI_AUTH_LIMITED);
+    assert_int_equal(check(auth, "1.1.1.2", text[0], &caller), TCSI_AUTH_OK);
     assert_int_equal(check(auth, "1.1.1.1", text[0], &caller), TCSI_AUTH_OK);
     tcsi_auth_destroy(auth);
     tcsi_clock_set(NULL);

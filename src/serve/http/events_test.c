@@ -166,6 +166,27 @@ static void test_slow_is_dropped(void **state)
     tcsi_clock_set(NULL);
 }
 
+/* Between the handler and the first byte a listener is in nobody's list yet. */
+static void test_overtaken_before_it_began(void **state)
+{
+    (void)state;
+    tcsi_events *events = begin(4, 0);
+    tcsi_request request = { 0 };
+    tcsi_response response = { 0 };
+    char bytes[64];
+    assert_ok(tcsi_events_listen(events, NULL, &request, &response, test_err));
+    for (int i = 0; i < 10; i++) assert_ok(tcsi_events_publish(events, "a", "x", test_err));
+    client c = { 0 };
+    response.stream.start(response.stream.context, (tcsi_waker){ wake, drop, &c });
+    assert_int_equal(response.stream.read(response.stream.context, bytes, sizeof bytes), TCSI_STREAM_FAIL);
+    response.stream.close(response.stream.context, false);
+    assert_ok(tcsi_events_listen(events, NULL, &request, &response, test_err)); /* and one that never begins */
+    response.stream.close(response.stream.context, false);
+    assert_int_equal(tcsi_events_listener_count(events), 0);
+    tcsi_events_destroy(events);
+    tcsi_clock_set(NULL);
+}
+
 static void test_heartbeat(void **state)
 {
     (void)state;
@@ -232,4 +253,4 @@ static void test_histories(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_pieces), cmocka_unit_test(test_resume_and_names), cmocka_unit_test(test_slow_is_dropped),
-              cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_histories))
+              cmocka_unit_test(test_overtaken_before_it_began), cmocka_unit_test(test_heartbeat), cmocka_unit_test(test_histories))

@@ -21,6 +21,7 @@ static void test_bucket(void **state)
     assert_true(tcsi_bucket_take(&bucket, 2, 5, 0, 100 * second) > 0); /* asks only */
     assert_int_equal(tcsi_bucket_take(&bucket, 2, 5, 0, 101 * second), 0);
     assert_int_equal(tcsi_bucket_take(&bucket, 2, 5, 2, 101 * second), 0);
+    assert_int_equal(tcsi_bucket_take(&(tcsi_bucket){ 1, 9 * second }, 2, 5, 1, second), 0); /* and takes nothing */
     assert_int_equal(tcsi_bucket_take(&(tcsi_bucket){ 1, 0 }, 0, 1, 1, INT64_MAX), 3600 * second); /* never, said as an hour */
 }
 
