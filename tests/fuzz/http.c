@@ -115,9 +115,9 @@ static tcs_status answer(void *context, const tcsi_request *request, tcsi_respon
 static const tcsi_route routes[] = {
     { .method = TCSI_POST, .path = "/a/{id}/b", .role = TCSI_ROLE_OPERATOR, .handle = answer, .id = "a", .summary = "s", .group = "g",
       .body_max = 100, .request_type = "application/json",
-      .parameters = { { .name = "id", .help = "h" }, { .name = "limit", .type = TCSI_PARAMETER_INTEGER, .low = 1, .high = 9, .fallback =
+      .parameters = { { .name = "id", .help = "h" }, { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .low = 1, .high = 9, .fallback =
           "5", .help = "h" },
-                      { .name = "k", .type = TCSI_PARAMETER_CHOICE, .choices = "x|y", .help = "h", .repeated = true } } },
+                      { .name = "k", .type = TCSI_ARGUMENT_CHOICE, .choices = "x|y", .help = "h", .repeated = true } } },
 };
 
 static tcsi_service *service_of_process(void)

@@ -66,7 +66,7 @@ const char *tcsi_request_text(const tcsi_request *request, const char *name)
     const char *value = find_pair(request->parameters, request->parameter_count, name);
     if (!value) value = find_pair(request->query, request->query_count, name);
     if (value) return value;
-    const tcsi_parameter *declared = request->route ? tcsi_route_parameter(request->route, name) : NULL;
+    const tcsi_argument *declared = request->route ? tcsi_route_parameter(request->route, name) : NULL;
     return declared ? declared->fallback : NULL;
 }
 

@@ -71,16 +71,16 @@ static void put_choices(tcsi_json_writer *w, const char *choices)
 
 static const char *const type_names[] = { "string", "integer", "number", "boolean", "string" };
 
-static void put_schema(tcsi_json_writer *w, const tcsi_parameter *p)
+static void put_schema(tcsi_json_writer *w, const tcsi_argument *p)
 {
     tcsi_json_begin_object(w);
     tcsi_json_put_string(w, "type", type_names[p->type]);
-    if (p->type == TCSI_PARAMETER_CHOICE) put_choices(w, p->choices);
+    if (p->type == TCSI_ARGUMENT_CHOICE) put_choices(w, p->choices);
     if (p->low != 0 || p->high != 0) {
         tcsi_json_put_number(w, "minimum", p->low);
         tcsi_json_put_number(w, "maximum", p->high);
     }
-    const bool is_text = p->type == TCSI_PARAMETER_TEXT || p->type == TCSI_PARAMETER_CHOICE;
+    const bool is_text = p->type == TCSI_ARGUMENT_TEXT || p->type == TCSI_ARGUMENT_CHOICE;
     if (p->fallback && is_text) tcsi_json_put_string(w, "default", p->fallback);
     else if (p->fallback) {
         tcsi_json_key(w, "default");
@@ -102,7 +102,7 @@ static void put_parameters(tcsi_json_writer *w, const tcsi_route *route)
     tcsi_json_key(w, "parameters");
     tcsi_json_begin_array(w);
     for (size_t i = 0; i < TCSI_ROUTE_PARAMETERS_MAX && route->parameters[i].name; i++) {
-        const tcsi_parameter *p = &route->parameters[i];
+        const tcsi_argument *p = &route->parameters[i];
         const bool in_path = is_in_path(route, p->name);
         tcsi_json_begin_object(w);
         tcsi_json_put_string(w, "name", p->name);
@@ -259,9 +259,9 @@ static tcs_status page_parameters(const tcsi_route *route, tcsi_buffer *out, tcs
     tcs_status status = TCS_OK;
     if (route->parameters[0].name) status = tcsi_buffer_puts(out, "\n| parameter | type | default | meaning |\n|---|---|---|---|\n", err);
     for (size_t i = 0; status == TCS_OK && i < TCSI_ROUTE_PARAMETERS_MAX && route->parameters[i].name; i++) {
-        const tcsi_parameter *p = &route->parameters[i];
+        const tcsi_argument *p = &route->parameters[i];
         const bool must = p->required || is_in_path(route, p->name);
-        const char *type = p->type == TCSI_PARAMETER_CHOICE ? "one of" : type_names[p->type];
+        const char *type = p->type == TCSI_ARGUMENT_CHOICE ? "one of" : type_names[p->type];
         status = tcsi_buffer_printf(out, err, "| `%s` | %s | %s | ", p->name, type, p->fallback ? p->fallback : must ? "required" : "–");
         for (const char *at = p->choices; at && status == TCS_OK; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL)
             status = tcsi_buffer_printf(out, err, "`%.*s` ", (int)strcspn(at, "|"), at);

@@ -64,7 +64,7 @@ static bool is_parameter(const char *segment, size_t length)
     return length > 2 && segment[0] == '{' && segment[length - 1] == '}';
 }
 
-const tcsi_parameter *tcsi_route_parameter(const tcsi_route *route, const char *name)
+const tcsi_argument *tcsi_route_parameter(const tcsi_route *route, const char *name)
 {
     for (size_t i = 0; i < TCSI_ROUTE_PARAMETERS_MAX && route->parameters[i].name; i++)
         if (strcmp(route->parameters[i].name, name) == 0) return &route->parameters[i];
@@ -92,7 +92,7 @@ static tcs_status check_row(const tcsi_route *route, tcs_error *err)
     if (route->method == TCSI_HEAD || route->method == TCSI_OPTIONS || route->method >= TCSI_METHOD_COUNT)
         return tcsi_fail(err, TCS_E_INVALID, "route %s: HEAD and OPTIONS are answered by themselves", route->id);
     for (size_t i = 0; i < TCSI_ROUTE_PARAMETERS_MAX && route->parameters[i].name; i++)
-        if (route->parameters[i].type == TCSI_PARAMETER_CHOICE && !route->parameters[i].choices)
+        if (route->parameters[i].type == TCSI_ARGUMENT_CHOICE && !route->parameters[i].choices)
             return tcsi_fail(err, TCS_E_INVALID, "route %s: parameter %s has no choices", route->id, route->parameters[i].name);
     tcs_status status = check_schema(route, route->request_schema, err);
     for (size_t i = 0; status == TCS_OK && i < TCSI_ROUTE_ANSWERS_MAX && route->answers[i].status; i++)
@@ -250,16 +250,16 @@ static bool is_number(const char *text, bool whole)
     return *end == 0 && end > text && !(whole && errno == ERANGE);
 }
 
-static tcs_status check_value(const tcsi_parameter *parameter, const char *value, tcs_error *err)
+static tcs_status check_value(const tcsi_argument *parameter, const char *value, tcs_error *err)
 {
     static const char *const kinds[] = { "text", "a whole number", "a number", "true or false", "" };
-    bool fine = true, numeric = parameter->type == TCSI_PARAMETER_INTEGER || parameter->type == TCSI_PARAMETER_NUMBER;
-    if (numeric) fine = is_number(value, parameter->type == TCSI_PARAMETER_INTEGER);
-    else if (parameter->type == TCSI_PARAMETER_FLAG) fine = is_choice("true|false|1|0", value) || !*value;
-    else if (parameter->type == TCSI_PARAMETER_CHOICE) fine = is_choice(parameter->choices, value);
+    bool fine = true, numeric = parameter->type == TCSI_ARGUMENT_INTEGER || parameter->type == TCSI_ARGUMENT_NUMBER;
+    if (numeric) fine = is_number(value, parameter->type == TCSI_ARGUMENT_INTEGER);
+    else if (parameter->type == TCSI_ARGUMENT_FLAG) fine = is_choice("true|false|1|0", value) || !*value;
+    else if (parameter->type == TCSI_ARGUMENT_CHOICE) fine = is_choice(parameter->choices, value);
     if (!fine)
         return tcsi_fail(err, TCS_E_INVALID, "parameter %s is '%.64s', expected %s%s", parameter->name, value, kinds[parameter->type],
-                         parameter->type == TCSI_PARAMETER_CHOICE ? parameter->choices : "");
+                         parameter->type == TCSI_ARGUMENT_CHOICE ? parameter->choices : "");
     if (!numeric || (parameter->low == 0 && parameter->high == 0)) return TCS_OK;
     double number = strtod(value, NULL);
     if (number >= parameter->low && number <= parameter->high) return TCS_OK;
@@ -302,7 +302,7 @@ tcs_status tcsi_route_check(const tcsi_request *request, tcs_error *err)
         status = check_value(tcsi_route_parameter(route, request->parameters[i].name), request->parameters[i].value, err);
     for (size_t i = 0; i < request->query_count && status == TCS_OK; i++) {
         const tcsi_pair *given = &request->query[i];
-        const tcsi_parameter *parameter = tcsi_route_parameter(route, given->name);
+        const tcsi_argument *parameter = tcsi_route_parameter(route, given->name);
         if (!parameter || is_in_path(request, given->name)) return refuse_unknown(route, given->name, err);
         unsigned bit = 1u << (parameter - route->parameters);
         if ((seen & bit) && !parameter->repeated) return tcsi_fail(err, TCS_E_INVALID, "parameter %s is given twice", given->name);

@@ -13,20 +13,20 @@
 #include "serve/http/message.h"
 #include "serve/http/target.h"
 
-typedef enum tcsi_parameter_type {
-    TCSI_PARAMETER_TEXT, TCSI_PARAMETER_INTEGER, TCSI_PARAMETER_NUMBER, TCSI_PARAMETER_FLAG, TCSI_PARAMETER_CHOICE
-} tcsi_parameter_type;
+typedef enum tcsi_argument_type {
+    TCSI_ARGUMENT_TEXT, TCSI_ARGUMENT_INTEGER, TCSI_ARGUMENT_NUMBER, TCSI_ARGUMENT_FLAG, TCSI_ARGUMENT_CHOICE
+} tcsi_argument_type;
 
-typedef struct tcsi_parameter {
+typedef struct tcsi_argument {
     const char *name;
-    tcsi_parameter_type type;
+    tcsi_argument_type type;
     const char *help;
     const char *fallback;     /* default, as text; NULL: none */
     double low, high;         /* INTEGER, NUMBER; both 0: no range */
     const char *choices;      /* CHOICE: "open|closed" */
     bool required;            /* those of the path always are */
     bool repeated;            /* "match[]=a&match[]=b"; otherwise once */
-} tcsi_parameter;
+} tcsi_argument;
 
 /* What a status means, where the row says more than its phrase. */
 typedef struct tcsi_answer {
@@ -53,7 +53,7 @@ typedef struct tcsi_route {
     const char *request_type;     /* media types that it takes, "application/json|application/x-ndjson"; NULL: whatever comes */
     const char *request_schema;   /* JSON; NULL: none stated */
     double rate, burst;           /* requests a second of one caller, and how many may come at once; 0: no limit of its own */
-    tcsi_parameter parameters[TCSI_ROUTE_PARAMETERS_MAX]; /* ends with a NULL name; of path and query */
+    tcsi_argument parameters[TCSI_ROUTE_PARAMETERS_MAX]; /* ends with a NULL name; of path and query */
     tcsi_answer answers[TCSI_ROUTE_ANSWERS_MAX];          /* ends with status 0; those that dispatch gives are added by themselves */
 } tcsi_route;
 
@@ -96,6 +96,6 @@ void tcsi_allow_format(unsigned methods, char ret_text[TCSI_ALLOW_SIZE]); /* "GE
 const tcsi_pair *tcsi_route_path_parameters(const tcsi_route *route, const tcsi_matched *matched, tcsi_arena *arena);
 /* Whether every query parameter is known, of its type, in its range and as often as it may be; E_INVALID says which is not. */
 tcs_status tcsi_route_check(const tcsi_request *request, tcs_error *err) TCS_WARN_UNUSED;
-const tcsi_parameter *tcsi_route_parameter(const tcsi_route *route, const char *name); /* NULL: none */
+const tcsi_argument *tcsi_route_parameter(const tcsi_route *route, const char *name); /* NULL: none */
 
 #endif

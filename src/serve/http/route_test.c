@@ -83,7 +83,7 @@ static void test_mounting_refuses(void **state)
         { ROW(TCSI_GET, "z", "x"), "begins with /" },
         { ROW(TCSI_POST, "/z", "x", .request_schema = "{"), "schema of route x" },
         { ROW(TCSI_GET, "/z", "x", .answers = { { 200, "h", "application/json", "{]" } }), "schema of route x" },
-        { ROW(TCSI_GET, "/z", "x", .parameters = { { .name = "k", .type = TCSI_PARAMETER_CHOICE, .help = "h" } }), "no choices" },
+        { ROW(TCSI_GET, "/z", "x", .parameters = { { .name = "k", .type = TCSI_ARGUMENT_CHOICE, .help = "h" } }), "no choices" },
     };
     for (size_t i = 0; i < TCS_COUNT(bad); i++) {
         tcsi_router *router;
@@ -97,10 +97,10 @@ static void test_mounting_refuses(void **state)
 }
 
 static const tcsi_route asked = ROW(TCSI_GET, "/s/{id}", "s", .parameters = {
-    { .name = "id", .type = TCSI_PARAMETER_INTEGER, .low = 1, .high = 10, .help = "h" },
-    { .name = "share", .type = TCSI_PARAMETER_NUMBER, .low = -1, .high = 1, .help = "h", .fallback = "0.5" },
-    { .name = "all", .type = TCSI_PARAMETER_FLAG, .help = "h" },
-    { .name = "state", .type = TCSI_PARAMETER_CHOICE, .choices = "open|closed", .help = "h", .required = true },
+    { .name = "id", .type = TCSI_ARGUMENT_INTEGER, .low = 1, .high = 10, .help = "h" },
+    { .name = "share", .type = TCSI_ARGUMENT_NUMBER, .low = -1, .high = 1, .help = "h", .fallback = "0.5" },
+    { .name = "all", .type = TCSI_ARGUMENT_FLAG, .help = "h" },
+    { .name = "state", .type = TCSI_ARGUMENT_CHOICE, .choices = "open|closed", .help = "h", .required = true },
     { .name = "match[]", .help = "h", .repeated = true } });
 
 static tcs_status check(const char *id, const char *query, tcsi_request *request, tcs_error *err)
