@@ -101,9 +101,9 @@ static inline disk_file *disk_remember(const char *path)
     f = calloc(1, sizeof *f);
     snprintf(f->path, sizeof f->path, "%s", path);
     FILE *in = fopen(path, "rb");
-    for (int c; in && (c = fgetc(in)) != EOF;) {
-        f->image = realloc(f->image, f->size + 1);
-        f->image[f->size++] = (unsigned char)c;
+    for (size_t got = 1; in && got > 0; f->size += got) {
+        f->image = realloc(f->image, f->size + 65536);
+        got = fread(f->image + f->size, 1, 65536, in);
     }
     if (in) fclose(in); /* before SQLite opens it: closing lets go of locks */
     f->next = disk_files;
