@@ -157,11 +157,11 @@ double tcsi_detect_cadence(const tcsi_frame *frame)
     return span > 0 ? (double)span / (double)(frame->row_count - 1) : 0;
 }
 
-tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t member_count, tcs_error *err)
+tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t row_count, size_t member_count, tcs_error *err)
 {
     size_t count;
     if (member_count == 0) return TCS_OK;
-    detection->said = tcsi_multiply(detection->frame->row_count, member_count, &count) ? TCSI_NEW_ARRAY(float, count) : NULL;
+    detection->said = tcsi_multiply(row_count, member_count, &count) ? TCSI_NEW_ARRAY(float, count) : NULL;
     if (!detection->said) return tcsi_fail_memory(err, "what members say");
     detection->member_count = member_count;
     return TCS_OK;
@@ -170,7 +170,7 @@ tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t member_count,
 static tcs_status hear_members(const tcsi_detector *detector, tcsi_detection *detection, tcs_error *err)
 {
     float said[TCSI_MEMBER_COUNT_MAX];
-    tcs_status status = tcsi_detection_listen(detection, tcsi_detector_members(detector, 0, said), err);
+    tcs_status status = tcsi_detection_listen(detection, detection->frame->row_count, tcsi_detector_members(detector, 0, said), err);
     for (size_t t = 0; t < detection->frame->row_count && status == TCS_OK && detection->said; t++)
         (void)tcsi_detector_members(detector, t, detection->said + t * detection->member_count);
     return status;

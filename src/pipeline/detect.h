@@ -120,8 +120,8 @@ tcs_status tcsi_detection_create(const tcsi_frame *frame, const tcsi_detector_in
 /* What the options make of the detector's defaults. */
 tcs_status tcsi_detect_values(const tcsi_detect_options *options, const tcsi_detector_info *info, double **ret_values,
                               tcs_error *err) TCS_WARN_UNUSED;
-/* Room for what so many members say of each row.  E_MEMORY. */
-tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t member_count, tcs_error *err) TCS_WARN_UNUSED;
+/* Room for what so many members say of each of so many rows.  E_MEMORY. */
+tcs_status tcsi_detection_listen(tcsi_detection *detection, size_t row_count, size_t member_count, tcs_error *err) TCS_WARN_UNUSED;
 tcsi_agreement tcsi_detection_agreement(const tcsi_detection *detection, size_t row);
 /* Scores are there: decides, and says which channels carry each episode. */
 tcs_status tcsi_detection_decide(tcsi_detection *detection, const tcsi_detector *detector, const tcsi_policy_options *policy,

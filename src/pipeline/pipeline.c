@@ -421,7 +421,7 @@ static tcs_status run_stream(tcsi_detection *detection, const tcsi_frame *frame,
         if (status == TCS_OK) status = push_frame(stream, frame, t, values, err);
         if (status == TCS_OK) status = tcsi_detect_stream_next(stream, &outcome, &any, err);
         detection->scores[t] = outcome.score;
-        if (status == TCS_OK && t == 0) status = tcsi_detection_listen(detection, outcome.member_count, err);
+        if (status == TCS_OK && t == 0) status = tcsi_detection_listen(detection, frame->row_count, outcome.member_count, err);
         for (size_t k = 0; k < detection->member_count && status == TCS_OK; k++)
             detection->said[t * detection->member_count + k] = outcome.said[k];
         if (status == TCS_OK) tcsi_policy_result_note(decision, t, &outcome.verdict);
