@@ -21,17 +21,20 @@ typedef struct tcsi_recent_options {
     const char *const *names, *const *units; /* (channel_count), copied; units: NULL and its items NULL: unknown */
     bool has_times;          /* times say when rows were */
     bool adds_up;            /* verdicts have sums */
+    size_t member_max;       /* so many of the detector's members may say how rare each row is */
 } tcsi_recent_options;
 
 /* Rows that are kept of so many channels; 0: so many that too few rows would stay to say anything. */
 size_t tcsi_recent_row_count(size_t channel_count);
-size_t tcsi_recent_size_max(size_t channel_count); /* bytes, without names */
+size_t tcsi_recent_size_max(size_t channel_count, size_t member_max); /* bytes, without names */
 
 /* channel_count: one of which rows are kept.  E_MEMORY. */
 tcs_status tcsi_recent_create(const tcsi_recent_options *options, tcsi_recent **ret_recent, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_recent_destroy(tcsi_recent *recent); /* accepts NULL */
 
 void tcsi_recent_push(tcsi_recent *recent, const tcsi_row *row, const tcs_score *score, const tcsi_verdict *verdict);
+/* What the members say of the row that was just pushed: (member_count), as many for each row. */
+void tcsi_recent_listen(tcsi_recent *recent, const float *said, size_t member_count);
 /* An episode is over; rows are counted from the first that was pushed. */
 void tcsi_recent_close(tcsi_recent *recent, const tcsi_episode *episode);
 

@@ -250,7 +250,7 @@ static void test_memory(void **state)
         tcsi_alloc_trace_fail_at(0);
     }
     const tcsi_alloc_stats before = tcsi_alloc_trace_stats();
-    assert_true(before.live_size <= tcsi_recent_size_max(3) + 256);
+    assert_true(before.live_size <= tcsi_recent_size_max(3, 0) + 256);
     for (size_t t = 0; t < LONG; t++) {
         const double values[3] = { 1, 2, 3 };
         tcsi_recent_push(recent, &(tcsi_row){ .values = values }, &(tcs_score){ .value = 1 }, &(tcsi_verdict){ .sum = 2 });

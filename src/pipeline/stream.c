@@ -130,6 +130,11 @@ void tcsi_detect_stream_destroy(tcsi_detect_stream *stream)
     tcsi_free(stream);
 }
 
+static size_t member_max(const tcsi_detect_stream *stream)
+{
+    return stream->info->ops->members ? TCSI_MEMBER_COUNT_MAX : 0;
+}
+
 tcs_status tcsi_detect_stream_remember(tcsi_detect_stream *stream, const char *const *names, bool has_times, tcs_error *err)
 {
     const tcsi_bound *bound = stream->bound;
@@ -137,7 +142,7 @@ tcs_status tcsi_detect_stream_remember(tcsi_detect_stream *stream, const char *c
     const tcsi_recent_options options = { .channel_count = stream->channel_count, .has_times = has_times,
                                           .names = bound ? (const char *const *)bound->names : names,
                                           .units = bound ? (const char *const *)bound->units : NULL,
-                                          .adds_up = kind == TCSI_POLICY_EVIDENCE };
+                                          .adds_up = kind == TCSI_POLICY_EVIDENCE, .member_max = member_max(stream) };
     if (stream->pushed_count > stream->row_base || stream->recent)
         return tcsi_fail(err, TCS_E_INVALID, "a stream begins to remember before its first row, and once");
     return tcsi_recent_row_count(stream->channel_count) > 0 ? tcsi_recent_create(&options, &stream->recent, err) : TCS_OK;
@@ -424,6 +429,7 @@ static void remember(tcsi_detect_stream *stream, const tcsi_outcome *outcome)
     tcsi_episode episode = stream->policy.tracker.episode;
     if (!stream->recent) return;
     tcsi_recent_push(stream->recent, &outcome->row, &outcome->score, &outcome->verdict);
+    tcsi_recent_listen(stream->recent, outcome->said, outcome->member_count);
     if (outcome->verdict.event != TCSI_EPISODE_CLOSED) return;
     rebase(stream, &episode);
     tcsi_recent_close(stream->recent, &episode);
@@ -518,7 +524,7 @@ size_t tcsi_detect_stream_size_max(const tcsi_detect_stream *stream)
     size_t frame = kept * 2 * (row + sizeof(int64_t) + 1) + stream->channel_count * 64 + sizeof(tcsi_frame); /* it doubles as it grows */
     const size_t known = stream->bound ? tcsi_bound_size_max(stream->bound) + kept * sizeof(tcsi_bound_row) +
                                          tcsi_known_constraints_size(stream->constraints) : 0;
-    const size_t recent = stream->recent ? tcsi_recent_size_max(stream->channel_count) : 0;
+    const size_t recent = stream->recent ? tcsi_recent_size_max(stream->channel_count, member_max(stream)) : 0;
     return sizeof *stream + known + 3 * row + frame + recent + tcsi_detector_size_max(stream->detector, 0)
            + tcsi_policy_size_max(stream->is_ready ? &stream->policy.options.budget : &stream->options.budget);
 }
