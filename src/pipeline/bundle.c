@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUNDLE_VERSION = 1, LENGTH_SIZE = 8, BORDER = 8, SEAL_SIZE = 8 };
+enum { BUNDLE_VERSION = 2, LENGTH_SIZE = 8, BORDER = 8, SEAL_SIZE = 8 };
 
 static const char FORMAT[] = "tocsin bundle";
 
@@ -280,7 +280,10 @@ static tcs_status open_file(const char *bytes, size_t size, const char *name, si
     if (tcsi_codec_status(&state) != TCS_OK || state.in_size < SEAL_SIZE)
         return tcsi_fail(err, TCS_E_FORMAT, "%.200s: the bundle is cut short or damaged", name);
     if (version > BUNDLE_VERSION)
-        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads up to %d", name, version,
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads version %d", name, version,
+                         BUNDLE_VERSION);
+    if (version < BUNDLE_VERSION)
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads version %d: fit it again", name, version,
                          BUNDLE_VERSION);
     state.in_size -= SEAL_SIZE;
     tcsi_codec end = tcsi_codec_load(state.in + state.in_size, SEAL_SIZE, NULL);
