@@ -283,8 +283,8 @@ static tcs_status open_file(const char *bytes, size_t size, const char *name, si
         return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads version %d", name, version,
                          BUNDLE_VERSION);
     if (version < BUNDLE_VERSION)
-        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads version %d: fit it again", name, version,
-                         BUNDLE_VERSION);
+        return tcsi_fail(err, TCS_E_UNSUPPORTED, "%.200s: a bundle of version %u; this tocsin reads version %d: fit it again", name,
+                         version, BUNDLE_VERSION);
     state.in_size -= SEAL_SIZE;
     tcsi_codec end = tcsi_codec_load(state.in + state.in_size, SEAL_SIZE, NULL);
     tcsi_codec_u64(&end, &seal);
