@@ -3,8 +3,8 @@
  * usage: serve_bench OUTPUT.json [SERIES [SECONDS]]      defaults 100000 series, 10 seconds
  * A service of its own is started in a new folder beside OUTPUT.json, on a real disk.  Bodies are encoded before the clock starts: 2,000
  * series of one sample, ten labels, Snappy; series are dealt out to four connections, each of which sends its next request when the
- * last one was answered.  First as fast as it goes, then, by a fresh service, at half of what that gave; then the service is killed and
- * started again.  Every sample must have been accepted, or the program fails; slow figures never do.
+ * last one was answered.  First as fast as it goes, then the service is killed and started again; then a fresh one takes half a million
+ * samples a second.  Every sample must have been accepted, or the program fails; slow figures never do.
  * The sender shares the machine with the service: its share of the processor is told, too.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -363,8 +363,8 @@ int main(int argc, char **argv)
     kill_service(&again);
     remove_folder(folder);
     s = start_service(folder);
-    const outcome half = run_load(&s, &l, full.samples_per_s / 2);
-    print_outcome("at half of that", &half);
+    const outcome half = run_load(&s, &l, 500000);
+    print_outcome("half a million a second", &half);
     kill_service(&s);
     remove_folder(folder);
     printf("killed, started again with %.0f series in %.2f s\n", series_after, again.start_s);
@@ -372,7 +372,7 @@ int main(int argc, char **argv)
     free_load(&l);
     const figure figures[] = {
         { "remote-write into the fast layer", "samples/s", full.samples_per_s, NAN, NULL, NAN, 1e6, full.samples_per_s >= 1e6 },
-        { "p99 from receipt to score at half load", "s", half.p99_s, NAN, NULL, NAN, 0.005, half.p99_s <= 0.005 },
+        { "p99 from receipt to score at 500,000 samples/s", "s", half.p99_s, NAN, NULL, NAN, 0.005, half.p99_s <= 0.005 },
         { "memory", "MiB", full.memory_mib, NAN, NULL, NAN, NAN, true },
         { "killed, until it answers again", "s", again.start_s, NAN, NULL, NAN, 5, again.start_s <= 5 },
         { "the sender's share", "processors", full.sender_processors, NAN, NULL, NAN, NAN, true },

@@ -20,7 +20,7 @@ typedef struct request {
 struct tcsi_intake {
     tcsi_intake_options options;
     tcsi_journal *journal;
-    uint64_t tick_count;
+    uint64_t ticks, rows;  /* since the last snapshot; of the one who applies */
     pthread_mutex_t mutex; /* of what follows */
     request *free;
     tcsi_intake_stats stats;
@@ -51,9 +51,11 @@ static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *re
 static void apply_tick(tcsi_intake *intake, const tcsi_journal_record *record, tcs_error *err)
 {
     if (tcsi_live_tick(intake->options.live, record->sequence, record->time_ns, err) != TCS_OK) return;
-    intake->tick_count++;
-    if (intake->options.ticks_a_snapshot && intake->tick_count % intake->options.ticks_a_snapshot == 0)
-        (void)!tcsi_live_save(intake->options.live, err); /* without it the journal is read from the one before */
+    intake->ticks++;
+    const bool is_due = intake->ticks >= intake->options.ticks_a_snapshot || intake->rows >= TCSI_SNAPSHOT_ROWS;
+    if (!intake->options.ticks_a_snapshot || !is_due) return;
+    intake->ticks = intake->rows = 0;
+    (void)!tcsi_live_save(intake->options.live, err); /* without it the journal is read from the one before */
 }
 
 /* From the thread that synced; whatever fails here has stopped live, which says so to whoever comes next. */
@@ -62,8 +64,12 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
     tcsi_intake *intake = self;
     request *r = context;
     tcs_error failure;
-    if (record->kind == TCSI_RECORD_TICK) apply_tick(intake, record, &failure);
-    else (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &r->failure);
+    if (record->kind == TCSI_RECORD_TICK) {
+        apply_tick(intake, record, &failure);
+        return;
+    }
+    intake->rows += r->batch.sample_count;
+    (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &r->failure);
 }
 
 static void on_lost(void *self, void *context)

@@ -21,13 +21,16 @@
 /* Journals hold these numbers. */
 typedef enum tcsi_record_kind { TCSI_RECORD_ROWS = 1, TCSI_RECORD_TICK = 2 } tcsi_record_kind;
 
+enum { TCSI_SNAPSHOT_ROWS = 4000000 };
+
 typedef struct tcsi_intake_options {
     const char *folder;                 /* of the journal */
     tcsi_live *live;                    /* which outlives the intake */
     const tcsi_ingest_limits *limits;   /* NULL: the defaults */
     const tcsi_disk *disk;              /* NULL: the system's */
     uint64_t sequence;                  /* of the last record that live has seen; 0: none */
-    uint64_t ticks_a_snapshot;          /* live saves itself after so many ticks; 0: never */
+    uint64_t ticks_a_snapshot;          /* live saves itself after so many ticks, or after so many rows that reading them again would */
+                                        /* take seconds (TCSI_SNAPSHOT_ROWS), at the next tick; 0: never */
 } tcsi_intake_options;
 
 typedef struct tcsi_intake tcsi_intake;
