@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000 };
+enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000 };
 
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
@@ -148,12 +148,14 @@ tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, dou
     }
     learn(member, score);
     if (member->count < COUNT_MAX) member->count++;
+    if (member->count > cohort->rounds) cohort->rounds = member->count;
     cohort->usual = (double)next_quantile((float)cohort->usual, score, COHORT_STEP);
     keep_body(cohort, height);
     tcsi_peaks_count(&cohort->peaks);
     cohort->count++;
     *ret_verdict = verdict;
-    return cohort->count >= cohort->fit_at && cohort->body_count >= 2 ? fit(cohort, err) : TCS_OK;
+    const bool is_due = cohort->count >= cohort->fit_at && cohort->rounds >= ROUNDS_MIN && cohort->body_count >= 2;
+    return is_due ? fit(cohort, err) : TCS_OK;
 }
 
 /* ---- saved form ---- */
@@ -196,6 +198,7 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_codec_f64(codec, &cohort->usual);
     tcsi_codec_u64(codec, &cohort->count);
     tcsi_codec_u64(codec, &cohort->fit_at);
+    tcsi_codec_u32(codec, &cohort->rounds);
     persist_body(cohort, codec);
     tcsi_peaks_persist(&cohort->peaks, codec);
     tcsi_tail_persist(&cohort->tail, TCSI_COHORT_BODY, codec);

@@ -37,6 +37,7 @@ typedef struct tcsi_cohort {
     size_t run_length;        /* scores without a new highest that end a cluster */
     double usual;             /* of all series, for those that begin */
     uint64_t count, fit_at;   /* scores so far, and at the next fit */
+    uint32_t rounds;          /* the most scores of one series: what all say at one moment is no past */
     double *body;             /* (TCSI_COHORT_BODY) heights, every so many scores one */
     size_t body_count, body_at;
     tcsi_peaks peaks;
