@@ -171,3 +171,16 @@ void tcsi_url_scrub(const char *url, char *message)
         scrub_span(value, value + strcspn(value, "&#"), message);
     }
 }
+
+void tcsi_url_tidy(const char *url, const char *message, char *ret_text, size_t size)
+{
+    size_t used = 0;
+    for (; *message && used + 1 < size; message++) {
+        const char c = *message == '\n' || *message == '\r' || *message == '\t' ? ' ' : *message;
+        if (c == ' ' && (used == 0 || ret_text[used - 1] == ' ')) continue;
+        ret_text[used++] = c;
+    }
+    while (used > 0 && ret_text[used - 1] == ' ') used--;
+    ret_text[used] = 0;
+    tcsi_url_scrub(url, ret_text);
+}

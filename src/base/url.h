@@ -18,6 +18,9 @@ bool tcsi_url_decode(char *text, bool plus_is_blank) TCS_WARN_UNUSED;
  * Cut to size - 1 bytes; returns ret_text. */
 char *tcsi_url_redact(const char *url, char *ret_text, size_t size);
 
+/* Somebody else's message on one line, without url's password; cut to size - 1 bytes. */
+void tcsi_url_tidy(const char *url, const char *message, char *ret_text, size_t size);
+
 /* Overwrites with * whatever equals url's password in somebody else's message, as written and decoded. */
 void tcsi_url_scrub(const char *url, char *message);
 

@@ -35,26 +35,12 @@ static void on_notice(void *context, const char *text)
     tcsi_log(TCSI_LOG_INFO, "IO-POSTGRESQL-NOTICE", "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-/* Somebody else's text on one line, without the password. */
-static void tidy(const char *url, const char *from, char *ret_text, size_t size)
-{
-    size_t used = 0;
-    for (; *from && used + 1 < size; from++) {
-        char c = *from == '\n' || *from == '\r' || *from == '\t' ? ' ' : *from;
-        if (c == ' ' && (used == 0 || ret_text[used - 1] == ' ')) continue;
-        ret_text[used++] = c;
-    }
-    while (used > 0 && ret_text[used - 1] == ' ') used--;
-    ret_text[used] = 0;
-    tcsi_url_scrub(url, ret_text);
-}
-
 /* ---- failing ---- */
 
 static tcs_status fail_connection(const postgresql_answer *self, const char *url, tcs_error *err)
 {
     char text[384];
-    tidy(url, self->connection ? PQerrorMessage(self->connection) : "out of memory", text, sizeof text);
+    tcsi_url_tidy(url, self->connection ? PQerrorMessage(self->connection) : "out of memory", text, sizeof text);
     return tcsi_fail(err, TCS_E_IO, "%s: %s", self->base.source, text);
 }
 
@@ -76,7 +62,7 @@ static tcs_status fail_result(const postgresql_answer *self, const PGresult *res
         return tcsi_fail(err, TCS_E_INVALID, "%s: the query has parameters, such as $1, that nothing is given for", self->base.source);
     snprintf(raw, sizeof raw, "%s%s%s%s%s", primary ? primary : PQresultErrorMessage(result), detail ? "; " : "", detail ? detail : "",
              hint ? "; " : "", hint ? hint : "");
-    tidy("", raw, text, sizeof text);
+    tcsi_url_tidy("", raw, text, sizeof text);
     return tcsi_fail(err, status_of(state), "%s: %s", self->base.source,
                      *text ? text : "the connection was lost");
 }

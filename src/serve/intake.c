@@ -14,7 +14,6 @@ typedef struct request {
     struct request *next;
     tcsi_batch batch;
     tcsi_buffer record; /* head and body, as the journal has them */
-    tcs_error failure;  /* of apply */
 } request;
 
 struct tcsi_intake {
@@ -69,7 +68,7 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         return;
     }
     intake->rows += r->batch.sample_count;
-    (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &r->failure);
+    (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
 }
 
 static void on_lost(void *self, void *context)
@@ -208,7 +207,6 @@ static tcs_status keep(tcsi_intake *intake, request *r, tcsi_ingest_format forma
     tcsi_journal_ticket ticket;
     put_head(head, format, receive_ns);
     tcsi_buffer_clear(&r->record);
-    r->failure = (tcs_error){ 0 };
     tcs_status status = tcsi_buffer_append(&r->record, head, sizeof head, err);
     if (status == TCS_OK) status = tcsi_buffer_append(&r->record, body, size, err);
     if (status != TCS_OK) return status;

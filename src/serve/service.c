@@ -389,8 +389,9 @@ bool tcsi_service_stop(tcsi_service *s)
     else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */
     if (s->live) tcsi_live_settle(s->live);
     if (s->keeper) tcsi_keeper_stop(s->keeper);
+    if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
+    tcsi_intake_close(s->intake); /* which tells live of what was lost */
     tcsi_live_destroy(s->live);
-    tcsi_intake_close(s->intake);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);

@@ -59,24 +59,10 @@ static void on_notice(void *context, const char *text)
 
 /* ---- failing ---- */
 
-/* Somebody else's text on one line, without the password. */
-static void tidy(const postgresql_database *self, const char *from, char *ret_text, size_t size)
-{
-    size_t used = 0;
-    for (; *from && used + 1 < size; from++) {
-        char c = *from == '\n' || *from == '\r' || *from == '\t' ? ' ' : *from;
-        if (c == ' ' && (used == 0 || ret_text[used - 1] == ' ')) continue;
-        ret_text[used++] = c;
-    }
-    while (used > 0 && ret_text[used - 1] == ' ') used--;
-    ret_text[used] = 0;
-    tcsi_url_scrub(self->url, ret_text);
-}
-
 static tcs_status fail_connection(const postgresql_database *self, tcs_error *err)
 {
     char text[384];
-    tidy(self, self->connection ? PQerrorMessage(self->connection) : "out of memory", text, sizeof text);
+    tcsi_url_tidy(self->url, self->connection ? PQerrorMessage(self->connection) : "out of memory", text, sizeof text);
     return tcsi_fail(err, TCS_E_IO, "%s: %s", self->base.where, *text ? text : "the connection was lost");
 }
 
@@ -102,7 +88,7 @@ static tcs_status fail_result(const postgresql_database *self, const PGresult *r
     const tcs_status status = status_of(state);
     char raw[384], text[384];
     snprintf(raw, sizeof raw, "%s%s%s", primary ? primary : PQresultErrorMessage(result), detail ? "; " : "", detail ? detail : "");
-    tidy(self, raw, text, sizeof text);
+    tcsi_url_tidy(self->url, raw, text, sizeof text);
     return tcsi_fail(err, status, "%s: %s%s", self->base.where, status == TCS_E_FORMAT ? "the store is damaged: " : "",
                      *text ? text : "the connection was lost");
 }

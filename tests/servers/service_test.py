@@ -246,6 +246,50 @@ remote_write: [{{url: '{service.url}/api/v1/write', queue_config: {{batch_send_d
         process.wait(timeout=20)
 
 
+def tokens_and_roles():
+    """Every route with each role and with none: refused or let in as its row of the description says."""
+    roles = ["none", "viewer", "analyst", "operator", "admin"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        tokens = {}
+        for role in roles[1:]:
+            made = subprocess.run([TOCSIN, "token", "--file", str(folder / "tokens"), "--name", role, "--role", role], capture_output=True,
+                                  text=True, timeout=30)
+            assert made.returncode == 0 and made.stdout.startswith("tcs_"), made
+            tokens[role] = made.stdout.strip()
+            assert tokens[role][21:] not in (folder / "tokens").read_text()
+        service = Service(folder / "data", "--tokens", str(folder / "tokens"))
+        try:
+            def ask(method, path, role):
+                request = urllib.request.Request(service.url + path, b"{}\n" if method == "POST" else None, method=method)
+                request.add_header("Content-Type", "application/x-ndjson")
+                if role != "none":
+                    request.add_header("Authorization", "Bearer " + tokens[role])
+                try:
+                    with urllib.request.urlopen(request, timeout=20) as answer:
+                        return answer.status
+                except urllib.error.HTTPError as error:
+                    return error.code
+            request = urllib.request.Request(service.url + "/api/v1/openapi.json", headers={"Authorization": "Bearer " + tokens["admin"]})
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                paths = json.loads(answer.read())["paths"]
+            asked = 0
+            for path, methods in paths.items():
+                for method, operation in methods.items():
+                    if operation["operationId"] == "events":
+                        continue  # a stream
+                    for role in roles:
+                        got = ask(method.upper(), path.replace("{number}", "0").replace("{id}", "x"), role)
+                        allowed = roles.index(role) >= roles.index(operation["x-role"])
+                        assert (got not in (401, 403)) if allowed else got == (401 if role == "none" else 403), (method, path, role, got)
+                        asked += 1
+            assert asked >= 5 * 14, asked
+        finally:
+            service.stop(signal.SIGKILL)
+    bad = subprocess.run([TOCSIN, "token", "--role", "viewer"], capture_output=True, text=True, timeout=20)
+    assert bad.returncode == 2 and "--file and --name" in bad.stderr, bad
+
+
 def real_alertmanager():
     """An anomaly becomes one alert in a real Alertmanager, with its reason, and resolves; a kill in between changes nothing."""
     with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
@@ -312,6 +356,7 @@ def main():
     suite.run("what is refused, and in which words", with_service(what_is_refused))
     suite.run("it describes itself", with_service(described))
     suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
+    suite.run("every route with each role", tokens_and_roles)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))

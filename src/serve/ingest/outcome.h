@@ -29,9 +29,9 @@ typedef enum tcsi_outcome_class { TCSI_OUTCOME_TAKEN, TCSI_OUTCOME_PASSED, TCSI_
     X(DUPLICATE_LABEL, "duplicate_label", REFUSED, "the same label twice")                                                         \
     X(MALFORMED, "malformed", REFUSED, "a line that cannot be read")                                                               \
     X(TOO_MANY_SERIES, "too_many_series", REFUSED, "a new series beyond the limit of live ones")                                   \
-    X(REORDERED, "reordered", TAKEN, "a value older than the last, within the window in which order is restored")                  \
+    X(REORDERED, "reordered", TAKEN, "a value older than the last, within the window: kept in the journal, and not judged")        \
     X(DUPLICATE, "duplicate", PASSED, "a value for a time that its series has already")                                            \
-    X(TOO_OLD, "too_old", REFUSED, "older than the window in which order is restored")                                             \
+    X(TOO_OLD, "too_old", REFUSED, "older than the last by more than the window")                                             \
     X(TOO_FAR_AHEAD, "too_far_ahead", REFUSED, "further in the future than clocks may differ")
 
 typedef enum tcsi_outcome {
