@@ -46,8 +46,8 @@ const cli_command cli_token = {
     .name = "token",
     .positional = "",
     .summary = "make a token for the live service",
-    .description = "Makes a token, prints it once, and adds its hash to a file, which `tocsin serve --tokens` reads. Whoever has the token may "
-                   "do what its role allows; removing its line takes that back.",
+    .description = "Makes a token, prints it once, and adds its hash to a file, which `tocsin serve --tokens` reads. Whoever has the "
+                   "token may do what its role allows; removing its line takes that back.",
     .examples = "  tocsin token --file tokens.ndjson --name prometheus --role operator\n"
                 "  tocsin token --file tokens.ndjson --name grafana --role viewer --days 365\n",
     .options = options,
