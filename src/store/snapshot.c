@@ -218,3 +218,10 @@ tcs_status tcsi_store_snapshot_rollback(tcsi_store *store, const char *name, int
     tcs_status status = tcsi_store_enter(store, TCSI_TO_CHANGE, &scope, err);
     return status == TCS_OK ? tcsi_store_leave(store, scope, roll_back(store, name, number, err), err) : status;
 }
+
+tcs_status tcsi_store_snapshot_remove(tcsi_store *store, const char *name, tcs_error *err)
+{
+    tcsi_scope scope;
+    tcs_status status = tcsi_store_enter(store, TCSI_TO_CHANGE, &scope, err);
+    return status == TCS_OK ? tcsi_store_leave(store, scope, forget(store, name, 0, INT64_MAX, err), err) : status;
+}
