@@ -212,6 +212,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
     follow_stuck(cell, series, row, sequence);
+    outcome->value = row->value;
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
@@ -227,7 +228,8 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
                           tcs_error *err)
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
-    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns) };
+    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
+                                  .value = NAN };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
     cell->now_ns = receive_ns;
