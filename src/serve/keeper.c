@@ -344,8 +344,9 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
     tcsi_keeper_episode_id(entry, event, id);
     if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
         tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
-        tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK)
+        (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
+    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
 }
 
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
@@ -359,7 +360,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events) publish(keeper, &news->events[i]);
+        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
         keeper->counts[news->events[i].kind][news->events[i].state]++;
         pthread_mutex_unlock(&keeper->mutex);
@@ -441,14 +442,15 @@ static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_err
     return tcsi_codec_status(&codec);
 }
 
-tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t before, tcsi_live *live, uint64_t *ret_sequence,
+                                 tcs_error *err)
 {
     tcsi_store_snapshot snapshot;
     bool is_found;
     loading *l = TCSI_NEW(loading);
     if (!l) return tcsi_fail_memory(err, "a snapshot");
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_init(&l->parts[i], (size_t)1 << 30);
-    tcs_status status = tcsi_store_snapshot_load(keeper->options.store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
+    tcs_status status = tcsi_store_snapshot_load(store, TCSI_KEEPER_SNAPSHOT, before, load_part, l, &snapshot, &is_found, err);
     if (status == TCS_OK && l->status != TCS_OK) status = tcsi_fail(err, l->status, "%s", l->err.text);
     *ret_sequence = 0;
     if (status == TCS_OK && is_found) {
@@ -459,4 +461,9 @@ tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
     tcsi_free(l);
     return status;
+}
+
+tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+{
+    return tcsi_keeper_load_from(keeper, keeper->options.store, INT64_MAX, live, ret_sequence, err);
 }
