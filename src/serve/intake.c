@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { HEAD_SIZE = 16 };
+static const int64_t KEPT_WAIT_NS = INT64_C(5000000000);
 
 /* What one request needs while it is on its way; used again. */
 typedef struct request {
@@ -67,6 +68,10 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         apply_tick(intake, record, &failure);
         return;
     }
+    if (record->kind == TCSI_RECORD_ACTION) {
+        (void)!tcsi_live_act(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
+        return;
+    }
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
 }
@@ -100,6 +105,8 @@ static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *reco
     tcs_status status;
     if (record->kind == TCSI_RECORD_ROWS) status = replay_rows(live, record, batch, err);
     else if (record->kind == TCSI_RECORD_TICK) status = tcsi_live_tick(live, record->sequence, record->time_ns, err);
+    else if (record->kind == TCSI_RECORD_ACTION)
+        status = tcsi_live_act(live, record->sequence, record->time_ns, record->bytes, record->size, err);
     else status = tcsi_fail(err, TCS_E_UNSUPPORTED, "kind %u, which this version does not know", (unsigned)record->kind);
     if (status != TCS_OK) tcsi_fail_prefix(err, "record %llu of the journal", (unsigned long long)record->sequence);
     return status;
@@ -241,6 +248,24 @@ void tcsi_intake_take(tcsi_intake *intake, const tcsi_ingest_facts *facts, const
     reply.is_retry = reply.http.code == 429;
     *ret_reply = reply;
     end_request(intake, r, status != TCS_OK);
+}
+
+tcs_status tcsi_intake_act(tcsi_intake *intake, const tcsi_action *action, bool *ret_is_kept, tcs_error *err)
+{
+    tcsi_journal_ticket ticket;
+    tcsi_json_writer writer;
+    tcsi_buffer text;
+    tcsi_buffer_init(&text, TCSI_ACTION_SIZE_MAX);
+    tcsi_json_writer_init(&writer, &text, false);
+    tcsi_action_write(action, &writer);
+    tcs_status status = tcsi_json_finish(&writer, err);
+    if (status == TCS_OK) status = tcsi_live_admit(intake->options.live, 0, err);
+    if (status == TCS_OK)
+        status = tcsi_journal_append(intake->journal, TCSI_RECORD_ACTION, action->time_ns, text.data, text.size, NULL, &ticket, err);
+    if (status == TCS_OK) status = tcsi_journal_sync(intake->journal, ticket, err);
+    tcsi_buffer_deinit(&text);
+    *ret_is_kept = status == TCS_OK && tcsi_live_wait(intake->options.live, ticket.sequence, KEPT_WAIT_NS);
+    return status;
 }
 
 tcs_status tcsi_intake_tick(tcsi_intake *intake, int64_t time_ns, tcs_error *err)

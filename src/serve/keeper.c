@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
+#include "serve/keep_action.h"
 #include "series/time.h"
 
 #include <inttypes.h>
@@ -341,10 +342,12 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, t
     return tcsi_store_record_put(keeper->options.store, &record, err);
 }
 
-static tcs_status put_events(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, tcs_error *err)
+static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_error *err)
 {
     tcs_status status = tcsi_store_begin(keeper->options.store, err);
-    for (size_t i = 0; status == TCS_OK && i < count; i++) status = put_event(keeper, &events[i], err);
+    for (size_t i = 0; status == TCS_OK && i < news->action_count; i++)
+        status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
+    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
         status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
@@ -367,21 +370,20 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
 }
 
-void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns)
+void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
 {
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
-    (void)sequence;
-    find_messages(keeper, events, count, time_ns);
-    if (count == 0 && keeper->pending_count == 0) return;
-    while (put_events(keeper, events, count, &failure) != TCS_OK)
+    find_messages(keeper, news->events, news->event_count, news->time_ns);
+    if (news->event_count == 0 && news->action_count == 0 && keeper->pending_count == 0) return;
+    while (put_news(keeper, news, &failure) != TCS_OK)
         if (!wait_after(keeper, &failure)) return;
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
-    for (size_t i = 0; i < count; i++) {
-        if (keeper->options.events) publish(keeper, &events[i]);
+    for (size_t i = 0; i < news->event_count; i++) {
+        if (keeper->options.events) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
-        keeper->counts[events[i].kind][events[i].state]++;
+        keeper->counts[news->events[i].kind][news->events[i].state]++;
         pthread_mutex_unlock(&keeper->mutex);
     }
 }

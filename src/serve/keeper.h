@@ -38,7 +38,7 @@ void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *direct
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
 
 /* As tcsi_live_options has them; self is the keeper. */
-void tcsi_keeper_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns);
+void tcsi_keeper_tell(void *self, const tcsi_live_news *news);
 void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot);
 /* Calls that wait for the store give up. */
 void tcsi_keeper_stop(tcsi_keeper *keeper);

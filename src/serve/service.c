@@ -10,7 +10,7 @@
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
 #include "serve/keeper.h"
-#include "serve/routes.h"
+#include "serve/api/api.h"
 #include "serve/web/web.h"
 
 #include <errno.h>
@@ -60,8 +60,8 @@ struct tcsi_service {
     size_t asked_count;
     tcsi_health health;
     tcsi_builtin builtin;
-    tcsi_routes routes;
-    bool has_routes;
+    tcsi_api api;
+    bool has_api;
     tcsi_router *router;
     tcsi_server *server;
     tcsi_collector *collector;
@@ -250,7 +250,7 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
     s->store_path = s->options.store ? tcsi_strdup(s->options.store) : join(s->options.folder, "tocsin.db");
     if (!s->journal_path || !s->store_path) return tcsi_fail_memory(err, "a folder's name");
     tcs_status status = tcsi_store_open(s->store_path, &writer, &s->store, err);
-    if (status == TCS_OK) status = tcsi_store_open(s->store_path, &reader, &s->routes.store, err);
+    if (status == TCS_OK) status = tcsi_store_open(s->store_path, &reader, &s->api.store, err);
     return status;
 }
 
@@ -310,11 +310,11 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     tcsi_health_add(&s->health, "store", check_store, s);
     tcsi_health_add(&s->health, "live", check_live, s);
     s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
-    s->routes.intake = s->intake;
-    s->routes.live = s->live;
-    s->routes.started_ns = tcsi_clock_wall_ns();
+    s->api.intake = s->intake;
+    s->api.live = s->live;
+    s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
-    if (status == TCS_OK) status = tcsi_routes_mount(s->router, &s->routes, err);
+    if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
@@ -339,7 +339,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
-    pthread_mutex_init(&s->routes.store_mutex, NULL);
+    pthread_mutex_init(&s->api.store_mutex, NULL);
     tcsi_buffer_init(&s->collected, BODY_SIZE_MAX);
     tcs_status status = tcsi_metrics_create(0, &s->metrics, err);
     const tcsi_events_options events = { .metrics = s->metrics };
@@ -398,7 +398,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
     tcsi_deliver_settings_destroy(s->settings);
-    tcsi_store_close(s->routes.store);
+    tcsi_store_close(s->api.store);
     tcsi_store_close(s->store);
     tcsi_router_destroy(s->router);
     tcsi_events_destroy(s->events);
@@ -406,7 +406,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_metrics_destroy(s->metrics);
     tcsi_collector_destroy(s->collector);
     tcsi_buffer_deinit(&s->collected);
-    pthread_mutex_destroy(&s->routes.store_mutex);
+    pthread_mutex_destroy(&s->api.store_mutex);
     pthread_cond_destroy(&s->ending);
     pthread_mutex_destroy(&s->mutex);
     tcsi_free(s->journal_path);

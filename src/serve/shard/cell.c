@@ -267,6 +267,11 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     }
 }
 
+void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
+{
+    cell->now_ns = action->time_ns;
+}
+
 /* ---- saved form ---- */
 
 static void persist_episode(tcsi_live_episode *episode, tcsi_codec *codec)

@@ -21,6 +21,7 @@
 
 #include "decide/cohort.h"
 #include "detect/fast/residual_chart.h"
+#include "serve/action.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
 
@@ -129,6 +130,8 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 /* It is time_ns: who in the places begin, begin + stride, ... has been silent for too long?  stride >= 1. */
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
+/* Between two rows: every cell is told of every action, whomever it is about. */
+void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 
 /* Between two rows.  Loading, the cell was initialized and has no series. */
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);

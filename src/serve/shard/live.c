@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { WAITING_ROW_MAX = 1000000, TICK_STRIDE = 8, PART_SIZE_MAX = 1 << 30 };
 
@@ -29,7 +30,15 @@ typedef struct queued_row {
     double value;
 } queued_row;
 
-typedef enum message_kind { ROWS, TICK, SAVE, ASK, STOP } message_kind;
+/* An action on its way: held by each worker's message, and by the teller's list. */
+typedef struct held_action {
+    struct held_action *next;    /* of the teller's */
+    tcsi_arena arena;            /* its texts */
+    tcsi_action action;
+    _Atomic size_t holder_count;
+} held_action;
+
+typedef enum message_kind { ROWS, TICK, ACT, SAVE, ASK, STOP } message_kind;
 
 typedef struct message {
     struct message *next;
@@ -41,6 +50,7 @@ typedef struct message {
     size_t added_count, added_capacity, row_count, row_capacity;
     uint32_t series_count;   /* TICK: of all cells */
     uint32_t begin;          /* TICK */
+    held_action *act;        /* ACT */
     uint32_t cell, place;    /* ASK */
     tcsi_live_look look;     /* ASK */
     void *context;           /* ASK */
@@ -93,6 +103,9 @@ struct tcsi_live {
     tcsi_buffer parts[1 + TCSI_CELL_COUNT];
     tcsi_live_event *telling;       /* room for events while they are sorted */
     size_t telling_capacity;
+    tcsi_action *acting;            /* room for actions that are told */
+    size_t acting_capacity;
+    held_action *acts, *acts_last;  /* applied and not told yet; under the mutex */
 };
 
 static tcs_status grow(void **items, size_t *capacity, size_t count, size_t item_size, tcs_error *err)
@@ -207,6 +220,19 @@ static tcs_status do_save(worker *w, tcs_error *err)
     return status;
 }
 
+static void release_action(held_action *held)
+{
+    if (atomic_fetch_sub(&held->holder_count, 1) != 1) return;
+    tcsi_arena_deinit(&held->arena);
+    tcsi_free(held);
+}
+
+static void do_act(worker *w, const message *m)
+{
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
+        if (is_mine(w, c)) tcsi_cell_act(&w->live->cells[c], &m->act->action);
+}
+
 static void do_ask(worker *w, const message *m)
 {
     const tcsi_cell *cell = &w->live->cells[m->cell];
@@ -237,6 +263,7 @@ static void do_message(worker *w, const message *m)
     if (atomic_load(&w->live->is_stopped)) return; /* its state is not what the journal says any more */
     if (m->kind == ROWS) status = do_rows(w, m, &failure);
     else if (m->kind == TICK) do_tick(w, m);
+    else if (m->kind == ACT) do_act(w, m);
     else if (m->kind == SAVE) status = do_save(w, &failure);
     if (status != TCS_OK) stop(w->live, &failure);
 }
@@ -263,11 +290,12 @@ double tcsi_live_latency(const tcsi_live_stats *stats, double share)
 static void finish(worker *w, message *m)
 {
     if (m->kind == ROWS) note_latency(w, m);
+    if (m->kind == ACT) release_action(m->act);
     tcsi_live_stats stats = count_cells(w);
     memcpy(stats.latencies, w->latencies, sizeof stats.latencies);
     pthread_mutex_lock(&w->mutex);
     if (m->kind != ASK) w->done = m->sequence;
-    if (m->kind == ROWS || m->kind == TICK) w->done_ns = m->time_ns;
+    if (m->kind == ROWS || m->kind == TICK || m->kind == ACT) w->done_ns = m->time_ns;
     if (m->kind == SAVE) w->is_saved = true;
     w->stats = stats;
     atomic_fetch_sub(&w->live->waiting_row_count, m->row_count);
@@ -457,6 +485,48 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
     return TCS_OK;
 }
 
+static tcs_status hold_action(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size, held_action **ret_held,
+                              tcs_error *err)
+{
+    held_action *held = TCSI_NEW(held_action);
+    if (!held) return tcsi_fail_memory(err, "an action");
+    tcsi_arena_init(&held->arena, 0);
+    atomic_init(&held->holder_count, live->worker_count + 1);
+    const tcs_status status = tcsi_action_read(bytes, size, &held->arena, &held->action, err);
+    if (status == TCS_OK) {
+        held->action.sequence = sequence;
+        held->action.time_ns = time_ns;
+        *ret_held = held;
+        return TCS_OK;
+    }
+    tcsi_arena_deinit(&held->arena);
+    tcsi_free(held);
+    return status;
+}
+
+tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size, tcs_error *err)
+{
+    held_action *held = NULL;
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    tcs_error failure = { 0 };
+    tcs_status status = stage(live, ACT, sequence, time_ns, &failure);
+    if (status == TCS_OK && (status = hold_action(live, sequence, time_ns, bytes, size, &held, &failure)) != TCS_OK)
+        for (size_t i = 0; i < live->worker_count; i++) message_destroy(live->staged[i]);
+    if (status != TCS_OK) {
+        stop(live, &failure);
+        return stopped(live, err);
+    }
+    for (size_t i = 0; i < live->worker_count; i++) live->staged[i]->act = held;
+    pthread_mutex_lock(&live->mutex);
+    if (live->acts_last) live->acts_last->next = held;
+    else live->acts = held;
+    live->acts_last = held;
+    pthread_mutex_unlock(&live->mutex);
+    live->sequence = sequence;
+    send_staged(live);
+    return TCS_OK;
+}
+
 /* ---- saved form: part 0 is what the one that applies knows, each cell is a part of its own ---- */
 
 static void persist_head(tcsi_live *live, tcsi_codec *codec)
@@ -584,15 +654,55 @@ static tcs_status take_events(tcsi_live *live, uint64_t sequence, size_t *ret_co
     return status;
 }
 
+/* The first held of the teller's list, if it is of a record up to `sequence`. */
+static held_action *first_action(tcsi_live *live, uint64_t sequence)
+{
+    pthread_mutex_lock(&live->mutex);
+    held_action *held = live->acts;
+    pthread_mutex_unlock(&live->mutex);
+    return held && held->action.sequence <= sequence ? held : NULL;
+}
+
+/* Actions of records up to `sequence`, which stay held until they were told. */
+static tcs_status list_actions(tcsi_live *live, uint64_t sequence, size_t *ret_count, tcs_error *err)
+{
+    size_t count = 0;
+    tcs_status status = TCS_OK;
+    pthread_mutex_lock(&live->mutex);
+    for (const held_action *held = live->acts; status == TCS_OK && held && held->action.sequence <= sequence; held = held->next) {
+        status = grow((void **)&live->acting, &live->acting_capacity, count, sizeof *live->acting, err);
+        if (status == TCS_OK) live->acting[count++] = held->action;
+    }
+    pthread_mutex_unlock(&live->mutex);
+    *ret_count = count;
+    return status;
+}
+
+static void release_actions(tcsi_live *live, uint64_t sequence)
+{
+    for (held_action *held = first_action(live, sequence); held; held = first_action(live, sequence)) {
+        pthread_mutex_lock(&live->mutex);
+        live->acts = held->next;
+        if (!live->acts) live->acts_last = NULL;
+        pthread_mutex_unlock(&live->mutex);
+        release_action(held);
+    }
+}
+
 static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
 {
     tcs_error failure;
-    size_t count;
-    if (take_events(live, sequence, &count, &failure) != TCS_OK) {
+    size_t event_count, action_count;
+    tcs_status status = take_events(live, sequence, &event_count, &failure);
+    if (status == TCS_OK) status = list_actions(live, sequence, &action_count, &failure);
+    if (status != TCS_OK) {
         stop(live, &failure);
         return;
     }
-    if (live->options.tell) live->options.tell(live->options.self, live->telling, count, sequence, time_ns);
+    const tcsi_live_news news = { .events = live->telling, .event_count = event_count, .actions = live->acting,
+                                  .action_count = action_count, .sequence = sequence, .time_ns = time_ns };
+    if (live->options.tell) live->options.tell(live->options.self, &news);
+    release_actions(live, sequence);
 }
 
 static void keep_snapshot(tcsi_live *live)
@@ -634,6 +744,24 @@ void tcsi_live_settle(tcsi_live *live)
     pthread_mutex_lock(&live->mutex);
     while (live->told < live->sequence || live->is_saving) pthread_cond_wait(&live->advanced, &live->mutex);
     pthread_mutex_unlock(&live->mutex);
+}
+
+bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(wait_ns / 1000000000);
+    until.tv_nsec += (long)(wait_ns % 1000000000);
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&live->mutex);
+    while (live->told < sequence && !atomic_load(&live->is_stopped))
+        if (pthread_cond_timedwait(&live->advanced, &live->mutex, &until) != 0) break;
+    const bool is_told = live->told >= sequence;
+    pthread_mutex_unlock(&live->mutex);
+    return is_told;
 }
 
 /* ---- questions ---- */
@@ -780,6 +908,8 @@ void tcsi_live_destroy(tcsi_live *live)
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) tcsi_cell_deinit(&live->cells[c]);
     for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_deinit(&live->parts[i]);
     if (live->directory.pieces) tcsi_directory_deinit(&live->directory);
+    release_actions(live, UINT64_MAX);
+    tcsi_free(live->acting);
     tcsi_free(live->telling);
     tcsi_free(live->staged);
     tcsi_free(live->workers);

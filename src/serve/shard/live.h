@@ -1,6 +1,6 @@
 /* serve/shard/live.h -- all live series: from records of the journal, in their order, to what happened, in that order again.
  *
- *     apply, tick (one thread, in the journal's order) ──> a queue a worker ──> cells ──> events ──> tell (one thread, in that order)
+ *     apply, tick, act (one thread, in the journal's order) ──> a queue a worker ──> cells ──> events ──> tell (one thread, in that order)
  *
  * Series are spread over TCSI_CELL_COUNT cells, and cells over worker threads; a worker does what its queue says, without a lock a row.
  * Events are held until every worker has done the record that they belong to, and then told sorted by record and series: what is told, and
@@ -9,10 +9,11 @@
  * Bounded: rows that wait are counted before they are accepted (admit); beyond waiting_row_max the sender is asked to come again.
  * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
  * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
- * Threads: admit, release, ask, stat from any; apply, tick, save from one at a time, in the journal's order. */
+ * Threads: admit, release, ask, wait, stat from any; apply, tick, act, save from one at a time, in the journal's order. */
 #ifndef TCS_SERVE_SHARD_LIVE_H
 #define TCS_SERVE_SHARD_LIVE_H
 
+#include "serve/action.h"
 #include "serve/shard/cell.h"
 #include "serve/shard/directory.h"
 
@@ -24,14 +25,23 @@ typedef struct tcsi_live_snapshot {
     size_t part_count;
 } tcsi_live_snapshot;
 
+/* Everything up to record `sequence`, of time_ns, is done, and this is what happened and what was told to do since the last time, each
+ * by sequence; also when there is neither.  Of one record, actions come before events. */
+typedef struct tcsi_live_news {
+    const tcsi_live_event *events;
+    const tcsi_action *actions;
+    size_t event_count, action_count;
+    uint64_t sequence;
+    int64_t time_ns;
+} tcsi_live_news;
+
 typedef struct tcsi_live_options {
     size_t thread_count;       /* 0: one a processor, at most TCSI_CELL_COUNT */
     size_t series_count_max;
     size_t waiting_row_max;    /* 0: a million */
     double alarms_per_s;       /* of chance, of all series together; > 0 */
     tcsi_arrival_limits arrival;
-    /* Everything up to record `sequence`, of time_ns, is done, and this is what happened since the last call; also when nothing did. */
-    void (*tell)(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns);
+    void (*tell)(void *self, const tcsi_live_news *news); /* from one thread; NULL: nobody listens */
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
     void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
     void *self;
@@ -52,12 +62,18 @@ void tcsi_live_release(tcsi_live *live, size_t row_count);
 tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_ns, tcsi_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
 /* It is time_ns. */
 tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err) TCS_WARN_UNUSED;
+/* What tcsi_action_write wrote: told to every cell, and then to tell.  E_FORMAT: it
+ * is none, and everything has stopped; E_MEMORY likewise. */
+tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size,
+                         tcs_error *err) TCS_WARN_UNUSED;
 /* Everything as of the last record, to be handed to keep. */
 tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
 /* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
 tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
 /* Returns when everything applied so far is done and told. */
 void tcsi_live_settle(tcsi_live *live);
+/* Returns when record `sequence` is done and told, or false after wait_ns. */
+bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns);
 
 /* Runs look on a series, in its worker, behind everything applied so far, and returns when it has; false: there is no such series. */
 typedef void (*tcsi_live_look)(void *context, const tcsi_cell *cell, const tcsi_live_series *series);

@@ -16,10 +16,13 @@ typedef struct heard {
     uint64_t kept;
 } heard;
 
-static void on_tell(void *self, const tcsi_live_event *events, size_t count, uint64_t sequence, int64_t time_ns)
+static void on_tell(void *self, const tcsi_live_news *news)
 {
     heard *h = self;
-    assert_int_equal(time_ns, START_NS + (int64_t)((sequence - 1) / 2) * STEP_NS);
+    const tcsi_live_event *events = news->events;
+    const uint64_t sequence = news->sequence;
+    const size_t count = news->event_count;
+    assert_int_equal(news->time_ns, START_NS + (int64_t)((sequence - 1) / 2) * STEP_NS);
     assert_true(sequence > h->sequence && h->count + count <= EVENTS_MAX);
     for (size_t i = 0; i < count; i++) {
         assert_true(events[i].sequence > h->sequence && events[i].sequence <= sequence);
@@ -222,6 +225,55 @@ static void count_rows(void *context, const tcsi_cell *cell, const tcsi_live_ser
     *(uint32_t *)context = series->chart.count;
 }
 
+typedef struct order {
+    char text[256]; /* "a3 e3 a7 ": what was told of which record */
+    uint64_t event_count;
+} order;
+
+static void note_order(void *self, const tcsi_live_news *news)
+{
+    order *o = self;
+    for (size_t i = 0; i < news->action_count; i++) {
+        const tcsi_action *action = &news->actions[i];
+        assert_true(action->sequence <= news->sequence && action->time_ns == START_NS + (int64_t)action->sequence);
+        snprintf(o->text + strlen(o->text), sizeof o->text - strlen(o->text), "%s %s %llu, ", action->id, action->object,
+                 (unsigned long long)action->sequence);
+    }
+    o->event_count += news->event_count;
+}
+
+/* Actions are told once, in their order, and who waits for one goes on when it was told. */
+static void test_actions(void **state)
+{
+    (void)state;
+    order o = { .event_count = 0 };
+    tcs_error failure;
+    tcsi_live *live;
+    const tcsi_live_options options = { .thread_count = 3, .series_count_max = 100, .alarms_per_s = 1, .tell = note_order, .self = &o,
+                                        .arrival = tcsi_arrival_limits_default() };
+    assert_ok(tcsi_live_create(&options, &live, test_err));
+    for (uint64_t i = 1; i <= 3; i++) {
+        char id[8], text[256];
+        tcsi_json_writer writer;
+        tcsi_buffer bytes;
+        const tcsi_action action = { .kind = TCSI_ACTION_ACKNOWLEDGE, .id = id, .who = "ann", .role = "analyst", .object = "e",
+                                     .document = "{\"note\":\"a \\\"quoted\\\" one\"}" };
+        snprintf(id, sizeof id, "a%llu", (unsigned long long)i);
+        tcsi_buffer_init(&bytes, sizeof text);
+        tcsi_json_writer_init(&writer, &bytes, false);
+        tcsi_action_write(&action, &writer);
+        assert_ok(tcsi_json_finish(&writer, test_err));
+        assert_ok(tcsi_live_act(live, i, START_NS + (int64_t)i, bytes.data, bytes.size, test_err));
+        assert_true(tcsi_live_wait(live, i, 10 * STEP_NS));
+        tcsi_buffer_deinit(&bytes);
+    }
+    assert_false(tcsi_live_wait(live, 4, 1000));
+    assert_string_equal(o.text, "a1 e 1, a2 e 2, a3 e 3, ");
+    assert_int_equal(tcsi_live_act(live, 4, START_NS + 4, "{\"kind\":\"shout\"}", 16, &failure), TCS_E_FORMAT);
+    assert_int_equal(tcsi_live_admit(live, 0, &failure), TCS_E_FORMAT); /* a journal that says what nobody understands ends it */
+    tcsi_live_destroy(live);
+}
+
 static void test_limits_and_questions(void **state)
 {
     (void)state;
@@ -255,4 +307,5 @@ static void test_limits_and_questions(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_the_same_for_any_number_of_threads), cmocka_unit_test(test_stopped_and_loaded_is_never_stopped),
-              cmocka_unit_test(test_damaged_snapshots_are_refused), cmocka_unit_test(test_limits_and_questions))
+              cmocka_unit_test(test_damaged_snapshots_are_refused), cmocka_unit_test(test_limits_and_questions),
+              cmocka_unit_test(test_actions))

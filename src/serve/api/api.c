@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/api/api.h"
+
+#include "series/time.h"
+
+#include <string.h>
+
+tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
+{
+    static tcs_status (*const subjects[])(tcsi_router *, tcsi_api *, tcs_error *) = {
+        tcsi_api_mount_rows,
+        tcsi_api_mount_status,
+        tcsi_api_mount_series,
+        tcsi_api_mount_episodes,
+    };
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < TCS_COUNT(subjects); i++) status = subjects[i](router, api, err);
+    return status;
+}
+
+void tcsi_api_put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
+{
+    char text[TCSI_TIME_TEXT_SIZE];
+    if (tcsi_time_format_iso(time_ns, text, sizeof text) > 0) tcsi_json_put_string(writer, key, text);
+}
+
+bool tcsi_api_time_parameter(const tcsi_request *request, const char *name, int64_t *ret_ns, tcs_error *err)
+{
+    const tcsi_time_format iso = { .kind = TCSI_TIME_ISO };
+    const char *text = tcsi_request_text(request, name);
+    if (!text || tcsi_time_parse(&iso, text, strlen(text), ret_ns)) return true;
+    (void)!tcsi_fail(err, TCS_E_INVALID, "%s is '%s', expected a time like 2026-01-05T00:00:00Z or seconds since 1970", name, text);
+    return false;
+}
+
+tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_kind kind, const char *object, const char *document,
+                        char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err)
+{
+    const tcsi_action action = { .kind = kind, .id = ret_id, .who = *request->who ? request->who : "local",
+                                 .role = tcsi_role_names[request->role], .object = object, .document = *document ? document : "{}",
+                                 .time_ns = request->received_ns };
+    const tcs_status status = tcsi_action_id(ret_id, err);
+    return status == TCS_OK ? tcsi_intake_act(api->intake, &action, ret_is_kept, err) : status;
+}

@@ -1,0 +1,49 @@
+/* serve/api/api.h -- what can be asked of the live service beside what every service answers (http/builtin.h): one file a subject, each
+ * with its handlers and a table of routes.  The rows of the tables say the rest, and the OpenAPI document is made of them.
+ * A subject is added by a file, a mount function here, and a row in api.c.  Threads: handlers run on any. */
+#ifndef TCS_SERVE_API_API_H
+#define TCS_SERVE_API_API_H
+
+#include "base/json.h"
+#include "serve/http/route.h"
+#include "serve/intake.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+/* What the handlers work on; outlives the router. */
+typedef struct tcsi_api {
+    tcsi_intake *intake;
+    tcsi_live *live;
+    tcsi_store *store;          /* for reading, one request at a time */
+    pthread_mutex_t store_mutex;
+    int64_t started_ns;
+} tcsi_api;
+
+/* Every subject. */
+tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+
+tcs_status tcsi_api_mount_rows(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_series(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_episodes(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+
+/* ---- for the subjects ---- */
+
+enum { TCSI_API_PAGE_MAX = 1000, TCSI_API_PAGE = 100 };
+
+/* Groups of routes in documents. */
+#define TCSI_API_ROWS "Rows in"
+#define TCSI_API_ASK "What is known"
+#define TCSI_API_ACT "What people decide"
+
+void tcsi_api_put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns);
+/* A query parameter that is a time; *ret_ns stays as it is where there is none.  false: err says what was expected (E_INVALID). */
+bool tcsi_api_time_parameter(const tcsi_request *request, const char *name, int64_t *ret_ns, tcs_error *err);
+
+/* Has the service do something: whoever asked is put into the action, and an id.  document: JSON, "" for none.  Kept when this returns
+ * TCS_OK with *ret_is_kept; durable, and to be kept as soon as the store works again, without.  Fails as tcsi_intake_act. */
+tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_kind kind, const char *object, const char *document,
+                        char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err) TCS_WARN_UNUSED;
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/api/api.h"
+
+/* ---- series ---- */
+
+typedef struct seen_series {
+    tcsi_live_series series;
+} seen_series;
+
+static void look(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    (void)cell;
+    ((seen_series *)context)->series = *series;
+}
+
+static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_writer *writer, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(api->live), number);
+    seen_series seen;
+    tcsi_buffer name;
+    tcsi_key key;
+    double expected, deviation;
+    tcsi_buffer_init(&name, 4 * TCSI_KEY_SIZE_MAX);
+    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
+    if (status == TCS_OK) status = tcsi_key_print(&key, &name, err);
+    if (status == TCS_OK && !tcsi_live_ask(api->live, number, look, &seen)) status = tcsi_fail_memory(err, "a question");
+    if (status == TCS_OK) {
+        tcsi_residual_chart_expect(&seen.series.chart, &expected, &deviation);
+        tcsi_json_begin_object(writer);
+        tcsi_json_put_integer(writer, "number", number);
+        tcsi_json_put_string(writer, "series", name.data);
+        tcsi_json_put_string(writer, "readiness", tcsi_live_readiness_names[tcsi_live_series_readiness(&seen.series)]);
+        tcsi_api_put_time(writer, "first_seen", entry->first_seen_ns);
+        if (seen.series.arrival.newest_ns[0] != INT64_MIN) tcsi_api_put_time(writer, "last_row", seen.series.arrival.newest_ns[0]);
+        if (seen.series.cadence_s > 0) tcsi_json_put_number(writer, "cadence_seconds", (double)seen.series.cadence_s);
+        if (seen.series.chart.count > 0) {
+            tcsi_json_put_number(writer, "value", seen.series.chart.last);
+            tcsi_json_put_number(writer, "expected", expected);
+            tcsi_json_put_number(writer, "deviation", deviation);
+        }
+        tcsi_json_put_bool(writer, "is_rate", seen.series.kind != TCSI_SERIES_GAUGE);
+        tcsi_json_put_bool(writer, "is_anomalous", seen.series.anomaly.begin_sequence != 0);
+        tcsi_json_put_bool(writer, "is_absent", seen.series.absence_sequence != 0);
+        tcsi_json_put_bool(writer, "is_stuck", seen.series.stuck_sequence != 0);
+        tcsi_json_end_object(writer);
+    }
+    tcsi_buffer_deinit(&name);
+    return status;
+}
+
+static tcs_status list_series(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    const tcsi_api *api = context;
+    const uint32_t count = tcsi_directory_count(tcsi_live_directory(api->live));
+    const int64_t after = tcsi_request_integer(request, "after", -1), limit = tcsi_request_integer(request, "limit", TCSI_API_PAGE);
+    tcsi_json_writer writer;
+    tcs_status status = TCS_OK;
+    uint32_t number = (uint32_t)(after + 1 < (int64_t)count ? after + 1 : (int64_t)count);
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_json_put_integer(&writer, "count", count);
+    tcsi_json_key(&writer, "series");
+    tcsi_json_begin_array(&writer);
+    for (int64_t i = 0; status == TCS_OK && i < limit && number < count; i++, number++) status = write_series(api, number, &writer, err);
+    tcsi_json_end_array(&writer);
+    if (number < count) tcsi_json_put_integer(&writer, "next_after", (int64_t)number - 1);
+    tcsi_json_end_object(&writer);
+    return status == TCS_OK ? tcsi_json_finish(&writer, err) : status;
+}
+
+static tcs_status get_series(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    const tcsi_api *api = context;
+    const int64_t number = tcsi_request_integer(request, "number", -1);
+    tcsi_json_writer writer;
+    if (number < 0 || number >= (int64_t)tcsi_directory_count(tcsi_live_directory(api->live))) {
+        tcsi_response_problem(response, request, 404, "series-unknown", "there is no series %lld", (long long)number);
+        return TCS_OK;
+    }
+    tcsi_json_writer_init(&writer, &response->body, false);
+    const tcs_status status = write_series(api, (uint32_t)number, &writer, err);
+    return status == TCS_OK ? tcsi_json_finish(&writer, err) : status;
+}
+
+/* ---- the table ---- */
+
+static const char series_schema[] =
+    "{\"type\":\"object\",\"required\":[\"number\",\"series\",\"readiness\"],\"properties\":{\"number\":{\"type\":\"integer\"},"
+    "\"series\":{\"type\":\"string\"},\"readiness\":{\"enum\":[\"new\",\"learning\",\"ready\",\"ended\"]}}}";
+static const char list_schema[] =
+    "{\"type\":\"object\",\"required\":[\"count\",\"series\"],\"properties\":{\"count\":{\"type\":\"integer\"},"
+    "\"series\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"next_after\":{\"type\":\"integer\"}}}";
+
+static const tcsi_route table[] = {
+    { .method = TCSI_GET, .path = "/api/v1/series", .role = TCSI_ROLE_VIEWER, .handle = list_series, .id = "series_list",
+      .group = TCSI_API_ASK, .summary = "Live series in the order in which they came.",
+      .parameters = { { .name = "after", .type = TCSI_ARGUMENT_INTEGER, .help = "behind this number", .low = 0, .high = 4294967295.0 },
+                      { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "100", .low = 1,
+                        .high = TCSI_API_PAGE_MAX } },
+      .answers = { { 200, "A page of them.", "application/json", list_schema } } },
+    { .method = TCSI_GET, .path = "/api/v1/series/{number}", .role = TCSI_ROLE_VIEWER, .handle = get_series, .id = "series_get",
+      .group = TCSI_API_ASK, .summary = "One live series: what came last, and what is expected next.",
+      .parameters = { { .name = "number", .type = TCSI_ARGUMENT_INTEGER, .help = "as the list has it", .low = 0, .high = 4294967295.0 } },
+      .answers = { { 200, "The series.", "application/json", series_schema }, { 404, "There is none.", NULL, NULL } } },
+};
+
+tcs_status tcsi_api_mount_series(tcsi_router *router, tcsi_api *api, tcs_error *err)
+{
+    return tcsi_router_mount(router, table, TCS_COUNT(table), api, err);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/api/api.h"
+
+#include "base/clock.h"
+
+/* ---- how it goes ---- */
+
+static tcs_status get_status(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    const tcsi_api *api = context;
+    const tcsi_live_stats live = tcsi_live_stat(api->live);
+    const tcsi_journal_stats journal = tcsi_journal_stat(tcsi_intake_journal(api->intake));
+    const tcsi_intake_stats intake = tcsi_intake_stat(api->intake);
+    tcsi_json_writer writer;
+    (void)request;
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_api_put_time(&writer, "started", api->started_ns);
+    tcsi_api_put_time(&writer, "now", tcsi_clock_wall_ns());
+    tcsi_json_put_integer(&writer, "series", (int64_t)live.series_count);
+    tcsi_json_put_integer(&writer, "rows_scored", (int64_t)live.row_count);
+    tcsi_json_put_integer(&writer, "rows_unusual", (int64_t)live.unusual_count);
+    tcsi_json_put_integer(&writer, "rows_waiting", (int64_t)live.waiting_row_count);
+    tcsi_json_put_number(&writer, "latency_p50_seconds", tcsi_live_latency(&live, 0.5));
+    tcsi_json_put_number(&writer, "latency_p99_seconds", tcsi_live_latency(&live, 0.99));
+    tcsi_json_put_integer(&writer, "requests", (int64_t)intake.request_count);
+    tcsi_json_put_integer(&writer, "requests_refused", (int64_t)intake.refused_count);
+    tcsi_json_put_integer(&writer, "journal_first", (int64_t)journal.sequence_first);
+    tcsi_json_put_integer(&writer, "journal_next", (int64_t)journal.sequence_next);
+    tcsi_json_put_integer(&writer, "journal_failures", (int64_t)journal.failure_count);
+    tcsi_json_key(&writer, "samples");
+    tcsi_json_begin_object(&writer);
+    for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++)
+        tcsi_json_put_integer(&writer, tcsi_outcome_name((tcsi_outcome)i), (int64_t)(live.outcomes[i] + intake.outcomes[i]));
+    tcsi_json_end_object(&writer);
+    tcsi_json_end_object(&writer);
+    return tcsi_json_finish(&writer, err);
+}
+
+/* ---- the table ---- */
+
+static const tcsi_route table[] = {
+    { .method = TCSI_GET, .path = "/api/v1/status", .role = TCSI_ROLE_VIEWER, .handle = get_status, .id = "status", .group = TCSI_API_ASK,
+      .summary = "Counts of what came, waits and was kept.", .answers = { { 200, "The counts.", "application/json", NULL } } },
+};
+
+tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err)
+{
+    return tcsi_router_mount(router, table, TCS_COUNT(table), api, err);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/keep_action.h"
+
+/* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
+typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
+static const keep keeps[TCSI_ACTION_COUNT] = { NULL };
+
+tcs_status tcsi_keep_action(tcsi_store *store, const tcsi_action *action, tcs_error *err)
+{
+    const tcsi_store_audit_entry entry = { .id = action->id, .time_ns = action->time_ns, .actor = action->who,
+                                           .action = tcsi_action_names[action->kind], .object = action->object,
+                                           .detail = action->document };
+    tcs_status status = tcsi_store_audit_put(store, &entry, err);
+    if (status == TCS_OK && keeps[action->kind]) status = keeps[action->kind](store, action, err);
+    return status;
+}
