@@ -12,6 +12,7 @@
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/api/api.h"
+#include "serve/web/web.h"
 
 #include <errno.h>
 #include <math.h>
@@ -344,6 +345,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
+    if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
                                          .certificate_path = s->options.certificate, .key_path = s->options.key };
