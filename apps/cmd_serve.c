@@ -15,7 +15,7 @@
 typedef struct serve_options {
     const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores;
     size_t series_max, threads, plan;
-    double snapshot;
+    double snapshot, watch, latency;
     bool keep_journal;
 } serve_options;
 
@@ -35,6 +35,9 @@ static const cli_option options[] = {
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
     { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--latency-objective", "SECONDS", CLI_REAL, AT(latency), "99 of 100 rows are to be scored within; default 0.1.  Past it the service "
+                                                                "complains of itself" },
+    { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
     { "--keep-journal", NULL, CLI_FLAG, AT(keep_journal), "keep everything that was received, for `tocsin backtest`; otherwise what a "
                                                            "restart needs" },
@@ -130,7 +133,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_error err = { 0 };
     tcsi_service_options asked = { .folder = o->data ? o->data : "tocsin-data", .store = o->store, .token_file = o->tokens,
                                    .certificate = o->certificate, .key = o->key, .series_count_max = o->series_max,
-                                   .thread_count = o->threads, .snapshot_s = o->snapshot,
+                                   .thread_count = o->threads, .snapshot_s = o->snapshot, .watch_s = o->watch, .latency_s = o->latency,
                                    .keeps_journal = o->keep_journal, .scores = o->scores };
     (void)inputs;
     (void)input_count;

@@ -12,6 +12,7 @@
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/api/api.h"
+#include "serve/watching.h"
 #include "serve/web/web.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@
 #include <time.h>
 
 enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
-static const double SNAPSHOT_S = 300;
+static const double SNAPSHOT_S = 300, WATCH_S = 60;
 static const int64_t DRAIN_NS = INT64_C(10000000000);
 
 /* A thread that does something each second. */
@@ -68,6 +69,9 @@ struct tcsi_service {
     tcsi_server *server;
     tcsi_collector *collector;
     tcsi_buffer collected;
+    tcsi_store *watch_store;
+    tcsi_watching *watching;    /* from when rows can come */
+    int64_t watched_ns;         /* when it last looked */
     clockwork ticks, collecting;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
@@ -109,6 +113,9 @@ static void tick(tcsi_service *s, int64_t now_ns)
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
+    if (now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
+    s->watched_ns = now_ns;
+    tcsi_watching_take(s->watching, now_ns);
 }
 
 /* This host's figures go the way of all rows. */
@@ -329,6 +336,18 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
     return status;
 }
 
+/* Before the first tick. */
+static tcs_status start_watching(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options reader = { .must_exist = true };
+    const tcs_status status = tcsi_store_open(s->store_path, &reader, &s->watch_store, err);
+    if (status != TCS_OK) return status;
+    const tcsi_watching_options watching = { .intake = s->intake, .live = s->live, .keeper = s->keeper, .store = s->watch_store,
+                                             .metrics = s->metrics, .events = s->events, .settings = s->settings, .deliver = s->deliver,
+                                             .latency_s = s->options.latency_s };
+    return tcsi_watching_create(&watching, &s->watching, err);
+}
+
 static tcs_status start_http(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = tcsi_router_create(&s->router, err);
@@ -342,6 +361,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
     s->api.intake = s->intake;
     s->api.live = s->live;
+    s->api.watching = s->watching;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
@@ -367,6 +387,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     s->options = *options;
     if (!s->options.series_count_max) s->options.series_count_max = SERIES_COUNT_MAX;
     if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
+    if (!(s->options.watch_s > 0)) s->options.watch_s = WATCH_S;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
     pthread_mutex_init(&s->api.store_mutex, NULL);
@@ -377,6 +398,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = open_stores(s, err);
     if (status == TCS_OK) status = start_live(s, err);
     if (status == TCS_OK) status = start_deliver(s, err);
+    if (status == TCS_OK) status = start_watching(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
     if (status == TCS_OK) status = start_collecting(s, err);
     if (status == TCS_OK) status = start_http(s, err);
@@ -425,6 +447,8 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
     tcsi_live_destroy(s->live);
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
+    tcsi_watching_destroy(s->watching);
+    tcsi_store_close(s->watch_store);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);

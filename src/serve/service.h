@@ -20,6 +20,8 @@ typedef struct tcsi_service_options {
     double alarms_per_s;        /* of chance, of all series together */
     size_t series_count_max;    /* 0: 1,000,000 */
     size_t thread_count;        /* of the live series; 0: one a processor */
+    double watch_s;             /* from one look at itself to the next; 0: 60 */
+    double latency_s;           /* within which 99 of 100 rows are to be scored; 0: 0.1 */
     double snapshot_s;          /* from one to the next; 0: 300 */
     bool collects;              /* this host's own figures, each second */
     bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "serve/http/route.h"
 #include "serve/intake.h"
+#include "serve/watching.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@ typedef struct tcsi_api {
     tcsi_live *live;
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
+    tcsi_watching *watching;
     int64_t started_ns;
 } tcsi_api;
 

@@ -270,6 +270,7 @@ static tcsi_live_stats count_cells(const worker *w)
         if (!is_mine(w, c)) continue;
         stats.row_count += cell->row_count;
         stats.unusual_count += cell->unusual_count;
+        tcsi_pulse_add(&stats.pulse, &cell->pulse);
         for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) stats.outcomes[i] += cell->outcomes[i];
     }
     return stats;
@@ -843,6 +844,7 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
         pthread_mutex_lock(&w->mutex);
         sum.row_count += w->stats.row_count;
         sum.unusual_count += w->stats.unusual_count;
+        tcsi_pulse_add(&sum.pulse, &w->stats.pulse);
         for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
         for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
         pthread_mutex_unlock(&w->mutex);
