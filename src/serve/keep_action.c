@@ -2,6 +2,13 @@
 #include "serve/keep_action.h"
 
 #include "serve/desk.h"
+#include "serve/models/models.h"
+
+static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_error *err)
+{
+    char hash[TCSI_HASH_TEXT_SIZE];
+    return tcsi_models_settle(store, action->document, hash, err);
+}
 
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
 typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
@@ -10,6 +17,7 @@ static const keep keeps[TCSI_ACTION_COUNT] = {
     [TCSI_ACTION_SILENCE] = tcsi_desk_keep,
     [TCSI_ACTION_MAINTENANCE] = tcsi_desk_keep,
     [TCSI_ACTION_END] = tcsi_desk_keep,
+    [TCSI_ACTION_MODEL] = keep_model,
 };
 
 /* Who may, from where, and what. */

@@ -63,7 +63,7 @@ static void check_is_whole(tcsi_store *store)
     assert_string_equal(text, "m1 payload 2 '' refused");
     assert_done(tcsi_store_record_list(store, &(tcsi_store_record_query){ .kind = TCSI_STORE_EPISODE }, keep_record, text, &err));
     assert_string_equal(text, "e1 {\"why\":\"it is old\"}");
-    assert_done(tcsi_store_snapshot_load(store, "state", keep_part, text, &snapshot, &found, &err));
+    assert_done(tcsi_store_snapshot_load(store, "state", INT64_MAX, keep_part, text, &snapshot, &found, &err));
     assert_string_equal(text, "state");
     assert_int_equal(snapshot.position, 42);
     /* what is new works */

@@ -27,6 +27,7 @@ typedef struct tcsi_store_options {
     bool alone;      /* SQLite: no other process may have the file open with this: "already in use by process N".  Else nothing */
     bool must_exist; /* otherwise an empty store is made */
     bool as_is;      /* an older schema is refused rather than upgraded */
+    bool scratch;    /* SQLite in memory, empty, gone when it is closed; `where` is not looked at */
 } tcsi_store_options;
 
 /* where: "sqlite:PATH" or a plain PATH; "postgresql://..." as libpq reads it, in whose database the schema `tocsin` is used.
@@ -82,7 +83,8 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_SILENCE = 3,
     TCSI_STORE_MAINTENANCE = 4,
     TCSI_STORE_TOKEN = 5,       /* of the HTTP API; the document holds a hash, never the token */
-    TCSI_STORE_ACKNOWLEDGEMENT = 6, /* of an episode, whose id it has */
+    TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
+    TCSI_STORE_ACKNOWLEDGEMENT = 7, /* of an episode, whose id it has */
 } tcsi_store_record_kind;
 
 typedef struct tcsi_store_record {
@@ -233,10 +235,10 @@ tcs_status tcsi_store_snapshot_part(tcsi_store *store, const char *name, int64_t
  * removes what is older, whole or not. */
 tcs_status tcsi_store_snapshot_end(tcsi_store *store, const char *name, int64_t number, uint64_t part_count, size_t keep_count,
                                    tcs_error *err) TCS_WARN_UNUSED;
-/* The newest sound one, every seal checked before the first part is handed out.  Unsound ones are passed over and logged
- * (STORE-SNAPSHOT-DAMAGED).  *ret_found false: there is none. */
+/* The newest sound one with a number below `before` (INT64_MAX: of all), every seal checked before the first part is handed out.  Unsound
+ * ones are passed over and logged (STORE-SNAPSHOT-DAMAGED).  *ret_found false: there is none. */
 typedef bool (*tcsi_store_snapshot_each)(void *context, const void *bytes, size_t size);
-tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, tcsi_store_snapshot_each each, void *context,
+tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, int64_t before, tcsi_store_snapshot_each each, void *context,
                                     tcsi_store_snapshot *ret_snapshot, bool *ret_found, tcs_error *err) TCS_WARN_UNUSED;
 typedef bool (*tcsi_store_snapshot_list_each)(void *context, const tcsi_store_snapshot *snapshot);
 tcs_status tcsi_store_snapshot_list(tcsi_store *store, const char *name, tcsi_store_snapshot_list_each each, void *context,

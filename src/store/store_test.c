@@ -412,7 +412,7 @@ static uint64_t load(tcsi_store *store)
     tcsi_store_snapshot snapshot = { 0 };
     bool found = false;
     clear_seen();
-    assert_done(tcsi_store_snapshot_load(store, "state", see_part, NULL, &snapshot, &found, &err));
+    assert_done(tcsi_store_snapshot_load(store, "state", INT64_MAX, see_part, NULL, &snapshot, &found, &err));
     return found ? snapshot.position : 0;
 }
 
