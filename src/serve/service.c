@@ -13,6 +13,7 @@
 #include "serve/score_log.h"
 #include "serve/api/api.h"
 #include "serve/watching.h"
+#include "serve/books.h"
 #include "serve/web/web.h"
 
 #include <errno.h>
@@ -72,7 +73,8 @@ struct tcsi_service {
     tcsi_store *watch_store;
     tcsi_watching *watching;    /* from when rows can come */
     int64_t watched_ns;         /* when it last looked */
-    clockwork ticks, collecting;
+    tcsi_books *books;
+    clockwork ticks, collecting, booking;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
     pthread_cond_t ending;
@@ -116,6 +118,11 @@ static void tick(tcsi_service *s, int64_t now_ns)
     if (now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
     s->watched_ns = now_ns;
     tcsi_watching_take(s->watching, now_ns);
+}
+
+static void write_books(tcsi_service *s, int64_t now_ns)
+{
+    tcsi_books_tick(s->books, now_ns);
 }
 
 /* This host's figures go the way of all rows. */
@@ -368,7 +375,8 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
-                                         .certificate_path = s->options.certificate, .key_path = s->options.key };
+                                         .certificate_path = s->options.certificate, .key_path = s->options.key,
+                                         .observe = tcsi_books_observe, .observe_context = s->books };
     return status == TCS_OK ? tcsi_server_start(&server, s->router, &s->server, err) : status;
 }
 
@@ -378,6 +386,14 @@ static tcs_status start_collecting(tcsi_service *s, tcs_error *err)
     if (!s->options.collects) return TCS_OK;
     const tcs_status status = tcsi_collector_create(&collector, &s->collector, err);
     return status == TCS_OK ? start_clockwork(s, &s->collecting, collect, err) : status;
+}
+
+static void note_start(tcsi_service *s)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, "{\"records_read\":%llu,\"tokens\":%zu,\"tls\":%s}", (unsigned long long)s->replayed,
+             s->auth ? tcsi_auth_count(s->auth) : 0, s->options.certificate ? "true" : "false");
+    tcsi_books_note(s->books, "start", detail, tcsi_clock_wall_ns());
 }
 
 tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service **ret_service, tcs_error *err)
@@ -401,7 +417,10 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = start_watching(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
     if (status == TCS_OK) status = start_collecting(s, err);
+    if (status == TCS_OK) status = tcsi_books_open(s->store_path, &s->books, err);
     if (status == TCS_OK) status = start_http(s, err);
+    if (status == TCS_OK) status = start_clockwork(s, &s->booking, write_books, err);
+    if (status == TCS_OK) note_start(s);
     if (status == TCS_OK) *ret_service = s;
     else (void)tcsi_service_stop(s);
     return status;
@@ -415,6 +434,10 @@ tcs_status tcsi_service_reload(tcsi_service *service, tcs_error *err)
 {
     tcs_status status = service->auth ? tcsi_auth_load(service->auth, service->options.token_file, err) : TCS_OK;
     if (status == TCS_OK && service->options.certificate) status = tcsi_server_reload(service->server, err);
+    char detail[80];
+    snprintf(detail, sizeof detail, "{\"is_done\":%s,\"tokens\":%zu}", status == TCS_OK ? "true" : "false",
+             service->auth ? tcsi_auth_count(service->auth) : 0);
+    tcsi_books_note(service->books, "reload", detail, tcsi_clock_wall_ns());
     return status;
 }
 
@@ -437,7 +460,11 @@ bool tcsi_service_stop(tcsi_service *s)
     pthread_mutex_unlock(&s->mutex);
     end_clockwork(&s->ticks);
     end_clockwork(&s->collecting);
+    end_clockwork(&s->booking);
+    if (s->booking.turn)
+        tcsi_books_note(s->books, "stop", is_drained ? "{\"is_drained\":true}" : "{\"is_drained\":false}", tcsi_clock_wall_ns());
     tcsi_server_destroy(s->server);
+    tcsi_books_close(s->books);
     char reason[TCSI_KEEPER_REASON_SIZE];
     if (s->keeper && !tcsi_keeper_is_fine(s->keeper, reason)) tcsi_keeper_stop(s->keeper); /* what it waits for happens again */
     else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */

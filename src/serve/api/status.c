@@ -12,9 +12,10 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     const tcsi_journal_stats journal = tcsi_journal_stat(tcsi_intake_journal(api->intake));
     const tcsi_intake_stats intake = tcsi_intake_stat(api->intake);
     tcsi_json_writer writer;
-    (void)request;
     tcsi_json_writer_init(&writer, &response->body, false);
     tcsi_json_begin_object(&writer);
+    tcsi_json_put_string(&writer, "who", *request->who ? request->who : "local");
+    tcsi_json_put_string(&writer, "role", tcsi_role_names[request->role]);
     tcsi_api_put_time(&writer, "started", api->started_ns);
     tcsi_api_put_time(&writer, "now", tcsi_clock_wall_ns());
     tcsi_json_put_integer(&writer, "series", (int64_t)live.series_count);
@@ -54,7 +55,8 @@ static tcs_status get_watch(void *context, const tcsi_request *request, tcsi_res
 
 static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/status", .role = TCSI_ROLE_VIEWER, .handle = get_status, .id = "status", .group = TCSI_API_ASK,
-      .summary = "Counts of what came, waits and was kept.", .answers = { { 200, "The counts.", "application/json", NULL } } },
+      .summary = "Counts of what came, waits and was kept, and who asks.",
+      .answers = { { 200, "The counts.", "application/json", NULL } } },
     { .method = TCSI_GET, .path = "/api/v1/watch", .role = TCSI_ROLE_VIEWER, .handle = get_watch, .id = "watch", .group = TCSI_API_ASK,
       .summary = "What the service watches about itself, and whether it is within its bounds.",
       .answers = { { 200, "The figures.", "application/json", NULL } } },
