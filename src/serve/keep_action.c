@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/keep_action.h"
 
+#include "serve/keep_answer.h"
+
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
 typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
-static const keep keeps[TCSI_ACTION_COUNT] = { NULL };
+static const keep keeps[TCSI_ACTION_COUNT] = {
+    [TCSI_ACTION_ANSWER] = tcsi_keep_answer,
+    [TCSI_ACTION_UNDO] = tcsi_keep_undo,
+    [TCSI_ACTION_MARK] = tcsi_keep_mark,
+};
 
 tcs_status tcsi_keep_action(tcsi_store *store, const tcsi_action *action, tcs_error *err)
 {

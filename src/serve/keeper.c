@@ -8,6 +8,7 @@
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/keep_action.h"
+#include "serve/keep_answer.h"
 #include "series/time.h"
 
 #include <inttypes.h>
@@ -202,6 +203,21 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     tcsi_json_put_string(writer, key, text);
 }
 
+static bool is_suppressed(const tcsi_live_event *event)
+{
+    return (event->suppressed_by.low | event->suppressed_by.high) != 0;
+}
+
+/* By whose answer it is quiet, and what an answer to it would speak of. */
+static void write_answered(const tcsi_live_event *event, tcsi_json_writer *writer)
+{
+    char id[TCSI_ANSWER_ID_SIZE] = "";
+    if (is_suppressed(event)) tcsi_answer_id_write(event->suppressed_by, id);
+    tcsi_json_put_string(writer, "suppressed_by", id);
+    tcsi_json_key(writer, "pattern");
+    tcsi_pattern_write(&event->pattern, writer);
+}
+
 static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
 {
     const tcsi_live_episode *episode = &event->episode;
@@ -226,6 +242,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, "expected", episode->expected);
         tcsi_json_put_number(&writer, "deviation", episode->deviation);
     }
+    write_answered(event, &writer);
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     write_sentence(keeper->name.data, event, sentence, sizeof sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
@@ -306,6 +323,12 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began. */
+static bool is_news(const tcsi_live_event *event)
+{
+    return !is_suppressed(event) || is_over(event);
+}
+
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
 static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, int64_t time_ns)
 {
@@ -313,7 +336,8 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, si
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
     for (size_t i = 0; keeper->notify && i < count; i++)
-        if (notify_of(keeper, &events[i], &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+        if (is_news(&events[i]) && notify_of(keeper, &events[i], &failure) != TCS_OK)
+            tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
 }
@@ -380,6 +404,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
         if (!wait_after(keeper, &failure)) return;
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
+    if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);

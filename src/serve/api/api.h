@@ -18,6 +18,7 @@ typedef struct tcsi_api {
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
     int64_t started_ns;
+    struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
 
 /* Every subject. */
@@ -26,6 +27,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err) TC
 tcs_status tcsi_api_mount_rows(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_series(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_episodes(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */

@@ -20,7 +20,8 @@ const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new"
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err)
 {
     *cell = (tcsi_cell){ .options = *options };
-    return tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err);
+    const tcs_status status = tcsi_cell_answers_init(&cell->answers, err);
+    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err) : status;
 }
 
 void tcsi_cell_deinit(tcsi_cell *cell)
@@ -28,6 +29,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     for (size_t i = 0; i < cell->piece_count; i++) tcsi_free(cell->pieces[i]);
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
+    tcsi_cell_answers_deinit(&cell->answers);
     *cell = (tcsi_cell){ 0 };
 }
 
@@ -86,7 +88,7 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 
 /* ---- what happened ---- */
 
-static void tell(const tcsi_cell *cell, tcsi_live_event event)
+static void tell(tcsi_cell *cell, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
@@ -96,7 +98,14 @@ static void tell(const tcsi_cell *cell, tcsi_live_event event)
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
     }
+    tcsi_answered_tell(cell, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
+}
+
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
+{
+    cell->answers.judged = series;
+    tell(cell, event);
 }
 
 /* Ten times rarer than what is allowed, or longer than scores remember each other. */
@@ -125,12 +134,13 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (episode->begin_sequence == 0) return;
     if (outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
     keep_peak(episode, row, outcome);
+    const bool is_raised = tcsi_answered_follow(cell, series, outcome->verdict.is_opening) == TCSI_ADVICE_RAISE;
     if (outcome->verdict.is_opening) {
         event.state = TCSI_LIVE_SUSPECTED;
         event.episode = *episode;
         tell(cell, event);
     }
-    if (!episode->is_confirmed && is_sure(cell, episode)) {
+    if (!episode->is_confirmed && !tcsi_answered_is_quiet(series) && (is_raised || is_sure(cell, episode))) {
         episode->is_confirmed = 1;
         event.state = TCSI_LIVE_CONFIRMED;
         event.episode = *episode;
@@ -212,10 +222,12 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
     follow_stuck(cell, series, row, sequence);
+    tcsi_answered_row(series, row->value);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
     if (!outcome->is_scored) return TCS_OK;
+    tcsi_answered_score(cell, series, outcome->score);
     const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
     follow_anomaly(cell, series, row, sequence, outcome);
     cell->row_count++;
@@ -231,6 +243,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
     cell->now_ns = receive_ns;
+    cell->answers.judged = series;
     if (outcome.outcome == TCSI_OUTCOME_ACCEPTED) {
         end_absence(cell, series, row, sequence);
         series->received_ns = receive_ns;
@@ -256,7 +269,8 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
-        tcsi_live_series *series = tcsi_cell_series(cell, i);
+        tcsi_live_series *series = cell->answers.judged = tcsi_cell_series(cell, i);
+        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
         if (series->is_ended || series->absence_sequence || !(series->cadence_s > 0) || time_ns <= series->received_ns) continue;
         const double silent_s = (double)((uint64_t)time_ns - (uint64_t)series->received_ns) * 1e-9;
         if (silent_s <= ABSENCE_CADENCES * (double)series->cadence_s) continue;
@@ -270,6 +284,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
 {
     cell->now_ns = action->time_ns;
+    tcsi_answered_act(cell, action);
 }
 
 /* ---- saved form ---- */
@@ -323,6 +338,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_codec_u64(codec, &series->absence_sequence);
     tcsi_codec_u64(codec, &series->stuck_sequence);
     tcsi_codec_i64(codec, &series->stuck_ns);
+    tcsi_answered_persist(&series->answered, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
     series->is_ended = (uint8_t)(is_ended < UINT8_MAX ? is_ended : UINT8_MAX);
@@ -338,6 +354,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
+    tcsi_cell_answers_persist(&cell->answers, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_codec_u32(codec, &series_count);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
