@@ -15,6 +15,7 @@
 #include "serve/watching.h"
 #include "serve/books.h"
 #include "serve/web/web.h"
+#include "serve/api/labelled.h"
 
 #include <errno.h>
 #include <math.h>
@@ -42,7 +43,7 @@ typedef struct asked {
     int what, first, second;
 } asked;
 
-enum { SERIES, WAITING, SCORED, UNUSUAL, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
+enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
 enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
 
 struct tcsi_service {
@@ -194,6 +195,10 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [WAITING] = { .name = "tocsin_live_rows_waiting", .kind = TCSI_METRIC_GAUGE, .help = "Rows accepted and not judged yet." },
     [SCORED] = { .name = "tocsin_live_rows_scored_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the fast layer scored." },
     [UNUSUAL] = { .name = "tocsin_live_rows_unusual_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows out of the ordinary." },
+    [SUPPRESSED] = { .name = "tocsin_episodes_suppressed_total", .kind = TCSI_METRIC_COUNTER,
+                     .help = "Episodes kept quiet because of an answer to one like them." },
+    [GUARDED] = { .name = "tocsin_episodes_guarded_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Times that an answer would have kept an episode quiet and a guard was against it." },
     [SYNCS] = { .name = "tocsin_journal_syncs_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the journal was synced to disk." },
     [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
                    .help = "Times that the disk failed the journal." },
@@ -213,6 +218,8 @@ static double answer(void *context)
     case WAITING: return (double)tcsi_live_stat(s->live).waiting_row_count;
     case SCORED: return (double)tcsi_live_stat(s->live).row_count;
     case UNUSUAL: return (double)tcsi_live_stat(s->live).unusual_count;
+    case SUPPRESSED: return (double)tcsi_live_stat(s->live).suppressed_count;
+    case GUARDED: return (double)tcsi_live_stat(s->live).guarded_count;
     case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
     case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
     case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
@@ -371,6 +378,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.watching = s->watching;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
+    if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
@@ -480,6 +488,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
     tcsi_deliver_settings_destroy(s->settings);
+    tcsi_labelled_destroy(s->api.labelled);
     tcsi_store_close(s->api.store);
     tcsi_store_close(s->store);
     tcsi_router_destroy(s->router);

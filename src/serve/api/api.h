@@ -20,6 +20,7 @@ typedef struct tcsi_api {
     pthread_mutex_t store_mutex;
     tcsi_watching *watching;
     int64_t started_ns;
+    struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
 
 /* Every subject. */
@@ -31,6 +32,7 @@ tcs_status tcsi_api_mount_episodes(tcsi_router *router, tcsi_api *api, tcs_error
 tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */

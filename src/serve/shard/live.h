@@ -105,6 +105,7 @@ enum { TCSI_LIVE_LATENCY_COUNT = 44 };
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;
     tcsi_pulse pulse;
+    uint64_t suppressed_count, guarded_count; /* episodes kept quiet by answers; times that a guard was against it */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;
