@@ -14,7 +14,7 @@
 #include <string.h>
 
 typedef struct serve_options {
-    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log;
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *history, *retention;
     size_t series_max, threads, plan;
     double snapshot;
 } serve_options;
@@ -35,6 +35,9 @@ static const cli_option options[] = {
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
     { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--history", "ROWS", CLI_TEXT, AT(history), "so many rows a second, of all series, are kept singly to be looked at again; what comes "
+                                                   "beyond is merged to longer steps; off: nothing is kept; default 10000" },
+    { "--retention", "DURATION", CLI_TEXT, AT(retention), "how long they are kept: 12h, 30d, 1w; default 30d" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
     { "--plan", "SERIES", CLI_COUNT, AT(plan), "only say how much memory so many series will take" },
 };
@@ -86,6 +89,19 @@ static tcs_status parse_budget(const char *text, double *ret_per_s, tcs_error *e
         }
     err->status = TCS_E_INVALID;
     snprintf(err->text, sizeof err->text, "--alarm-budget '%s': expected a number above 0 and /hour, /day, /week or /month", text);
+    return TCS_E_INVALID;
+}
+
+/* Rows a second; "off": below 0. */
+static tcs_status parse_history(const char *text, double *ret_rows_per_s, tcs_error *err)
+{
+    char *end;
+    const double rate = strtod(text, &end);
+    const bool is_off = strcmp(text, "off") == 0, is_rate = end != text && !*end && rate > 0 && isfinite(rate);
+    *ret_rows_per_s = is_off ? -1 : rate;
+    if (is_off || is_rate) return TCS_OK;
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "--history '%s': expected rows a second, above 0, or off", text);
     return TCS_E_INVALID;
 }
 
@@ -150,7 +166,9 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (o->plan) return print_plan(o->plan);
     tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
     if (status == TCS_OK) status = parse_budget(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
+    if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
+    asked.retention = o->retention;
     asked.address = address;
     asked.collects = o->collect != NULL;
     asked.receivers = o->receivers;

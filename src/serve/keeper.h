@@ -12,6 +12,7 @@
 
 #include "serve/deliver/deliver.h"
 #include "serve/deliver/settings.h"
+#include "serve/history/chronicle.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
 #include "store/journal.h"
@@ -28,6 +29,7 @@ typedef struct tcsi_keeper_options {
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
+    tcsi_chronicle *history;    /* is in the store up to a snapshot before that is; NULL: none */
 } tcsi_keeper_options;
 
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err) TCS_WARN_UNUSED;

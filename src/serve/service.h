@@ -21,6 +21,8 @@ typedef struct tcsi_service_options {
     size_t series_count_max;    /* 0: 1,000,000 */
     size_t thread_count;        /* of the live series; 0: one a processor */
     double snapshot_s;          /* from one to the next; 0: 300 */
+    double history_rows_per_s;  /* kept singly, of all series; 0: 10,000; below 0: no history is kept */
+    const char *retention;      /* of history: "12h", "30d"; NULL: 30 days */
     bool collects;              /* this host's own figures, each second */
     const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */
 } tcsi_service_options;
