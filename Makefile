@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-history bench-http bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -90,6 +90,8 @@ bench-explain: build ## are explanations right? planted causes found, counterfac
 
 bench-serve: build ## how much the live service takes in, durable before it answers; how late, how large, how soon it is back after a kill
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/serve_bench $(BUILD)/bench/serve.json
+bench-history: build ## what a row of history costs, how large it is, how long a picture of a million rows takes
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/history_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/history.json
 bench-store: build ## what the store takes in a second, durable, in SQLite and in PostgreSQL; FOLDER is on the disk to be measured (default: the build folder)
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/store_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/store.json
 

@@ -13,6 +13,7 @@ enum { FOUND_SIZE_MAX = 1 << 28 };
 typedef struct found {
     tcsi_buffer rows;     /* of tcsi_reel_row */
     uint32_t place;       /* of the series in its cell */
+    int64_t from_ns;
     tcs_status status;
     tcs_error *err;
 } found;
@@ -28,7 +29,7 @@ static void look_at_reel(void *context, const tcsi_cell *cell, const tcsi_live_s
 {
     found *f = context;
     (void)series;
-    f->status = tcsi_reel_list(&cell->reel, f->place, find_row, f, f->err);
+    f->status = tcsi_reel_list(&cell->reel, f->place, f->from_ns, find_row, f, f->err);
 }
 
 static void look_at_queue(tcsi_chronicle *history, size_t cell, uint32_t number, found *f)
@@ -38,7 +39,7 @@ static void look_at_queue(tcsi_chronicle *history, size_t cell, uint32_t number,
         const tcsi_reel_rows *rows = &history->waiting[t].rows;
         if (history->waiting[t].index != cell) continue;
         for (size_t i = 0; i < rows->count && f->status == TCS_OK; i++)
-            if (rows->items[i].number == number) (void)find_row(f, &rows->items[i]);
+            if (rows->items[i].number == number && rows->items[i].time_ns >= f->from_ns) (void)find_row(f, &rows->items[i]);
     }
     pthread_mutex_unlock(&history->mutex);
 }
@@ -114,7 +115,7 @@ tcs_status tcsi_chronicle_read(tcsi_chronicle *history, uint32_t number, int64_t
     const tcsi_directory *directory = tcsi_live_directory(history->live);
     if (number >= tcsi_directory_count(directory)) return tcsi_fail(err, TCS_E_INVALID, "there is no series %u", number);
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(directory, number);
-    found reeled = { .err = err, .place = entry->place }, queued = { .err = err };
+    found reeled = { .err = err, .place = entry->place, .from_ns = from_ns }, queued = { .err = err, .from_ns = from_ns };
     giving g = { .history = history, .from_ns = from_ns, .to_ns = to_ns, .each = each, .context = context, .err = err };
     tcsi_buffer_init(&reeled.rows, FOUND_SIZE_MAX);
     tcsi_buffer_init(&queued.rows, FOUND_SIZE_MAX);

@@ -250,16 +250,23 @@ void tcsi_reel_tick(tcsi_reel *reel, int64_t now_ns, uint32_t series_count, doub
 
 /* ---- reading ---- */
 
-tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, tcsi_reel_each each, void *context, tcs_error *err)
+/* at, 1 + the index of a row, unless that is too old or there is none: 0. */
+static uint32_t unless_old(const tcsi_reel *reel, uint32_t at, int64_t from_ns)
+{
+    return at > 0 && reel->rows.items[at - 1].time_ns >= from_ns ? at : 0;
+}
+
+tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, tcsi_reel_each each, void *context, tcs_error *err)
 {
     const tcsi_reel_series *series = find_series(reel, place);
-    size_t count = 0;
     if (!series) return TCS_OK;
-    for (uint32_t at = last_of(reel, series); at > 0; at = reel->rows.items[at - 1].before) count++;
+    const uint32_t last = unless_old(reel, last_of(reel, series), from_ns);
+    size_t count = 0;
+    for (uint32_t at = last; at > 0; at = unless_old(reel, reel->rows.items[at - 1].before, from_ns)) count++;
     uint32_t *indices = tcsi_alloc_array(count, sizeof *indices);
     if (!indices) return tcsi_fail_memory(err, "rows of a series");
     size_t left = count;
-    for (uint32_t at = last_of(reel, series); at > 0; at = reel->rows.items[at - 1].before) indices[--left] = at - 1;
+    for (uint32_t at = last; at > 0; at = unless_old(reel, reel->rows.items[at - 1].before, from_ns)) indices[--left] = at - 1;
     bool goes_on = true;
     for (size_t i = 0; goes_on && i < count; i++) goes_on = each(context, &reel->rows.items[indices[i]]);
     if (goes_on && series->count > 0) {
