@@ -427,6 +427,7 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK && keeper->options.history) status = tcsi_chronicle_settle(keeper->options.history, err);
     if (status == TCS_OK)
         status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
                                              &number, err);

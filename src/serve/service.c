@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "knowledge/expression.h"
 #include "serve/collect/collect.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/http/auth.h"
@@ -43,7 +44,8 @@ typedef struct asked {
     int what, first, second;
 } asked;
 
-enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
+enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, KEPT, MERGED, DROPPED, BLOCKS, BLOCK_BYTES, STEP,
+       SAMPLES, EPISODES, METRIC_COUNT };
 enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
 
 struct tcsi_service {
@@ -54,6 +56,7 @@ struct tcsi_service {
     tcsi_store *outbox_stores[TCSI_RECEIVER_COUNT_MAX]; /* one for each receiver's thread */
     tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
     tcsi_deliver *deliver;
+    tcsi_chronicle *history;
     tcsi_keeper *keeper;
     tcsi_score_log *scores;        /* NULL: nobody asks */
     tcsi_live *live;
@@ -203,11 +206,27 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
                    .help = "Times that the disk failed the journal." },
     [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
+    [KEPT] = { .name = "tocsin_history_rows_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that were judged, for history." },
+    [MERGED] = { .name = "tocsin_history_rows_merged_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Of them, rows merged into another one of the same step." },
+    [DROPPED] = { .name = "tocsin_history_rows_dropped_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Rows of history that were not kept: the store was too slow or failed, or there was no memory." },
+    [BLOCKS] = { .name = "tocsin_history_blocks_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Blocks of rows that were put into the store." },
+    [BLOCK_BYTES] = { .name = "tocsin_history_bytes_total", .kind = TCSI_METRIC_COUNTER, .unit = "bytes",
+                      .help = "Bytes of these blocks." },
+    [STEP] = { .name = "tocsin_history_step_seconds", .kind = TCSI_METRIC_GAUGE, .unit = "seconds",
+               .help = "Rows of a series within so long are merged; 0: each is kept." },
     [SAMPLES] = { .name = "tocsin_samples_total", .kind = TCSI_METRIC_COUNTER, .help = "Samples by what became of them.",
                   .labels = { "outcome" } },
     [EPISODES] = { .name = "tocsin_episodes_total", .kind = TCSI_METRIC_COUNTER, .help = "Steps of episodes that were told.",
                    .labels = { "kind", "state" } },
 };
+
+static tcsi_chronicle_stats history_stat(const tcsi_service *s)
+{
+    return s->history ? tcsi_chronicle_stat(s->history) : (tcsi_chronicle_stats){ 0 };
+}
 
 static double answer(void *context)
 {
@@ -223,6 +242,12 @@ static double answer(void *context)
     case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
     case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
     case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
+    case KEPT: return (double)tcsi_live_stat(s->live).reeled_count;
+    case MERGED: return (double)tcsi_live_stat(s->live).merged_count;
+    case DROPPED: return (double)(tcsi_live_stat(s->live).unreeled_count + history_stat(s).dropped_count);
+    case BLOCKS: return (double)history_stat(s).block_count;
+    case BLOCK_BYTES: return (double)history_stat(s).byte_count;
+    case STEP: return (double)tcsi_live_stat(s->live).step_ns * 1e-9;
     case SAMPLES: return (double)(tcsi_live_stat(s->live).outcomes[a->first] + tcsi_intake_stat(s->intake).outcomes[a->first]);
     default: return (double)tcsi_keeper_count(s->keeper, (tcsi_live_kind)a->first, (tcsi_live_state)a->second);
     }
@@ -303,18 +328,30 @@ static void keep(void *self, const tcsi_live_snapshot *snapshot)
     tcsi_keeper_keep(((tcsi_service *)self)->keeper, snapshot);
 }
 
+static tcs_status make_history(tcsi_service *s, tcs_error *err)
+{
+    tcsi_chronicle_options history = { .store = s->store_path, .rows_per_s = s->options.history_rows_per_s };
+    if (s->options.retention && !(tcsi_duration_parse(s->options.retention, &history.retention_ns) && history.retention_ns > 0))
+        return tcsi_fail(err, TCS_E_INVALID, "retention '%s': expected a duration as 12h, 30d, 1w", s->options.retention);
+    return tcsi_chronicle_create(&history, &s->history, err);
+}
+
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
+    keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
     if (status == TCS_OK && s->options.scores) status = tcsi_score_log_open(s->options.scores, true, 0, &s->scores, err);
     if (status != TCS_OK) return status;
-    const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
+    tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
                                      .tell = tell, .keep = keep, .self = s, .judge = s->scores ? tcsi_score_log_judge : NULL,
                                      .judge_self = s->scores };
+    if (s->history) live.reel = tcsi_chronicle_reel_options(s->history);
     status = tcsi_live_create(&live, &s->live, err);
+    if (status == TCS_OK && s->history) status = tcsi_chronicle_start(s->history, s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
     tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
@@ -376,6 +413,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.intake = s->intake;
     s->api.live = s->live;
     s->api.watching = s->watching;
+    s->api.history = s->history;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);
@@ -484,6 +522,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
     tcsi_watching_destroy(s->watching);
     tcsi_store_close(s->watch_store);
+    tcsi_chronicle_destroy(s->history);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
@@ -512,7 +551,11 @@ tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *e
 {
     const size_t in_cells = TCSI_CELL_COUNT * tcsi_cell_size_max(series_count / TCSI_CELL_COUNT + 1) + sizeof(tcsi_cell) * TCSI_CELL_COUNT;
     const size_t in_directory = tcsi_directory_size_max(series_count);
+    const size_t in_history = TCSI_CELL_COUNT * tcsi_reel_size_max(series_count / TCSI_CELL_COUNT + 1) +
+                              tcsi_chronicle_size_max(series_count);
     return tcsi_buffer_printf(out, err, "%zu series, keys of 200 bytes:\n  %8.1f MiB state of series (%zu bytes each)\n"
-                              "  %8.1f MiB names of series\n  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
-                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)(in_cells + in_directory) / 1048576);
+                              "  %8.1f MiB names of series\n  %8.1f MiB history on its way to the store, at most (--history off: none)\n"
+                              "  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
+                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)in_history / 1048576,
+                              (double)(in_cells + in_directory + in_history) / 1048576);
 }
