@@ -197,6 +197,7 @@ export class Chart {
         { ...axis, space: 70, values: TIME_TICKS, ...(kind === 'score' ? { show: false, size: 0 } : {}) },
         { ...axis, size: 62, space: kind === 'score' ? 18 : 30, values: (_, values) => values.map(axisNumber) },
       ],
+      padding: [8, 14, 0, 0], // the same for all, so that one moment is at one place
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false, scales: ['x', null] },

@@ -27,13 +27,13 @@ function fakeHistory(points) {
     if (url.pathname.endsWith('/history')) {
       const seconds = (name) => Date.parse(url.searchParams.get(name)) / 1000;
       kept ??= make(seconds('from'), seconds('to'));
-      return { ok: true, status: 200, json: async () => kept };
+      return { ok: true, status: 200, text: async () => JSON.stringify(kept) };
     }
     const answer = await real(target, options);
     if (!url.pathname.endsWith('/openapi.json')) return answer;
     const document = await answer.json();
     document.paths['/api/v1/series/{number}/history'] = { get: {} };
-    return { ok: true, status: 200, json: async () => document };
+    return { ok: true, status: 200, text: async () => JSON.stringify(document) };
   };
 }
 
