@@ -76,7 +76,7 @@ class Service:
             time.sleep(0.1)
         raise AssertionError(f"{path}: {answer}")
 
-    def feed(self, begin, first, last, spiking=(), spike=range(0)):
+    def feed(self, begin, first, last, spiking=(), spike=range(0), trace=None):
         """Rows of SERIES sensors, a second apart; those that spike jump at the steps of `spike`."""
         lines = []
         for t in range(first, last):
@@ -85,6 +85,8 @@ class Service:
                                   "value": 100 * i + chance.gauss(0, 1) + (40 if i in spiking and t in spike else 0)}) for i in range(SERIES)]
         for at in range(0, len(lines), 500):
             request = urllib.request.Request(self.url + "/api/v1/rows", "\n".join(lines[at:at + 500]).encode(), {"Content-Type": "application/x-ndjson"})
+            if trace:
+                request.add_header("traceparent", f"00-{trace}-00f067aa0ba902b7-01")
             with urllib.request.urlopen(request, timeout=20) as answer:
                 assert answer.status in (200, 204)
 
@@ -101,12 +103,14 @@ class Hooks:
 
     def __init__(self):
         heard = self.heard = []
+        traces = self.traces = {}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 data = event["data"]
                 heard.append((self.path, data["tags"].get("unit"), data["state"]))
+                traces[heard[-1]] = (self.headers["traceparent"], data["trace"])
                 self.send_response(204)
                 self.end_headers()
 
@@ -272,6 +276,30 @@ def acknowledged_is_not_escalated():
         service.feed(time.time() - 80, 318, 340)  # and stays with what becomes of the episode
         over = service.wait("/api/v1/episodes/" + ids[3], lambda e: e["state"] == "resolved")
         assert over["acknowledged"]["note"] == "done", over
+
+
+def traced_from_rows_to_receivers():
+    """The trace of the request whose rows opened an episode goes with what is told of it; rows of others tell none."""
+    with running(OPS + "    suspected: yes\n") as (folder, hooks, start):
+        service = start()
+        begin, traces = time.time() - 400, ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
+        service.feed(begin, 0, 300)
+        service.feed(begin, 300, 310, trace=traces[1])
+        service.feed(begin, 310, 318, spiking=(3,), spike=range(310, 400), trace=traces[0])
+        hooks.wait(("/ops", "3", "confirmed"))
+        for state in ("suspected", "confirmed"):
+            header, inside = hooks.traces[("/ops", "3", state)]
+            assert header == inside and header.split("-")[1] == traces[0], hooks.traces
+        connection = sqlite3.connect(folder / "data" / "tocsin.db")
+        kept = connection.execute("select distinct trace from outbox where payload = x'' or payload like ?", ("%" + traces[0] + "%",)).fetchall()
+        connection.close()
+        assert len(kept) == 1 and traces[0] in kept[0][0], kept
+        service.stop(signal.SIGKILL)
+        service = start()  # from a journal in which some records have a trace, and some none
+        assert service.ask("/api/v1/status")["samples"]["accepted"] == 318 * SERIES
+        service.feed(begin, 318, 340)
+        hooks.wait(("/ops", "3", "resolved"))
+        assert not hooks.traces[("/ops", "3", "resolved")][1], hooks.traces
 
 
 def flip_a_byte(database, table, column, where):
@@ -452,6 +480,7 @@ def main():
     suite.run("what is no silence, and why", what_is_no_silence)
     suite.run("ten thousand silences, and no more", ten_thousand_and_no_more)
     suite.run("what is acknowledged is not escalated, and shown", acknowledged_is_not_escalated)
+    suite.run("a trace goes from rows to receivers", traced_from_rows_to_receivers)
     suite.run("the books: who did what, who was refused, and what was changed since", the_books)
     suite.run("backed up while it runs, restored elsewhere", backed_up_while_it_runs)
     suite.run("a series is erased", erased)
