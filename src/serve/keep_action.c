@@ -2,6 +2,7 @@
 #include "serve/keep_action.h"
 
 #include "serve/desk.h"
+#include "serve/keep_answer.h"
 #include "serve/models/models.h"
 
 static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_error *err)
@@ -13,6 +14,9 @@ static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_e
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
 typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
 static const keep keeps[TCSI_ACTION_COUNT] = {
+    [TCSI_ACTION_ANSWER] = tcsi_keep_answer,
+    [TCSI_ACTION_UNDO] = tcsi_keep_undo,
+    [TCSI_ACTION_MARK] = tcsi_keep_mark,
     [TCSI_ACTION_ACKNOWLEDGE] = tcsi_desk_keep,
     [TCSI_ACTION_SILENCE] = tcsi_desk_keep,
     [TCSI_ACTION_MAINTENANCE] = tcsi_desk_keep,

@@ -9,6 +9,7 @@
 #include "serve/deliver/outbox_store.h"
 #include "serve/desk.h"
 #include "serve/keep_action.h"
+#include "serve/keep_answer.h"
 #include "serve/words.h"
 #include "series/time.h"
 
@@ -179,6 +180,21 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     tcsi_json_put_string(writer, key, text);
 }
 
+static bool is_suppressed(const tcsi_live_event *event)
+{
+    return (event->suppressed_by.low | event->suppressed_by.high) != 0;
+}
+
+/* By whose answer it is quiet, and what an answer to it would speak of. */
+static void write_answered(const tcsi_live_event *event, tcsi_json_writer *writer)
+{
+    char id[TCSI_ANSWER_ID_SIZE] = "";
+    if (is_suppressed(event)) tcsi_answer_id_write(event->suppressed_by, id);
+    tcsi_json_put_string(writer, "suppressed_by", id);
+    tcsi_json_key(writer, "pattern");
+    tcsi_pattern_write(&event->pattern, writer);
+}
+
 static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
 {
     const tcsi_live_episode *episode = &event->episode;
@@ -208,6 +224,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
         tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
     }
+    write_answered(event, &writer);
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     tcsi_words_event(keeper->name.data, event, sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
@@ -290,6 +307,12 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began. */
+static bool is_news(const tcsi_live_event *event)
+{
+    return !is_suppressed(event) || tcsi_words_is_over(event);
+}
+
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
 static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
@@ -300,7 +323,7 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
     for (size_t i = 0; i < news->event_count; i++) {
         for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
             tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
-        if (keeper->notify && notify_of(keeper, &news->events[i], &failure) != TCS_OK)
+        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
@@ -377,6 +400,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; keeper->options.events && i < news->action_count; i++)
         tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
+    if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
@@ -405,6 +429,7 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK && keeper->options.history) status = tcsi_chronicle_settle(keeper->options.history, err);
     if (status == TCS_OK)
         status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
                                              &number, err);

@@ -177,8 +177,13 @@ def silences_hold_over_a_kill():
         service.stop(signal.SIGKILL)
         service = start()
         service.feed(begin, 0, 318, spiking=(3, 4, 5), spike=range(310, 400))
-        open_episodes(service, (3, 4, 5))
+        ids = open_episodes(service, (3, 4, 5))
         hooks.wait(("/ops", "5", "confirmed"))
+        for unit, weight in ((4, 0), (5, 1)):  # what happened in maintenance teaches nothing
+            status, answer = service.send("POST", f"/api/v1/episodes/{ids[unit]}/answers", {"verdict": "true", "scope": "episode"})
+            assert status == 201, answer
+            entry = service.ask("/api/v1/audit?limit=1000")["entries"][-1]
+            assert entry["action"] == "answer" and (json.loads(entry["detail"])["document"]["weight"] > 0) == (weight > 0), entry
         service.stop(signal.SIGKILL)
         service = start()
         found = service.ask("/api/v1/silences")
