@@ -408,6 +408,21 @@ def check_the_books(folder, data, database):
     assert run("store", "check", "--data", data).startswith("sound")
 
 
+def changed_while_it_runs():
+    """What the service has followed once, it notices to be another the next time that somebody acts."""
+    with running() as (folder, _, start):
+        service = start()
+        for host in ("db1", "db2"):
+            assert service.send("POST", "/api/v1/maintenance", {"matchers": [matcher("host", "=", host)], "to": iso(60)})[0] == 201
+        log = service.wait("/api/v1/audit", lambda a: any(e["action"] == "start" for e in a["entries"]))
+        assert log["verified"] == len(log["entries"]) and "problem" not in log, log
+        flip_a_byte(folder / "data" / "tocsin.db", "audit", "hash", f"sequence = {log['verified']}")
+        assert service.send("POST", "/api/v1/maintenance", {"matchers": [matcher("host", "=", "db3")], "to": iso(60)})[0] == 201
+        broken = service.ask("/api/v1/audit")
+        assert broken["verified"] == log["verified"], broken
+        assert f"entry {log['verified'] + 1}, or what stood before it, was changed" in broken["problem"], broken
+
+
 def run_and_read(*arguments):
     done = subprocess.run([TOCSIN, *map(str, arguments)], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 1, done
@@ -456,6 +471,22 @@ def backed_up_while_it_runs(store=(), restored=()):
         assert not (folder / "third").exists()
 
 
+def books_on_postgresql(url, psql):
+    """What the test before left there, checked and tampered with."""
+    def change(statement):
+        subprocess.run(psql + ["-c", "set search_path = tocsin; " + statement], check=True, capture_output=True)
+    head = json.loads(run("audit", "verify", "--store", url, "--json"))
+    assert head["entries"] > 2 and run("store", "check", "--store", url).startswith("sound")
+    change("update audit set detail = overlay(detail placing 'x' from 3 for 1) where sequence = 2")
+    assert "entry 2, or what stood before it, was changed" in run("audit", "verify", "--store", url, status=1)
+    assert "entry 2, or what stood before it, was changed" in run_and_read("store", "check", "--store", url)
+    change("delete from audit where sequence >= 2")
+    assert json.loads(run("audit", "verify", "--store", url, "--json"))["entries"] == 1
+    assert "none has the hash" in run("audit", "verify", "--store", url, "--head", head["head"], status=1)
+    change("update snapshot_part set bytes = bytes || '\\x00' where number = (select max(number) from snapshot)")
+    assert "of 'live' is damaged" in run_and_read("store", "check", "--store", url)
+
+
 def erased():
     with running("", "--snapshot", "1") as (folder, _, start):
         service = start()
@@ -487,12 +518,14 @@ def main():
     suite.run("what is acknowledged is not escalated, and shown", acknowledged_is_not_escalated)
     suite.run("a trace goes from rows to receivers", traced_from_rows_to_receivers)
     suite.run("the books: who did what, who was refused, and what was changed since", the_books)
+    suite.run("the books, changed while it runs", changed_while_it_runs)
     suite.run("backed up while it runs, restored elsewhere", backed_up_while_it_runs)
     suite.run("a series is erased", erased)
     if postgresql_test.find_server() and os.getuid() == 0:
-        with postgresql_test.server() as (top, _):
+        with postgresql_test.server() as (top, psql):
             url = f"postgresql://postgres@/plant?host={top}"
             suite.run("from PostgreSQL to a file", lambda: backed_up_while_it_runs(("--store", url)))
+            suite.run("the books on PostgreSQL", lambda: books_on_postgresql(url, psql))
             suite.run("from a file to PostgreSQL", lambda: backed_up_while_it_runs((), ("--store", url.replace("/plant", "/postgres"))))
     else:
         suite.skip("from PostgreSQL to a file and back", "no PostgreSQL server is installed that could be run")
