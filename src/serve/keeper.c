@@ -286,6 +286,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     const tcsi_live_episode *episode = &event->episode;
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
+    char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
     char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
     tcsi_key key;
@@ -295,13 +296,14 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     if (status != TCS_OK) return status;
     tcsi_keeper_episode_id(entry, event, id);
     tcsi_words_event(keeper->name.data, event, sentence);
+    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
                                .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
-                               .url = "", .trace = "" };
+                               .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
