@@ -2,6 +2,13 @@
 #include "serve/keep_action.h"
 
 #include "serve/keep_answer.h"
+#include "serve/models/models.h"
+
+static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_error *err)
+{
+    char hash[TCSI_HASH_TEXT_SIZE];
+    return tcsi_models_settle(store, action->document, hash, err);
+}
 
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
 typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
@@ -9,6 +16,7 @@ static const keep keeps[TCSI_ACTION_COUNT] = {
     [TCSI_ACTION_ANSWER] = tcsi_keep_answer,
     [TCSI_ACTION_UNDO] = tcsi_keep_undo,
     [TCSI_ACTION_MARK] = tcsi_keep_mark,
+    [TCSI_ACTION_MODEL] = keep_model,
 };
 
 tcs_status tcsi_keep_action(tcsi_store *store, const tcsi_action *action, tcs_error *err)
