@@ -2,12 +2,12 @@
  *
  * An answer is worth much where what the episode was is not known anyway, and where many others look like it, which it then speaks of, too:
  *     gain = entropy(p) * (1 + sum over the other unanswered ones of their likeness)
- * the uncertainty and density of B. Settles, M. Craven, "An analysis of active learning strategies for sequence labeling tasks", EMNLP 2008.
- * p, the probability that it was a real event, comes from the answered ones that are like it, and from how often answers were *true* at all.
- * Likeness is 1 for the same pattern and falls to 0 where half of all unrelated episodes lie (adapt/pattern.h); of another series only if it
- * measures alike, and half.  They are chosen one after the other, and each takes away from the others what it would have taught of them (the
- * greedy rule of G. Nemhauser, L. Wolsey, M. Fisher, "An analysis of approximations for maximizing submodular set functions", Mathematical
- * Programming 14, 1978), so that the queue is not ten times the same.
+ * the uncertainty and density of B. Settles, M. Craven, "An analysis of active learning strategies for sequence labeling tasks", EMNLP
+ * 2008.  p, the probability that it was a real event, comes from the answered ones that are like it, and from how often answers were *true*
+ * at all.  Likeness is 1 for the same pattern and falls to 0 where half of all unrelated episodes lie (adapt/pattern.h); of another series
+ * only if it measures alike, and half.  They are chosen one after the other, and each takes away from the others what it would have taught
+ * of them (the greedy rule of G. Nemhauser, L. Wolsey, M. Fisher, "An analysis of approximations for maximizing submodular set functions",
+ * Mathematical Programming 14, 1978), so that the queue is not ten times the same.
  * Cost: count^2 distances.  Threads: reentrant. */
 #ifndef TCS_ADAPT_REVIEW_H
 #define TCS_ADAPT_REVIEW_H

@@ -4,6 +4,7 @@
 usage: service_test.py TOCSIN        Prints TAP.
 """
 import datetime
+import http.server
 import json
 import os
 import pathlib
@@ -414,6 +415,48 @@ def models():
             service.stop(signal.SIGKILL)
 
 
+def watches_itself():
+    """Too many refused samples: the service says so itself, to its receivers too, and names the page that helps."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        heard = []
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (folder / "receivers.yaml").write_text(f"receivers:\n  - name: hook\n    kind: webhook\n    url: http://127.0.0.1:{server.server_port}/\n")
+        service = Service(folder / "data", "--watch", "1", "--receivers", str(folder / "receivers.yaml"))
+        try:
+            figures = {one["figure"]: one for one in service.ask("/api/v1/watch")["watch"]}
+            assert len(figures) == 8 and all(one["state"] == "unknown" for one in figures.values()), figures
+            page = (pathlib.Path(__file__).parents[2] / "docs/how-to/when-the-service-complains.md").read_text()
+            for one in figures.values():
+                assert one["runbook"].startswith("docs/how-to/when-the-service-complains.md#"), one
+                assert f"\n## {one['runbook'].split('#')[1]}\n" in page, one
+            now = time.time()
+            for _ in range(3):
+                service.rows([("late", now - 40 * 86400 + i, 1.0) for i in range(1000)])
+                time.sleep(1)
+            service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "missing"] == ["breached"])
+            with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
+                assert 'tocsin_watch_breached{figure="missing"} 1' in answer.read().decode()
+            for _ in range(100):
+                if heard:
+                    break
+                time.sleep(0.1)
+            assert heard and "missing" in json.dumps(heard[0]), heard
+        finally:
+            service.stop(signal.SIGKILL)
+            server.shutdown()
+
+
 def real_alertmanager():
     """An anomaly becomes one alert in a real Alertmanager, with its reason, and resolves; a kill in between changes nothing."""
     with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
@@ -483,6 +526,7 @@ def main():
     suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
     suite.run("every route with each role", tokens_and_roles)
     suite.run("which model decides", models)
+    suite.run("it watches itself", watches_itself)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))

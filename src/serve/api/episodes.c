@@ -78,8 +78,8 @@ static tcs_status get_episode(void *context, const tcsi_request *request, tcsi_r
 
 static const char episode_schema[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"state\",\"series\",\"begin\",\"updated\",\"severity\",\"summary\"],"
-    "\"properties\":{\"id\":{\"type\":\"string\"},"
-    "\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\",\"missed\"]},"
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\","
+    "\"missed\"]},"
     "\"state\":{\"enum\":[\"suspected\",\"confirmed\",\"resolved\",\"dismissed\"]},\"severity\":{\"type\":\"number\"}}}";
 static const char episodes_schema[] =
     "{\"type\":\"object\",\"required\":[\"episodes\"],\"properties\":{\"episodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";

@@ -267,7 +267,8 @@ static bool count_record(void *context, const tcsi_store_record *record)
     d->alarm_count += is_told || answered;
     if (!answered) return true;
     d->answered_count++;
-    for (size_t i = 0; i < TCSI_ANSWER_VERDICT_COUNT; i++) d->verdict_counts[i] += strcmp(answered->answer, tcsi_answer_verdict_names[i]) == 0;
+    for (size_t i = 0; i < TCSI_ANSWER_VERDICT_COUNT; i++)
+        d->verdict_counts[i] += strcmp(answered->answer, tcsi_answer_verdict_names[i]) == 0;
     if (isnan(answered->real)) return true;
     d->real += answered->real;
     d->known++;
@@ -340,7 +341,8 @@ static const char similar_schema[] =
     "{\"type\":\"object\",\"required\":[\"similar\"],\"properties\":{\"similar\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
     "\"required\":[\"id\",\"series\",\"begin\",\"distance\",\"share\",\"answer\"]}}}}";
 static const char review_schema[] =
-    "{\"type\":\"object\",\"required\":[\"review\",\"raters\"],\"properties\":{\"review\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
+    "{\"type\":\"object\",\"required\":[\"review\",\"raters\"],"
+    "\"properties\":{\"review\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
     "\"required\":[\"id\",\"gain\",\"reason\",\"episode\"]}},\"noise\":{\"type\":\"number\"},\"raters\":{\"type\":\"array\"}}}";
 static const char quality_schema[] =
     "{\"type\":\"object\",\"required\":[\"days\"],\"properties\":{\"days\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
@@ -354,11 +356,13 @@ static const tcsi_route table[] = {
                    { 404, "There is no such episode.", NULL, NULL } } },
     { .method = TCSI_GET, .path = "/api/v1/review", .role = TCSI_ROLE_VIEWER, .handle = get_review, .id = "review", .group = TCSI_API_ASK,
       .summary = "Where people disagree, and the episodes whose answers would teach most; how far people are believed.",
-      .parameters = { { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "20", .low = 1, .high = 100 } },
+      .parameters = { { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "20", .low = 1,
+                        .high = 100 } },
       .answers = { { 200, "The queue.", "application/json", review_schema } } },
     { .method = TCSI_GET, .path = "/api/v1/quality", .role = TCSI_ROLE_VIEWER, .handle = get_quality, .id = "quality",
       .group = TCSI_API_ASK, .summary = "Of the alarms of each day that were answered, how many were right, and how sure that is.",
-      .parameters = { { .name = "days", .type = TCSI_ARGUMENT_INTEGER, .help = "up to today", .fallback = "30", .low = 1, .high = DAYS_MAX } },
+      .parameters = { { .name = "days", .type = TCSI_ARGUMENT_INTEGER, .help = "up to today", .fallback = "30", .low = 1,
+                        .high = DAYS_MAX } },
       .answers = { { 200, "Day by day, the oldest first.", "application/json", quality_schema } } },
 };
 

@@ -17,6 +17,7 @@ const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new"
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err)
 {
     *cell = (tcsi_cell){ .options = *options };
+    tcsi_reel_init(&cell->reel, &options->reel);
     const tcs_status status = tcsi_cell_answers_init(&cell->answers, err);
     return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err) : status;
 }
@@ -27,6 +28,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
     tcsi_cell_answers_deinit(&cell->answers);
+    tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
 }
 
@@ -181,11 +183,15 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
+    tcsi_reel_push(&cell->reel, row->place, series->number,
+                   &(tcsi_reel_judged){ row->time_ns, row->value, outcome->expected, outcome->deviation, outcome->score });
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
     follow_anomaly(cell, series, row, sequence, outcome);
-    cell->row_count++;
+    if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
+        tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
+                        (row->value - outcome->expected) / outcome->deviation);
     cell->unusual_count += outcome->verdict.is_unusual;
     return status;
 }
@@ -228,6 +234,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
+    tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
         tcsi_presence_news news = { .count = 0 };
@@ -300,10 +307,12 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
+    tcsi_pulse_persist(&cell->pulse, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     tcsi_cell_answers_persist(&cell->answers, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
+    tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
     if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");

@@ -19,10 +19,12 @@
 #include "decide/cohort.h"
 #include "detect/fast/residual_chart.h"
 #include "serve/action.h"
+#include "serve/history/reel.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
 #include "serve/shard/presence.h"
+#include "serve/shard/pulse.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -76,6 +78,7 @@ typedef struct tcsi_live_event {
 typedef struct tcsi_cell_options {
     double rate;                    /* alarms of chance allowed per row */
     tcsi_arrival_limits arrival;
+    tcsi_reel_options reel;         /* zeros: no history is kept */
     size_t series_count_max;
     /* Told of every event, from within push and tick; NULL: nobody listens. */
     void (*tell)(void *self, const tcsi_live_event *event);
@@ -92,8 +95,10 @@ typedef struct tcsi_cell {
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
+    tcsi_reel reel;                 /* rows on their way into history */
 } tcsi_cell;
 
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
