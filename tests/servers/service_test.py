@@ -229,6 +229,17 @@ def answered(service):
     status, mark = say("/api/v1/marks", **{"series": 5, "from": first["begin"], "to": first["end"], "note": "the pump leaked"})
     missed = service.ask("/api/v1/episodes/missed-" + mark["id"])
     assert status == 201 and missed["kind"] == "missed" and missed["summary"] == "the pump leaked" and missed["answer"] == "true", missed
+    similar = service.ask(f"/api/v1/episodes/{fourth['id']}/similar")["similar"]
+    assert {first["id"], second["id"], third["id"]} <= {s["id"] for s in similar} and fourth["id"] not in {s["id"] for s in similar}, similar
+    assert [s["distance"] for s in similar] == sorted(s["distance"] for s in similar) and 0 < similar[0]["share"] <= 1, similar
+    review = service.ask("/api/v1/review?limit=3")
+    assert 0 < len(review["review"]) <= 3 and all(r["gain"] > 0 and r["episode"]["id"] == r["id"] for r in review["review"]), review
+    assert review["raters"] == [{"who": "local", "reliability": 1, "answers": 1}], review["raters"]
+    say(f"/api/v1/episodes/{fourth['id']}/answers", verdict="true")
+    days = service.ask("/api/v1/quality?days=3")["days"]
+    total = {k: sum(d[k] for d in days) for k in ("alarms", "answered", "true", "expected", "not_mine", "missed")}
+    assert len(days) == 3 and total["alarms"] >= 3 and total["answered"] == total["true"] == 1 == total["missed"], days
+    assert all(0 <= d["precision_low"] <= d["precision"] <= d["precision_high"] <= 1 for d in days if d["answered"]), days
     with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
         figures = answer.read().decode()
     assert "tocsin_episodes_suppressed_total 1" in figures, figures

@@ -37,6 +37,7 @@ tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *e
 tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
