@@ -61,6 +61,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (!keeper) return tcsi_fail_memory(err, "the keeper of episodes");
     keeper->options = *options;
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
+    if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
@@ -145,7 +146,7 @@ static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
     keeper->has_failed = true;
     keeper->failure = *failure;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RETRY_NS;
+    until.tv_nsec += (long)keeper->options.retry_ns; /* less than a second */
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -327,6 +328,7 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (!news->is_tick) return; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     tcsi_desk_tick(&keeper->desk, news->time_ns);
@@ -365,7 +367,8 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
     for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
-        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
+        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
+                                  (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
     return status;
