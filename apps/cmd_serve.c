@@ -11,16 +11,17 @@
 #include "serve/service.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 typedef struct serve_options {
-    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores;
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
     const char *user, *check, *advertise;
     size_t series_max, threads, plan;
-    double snapshot, lease;
+    double snapshot, lease, watch, latency;
     bool keep_journal, standby;
 } serve_options;
 
@@ -35,8 +36,8 @@ static const cli_option options[] = {
     { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes: Alertmanager, webhooks, Grafana, mail, programs" },
     { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
-    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one of them takes rows, the others take over "
-                                                "when it ends, hangs or dies" },
+    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, the others take over when it "
+                                                "ends, hangs or dies" },
     { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
     { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },
     { "--tokens", "FILE", CLI_TEXT, AT(tokens), "tokens and their roles; without it nobody is asked for one" },
@@ -44,6 +45,12 @@ static const cli_option options[] = {
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
     { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--latency-objective", "SECONDS", CLI_REAL, AT(latency), "99 of 100 rows are to be scored within; default 0.1.  Past it the service "
+                                                                "complains of itself" },
+    { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60" },
+    { "--history", "ROWS", CLI_TEXT, AT(history), "so many rows a second, of all series, are kept singly to be looked at again; what comes "
+                                                   "beyond is merged to longer steps; off: nothing is kept; default 10000" },
+    { "--retention", "DURATION", CLI_TEXT, AT(retention), "how long they are kept: 12h, 30d, 1w; default 30d" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
     { "--user", "NAME", CLI_TEXT, AT(user), "started by root: becomes this user before anything is opened; \"root\" stays what it is" },
     { "--check", "URL", CLI_TEXT, AT(check), "only ask a running service whether it is ready; exit status 0: it is" },
@@ -85,6 +92,19 @@ static tcs_status parse_listen(const char *text, char *ret_address, size_t size,
     snprintf(ret_address, size, "%.*s", (int)(length ? length : strlen("127.0.0.1")), length ? text : "127.0.0.1");
     *ret_port = (uint16_t)port;
     return TCS_OK;
+}
+
+/* Rows a second; "off": below 0. */
+static tcs_status parse_history(const char *text, double *ret_rows_per_s, tcs_error *err)
+{
+    char *end;
+    const double rate = strtod(text, &end);
+    const bool is_off = strcmp(text, "off") == 0, is_rate = end != text && !*end && rate > 0 && isfinite(rate);
+    *ret_rows_per_s = is_off ? -1 : rate;
+    if (is_off || is_rate) return TCS_OK;
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "--history '%s': expected rows a second, above 0, or off", text);
+    return TCS_E_INVALID;
 }
 
 static int print_plan(size_t series_count)
@@ -194,7 +214,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_error err = { 0 };
     tcsi_service_options asked = { .folder = o->data ? o->data : "tocsin-data", .store = o->store, .token_file = o->tokens,
                                    .certificate = o->certificate, .key = o->key, .series_count_max = o->series_max,
-                                   .thread_count = o->threads, .snapshot_s = o->snapshot,
+                                   .thread_count = o->threads, .snapshot_s = o->snapshot, .watch_s = o->watch, .latency_s = o->latency,
                                    .keeps_journal = o->keep_journal, .scores = o->scores };
     (void)inputs;
     (void)input_count;
@@ -202,7 +222,9 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (o->check) return check(o->check);
     tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
+    if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
+    asked.retention = o->retention;
     asked.address = address;
     status = give_up_rights(o, &asked, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
