@@ -34,6 +34,7 @@ typedef struct tcsi_intake_options {
     uint64_t sequence;                  /* of the last record that live has seen; 0: none */
     uint64_t ticks_a_snapshot;          /* live saves itself after so many ticks, or after so many rows that reading them again would */
                                         /* take seconds (TCSI_SNAPSHOT_ROWS), at the next tick; 0: never */
+    const tcsi_journal_log *log;        /* the journal is there, not in the folder; open reads nothing, follow does.  NULL: the folder */
     /* replay alone: asked before each record is read into live; false ends it as if the journal did.  NULL: all are. */
     bool (*watch)(void *watch_self, const tcsi_journal_record *record);
     void *watch_self;
@@ -47,12 +48,17 @@ tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **re
                             tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_intake_close(tcsi_intake *intake); /* accepts NULL; nobody may be in a call */
 
+/* With a log, while the journal is held: records of a batch that another process wrote.  *sequence: the last one that live has seen, before
+ * and after the call; *ret_time_ns: its time.  E_LIMIT: too many rows wait; the rest of the batch is to be given again. */
+tcs_status tcsi_intake_follow(tcsi_intake *intake, const void *bytes, size_t size, uint64_t *sequence, int64_t *ret_time_ns,
+                              tcs_error *err) TCS_WARN_UNUSED;
+
 /* Only reads: the journal of a service that may be running is replayed into live up to the record `until` (0: to its end). */
 tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
 
 typedef struct tcsi_intake_reply {
     tcsi_ingest_reply http;
-    bool is_retry;       /* 429: come again */
+    bool is_retry;       /* 429, 503: come again */
 } tcsi_intake_reply;
 
 /* One request, whole: appends the reply's body to out.  Never fails: what went wrong is in the reply, and counted. */

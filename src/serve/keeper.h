@@ -15,6 +15,7 @@
 #include "serve/history/chronicle.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
+#include "serve/standby/standby.h"
 #include "serve/traces.h"
 #include "store/journal.h"
 #include "store/store.h"
@@ -45,6 +46,9 @@ void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *direct
 /* The journal whose records before the oldest snapshot may go; NULL: none goes. */
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
 
+/* Who else may keep what happened; NULL: nobody. */
+void tcsi_keeper_set_standby(tcsi_keeper *keeper, tcsi_standby *standby);
+
 /* As tcsi_live_options has them; self is the keeper. */
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news);
 void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot);
@@ -62,6 +66,8 @@ void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 /* Does the store answer?  Otherwise why not. */
 bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);
 uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state); /* events told */
+/* Everything up to this record is in the store. */
+uint64_t tcsi_keeper_kept(tcsi_keeper *keeper);
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
 
 /* The id of an event's episode: the same for all its events, and for every process that reads the same journal. */
