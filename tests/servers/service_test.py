@@ -211,6 +211,9 @@ def answered(service):
     listed = service.ask("/api/v1/answers")["answers"]
     assert [(a["id"], a["verdict"], a["undone"]) for a in listed] == [(made["id"], "expected", True)], listed
     assert service.ask("/api/v1/answers?episode=" + second["id"])["answers"] == []
+    record = service.ask(f"/api/v1/episodes/{first['id']}/record")
+    assert [entry["action"] for entry in record["audit"]] == ["answer", "undo"] and record["journal"]["can_be_judged_again"], record
+    assert record["episode"]["id"] == first["id"] and record["alarms_per_day_allowed"] > 0, record
     for path, body, code in [("/api/v1/episodes/none/answers", {"verdict": "true"}, 404), (f"/api/v1/episodes/{first['id']}/answers", {}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "confidence": 2}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "until": "soon"}, 400),
