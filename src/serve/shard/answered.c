@@ -364,5 +364,6 @@ void tcsi_answered_persist(tcsi_answered *answered, tcsi_codec *codec)
     answered->share = (int8_t)(share < TCSI_COHORT_SHARES ? (int)share - TCSI_COHORT_SHARE_ONE : 0);
     const bool is_height = fabs((double)answered->onset_height) <= TCSI_COHORT_HEIGHT_MAX && answered->height_max >= 0 &&
                            (double)answered->height_max <= TCSI_COHORT_HEIGHT_MAX;
-    if (quiet >> TCSI_LIVE_KIND_COUNT || flags > 7 || share >= TCSI_COHORT_SHARES || !is_height) tcsi_codec_refuse(codec, "a series' answers out of range");
+    if (quiet >> TCSI_LIVE_KIND_COUNT || flags > 7 || share >= TCSI_COHORT_SHARES || !is_height)
+        tcsi_codec_refuse(codec, "a series' answers out of range");
 }

@@ -39,7 +39,8 @@ void tcsi_taught_open(tcsi_cell *cell, const tcsi_live_series *series)
 {
     tcsi_taught *taught = &cell->taught;
     taught->before[taught->before_count % TCSI_TAUGHT_INCIDENTS] =
-        (tcsi_before){ .begin_ns = series->anomaly.begin_ns, .series = series->number, .count = series->member.count, .scale = taught->now };
+        (tcsi_before){ .begin_ns = series->anomaly.begin_ns, .series = series->number, .count = series->member.count,
+                       .scale = taught->now };
     if (++taught->before_count == UINT32_MAX) taught->before_count = TCSI_TAUGHT_INCIDENTS;
 }
 
