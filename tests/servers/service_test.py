@@ -508,7 +508,8 @@ def said_before_it_starts():
     together = float(next(line for line in plan.stdout.splitlines() if "together" in line).split()[0])
     assert plan.returncode == 0 and 300 < together < 2048, plan.stdout
     for arguments, words in [(["--alarm-budget", "many"], "expected a number above 0"), (["--listen", "nowhere"], "expected ADDRESS:PORT"),
-                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", folder], "certificate")]:
+                             (["--data", "/proc/no/such"], "/proc/no/such"),
+                             (["--listen", "0.0.0.0:0", "--user", "root", "--data", folder], "certificate")]:
         outcome = subprocess.run([TOCSIN, "serve", *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
         assert outcome.returncode in (1, 2) and words.lower() in outcome.stderr.lower(), (arguments, outcome)
     shutil.rmtree(folder)

@@ -21,6 +21,8 @@ typedef struct tcsi_api {
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
     tcsi_watching *watching;
+    tcsi_audit_chain audit_chain; /* of the audit log, as far as it was followed; under store_mutex */
+    int64_t audit_verified_ns;    /* when that was begun, monotonic */
     int64_t started_ns;
     struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
