@@ -129,12 +129,16 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
 {
     tcsi_live_episode *episode = &series->anomaly;
     tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY, .time_ns = row->time_ns };
-    if (outcome->verdict.is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns };
+    const bool is_raising = outcome->verdict.is_unusual && !outcome->verdict.is_opening && episode->begin_sequence == 0 &&
+                            tcsi_taught_raises(cell, series, row->time_ns, row->value < outcome->expected);
+    const bool is_opening = outcome->verdict.is_opening || is_raising;
+    if (is_raising) tcsi_cohort_open(&series->member);
+    if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns };
     if (episode->begin_sequence == 0) return;
     if (outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
     keep_peak(episode, row, outcome);
-    const bool is_raised = tcsi_answered_follow(cell, series, outcome->verdict.is_opening) == TCSI_ADVICE_RAISE;
-    if (outcome->verdict.is_opening) {
+    const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
+    if (is_opening) {
         event.state = TCSI_LIVE_SUSPECTED;
         event.episode = *episode;
         tell(cell, series, event);
@@ -180,6 +184,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 {
     outcome->value = row->value;
     tcsi_answered_row(series, row->value);
+    tcsi_taught_row(cell, series);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
@@ -187,7 +192,8 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                    &(tcsi_reel_judged){ row->time_ns, row->value, outcome->expected, outcome->deviation, outcome->score });
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
-    const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
+    const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
+    const tcs_status status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
     follow_anomaly(cell, series, row, sequence, outcome);
     if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
         tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
@@ -234,6 +240,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
+    tcsi_answered_turn(cell);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
@@ -311,6 +318,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     tcsi_cell_answers_persist(&cell->answers, codec);
+    tcsi_taught_persist(&cell->taught, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);

@@ -24,6 +24,7 @@
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
 #include "serve/shard/presence.h"
+#include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
 
 /* How far a series is: what its judgement rests on. */
@@ -94,6 +95,7 @@ typedef struct tcsi_cell {
     tcsi_presence_watch watch;
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
+    tcsi_taught taught;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
