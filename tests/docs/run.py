@@ -9,9 +9,11 @@ usage: run.py PATH_TO_TOCSIN SOURCE_ROOT        Prints TAP.
   - every function that docs/one-row.md names exists in src/
   - links between documents lead somewhere
 """
+import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +23,18 @@ BLOCK = re.compile(r"^```(sh|c|c internal) test\n(.*?)^```", re.M | re.S)
 QUOTE = re.compile(r"^ *```c from (\S+)\n(.*?)^ *```", re.M | re.S)
 
 
+def end_left_over(folder):
+    """What an example started and noted in pid.txt does not outlive it."""
+    try:
+        os.kill(int((pathlib.Path(folder) / "pid.txt").read_text()), signal.SIGKILL)
+    except (OSError, ValueError):
+        pass
+
+
 def examples(path, command, root):
     """Problems with the examples of one document."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        stack.callback(end_left_over, folder)
         for kind, body in BLOCK.findall(path.read_text(encoding="utf-8")):
             if kind != "sh":
                 (pathlib.Path(folder) / "example.c").write_text(body)
