@@ -140,7 +140,8 @@ static tcs_status give_up_rights(const serve_options *o, const tcsi_service_opti
 {
     tcsi_privileges_harden(o->tokens || o->key);
     if (o->user) return tcsi_privileges_drop(o->user, asked->folder, err);
-    if (!tcsi_privileges_are_all() || is_loopback(asked->address)) return TCS_OK;
+    const bool is_reached = !is_loopback(asked->address) && o->tokens && o->certificate && o->key; /* otherwise the server refuses */
+    if (!tcsi_privileges_are_all() || !is_reached) return TCS_OK;
     err->status = TCS_E_INVALID;
     snprintf(err->text, sizeof err->text, "as root it does not listen at %s; expected --user NAME, or --user root if it must be so",
              asked->address);
@@ -199,6 +200,7 @@ static int serve(const tcsi_service_options *asked, const char *address)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&signals, numbers[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, not the end */
     while (again && result == EXIT_DONE) {
         again = false;
         result = live_once(&next, address, &signals, &next.port, &again);
