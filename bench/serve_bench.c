@@ -146,7 +146,7 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static service start_service(const char *folder)
+static service start_service(const char *folder, const char *deep)
 {
     int ends[2];
     char line[256] = "";
@@ -158,7 +158,7 @@ static service start_service(const char *folder)
         close(ends[0]);
         close(ends[1]);
         execl(TOCSIN_COMMAND, "tocsin", "serve", "--data", folder, "--listen", "127.0.0.1:0", "--log", "warning", "--series-max", "2000000",
-              (char *)NULL);
+              "--deep", deep, (char *)NULL);
         die(TOCSIN_COMMAND);
     }
     close(ends[1]);
@@ -284,6 +284,8 @@ static void *send_all(void *argument)
 
 typedef struct outcome {
     double samples_per_s, service_processors, sender_processors, p50_s, p99_s, memory_mib;
+    double escalated, sampled, unconfirmed; /* of scored rows; of rows that deserved a second look */
+    double verdict_p50_s, verdict_p99_s;
     size_t retried;
 } outcome;
 
@@ -321,6 +323,11 @@ static outcome run_load(const service *s, const load *l, double per_s)
     result.p50_s = ask_status(s->port, "latency_p50_seconds");
     result.p99_s = ask_status(s->port, "latency_p99_seconds");
     result.memory_mib = memory_mib(s->process);
+    result.escalated = ask_status(s->port, "escalated") / ask_status(s->port, "rows_scored");
+    result.sampled = ask_status(s->port, "sampled") / ask_status(s->port, "rows_scored");
+    result.unconfirmed = ask_status(s->port, "unconfirmed") / ask_status(s->port, "rows_scored");
+    result.verdict_p50_s = ask_status(s->port, "verdict_p50_seconds");
+    result.verdict_p99_s = ask_status(s->port, "verdict_p99_seconds");
     return result;
 }
 
@@ -333,8 +340,31 @@ static void remove_folder(const char *folder)
 
 static void print_outcome(const char *name, const outcome *o)
 {
-    printf("%-22s %12.0f %10.2f %10.2f %10.2f %10.2f %10.0f %8zu\n", name, o->samples_per_s, o->service_processors, o->sender_processors,
+    printf("%-34s %12.0f %10.2f %10.2f %8.2f %8.2f %8.0f %8zu", name, o->samples_per_s, o->service_processors, o->sender_processors,
            1e3 * o->p50_s, 1e3 * o->p99_s, o->memory_mib, o->retried);
+    if (o->escalated + o->sampled + o->unconfirmed > 0)
+        printf("   asked %.3f %% + %.3f %%, unconfirmed %.3f %%, verdict p50 %.0f, p99 %.0f ms", 100 * o->escalated, 100 * o->sampled,
+               100 * o->unconfirmed, 1e3 * o->verdict_p50_s, 1e3 * o->verdict_p99_s);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* A fresh service under the load; then it is killed, and where ret_again is not NULL started again. */
+static outcome run_fresh(const char *name, const char *folder, const load *l, const char *deep, double per_s, double *ret_again_s)
+{
+    remove_folder(folder);
+    service s = start_service(folder, deep);
+    const outcome o = run_load(&s, l, per_s);
+    print_outcome(name, &o);
+    kill_service(&s);
+    if (ret_again_s) {
+        service again = start_service(folder, deep);
+        if ((size_t)ask_status(again.port, "series") != l->series_count) die("series after a kill");
+        *ret_again_s = again.start_s;
+        kill_service(&again);
+    }
+    remove_folder(folder);
+    return o;
 }
 
 int main(int argc, char **argv)
@@ -350,31 +380,27 @@ int main(int argc, char **argv)
     snprintf(folder, sizeof folder, "%s.data", argv[1]);
     const size_t step_count = (size_t)fmax(3, ceil(seconds * 1e6 / (double)series_count));
     make_load(&l, series_count, step_count, (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count);
-    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-22s %12s %10s %10s %10s %10s %10s %8s\n", series_count,
+    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-34s %12s %10s %10s %8s %8s %8s %8s\n", series_count,
            series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
-    printf("%-22s %12s %10s %10s %10s %10s %10s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
-    remove_folder(folder);
-    service s = start_service(folder);
-    const outcome full = run_load(&s, &l, 0);
-    print_outcome("as fast as it goes", &full);
-    kill_service(&s);
-    service again = start_service(folder);
-    const double series_after = ask_status(again.port, "series");
-    kill_service(&again);
-    remove_folder(folder);
-    s = start_service(folder);
-    const outcome half = run_load(&s, &l, 500000);
-    print_outcome("half a million a second", &half);
-    kill_service(&s);
-    remove_folder(folder);
-    printf("killed, started again with %.0f series in %.2f s\n", series_after, again.start_s);
-    if ((size_t)series_after != series_count) return 1;
+    printf("%-34s %12s %10s %10s %8s %8s %8s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
+    double again_s[2];
+    const outcome full = run_fresh("as fast as it goes", folder, &l, "off", 0, &again_s[0]);
+    const outcome deep = run_fresh("the same with the deep layer", folder, &l, "on", 0, &again_s[1]);
+    const outcome half = run_fresh("half a million a second", folder, &l, "off", 500000, NULL);
+    const outcome deep_half = run_fresh("the same with the deep layer", folder, &l, "on", 500000, NULL);
+    const outcome deep_200 = run_fresh("200,000 a second, deep", folder, &l, "on", 200000, NULL);
+    printf("killed, started again with %zu series in %.2f s, with the deep layer in %.2f s\n", series_count, again_s[0], again_s[1]);
     free_load(&l);
     const figure figures[] = {
         { "remote-write into the fast layer", "samples/s", full.samples_per_s, NAN, NULL, NAN, 1e6, full.samples_per_s >= 1e6 },
         { "p99 from receipt to score at 500,000 samples/s", "s", half.p99_s, NAN, NULL, NAN, 0.005, half.p99_s <= 0.005 },
         { "memory", "MiB", full.memory_mib, NAN, NULL, NAN, NAN, true },
-        { "killed, until it answers again", "s", again.start_s, NAN, NULL, NAN, 5, again.start_s <= 5 },
+        { "killed, until it answers again", "s", again_s[0], NAN, NULL, NAN, 5, again_s[0] <= 5 },
+        { "the same with the deep layer", "s", again_s[1], NAN, NULL, NAN, 5, again_s[1] <= 5 },
+        { "remote-write with the deep layer", "samples/s", deep.samples_per_s, NAN, NULL, NAN, 200000, deep.samples_per_s >= 200000 },
+        { "p99 from receipt to score at 500,000 samples/s, with the deep layer", "s", deep_half.p99_s, NAN, NULL, NAN, NAN, true },
+        { "p99 from receipt to a verdict at 200,000 samples/s", "s", deep_200.verdict_p99_s, NAN, NULL, NAN, 1, deep_200.verdict_p99_s <= 1 },
+        { "unconfirmed at 200,000 samples/s, of all rows", "share", deep_200.unconfirmed, NAN, NULL, NAN, NAN, true },
         { "the sender's share", "processors", full.sender_processors, NAN, NULL, NAN, NAN, true },
     };
     tcsi_buffer text;

@@ -128,6 +128,13 @@ static void keep_body(tcsi_cohort *cohort, double height)
     if (cohort->body_count < TCSI_COHORT_BODY) cohort->body_count++;
 }
 
+void tcsi_cohort_open(tcsi_cohort_member *member)
+{
+    if (member->open_for > 0) return;
+    member->open_for = 1;
+    member->bar = (float)fmin((double)member->bar * BAR_RISE, BAR_MAX);
+}
+
 tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
                             tcs_error *err)
 {
@@ -137,8 +144,7 @@ tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, dou
                                     .is_unusual = height > cohort->threshold_low };
     verdict.is_opening = verdict.is_above && member->open_for == 0;
     if (verdict.is_opening) {
-        member->open_for = 1;
-        member->bar = (float)fmin((double)member->bar * BAR_RISE, BAR_MAX);
+        tcsi_cohort_open(member);
     } else if (member->open_for > 0 && member->open_for < SINCE_MAX) {
         member->open_for++;
     }

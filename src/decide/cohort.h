@@ -62,6 +62,8 @@ void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate);
 /* One more score >= 0, finite, of a member.  Allocates only when it fits.  E_MEMORY leaves a cohort that can only be released. */
 tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
                             tcs_error *err) TCS_WARN_UNUSED;
+/* Somebody else has raised an alarm for the member: it lasts, ends and raises the bar like the cohort's own.  Nothing when one is open. */
+void tcsi_cohort_open(tcsi_cohort_member *member);
 /* Chance of a height like this on a normal row; 1 before the first fit. */
 double tcsi_cohort_p_value(const tcsi_cohort *cohort, double height);
 /* Alarms of this height that chance raises in the cohort per score; 1 before the first fit. */

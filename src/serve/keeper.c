@@ -197,6 +197,8 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, "value", episode->peak_value);
         tcsi_json_put_number(&writer, "expected", episode->expected);
         tcsi_json_put_number(&writer, "deviation", episode->deviation);
+        tcsi_json_put_string(&writer, "verdict", tcsi_verdict_names[episode->verdict]);
+        tcsi_json_put_number(&writer, "deep_p_value", (double)episode->deep_p_value);
     }
     if (event->kind == TCSI_LIVE_LATE || event->kind == TCSI_LIVE_CADENCE) {
         const bool is_late = event->kind == TCSI_LIVE_LATE;
@@ -290,7 +292,8 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, si
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
     for (size_t i = 0; keeper->notify && i < count; i++)
-        if (notify_of(keeper, &events[i], &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+        if (!events[i].is_update && notify_of(keeper, &events[i], &failure) != TCS_OK)
+            tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
 }
@@ -362,7 +365,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
-        keeper->counts[news->events[i].kind][news->events[i].state]++;
+        keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
         pthread_mutex_unlock(&keeper->mutex);
     }
 }

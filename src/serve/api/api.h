@@ -5,6 +5,7 @@
 #define TCS_SERVE_API_API_H
 
 #include "base/json.h"
+#include "serve/deep/report.h"
 #include "serve/http/route.h"
 #include "serve/intake.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@ typedef struct tcsi_api {
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
     int64_t started_ns;
+    const tcsi_deep_report *deep;
 } tcsi_api;
 
 /* Every subject. */
