@@ -8,14 +8,16 @@
 #include "serve/service.h"
 
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct serve_options {
-    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *deep;
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
+    const char *deep;
     size_t series_max, threads, plan;
-    double snapshot, deep_deadline, deep_share;
+    double snapshot, watch, latency, deep_deadline, deep_share;
     bool keep_journal;
 } serve_options;
 
@@ -39,6 +41,12 @@ static const cli_option options[] = {
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
     { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--latency-objective", "SECONDS", CLI_REAL, AT(latency), "99 of 100 rows are to be scored within; default 0.1.  Past it the service "
+                                                                "complains of itself" },
+    { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60" },
+    { "--history", "ROWS", CLI_TEXT, AT(history), "so many rows a second, of all series, are kept singly to be looked at again; what comes "
+                                                   "beyond is merged to longer steps; off: nothing is kept; default 10000" },
+    { "--retention", "DURATION", CLI_TEXT, AT(retention), "how long they are kept: 12h, 30d, 1w; default 30d" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
     { "--keep-journal", NULL, CLI_FLAG, AT(keep_journal), "keep everything that was received, for `tocsin backtest`; otherwise what a "
                                                            "restart needs" },
@@ -77,6 +85,19 @@ static tcs_status parse_listen(const char *text, char *ret_address, size_t size,
     snprintf(ret_address, size, "%.*s", (int)(length ? length : strlen("127.0.0.1")), length ? text : "127.0.0.1");
     *ret_port = (uint16_t)port;
     return TCS_OK;
+}
+
+/* Rows a second; "off": below 0. */
+static tcs_status parse_history(const char *text, double *ret_rows_per_s, tcs_error *err)
+{
+    char *end;
+    const double rate = strtod(text, &end);
+    const bool is_off = strcmp(text, "off") == 0, is_rate = end != text && !*end && rate > 0 && isfinite(rate);
+    *ret_rows_per_s = is_off ? -1 : rate;
+    if (is_off || is_rate) return TCS_OK;
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "--history '%s': expected rows a second, above 0, or off", text);
+    return TCS_E_INVALID;
 }
 
 static int print_plan(size_t series_count)
@@ -141,13 +162,14 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_error err = { 0 };
     tcsi_service_options asked = { .folder = o->data ? o->data : "tocsin-data", .store = o->store, .token_file = o->tokens,
                                    .certificate = o->certificate, .key = o->key, .series_count_max = o->series_max,
-                                   .thread_count = o->threads, .snapshot_s = o->snapshot,
+                                   .thread_count = o->threads, .snapshot_s = o->snapshot, .watch_s = o->watch, .latency_s = o->latency,
                                    .keeps_journal = o->keep_journal, .scores = o->scores };
     (void)inputs;
     (void)input_count;
     if (o->plan) return print_plan(o->plan);
     tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
+    if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
     if (o->deep && strcmp(o->deep, "on") != 0 && strcmp(o->deep, "off") != 0) return refuse(&err, "--deep", "on or off");
     if (o->deep_deadline < 0 || o->deep_deadline > 3600) return refuse(&err, "--deep-deadline", "0 (1) to 3600 seconds");
@@ -155,6 +177,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     asked.has_deep = !o->deep || strcmp(o->deep, "on") == 0;
     asked.deep_deadline_s = o->deep_deadline;
     asked.deep_share = o->deep_share;
+    asked.retention = o->retention;
     asked.address = address;
     asked.collects = o->collect != NULL;
     asked.receivers = o->receivers;

@@ -48,7 +48,7 @@ typedef struct bench {
     tcsi_deep_model *model;
     uint64_t train_at;
     double train_s, score_s;
-    tcsi_question asked[ASKED_MAX];
+    tcsi_deep_question asked[ASKED_MAX];
     size_t asked_count;
     episode *episodes;
     size_t episode_count;
@@ -141,7 +141,7 @@ static void on_event(void *self, const tcsi_live_event *event)
     else e->end = row_at(event->time_ns);
 }
 
-static void on_question(void *self, const tcsi_question *question)
+static void on_question(void *self, const tcsi_deep_question *question)
 {
     bench *b = self;
     if (b->asked_count < ASKED_MAX) b->asked[b->asked_count++] = *question;
@@ -177,7 +177,7 @@ static void answer_all(bench *b, uint64_t sequence)
         tcsi_deep_scorer_deinit(&scorer);
     }
     for (size_t i = 0; i < b->asked_count; i++) {
-        const tcsi_question *q = &b->asked[i];
+        const tcsi_deep_question *q = &b->asked[i];
         const tcsi_deep_answer answer = { .serial = q->serial, .number = q->number, .is_untrained = !b->model,
                                           .p_value = b->model ? tcsi_deep_model_p_value(b->model, (tcsi_question_sort)q->sort, scores[i]) : 1 };
         tcsi_second_look_hear(&b->cell, &answer, sequence);

@@ -1,6 +1,6 @@
 /* bench/serve_bench.c -- how much `tocsin serve` takes in: remote-write over loopback, durable before it is acknowledged.
  *
- * usage: serve_bench OUTPUT.json [SERIES [SECONDS]]      defaults 100000 series, 10 seconds
+ * usage: serve_bench OUTPUT.json [SERIES [SECONDS [HISTORY]]]      defaults 100000 series, 10 seconds, 10000
  * A service of its own is started in a new folder beside OUTPUT.json, on a real disk.  Bodies are encoded before the clock starts: 2,000
  * series of one sample, ten labels, Snappy; series are dealt out to four connections, each of which sends its next request when the
  * last one was answered.  First as fast as it goes, then the service is killed and started again; then a fresh one takes half a million
@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LEARN_STEPS = 100, LEARN_S = 120 };
 enum { IN_A_BODY = 2000, CONNECTIONS = 4, PATH_SIZE = 512, REPLY_SIZE = 1 << 16 };
 
 /* ---- bodies ---- */
@@ -146,7 +147,7 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static service start_service(const char *folder, const char *deep)
+static service start_service(const char *folder, const char *history, const char *deep)
 {
     int ends[2];
     char line[256] = "";
@@ -158,7 +159,7 @@ static service start_service(const char *folder, const char *deep)
         close(ends[0]);
         close(ends[1]);
         execl(TOCSIN_COMMAND, "tocsin", "serve", "--data", folder, "--listen", "127.0.0.1:0", "--log", "warning", "--series-max", "2000000",
-              "--deep", deep, (char *)NULL);
+              "--history", history, "--deep", deep, (char *)NULL);
         die(TOCSIN_COMMAND);
     }
     close(ends[1]);
@@ -229,17 +230,28 @@ static int exchange(int file, const char *bytes, size_t size, char *reply)
     }
 }
 
-/* A number in the answer to GET /api/v1/status. */
-static double ask_status(int port, const char *key)
+/* The answer to GET /api/v1/status. */
+static const char *get_status(int port)
 {
     static const char request_text[] = "GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     static char reply[REPLY_SIZE];
-    char name[64];
     const int file = open_connection(port);
     if (exchange(file, request_text, sizeof request_text - 1, reply) != 200) die("/api/v1/status");
     close(file);
+    return reply;
+}
+
+static bool is_status(int port, const char *text)
+{
+    return strstr(get_status(port), text) != NULL;
+}
+
+/* A number in it. */
+static double ask_status(int port, const char *key)
+{
+    char name[64];
     snprintf(name, sizeof name, "\"%s\":", key);
-    const char *at = strstr(reply, name);
+    const char *at = strstr(get_status(port), name);
     if (!at) die(key);
     return strtod(at + strlen(name), NULL);
 }
@@ -289,12 +301,24 @@ typedef struct outcome {
     size_t retried;
 } outcome;
 
+/* Counts that a restart does not begin anew. */
+typedef struct counts {
+    double accepted, scored, escalated, sampled, unconfirmed;
+} counts;
+
+static counts ask_counts(int port)
+{
+    return (counts){ ask_status(port, "accepted"), ask_status(port, "rows_scored"), ask_status(port, "escalated"),
+                     ask_status(port, "sampled"), ask_status(port, "unconfirmed") };
+}
+
 static outcome run_load(const service *s, const load *l, double per_s)
 {
     sender senders[CONNECTIONS];
     struct rusage before, after;
     const size_t sample_count = l->series_count * l->step_count;
     outcome result = { 0 };
+    const counts first = ask_counts(s->port);
     getrusage(RUSAGE_SELF, &before);
     const double begin = now_s(), processor = processor_s(s->process);
     for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -312,9 +336,9 @@ static outcome run_load(const service *s, const load *l, double per_s)
     getrusage(RUSAGE_SELF, &after);
     const double used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
                         1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec);
-    if (refused || (size_t)ask_status(s->port, "accepted") != sample_count) {
-        fprintf(stderr, "serve_bench: %zu requests refused, %.0f of %zu samples accepted\n", refused, ask_status(s->port, "accepted"),
-                sample_count);
+    if (refused || (size_t)(ask_status(s->port, "accepted") - first.accepted) != sample_count) {
+        fprintf(stderr, "serve_bench: %zu requests refused, %.0f of %zu samples accepted\n", refused,
+                ask_status(s->port, "accepted") - first.accepted, sample_count);
         exit(1);
     }
     result.samples_per_s = (double)sample_count / elapsed;
@@ -323,9 +347,11 @@ static outcome run_load(const service *s, const load *l, double per_s)
     result.p50_s = ask_status(s->port, "latency_p50_seconds");
     result.p99_s = ask_status(s->port, "latency_p99_seconds");
     result.memory_mib = memory_mib(s->process);
-    result.escalated = ask_status(s->port, "escalated") / ask_status(s->port, "rows_scored");
-    result.sampled = ask_status(s->port, "sampled") / ask_status(s->port, "rows_scored");
-    result.unconfirmed = ask_status(s->port, "unconfirmed") / ask_status(s->port, "rows_scored");
+    const counts last = ask_counts(s->port);
+    const double scored = last.scored - first.scored;
+    result.escalated = (last.escalated - first.escalated) / scored;
+    result.sampled = (last.sampled - first.sampled) / scored;
+    result.unconfirmed = (last.unconfirmed - first.unconfirmed) / scored;
     result.verdict_p50_s = ask_status(s->port, "verdict_p50_seconds");
     result.verdict_p99_s = ask_status(s->port, "verdict_p99_seconds");
     return result;
@@ -349,48 +375,70 @@ static void print_outcome(const char *name, const outcome *o)
     fflush(stdout);
 }
 
-/* A fresh service under the load; then it is killed, and where ret_again is not NULL started again. */
-static outcome run_fresh(const char *name, const char *folder, const load *l, const char *deep, double per_s, double *ret_again_s)
+/* What all runs have in common.  `before` is sent to a service with a deep layer first, so that it has learned something. */
+typedef struct trials {
+    char folder[PATH_SIZE];
+    const char *history;
+    load load, before;
+} trials;
+
+/* A folder in which a service with a deep layer has learned from `before`, and was killed. */
+static void teach(const trials *t)
 {
-    remove_folder(folder);
-    service s = start_service(folder, deep);
-    const outcome o = run_load(&s, l, per_s);
+    service s = start_service(t->folder, t->history, "on");
+    (void)run_load(&s, &t->before, 0);
+    for (double begin = now_s(); !is_status(s.port, "\"deep\":{\"state\":\"on\"");)
+        if (now_s() - begin > LEARN_S) die("the deep layer learns nothing");
+        else nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+    kill_service(&s);
+}
+
+/* A service under the load; then it is killed, and where ret_again is not NULL started again. */
+static outcome run_trial(const char *name, const trials *t, const char *deep, double per_s, double *ret_again_s)
+{
+    remove_folder(t->folder);
+    if (strcmp(deep, "on") == 0) teach(t);
+    service s = start_service(t->folder, t->history, deep);
+    const outcome o = run_load(&s, &t->load, per_s);
     print_outcome(name, &o);
     kill_service(&s);
     if (ret_again_s) {
-        service again = start_service(folder, deep);
-        if ((size_t)ask_status(again.port, "series") != l->series_count) die("series after a kill");
+        service again = start_service(t->folder, t->history, deep);
+        if ((size_t)ask_status(again.port, "series") != t->load.series_count) die("series after a kill");
         *ret_again_s = again.start_s;
         kill_service(&again);
     }
-    remove_folder(folder);
+    remove_folder(t->folder);
     return o;
 }
 
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: serve_bench OUTPUT.json [SERIES [SECONDS]]\n");
+        fprintf(stderr, "usage: serve_bench OUTPUT.json [SERIES [SECONDS [HISTORY]]]\n");
         return 2;
     }
     const size_t series_count = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000;
     const double seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
-    char folder[PATH_SIZE];
-    load l;
-    snprintf(folder, sizeof folder, "%s.data", argv[1]);
+    static trials t;
+    t.history = argc > 4 ? argv[4] : "10000"; /* as --history takes it */
+    snprintf(t.folder, sizeof t.folder, "%s.data", argv[1]);
     const size_t step_count = (size_t)fmax(3, ceil(seconds * 1e6 / (double)series_count));
-    make_load(&l, series_count, step_count, (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count);
+    const int64_t begin_ms = (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count;
+    make_load(&t.load, series_count, step_count, begin_ms);
+    make_load(&t.before, series_count, LEARN_STEPS, begin_ms - 1000 * LEARN_STEPS);
     printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-34s %12s %10s %10s %8s %8s %8s %8s\n", series_count,
            series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
     printf("%-34s %12s %10s %10s %8s %8s %8s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
     double again_s[2];
-    const outcome full = run_fresh("as fast as it goes", folder, &l, "off", 0, &again_s[0]);
-    const outcome deep = run_fresh("the same with the deep layer", folder, &l, "on", 0, &again_s[1]);
-    const outcome half = run_fresh("half a million a second", folder, &l, "off", 500000, NULL);
-    const outcome deep_half = run_fresh("the same with the deep layer", folder, &l, "on", 500000, NULL);
-    const outcome deep_200 = run_fresh("200,000 a second, deep", folder, &l, "on", 200000, NULL);
+    const outcome full = run_trial("as fast as it goes", &t, "off", 0, &again_s[0]);
+    const outcome deep = run_trial("the same with the deep layer", &t, "on", 0, &again_s[1]);
+    const outcome half = run_trial("half a million a second", &t, "off", 500000, NULL);
+    const outcome deep_half = run_trial("the same with the deep layer", &t, "on", 500000, NULL);
+    const outcome deep_200 = run_trial("200,000 a second with it", &t, "on", 200000, NULL);
     printf("killed, started again with %zu series in %.2f s, with the deep layer in %.2f s\n", series_count, again_s[0], again_s[1]);
-    free_load(&l);
+    free_load(&t.load);
+    free_load(&t.before);
     const figure figures[] = {
         { "remote-write into the fast layer", "samples/s", full.samples_per_s, NAN, NULL, NAN, 1e6, full.samples_per_s >= 1e6 },
         { "p99 from receipt to score at 500,000 samples/s", "s", half.p99_s, NAN, NULL, NAN, 0.005, half.p99_s <= 0.005 },

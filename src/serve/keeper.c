@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
+#include "serve/desk.h"
 #include "serve/keep_action.h"
+#include "serve/keep_answer.h"
 #include "serve/words.h"
 #include "series/time.h"
 
@@ -34,6 +36,7 @@ struct tcsi_keeper {
     tcsi_journal *journal;
     tcsi_deliver *deliver;
     tcsi_notify *notify;   /* NULL: nobody is told */
+    tcsi_desk desk;        /* what people decided about telling */
     tcsi_outbox outbox;    /* in the store */
     pending *pending;
     size_t pending_count, pending_capacity;
@@ -63,6 +66,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
     tcsi_arena_init(&keeper->arena, (size_t)1 << 30);
     keeper->outbox = tcsi_outbox_of_store(options->store);
+    tcsi_desk_init(&keeper->desk);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
     tcs_status status = TCS_OK;
@@ -73,6 +77,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
                                              .group_by = options->settings->group_by, .put = keep_message, .context = keeper };
         status = tcsi_notify_create(&notify, &keeper->notify, err);
         if (status == TCS_OK) tcsi_notify_silences(keeper->notify, options->settings->silences, options->settings->silence_count);
+        if (status == TCS_OK) tcsi_notify_set(keeper->notify, &keeper->desk.silences);
     }
     if (status == TCS_OK) *ret_keeper = keeper;
     else tcsi_keeper_destroy(keeper);
@@ -87,6 +92,7 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     tcsi_buffer_deinit(&keeper->saved);
     tcsi_arena_deinit(&keeper->arena);
     tcsi_notify_destroy(keeper->notify);
+    tcsi_desk_deinit(&keeper->desk);
     tcsi_free(keeper->pending);
     pthread_cond_destroy(&keeper->stopping);
     pthread_mutex_destroy(&keeper->mutex);
@@ -174,6 +180,21 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     tcsi_json_put_string(writer, key, text);
 }
 
+static bool is_suppressed(const tcsi_live_event *event)
+{
+    return (event->suppressed_by.low | event->suppressed_by.high) != 0;
+}
+
+/* By whose answer it is quiet, and what an answer to it would speak of. */
+static void write_answered(const tcsi_live_event *event, tcsi_json_writer *writer)
+{
+    char id[TCSI_ANSWER_ID_SIZE] = "";
+    if (is_suppressed(event)) tcsi_answer_id_write(event->suppressed_by, id);
+    tcsi_json_put_string(writer, "suppressed_by", id);
+    tcsi_json_key(writer, "pattern");
+    tcsi_pattern_write(&event->pattern, writer);
+}
+
 static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
 {
     const tcsi_live_episode *episode = &event->episode;
@@ -205,6 +226,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
         tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
     }
+    write_answered(event, &writer);
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     tcsi_words_event(keeper->name.data, event, sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
@@ -285,17 +307,29 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began; nor what is only the deep layer's verdict. */
+static bool is_news(const tcsi_live_event *event)
+{
+    return !event->is_update && (!is_suppressed(event) || tcsi_words_is_over(event));
+}
+
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
-static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, int64_t time_ns)
+static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
     tcs_error failure;
+    size_t acted = 0;
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
-    for (size_t i = 0; keeper->notify && i < count; i++)
-        if (!events[i].is_update && notify_of(keeper, &events[i], &failure) != TCS_OK)
+    for (size_t i = 0; i < news->event_count; i++) {
+        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
+            tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
-    if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
+    }
+    for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+    tcsi_desk_tick(&keeper->desk, news->time_ns);
 }
 
 /* ---- events ---- */
@@ -312,6 +346,7 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, t
     if (status != TCS_OK) return status;
     tcsi_keeper_episode_id(entry, event, id);
     status = write_document(keeper, event, id, err);
+    if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
     const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
                                        .first_seen_ns = entry->first_seen_ns };
     if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
@@ -347,6 +382,7 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
     tcsi_keeper_episode_id(entry, event, id);
     if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
         tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
+        tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, &failure) != TCS_OK ||
         (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
     else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
@@ -356,12 +392,15 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
 {
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
-    find_messages(keeper, news->events, news->event_count, news->time_ns);
+    find_messages(keeper, news);
     if (news->event_count == 0 && news->action_count == 0 && keeper->pending_count == 0) return;
     while (put_news(keeper, news, &failure) != TCS_OK)
         if (!wait_after(keeper, &failure)) return;
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
+    for (size_t i = 0; keeper->options.events && i < news->action_count; i++)
+        tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
+    if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
@@ -387,8 +426,10 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     tcsi_buffer_clear(&keeper->saved);
     tcsi_codec codec = tcsi_codec_save(&keeper->saved, err);
     tcsi_codec_tag(&codec, "KEEP");
+    tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK && keeper->options.history) status = tcsi_chronicle_settle(keeper->options.history, err);
     if (status == TCS_OK)
         status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
                                              &number, err);
@@ -441,6 +482,7 @@ static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_err
 {
     tcsi_codec codec = tcsi_codec_load(part->data, part->size, err);
     tcsi_codec_tag(&codec, "KEEP");
+    tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify && codec.in_size > 0) tcsi_notify_persist(keeper->notify, &codec);
     return tcsi_codec_status(&codec);
 }
@@ -460,6 +502,8 @@ tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t
         status = tcsi_live_load(live, l->parts, l->count - 1, err);
         if (status == TCS_OK) status = load_own(keeper, &l->parts[l->count - 1], err);
         *ret_sequence = snapshot.position;
+    } else if (status == TCS_OK) {
+        status = tcsi_desk_load(&keeper->desk, keeper->options.store, tcsi_clock_wall_ns(), err);
     }
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
     tcsi_free(l);

@@ -12,6 +12,7 @@
 
 #include "serve/deliver/deliver.h"
 #include "serve/deliver/settings.h"
+#include "serve/history/chronicle.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
 #include "store/journal.h"
@@ -31,6 +32,7 @@ typedef struct tcsi_keeper_options {
     /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
     void (*step)(void *step_self, const tcsi_live_event *event, const char *document);
     void *step_self;
+    tcsi_chronicle *history;    /* is in the store up to a snapshot before that is; NULL: none */
 } tcsi_keeper_options;
 
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err) TCS_WARN_UNUSED;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "knowledge/expression.h"
 #include "serve/collect/collect.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/http/auth.h"
@@ -12,7 +13,10 @@
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/api/api.h"
+#include "serve/watching.h"
+#include "serve/books.h"
 #include "serve/web/web.h"
+#include "serve/api/labelled.h"
 
 #include <errno.h>
 #include <math.h>
@@ -23,7 +27,7 @@
 #include <time.h>
 
 enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
-static const double SNAPSHOT_S = 300, DEEP_DEADLINE_S = 1, DEEP_SAMPLED_PER_S = 50;
+static const double SNAPSHOT_S = 300, WATCH_S = 60, DEEP_DEADLINE_S = 1, DEEP_SAMPLED_PER_S = 50;
 static const int64_t DRAIN_NS = INT64_C(10000000000);
 
 /* A thread that does something each second. */
@@ -40,7 +44,8 @@ typedef struct asked {
     int what, first, second;
 } asked;
 
-enum { SERIES, WAITING, SCORED, UNUSUAL, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
+enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, KEPT, MERGED, DROPPED, BLOCKS, BLOCK_BYTES, STEP,
+       SAMPLES, EPISODES, METRIC_COUNT };
 enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
 
 struct tcsi_service {
@@ -51,6 +56,7 @@ struct tcsi_service {
     tcsi_store *outbox_stores[TCSI_RECEIVER_COUNT_MAX]; /* one for each receiver's thread */
     tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
     tcsi_deliver *deliver;
+    tcsi_chronicle *history;
     tcsi_keeper *keeper;
     tcsi_score_log *scores;        /* NULL: nobody asks */
     tcsi_live *live;
@@ -71,7 +77,11 @@ struct tcsi_service {
     tcsi_server *server;
     tcsi_collector *collector;
     tcsi_buffer collected;
-    clockwork ticks, collecting;
+    tcsi_store *watch_store;
+    tcsi_watching *watching;    /* from when rows can come */
+    int64_t watched_ns;         /* when it last looked */
+    tcsi_books *books;
+    clockwork ticks, collecting, booking;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
     pthread_cond_t ending;
@@ -112,6 +122,14 @@ static void tick(tcsi_service *s, int64_t now_ns)
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
+    if (now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
+    s->watched_ns = now_ns;
+    tcsi_watching_take(s->watching, now_ns);
+}
+
+static void write_books(tcsi_service *s, int64_t now_ns)
+{
+    tcsi_books_tick(s->books, now_ns);
 }
 
 /* This host's figures go the way of all rows. */
@@ -183,15 +201,35 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [WAITING] = { .name = "tocsin_live_rows_waiting", .kind = TCSI_METRIC_GAUGE, .help = "Rows accepted and not judged yet." },
     [SCORED] = { .name = "tocsin_live_rows_scored_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the fast layer scored." },
     [UNUSUAL] = { .name = "tocsin_live_rows_unusual_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows out of the ordinary." },
+    [SUPPRESSED] = { .name = "tocsin_episodes_suppressed_total", .kind = TCSI_METRIC_COUNTER,
+                     .help = "Episodes kept quiet because of an answer to one like them." },
+    [GUARDED] = { .name = "tocsin_episodes_guarded_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Times that an answer would have kept an episode quiet and a guard was against it." },
     [SYNCS] = { .name = "tocsin_journal_syncs_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the journal was synced to disk." },
     [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
                    .help = "Times that the disk failed the journal." },
     [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
+    [KEPT] = { .name = "tocsin_history_rows_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that were judged, for history." },
+    [MERGED] = { .name = "tocsin_history_rows_merged_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Of them, rows merged into another one of the same step." },
+    [DROPPED] = { .name = "tocsin_history_rows_dropped_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Rows of history that were not kept: the store was too slow or failed, or there was no memory." },
+    [BLOCKS] = { .name = "tocsin_history_blocks_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Blocks of rows that were put into the store." },
+    [BLOCK_BYTES] = { .name = "tocsin_history_bytes_total", .kind = TCSI_METRIC_COUNTER, .unit = "bytes",
+                      .help = "Bytes of these blocks." },
+    [STEP] = { .name = "tocsin_history_step_seconds", .kind = TCSI_METRIC_GAUGE, .unit = "seconds",
+               .help = "Rows of a series within so long are merged; 0: each is kept." },
     [SAMPLES] = { .name = "tocsin_samples_total", .kind = TCSI_METRIC_COUNTER, .help = "Samples by what became of them.",
                   .labels = { "outcome" } },
     [EPISODES] = { .name = "tocsin_episodes_total", .kind = TCSI_METRIC_COUNTER, .help = "Steps of episodes that were told.",
                    .labels = { "kind", "state" } },
 };
+
+static tcsi_chronicle_stats history_stat(const tcsi_service *s)
+{
+    return s->history ? tcsi_chronicle_stat(s->history) : (tcsi_chronicle_stats){ 0 };
+}
 
 static double answer(void *context)
 {
@@ -202,9 +240,17 @@ static double answer(void *context)
     case WAITING: return (double)tcsi_live_stat(s->live).waiting_row_count;
     case SCORED: return (double)tcsi_live_stat(s->live).row_count;
     case UNUSUAL: return (double)tcsi_live_stat(s->live).unusual_count;
+    case SUPPRESSED: return (double)tcsi_live_stat(s->live).suppressed_count;
+    case GUARDED: return (double)tcsi_live_stat(s->live).guarded_count;
     case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
     case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
     case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
+    case KEPT: return (double)tcsi_live_stat(s->live).reeled_count;
+    case MERGED: return (double)tcsi_live_stat(s->live).merged_count;
+    case DROPPED: return (double)(tcsi_live_stat(s->live).unreeled_count + history_stat(s).dropped_count);
+    case BLOCKS: return (double)history_stat(s).block_count;
+    case BLOCK_BYTES: return (double)history_stat(s).byte_count;
+    case STEP: return (double)tcsi_live_stat(s->live).step_ns * 1e-9;
     case SAMPLES: return (double)(tcsi_live_stat(s->live).outcomes[a->first] + tcsi_intake_stat(s->intake).outcomes[a->first]);
     default: return (double)tcsi_keeper_count(s->keeper, (tcsi_live_kind)a->first, (tcsi_live_state)a->second);
     }
@@ -314,20 +360,32 @@ static void keep(void *self, const tcsi_live_snapshot *snapshot)
     tcsi_keeper_keep(((tcsi_service *)self)->keeper, snapshot);
 }
 
+static tcs_status make_history(tcsi_service *s, tcs_error *err)
+{
+    tcsi_chronicle_options history = { .store = s->store_path, .rows_per_s = s->options.history_rows_per_s };
+    if (s->options.retention && !(tcsi_duration_parse(s->options.retention, &history.retention_ns) && history.retention_ns > 0))
+        return tcsi_fail(err, TCS_E_INVALID, "retention '%s': expected a duration as 12h, 30d, 1w", s->options.retention);
+    return tcsi_chronicle_create(&history, &s->history, err);
+}
+
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
+    keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
     if (status == TCS_OK) status = create_deep(s, err);
     if (status == TCS_OK && s->options.scores) status = tcsi_score_log_open(s->options.scores, true, 0, &s->scores, err);
     if (status != TCS_OK) return status;
-    const tcsi_live_options live = { .ask = s->deep ? tcsi_deep_ask : NULL, .asked = s->deep, .thread_count = s->options.thread_count,
+    tcsi_live_options live = { .ask = s->deep ? tcsi_deep_ask : NULL, .asked = s->deep, .thread_count = s->options.thread_count,
                                      .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
                                      .tell = tell, .keep = keep, .self = s, .judge = s->scores ? tcsi_score_log_judge : NULL,
                                      .judge_self = s->scores };
+    if (s->history) live.reel = tcsi_chronicle_reel_options(s->history);
     status = tcsi_live_create(&live, &s->live, err);
+    if (status == TCS_OK && s->history) status = tcsi_chronicle_start(s->history, s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
     tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
@@ -367,6 +425,18 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
     return status;
 }
 
+/* Before the first tick. */
+static tcs_status start_watching(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options reader = { .must_exist = true };
+    const tcs_status status = tcsi_store_open(s->store_path, &reader, &s->watch_store, err);
+    if (status != TCS_OK) return status;
+    const tcsi_watching_options watching = { .intake = s->intake, .live = s->live, .keeper = s->keeper, .store = s->watch_store,
+                                             .metrics = s->metrics, .events = s->events, .settings = s->settings, .deliver = s->deliver,
+                                             .latency_s = s->options.latency_s };
+    return tcsi_watching_create(&watching, &s->watching, err);
+}
+
 static tcs_status start_http(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = tcsi_router_create(&s->router, err);
@@ -383,13 +453,17 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.intake = s->intake;
     s->api.live = s->live;
     s->api.deep = &s->deep_report;
+    s->api.watching = s->watching;
+    s->api.history = s->history;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
+    if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
-                                         .certificate_path = s->options.certificate, .key_path = s->options.key };
+                                         .certificate_path = s->options.certificate, .key_path = s->options.key,
+                                         .observe = tcsi_books_observe, .observe_context = s->books };
     return status == TCS_OK ? tcsi_server_start(&server, s->router, &s->server, err) : status;
 }
 
@@ -401,6 +475,14 @@ static tcs_status start_collecting(tcsi_service *s, tcs_error *err)
     return status == TCS_OK ? start_clockwork(s, &s->collecting, collect, err) : status;
 }
 
+static void note_start(tcsi_service *s)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, "{\"records_read\":%llu,\"tokens\":%zu,\"tls\":%s}", (unsigned long long)s->replayed,
+             s->auth ? tcsi_auth_count(s->auth) : 0, s->options.certificate ? "true" : "false");
+    tcsi_books_note(s->books, "start", detail, tcsi_clock_wall_ns());
+}
+
 tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service **ret_service, tcs_error *err)
 {
     tcsi_service *s = TCSI_NEW(tcsi_service);
@@ -410,6 +492,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
     if (!(s->options.deep_deadline_s > 0)) s->options.deep_deadline_s = DEEP_DEADLINE_S;
     if (!(s->options.deep_sampled_per_s > 0)) s->options.deep_sampled_per_s = DEEP_SAMPLED_PER_S;
+    if (!(s->options.watch_s > 0)) s->options.watch_s = WATCH_S;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
     pthread_mutex_init(&s->api.store_mutex, NULL);
@@ -420,9 +503,13 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = open_stores(s, err);
     if (status == TCS_OK) status = start_live(s, err);
     if (status == TCS_OK) status = start_deliver(s, err);
+    if (status == TCS_OK) status = start_watching(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
     if (status == TCS_OK) status = start_collecting(s, err);
+    if (status == TCS_OK) status = tcsi_books_open(s->store_path, &s->books, err);
     if (status == TCS_OK) status = start_http(s, err);
+    if (status == TCS_OK) status = start_clockwork(s, &s->booking, write_books, err);
+    if (status == TCS_OK) note_start(s);
     if (status == TCS_OK) *ret_service = s;
     else (void)tcsi_service_stop(s);
     return status;
@@ -436,6 +523,10 @@ tcs_status tcsi_service_reload(tcsi_service *service, tcs_error *err)
 {
     tcs_status status = service->auth ? tcsi_auth_load(service->auth, service->options.token_file, err) : TCS_OK;
     if (status == TCS_OK && service->options.certificate) status = tcsi_server_reload(service->server, err);
+    char detail[80];
+    snprintf(detail, sizeof detail, "{\"is_done\":%s,\"tokens\":%zu}", status == TCS_OK ? "true" : "false",
+             service->auth ? tcsi_auth_count(service->auth) : 0);
+    tcsi_books_note(service->books, "reload", detail, tcsi_clock_wall_ns());
     return status;
 }
 
@@ -458,8 +549,12 @@ bool tcsi_service_stop(tcsi_service *s)
     pthread_mutex_unlock(&s->mutex);
     end_clockwork(&s->ticks);
     end_clockwork(&s->collecting);
+    end_clockwork(&s->booking);
+    if (s->booking.turn)
+        tcsi_books_note(s->books, "stop", is_drained ? "{\"is_drained\":true}" : "{\"is_drained\":false}", tcsi_clock_wall_ns());
     tcsi_server_destroy(s->server);
     tcsi_deep_stop(s->deep);
+    tcsi_books_close(s->books);
     char reason[TCSI_KEEPER_REASON_SIZE];
     if (s->keeper && !tcsi_keeper_is_fine(s->keeper, reason)) tcsi_keeper_stop(s->keeper); /* what it waits for happens again */
     else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */
@@ -471,10 +566,14 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_deep_destroy(s->deep);
     tcsi_store_close(s->deep_store);
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
+    tcsi_watching_destroy(s->watching);
+    tcsi_store_close(s->watch_store);
+    tcsi_chronicle_destroy(s->history);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
     tcsi_deliver_settings_destroy(s->settings);
+    tcsi_labelled_destroy(s->api.labelled);
     tcsi_store_close(s->api.store);
     tcsi_store_close(s->store);
     tcsi_router_destroy(s->router);
@@ -498,8 +597,12 @@ tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *e
 {
     const size_t in_cells = TCSI_CELL_COUNT * tcsi_cell_size_max(series_count / TCSI_CELL_COUNT + 1) + sizeof(tcsi_cell) * TCSI_CELL_COUNT;
     const size_t in_directory = tcsi_directory_size_max(series_count);
+    const size_t in_history = TCSI_CELL_COUNT * tcsi_reel_size_max(series_count / TCSI_CELL_COUNT + 1) +
+                              tcsi_chronicle_size_max(series_count);
     return tcsi_buffer_printf(out, err, "%zu series, keys of 200 bytes:\n  %8.1f MiB state of series (%zu bytes each)\n"
-                              "  %8.1f MiB names of series\n  %8.1f MiB deep layer\n  %8.1f MiB together\n", series_count,
-                              (double)in_cells / 1048576, sizeof(tcsi_live_series), (double)in_directory / 1048576,
-                              (double)tcsi_deep_size() / 1048576, (double)(in_cells + in_directory + tcsi_deep_size()) / 1048576);
+                              "  %8.1f MiB names of series\n  %8.1f MiB history on its way to the store, at most (--history off: none)\n"
+                              "  %8.1f MiB deep layer (--deep off: none)\n  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
+                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)in_history / 1048576,
+                              (double)tcsi_deep_size() / 1048576,
+                              (double)(in_cells + in_directory + in_history + tcsi_deep_size()) / 1048576);
 }

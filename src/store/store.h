@@ -51,6 +51,8 @@ typedef struct tcsi_store_series {
 
 /* The id of the series with these tags; series->id is ignored.  A new one if there is none yet. */
 tcs_status tcsi_store_series_put(tcsi_store *store, const tcsi_store_series *series, int64_t *ret_id, tcs_error *err) TCS_WARN_UNUSED;
+/* Only looks: *ret_id 0: there is none. */
+tcs_status tcsi_store_series_find(tcsi_store *store, const void *tags, size_t tags_size, int64_t *ret_id, tcs_error *err) TCS_WARN_UNUSED;
 /* By id, from the first one above `after`; limit 0: all.  false of each ends it. */
 typedef bool (*tcsi_store_series_each)(void *context, const tcsi_store_series *series);
 tcs_status tcsi_store_series_list(tcsi_store *store, int64_t after, size_t limit, tcsi_store_series_each each, void *context,
@@ -84,6 +86,7 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_MAINTENANCE = 4,
     TCSI_STORE_TOKEN = 5,       /* of the HTTP API; the document holds a hash, never the token */
     TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
+    TCSI_STORE_ACKNOWLEDGEMENT = 7, /* of an episode, whose id it has */
 } tcsi_store_record_kind;
 
 typedef struct tcsi_store_record {

@@ -7,7 +7,7 @@ import { HistoryLoader } from './loader';
 import type { Slice } from './pyramid';
 import { clock, formatSpan } from './time';
 import type { Timeline } from './timeline';
-import { Problem } from './ui';
+import { Problem, SeriesLabel } from './ui';
 
 interface Props {
   number: number;
@@ -122,7 +122,7 @@ export function SeriesChart(props: Props) {
       if (host) made.push(new Chart(host, { timeline, kind, unit, color, height: size, onCursor: read }));
     };
     make(values.current, 'value', height);
-    if (withScore) make(scores.current, 'score', 90);
+    if (withScore) make(scores.current, 'score', 72);
     charts.current = made;
     const loading = new HistoryLoader(
       props.number,
@@ -157,7 +157,7 @@ export function SeriesChart(props: Props) {
     <figure class="chart">
       <figcaption>
         <span class={`swatch c${color}`} aria-hidden="true" />
-        <b>{title}</b>
+        <SeriesLabel text={title} />
         {unit ? <span class="soft"> in {unit}</span> : null}
         <Readout reading={reading} unit={unit} />
       </figcaption>

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "serve/deep/past.h"
 #include "serve/shard/directory.h"
 #include "serve/shard/verdicts.h"
 
@@ -22,7 +23,7 @@ typedef struct answerer {
     tcsi_deep_model *model;      /* that scorer is of */
     tcsi_deep_scorer scorer;
     size_t count;
-    tcsi_question questions[BATCH_MAX];
+    tcsi_deep_question questions[BATCH_MAX];
     int16_t rows[BATCH_MAX * TCSI_LAST_ROWS];
     double scores[BATCH_MAX];
     tcsi_deep_answer answers[BATCH_MAX];
@@ -38,7 +39,7 @@ struct tcsi_deep {
     tcsi_intake *intake;         /* NULL: not started */
     bool is_ending;
     tcsi_deep_model *model;      /* NULL: none so far */
-    tcsi_question *queue;        /* (QUEUE_MAX) a ring */
+    tcsi_deep_question *queue;        /* (QUEUE_MAX) a ring */
     size_t first, count;
     tcsi_deep_stats stats;
 };
@@ -102,7 +103,7 @@ static size_t sort_out(answerer *a)
     const int64_t now_ns = tcsi_clock_wall_ns();
     size_t kept = 0;
     for (size_t i = 0; i < a->count; i++) {
-        const tcsi_question *question = &a->questions[i];
+        const tcsi_deep_question *question = &a->questions[i];
         tcsi_teacher_push(a->deep->teacher, (tcsi_question_sort)question->sort, question->rows);
         if (now_ns - question->received_ns > a->deep->options.deadline_ns) continue;
         memcpy(a->rows + kept * TCSI_LAST_ROWS, question->rows, sizeof question->rows);
@@ -118,7 +119,7 @@ static void find_answers(answerer *a)
     const bool is_trained = hold_model(a);
     if (is_trained) tcsi_deep_scorer_run(&a->scorer, a->rows, a->count, a->scores);
     for (size_t i = 0; i < a->count; i++) {
-        const tcsi_question *q = &a->questions[i];
+        const tcsi_deep_question *q = &a->questions[i];
         a->answers[i] = (tcsi_deep_answer){ .serial = q->serial, .number = q->number, .is_untrained = !is_trained, .p_value = 1 };
         if (is_trained) a->answers[i].p_value = tcsi_deep_model_p_value(a->model, (tcsi_question_sort)q->sort, a->scores[i]);
     }
@@ -166,7 +167,7 @@ static void *answer_all(void *argument)
     return NULL;
 }
 
-void tcsi_deep_ask(void *self, const tcsi_question *question)
+void tcsi_deep_ask(void *self, const tcsi_deep_question *question)
 {
     tcsi_deep *deep = self;
     pthread_mutex_lock(&deep->mutex);
@@ -199,7 +200,7 @@ tcs_status tcsi_deep_create(const tcsi_deep_options *options, tcsi_deep **ret_de
     if (deep->options.thread_count > THREAD_MAX) deep->options.thread_count = THREAD_MAX;
     pthread_mutex_init(&deep->mutex, NULL);
     pthread_cond_init(&deep->changed, NULL);
-    deep->queue = TCSI_NEW_ARRAY(tcsi_question, QUEUE_MAX);
+    deep->queue = TCSI_NEW_ARRAY(tcsi_deep_question, QUEUE_MAX);
     deep->answerers = TCSI_NEW_ZEROS(answerer, deep->options.thread_count);
     const tcsi_teacher_options teacher = { .share = options->train_share, .store = options->store, .publish = take_model, .self = deep };
     tcs_status status = deep->queue && deep->answerers ? TCS_OK : tcsi_fail_memory(err, "the deep layer");
@@ -272,5 +273,5 @@ double tcsi_deep_latency(const tcsi_deep_stats *stats, double share)
 size_t tcsi_deep_size(void)
 {
     enum { MODELS = 1 << 21 }; /* three models, their plans and what training needs */
-    return sizeof(tcsi_deep) + sizeof(answerer) + QUEUE_MAX * sizeof(tcsi_question) + 2 * tcsi_deep_past_size() + MODELS;
+    return sizeof(tcsi_deep) + sizeof(answerer) + QUEUE_MAX * sizeof(tcsi_deep_question) + 2 * tcsi_deep_past_size() + MODELS;
 }

@@ -34,7 +34,7 @@ void tcsi_deep_start(tcsi_deep *deep, tcsi_intake *intake);
 void tcsi_deep_stop(tcsi_deep *deep);
 void tcsi_deep_destroy(tcsi_deep *deep); /* accepts NULL */
 
-void tcsi_deep_ask(void *deep, const tcsi_question *question);
+void tcsi_deep_ask(void *deep, const tcsi_deep_question *question);
 
 typedef struct tcsi_deep_stats {
     char model[TCSI_HASH_TEXT_SIZE]; /* ""; none so far */

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/deep/past.h"
 #include "series/time.h"
 
 #include <pthread.h>

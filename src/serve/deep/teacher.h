@@ -9,8 +9,10 @@
 #ifndef TCS_SERVE_DEEP_TEACHER_H
 #define TCS_SERVE_DEEP_TEACHER_H
 
-#include "serve/deep/past.h"
+#include "serve/shard/second_look.h"
 #include "store/store.h"
+
+struct tcsi_deep_model;
 
 #define TCSI_DEEP_ALIAS "champion"
 
@@ -20,7 +22,7 @@ typedef struct tcsi_teacher_options {
     double share;             /* of one processor, in (0, 1]; 0: 0.1 */
     tcsi_store *store;        /* of this thread alone; NULL: models are not kept */
     /* A model to answer with, from create or from the teacher's thread; whoever is told releases it in the end. */
-    void (*publish)(void *self, tcsi_deep_model *model);
+    void (*publish)(void *self, struct tcsi_deep_model *model);
     void *self;
 } tcsi_teacher_options;
 

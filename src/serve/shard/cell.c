@@ -15,9 +15,11 @@ const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new"
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err)
 {
     *cell = (tcsi_cell){ .options = *options };
-    const tcs_status status = tcsi_second_look_init(&cell->second_look, &options->second_look, err);
-    if (status != TCS_OK) return status;
-    return tcsi_cohort_init(&cell->cohort, options->rate * tcsi_second_look_fast_part(&cell->second_look), RUN_LENGTH, err);
+    tcsi_reel_init(&cell->reel, &options->reel);
+    tcs_status status = tcsi_second_look_init(&cell->second_look, &options->second_look, err);
+    const double fast_rate = options->rate * tcsi_second_look_fast_part(&cell->second_look);
+    if (status == TCS_OK) status = tcsi_cell_answers_init(&cell->answers, err);
+    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, fast_rate, RUN_LENGTH, err) : status;
 }
 
 void tcsi_cell_deinit(tcsi_cell *cell)
@@ -26,6 +28,8 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
     tcsi_second_look_deinit(&cell->second_look);
+    tcsi_cell_answers_deinit(&cell->answers);
+    tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
 }
 
@@ -91,7 +95,7 @@ void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *
 
 /* ---- what happened ---- */
 
-static void tell(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
+static void tell(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
@@ -102,7 +106,14 @@ static void tell(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_liv
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
     }
+    tcsi_answered_tell(cell, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
+}
+
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
+{
+    cell->answers.judged = series;
+    tell(cell, series, event);
 }
 
 /* Ten times rarer than what is allowed, or longer than scores remember each other; unless the deep layer knows better. */
@@ -112,20 +123,26 @@ static bool is_sure(const tcsi_cell *cell, const tcsi_live_episode *episode)
     return tcsi_second_look_confirms(cell, episode, rate, episode->lasted > RUN_LENGTH);
 }
 
-void tcsi_cell_tell_anomaly(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
                             bool is_update)
 {
-    tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY,
-                                          .state = (uint8_t)state,
-                                          .is_update = is_update, .episode = series->anomaly, .time_ns = time_ns });
+    tcsi_cell_tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY,
+                                                    .state = (uint8_t)state, .is_update = is_update, .episode = series->anomaly,
+                                                    .time_ns = time_ns });
+}
+
+/* What answers keep quiet is confirmed by nothing, and what they raise by nothing else. */
+static bool confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, bool is_raised)
+{
+    if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series) || !(is_raised || is_sure(cell, &series->anomaly))) return false;
+    series->anomaly.is_confirmed = 1;
+    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, sequence, time_ns, false);
+    return true;
 }
 
 bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns)
 {
-    if (series->anomaly.is_confirmed || !is_sure(cell, &series->anomaly)) return false;
-    series->anomaly.is_confirmed = 1;
-    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, sequence, time_ns, false);
-    return true;
+    return confirm(cell, series, sequence, time_ns, false);
 }
 
 static void keep_peak(tcsi_live_episode *episode, const tcsi_live_row *row, const tcsi_live_outcome *outcome)
@@ -149,8 +166,9 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (episode->begin_sequence) keep_peak(episode, row, outcome);
     tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
+    const bool is_raised = tcsi_answered_follow(cell, series, outcome->verdict.is_opening) == TCSI_ADVICE_RAISE;
     if (outcome->verdict.is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
-    (void)tcsi_cell_confirm(cell, series, sequence, row->time_ns);
+    (void)confirm(cell, series, sequence, row->time_ns, is_raised);
     if (!outcome->verdict.is_closing) return;
     const tcsi_live_state end = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
     tcsi_cell_tell_anomaly(cell, series, end, sequence, row->time_ns, false);
@@ -184,14 +202,20 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
     outcome->value = row->value;
+    tcsi_answered_row(series, row->value);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     tcsi_last_rows_push(&series->last_rows, tcsi_residual_chart_distance(&series->chart, row->value));
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
+    tcsi_reel_push(&cell->reel, row->place, series->number,
+                   &(tcsi_reel_judged){ row->time_ns, row->value, outcome->expected, outcome->deviation, outcome->score });
     if (!outcome->is_scored) return TCS_OK;
+    tcsi_answered_score(cell, series, outcome->score);
     const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
     follow_anomaly(cell, series, row, sequence, outcome);
-    cell->row_count++;
+    if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
+        tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
+                        (row->value - outcome->expected) / outcome->deviation);
     cell->unusual_count += outcome->verdict.is_unusual;
     return status;
 }
@@ -219,6 +243,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
+    cell->answers.judged = series;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
     tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
@@ -235,8 +260,10 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
     tcsi_second_look_tick(cell, sequence, time_ns);
+    tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
-        tcsi_live_series *series = tcsi_cell_series(cell, i);
+        tcsi_live_series *series = cell->answers.judged = tcsi_cell_series(cell, i);
+        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
         tcsi_presence_news news = { .count = 0 };
         tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
@@ -246,6 +273,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
 {
     cell->now_ns = action->time_ns;
+    tcsi_answered_act(cell, action);
 }
 
 /* ---- saved form ---- */
@@ -297,6 +325,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     persist_episode(&series->anomaly, codec);
     tcsi_second_look_member_persist(&series->look, codec);
     tcsi_last_rows_persist(&series->last_rows, codec);
+    tcsi_answered_persist(&series->answered, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
@@ -311,9 +340,12 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_second_look_persist(&cell->second_look, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
+    tcsi_pulse_persist(&cell->pulse, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
+    tcsi_cell_answers_persist(&cell->answers, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
+    tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
     if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");

@@ -19,9 +19,12 @@
 #include "decide/cohort.h"
 #include "detect/fast/residual_chart.h"
 #include "serve/action.h"
+#include "serve/history/reel.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
+#include "serve/shard/answered.h"
 #include "serve/shard/presence.h"
+#include "serve/shard/pulse.h"
 #include "serve/shard/second_look.h"
 
 /* How far a series is: what its judgement rests on. */
@@ -57,6 +60,7 @@ typedef struct tcsi_live_series {
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
     tcsi_last_rows last_rows;
+    tcsi_answered answered;
 } tcsi_live_series;
 
 /* What happened: an episode opened, was confirmed, or ended. */
@@ -65,6 +69,7 @@ typedef struct tcsi_live_event {
     uint32_t number;     /* of the series */
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
+    uint8_t is_answered; /* it is because of an answer to this very episode */
     uint8_t is_update;   /* nothing new but the deep layer's verdict */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
@@ -72,16 +77,19 @@ typedef struct tcsi_live_event {
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
     float cadence_s;     /* the series' usual step; 0: not known */
+    tcsi_pattern pattern; /* what it looks like so far */
+    tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
     double rate;                    /* alarms of chance allowed per row */
     tcsi_arrival_limits arrival;
+    tcsi_reel_options reel;         /* zeros: no history is kept */
     size_t series_count_max;
     /* Told of every event, from within push and tick; NULL: nobody listens. */
     void (*tell)(void *self, const tcsi_live_event *event);
     /* Told of each question to the deep layer, from within push; NULL: nobody answers. */
-    void (*ask)(void *self, const tcsi_question *question);
+    void (*ask)(void *self, const tcsi_deep_question *question);
     void *self;
     tcsi_second_look_options second_look;
 } tcsi_cell_options;
@@ -95,9 +103,12 @@ typedef struct tcsi_cell {
     uint32_t series_count;
     tcsi_presence_watch watch;
     int64_t now_ns;                 /* of the record that is being judged */
+    tcsi_cell_answers answers;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
+    tcsi_reel reel;                 /* rows on their way into history */
 } tcsi_cell;
 
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
@@ -131,9 +142,11 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
 void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *options);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
+/* For the parts of a cell: an event of this series. */
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event);
 
 /* For second_look.c: tells of the series' open anomaly; confirms it if it is to be, and says whether it has. */
-void tcsi_cell_tell_anomaly(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
                             bool is_update);
 bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns);
 

@@ -21,7 +21,7 @@ static const double RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_START = 1e-6, RATE_C
 /* ---- messages ---- */
 
 typedef struct new_series {
-    uint32_t number, place;
+    uint32_t number, place, family;
     uint8_t cell, kind;
 } new_series;
 
@@ -177,7 +177,7 @@ static void on_event(void *self, const tcsi_live_event *event)
 }
 
 /* Likewise. */
-static void on_question(void *self, const tcsi_question *question)
+static void on_question(void *self, const tcsi_deep_question *question)
 {
     const tcsi_live *live = ((worker *)self)->live;
     if (live->options.ask) live->options.ask(live->options.asked, question);
@@ -210,6 +210,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         const new_series *added = &m->added[i];
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
+        if (status == TCS_OK) tcsi_cell_series(&w->live->cells[added->cell], place)->answered.family = added->family;
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
         const queued_row *row = &m->rows[i];
@@ -217,6 +218,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
             const queued_row *later = &m->rows[i + 8];
             const char *series = (const char *)tcsi_cell_series(&w->live->cells[later->cell], later->place);
             for (size_t line = 0; line < sizeof(tcsi_live_series); line += 64) __builtin_prefetch(series + line, 1);
+            tcsi_reel_prefetch(&w->live->cells[later->cell].reel, later->place);
         }
         status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
                                 m->time_ns, &outcome, err);
@@ -300,6 +302,13 @@ static tcsi_live_stats count_cells(const worker *w)
         if (!is_mine(w, c)) continue;
         stats.row_count += cell->row_count;
         stats.unusual_count += cell->unusual_count;
+        tcsi_pulse_add(&stats.pulse, &cell->pulse);
+        stats.suppressed_count += cell->answers.suppressed_count;
+        stats.guarded_count += cell->answers.guarded_count;
+        stats.reeled_count += cell->reel.row_count;
+        stats.merged_count += cell->reel.merged_count;
+        stats.unreeled_count += cell->reel.lost_count;
+        if (cell->reel.step_ns > stats.step_ns) stats.step_ns = cell->reel.step_ns;
         tcsi_second_look_add(&cell->second_look, &stats.second_look);
         for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) stats.outcomes[i] += cell->outcomes[i];
     }
@@ -448,6 +457,13 @@ void tcsi_live_release(tcsi_live *live, size_t row_count)
     atomic_fetch_sub(&live->waiting_row_count, row_count);
 }
 
+/* Series of one metric measure alike; those without a name are a family, too. */
+static uint32_t family_of(const tcsi_key *key)
+{
+    const tcsi_tag *metric = tcsi_key_get(key, TCSI_KEY_METRIC);
+    return metric ? (uint32_t)tcsi_fingerprint_of(metric->value, metric->value_size, 0).low : 0;
+}
+
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
 static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, int64_t receive_ns, uint32_t *ret_series, tcs_error *err)
 {
@@ -472,7 +488,7 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, *ret_series);
     message *m = live->staged[entry->cell % live->worker_count];
     status = grow((void **)&m->added, &m->added_capacity, m->added_count, sizeof *m->added, err);
-    if (status == TCS_OK) m->added[m->added_count++] = (new_series){ *ret_series, entry->place, entry->cell, entry->kind };
+    if (status == TCS_OK) m->added[m->added_count++] = (new_series){ *ret_series, entry->place, family_of(&key), entry->cell, entry->kind };
     return status;
 }
 
@@ -937,6 +953,13 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
         pthread_mutex_lock(&w->mutex);
         sum.row_count += w->stats.row_count;
         sum.unusual_count += w->stats.unusual_count;
+        tcsi_pulse_add(&sum.pulse, &w->stats.pulse);
+        sum.suppressed_count += w->stats.suppressed_count;
+        sum.guarded_count += w->stats.guarded_count;
+        sum.reeled_count += w->stats.reeled_count;
+        sum.merged_count += w->stats.merged_count;
+        sum.unreeled_count += w->stats.unreeled_count;
+        if (w->stats.step_ns > sum.step_ns) sum.step_ns = w->stats.step_ns;
         tcsi_second_look_sum(&w->stats.second_look, &sum.second_look);
         for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
         for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
@@ -961,8 +984,10 @@ static tcs_status start_workers(tcsi_live *live, tcs_error *err)
 
 static tcs_status init_cells(tcsi_live *live, tcs_error *err)
 {
+    tcsi_reel_options reel = live->options.reel;
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
-        const tcsi_cell_options options = { .rate = RATE_START, .arrival = live->options.arrival,
+        reel.index = c;
+        const tcsi_cell_options options = { .reel = reel, .rate = RATE_START, .arrival = live->options.arrival,
                                             .series_count_max = live->options.series_count_max, .tell = on_event, .ask = on_question,
                                             .second_look = live->options.second_look,
                                             .self = &live->workers[c % live->worker_count] };

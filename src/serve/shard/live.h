@@ -59,8 +59,9 @@ typedef struct tcsi_live_options {
     tcsi_arrival_limits arrival;
     tcsi_second_look_options second_look; /* likewise (TCSI_SETTING_DEEP) */
     /* Told of each question to the deep layer, from any worker's thread; NULL: nobody answers. */
-    void (*ask)(void *asked, const tcsi_question *question);
+    void (*ask)(void *asked, const tcsi_deep_question *question);
     void *asked;
+    tcsi_reel_options reel;    /* of each cell (history/chronicle.h); zeros: no history is kept */
     void (*tell)(void *self, const tcsi_live_news *news); /* from one thread; NULL: nobody listens */
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
     void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
@@ -115,6 +116,10 @@ enum { TCSI_LIVE_LATENCY_COUNT = 44 };
 
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;
+    tcsi_pulse pulse;
+    uint64_t suppressed_count, guarded_count; /* episodes kept quiet by answers; times that a guard was against it */
+    uint64_t reeled_count, merged_count, unreeled_count; /* rows for history: that came, of them merged into others, not kept */
+    int64_t step_ns;           /* the longest of a cell's reel: rows within it are merged */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;

@@ -112,7 +112,7 @@ static bool may_ask(tcsi_second_look *look)
 static void ask(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_waiting *waiting)
 {
     tcsi_second_look *look = &cell->second_look;
-    tcsi_question question = { .serial = look->next, .number = series->number, .sort = (uint8_t)waiting->sort,
+    tcsi_deep_question question = { .serial = look->next, .number = series->number, .sort = (uint8_t)waiting->sort,
                                .received_ns = waiting->received_ns, .height = waiting->height };
     *waiting_at(look, look->next++) = *waiting;
     look->counts.asked[waiting->sort]++;
@@ -195,6 +195,10 @@ static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_w
                                            .verdict = TCSI_VERDICT_CONFIRMED };
     tcsi_cohort_open(&series->member);
     cell->second_look.counts.opened++;
+    cell->answers.judged = series;
+    cell->answers.height = (double)waiting->height * (double)series->member.bar;
+    const bool is_raised = tcsi_answered_follow(cell, series, true) == TCSI_ADVICE_RAISE;
+    (void)is_raised; /* it is confirmed at once anyway, unless answers keep it quiet */
     tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, waiting->time_ns, false);
 }
 

@@ -49,14 +49,14 @@ extern const char *const tcsi_verdict_names[TCSI_VERDICT_COUNT];
 
 typedef enum tcsi_question_sort { TCSI_QUESTION_ESCALATED, TCSI_QUESTION_SAMPLED, TCSI_QUESTION_SORT_COUNT } tcsi_question_sort;
 
-typedef struct tcsi_question {
+typedef struct tcsi_deep_question {
     uint64_t serial;          /* in its cell */
     uint32_t number;          /* of the series */
     uint8_t sort;             /* tcsi_question_sort */
     int64_t received_ns;      /* of the row */
     float height;             /* by the fast layer */
     int16_t rows[TCSI_LAST_ROWS]; /* as last_rows.h has them, the row in question last */
-} tcsi_question;
+} tcsi_deep_question;
 
 typedef struct tcsi_deep_answer {
     uint64_t serial;

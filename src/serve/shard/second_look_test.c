@@ -17,7 +17,7 @@ typedef struct world {
     uint64_t sequence;
     tcsi_live_event events[HEARD_MAX];
     size_t event_count;
-    tcsi_question questions[HEARD_MAX];
+    tcsi_deep_question questions[HEARD_MAX];
     size_t question_count;
 } world;
 
@@ -30,7 +30,7 @@ static void on_event(void *self, const tcsi_live_event *event)
     w->events[w->event_count++] = *event;
 }
 
-static void on_question(void *self, const tcsi_question *question)
+static void on_question(void *self, const tcsi_deep_question *question)
 {
     world *w = self;
     assert_true(w->question_count < HEARD_MAX);
@@ -66,7 +66,7 @@ static void turn(world *w, uint32_t but)
     }
 }
 
-static void answer(world *w, const tcsi_question *question, float p_value, bool is_untrained)
+static void answer(world *w, const tcsi_deep_question *question, float p_value, bool is_untrained)
 {
     const tcsi_deep_answer a = { .serial = question->serial, .number = question->number, .p_value = p_value, .is_untrained = is_untrained };
     tcsi_second_look_hear(&w->cell, &a, ++w->sequence);
@@ -123,7 +123,7 @@ static void rise(world *w, uint32_t series, double times)
     push(w, series, height_of(w, series, times));
 }
 
-static const tcsi_question *question_about(const world *w, uint32_t series)
+static const tcsi_deep_question *question_about(const world *w, uint32_t series)
 {
     for (size_t i = 0; i < w->question_count; i++)
         if (w->questions[i].number == series && w->questions[i].sort == TCSI_QUESTION_ESCALATED) return &w->questions[i];
@@ -153,7 +153,7 @@ static void test_an_answer_confirms_early(void **state)
     world *w = world_of(1, true);
     rise(w, 7, 1.05);
     assert_string_equal(story(w, 7), "Sp");
-    const tcsi_question *q = question_about(w, 7);
+    const tcsi_deep_question *q = question_about(w, 7);
     assert_non_null(q);
     assert_true(q->received_ns == now_of(w) && q->height > 1);
     answer(w, q, 0.001f, false);
@@ -193,7 +193,7 @@ static void test_without_an_answer_the_fast_layer_decides(void **state)
     rise(w, 5, 1.05);
     tick(w); /* no time has passed */
     assert_string_equal(story(w, 5), "Sp");
-    const tcsi_question asked = *question_about(w, 5);
+    const tcsi_deep_question asked = *question_about(w, 5);
     w->t++;
     tick(w);
     assert_string_equal(story(w, 5), "Sp (Su)");
@@ -229,7 +229,7 @@ static void test_while_nothing_is_learned_there_is_no_verdict(void **state)
     tcsi_cell_deinit(&w->cell);
 }
 
-static const tcsi_question *next_of_sample(world *w)
+static const tcsi_deep_question *next_of_sample(world *w)
 {
     for (w->question_count = 0;; turn(w, QUIET))
         if (w->question_count && w->questions[w->question_count - 1].sort == TCSI_QUESTION_SAMPLED)
@@ -240,10 +240,10 @@ static void test_an_answer_may_open_an_episode(void **state)
 {
     (void)state;
     world *w = world_of(5, true);
-    const tcsi_question q = *next_of_sample(w);
+    const tcsi_deep_question q = *next_of_sample(w);
     answer(w, &q, 1e-3f, false); /* a twentieth of the rows is asked: five times more than is allowed */
     assert_string_equal(story(w, q.number), "");
-    const tcsi_question r = *next_of_sample(w);
+    const tcsi_deep_question r = *next_of_sample(w);
     const size_t t = w->t;
     answer(w, &r, 1e-5f, false);
     assert_string_equal(story(w, r.number), "Sc Cc");
@@ -316,7 +316,7 @@ static void test_saved_and_loaded_is_never_stopped(void **state)
     tcsi_buffer out[2];
     rise(w, 3, 1.05);
     turn(w, QUIET);
-    const tcsi_question q = *question_about(w, 3);
+    const tcsi_deep_question q = *question_about(w, 3);
     for (int i = 0; i < 2; i++) tcsi_buffer_init(&out[i], 1 << 24);
     tcsi_codec codec = tcsi_codec_save(&out[0], &failure);
     tcsi_cell_persist(&w->cell, &codec);

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { ask, paths, type Episode, type Related, type Series, type Similar } from '../api';
 import { Acknowledging, answer, Answering, canAnswer, VERDICTS, verdictWord } from '../answers';
 import type { Shade } from '../chart';
-import { chance, distance, number, severityMeaning, unitOf, withUnit } from '../format';
+import { chance, distance, duration, number, severityMeaning, unitOf, withUnit } from '../format';
 import { useTimeline, type Following } from '../history';
 import { useKeys, type Bindings } from '../keys';
 import { fetchEpisode, isOpen, live, now } from '../live';
@@ -19,6 +19,7 @@ const KIND_TITLES: Record<string, string> = {
   anomaly: 'Out of the ordinary',
   absence: 'Nothing received',
   stuck: 'Value does not move',
+  stale: 'Ended by its sender',
   late: 'Rows come late',
   cadence: 'Another rhythm',
 };
@@ -90,6 +91,16 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
           </Fact>
         </>
       ) : null}
+      {episode.lag_seconds !== undefined ? (
+        <Fact name="Comes after its stamps" against={`usual is ${duration(episode.usual_lag_seconds)}`}>
+          {duration(episode.lag_seconds)}
+        </Fact>
+      ) : null}
+      {episode.step_seconds !== undefined ? (
+        <Fact name="A row every" against={`usual is ${duration(episode.usual_step_seconds)}`}>
+          {duration(episode.step_seconds)}
+        </Fact>
+      ) : null}
       {series?.value !== undefined && isOpen(episode) ? (
         <Fact name="Value now" against={`expected ${say(series.expected)} ± ${say(series.deviation, 2)}`}>
           {say(series.value)}
@@ -125,6 +136,12 @@ function explain(episode: Episode, series: Series | null, unit: string): string 
   if (episode.kind === 'absence')
     return `${isOpen(episode) ? 'No row has come' : 'No row came'} for this series, though its sender said nothing of an end.${usual}`;
   if (episode.kind === 'stuck') return `The same value again and again, for longer than ever before on this series.${usual}`;
+  if (episode.kind === 'stale') return 'Its sender said that the series is over, as Prometheus does when a target is gone.';
+  if (episode.lag_seconds !== undefined && episode.lag_seconds < 0)
+    return 'Its rows are stamped ahead of their receipt: a clock is wrong.';
+  if (episode.kind === 'late')
+    return 'Its rows come later after their stamps than they used to: something on the way holds them up.';
+  if (episode.kind === 'cadence') return 'Its rows come in another rhythm than before.';
   return episode.summary;
 }
 

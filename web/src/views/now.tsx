@@ -55,6 +55,15 @@ export function raisedLastDay(episodes: Iterable<Episode>, at: number): number {
 export const withoutName = (episode: Episode): string =>
   episode.summary.startsWith(episode.series) ? episode.summary.slice(episode.series.length).trim() : episode.summary;
 
+/** What an episode says that has no value; how long a silence lasts is true now, not when it was told. */
+function Told({ episode }: { episode: Episode }) {
+  const at = useStore(now);
+  const since = parseTime(episode.begin);
+  if (episode.kind === 'absence' && isOpen(episode) && since !== null)
+    return <span>nothing came for {formatSpan(at - since)}</span>;
+  return <span>{withoutName(episode)}</span>;
+}
+
 function Row({ episode }: { episode: Episode }) {
   const unit = unitOf(episode.series, false);
   const isValued = episode.value !== undefined && episode.expected !== undefined;
@@ -73,7 +82,7 @@ function Row({ episode }: { episode: Episode }) {
             {far !== null ? <span class="soft">, {number(far, 2)} deviations</span> : null}
           </>
         ) : (
-          <span>{withoutName(episode)}</span>
+          <Told episode={episode} />
         )}
       </span>
       <State episode={episode} />
