@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-history bench-http bench-ingest bench-io bench-kernels bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-history bench-http bench-ingest bench-io bench-kernels bench-live bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup web
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -25,6 +25,7 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 	@ln -sf apps/tocsin $(BUILD)/tocsin
 
 check: build ## run all tests
+	@tools/test_web || echo "no Node, or npm did not answer: the tests of the dashboard will be skipped" >&2
 	@python3 tools/run_tests.py $(BUILD)
 
 bench-peers: ## install what the benchmarks compare with (PEERS="bench/peers.txt bench/peers-nn.txt") into a virtual environment outside the project
@@ -92,6 +93,8 @@ bench-serve: build ## how much the live service takes in, durable before it answ
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/serve_bench $(BUILD)/bench/serve.json
 bench-history: build ## what a row of history costs, how large it is, how long a picture of a million rows takes
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/history_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/history.json
+bench-live: build ## what a row costs in the fast layer of the live service, beside River and scikit-learn
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && TOCSIN_BENCH_PYTHON="$${TOCSIN_BENCH_PYTHON:-$(wildcard $(BENCH_VENV)/bin/python)}" $(BUILD)/bench/live_bench $(BUILD)/bench/live.json
 bench-store: build ## what the store takes in a second, durable, in SQLite and in PostgreSQL; FOLDER is on the disk to be measured (default: the build folder)
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/store_bench $(or $(FOLDER),$(BUILD)) $(BUILD)/bench/store.json
 
@@ -109,6 +112,9 @@ bench-fleet: build ## what learning from many series is worth to one with 200 ro
 
 bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and what MEMBERS would add
 	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/ablation $(DATA)/tsb-ad-u tsb-ad $(MEMBERS)
+
+web: ## build the dashboard anew: web/src into web/dist, which the next build embeds (needs Node)
+	@tools/test_web && cd web && npm run --silent build
 
 kinds: build ## learn anew to tell kinds of episodes apart: src/explain/kind_weights.inc, minutes
 	@$(BUILD)/bench/kind_train src/explain/kind_weights.inc

@@ -12,12 +12,11 @@
 #include "base/protobuf_write.h"
 #include "base/snappy.h"
 #include "figure.h"
+#include "peer.h"
 #include "serve/ingest/ingest.h"
 
 #include <stdio.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { SERIES_COUNT = 2000, LABEL_COUNT = 10, ROUND_COUNT = 201, PEER_EVERY = 10 };
 
@@ -221,41 +220,6 @@ static const bench_case cases[] = {
 
 /* ---- the peer: a python that answers each line with the seconds of one run and the sum it found ---- */
 
-typedef struct peer_process {
-    pid_t process;
-    FILE *to, *from;
-} peer_process;
-
-static tcs_status peer_open(const char *python, const char *path, peer_process *ret_peer, tcs_error *err)
-{
-    int to[2], from[2];
-    char version[80];
-    if (pipe(to) != 0 || pipe(from) != 0) return tcsi_fail(err, TCS_E_IO, "no pipes");
-    pid_t process = fork();
-    if (process == 0) {
-        dup2(to[0], STDIN_FILENO);
-        dup2(from[1], STDOUT_FILENO);
-        close(to[1]);
-        close(from[0]);
-        execlp(python, python, INGEST_PEER, path, (char *)NULL);
-        _exit(127);
-    }
-    close(to[0]);
-    close(from[1]);
-    *ret_peer = (peer_process){ process, fdopen(to[1], "w"), fdopen(from[0], "r") };
-    if (!fgets(version, sizeof version, ret_peer->from)) return tcsi_fail(err, TCS_E_UNSUPPORTED, "%s cannot run protobuf", python);
-    printf("peer: %s", version);
-    return TCS_OK;
-}
-
-static void peer_close(peer_process *peer)
-{
-    if (!peer->to) return;
-    fclose(peer->to);
-    fclose(peer->from);
-    (void)waitpid(peer->process, NULL, 0);
-}
-
 static double expected_sum(void)
 {
     double sum = 0;
@@ -267,9 +231,9 @@ static tcs_status peer_run(peer_process *peer, double *ret_ns, tcs_error *err)
 {
     double seconds = 0, sum = 0;
     char line[120];
-    fputs("run\n", peer->to);
-    fflush(peer->to);
-    if (!fgets(line, sizeof line, peer->from) || sscanf(line, "%lf %lf", &seconds, &sum) != 2 || sum != expected_sum())
+    const tcs_status status = peer_ask(peer, "run", line, sizeof line, err);
+    if (status != TCS_OK) return status;
+    if (sscanf(line, "%lf %lf", &seconds, &sum) != 2 || sum != expected_sum())
         return tcsi_fail(err, TCS_E_FORMAT, "the peer answers another sum than %g", expected_sum());
     *ret_ns = seconds * 1e9;
     return TCS_OK;
@@ -328,6 +292,7 @@ static tcs_status measure(const bench_case *c, const char *python, outcome *ret,
     static double all[ROUND_COUNT], decompress[ROUND_COUNT], keys[ROUND_COUNT], peers[ROUND_COUNT];
     char path[64];
     peer_process peer = { 0 };
+    char version[120] = "";
     size_t peer_count = 0;
     snprintf(path, sizeof path, "/tmp/tocsin-ingest-bench-%ld.body", (long)getpid());
     tcsi_buffer plain, body;
@@ -338,7 +303,7 @@ static tcs_status measure(const bench_case *c, const char *python, outcome *ret,
     tcs_status status = c->write(&plain, err);
     if (status == TCS_OK) status = compress(c->format, &plain, &body, err);
     if (status == TCS_OK && python && c->has_peer) status = tcsi_file_write(path, plain.data, plain.size, err);
-    if (status == TCS_OK && python && c->has_peer) status = peer_open(python, path, &peer, err);
+    if (status == TCS_OK && python && c->has_peer) status = peer_open(python, INGEST_PEER, path, &peer, version, err);
     for (size_t r = 0; r < ROUND_COUNT && status == TCS_OK; r++) {
         double begin = processor_ns();
         status = tcsi_ingest_decode(c->format, body.data, body.size, TIME_MS * 1000000, &batch, err);

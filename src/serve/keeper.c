@@ -8,6 +8,7 @@
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/keep_action.h"
+#include "serve/words.h"
 #include "series/time.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16, SENTENCE_SIZE = 512 };
+enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16 };
 static const int64_t RETRY_NS = INT64_C(200000000);
 static const double BAND_DEVIATIONS = 3;
 
@@ -166,35 +167,6 @@ void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_
              (uint64_t)event->episode.begin_ns);
 }
 
-static void write_span(int64_t ns, char *text, size_t size)
-{
-    const double seconds = (double)ns * 1e-9;
-    if (seconds < 120) snprintf(text, size, "%.3g s", seconds);
-    else if (seconds < 7200) snprintf(text, size, "%.3g min", seconds / 60);
-    else snprintf(text, size, "%.3g h", seconds / 3600);
-}
-
-static bool is_over(const tcsi_live_event *event)
-{
-    return event->state == TCSI_LIVE_RESOLVED || event->state == TCSI_LIVE_DISMISSED;
-}
-
-/* What people read first. */
-static void write_sentence(const char *series, const tcsi_live_event *event, char *text, size_t size)
-{
-    const tcsi_live_episode *episode = &event->episode;
-    char span[32];
-    write_span(event->time_ns - episode->begin_ns, span, sizeof span);
-    if (event->kind == TCSI_LIVE_ABSENCE)
-        snprintf(text, size, is_over(event) ? "%s is back after %s of silence" : "%s has sent nothing for %s", series, span);
-    else if (event->kind == TCSI_LIVE_STUCK)
-        snprintf(text, size, is_over(event) ? "%s moves again after %s at %.6g" : "%s has not moved for %s, from %.6g", series, span,
-                 episode->peak_value);
-    else
-        snprintf(text, size, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
-                 episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
-}
-
 static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
 {
     char text[TCSI_TIME_TEXT_SIZE];
@@ -205,7 +177,7 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
 static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
 {
     const tcsi_live_episode *episode = &event->episode;
-    char sentence[SENTENCE_SIZE];
+    char sentence[TCSI_SENTENCE_SIZE];
     tcsi_json_writer writer;
     tcsi_buffer_clear(&keeper->document);
     tcsi_json_writer_init(&writer, &keeper->document, false);
@@ -217,7 +189,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
     tcsi_json_put_integer(&writer, "number", event->number);
     put_time(&writer, "begin", episode->begin_ns);
     put_time(&writer, "updated", event->time_ns);
-    if (is_over(event)) put_time(&writer, "end", event->time_ns);
+    if (tcsi_words_is_over(event)) put_time(&writer, "end", event->time_ns);
     tcsi_json_put_number(&writer, "severity", event->severity);
     if (event->kind == TCSI_LIVE_ANOMALY) {
         put_time(&writer, "peak", episode->peak_ns);
@@ -226,8 +198,13 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, "expected", episode->expected);
         tcsi_json_put_number(&writer, "deviation", episode->deviation);
     }
+    if (event->kind == TCSI_LIVE_LATE || event->kind == TCSI_LIVE_CADENCE) {
+        const bool is_late = event->kind == TCSI_LIVE_LATE;
+        tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
+        tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
+    }
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
-    write_sentence(keeper->name.data, event, sentence, sizeof sentence);
+    tcsi_words_event(keeper->name.data, event, sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
     tcsi_json_end_object(&writer);
     return tcsi_json_finish(&writer, err);
@@ -288,17 +265,17 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
-    char id[TCSI_EPISODE_ID_SIZE], sentence[SENTENCE_SIZE];
+    char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
     tcsi_key key;
     tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
     tcsi_buffer_clear(&keeper->name);
     if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_episode_id(entry, event, id);
-    write_sentence(keeper->name.data, event, sentence, sizeof sentence);
+    tcsi_words_event(keeper->name.data, event, sentence);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
-                               .ends_ns = is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
+                               .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
                                .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
@@ -337,7 +314,8 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, t
     if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
     if (status != TCS_OK) return status;
     const tcsi_store_record record = { .kind = TCSI_STORE_EPISODE, .id = id, .series_id = series_id, .state = event->state,
-                                       .begin_ns = event->episode.begin_ns, .end_ns = is_over(event) ? event->time_ns : INT64_MAX,
+                                       .begin_ns = event->episode.begin_ns,
+                                       .end_ns = tcsi_words_is_over(event) ? event->time_ns : INT64_MAX,
                                        .updated_ns = event->time_ns, .document = keeper->document.data };
     return tcsi_store_record_put(keeper->options.store, &record, err);
 }
@@ -366,8 +344,9 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
     tcsi_keeper_episode_id(entry, event, id);
     if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
         tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
-        tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK)
+        (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
+    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
 }
 
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
@@ -381,7 +360,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events) publish(keeper, &news->events[i]);
+        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
         keeper->counts[news->events[i].kind][news->events[i].state]++;
         pthread_mutex_unlock(&keeper->mutex);
@@ -464,14 +443,15 @@ static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_err
     return tcsi_codec_status(&codec);
 }
 
-tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t before, tcsi_live *live, uint64_t *ret_sequence,
+                                 tcs_error *err)
 {
     tcsi_store_snapshot snapshot;
     bool is_found;
     loading *l = TCSI_NEW(loading);
     if (!l) return tcsi_fail_memory(err, "a snapshot");
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_init(&l->parts[i], (size_t)1 << 30);
-    tcs_status status = tcsi_store_snapshot_load(keeper->options.store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
+    tcs_status status = tcsi_store_snapshot_load(store, TCSI_KEEPER_SNAPSHOT, before, load_part, l, &snapshot, &is_found, err);
     if (status == TCS_OK && l->status != TCS_OK) status = tcsi_fail(err, l->status, "%s", l->err.text);
     *ret_sequence = 0;
     if (status == TCS_OK && is_found) {
@@ -482,4 +462,9 @@ tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
     tcsi_free(l);
     return status;
+}
+
+tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+{
+    return tcsi_keeper_load_from(keeper, keeper->options.store, INT64_MAX, live, ret_sequence, err);
 }

@@ -24,6 +24,8 @@ typedef struct tcsi_service_options {
     double history_rows_per_s;  /* kept singly, of all series; 0: 10,000; below 0: no history is kept */
     const char *retention;      /* of history: "12h", "30d"; NULL: 30 days */
     bool collects;              /* this host's own figures, each second */
+    bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */
+    const char *scores;         /* lines of every row's score go behind what is in this file (score_log.h); NULL: nowhere */
     const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */
 } tcsi_service_options;
 

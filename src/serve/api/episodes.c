@@ -74,7 +74,7 @@ static tcs_status get_episode(void *context, const tcsi_request *request, tcsi_r
 
 static const char episode_schema[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"state\",\"series\",\"begin\",\"updated\",\"severity\",\"summary\"],"
-    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\"]},"
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\"]},"
     "\"state\":{\"enum\":[\"suspected\",\"confirmed\",\"resolved\",\"dismissed\"]},\"severity\":{\"type\":\"number\"}}}";
 static const char episodes_schema[] =
     "{\"type\":\"object\",\"required\":[\"episodes\"],\"properties\":{\"episodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
@@ -83,7 +83,7 @@ static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/episodes", .role = TCSI_ROLE_VIEWER, .handle = list_episodes, .id = "episode_list",
       .group = TCSI_API_ASK, .summary = "Episodes, the newest first.",
       .parameters = { { .name = "state", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = "open|confirmed|over" },
-                      { .name = "kind", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = "anomaly|absence|stuck" },
+                      { .name = "kind", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = TCSI_LIVE_KIND_CHOICES },
                       { .name = "from", .type = TCSI_ARGUMENT_TEXT, .help = "that last into the time from here" },
                       { .name = "to", .type = TCSI_ARGUMENT_TEXT, .help = "to here" },
                       { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "100", .low = 1,

@@ -16,7 +16,7 @@ static bool push_row(void *context, const tcsi_chronicle_row *row)
 static void look(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
 {
     (void)cell;
-    *(double *)context = (double)series->cadence_s;
+    *(double *)context = (double)series->presence.cadence_s;
 }
 
 /* A step shorter than that of the rows would show holes. */

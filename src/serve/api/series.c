@@ -25,6 +25,7 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
     tcs_status status = tcsi_api_series_name(api, number, &name, err);
     if (status == TCS_OK && !tcsi_live_ask(api->live, number, look, &seen)) status = tcsi_fail_memory(err, "a question");
     if (status == TCS_OK) {
+        const tcsi_presence *presence = &seen.series.presence;
         tcsi_residual_chart_expect(&seen.series.chart, &expected, &deviation);
         tcsi_json_begin_object(writer);
         tcsi_json_put_integer(writer, "number", number);
@@ -32,7 +33,9 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
         tcsi_json_put_string(writer, "readiness", tcsi_live_readiness_names[tcsi_live_series_readiness(&seen.series)]);
         tcsi_api_put_time(writer, "first_seen", entry->first_seen_ns);
         if (seen.series.arrival.newest_ns[0] != INT64_MIN) tcsi_api_put_time(writer, "last_row", seen.series.arrival.newest_ns[0]);
-        if (seen.series.cadence_s > 0) tcsi_json_put_number(writer, "cadence_seconds", (double)seen.series.cadence_s);
+        if (presence->cadence_s > 0) tcsi_json_put_number(writer, "cadence_seconds", (double)presence->cadence_s);
+        tcsi_json_put_number(writer, "gap_seconds", (double)presence->gap_s);
+        tcsi_json_put_number(writer, "lag_seconds", (double)presence->lag_s);
         if (seen.series.chart.count > 0) {
             tcsi_json_put_number(writer, "value", seen.series.chart.last);
             tcsi_json_put_number(writer, "expected", expected);
@@ -40,8 +43,11 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
         }
         tcsi_json_put_bool(writer, "is_rate", seen.series.kind != TCSI_SERIES_GAUGE);
         tcsi_json_put_bool(writer, "is_anomalous", seen.series.anomaly.begin_sequence != 0);
-        tcsi_json_put_bool(writer, "is_absent", seen.series.absence_sequence != 0);
-        tcsi_json_put_bool(writer, "is_stuck", seen.series.stuck_sequence != 0);
+        tcsi_json_put_bool(writer, "is_absent", tcsi_presence_is_open(presence, TCSI_LIVE_ABSENCE));
+        tcsi_json_put_bool(writer, "is_stuck", tcsi_presence_is_open(presence, TCSI_LIVE_STUCK));
+        tcsi_json_put_bool(writer, "is_stale", tcsi_presence_is_open(presence, TCSI_LIVE_STALE));
+        tcsi_json_put_bool(writer, "is_late", tcsi_presence_is_open(presence, TCSI_LIVE_LATE));
+        tcsi_json_put_bool(writer, "is_cadence_changed", tcsi_presence_is_open(presence, TCSI_LIVE_CADENCE));
         tcsi_json_end_object(writer);
     }
     tcsi_buffer_deinit(&name);

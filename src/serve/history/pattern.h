@@ -1,11 +1,12 @@
 /* serve/history/pattern.h -- regular expressions of people who ask, matched in bounded time whatever they are.
  *
- * The language is that of Prometheus' matchers (RE2's), as far as label values need it: literals, . [] [^] | () (?:) * + ? {n,m} and their
- * lazy forms, ^ $, \d \D \w \W \s \S, escapes of bytes and of what has a meaning, (?i) at the beginning.  Always of the whole text.  Not: other
- * flags, names of classes, back references (nobody has them who promises an end), and characters beyond ASCII within [].
+ * The language is that of Prometheus' matchers (RE2's), as far as label values need it: literals, . [] [^] | () (?:) * + ? {n,m} and
+ * their lazy forms, ^ $, \d \D \w \W \s \S, escapes of bytes and of what has a meaning, (?i) at the beginning.  Always of the whole text.
+ * Not: other flags, names of classes, back references (nobody has them who promises an end), characters beyond ASCII within [].
  *
  * K. Thompson, "Regular expression search algorithm", Communications of the ACM 11(6), 1968: the pattern becomes a program, and all ways
- * through it are followed at once, so that each byte costs at most the length of the program; repetitions are copies, and the whole is bounded.
+ * through it are followed at once, so that each byte costs at most the length of the program; repetitions are copies, and the whole is
+ * bounded.
  * The C library's regcomp is not used: a{100}{100}{100} takes it gigabytes, and \1 any time at all.
  * Memory: sizeof(tcsi_pattern), some 100 KiB, none allocated.  Threads: one user per struct. */
 #ifndef TCS_SERVE_HISTORY_PATTERN_H

@@ -90,7 +90,8 @@ static void test_hostile(void **state)
     tcs_error failure;
     char text[2048], deep[512];
     static const char *const large[] = { "a{100}{100}", "((a{100}){100}){100}", "(.{1000}){1000}", "(a|b|c){500}" };
-    for (size_t i = 0; i < TCS_COUNT(large); i++) assert_true(tcsi_pattern_compile(&pattern, large[i], strlen(large[i]), &failure) != TCS_OK);
+    for (size_t i = 0; i < TCS_COUNT(large); i++)
+        assert_true(tcsi_pattern_compile(&pattern, large[i], strlen(large[i]), &failure) != TCS_OK);
     memset(deep, '(', sizeof deep);
     assert_true(tcsi_pattern_compile(&pattern, deep, sizeof deep, &failure) != TCS_OK);
     static char longer[TCSI_PATTERN_SIZE_MAX + 1];

@@ -87,7 +87,8 @@ static size_t read_escape(reader *r, char *out)
         if (digit < 0) refuse(r, "expected a hexadecimal digit");
         code = 16 * code + (uint32_t)(digit < 0 ? 0 : digit);
     }
-    if (digits == 0 || code == 0 || (code >= 0xd800 && code < 0xe000) || (name == 'x' && code >= 0x80)) refuse(r, "an escape that is not known here");
+    const bool is_surrogate = code >= 0xd800 && code < 0xe000, is_half = name == 'x' && code >= 0x80;
+    if (digits == 0 || code == 0 || is_surrogate || is_half) refuse(r, "an escape that is not known here");
     return r->status == TCS_OK ? put_utf8(code, out) : 0;
 }
 

@@ -29,7 +29,8 @@ typedef struct tcsi_selector {
 } tcsi_selector;
 
 /* E_INVALID: err says at which byte what was expected; E_LIMIT, E_MEMORY. */
-tcs_status tcsi_selector_parse(const char *text, size_t size, tcsi_arena *arena, tcsi_selector *ret_selector, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_selector_parse(const char *text, size_t size, tcsi_arena *arena, tcsi_selector *ret_selector,
+                               tcs_error *err) TCS_WARN_UNUSED;
 bool tcsi_selector_match(const tcsi_selector *selector, const tcsi_key *key);
 /* The value that the name must have; NULL: it says nothing, or something else than =. */
 const char *tcsi_selector_metric(const tcsi_selector *selector);

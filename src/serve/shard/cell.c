@@ -6,13 +6,10 @@
 
 #include <math.h>
 
-enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000, RUN_MAX = 1 << 30 };
-enum { ABSENCE_CADENCES = 5, STUCK_RUNS = 3, STUCK_MIN = 30 };
+enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000 };
 
-static const double CADENCE_WEIGHT = 0.05, SURE_TIMES = 10;
+static const double SURE_TIMES = 10;
 
-const char *const tcsi_live_kind_names[TCSI_LIVE_KIND_COUNT] = { "anomaly", "absence", "stuck" };
-const char *const tcsi_live_state_names[TCSI_LIVE_STATE_COUNT] = { "suspected", "confirmed", "resolved", "dismissed" };
 const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new", "learning", "ready", "ended" };
 
 /* ---- life ---- */
@@ -75,7 +72,7 @@ tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind
 
 tcsi_live_readiness tcsi_live_series_readiness(const tcsi_live_series *series)
 {
-    if (series->is_ended) return TCSI_LIVE_ENDED;
+    if (series->presence.is_ended) return TCSI_LIVE_ENDED;
     if (series->member.count == 0) return TCSI_LIVE_NEW;
     return series->member.count < READY_ROWS ? TCSI_LIVE_LEARNING : TCSI_LIVE_READY;
 }
@@ -88,10 +85,11 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 
 /* ---- what happened ---- */
 
-static void tell(const tcsi_cell *cell, tcsi_live_event event)
+static void tell(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
+    event.cadence_s = series->presence.cadence_s;
     event.p_value = 1;
     if (event.kind == TCSI_LIVE_ANOMALY) {
         const double height = (double)event.episode.height;
@@ -130,77 +128,35 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (outcome->verdict.is_opening) {
         event.state = TCSI_LIVE_SUSPECTED;
         event.episode = *episode;
-        tell(cell, event);
+        tell(cell, series, event);
     }
     if (!episode->is_confirmed && is_sure(cell, episode)) {
         episode->is_confirmed = 1;
         event.state = TCSI_LIVE_CONFIRMED;
         event.episode = *episode;
-        tell(cell, event);
+        tell(cell, series, event);
     }
     if (!outcome->verdict.is_closing) return;
     event.state = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
     event.episode = *episode;
-    tell(cell, event);
+    tell(cell, series, event);
     *episode = (tcsi_live_episode){ 0 };
 }
 
-static void end_absence(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence)
+/* What the rows' coming says. */
+static void tell_presence(tcsi_cell *cell, const tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
 {
-    if (series->absence_sequence == 0) return;
-    const tcsi_live_episode episode = { .begin_sequence = series->absence_sequence, .begin_ns = series->arrival.newest_ns[1],
-                                        .is_confirmed = 1 };
-    tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE, .state = TCSI_LIVE_RESOLVED,
-                                  .episode = episode, .time_ns = row->time_ns });
-    series->absence_sequence = 0;
-}
-
-static void tell_stuck(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence, tcsi_live_state state)
-{
-    const tcsi_live_episode episode = { .begin_sequence = series->stuck_sequence, .begin_ns = series->stuck_ns, .is_confirmed = 1,
-                                        .peak_value = series->chart.last };
-    tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_STUCK, .state = (uint8_t)state,
-                                  .episode = episode, .time_ns = row->time_ns });
-}
-
-/* Before the chart has taken the row.  A constant has nothing to be stuck from: some row must have differed from the one before it. */
-static void follow_stuck(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence)
-{
-    if (series->chart.count == 0) return;
-    if (row->value != series->chart.last) {
-        if (series->stuck_sequence) tell_stuck(cell, series, row, sequence, TCSI_LIVE_RESOLVED);
-        series->stuck_sequence = 0;
-        if (series->same_count > series->same_count_max) series->same_count_max = series->same_count;
-        series->same_count = 0;
-        return;
+    for (size_t i = 0; i < news->count; i++) {
+        const struct tcsi_presence_item *item = &news->items[i];
+        const tcsi_live_episode episode = { .begin_ns = item->begin_ns, .is_confirmed = item->state != TCSI_LIVE_SUSPECTED,
+                                            .peak_value = item->value, .expected = item->usual };
+        tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = (uint8_t)item->kind,
+                                              .state = (uint8_t)item->state, .episode = episode,
+                                              .time_ns = item->begin_ns > item->time_ns ? item->begin_ns : item->time_ns });
     }
-    if (series->same_count == 0) series->stuck_ns = series->arrival.newest_ns[1];
-    if (series->same_count < RUN_MAX) series->same_count++;
-    const bool has_changed = series->chart.count > series->same_count;
-    if (!has_changed || series->stuck_sequence || series->same_count < STUCK_MIN) return;
-    if (series->same_count / STUCK_RUNS < series->same_count_max) return;
-    series->stuck_sequence = sequence;
-    tell_stuck(cell, series, row, sequence, TCSI_LIVE_CONFIRMED);
 }
 
 /* ---- one row ---- */
-
-static double rows_per_s(const tcsi_live_series *series)
-{
-    return series->cadence_s > 0 ? 1 / (double)series->cadence_s : 0;
-}
-
-static void learn_cadence(tcsi_cell *cell, tcsi_live_series *series)
-{
-    const int64_t before_ns = series->arrival.newest_ns[1];
-    if (before_ns == INT64_MIN) return;
-    cell->rows_per_s -= rows_per_s(series);
-    const double step_s = (double)((uint64_t)series->arrival.newest_ns[0] - (uint64_t)before_ns) * 1e-9;
-    const double cadence_s = (double)series->cadence_s;
-    /* A gap is no cadence: one step counts no more than twice the usual one. */
-    series->cadence_s = (float)(cadence_s > 0 ? cadence_s + CADENCE_WEIGHT * (fmin(step_s, 2 * cadence_s) - cadence_s) : step_s);
-    cell->rows_per_s += rows_per_s(series);
-}
 
 /* The value to judge, which of a counter is its rate; false: there is none. */
 static bool value_of(tcsi_live_series *series, const tcsi_live_row *row, double *ret_value)
@@ -213,7 +169,7 @@ static bool value_of(tcsi_live_series *series, const tcsi_live_row *row, double 
 static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
-    follow_stuck(cell, series, row, sequence);
+    outcome->value = row->value;
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
@@ -227,30 +183,35 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     return status;
 }
 
+/* A row that is newer than all before it, and no mark. */
+static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_presence_row *came, tcsi_live_row *row, uint64_t sequence,
+                       tcsi_live_outcome *outcome, tcsi_presence_news *news, tcs_error *err)
+{
+    if (!value_of(series, row, &row->value) || !tcsi_value_ok(row->value)) return TCS_OK;
+    tcsi_presence_value(&series->presence, &tcsi_presence_policy_auto, came, row->value, series->chart.last, series->chart.count > 0, news);
+    return judge(cell, series, row, sequence, outcome, err);
+}
+
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err)
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
-    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns) };
+    tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
+    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
+                                  .value = NAN };
+    tcsi_presence_news news = { .count = 0 };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
+    const bool is_new = outcome.outcome == TCSI_OUTCOME_ACCEPTED;
+    if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
+    came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
-    if (outcome.outcome == TCSI_OUTCOME_ACCEPTED) {
-        end_absence(cell, series, row, sequence);
-        series->received_ns = receive_ns;
-        if (tcsi_value_is_stale(row->value)) { /* what is learned stays; what links one row with the next does not */
-            outcome.outcome = TCSI_OUTCOME_STALE;
-            tcsi_rate_begin(&series->rate);
-            if (!series->is_ended) cell->rows_per_s -= rows_per_s(series);
-            series->is_ended = 1;
-        } else {
-            if (series->is_ended) cell->rows_per_s += rows_per_s(series);
-            else learn_cadence(cell, series);
-            series->is_ended = 0;
-            if (value_of(series, row, &judged.value) && tcsi_value_ok(judged.value))
-                status = judge(cell, series, &judged, sequence, &outcome, err);
-        }
-    }
+    cell->rows_per_s -= tcsi_presence_rate(&series->presence);
+    tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
+    cell->rows_per_s += tcsi_presence_rate(&series->presence);
+    if (outcome.outcome == TCSI_OUTCOME_STALE) tcsi_rate_begin(&series->rate); /* nothing links the next row with the last one */
+    else if (is_new) status = take(cell, series, &came, &judged, sequence, &outcome, &news, err);
+    tell_presence(cell, series, sequence, &news);
     cell->outcomes[outcome.outcome]++;
     *ret_outcome = outcome;
     return status;
@@ -260,15 +221,12 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
+    tcsi_presence_look(&cell->watch, time_ns);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
-        if (series->is_ended || series->absence_sequence || !(series->cadence_s > 0) || time_ns <= series->received_ns) continue;
-        const double silent_s = (double)((uint64_t)time_ns - (uint64_t)series->received_ns) * 1e-9;
-        if (silent_s <= ABSENCE_CADENCES * (double)series->cadence_s) continue;
-        series->absence_sequence = sequence;
-        const tcsi_live_episode episode = { .begin_sequence = sequence, .begin_ns = series->arrival.newest_ns[0], .is_confirmed = 1 };
-        tell(cell, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ABSENCE,
-                                      .state = TCSI_LIVE_CONFIRMED, .episode = episode, .time_ns = time_ns });
+        tcsi_presence_news news = { .count = 0 };
+        tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
+        tell_presence(cell, series, sequence, &news);
     }
 }
 
@@ -305,42 +263,34 @@ static bool is_sound(const tcsi_live_series *series)
     bool is_ordered = true;
     for (size_t i = 1; i < TCSI_ARRIVAL_DEPTH; i++)
         is_ordered &= series->arrival.newest_ns[i] < series->arrival.newest_ns[i - 1] || series->arrival.newest_ns[i] == INT64_MIN;
-    return is_ordered && series->kind <= TCSI_SERIES_RATE && series->is_ended <= 1 && series->cadence_s >= 0 &&
-           isfinite(series->cadence_s) && series->same_count <= RUN_MAX && series->same_count_max <= RUN_MAX && !isinf(series->rate.value);
+    return is_ordered && series->kind <= TCSI_SERIES_RATE && !isinf(series->rate.value);
 }
 
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
-    uint32_t kind = series->kind, is_ended = series->is_ended;
+    uint32_t kind = series->kind;
     tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
     tcsi_codec_f64(codec, &series->rate.value);
     tcsi_residual_chart_persist(&series->chart, codec);
     tcsi_cohort_member_persist(&series->member, codec);
-    tcsi_codec_i64(codec, &series->received_ns);
-    tcsi_codec_f32(codec, &series->cadence_s);
-    tcsi_codec_u32(codec, &series->same_count);
-    tcsi_codec_u32(codec, &series->same_count_max);
+    tcsi_presence_persist(&series->presence, codec);
     tcsi_codec_u32(codec, &kind);
-    tcsi_codec_u32(codec, &is_ended);
     persist_episode(&series->anomaly, codec);
-    tcsi_codec_u64(codec, &series->absence_sequence);
-    tcsi_codec_u64(codec, &series->stuck_sequence);
-    tcsi_codec_i64(codec, &series->stuck_ns);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
-    series->is_ended = (uint8_t)(is_ended < UINT8_MAX ? is_ended : UINT8_MAX);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
 {
     uint32_t series_count = cell->series_count, added;
-    tcsi_codec_tag(codec, "CELL");
+    tcsi_codec_tag(codec, "CEL2");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
+    tcsi_presence_watch_persist(&cell->watch, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);

@@ -4,14 +4,11 @@
  * happens in it depends on nothing but the rows and ticks it is given, in their order.  So any number of threads gives the same bits, and
  * so does a replay of the journal.
  *
- *     row:  arrival -> rate -> chart -> cohort -> episode
- *           ingest/    ingest/ detect/  decide/   here: opened, confirmed, closed
+ *     row:  arrival -> presence -> rate -> chart -> cohort -> episode
+ *           ingest/    here        ingest/ detect/  decide/   here: opened, confirmed, closed
  *
- * What can happen to a series, each an episode of its own kind with an onset and an end:
- *     ANOMALY  scores beyond what the alarm budget leaves to chance (decide/cohort.h)
- *     ABSENCE  nothing received for ABSENCE_CADENCES times the usual step, known by a tick: at onset, not when data come back
- *     STUCK    the same value for STUCK_RUNS times as long as ever before, where values used to change
- * A stale mark ends a series in good order: it is no absence.
+ * What can happen to a series stands in kind.h: each is an episode of its own, with an onset and an end.  What has to do with whether rows
+ * come is known by presence.h, some of it by a tick: at onset, not when data come back.
  *
  * An ANOMALY is *suspected* when it opens, *confirmed* when it is ten times rarer than allowed or has lasted longer than neighbouring
  * scores belong together (as in decide/episode.h), and then *resolved*; what is over before that is *dismissed*.
@@ -25,13 +22,7 @@
 #include "serve/history/reel.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
-
-typedef enum tcsi_live_kind { TCSI_LIVE_ANOMALY, TCSI_LIVE_ABSENCE, TCSI_LIVE_STUCK, TCSI_LIVE_KIND_COUNT } tcsi_live_kind;
-typedef enum tcsi_live_state {
-    TCSI_LIVE_SUSPECTED, TCSI_LIVE_CONFIRMED, TCSI_LIVE_RESOLVED, TCSI_LIVE_DISMISSED, TCSI_LIVE_STATE_COUNT
-} tcsi_live_state;
-extern const char *const tcsi_live_kind_names[TCSI_LIVE_KIND_COUNT];
-extern const char *const tcsi_live_state_names[TCSI_LIVE_STATE_COUNT];
+#include "serve/shard/presence.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -45,9 +36,9 @@ extern const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT];
 
 /* An open episode of a series, or none. */
 typedef struct tcsi_live_episode {
-    uint64_t begin_sequence; /* of the journal's record that opened it: with series and kind its name for ever; 0: none is open */
-    int64_t begin_ns, peak_ns;
-    double peak_value, expected, deviation; /* at the peak: what came, what was expected, give or take */
+    uint64_t begin_sequence; /* of the journal's record that opened it; 0: none is open, or it is no anomaly */
+    int64_t begin_ns, peak_ns; /* begin: with series and kind its name for ever */
+    double peak_value, expected, deviation; /* at the peak: what came, what was expected, give or take; others: presence.h */
     float height;                           /* at the peak, as decide/cohort.h has it */
     uint16_t lasted;                        /* rows out of the ordinary so far, saturating */
     uint8_t is_confirmed;
@@ -59,15 +50,9 @@ typedef struct tcsi_live_series {
     tcsi_rate rate;
     tcsi_residual_chart chart;
     tcsi_cohort_member member;
-    int64_t received_ns;     /* when its last row came, which may be long after its stamp: a backlog is late, and not absent */
-    float cadence_s;         /* the usual step of stamps; 0: not known yet */
-    uint32_t same_count;     /* rows that repeated the value before them, on end; */
-    uint32_t same_count_max; /* and the longest such run that ended; both saturating */
+    tcsi_presence presence;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
-    uint8_t is_ended;        /* by a stale mark */
     tcsi_live_episode anomaly;
-    uint64_t absence_sequence, stuck_sequence; /* as begin_sequence */
-    int64_t stuck_ns;                          /* since when the value is the same */
 } tcsi_live_series;
 
 /* What happened: an episode opened, was confirmed, or ended. */
@@ -81,6 +66,7 @@ typedef struct tcsi_live_event {
     int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
+    float cadence_s;     /* the series' usual step; 0: not known */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
@@ -99,6 +85,7 @@ typedef struct tcsi_cell {
     tcsi_live_series **pieces;      /* of so many series each */
     size_t piece_count;
     uint32_t series_count;
+    tcsi_presence_watch watch;
     int64_t now_ns;                 /* of the record that is being judged */
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
@@ -123,7 +110,8 @@ typedef struct tcsi_live_row {
 typedef struct tcsi_live_outcome {
     tcsi_outcome outcome; /* of the row */
     bool is_scored;
-    double score, expected, deviation; /* scored: in deviations; what was expected, give or take; of a counter in values per second */
+    double value; /* that was judged: of a counter in values per second; NaN: none was */
+    double score, expected, deviation; /* scored: in deviations; what was expected, give or take */
     tcsi_cohort_verdict verdict;
 } tcsi_live_outcome;
 

@@ -83,7 +83,7 @@ static const char *story(const world *w, uint32_t series)
     for (size_t i = 0; i < w->heard.count && size + 4 < sizeof text; i++) {
         const tcsi_live_event *event = &w->heard.events[i];
         if (event->number != series) continue;
-        size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size ? " " : "", "ABS"[event->kind], "SCRD"[event->state]);
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%c%c", size ? " " : "", "ABSTLP"[event->kind], "SCRD"[event->state]);
     }
     return text;
 }
@@ -155,7 +155,7 @@ static void test_absence_is_told_at_onset(void **state)
         turn(&w, 12);
         tcsi_cell_tick(&w.cell, w.t, time_at(w.t), 0, 1);
     }
-    assert_string_equal(story(&w, 12), "");
+    assert_string_equal(story(&w, 12), ""); /* it had too few rows to be missed */
     turn(&w, UINT32_MAX);
     assert_true(tcsi_live_series_readiness(tcsi_cell_series(&w.cell, 12)) != TCSI_LIVE_ENDED);
     tcsi_cell_deinit(&w.cell);
@@ -260,7 +260,7 @@ static void test_saved_and_loaded_is_never_stopped(void **state)
         for (int i = 0; i < 7; i++) { /* with something open: a burst, and a silence */
             (void)push_at(&w, 2, time_at(w.t), 200);
             for (uint32_t k = 0; k < SERIES; k++)
-                if (k != 2 && k != 4) (void)push_at(&w, k, time_at(w.t), noise(&w, k));
+                if (k != 2 && k != 4 + (uint32_t)round) (void)push_at(&w, k, time_at(w.t), noise(&w, k));
             w.t++;
             tcsi_cell_tick(&w.cell, w.t, time_at(w.t), 0, 1);
         }
@@ -315,7 +315,7 @@ static void test_rows_allocate_nothing(void **state)
         if (!is_fit) assert_int_equal(tcsi_alloc_trace_stats().total_count, allocations);
     }
     assert_true(fits <= 4);
-    assert_true(sizeof(tcsi_live_series) <= 256);
+    assert_true(sizeof(tcsi_live_series) <= 320); /* five lines of the cache */
     tcsi_cell_deinit(&w.cell);
     assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
     tcsi_alloc_trace_end();

@@ -65,7 +65,16 @@ static tcsi_live *create(heard *h, size_t thread_count, size_t series_count_max)
     return live;
 }
 
-/* Record t: a row of every series; now and then one jumps, keeps silent, is stuck or is stamped twice.  A function of t alone. */
+static double stale(void)
+{
+    const uint64_t bits = TCSI_STALE_BITS;
+    double value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* Record t: a row of every series; now and then one jumps, keeps silent, is stuck, ends, is late, slows down or is stamped twice.  A
+ * function of t alone. */
 static void fill(tcsi_batch *batch, size_t t)
 {
     tcsi_batch_clear(batch);
@@ -77,11 +86,15 @@ static void fill(tcsi_batch *batch, size_t t)
         if ((t + 7 * i) % 400 < 2 && t > 200) value += 30;
         if ((t + 11 * i) % 500 < 20 && i % 10 == 3) continue;
         if (i % 10 == 4 && t % 300 > 200) value = 7;
+        if (i % 10 == 5 && t % 300 == 250) value = stale();
+        if (i % 10 == 5 && t % 300 > 250) continue;
+        if (i % 10 == 7 && t % 300 > 150 && t % 5 != 0) continue;
         snprintf(name, sizeof name, "m%u", i);
         tcsi_key_begin(&key);
         (void)tcsi_key_add(&key, TCSI_KEY_METRIC, strlen(TCSI_KEY_METRIC), name, strlen(name));
         assert_int_equal(tcsi_key_finish(&key), TCSI_KEY_NONE);
-        const int64_t time_ns = START_NS + (int64_t)(t - (i % 37 == 5 && t % 50 == 3)) * STEP_NS;
+        const size_t before = i % 37 == 5 && t % 50 == 3 ? 1 : i % 10 == 6 && t % 300 > 220 ? 100 : 0;
+        const int64_t time_ns = START_NS + (int64_t)(t - before) * STEP_NS;
         assert_ok(tcsi_batch_point(batch, &key, TCSI_SERIES_GAUGE, time_ns, value, test_err));
     }
 }

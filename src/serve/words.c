@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/words.h"
+
+#include <math.h>
+#include <stdio.h>
+
+void tcsi_words_span(double seconds, char *text, size_t size)
+{
+    if (seconds < 120) snprintf(text, size, "%.3g s", seconds);
+    else if (seconds < 7200) snprintf(text, size, "%.3g min", seconds / 60);
+    else snprintf(text, size, "%.3g h", seconds / 3600);
+}
+
+static void write_late(const char *series, const tcsi_live_event *event, char *text)
+{
+    char lag[32], usual[32];
+    const double lag_s = event->episode.peak_value;
+    tcsi_words_span(fabs(lag_s), lag, sizeof lag);
+    tcsi_words_span(event->episode.expected, usual, sizeof usual);
+    if (tcsi_words_is_over(event)) snprintf(text, TCSI_SENTENCE_SIZE, "%s comes in time again", series);
+    else if (lag_s < 0) snprintf(text, TCSI_SENTENCE_SIZE, "%s is stamped %s ahead of its receipt", series, lag);
+    else snprintf(text, TCSI_SENTENCE_SIZE, "%s comes %s after its stamps, usual is %s", series, lag, usual);
+}
+
+static void write_cadence(const char *series, const tcsi_live_event *event, char *text)
+{
+    char step[32], usual[32];
+    tcsi_words_span(event->episode.peak_value, step, sizeof step);
+    tcsi_words_span(event->episode.expected, usual, sizeof usual);
+    if (tcsi_words_is_over(event)) snprintf(text, TCSI_SENTENCE_SIZE, "%s comes every %s, as is usual now", series, step);
+    else snprintf(text, TCSI_SENTENCE_SIZE, "%s comes every %s, usual is every %s", series, step, usual);
+}
+
+void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret_text[TCSI_SENTENCE_SIZE])
+{
+    const tcsi_live_episode *episode = &event->episode;
+    const bool is_over = tcsi_words_is_over(event);
+    char span[32];
+    tcsi_words_span((double)(event->time_ns - episode->begin_ns) * 1e-9, span, sizeof span);
+    switch ((tcsi_live_kind)event->kind) {
+    case TCSI_LIVE_ABSENCE:
+        snprintf(ret_text, TCSI_SENTENCE_SIZE, is_over ? "%s is back after %s of silence" : "%s has sent nothing for %s", series, span);
+        break;
+    case TCSI_LIVE_STUCK:
+        snprintf(ret_text, TCSI_SENTENCE_SIZE, is_over ? "%s moves again after %s at %.6g" : "%s has not moved for %s, from %.6g", series,
+                 span, episode->peak_value);
+        break;
+    case TCSI_LIVE_STALE:
+        snprintf(ret_text, TCSI_SENTENCE_SIZE, is_over ? "%s was ended by its sender for %s" : "%s was ended by its sender %s ago", series,
+                 span);
+        break;
+    case TCSI_LIVE_LATE: write_late(series, event, ret_text); break;
+    case TCSI_LIVE_CADENCE: write_cadence(series, event, ret_text); break;
+    default:
+        snprintf(ret_text, TCSI_SENTENCE_SIZE, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
+                 episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
+    }
+}
