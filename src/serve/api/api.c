@@ -13,6 +13,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
         tcsi_api_mount_history,
+        tcsi_api_mount_query,
         tcsi_api_mount_models,
     };
     tcs_status status = TCS_OK;
