@@ -461,6 +461,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->keeper) tcsi_keeper_stop(s->keeper);
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
+    tcsi_chronicle_stop(s->history);
     tcsi_live_destroy(s->live);
     tcsi_chronicle_destroy(s->history);
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);

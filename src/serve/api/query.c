@@ -258,7 +258,7 @@ static tcs_status answer_series(query *q, tcs_error *err)
     q->has_point = false;
     tcsi_steps_begin(&q->steps);
     const tcs_status status = tcsi_chronicle_read(q->api->history, q->series.number, q->steps.begin_ns - TCSI_STEPS_LOOKBACK_NS,
-                                                  q->steps.end_ns, push_row, q, err);
+                                                  q->steps.end_ns, 0, push_row, q, err);
     q->is_late |= tcsi_clock_monotonic_ns() > q->deadline_ns;
     if (q->is_late) return tcsi_fail(err, TCS_E_CANCELLED, "query timed out in query execution");
     if (status != TCS_OK) return status;
