@@ -8,17 +8,17 @@ static const char *const series[] = { "up{instance=\"10.0.0.1:9100\",job=\"node\
 /* Alone, as a pattern: whatever is accepted takes at most its length for each byte. */
 static void fuzz_pattern(const uint8_t *bytes, size_t size)
 {
-    static tcsi_pattern pattern;
+    static tcsi_regex pattern;
     static char text[256];
     tcs_error err = { 0 };
-    const tcs_status status = tcsi_pattern_compile(&pattern, (const char *)bytes, size, &err);
+    const tcs_status status = tcsi_regex_compile(&pattern, (const char *)bytes, size, &err);
     FUZZ_REQUIRE(status == TCS_OK || ((status == TCS_E_INVALID || status == TCS_E_LIMIT) && strlen(err.text) > 5));
     if (status != TCS_OK) return;
-    FUZZ_REQUIRE(pattern.step_count <= TCSI_PATTERN_PROGRAM_MAX && pattern.set_count <= TCSI_PATTERN_SETS_MAX);
+    FUZZ_REQUIRE(pattern.step_count <= TCSI_REGEX_PROGRAM_MAX && pattern.set_count <= TCSI_REGEX_SETS_MAX);
     for (size_t i = 0; i < sizeof text; i++) text[i] = (char)(size ? bytes[i % size] : 'a');
-    (void)tcsi_pattern_match(&pattern, text, sizeof text);
+    (void)tcsi_regex_match(&pattern, text, sizeof text);
     FUZZ_REQUIRE(pattern.cost <= 2 * pattern.step_count * (sizeof text + 1));
-    (void)tcsi_pattern_match(&pattern, "", 0);
+    (void)tcsi_regex_match(&pattern, "", 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -12,9 +12,13 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_status,
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
+        tcsi_api_mount_silences,
+        tcsi_api_mount_audit,
+        tcsi_api_mount_models,
+        tcsi_api_mount_answers,
+        tcsi_api_mount_review,
         tcsi_api_mount_history,
         tcsi_api_mount_query,
-        tcsi_api_mount_models,
     };
     tcs_status status = TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < TCS_COUNT(subjects); i++) status = subjects[i](router, api, err);
@@ -48,8 +52,8 @@ tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_
                         char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err)
 {
     const tcsi_action action = { .kind = kind, .id = ret_id, .who = *request->who ? request->who : "local",
-                                 .role = tcsi_role_names[request->role], .object = object, .document = *document ? document : "{}",
-                                 .time_ns = request->received_ns };
+                                 .role = tcsi_role_names[request->role], .peer = request->peer, .object = object,
+                                 .document = *document ? document : "{}", .time_ns = request->received_ns };
     const tcs_status status = tcsi_action_id(ret_id, err);
     return status == TCS_OK ? tcsi_intake_act(api->intake, &action, ret_is_kept, err) : status;
 }

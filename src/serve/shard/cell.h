@@ -22,7 +22,9 @@
 #include "serve/history/reel.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
+#include "serve/shard/answered.h"
 #include "serve/shard/presence.h"
+#include "serve/shard/pulse.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -53,6 +55,7 @@ typedef struct tcsi_live_series {
     tcsi_presence presence;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
     tcsi_live_episode anomaly;
+    tcsi_answered answered;
 } tcsi_live_series;
 
 /* What happened: an episode opened, was confirmed, or ended. */
@@ -61,12 +64,15 @@ typedef struct tcsi_live_event {
     uint32_t number;     /* of the series */
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
+    uint8_t is_answered; /* it is because of an answer to this very episode */
+    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
     int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
-    float cadence_s;     /* the series' usual step; 0: not known */
+    tcsi_pattern pattern; /* what it looks like so far */
+    tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
@@ -87,7 +93,9 @@ typedef struct tcsi_cell {
     uint32_t series_count;
     tcsi_presence_watch watch;
     int64_t now_ns;                 /* of the record that is being judged */
+    tcsi_cell_answers answers;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     tcsi_reel reel;                 /* rows on their way into history */
@@ -123,6 +131,8 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
+/* For the parts of a cell: an event of this series. */
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event);
 
 /* Between two rows.  Loading, the cell was initialized and has no series. */
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);

@@ -36,6 +36,8 @@ typedef struct tcsi_live_news {
     size_t event_count, action_count;
     uint64_t sequence;
     int64_t time_ns;
+    bool is_tick;   /* record `sequence` is a tick.  Each is told by itself: who goes by time sees the same times in the same places, */
+                    /* however much was done at once */
 } tcsi_live_news;
 
 /* A row, and what became of it. */
@@ -105,6 +107,8 @@ enum { TCSI_LIVE_LATENCY_COUNT = 44 };
 
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;
+    tcsi_pulse pulse;
+    uint64_t suppressed_count, guarded_count; /* episodes kept quiet by answers; times that a guard was against it */
     uint64_t reeled_count, merged_count, unreeled_count; /* rows for history: that came, of them merged into others, not kept */
     int64_t step_ns;           /* the longest of a cell's reel: rows within it are merged */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
