@@ -426,10 +426,12 @@ const cases = {
   },
 };
 
+const launch = () => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+
 async function main() {
   const names = Object.keys(cases).filter((name) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
   console.log(`1..${names.length}`);
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+  browser = await launch();
   let failed = 0;
   for (const [i, name] of names.entries()) {
     const begun = Date.now();
@@ -448,8 +450,9 @@ async function main() {
         const [page] = context.pages();
         await page?.screenshot({ path: path.join(folder, `dashboard-failed-${i + 1}.png`) }).catch(() => undefined);
         for (const complaint of page?.complaints ?? []) console.log(`# the page complained: ${complaint}`);
-        await context.close();
+        await context.close().catch(() => undefined);
       }
+      if (!browser.isConnected()) browser = await launch();
     }
     console.log(`# ${((Date.now() - begun) / 1000).toFixed(1)} s`);
   }
