@@ -9,9 +9,9 @@
  * if nothing had ever stopped.  A backtest does just that, without a service around it.
  *
  * Records: ROWS is a format (4 bytes, ingest.h; the last says whether they are of the past), the size of a trace (1: 0 or 55), 3 zeros,
- * the time of receipt in ns (8, little-endian), the trace, if the request carried one (traceparent, as text), and the body as received; TICK is empty, and its time is the record's;
- * ACTION is what tcsi_action_write writes; VERDICTS is what tcsi_verdicts_write writes.  A record of a kind that this version does not
- * know stops the reading: E_UNSUPPORTED.
+ * the time of receipt in ns (8, little-endian), the trace, if the request carried one (traceparent, as text), and the body as received;
+ * TICK is empty, and its time is the record's; ACTION is what tcsi_action_write writes; VERDICTS is what tcsi_verdicts_write writes.  A
+ * record of a kind that this version does not know stops the reading: E_UNSUPPORTED.
  * Threads: take, act, hear from any; tick from one; open and close from one. */
 #ifndef TCS_SERVE_INTAKE_H
 #define TCS_SERVE_INTAKE_H
