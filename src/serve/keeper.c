@@ -8,10 +8,10 @@
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/keep_action.h"
+#include "serve/keep_incident.h"
 #include "serve/words.h"
 #include "series/time.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -38,7 +38,10 @@ struct tcsi_keeper {
     pending *pending;
     size_t pending_count, pending_capacity;
     tcsi_arena arena;      /* of pending */
-    tcsi_buffer saved;     /* notify's state */
+    tcsi_incidents incidents;
+    uint64_t *serials;     /* (serial_capacity) of the incident of each event that is being told */
+    size_t serial_capacity;
+    tcsi_buffer saved;     /* notify's state, and that of incidents */
     tcsi_buffer name, document;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t stopping;
@@ -65,12 +68,13 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     keeper->outbox = tcsi_outbox_of_store(options->store);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
+    tcsi_keep_incidents_init(&keeper->incidents, options->settings, options->alarms_per_s);
     tcs_status status = TCS_OK;
     if (options->settings) {
         const tcsi_notify_options notify = { .receivers = options->settings->receivers, .receiver_count = options->settings->receiver_count,
                                              .escalate_after_ns = options->settings->escalate_after_ns,
-                                             .group_within_ns = options->settings->group_within_ns,
-                                             .group_by = options->settings->group_by, .put = keep_message, .context = keeper };
+                                             .tells_incidents = !options->settings->tells_episodes, .put = keep_message,
+                                             .context = keeper };
         status = tcsi_notify_create(&notify, &keeper->notify, err);
         if (status == TCS_OK) tcsi_notify_silences(keeper->notify, options->settings->silences, options->settings->silence_count);
     }
@@ -86,6 +90,8 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     tcsi_buffer_deinit(&keeper->document);
     tcsi_buffer_deinit(&keeper->saved);
     tcsi_arena_deinit(&keeper->arena);
+    tcsi_incidents_deinit(&keeper->incidents);
+    tcsi_free(keeper->serials);
     tcsi_notify_destroy(keeper->notify);
     tcsi_free(keeper->pending);
     pthread_cond_destroy(&keeper->stopping);
@@ -160,13 +166,6 @@ static void note_success(tcsi_keeper *keeper)
 
 /* ---- an event in words ---- */
 
-void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE])
-{
-    const tcsi_fingerprint hash = tcsi_fingerprint_of(series->key, series->key_size, 0);
-    snprintf(ret_id, TCSI_EPISODE_ID_SIZE, "%s-%016" PRIx64 "-%016" PRIx64, tcsi_live_kind_names[event->kind], hash.low,
-             (uint64_t)event->episode.begin_ns);
-}
-
 static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
 {
     char text[TCSI_TIME_TEXT_SIZE];
@@ -174,8 +173,10 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     tcsi_json_put_string(writer, key, text);
 }
 
-static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
+/* serial: of its incident. */
+static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, const char *id, tcs_error *err)
 {
+    const tcsi_incident *incident = tcsi_incidents_get(&keeper->incidents, serial);
     const tcsi_live_episode *episode = &event->episode;
     char sentence[TCSI_SENTENCE_SIZE];
     tcsi_json_writer writer;
@@ -191,6 +192,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
     put_time(&writer, "updated", event->time_ns);
     if (tcsi_words_is_over(event)) put_time(&writer, "end", event->time_ns);
     tcsi_json_put_number(&writer, "severity", event->severity);
+    tcsi_json_put_string(&writer, "incident", incident ? incident->id : "");
     if (event->kind == TCSI_LIVE_ANOMALY) {
         put_time(&writer, "peak", episode->peak_ns);
         tcsi_json_put_number(&writer, "p_value", event->p_value);
@@ -238,6 +240,15 @@ static tcs_status keep_message(void *context, const tcsi_receiver *receiver, con
     return status;
 }
 
+/* The name of an event's series, as text too. */
+static tcs_status name_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcsi_key *ret_key, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    const tcs_status status = tcsi_key_decode(entry->key, entry->key_size, ret_key, err);
+    tcsi_buffer_clear(&keeper->name);
+    return status == TCS_OK ? tcsi_key_print(ret_key, &keeper->name, err) : status;
+}
+
 /* The series' tags and the event's kind, which is part of what makes an alert this one; by name. */
 static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
 {
@@ -258,29 +269,71 @@ static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi
     return count;
 }
 
-static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     const tcsi_live_episode *episode = &event->episode;
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
-    char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
+    char id[TCSI_EPISODE_ID_SIZE];
+    tcsi_keep_incident_words words;
     tcsi_key key;
-    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
-    tcsi_buffer_clear(&keeper->name);
-    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    tcs_status status = name_of(keeper, event, &key, err);
     if (status != TCS_OK) return status;
-    tcsi_keeper_episode_id(entry, event, id);
-    tcsi_words_event(keeper->name.data, event, sentence);
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, episode->begin_ns, id);
+    tcsi_words_event(keeper->name.data, event, words.summary);
+    tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
-                               .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
+                               .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
-                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
-                               .url = "", .trace = "" };
+                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = words.summary,
+                               .description = words.description, .url = "", .trace = "" };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
+}
+
+/* Incidents have changed: in what those read who heard of them. */
+static tcs_status notify_of_incidents(tcsi_keeper *keeper, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < keeper->incidents.count; i++) {
+        const tcsi_incident *incident = keeper->incidents.items[i], *now = tcsi_incidents_get(&keeper->incidents, incident->serial);
+        tcsi_keep_incident_words words = { .summary = "" };
+        if (!incident->is_changed || !now) continue;
+        if (now != incident) tcsi_notify_merge(keeper->notify, incident->id, now->id);
+        tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, now->serial, &words);
+        if (now->series_count > 1) status = tcsi_notify_describe(keeper->notify, now->id, words.summary, words.description, err);
+    }
+    return status;
+}
+
+static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t *ret_serial, tcs_error *err)
+{
+    char sentence[TCSI_SENTENCE_SIZE];
+    tcsi_key key;
+    const tcs_status status = name_of(keeper, event, &key, err);
+    if (status != TCS_OK) return status;
+    tcsi_words_event(keeper->name.data, event, sentence);
+    return tcsi_incidents_update(&keeper->incidents, keeper->directory, &key, event, sentence, ret_serial, err);
+}
+
+/* Which incident each event is of, all of them before the first word is said; false: the service ends, which had no memory for it. */
+static bool group(tcsi_keeper *keeper, const tcsi_live_news *news)
+{
+    tcs_error failure = { 0 };
+    while (news->event_count > keeper->serial_capacity) {
+        uint64_t *serials = tcsi_realloc_array(keeper->serials, news->event_count, sizeof *serials);
+        if (serials) {
+            keeper->serials = serials;
+            keeper->serial_capacity = news->event_count;
+        } else if (tcsi_fail_memory(&failure, "incidents"), !wait_after(keeper, &failure)) return false;
+    }
+    for (size_t i = 0; i < news->event_count; i++)
+        while (group_event(keeper, &news->events[i], &keeper->serials[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return false;
+    return true;
 }
 
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
@@ -290,25 +343,26 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, si
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
     for (size_t i = 0; keeper->notify && i < count; i++)
-        if (notify_of(keeper, &events[i], &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+        if (notify_of(keeper, &events[i], keeper->serials[i], &failure) != TCS_OK)
+            tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+    if (keeper->notify && count && notify_of_incidents(keeper, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
 }
 
 /* ---- events ---- */
 
-static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
     tcsi_key key;
     int64_t series_id;
-    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
-    tcsi_buffer_clear(&keeper->name);
-    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    tcs_status status = name_of(keeper, event, &key, err);
     if (status != TCS_OK) return status;
-    tcsi_keeper_episode_id(entry, event, id);
-    status = write_document(keeper, event, id, err);
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
+    status = write_document(keeper, event, serial, id, err);
     const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
                                        .first_seen_ns = entry->first_seen_ns };
     if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
@@ -325,7 +379,10 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
     tcs_status status = tcsi_store_begin(keeper->options.store, err);
     for (size_t i = 0; status == TCS_OK && i < news->action_count; i++)
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
-    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
+    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++)
+        status = put_event(keeper, &news->events[i], keeper->serials[i], err);
+    if (status == TCS_OK)
+        status = tcsi_keep_incidents(keeper->options.store, &keeper->incidents, keeper->directory, &keeper->document, err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
         status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
@@ -334,24 +391,22 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
 }
 
 /* To those who listen, once it is kept. */
-static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
+static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
     tcs_error failure;
     tcsi_key key;
-    tcsi_buffer_clear(&keeper->name);
-    tcsi_keeper_episode_id(entry, event, id);
-    if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
-        tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
+    if (name_of(keeper, event, &key, &failure) != TCS_OK || write_document(keeper, event, serial, id, &failure) != TCS_OK ||
         tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
 }
 
-void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
+static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
+    if (!group(keeper, news)) return;
     find_messages(keeper, news->events, news->event_count, news->time_ns);
     if (news->event_count == 0 && news->action_count == 0 && keeper->pending_count == 0) return;
     while (put_news(keeper, news, &failure) != TCS_OK)
@@ -359,11 +414,22 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events) publish(keeper, &news->events[i]);
+        if (keeper->options.events) publish(keeper, &news->events[i], keeper->serials[i]);
         pthread_mutex_lock(&keeper->mutex);
         keeper->counts[news->events[i].kind][news->events[i].state]++;
         pthread_mutex_unlock(&keeper->mutex);
     }
+    if (keeper->options.events)
+        tcsi_keep_incidents_publish(keeper->options.events, &keeper->incidents, keeper->directory, &keeper->document);
+}
+
+void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
+{
+    tcsi_keeper *keeper = self;
+    tcs_error failure;
+    tell(keeper, news);
+    if (tcsi_incidents_settle(&keeper->incidents, keeper->directory, news->sequence, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-INCIDENTS-MEMORY", "%s", failure.text); /* they are counted with the next record */
 }
 
 /* ---- snapshots ---- */
@@ -382,7 +448,8 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     uint64_t oldest = UINT64_MAX;
     tcsi_buffer_clear(&keeper->saved);
     tcsi_codec codec = tcsi_codec_save(&keeper->saved, err);
-    tcsi_codec_tag(&codec, "KEEP");
+    tcsi_codec_tag(&codec, "KEE2");
+    tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
     if (status == TCS_OK)
@@ -436,7 +503,8 @@ static bool load_part(void *context, const void *bytes, size_t size)
 static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_error *err)
 {
     tcsi_codec codec = tcsi_codec_load(part->data, part->size, err);
-    tcsi_codec_tag(&codec, "KEEP");
+    tcsi_codec_tag(&codec, "KEE2");
+    tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
     if (keeper->notify && codec.in_size > 0) tcsi_notify_persist(keeper->notify, &codec);
     return tcsi_codec_status(&codec);
 }

@@ -19,7 +19,7 @@
 
 #define TCSI_KEEPER_SNAPSHOT "live"
 
-enum { TCSI_EPISODE_ID_SIZE = 48, TCSI_KEEPER_REASON_SIZE = 200 };
+enum { TCSI_KEEPER_REASON_SIZE = 200 };
 
 typedef struct tcsi_keeper tcsi_keeper;
 
@@ -27,6 +27,7 @@ typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
+    double alarms_per_s;      /* of chance, of all series together: what is more at once is an incident */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
 } tcsi_keeper_options;
 
@@ -52,8 +53,5 @@ void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);
 uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state); /* events told */
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
-
-/* The id of an event's episode: the same for all its events, and for every process that reads the same journal. */
-void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE]);
 
 #endif

@@ -256,7 +256,8 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings,
+                                         .alarms_per_s = s->options.alarms_per_s };
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
     if (status != TCS_OK) return status;
     const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/words.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+
+void tcsi_words_episode_id(const tcsi_directory_entry *series, tcsi_live_kind kind, int64_t begin_ns, char ret_id[TCSI_EPISODE_ID_SIZE])
+{
+    const tcsi_fingerprint hash = tcsi_fingerprint_of(series->key, series->key_size, 0);
+    snprintf(ret_id, TCSI_EPISODE_ID_SIZE, "%s-%016" PRIx64 "-%016" PRIx64, tcsi_live_kind_names[kind], hash.low, (uint64_t)begin_ns);
+}
 
 void tcsi_words_span(double seconds, char *text, size_t size)
 {

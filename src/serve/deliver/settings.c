@@ -355,9 +355,28 @@ static void make_silences(reader *r, const tcsi_yaml *root)
     r->is_memory_out |= !r->settings->silences;
 }
 
+static void read_places(reader *r, const tcsi_yaml *node)
+{
+    const char *texts[TCSI_RECEIVER_LIST_MAX];
+    size_t count = 0;
+    set_texts(r, node, node->key, texts, &count);
+    if (count > TCSI_PLACE_COUNT_MAX) tcsi_problems_add(r->problems, node->line, "%s: more than %d", node->key, TCSI_PLACE_COUNT_MAX);
+    for (size_t i = 0; i < count && i < TCSI_PLACE_COUNT_MAX; i++) r->settings->places[r->settings->place_count++] = texts[i];
+}
+
+static void read_tell(reader *r, const tcsi_yaml *node)
+{
+    const char *text = text_of(r, node, node->key);
+    if (!text) return;
+    r->settings->tells_episodes = strcmp(text, "episodes") == 0;
+    if (!r->settings->tells_episodes && strcmp(text, "incidents") != 0)
+        tcsi_problems_add(r->problems, node->line, "%s: '%.40s'; expected incidents or episodes", node->key, text);
+}
+
 static void read_root(reader *r, const tcsi_yaml *root)
 {
-    static const char *const names[] = { "receivers", "silences", "maintenance", "escalate_after", "group_within", "group_by", "programs" };
+    static const char *const names[] = { "receivers", "silences", "maintenance", "escalate_after", "group_within", "group_by", "programs",
+                                         "tell" };
     tcsi_deliver_settings *s = r->settings;
     r->programs = tcsi_yaml_get(root, "programs");
     make_silences(r, root);
@@ -375,7 +394,8 @@ static void read_root(reader *r, const tcsi_yaml *root)
         }
         if (k == 3) set_time(r, item, item->key, 1, 86400, &s->escalate_after_ns);
         if (k == 4) set_time(r, item, item->key, 1, 86400, &s->group_within_ns);
-        if (k == 5 && text_of(r, item, item->key)) s->group_by = keep(r, item->text);
+        if (k == 5) read_places(r, item);
+        if (k == 7) read_tell(r, item);
     }
 }
 
@@ -391,8 +411,7 @@ tcs_status tcsi_deliver_settings_parse(const char *text, size_t size, const char
         tcsi_problems_init(problems, file);
         tcsi_arena_init(&tree, 0);
         tcsi_arena_init(&settings->arena, 0);
-        settings->group_within_ns = 120 * TCSI_NS_PER_S;
-        settings->group_by = "host";
+        settings->group_within_ns = TCSI_GROUP_WITHIN_NS;
     }
     if (status == TCS_OK) status = tcsi_yaml_parse(text, size, &tree, problems, &root, err);
     if (status == TCS_OK && root) {

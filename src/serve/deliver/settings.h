@@ -11,6 +11,8 @@
  *         until: 2026-12-02T06:00:00Z
  *         comment: new disks
  *     escalate_after: 15min
+ *     group_by: [host, instance]
+ *     tell: incidents
  *     programs: [/usr/local/bin/restart-pump]
  *
  * One table says each key's kind of receiver, type, range and help: parsing and docs/reference/receivers.md are made from it.
@@ -19,9 +21,11 @@
 #ifndef TCS_SERVE_DELIVER_SETTINGS_H
 #define TCS_SERVE_DELIVER_SETTINGS_H
 
+#include "serve/coincidence.h"
 #include "serve/deliver/receiver.h"
 
 enum { TCSI_SILENCE_COUNT_MAX = 256 };
+#define TCSI_GROUP_WITHIN_NS INT64_C(120000000000) /* where nothing else is set */
 
 typedef struct tcsi_deliver_settings {
     tcsi_receiver receivers[TCSI_RECEIVER_COUNT_MAX];
@@ -29,8 +33,10 @@ typedef struct tcsi_deliver_settings {
     tcsi_silence *silences;        /* (silence_count) */
     size_t silence_count;
     int64_t escalate_after_ns;     /* 0: nobody is told again */
-    int64_t group_within_ns;       /* episodes that begin so close together and share a tag are one incident; 0: none */
-    const char *group_by;          /* the tag that they share */
+    int64_t group_within_ns;       /* episodes farther apart than that are never one incident (coincidence.h) */
+    const char *places[TCSI_PLACE_COUNT_MAX]; /* group_by: tags that say where a series is */
+    size_t place_count;            /* 0: tcsi_places_default */
+    bool tells_episodes;           /* each, and not each incident */
     tcsi_arena arena;              /* of all texts */
 } tcsi_deliver_settings;
 

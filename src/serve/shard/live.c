@@ -87,6 +87,7 @@ struct tcsi_live {
 
     /* of the one that applies */
     uint64_t sequence;
+    int64_t time_ns;                /* of that record */
     uint64_t tick_count;
 
     /* of the teller */
@@ -100,6 +101,7 @@ struct tcsi_live {
     tcs_error failure;
     bool is_saving;
     uint64_t save_sequence;
+    int64_t save_ns;                /* of that record */
     tcsi_buffer parts[1 + TCSI_CELL_COUNT];
     tcsi_live_event *telling;       /* room for events while they are sorted */
     size_t telling_capacity;
@@ -397,7 +399,8 @@ void tcsi_live_release(tcsi_live *live, size_t row_count)
 }
 
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
-static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, int64_t receive_ns, uint32_t *ret_series, tcs_error *err)
+static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, const tcsi_directory_source *record, uint32_t *ret_series,
+                              tcs_error *err)
 {
     const tcsi_batch_series *named = &batch->series[index];
     tcsi_key key;
@@ -409,8 +412,8 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
         tcsi_batch_refuse(batch, index, outcome);
         return TCS_OK;
     }
-    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, (tcsi_series_kind)named->kind, receive_ns,
-                                               ret_series, &is_new, err);
+    const tcsi_directory_source source = { (tcsi_series_kind)named->kind, record->time_ns, record->sequence };
+    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, &source, ret_series, &is_new, err);
     if (status == TCS_E_LIMIT) {
         *ret_series = TCSI_SERIES_NONE;
         tcsi_batch_refuse(batch, index, TCSI_OUTCOME_TOO_MANY_SERIES);
@@ -443,6 +446,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     size_t staged = 0;
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
     tcs_error failure = { 0 };
+    const tcsi_directory_source record = { .time_ns = receive_ns, .sequence = sequence };
     tcs_status status = stage(live, ROWS, sequence, receive_ns, &failure);
     if (status != TCS_OK) {
         stop(live, &failure);
@@ -450,7 +454,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     }
     for (size_t i = 0; status == TCS_OK && i < batch->series_count; i++) {
         uint32_t series;
-        status = find_series(live, batch, i, receive_ns, &series, &failure);
+        status = find_series(live, batch, i, &record, &series, &failure);
         if (status != TCS_OK || series == TCSI_SERIES_NONE) continue;
         status = stage_rows(live, batch, i, series, &failure);
         staged += batch->series[i].sample_count;
@@ -461,6 +465,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
         return stopped(live, err);
     }
     live->sequence = sequence;
+    live->time_ns = receive_ns;
     tcsi_live_release(live, admitted - staged);
     send_staged(live);
     return TCS_OK;
@@ -481,6 +486,7 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
     }
     live->tick_count++;
     live->sequence = sequence;
+    live->time_ns = time_ns;
     send_staged(live);
     return TCS_OK;
 }
@@ -523,6 +529,7 @@ tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, co
     live->acts_last = held;
     pthread_mutex_unlock(&live->mutex);
     live->sequence = sequence;
+    live->time_ns = time_ns;
     send_staged(live);
     return TCS_OK;
 }
@@ -558,6 +565,7 @@ tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
     pthread_mutex_lock(&live->mutex);
     live->is_saving = true;
     live->save_sequence = live->sequence;
+    live->save_ns = live->time_ns;
     pthread_mutex_unlock(&live->mutex);
     send_staged(live);
     return TCS_OK;
@@ -711,6 +719,42 @@ static void keep_snapshot(tcsi_live *live)
     if (live->options.keep) live->options.keep(live->options.self, &snapshot);
 }
 
+/* What save asked for is there: who keeps it has then been told of everything before it, and of nothing behind it. */
+static uint64_t tell_and_keep(tcsi_live *live, uint64_t told)
+{
+    if (live->save_sequence > told) tell_until(live, live->save_sequence, live->save_ns);
+    keep_snapshot(live);
+    return live->save_sequence > told ? live->save_sequence : told;
+}
+
+static bool is_saving(tcsi_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    const bool is = live->is_saving;
+    pthread_mutex_unlock(&live->mutex);
+    return is;
+}
+
+/* One look at how far the workers are.  A save that begins behind the first question lies behind what that was answered. */
+static void advance_telling(tcsi_live *live, uint64_t told)
+{
+    bool is_saved, is_kept = false;
+    int64_t time_ns;
+    uint64_t done = done_by_all(live, &time_ns, &is_saved);
+    if (is_saving(live)) {
+        done = done_by_all(live, &time_ns, &is_saved);
+        is_kept = is_saved;
+    }
+    const bool is_stopped = atomic_load(&live->is_stopped);
+    if (is_kept && !is_stopped) told = tell_and_keep(live, told);
+    if (done > told && !is_stopped) tell_until(live, done, time_ns);
+    pthread_mutex_lock(&live->mutex);
+    if (done > live->told) live->told = done;
+    if (is_kept) live->is_saving = false;
+    pthread_cond_broadcast(&live->advanced);
+    pthread_mutex_unlock(&live->mutex);
+}
+
 static void *tell_all(void *argument)
 {
     tcsi_live *live = argument;
@@ -722,18 +766,9 @@ static void *tell_all(void *argument)
         if (is_ending) break;
         seen = live->advance_count;
         const uint64_t told = live->told;
-        const bool is_saving = live->is_saving;
         pthread_mutex_unlock(&live->mutex);
-        bool is_saved;
-        int64_t time_ns;
-        const uint64_t done = done_by_all(live, &time_ns, &is_saved);
-        const bool is_stopped = atomic_load(&live->is_stopped);
-        if (done > told && !is_stopped) tell_until(live, done, time_ns);
-        if (is_saving && is_saved && !is_stopped) keep_snapshot(live);
+        advance_telling(live, told);
         pthread_mutex_lock(&live->mutex);
-        if (done > told) live->told = done;
-        if (is_saving && is_saved) live->is_saving = false;
-        pthread_cond_broadcast(&live->advanced);
     }
     pthread_mutex_unlock(&live->mutex);
     return NULL;
