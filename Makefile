@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-ingest bench-io bench-kernels bench-live bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup
+.PHONY: bench-ablation bench-alarms bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-http bench-ingest bench-io bench-kernels bench-live bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup web
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -25,6 +25,7 @@ build: setup $(BUILD)/build.ninja ## build the library and the command: build/to
 	@ln -sf apps/tocsin $(BUILD)/tocsin
 
 check: build ## run all tests
+	@tools/test_web || echo "no Node, or npm did not answer: the tests of the dashboard will be skipped" >&2
 	@python3 tools/run_tests.py $(BUILD)
 
 bench-peers: ## install what the benchmarks compare with (PEERS="bench/peers.txt bench/peers-nn.txt") into a virtual environment outside the project
@@ -109,6 +110,9 @@ bench-fleet: build ## what learning from many series is worth to one with 200 ro
 
 bench-ablation: build ## what each part of auto is worth on DATA/tsb-ad-u, and what MEMBERS would add
 	@bench/machine $(BUILD)/tocsin && $(BUILD)/bench/ablation $(DATA)/tsb-ad-u tsb-ad $(MEMBERS)
+
+web: ## build the dashboard anew: web/src into web/dist, which the next build embeds (needs Node)
+	@tools/test_web && cd web && npm run --silent build
 
 kinds: build ## learn anew to tell kinds of episodes apart: src/explain/kind_weights.inc, minutes
 	@$(BUILD)/bench/kind_train src/explain/kind_weights.inc

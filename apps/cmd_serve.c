@@ -2,21 +2,21 @@
  *
  * Words for people and the log go to standard error; standard output holds one line, the address, once it answers.
  * SIGTERM and SIGINT end it in good order, SIGHUP reads tokens and certificates again.  SPDX-License-Identifier: Apache-2.0 */
-#include "cli.h"
+#include "budget.h"
 
 #include "serve/self/log.h"
 #include "serve/service.h"
 
 #include <errno.h>
-#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct serve_options {
-    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log;
+    const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores;
     size_t series_max, threads, plan;
     double snapshot;
+    bool keep_journal;
 } serve_options;
 
 #define AT(field) offsetof(serve_options, field)
@@ -36,6 +36,9 @@ static const cli_option options[] = {
     { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
+    { "--keep-journal", NULL, CLI_FLAG, AT(keep_journal), "keep everything that was received, for `tocsin backtest`; otherwise what a "
+                                                           "restart needs" },
+    { "--scores", "FILE", CLI_TEXT, AT(scores), "add a line of JSON for every row that is judged, as `tocsin backtest --scores` does" },
     { "--plan", "SERIES", CLI_COUNT, AT(plan), "only say how much memory so many series will take" },
 };
 
@@ -70,23 +73,6 @@ static tcs_status parse_listen(const char *text, char *ret_address, size_t size,
     snprintf(ret_address, size, "%.*s", (int)(length ? length : strlen("127.0.0.1")), length ? text : "127.0.0.1");
     *ret_port = (uint16_t)port;
     return TCS_OK;
-}
-
-/* "2", "2/week": false alarms a second. */
-static tcs_status parse_budget(const char *text, double *ret_per_s, tcs_error *err)
-{
-    static const struct { const char *name; double seconds; } units[] = { { "", 86400 }, { "/hour", 3600 }, { "/day", 86400 },
-                                                                          { "/week", 604800 }, { "/month", 2629800 } };
-    char *end;
-    const double count = strtod(text, &end);
-    for (size_t i = 0; end != text && count > 0 && isfinite(count) && i < sizeof units / sizeof *units; i++)
-        if (strcmp(end, units[i].name) == 0) {
-            *ret_per_s = count / units[i].seconds;
-            return TCS_OK;
-        }
-    err->status = TCS_E_INVALID;
-    snprintf(err->text, sizeof err->text, "--alarm-budget '%s': expected a number above 0 and /hour, /day, /week or /month", text);
-    return TCS_E_INVALID;
 }
 
 static int print_plan(size_t series_count)
@@ -144,12 +130,13 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_error err = { 0 };
     tcsi_service_options asked = { .folder = o->data ? o->data : "tocsin-data", .store = o->store, .token_file = o->tokens,
                                    .certificate = o->certificate, .key = o->key, .series_count_max = o->series_max,
-                                   .thread_count = o->threads, .snapshot_s = o->snapshot };
+                                   .thread_count = o->threads, .snapshot_s = o->snapshot,
+                                   .keeps_journal = o->keep_journal, .scores = o->scores };
     (void)inputs;
     (void)input_count;
     if (o->plan) return print_plan(o->plan);
     tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
-    if (status == TCS_OK) status = parse_budget(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
+    if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
     asked.address = address;
     asked.collects = o->collect != NULL;

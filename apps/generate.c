@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "serve/deliver/settings.h"
+#include "serve/api/api.h"
 #include "serve/http/builtin.h"
 #include "serve/http/openapi.h"
 
@@ -193,16 +194,18 @@ static void generate_receivers(void)
     tcsi_buffer_deinit(&text);
 }
 
-/* The routes that every service has; those of its parts are added where they are mounted. */
+/* Every route of the live service. */
 static void generate_http_api(void)
 {
     tcsi_router *router = NULL;
     tcsi_builtin builtin = { 0 };
+    tcsi_api api = { 0 };
     tcsi_buffer page;
     tcs_error err = { 0 };
     tcsi_buffer_init(&page, 1 << 20);
     tcs_status status = tcsi_router_create(&router, &err);
     if (status == TCS_OK) status = tcsi_builtin_mount(router, &builtin, &err);
+    if (status == TCS_OK) status = tcsi_api_mount(router, &api, &err);
     if (status == TCS_OK) status = tcsi_openapi_page(router, &page, &err);
     if (status == TCS_OK)
         printf("# HTTP API\n\n"

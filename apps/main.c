@@ -3,11 +3,27 @@
 
 #include <signal.h>
 
-extern const cli_command cli_bench, cli_collect, cli_detect, cli_evaluate, cli_explain, cli_fit, cli_knowledge, cli_score, cli_serve,
-    cli_simulate, cli_token;
+extern const cli_command cli_audit, cli_backtest, cli_bench, cli_collect, cli_detect, cli_evaluate, cli_explain, cli_fit, cli_knowledge,
+    cli_model, cli_score, cli_serve, cli_simulate, cli_store, cli_token;
 
-const cli_command *const cli_commands[] = { &cli_detect, &cli_explain, &cli_fit, &cli_score, &cli_evaluate, &cli_knowledge, &cli_serve,
-                                            &cli_token, &cli_collect, &cli_bench, &cli_simulate, NULL };
+const cli_command *const cli_commands[] = {
+    &cli_detect,
+    &cli_explain,
+    &cli_fit,
+    &cli_score,
+    &cli_evaluate,
+    &cli_knowledge,
+    &cli_serve,
+    &cli_backtest,
+    &cli_model,
+    &cli_store,
+    &cli_audit,
+    &cli_token,
+    &cli_collect,
+    &cli_bench,
+    &cli_simulate,
+    NULL,
+};
 
 int main(int argc, char **argv)
 {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HEAD_SIZE = 16 };
+enum { HEAD_SIZE = 16, SETTLE_ROWS = 200000 };
 static const int64_t KEPT_WAIT_NS = INT64_C(5000000000);
 
 /* What one request needs while it is on its way; used again. */
@@ -118,7 +118,7 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
     tcsi_journal_record record;
     tcsi_batch batch;
     bool is_end = false;
-    uint64_t count = 0;
+    uint64_t count = 0, rows = 0;
     tcs_status status = tcsi_journal_cursor_open(options->folder, options->sequence + 1, &cursor, err);
     if (status != TCS_OK) return status;
     tcsi_batch_init(&batch, options->limits);
@@ -128,8 +128,13 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
         if (record.sequence != options->sequence + count + 1)
             status = tcsi_fail(err, TCS_E_FORMAT, "%s: records %llu to %llu are missing", options->folder,
                                (unsigned long long)(options->sequence + count + 1), (unsigned long long)record.sequence - 1);
+        else if (options->watch && !options->watch(options->watch_self, &record)) break;
         else status = replay_record(options->live, &record, &batch, err);
         count += status == TCS_OK;
+        rows += record.kind == TCSI_RECORD_ROWS ? batch.sample_count : 0;
+        if (rows < SETTLE_ROWS) continue;
+        tcsi_live_settle(options->live); /* who is told may be slower than who judges, and what waits for him has no other bound */
+        rows = 0;
     }
     tcsi_batch_deinit(&batch);
     tcsi_journal_cursor_close(cursor);

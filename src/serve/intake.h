@@ -32,6 +32,9 @@ typedef struct tcsi_intake_options {
     uint64_t sequence;                  /* of the last record that live has seen; 0: none */
     uint64_t ticks_a_snapshot;          /* live saves itself after so many ticks, or after so many rows that reading them again would */
                                         /* take seconds (TCSI_SNAPSHOT_ROWS), at the next tick; 0: never */
+    /* replay alone: asked before each record is read into live; false ends it as if the journal did.  NULL: all are. */
+    bool (*watch)(void *watch_self, const tcsi_journal_record *record);
+    void *watch_self;
 } tcsi_intake_options;
 
 typedef struct tcsi_intake tcsi_intake;

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/keep_action.h"
 
+#include "serve/models/models.h"
+
+static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_error *err)
+{
+    char hash[TCSI_HASH_TEXT_SIZE];
+    return tcsi_models_settle(store, action->document, hash, err);
+}
+
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
 typedef tcs_status (*keep)(tcsi_store *store, const tcsi_action *action, tcs_error *err);
-static const keep keeps[TCSI_ACTION_COUNT] = { NULL };
+static const keep keeps[TCSI_ACTION_COUNT] = { [TCSI_ACTION_MODEL] = keep_model };
 
 tcs_status tcsi_keep_action(tcsi_store *store, const tcsi_action *action, tcs_error *err)
 {

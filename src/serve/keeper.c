@@ -399,8 +399,9 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t 
     tcsi_key key;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
     if (name_of(keeper, event, &key, &failure) != TCS_OK || write_document(keeper, event, serial, id, &failure) != TCS_OK ||
-        tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK)
+        (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
+    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
 }
 
 static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
@@ -414,7 +415,7 @@ static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
     note_success(keeper);
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events) publish(keeper, &news->events[i], keeper->serials[i]);
+        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], keeper->serials[i]);
         pthread_mutex_lock(&keeper->mutex);
         keeper->counts[news->events[i].kind][news->events[i].state]++;
         pthread_mutex_unlock(&keeper->mutex);
@@ -509,14 +510,15 @@ static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_err
     return tcsi_codec_status(&codec);
 }
 
-tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t before, tcsi_live *live, uint64_t *ret_sequence,
+                                 tcs_error *err)
 {
     tcsi_store_snapshot snapshot;
     bool is_found;
     loading *l = TCSI_NEW(loading);
     if (!l) return tcsi_fail_memory(err, "a snapshot");
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_init(&l->parts[i], (size_t)1 << 30);
-    tcs_status status = tcsi_store_snapshot_load(keeper->options.store, TCSI_KEEPER_SNAPSHOT, load_part, l, &snapshot, &is_found, err);
+    tcs_status status = tcsi_store_snapshot_load(store, TCSI_KEEPER_SNAPSHOT, before, load_part, l, &snapshot, &is_found, err);
     if (status == TCS_OK && l->status != TCS_OK) status = tcsi_fail(err, l->status, "%s", l->err.text);
     *ret_sequence = 0;
     if (status == TCS_OK && is_found) {
@@ -527,4 +529,9 @@ tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
     tcsi_free(l);
     return status;
+}
+
+tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err)
+{
+    return tcsi_keeper_load_from(keeper, keeper->options.store, INT64_MAX, live, ret_sequence, err);
 }

@@ -29,6 +29,9 @@ typedef struct tcsi_keeper_options {
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
     double alarms_per_s;      /* of chance, of all series together: what is more at once is an incident */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
+    /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
+    void (*step)(void *step_self, const tcsi_live_event *event, const char *document);
+    void *step_self;
 } tcsi_keeper_options;
 
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err) TCS_WARN_UNUSED;
@@ -46,6 +49,9 @@ void tcsi_keeper_stop(tcsi_keeper *keeper);
 
 /* The newest sound snapshot into live and keeper; *ret_sequence 0: there is none. */
 tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_sequence, tcs_error *err) TCS_WARN_UNUSED;
+/* The same of another store, with a number below `before`. */
+tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t before, tcsi_live *live, uint64_t *ret_sequence,
+                                 tcs_error *err) TCS_WARN_UNUSED;
 /* To be woken when there is something to send; NULL: nobody. */
 void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 

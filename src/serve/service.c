@@ -10,7 +10,9 @@
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
 #include "serve/keeper.h"
+#include "serve/score_log.h"
 #include "serve/api/api.h"
+#include "serve/web/web.h"
 
 #include <errno.h>
 #include <math.h>
@@ -50,6 +52,7 @@ struct tcsi_service {
     tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
     tcsi_deliver *deliver;
     tcsi_keeper *keeper;
+    tcsi_score_log *scores;        /* NULL: nobody asks */
     tcsi_live *live;
     tcsi_intake *intake;
     tcsi_auth *auth;
@@ -253,16 +256,44 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
     return status;
 }
 
+/* What it decides by is in the journal: a replay must not depend on how the service was called. */
+static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+{
+    char id[64], document[64];
+    bool is_kept;
+    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
+        return TCS_OK;
+    snprintf(id, sizeof id, "budget-%llu", (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = TCSI_SETTING_BUDGET,
+                                 .document = document, .time_ns = tcsi_clock_wall_ns() };
+    return tcsi_intake_act(s->intake, &action, &is_kept, err);
+}
+
+static void tell(void *self, const tcsi_live_news *news)
+{
+    tcsi_service *s = self;
+    tcsi_keeper_tell(s->keeper, news);
+    if (s->scores) tcsi_score_log_told(s->scores, tcsi_live_directory(s->live), news->sequence);
+}
+
+static void keep(void *self, const tcsi_live_snapshot *snapshot)
+{
+    tcsi_keeper_keep(((tcsi_service *)self)->keeper, snapshot);
+}
+
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
     const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings,
                                          .alarms_per_s = s->options.alarms_per_s };
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
+    if (status == TCS_OK && s->options.scores) status = tcsi_score_log_open(s->options.scores, true, 0, &s->scores, err);
     if (status != TCS_OK) return status;
     const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
-                                     .tell = tcsi_keeper_tell, .keep = tcsi_keeper_keep, .self = s->keeper };
+                                     .tell = tell, .keep = keep, .self = s, .judge = s->scores ? tcsi_score_log_judge : NULL,
+                                     .judge_self = s->scores };
     status = tcsi_live_create(&live, &s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
@@ -270,8 +301,8 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
                                    .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
-    if (status == TCS_OK) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    return status;
+    if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
+    return status == TCS_OK ? set_budget(s, err) : status;
 }
 
 static void on_attempt(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, const char *id, const tcsi_attempt *attempt)
@@ -315,6 +346,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
+    if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
                                          .certificate_path = s->options.certificate, .key_path = s->options.key };
@@ -393,6 +425,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
     tcsi_live_destroy(s->live);
+    if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);

@@ -22,6 +22,8 @@ typedef struct tcsi_service_options {
     size_t thread_count;        /* of the live series; 0: one a processor */
     double snapshot_s;          /* from one to the next; 0: 300 */
     bool collects;              /* this host's own figures, each second */
+    bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */
+    const char *scores;         /* lines of every row's score go behind what is in this file (score_log.h); NULL: nowhere */
     const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */
 } tcsi_service_options;
 

@@ -32,27 +32,21 @@ static void hash_entry(const unsigned char *before, const tcsi_store_audit_entry
     tcsi_hash_end(&hash, ret_hash);
 }
 
-/* The chain so far. */
-typedef struct chain {
-    int64_t sequence;
-    unsigned char hash[TCSI_HASH_SIZE];
-} chain;
-
 static bool keep_last(void *context, tcsi_rows *rows, tcs_status *ret_status, tcs_error *err)
 {
     (void)ret_status;
     (void)err;
-    chain *last = context;
+    tcsi_audit_chain *last = context;
     size_t size;
     const void *hash = tcsi_rows_bytes(rows, 1, &size);
-    last->sequence = tcsi_rows_integer(rows, 0);
-    memcpy(last->hash, hash, size < sizeof last->hash ? size : sizeof last->hash);
+    last->count = tcsi_rows_integer(rows, 0);
+    memcpy(last->head, hash, size < sizeof last->head ? size : sizeof last->head);
     return true;
 }
 
 static tcs_status put(tcsi_store *store, tcsi_store_audit_entry entry, tcs_error *err)
 {
-    chain last = { 0 };
+    tcsi_audit_chain last = { 0 };
     int64_t sequence;
     bool found = false;
     const tcsi_value id = tcsi_value_text(entry.id);
@@ -60,8 +54,8 @@ static tcs_status put(tcsi_store *store, tcsi_store_audit_entry entry, tcs_error
     if (status != TCS_OK || found) return status;
     status = tcsi_store_run(store, TCSI_SQL_AUDIT_LAST, NULL, 0, keep_last, &last, err);
     if (status != TCS_OK) return status;
-    entry.sequence = last.sequence + 1;
-    hash_entry(last.hash, &entry, entry.hash);
+    entry.sequence = last.count + 1;
+    hash_entry(last.head, &entry, entry.hash);
     const tcsi_value values[] = { tcsi_value_integer(entry.sequence), id, tcsi_value_integer(entry.time_ns), tcsi_value_text(entry.actor),
                                   tcsi_value_text(entry.action), tcsi_value_text(entry.object), tcsi_value_text(entry.detail),
                                   tcsi_value_bytes(entry.hash, sizeof entry.hash) };
@@ -102,24 +96,33 @@ tcs_status tcsi_store_audit_list(tcsi_store *store, int64_t after, size_t limit,
     return tcsi_store_read(store, TCSI_SQL_AUDIT_LIST, values, TCS_COUNT(values), give_entry, &(listing){ each, context }, err);
 }
 
+tcs_status tcsi_audit_chain_follow(tcsi_audit_chain *chain, const tcsi_store_audit_entry *entry, tcs_error *err)
+{
+    unsigned char hash[TCSI_HASH_SIZE];
+    const int64_t expected = chain->count + 1;
+    if (entry->sequence != expected)
+        return tcsi_fail(err, TCS_E_FORMAT, "the audit log is broken: expected entry %lld, found entry %lld", (long long)expected,
+                         (long long)entry->sequence);
+    hash_entry(chain->head, entry, hash);
+    if (!tcsi_hash_equal(hash, entry->hash, sizeof hash))
+        return tcsi_fail(err, TCS_E_FORMAT, "the audit log is broken: entry %lld, or what stood before it, was changed",
+                         (long long)expected);
+    chain->count = expected;
+    memcpy(chain->head, hash, sizeof hash);
+    return TCS_OK;
+}
+
 typedef struct audit_proof {
-    chain chain;
-    int64_t broken, found; /* the entry that was to come, and what came; broken 0: nothing is */
+    tcsi_audit_chain chain;
+    tcs_status status;
+    tcs_error err;
 } audit_proof;
 
 static bool follow(void *context, const tcsi_store_audit_entry *entry)
 {
     audit_proof *proof = context;
-    unsigned char hash[TCSI_HASH_SIZE];
-    hash_entry(proof->chain.hash, entry, hash);
-    if (!tcsi_hash_equal(hash, entry->hash, sizeof hash)) { /* which covers the sequence number */
-        proof->broken = proof->chain.sequence + 1;
-        proof->found = entry->sequence;
-        return false;
-    }
-    proof->chain.sequence++;
-    memcpy(proof->chain.hash, hash, sizeof hash);
-    return true;
+    proof->status = tcsi_audit_chain_follow(&proof->chain, entry, &proof->err);
+    return proof->status == TCS_OK;
 }
 
 tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsigned char ret_head[TCSI_HASH_SIZE], tcs_error *err)
@@ -127,13 +130,8 @@ tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsign
     audit_proof proof = { 0 };
     tcs_status status = tcsi_store_audit_list(store, INT64_MIN, 0, follow, &proof, err);
     if (status != TCS_OK) return status;
-    if (proof.broken != 0 && proof.found != proof.broken)
-        return tcsi_fail(err, TCS_E_FORMAT, "%s: the audit log is broken: expected entry %lld, found entry %lld", tcsi_store_name(store),
-                         (long long)proof.broken, (long long)proof.found);
-    if (proof.broken != 0)
-        return tcsi_fail(err, TCS_E_FORMAT, "%s: the audit log is broken: entry %lld, or what stood before it, was changed",
-                         tcsi_store_name(store), (long long)proof.broken);
-    *ret_count = proof.chain.sequence;
-    memcpy(ret_head, proof.chain.hash, TCSI_HASH_SIZE);
+    if (proof.status != TCS_OK) return tcsi_fail(err, proof.status, "%s: %s", tcsi_store_name(store), proof.err.text);
+    *ret_count = proof.chain.count;
+    memcpy(ret_head, proof.chain.head, TCSI_HASH_SIZE);
     return TCS_OK;
 }

@@ -1,4 +1,4 @@
-/* store/backup.c -- checking everything, and copying everything.
+/* store/backup.c -- counting, checking and copying everything.
  *
  * A backup is a store: a SQLite file, whatever the source is, filled table by table from one moment of the source (a read transaction,
  * which holds up no writer).  So the same path also moves a store from a file to a server and back, reads every row on the way, and what a
@@ -123,17 +123,33 @@ tcs_status tcsi_store_backup(tcsi_store *store, const char *path, tcs_error *err
 
 /* ---- restore ---- */
 
+tcs_status tcsi_store_count(tcsi_store *store, tcsi_store_table each, void *context, tcs_error *err)
+{
+    tcsi_scope scope;
+    tcs_status status = tcsi_store_enter(store, TCSI_TO_READ_MUCH, &scope, err);
+    if (status != TCS_OK) return status;
+    for (size_t t = 0; t < TCSI_TABLE_COUNT && status == TCS_OK; t++) {
+        int64_t count = 0;
+        bool found;
+        status = tcsi_store_ask(store, tcsi_tables[t].count, NULL, 0, &count, &found, err);
+        if (status == TCS_OK) each(context, tcsi_tables[t].name, count);
+    }
+    return tcsi_store_leave(store, scope, status, err);
+}
+
+static void find_full(void *context, const char *name, int64_t row_count)
+{
+    const char **full = context;
+    if (row_count > 0 && !*full) *full = name;
+}
+
 static tcs_status check_empty(tcsi_store *store, tcs_error *err)
 {
-    tcs_status status = TCS_OK;
-    for (size_t t = 0; t < TCSI_TABLE_COUNT && status == TCS_OK; t++) {
-        size_t count = 0;
-        status = tcsi_store_read(store, tcsi_tables[t].copy_out, NULL, 0, tcsi_store_count_row, &count, err);
-        if (status == TCS_OK && count > 0)
-            status = tcsi_fail(err, TCS_E_INVALID, "%s: is not empty (there is something in '%s'); a restore replaces nothing",
-                               tcsi_store_name(store), tcsi_tables[t].name);
-    }
-    return status;
+    const char *full = NULL;
+    const tcs_status status = tcsi_store_count(store, find_full, &full, err);
+    if (status != TCS_OK || !full) return status;
+    return tcsi_fail(err, TCS_E_INVALID, "%s: is not empty (there is something in '%s'); a restore replaces nothing",
+                     tcsi_store_name(store), full);
 }
 
 tcs_status tcsi_store_restore(tcsi_store *store, const char *path, tcs_error *err)
@@ -158,6 +174,7 @@ typedef struct checking {
     void *context;
     tcs_error first; /* status TCS_OK: none so far */
     const char *name; /* of the snapshot looked at */
+    int64_t label_count; /* labels are numbered without gaps */
 } checking;
 
 static void tell(void *context, const char *line)
@@ -190,6 +207,29 @@ static bool check_block(void *context, tcsi_rows *rows, tcs_status *ret_status, 
     snprintf(line, sizeof line, "the seal of a block is wrong (series %lld, kind %lld, from %lld)", (long long)place[0],
              (long long)place[1], (long long)place[2]);
     tell(context, line);
+    return true;
+}
+
+/* Of all columns, in the order of the table; what an earlier version wrote has no seal, and reads as 0. */
+static bool check_label(void *context, tcsi_rows *rows, tcs_status *ret_status, tcs_error *err)
+{
+    (void)ret_status;
+    (void)err;
+    checking *check = context;
+    char line[160];
+    const tcsi_store_label label = { .sequence = tcsi_rows_integer(rows, 0), .id = tcsi_rows_text(rows, 1),
+                                     .episode_id = tcsi_rows_text(rows, 2), .verdict = tcsi_rows_text(rows, 3),
+                                     .author = tcsi_rows_text(rows, 4), .time_ns = tcsi_rows_integer(rows, 5),
+                                     .undoes = tcsi_rows_text(rows, 6), .document = tcsi_rows_text(rows, 7) };
+    const int64_t seal = tcsi_rows_integer(rows, 8);
+    if (rows->status != TCS_OK) return true;
+    for (check->label_count++; check->label_count < label.sequence; check->label_count++) {
+        snprintf(line, sizeof line, "label %lld is missing", (long long)check->label_count);
+        tell(check, line);
+    }
+    if (seal == 0 || (uint64_t)seal == tcsi_store_label_seal(&label)) return true;
+    snprintf(line, sizeof line, "label %lld ('%.64s') was changed", (long long)label.sequence, label.id);
+    tell(check, line);
     return true;
 }
 
@@ -250,6 +290,8 @@ static tcs_status check_tables(checking *check, tcs_error *err)
     }
     if (status == TCS_OK)
         status = take_damage(check, tcsi_store_read(check->store, TCSI_SQL_BLOCK_SCAN, NULL, 0, check_block, check, err), err);
+    if (status == TCS_OK)
+        status = take_damage(check, tcsi_store_read(check->store, TCSI_SQL_COPY_OUT_LABEL, NULL, 0, check_label, check, err), err);
     if (status == TCS_OK)
         status = take_damage(check, tcsi_store_read(check->store, TCSI_SQL_MODEL_SCAN, NULL, 0, check_model, check, err), err);
     return status == TCS_OK ? check_snapshots(check, err) : status;

@@ -59,6 +59,8 @@ bool tcsi_store_count_row(void *context, tcsi_rows *rows, tcs_status *ret_status
 /* Over where bytes belong, and the bytes. */
 uint64_t tcsi_store_seal(const int64_t *place, size_t place_count, const void *bytes, size_t size);
 
+uint64_t tcsi_store_label_seal(const tcsi_store_label *label);
+
 /* A limit of 0 means all. */
 tcsi_value tcsi_value_limit(size_t limit);
 

@@ -89,4 +89,11 @@ tcs_status tcsi_journal_cursor_next(tcsi_journal_cursor *cursor, tcsi_journal_re
                                     tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_journal_cursor_close(tcsi_journal_cursor *cursor); /* accepts NULL */
 
+/* Copies the records from `sequence` on, up to where the journal ends now, into a folder without one, beside a living writer.  from NULL:
+ * there are none, and the new journal begins at `sequence`.  *ret_next: behind the last.  E_INVALID: `to` holds a journal; E_FORMAT:
+ * damage, or records are missing; E_IO; E_LIMIT: the disk is full. */
+tcs_status tcsi_journal_copy(const char *from, uint64_t sequence, const char *to, uint64_t *ret_next, tcs_error *err) TCS_WARN_UNUSED;
+/* Every segment goes, for good; nobody may have it open.  E_IO. */
+tcs_status tcsi_journal_remove(const char *folder, tcs_error *err) TCS_WARN_UNUSED;
+
 #endif

@@ -583,9 +583,70 @@ static void test_failing_allocations(void **state)
     }
 }
 
+/* ---- copies ---- */
+
+/* Reads everything of `copied`; the folder of the test is put back. */
+static tcs_status read_copy(const char *copied, uint64_t *ret_last)
+{
+    char own[sizeof folder];
+    snprintf(own, sizeof own, "%s", folder);
+    snprintf(folder, sizeof folder, "%s", copied);
+    const tcs_status status = read_all(0, NULL, ret_last);
+    snprintf(folder, sizeof folder, "%s", own);
+    return status;
+}
+
+static void test_a_copy_goes_on_where_the_journal_was(void **state)
+{
+    (void)state;
+    static listener heard;
+    char copied[80], line[200];
+    uint64_t next = 0, last;
+    tcsi_journal *journal, *copy;
+    tcsi_journal_options options = options_for(&heard);
+    options.segment_size = 400;
+    heard = (listener){ 0 };
+    snprintf(copied, sizeof copied, "%s-copy", folder);
+    assert_int_equal(tcsi_journal_open(folder, &options, &journal, &said), TCS_OK);
+    for (uint64_t i = 0; i < 20; i++) assert_int_equal(put(journal, i, 8 + i, NULL), TCS_OK);
+    /* beside the writer, with half a record behind the end as a writer in the middle of its work leaves it */
+    snprintf(line, sizeof line, "f=$(ls %s/*.journal | tail -1) && head -c 60 $f | tail -c 36 >> $f", folder);
+    assert_int_equal(system(line), 0);
+    assert_int_equal(tcsi_journal_copy(folder, 7, copied, &next, &said), TCS_OK);
+    assert_int_equal(next, 21);
+    assert_int_equal(read_copy(copied, &last), TCS_OK);
+    assert_int_equal(last, 20);
+    assert_int_equal(tcsi_journal_copy(folder, 7, copied, &next, &said), TCS_E_INVALID); /* it replaces nothing */
+    tcsi_journal_close(journal);
+    heard = (listener){ .sequence_last = 20 };
+    assert_int_equal(tcsi_journal_open(copied, &options, &copy, &said), TCS_OK);
+    assert_int_equal(tcsi_journal_stat(copy).sequence_first, 7);
+    assert_int_equal(put(copy, 99, 8, NULL), TCS_OK);
+    tcsi_journal_close(copy);
+    assert_int_equal(read_copy(copied, &last), TCS_OK);
+    assert_int_equal(last, 21);
+    assert_int_equal(tcsi_journal_remove(copied, &said), TCS_OK);
+    /* from nothing: where it will begin is all that it says */
+    assert_int_equal(tcsi_journal_copy(NULL, 43, copied, &next, &said), TCS_OK);
+    heard = (listener){ .sequence_last = 42 };
+    assert_int_equal(tcsi_journal_open(copied, &options, &copy, &said), TCS_OK);
+    assert_int_equal(put(copy, 1, 8, NULL), TCS_OK); /* on_deliver asserts its number */
+    tcsi_journal_close(copy);
+    assert_int_equal(tcsi_journal_remove(copied, &said), TCS_OK);
+    /* what is gone cannot be copied */
+    assert_int_equal(tcsi_journal_open(folder, &options, &journal, &said), TCS_OK);
+    assert_int_equal(tcsi_journal_forget(journal, 15, &said), TCS_OK);
+    tcsi_journal_close(journal);
+    assert_int_equal(tcsi_journal_copy(folder, 2, copied, &next, &said), TCS_E_FORMAT);
+    assert_non_null(strstr(said.text, "records 2 to "));
+    snprintf(line, sizeof line, "rm -r %s", copied);
+    assert_int_equal(system(line), 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
 
 TCS_TEST_MAIN(CASE(test_what_was_synced_is_read_again), CASE(test_times_never_go_back), CASE(test_old_segments_are_forgotten),
               CASE(test_a_torn_end_is_cut_off), CASE(test_damage_is_named), CASE(test_a_missing_segment_is_named),
               CASE(test_a_failing_disk_loses_nothing_acknowledged), CASE(test_threads_share_one_sync), CASE(test_kill),
-              CASE(test_one_process_at_a_time), CASE(test_limits), CASE(test_failing_allocations))
+              CASE(test_one_process_at_a_time), CASE(test_limits), CASE(test_failing_allocations),
+              CASE(test_a_copy_goes_on_where_the_journal_was))

@@ -5,7 +5,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/inside.h"
 
+#include "base/codec.h"
+
 #include <stdio.h>
+#include <string.h>
 
 /* ---- records ---- */
 
@@ -62,6 +65,16 @@ tcs_status tcsi_store_record_list(tcsi_store *store, const tcsi_store_record_que
 
 /* ---- labels ---- */
 
+/* Over every field, each with its final 0. */
+uint64_t tcsi_store_label_seal(const tcsi_store_label *label)
+{
+    const char *const texts[] = { label->id, label->episode_id, label->verdict, label->author, label->undoes, label->document };
+    const int64_t place[] = { label->sequence, label->time_ns };
+    uint64_t seal = tcsi_store_seal(place, TCS_COUNT(place), "", 0);
+    for (size_t i = 0; i < TCS_COUNT(texts); i++) seal = tcsi_seal(seal, texts[i] ? texts[i] : "", texts[i] ? strlen(texts[i]) + 1 : 1);
+    return seal;
+}
+
 typedef struct text_found {
     char text[256]; /* cut: for comparing with short ids and for messages only */
     bool found, is_null;
@@ -96,13 +109,18 @@ static tcs_status check_undo(tcsi_store *store, const tcsi_store_label *label, t
 static tcs_status put_label(tcsi_store *store, const tcsi_store_label *label, tcs_error *err)
 {
     const bool is_undo = label->undoes && *label->undoes;
-    const tcsi_value values[] = { tcsi_value_text(label->id), tcsi_value_text(label->episode_id), tcsi_value_text(label->verdict),
-                                  tcsi_value_text(label->author), tcsi_value_integer(label->time_ns),
-                                  tcsi_value_text(is_undo ? label->undoes : NULL), tcsi_value_text(label->document) };
+    const tcsi_value id = tcsi_value_text(label->id);
+    tcsi_store_label numbered = *label;
     text_found same = { 0 };
-    tcs_status status = tcsi_store_run(store, TCSI_SQL_LABEL_FIND, values, 1, keep_text, &same, err);
+    bool found;
+    tcs_status status = tcsi_store_run(store, TCSI_SQL_LABEL_FIND, &id, 1, keep_text, &same, err);
     if (status != TCS_OK || same.found) return status;
     if (is_undo) status = check_undo(store, label, err);
+    if (status == TCS_OK) status = tcsi_store_ask(store, TCSI_SQL_LABEL_NEXT, NULL, 0, &numbered.sequence, &found, err);
+    const tcsi_value values[] = { tcsi_value_integer(numbered.sequence), id, tcsi_value_text(label->episode_id),
+                                  tcsi_value_text(label->verdict), tcsi_value_text(label->author), tcsi_value_integer(label->time_ns),
+                                  tcsi_value_text(is_undo ? label->undoes : NULL), tcsi_value_text(label->document),
+                                  tcsi_value_integer((int64_t)tcsi_store_label_seal(&numbered)) };
     return status == TCS_OK ? tcsi_store_run(store, TCSI_SQL_LABEL_PUT, values, TCS_COUNT(values), NULL, NULL, err) : status;
 }
 

@@ -44,6 +44,8 @@ static const char *const steps[TCSI_SCHEMA_VERSION] = {
     "create index outbox_ended on outbox(ended_ns) where state <> 0;"
     "create index block_end on block(kind, last_ns);"
     "create table lease(name {text} primary key, holder {text} not null, token bigint not null, until_ns bigint not null);",
+    /* 3: what people answered is sealed like what machines wrote; what an earlier version took has no seal. */
+    "alter table label add column seal bigint;",
 };
 
 /* text with the words in braces as this database spells them. */

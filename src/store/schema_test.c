@@ -63,7 +63,7 @@ static void check_is_whole(tcsi_store *store)
     assert_string_equal(text, "m1 payload 2 '' refused");
     assert_done(tcsi_store_record_list(store, &(tcsi_store_record_query){ .kind = TCSI_STORE_EPISODE }, keep_record, text, &err));
     assert_string_equal(text, "e1 {\"why\":\"it is old\"}");
-    assert_done(tcsi_store_snapshot_load(store, "state", keep_part, text, &snapshot, &found, &err));
+    assert_done(tcsi_store_snapshot_load(store, "state", INT64_MAX, keep_part, text, &snapshot, &found, &err));
     assert_string_equal(text, "state");
     assert_int_equal(snapshot.position, 42);
     /* what is new works */
@@ -81,7 +81,7 @@ static void test_version_1_is_upgraded_and_whole(void **state)
     tcsi_store *store = NULL;
     make_v1(p);
     assert_int_equal(tcsi_store_open(p->where, &(tcsi_store_options){ .as_is = true }, &store, &err), TCS_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "has schema 1; expected 2"));
+    assert_non_null(strstr(err.text, "has schema 1; expected 3"));
     store = place_open(p);
     check_is_whole(store);
     tcsi_store_close(store);
@@ -157,9 +157,9 @@ static void test_a_newer_version_is_refused(void **state)
     place *p = place_of(state);
     tcsi_store *store = NULL;
     tcsi_store_close(place_open(p));
-    place_sql(p, "update meta set value = '3' where name = 'schema_version'");
+    place_sql(p, "update meta set value = '4' where name = 'schema_version'");
     assert_int_equal(tcsi_store_open(p->where, NULL, &store, &err), TCS_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "was written by a newer version of tocsin (schema 3; this one knows up to 2)"));
+    assert_non_null(strstr(err.text, "was written by a newer version of tocsin (schema 4; this one knows up to 3)"));
     place_sql(p, "update meta set value = 'x' where name = 'schema_version'");
     assert_int_equal(tcsi_store_open(p->where, NULL, &store, &err), TCS_E_FORMAT);
     assert_non_null(strstr(err.text, "the store is damaged: 'x' is no version of its schema"));

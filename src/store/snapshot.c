@@ -155,9 +155,10 @@ static tcs_status judge(tcsi_store *store, const char *name, tcsi_store_snapshot
     return status == TCS_E_FORMAT ? TCS_OK : status;
 }
 
-static tcs_status load(tcsi_store *store, const char *name, snapshot_reading *reading, tcsi_store_snapshot *snapshot, tcs_error *err)
+static tcs_status load(tcsi_store *store, const char *name, int64_t before, snapshot_reading *reading, tcsi_store_snapshot *snapshot,
+                       tcs_error *err)
 {
-    tcs_status status = find_before(store, name, INT64_MAX, snapshot, err);
+    tcs_status status = find_before(store, name, before, snapshot, err);
     while (status == TCS_OK && snapshot->number != 0) {
         status = judge(store, name, snapshot, err);
         if (status != TCS_OK || snapshot->is_sound) break;
@@ -167,7 +168,7 @@ static tcs_status load(tcsi_store *store, const char *name, snapshot_reading *re
     return status == TCS_OK && snapshot->number != 0 ? read_parts(store, name, reading, err) : status;
 }
 
-tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, tcsi_store_snapshot_each each, void *context,
+tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, int64_t before, tcsi_store_snapshot_each each, void *context,
                                     tcsi_store_snapshot *ret_snapshot, bool *ret_found, tcs_error *err)
 {
     tcsi_scope scope;
@@ -175,7 +176,7 @@ tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, tcsi_st
     snapshot_reading reading = { .each = each, .context = context, .holds = true };
     tcs_status status = tcsi_store_enter(store, TCSI_TO_READ_MUCH, &scope, err);
     if (status != TCS_OK) return status;
-    status = tcsi_store_leave(store, scope, load(store, name, &reading, &snapshot, err), err);
+    status = tcsi_store_leave(store, scope, load(store, name, before, &reading, &snapshot, err), err);
     if (status != TCS_OK) return status;
     *ret_snapshot = snapshot;
     *ret_found = snapshot.number != 0;
@@ -217,4 +218,11 @@ tcs_status tcsi_store_snapshot_rollback(tcsi_store *store, const char *name, int
     tcsi_scope scope;
     tcs_status status = tcsi_store_enter(store, TCSI_TO_CHANGE, &scope, err);
     return status == TCS_OK ? tcsi_store_leave(store, scope, roll_back(store, name, number, err), err) : status;
+}
+
+tcs_status tcsi_store_snapshot_remove(tcsi_store *store, const char *name, tcs_error *err)
+{
+    tcsi_scope scope;
+    tcs_status status = tcsi_store_enter(store, TCSI_TO_CHANGE, &scope, err);
+    return status == TCS_OK ? tcsi_store_leave(store, scope, forget(store, name, 0, INT64_MAX, err), err) : status;
 }

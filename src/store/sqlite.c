@@ -262,9 +262,9 @@ static tcs_status lock(sqlite_database *self, const char *path, tcs_error *err)
 
 static tcs_status open_file(sqlite_database *self, const char *path, bool alone, bool must_exist, tcs_error *err)
 {
-    char plain[4096]; /* prefixed when relative, so that no name (":memory:", "file:...") means anything but a file */
-    if (!*path) return tcsi_fail(err, TCS_E_INVALID, "%s: names no file; expected sqlite:PATH", self->base.where);
-    if ((size_t)snprintf(plain, sizeof plain, "%s%s", *path == '/' ? "" : "./", path) >= sizeof plain)
+    char plain[4096] = ":memory:"; /* a path is prefixed when relative, so that no name (":memory:", "file:...") means but a file */
+    if (path && !*path) return tcsi_fail(err, TCS_E_INVALID, "%s: names no file; expected sqlite:PATH", self->base.where);
+    if (path && (size_t)snprintf(plain, sizeof plain, "%s%s", *path == '/' ? "" : "./", path) >= sizeof plain)
         return tcsi_fail(err, TCS_E_INVALID, "%s: the path is too long", self->base.where);
     if (must_exist && access(plain, F_OK) != 0) return tcsi_fail(err, TCS_E_IO, "%s: there is no such file", self->base.where);
     tcs_status status = alone ? lock(self, plain, err) : TCS_OK;
@@ -332,7 +332,7 @@ tcs_status tcsi_database_open_sqlite(const char *path, bool alone, bool must_exi
     };
     sqlite_database *self = TCSI_NEW(sqlite_database);
     if (!self) return tcsi_fail_memory(err, "a store");
-    self->base = (tcsi_database){ &ops, tcsi_strdup(path) };
+    self->base = (tcsi_database){ &ops, tcsi_strdup(path ? path : "a store in memory") };
     self->lock_file = -1;
     tcs_status status = self->base.where ? open_file(self, path, alone, must_exist, err) : tcsi_fail_memory(err, "a store");
     if (status == TCS_OK) status = settle(self, err);

@@ -14,8 +14,8 @@
       "series_id, kind, first_ns")                                                                                                     \
     X(RECORD, "record", "kind, id, series_id, state, begin_ns, end_ns, updated_ns, document", "$1, $2, $3, $4, $5, $6, $7, $8",        \
       "itiiiiit", "kind, id")                                                                                                          \
-    X(LABEL, "label", "sequence, id, episode_id, verdict, author, time_ns, undoes, document", "$1, $2, $3, $4, $5, $6, $7, $8",        \
-      "itttti" "tt", "sequence")                                                                                                       \
+    X(LABEL, "label", "sequence, id, episode_id, verdict, author, time_ns, undoes, document, seal", "$1, $2, $3, $4, $5, $6, $7, $8, $9", \
+      "ittttitti", "sequence")                                                                                                       \
     X(MODEL, "model", "hash, size, created_ns, document, bytes", "$1, $2, $3, $4, $5", "tiitb", "hash")                                \
     X(ALIAS, "alias", "name, hash", "$1, $2", "tt", "name")                                                                            \
     X(OUTBOX, "outbox", "receiver, id, payload, trace, due_ns, attempt_count, state, ended_ns, error",                                 \
@@ -53,14 +53,23 @@
                   "values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (kind, id) do update set series_id = excluded.series_id, "      \
                   "state = excluded.state, begin_ns = excluded.begin_ns, end_ns = excluded.end_ns, "                                   \
                   "updated_ns = excluded.updated_ns, document = excluded.document")                                                    \
+    X(RECORD_ERASABLE, "select id from record where kind = 1 and series_id = $1 order by id")                                          \
+    X(RECORD_ERASE, "delete from record where series_id = $1 returning kind")                                                          \
+    X(BLOCK_ERASE, "delete from block where series_id = $1 returning kind")                                                            \
+    X(SERIES_ERASE, "delete from series where id = $1")                                                                                \
+    X(OUTBOX_ERASE, "delete from outbox where receiver = $1 and id = $2")                                                              \
     X(RECORD_REMOVE, "delete from record where kind = $1 and id = $2")                                                                 \
     X(RECORD_GET, TCSI_SQL_RECORD_COLUMNS "where kind = $1 and id = $9 " TCSI_SQL_RECORD_PAGE)                                         \
     X(RECORD_LIST, TCSI_SQL_RECORD_COLUMNS "where kind = $1 " TCSI_SQL_RECORD_PAGE)                                                    \
     X(RECORD_LIST_SERIES, TCSI_SQL_RECORD_COLUMNS "where kind = $1 and series_id = $9 " TCSI_SQL_RECORD_PAGE)                          \
     X(LABEL_FIND, "select undoes from label where id = $1")                                                                            \
     X(LABEL_FIND_UNDO, "select id from label where undoes = $1")                                                                       \
-    X(LABEL_PUT, "insert into label(sequence, id, episode_id, verdict, author, time_ns, undoes, document) "                            \
-                 "values ((select coalesce(max(sequence), 0) + 1 from label), $1, $2, $3, $4, $5, $6, $7) on conflict (id) do nothing") \
+    X(LABEL_NEXT, "select coalesce(max(sequence), 0) + 1 from label")                                                                  \
+    X(LABEL_PUT, "insert into label(sequence, id, episode_id, verdict, author, time_ns, undoes, document, seal) "                      \
+                 "values ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                                        \
+    X(LABEL_ERASABLE, "select sequence, id, time_ns, undoes from label "                                                               \
+                      "where episode_id in (select id from record where kind = 1 and series_id = $1) order by sequence")               \
+    X(LABEL_ERASE, "update label set episode_id = '', verdict = '', author = '', document = $2, seal = $3 where sequence = $1")        \
     X(LABEL_LIST, "select sequence, id, episode_id, verdict, author, time_ns, undoes, document, "                                      \
                   "(select count(*) from label u where u.undoes = label.id) from label where sequence > $1 order by sequence limit $2") \
     X(LABEL_LIST_EPISODE, "select sequence, id, episode_id, verdict, author, time_ns, undoes, document, "                              \
@@ -120,7 +129,7 @@ typedef enum tcsi_statement {
 #define X(name, text) TCSI_SQL_##name,
     TCSI_STATEMENT_LIST(X)
 #undef X
-#define X(name, ...) TCSI_SQL_COPY_OUT_##name, TCSI_SQL_COPY_IN_##name,
+#define X(name, ...) TCSI_SQL_COPY_OUT_##name, TCSI_SQL_COPY_IN_##name, TCSI_SQL_COUNT_##name,
     TCSI_TABLE_LIST(X)
 #undef X
     TCSI_STATEMENT_COUNT
@@ -129,7 +138,7 @@ typedef enum tcsi_statement {
 /* The tables in the order of TCSI_TABLE_LIST. */
 typedef struct tcsi_table {
     const char *name, *kinds;
-    tcsi_statement copy_out, copy_in;
+    tcsi_statement copy_out, copy_in, count;
 } tcsi_table;
 
 enum { TCSI_TABLE_COUNT = 11, TCSI_COLUMN_COUNT_MAX = 9 };

@@ -34,6 +34,7 @@ static tcs_status open_database(const char *where, const tcsi_store_options *opt
 {
     if (strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0)
         return tcsi_database_open_postgresql(where, ret_database, err);
+    if (options->scratch) return tcsi_database_open_sqlite(NULL, false, false, ret_database, err);
     const char *path = strncmp(where, "sqlite:", 7) == 0 ? where + 7 : where;
     if (path != where && strncmp(path, "//", 2) == 0) path += 2; /* sqlite:///PATH, as others write it */
     return tcsi_database_open_sqlite(path, options->alone, options->must_exist, ret_database, err);

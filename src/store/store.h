@@ -27,6 +27,7 @@ typedef struct tcsi_store_options {
     bool alone;      /* SQLite: no other process may have the file open with this: "already in use by process N".  Else nothing */
     bool must_exist; /* otherwise an empty store is made */
     bool as_is;      /* an older schema is refused rather than upgraded */
+    bool scratch;    /* SQLite in memory, empty, gone when it is closed; `where` is not looked at */
 } tcsi_store_options;
 
 /* where: "sqlite:PATH" or a plain PATH; "postgresql://..." as libpq reads it, in whose database the schema `tocsin` is used.
@@ -41,7 +42,7 @@ void tcsi_store_rollback(tcsi_store *store); /* also when nothing was begun */
 
 /* ---- series ---- */
 typedef struct tcsi_store_series {
-    int64_t id;            /* from 1 on, without gaps */
+    int64_t id;            /* from 1 on; without gaps, except where one was erased */
     const void *tags;      /* canonical bytes of series/key.h; opaque in here */
     size_t tags_size;
     const char *text;      /* name{a="b"}, for people */
@@ -83,6 +84,7 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_MAINTENANCE = 4,
     TCSI_STORE_INCIDENT = 8,    /* episodes that belong together */
     TCSI_STORE_TOKEN = 5,       /* of the HTTP API; the document holds a hash, never the token */
+    TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
 } tcsi_store_record_kind;
 
 typedef struct tcsi_store_record {
@@ -205,6 +207,14 @@ tcs_status tcsi_store_audit_list(tcsi_store *store, int64_t after, size_t limit,
 tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsigned char ret_head[TCSI_HASH_SIZE],
                                    tcs_error *err) TCS_WARN_UNUSED;
 
+/* The chain up to some entry; zeroes: before the first.  For those who have the entries from elsewhere, as from an export. */
+typedef struct tcsi_audit_chain {
+    int64_t count;
+    unsigned char head[TCSI_HASH_SIZE];
+} tcsi_audit_chain;
+/* E_FORMAT: entry is not the next one, or not as it was written; chain stays where it was. */
+tcs_status tcsi_audit_chain_follow(tcsi_audit_chain *chain, const tcsi_store_audit_entry *entry, tcs_error *err) TCS_WARN_UNUSED;
+
 /* ---- snapshots of a state, in parts ---- */
 typedef struct tcsi_store_snapshot {
     int64_t number;          /* 1, 2, 3, ...; later is newer */
@@ -225,14 +235,16 @@ tcs_status tcsi_store_snapshot_part(tcsi_store *store, const char *name, int64_t
  * removes what is older, whole or not. */
 tcs_status tcsi_store_snapshot_end(tcsi_store *store, const char *name, int64_t number, uint64_t part_count, size_t keep_count,
                                    tcs_error *err) TCS_WARN_UNUSED;
-/* The newest sound one, every seal checked before the first part is handed out.  Unsound ones are passed over and logged
- * (STORE-SNAPSHOT-DAMAGED).  *ret_found false: there is none. */
+/* The newest sound one with a number below `before` (INT64_MAX: of all), every seal checked before the first part is handed out.  Unsound
+ * ones are passed over and logged (STORE-SNAPSHOT-DAMAGED).  *ret_found false: there is none. */
 typedef bool (*tcsi_store_snapshot_each)(void *context, const void *bytes, size_t size);
-tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, tcsi_store_snapshot_each each, void *context,
+tcs_status tcsi_store_snapshot_load(tcsi_store *store, const char *name, int64_t before, tcsi_store_snapshot_each each, void *context,
                                     tcsi_store_snapshot *ret_snapshot, bool *ret_found, tcs_error *err) TCS_WARN_UNUSED;
 typedef bool (*tcsi_store_snapshot_list_each)(void *context, const tcsi_store_snapshot *snapshot);
 tcs_status tcsi_store_snapshot_list(tcsi_store *store, const char *name, tcsi_store_snapshot_list_each each, void *context,
                                     tcs_error *err) TCS_WARN_UNUSED; /* newest first, seals checked */
+/* All of that name. */
+tcs_status tcsi_store_snapshot_remove(tcsi_store *store, const char *name, tcs_error *err) TCS_WARN_UNUSED;
 /* Back to an earlier one: newer ones are removed.  E_INVALID: it is not there or not sound. */
 tcs_status tcsi_store_snapshot_rollback(tcsi_store *store, const char *name, int64_t number, tcs_error *err) TCS_WARN_UNUSED;
 
@@ -254,6 +266,18 @@ tcs_status tcsi_store_fence(tcsi_store *store, const char *lease, int64_t token,
 /* ---- upkeep ---- */
 /* To be called every second or so by one handle that has nothing else to do: moves SQLite's log into its file, so that writers need not. */
 tcs_status tcsi_store_tend(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
+/* Rows by table, of all tables. */
+typedef void (*tcsi_store_table)(void *context, const char *name, int64_t row_count);
+tcs_status tcsi_store_count(tcsi_store *store, tcsi_store_table each, void *context, tcs_error *err) TCS_WARN_UNUSED;
+/* What is kept of a series goes: its name, blocks, episodes, what waits to be sent of these.  Labels of its episodes become tombstones,
+ * which say nothing but that there was one, so that their numbers have no gap.  The audit log stays.  Nothing of it remains in free pages
+ * after tcsi_store_compact. */
+typedef struct tcsi_store_erased {
+    size_t block_count, record_count, label_count, message_count;
+} tcsi_store_erased;
+tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, tcsi_store_erased *ret_erased, tcs_error *err) TCS_WARN_UNUSED;
+/* Writes the store anew without what was removed from it. */
+tcs_status tcsi_store_compact(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
 /* Reads everything: pages, seals, hashes, the audit chain.  each is told every problem; E_FORMAT with the first, if there is any. */
 typedef void (*tcsi_store_problem)(void *context, const char *line);
 tcs_status tcsi_store_check(tcsi_store *store, tcsi_store_problem each, void *context, tcs_error *err) TCS_WARN_UNUSED;

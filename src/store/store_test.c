@@ -412,7 +412,7 @@ static uint64_t load(tcsi_store *store)
     tcsi_store_snapshot snapshot = { 0 };
     bool found = false;
     clear_seen();
-    assert_done(tcsi_store_snapshot_load(store, "state", see_part, NULL, &snapshot, &found, &err));
+    assert_done(tcsi_store_snapshot_load(store, "state", INT64_MAX, see_part, NULL, &snapshot, &found, &err));
     return found ? snapshot.position : 0;
 }
 
@@ -707,15 +707,69 @@ static void test_check_tells_every_damage(void **state)
     place *p = place_of(state);
     tcsi_store *store = place_open(p);
     put_everything(store);
+    assert_done(put_label(store, "l3", "e", ""));
     place_sql(p, "update block set seal = seal + 1; update audit set detail = 'x' where sequence = 2; update snapshot_part set seal = 0;"
-              "update model set bytes = (select bytes from block)");
+              "update model set bytes = (select bytes from block); update label set verdict = 'tru3' where sequence = 1;"
+              "delete from label where sequence = 2");
     problems[0] = 0;
     assert_int_equal(tcsi_store_check(store, see_problem, NULL, &err), TCS_E_FORMAT);
     assert_non_null(strstr(problems, "the seal of a block is wrong (series 1, kind 1, from 100)\n"));
     assert_non_null(strstr(problems, "model ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad holds something else\n"));
+    assert_non_null(strstr(problems, "label 1 ('l') was changed\nlabel 2 is missing\n"));
+    assert_null(strstr(problems, "label 3"));
     assert_non_null(strstr(problems, "snapshot 1 of 'state' is damaged\n"));
     assert_non_null(strstr(problems, "entry 2, or what stood before it, was changed\n"));
     assert_non_null(strstr(err.text, "the store is damaged: the seal of a block"));
+    tcsi_store_close(store);
+}
+
+/* ---- erasing ---- */
+
+static void see_table(void *context, const char *name, int64_t row_count)
+{
+    if (strstr(context, name)) see("%s %lld;", name, (long long)row_count);
+}
+
+static void put_episode(tcsi_store *store, const char *id, int64_t series_id)
+{
+    const tcsi_store_record record = { .kind = TCSI_STORE_EPISODE, .id = id, .series_id = series_id, .begin_ns = 1, .end_ns = 2,
+                                       .document = "{}" };
+    char payload[64];
+    snprintf(payload, sizeof payload, "{\"episode\":\"%s\"}", id);
+    const tcsi_store_message message = { .receiver = "hook", .id = id, .payload = payload, .payload_size = strlen(payload), .trace = "" };
+    assert_done(tcsi_store_record_put(store, &record, &err));
+    assert_done(tcsi_store_outbox_put(store, &message, &err));
+}
+
+static void test_a_series_is_erased_and_nothing_else(void **state)
+{
+    static char tables[] = "series block record label outbox audit";
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    tcsi_store_erased erased;
+    const int64_t gone = put_series(store, "user-ann"), kept = put_series(store, "user-bob");
+    put_block(store, gone, 1, 100, 199, "hers");
+    put_block(store, gone, 2, 100, 199, "hers");
+    put_block(store, kept, 1, 100, 199, "his");
+    put_episode(store, "one", gone);
+    put_episode(store, "two", kept);
+    assert_done(put_label(store, "l1", "one", ""));
+    assert_done(put_label(store, "l2", "two", ""));
+    assert_done(put_label(store, "l3", "one", "l1"));
+    put_entry(store, "e1");
+    assert_done(tcsi_store_erase(store, gone, &erased, &err));
+    assert_true(erased.block_count == 2 && erased.record_count == 1 && erased.label_count == 2 && erased.message_count == 1);
+    assert_done(tcsi_store_compact(store, &err));
+    assert_done(tcsi_store_check(store, NULL, NULL, &err)); /* the numbers of labels have no gap, and seals hold */
+    clear_seen();
+    assert_done(tcsi_store_count(store, see_table, tables, &err));
+    assert_string_equal(seen, "series 1;block 1;record 1;label 3;outbox 1;audit 1;");
+    clear_seen();
+    assert_done(tcsi_store_label_list(store, NULL, 0, 0, see_label, NULL, &err));
+    assert_string_equal(seen, "1 l1  undone;2 l2 two;3 l3  undoes l1;");
+    assert_int_equal(put_series(store, "user-bob"), kept);
+    assert_done(tcsi_store_erase(store, gone, &erased, &err)); /* again: there is nothing */
+    assert_true(erased.block_count + erased.record_count + erased.label_count + erased.message_count == 0);
     tcsi_store_close(store);
 }
 
@@ -725,4 +779,5 @@ STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks),
                 ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
                 ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
                 ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),
-                ON_BOTH(test_a_backup_holds_everything), ON_BOTH(test_check_tells_every_damage))
+                ON_BOTH(test_a_backup_holds_everything), ON_BOTH(test_check_tells_every_damage),
+                ON_BOTH(test_a_series_is_erased_and_nothing_else))

@@ -279,7 +279,7 @@ def tokens_and_roles():
                     if operation["operationId"] == "events":
                         continue  # a stream
                     for role in roles:
-                        got = ask(method.upper(), path.replace("{number}", "0").replace("{id}", "x"), role)
+                        got = ask(method.upper(), path.replace("{number}", "0").replace("{id}", "x").replace("{hash}", "x"), role)
                         allowed = roles.index(role) >= roles.index(operation["x-role"])
                         assert (got not in (401, 403)) if allowed else got == (401 if role == "none" else 403), (method, path, role, got)
                         asked += 1
@@ -288,6 +288,46 @@ def tokens_and_roles():
             service.stop(signal.SIGKILL)
     bad = subprocess.run([TOCSIN, "token", "--role", "viewer"], capture_output=True, text=True, timeout=20)
     assert bad.returncode == 2 and "--file and --name" in bad.stderr, bad
+
+
+def models():
+    """Which model decides is told over HTTP, kept through a kill, in the audit log, and back again."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        rows = subprocess.run([TOCSIN, "simulate", "pump", "--rows", "3000", "--output", str(folder / "rows.csv")], capture_output=True, timeout=60)
+        assert rows.returncode == 0, rows
+        service = Service(folder / "data")
+        try:
+            hashes = []
+            for detector in ("ewma", "welford"):
+                bundle = str(folder / (detector + ".tocsin"))
+                subprocess.run([TOCSIN, "fit", str(folder / "rows.csv"), "--detector", detector, "-o", bundle], check=True, capture_output=True)
+                made = subprocess.run([TOCSIN, "model", "import", bundle, "--name", "pump", "--data", str(folder / "data")], check=True,
+                                      capture_output=True, text=True)
+                hashes.append(made.stdout.strip())
+
+            def post(path, body):
+                return service.send(path, json.dumps(body), "application/json")[0]
+
+            def champion():
+                return [one["hash"] for one in service.ask("/api/v1/models")["models"] if one["role"] == "champion"]
+            assert champion() == []
+            for one in hashes:
+                assert post("/api/v1/models/" + one[:10] + "/promotion", {"reason": "it is newer"}) == 204
+                assert champion() == [one]
+            assert post("/api/v1/models/" + hashes[0] + "/promotion", {}) == 400
+            assert post("/api/v1/models/0123456789/promotion", {"reason": "?"}) == 404
+            service.stop(signal.SIGKILL)
+            service = Service(folder / "data")
+            assert champion() == [hashes[1]]
+            for _ in range(2):  # there is none before the first
+                begin = time.monotonic()
+                assert post("/api/v1/models/rollback?name=pump", {"reason": "it alarms too often"}) == 204
+                assert champion() == [hashes[0]] and time.monotonic() - begin < 1
+            card = service.ask("/api/v1/models/" + hashes[0])
+            assert card["card"]["lineage"]["detector"] == "ewma" and card["evidence"] == [], card
+        finally:
+            service.stop(signal.SIGKILL)
 
 
 def real_alertmanager():
@@ -357,6 +397,7 @@ def main():
     suite.run("it describes itself", with_service(described))
     suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
     suite.run("every route with each role", tokens_and_roles)
+    suite.run("which model decides", models)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))
@@ -369,4 +410,5 @@ def main():
     suite.finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -167,6 +167,7 @@ static bool value_of(tcsi_live_series *series, const tcsi_live_row *row, double 
 static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
+    outcome->value = row->value;
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
@@ -192,7 +193,8 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
     tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
-    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns) };
+    tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
+                                  .value = NAN };
     tcsi_presence_news news = { .count = 0 };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;

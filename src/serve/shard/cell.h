@@ -107,7 +107,8 @@ typedef struct tcsi_live_row {
 typedef struct tcsi_live_outcome {
     tcsi_outcome outcome; /* of the row */
     bool is_scored;
-    double score, expected, deviation; /* scored: in deviations; what was expected, give or take; of a counter in values per second */
+    double value; /* that was judged: of a counter in values per second; NaN: none was */
+    double score, expected, deviation; /* scored: in deviations; what was expected, give or take */
     tcsi_cohort_verdict verdict;
 } tcsi_live_outcome;
 

@@ -49,6 +49,7 @@ typedef struct message {
     queued_row *rows;
     size_t added_count, added_capacity, row_count, row_capacity;
     uint32_t series_count;   /* TICK: of all cells */
+    double alarms_per_s;     /* TICK */
     uint32_t begin;          /* TICK */
     held_action *act;        /* ACT */
     uint32_t cell, place;    /* ASK */
@@ -73,6 +74,8 @@ typedef struct worker {
     tcsi_live_stats stats;          /* as of the last message */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT];
     bool is_saved;                  /* its cells are in the parts */
+    tcsi_live_judged *judged;       /* of the record in work, when somebody asks */
+    size_t judged_count, judged_capacity;
 } worker;
 
 struct tcsi_live {
@@ -89,6 +92,7 @@ struct tcsi_live {
     uint64_t sequence;
     int64_t time_ns;                /* of that record */
     uint64_t tick_count;
+    double alarms_per_s;            /* as the journal has it */
 
     /* of the teller */
     pthread_t teller;
@@ -168,11 +172,24 @@ static bool is_mine(const worker *w, size_t cell)
     return cell % w->live->worker_count == w->index;
 }
 
+static tcs_status note_judged(worker *w, const message *m, const queued_row *row, const tcsi_live_outcome *outcome, tcs_error *err)
+{
+    const tcs_status status = grow((void **)&w->judged, &w->judged_capacity, w->judged_count, sizeof *w->judged, err);
+    if (status != TCS_OK) return status;
+    w->judged[w->judged_count] = (tcsi_live_judged){ .sequence = m->sequence, .order = (uint32_t)w->judged_count, .time_ns = row->time_ns,
+                                                     .number = tcsi_cell_series(&w->live->cells[row->cell], row->place)->number,
+                                                     .outcome = *outcome };
+    w->judged_count++;
+    return TCS_OK;
+}
+
 static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
 {
+    const tcsi_live_options *options = &w->live->options;
     tcsi_live_outcome outcome;
     uint32_t place;
     tcs_status status = TCS_OK;
+    w->judged_count = 0;
     for (size_t i = 0; status == TCS_OK && i < m->added_count; i++) {
         const new_series *added = &m->added[i];
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
@@ -187,16 +204,18 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         }
         status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
                                 m->time_ns, &outcome, err);
+        if (status == TCS_OK && options->judge) status = note_judged(w, m, row, &outcome, err);
     }
+    if (status == TCS_OK && w->judged_count) options->judge(options->judge_self, w->index, w->judged, w->judged_count);
     return status;
 }
 
 /* Each series has the same part of the budget; what a cell's series may raise together is spread over the rows that they give, by their
  * stamps: a backlog that comes at once is no busier than it was. */
-static void share_budget(const tcsi_live *live, tcsi_cell *cell, uint32_t series_count)
+static void share_budget(tcsi_cell *cell, const message *m)
 {
     if (cell->series_count == 0 || !(cell->rows_per_s > 0)) return;
-    const double alarms_per_s = live->options.alarms_per_s * (double)cell->series_count / (double)series_count;
+    const double alarms_per_s = m->alarms_per_s * (double)cell->series_count / (double)m->series_count;
     const double rate = fmin(fmax(alarms_per_s / cell->rows_per_s, RATE_MIN), RATE_MAX), change = rate / cell->options.rate;
     if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(cell, rate);
 }
@@ -205,7 +224,7 @@ static void do_tick(worker *w, const message *m)
 {
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
         if (!is_mine(w, c)) continue;
-        share_budget(w->live, &w->live->cells[c], m->series_count);
+        share_budget(&w->live->cells[c], m);
         tcsi_cell_tick(&w->live->cells[c], m->sequence, m->time_ns, m->begin, TICK_STRIDE);
     }
 }
@@ -482,6 +501,7 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
     const uint32_t series_count = tcsi_directory_count(&live->directory);
     for (size_t i = 0; i < live->worker_count; i++) {
         live->staged[i]->series_count = series_count;
+        live->staged[i]->alarms_per_s = live->alarms_per_s;
         live->staged[i]->begin = (uint32_t)(live->tick_count % TICK_STRIDE);
     }
     live->tick_count++;
@@ -510,6 +530,18 @@ static tcs_status hold_action(tcsi_live *live, uint64_t sequence, int64_t time_n
     return status;
 }
 
+/* The one setting that lives here. */
+static void take_setting(tcsi_live *live, held_action *held)
+{
+    const tcsi_action *action = &held->action;
+    const tcsi_json_value *root, *value;
+    tcs_error ignored;
+    if (action->kind != TCSI_ACTION_SETTING || strcmp(action->object, TCSI_SETTING_BUDGET) != 0 || live->options.is_budget_fixed) return;
+    if (tcsi_json_parse(action->document, strlen(action->document), &held->arena, &root, &ignored) != TCS_OK) return;
+    value = tcsi_json_get(root, "value");
+    if (value && value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number)) live->alarms_per_s = value->number;
+}
+
 tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size, tcs_error *err)
 {
     held_action *held = NULL;
@@ -522,6 +554,7 @@ tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, co
         stop(live, &failure);
         return stopped(live, err);
     }
+    take_setting(live, held);
     for (size_t i = 0; i < live->worker_count; i++) live->staged[i]->act = held;
     pthread_mutex_lock(&live->mutex);
     if (live->acts_last) live->acts_last->next = held;
@@ -538,9 +571,13 @@ tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, co
 
 static void persist_head(tcsi_live *live, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "LIV1");
+    double alarms_per_s = live->alarms_per_s;
+    tcsi_codec_tag(codec, "LIV2");
     tcsi_codec_u64(codec, &live->sequence);
     tcsi_codec_u64(codec, &live->tick_count);
+    tcsi_codec_f64(codec, &alarms_per_s);
+    if (tcsi_codec_loading(codec) && !(alarms_per_s > 0 && isfinite(alarms_per_s))) tcsi_codec_refuse(codec, "a budget out of range");
+    if (!live->options.is_budget_fixed) live->alarms_per_s = alarms_per_s;
     tcsi_directory_persist(&live->directory, codec);
 }
 
@@ -822,6 +859,11 @@ bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *
     return true;
 }
 
+double tcsi_live_budget(const tcsi_live *live)
+{
+    return live->alarms_per_s;
+}
+
 const tcsi_directory *tcsi_live_directory(const tcsi_live *live)
 {
     return &live->directory;
@@ -874,6 +916,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     tcsi_live *live = TCSI_NEW(tcsi_live);
     if (!live) return tcsi_fail_memory(err, "live series");
     live->options = *options;
+    live->alarms_per_s = options->alarms_per_s;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
     live->worker_count = options->thread_count ? options->thread_count : tcsi_processor_count();
     if (live->worker_count > TCSI_CELL_COUNT) live->worker_count = TCSI_CELL_COUNT;
@@ -936,6 +979,7 @@ void tcsi_live_destroy(tcsi_live *live)
     for (size_t i = 0; live->workers && i < live->worker_count; i++) {
         worker *w = &live->workers[i];
         tcsi_free(w->events);
+        tcsi_free(w->judged);
         pthread_cond_destroy(&w->emptied);
         pthread_cond_destroy(&w->filled);
         pthread_mutex_destroy(&w->mutex);

@@ -19,6 +19,9 @@
 
 typedef struct tcsi_live tcsi_live;
 
+/* Object of the action that sets the budget, so that a replay has it at the same place: {"value": alarms a second}. */
+#define TCSI_SETTING_BUDGET "alarms_per_s"
+
 typedef struct tcsi_live_snapshot {
     uint64_t sequence;         /* records up to this one are in it */
     const tcsi_buffer *parts;  /* (part_count) */
@@ -35,16 +38,30 @@ typedef struct tcsi_live_news {
     int64_t time_ns;
 } tcsi_live_news;
 
+/* A row, and what became of it. */
+typedef struct tcsi_live_judged {
+    uint64_t sequence;         /* of the record that holds it */
+    uint32_t number;           /* of the series */
+    uint32_t order;            /* among the rows of the record that are handed out together: a series' rows are in order */
+    int64_t time_ns;           /* as stamped */
+    tcsi_live_outcome outcome;
+} tcsi_live_judged;
+
 typedef struct tcsi_live_options {
     size_t thread_count;       /* 0: one a processor, at most TCSI_CELL_COUNT */
     size_t series_count_max;
     size_t waiting_row_max;    /* 0: a million */
-    double alarms_per_s;       /* of chance, of all series together; > 0 */
+    double alarms_per_s;       /* of chance, of all series together; > 0; until the journal says another (TCSI_SETTING_BUDGET) */
+    bool is_budget_fixed;      /* whatever the journal says */
     tcsi_arrival_limits arrival;
     void (*tell)(void *self, const tcsi_live_news *news); /* from one thread; NULL: nobody listens */
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
     void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
     void *self;
+    /* What became of the rows of one record, as far as worker `worker` of TCSI_CELL_COUNT at most has them: from its thread, before tell of
+     * that record.  NULL: nobody asks. */
+    void (*judge)(void *judge_self, size_t worker, const tcsi_live_judged *rows, size_t count);
+    void *judge_self;
 } tcsi_live_options;
 
 /* E_MEMORY; E_IO: no thread. */
@@ -79,6 +96,8 @@ bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns);
 typedef void (*tcsi_live_look)(void *context, const tcsi_cell *cell, const tcsi_live_series *series);
 bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *context);
 const tcsi_directory *tcsi_live_directory(const tcsi_live *live);
+/* The budget in force; of the one who applies. */
+double tcsi_live_budget(const tcsi_live *live);
 
 /* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/2) us, the last one of all others. */
 enum { TCSI_LIVE_LATENCY_COUNT = 44 };

@@ -1,0 +1,289 @@
+// The service as this page sees it: documents of its HTTP API (docs/reference/http-api.md) and one way to ask for them.
+import type { HistoryDocument } from './pyramid';
+
+export type EpisodeKind = 'anomaly' | 'absence' | 'stuck' | 'late' | 'cadence';
+export type EpisodeState = 'suspected' | 'confirmed' | 'resolved' | 'dismissed';
+export type Verdict = 'true' | 'expected' | 'not_mine';
+export type Scope = 'episode' | 'pattern' | 'series' | 'similar';
+
+export interface Answer {
+  id: string;
+  episode: string;
+  verdict: Verdict;
+  who: string;
+  time: string;
+  confidence: number;
+  reason: string;
+  scope: Scope;
+  until: string | null;
+  undone: boolean;
+}
+
+export interface Episode {
+  id: string;
+  kind: EpisodeKind;
+  state: EpisodeState;
+  series: string;
+  number: number;
+  begin: string;
+  updated: string;
+  end?: string;
+  severity: number;
+  peak?: string;
+  p_value?: number;
+  value?: number;
+  expected?: number;
+  deviation?: number;
+  sequence: number;
+  summary: string;
+  incident?: string;
+  verdict?: 'confirmed' | 'ordinary' | 'unconfirmed' | 'pending' | 'none';
+  deep_p_value?: number;
+  answers?: (string | Partial<Answer>)[];
+  answer?: Verdict | '';
+  answer_probability?: number;
+  suppressed_by?: string;
+  acknowledged?: { who: string; time: string; note: string } | null;
+}
+
+export interface Series {
+  number: number;
+  series: string;
+  readiness: 'new' | 'learning' | 'ready' | 'ended';
+  first_seen?: string;
+  last_row?: string;
+  cadence_seconds?: number;
+  value?: number;
+  expected?: number;
+  deviation?: number;
+  is_rate: boolean;
+  is_anomalous: boolean;
+  is_absent: boolean;
+  is_stuck: boolean;
+}
+
+export interface SeriesPage {
+  count: number;
+  series: Series[];
+  next_after?: number;
+}
+
+export interface Status {
+  started: string;
+  now: string;
+  series: number;
+  rows_scored: number;
+  rows_unusual: number;
+  rows_waiting: number;
+  latency_p50_seconds: number;
+  latency_p99_seconds: number;
+  requests: number;
+  requests_refused: number;
+  journal_first: number;
+  journal_next: number;
+  journal_failures: number;
+  samples: Record<string, number>;
+  budget?: { alarms_per_day: number; raised_24h: number };
+  deep?: { state: string; model?: string; escalated?: number; sampled?: number; unconfirmed?: number; deadline_seconds?: number };
+  role?: string;
+  who?: string;
+}
+
+export interface Ready {
+  ready: boolean;
+  checks: { name: string; ok: boolean; reason?: string }[];
+}
+
+export interface Incident {
+  id: string;
+  begin: string;
+  end?: string;
+  state: string;
+  severity: number;
+  episodes: string[];
+  series_count: number;
+  summary: string;
+}
+
+export interface Similar {
+  id: string;
+  series: string;
+  begin: string;
+  distance: number;
+  answer?: Verdict | '';
+  answer_probability?: number;
+}
+export interface Related {
+  id: string;
+  number: number;
+  series: string;
+  begin: string;
+  kind: EpisodeKind;
+}
+export interface ReviewItem {
+  id: string;
+  gain?: number;
+  reason?: string;
+  episode?: Episode;
+}
+export interface QualityDay {
+  day: string;
+  alarms: number;
+  answered: number;
+  true: number;
+  expected: number;
+  not_mine: number;
+  precision?: number | null;
+  precision_low?: number | null;
+  precision_high?: number | null;
+}
+export interface AuditEntry {
+  sequence: number;
+  time: string;
+  actor: string;
+  action: string;
+  object: string;
+  detail: unknown;
+  hash: string;
+}
+export interface Model {
+  hash: string;
+  name?: string;
+  created?: string;
+  alias?: string;
+  aliases?: string[];
+  lineage?: unknown;
+}
+
+export interface AnswerRequest {
+  verdict: Verdict;
+  confidence?: number;
+  reason?: string;
+  scope?: Scope;
+  until?: string | null;
+}
+
+/** What went wrong, in words that can be shown. status 0: the service did not answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+const TOKEN_KEY = 'tocsin-token';
+type Listener = () => void;
+
+/** The token of this tab, and who is to be told that one is asked for. */
+export const session = {
+  token: readToken(),
+  refused: false,
+  listeners: new Set<Listener>(),
+  set(token: string): void {
+    this.token = token;
+    this.refused = false;
+    try {
+      sessionStorage.setItem(TOKEN_KEY, token);
+    } catch {
+      // storage is forbidden here: kept until the page is closed
+    }
+    this.tell();
+  },
+  refuse(): void {
+    if (this.refused) return;
+    this.refused = true;
+    this.tell();
+  },
+  tell(): void {
+    for (const listener of this.listeners) listener();
+  },
+};
+
+function readToken(): string {
+  try {
+    return sessionStorage.getItem(TOKEN_KEY) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+export function headers(more: Record<string, string> = {}): Record<string, string> {
+  return session.token ? { Authorization: `Bearer ${session.token}`, ...more } : more;
+}
+
+async function problemOf(response: Response): Promise<string> {
+  try {
+    const problem = (await response.json()) as { detail?: string; title?: string };
+    return problem.detail ?? problem.title ?? response.statusText;
+  } catch {
+    return response.statusText || `status ${response.status}`;
+  }
+}
+
+/** The document at a path; an ApiError otherwise. Statuses in `fine` are answers as well. */
+export async function ask<T>(path: string, options: RequestInit = {}, fine: readonly number[] = []): Promise<T> {
+  let response: Response;
+  const body = options.body === undefined ? {} : { 'Content-Type': 'application/json' };
+  try {
+    response = await fetch(path, { ...options, headers: headers(body) });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'the service does not answer; is it running, and can this host reach it?');
+  }
+  if (response.status === 401) session.refuse();
+  if (!response.ok && !fine.includes(response.status)) throw new ApiError(response.status, await problemOf(response));
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+export const send = <T>(method: 'POST' | 'DELETE', path: string, document?: unknown): Promise<T> =>
+  ask<T>(path, document === undefined ? { method } : { method, body: JSON.stringify(document) });
+
+export const paths = {
+  status: '/api/v1/status',
+  ready: '/readyz',
+  openapi: '/api/v1/openapi.json',
+  episodes: (query: Record<string, string>): string => `/api/v1/episodes?${new URLSearchParams(query).toString()}`,
+  episode: (id: string): string => `/api/v1/episodes/${encodeURIComponent(id)}`,
+  series: (query: Record<string, string>): string => `/api/v1/series?${new URLSearchParams(query).toString()}`,
+  oneSeries: (number: number | string): string => `/api/v1/series/${number}`,
+  history: (number: number | string, from: number, to: number, points: number): string =>
+    `/api/v1/series/${number}/history?${new URLSearchParams({
+      from: new Date(from * 1000).toISOString(),
+      to: new Date(to * 1000).toISOString(),
+      points: String(points),
+    }).toString()}`,
+};
+
+export const history = (
+  number: number,
+  from: number,
+  to: number,
+  points: number,
+  signal?: AbortSignal,
+): Promise<HistoryDocument> => ask<HistoryDocument>(paths.history(number, from, to, points), signal ? { signal } : {});
+
+/** What this service can be asked, as "GET /api/v1/series" and "GET /api/v1/series?match": from its own description, so that a view that it
+ * cannot fill is not offered. */
+export type Abilities = ReadonlySet<string>;
+
+export interface OpenApi {
+  paths: Record<string, Record<string, { parameters?: { name: string; in: string }[] }>>;
+}
+
+export function readAbilities(document: OpenApi): Abilities {
+  const found = new Set<string>();
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const name = `${method.toUpperCase()} ${path}`;
+      found.add(name);
+      for (const parameter of operation.parameters ?? []) if (parameter.in === 'query') found.add(`${name}?${parameter.name}`);
+    }
+  }
+  return found;
+}
+
+export async function abilities(): Promise<Abilities> {
+  return readAbilities(await ask<OpenApi>(paths.openapi));
+}
