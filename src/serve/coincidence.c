@@ -9,10 +9,12 @@
 enum { CAPACITY_MIN = 64 };
 static const double CHANCE = 0.01, STEP_S = 1;
 
-const char *const tcsi_places_default[TCSI_PLACES_DEFAULT_COUNT] = {
-    "host", "hostname", "host.name", "instance", "node", "server", "machine", "pod", "container", "service", "service.name", "job", "rack",
-    "cluster",
-};
+tcsi_coincidence_options tcsi_coincidence_options_default(double alarms_per_s)
+{
+    return (tcsi_coincidence_options){ .alarms_per_s = alarms_per_s, .within_ns = (int64_t)(TCSI_WITHIN_S * 1e9), .place_count = 14,
+                                       .places = { "host", "hostname", "host.name", "instance", "node", "server", "machine", "pod",
+                                                   "container", "service", "service.name", "job", "rack", "cluster" } };
+}
 
 typedef struct tcsi_place {
     uint64_t hash;  /* 0: free */
@@ -23,6 +25,18 @@ void tcsi_coincidence_init(tcsi_coincidence *coincidence, const tcsi_coincidence
 {
     TCS_ASSERT(options->place_count <= TCSI_PLACE_COUNT_MAX);
     *coincidence = (tcsi_coincidence){ .options = *options };
+}
+
+void tcsi_coincidence_set(tcsi_coincidence *coincidence, const tcsi_coincidence_options *options)
+{
+    const tcsi_coincidence_options *old = &coincidence->options;
+    bool is_same = old->place_count == options->place_count;
+    for (size_t i = 0; is_same && i < options->place_count; i++) is_same = strcmp(old->places[i], options->places[i]) == 0;
+    coincidence->options = *options;
+    if (is_same) return;
+    if (coincidence->capacity) memset(coincidence->table, 0, coincidence->capacity * sizeof *coincidence->table);
+    coincidence->place_count = 0;
+    coincidence->series_count = 0;
 }
 
 void tcsi_coincidence_deinit(tcsi_coincidence *coincidence)
@@ -226,10 +240,24 @@ void tcsi_coincidence_regroup(tcsi_coincidence *coincidence, uint64_t group, uin
 
 /* ---- saved form ---- */
 
+static void persist_options(tcsi_coincidence_options *options, tcsi_codec *codec)
+{
+    tcsi_codec_f64(codec, &options->alarms_per_s);
+    tcsi_codec_i64(codec, &options->within_ns);
+    tcsi_codec_size(codec, &options->place_count, TCSI_PLACE_COUNT_MAX);
+    for (size_t i = 0; i < options->place_count && tcsi_codec_status(codec) == TCS_OK; i++) {
+        tcsi_codec_bytes(codec, options->places[i], TCSI_PLACE_NAME_SIZE);
+        options->places[i][TCSI_PLACE_NAME_SIZE - 1] = 0;
+    }
+    if (tcsi_codec_loading(codec) && (!(options->alarms_per_s >= 0 && isfinite(options->alarms_per_s)) || options->within_ns < 0))
+        tcsi_codec_refuse(codec, "a budget out of range");
+}
+
 void tcsi_coincidence_persist(tcsi_coincidence *coincidence, const tcsi_directory *directory, tcsi_codec *codec)
 {
     uint32_t series_count = coincidence->series_count;
     tcsi_codec_tag(codec, "COI1");
+    persist_options(&coincidence->options, codec);
     tcsi_codec_u32(codec, &series_count);
     tcsi_codec_size(codec, &coincidence->onset_count, TCSI_ONSET_COUNT_MAX);
     tcsi_codec_size(codec, &coincidence->onset_at, TCSI_ONSET_COUNT_MAX - 1);

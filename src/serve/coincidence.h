@@ -17,13 +17,14 @@
 #include "base/codec.h"
 #include "serve/shard/directory.h"
 
-enum { TCSI_PLACE_COUNT_MAX = 16, TCSI_ONSET_COUNT_MAX = 64 };
+enum { TCSI_PLACE_COUNT_MAX = 16, TCSI_PLACE_NAME_SIZE = 64, TCSI_ONSET_COUNT_MAX = 64 };
+#define TCSI_WITHIN_S 120.0 /* where nothing else is set */
 
 typedef struct tcsi_coincidence_options {
     double alarms_per_s;
     int64_t within_ns;                  /* 0: nothing belongs together */
-    const char *const *places;          /* (place_count) names of tags that say where */
-    size_t place_count;                 /* at most TCSI_PLACE_COUNT_MAX */
+    char places[TCSI_PLACE_COUNT_MAX][TCSI_PLACE_NAME_SIZE]; /* (place_count) names of tags that say where */
+    size_t place_count;
 } tcsi_coincidence_options;
 
 typedef struct tcsi_onset {
@@ -42,11 +43,12 @@ typedef struct tcsi_coincidence {
     size_t onset_count, onset_at;
 } tcsi_coincidence;
 
-/* host, instance, node, pod, ... */
-enum { TCSI_PLACES_DEFAULT_COUNT = 14 };
-extern const char *const tcsi_places_default[TCSI_PLACES_DEFAULT_COUNT];
+/* Two minutes; host, instance, node, pod, ... */
+tcsi_coincidence_options tcsi_coincidence_options_default(double alarms_per_s);
 
 void tcsi_coincidence_init(tcsi_coincidence *coincidence, const tcsi_coincidence_options *options);
+/* From the next onset on; other places are counted anew. */
+void tcsi_coincidence_set(tcsi_coincidence *coincidence, const tcsi_coincidence_options *options);
 void tcsi_coincidence_deinit(tcsi_coincidence *coincidence); /* accepts a zeroed one */
 
 /* Series that records up to `sequence` brought count from now on.  E_MEMORY. */

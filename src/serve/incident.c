@@ -24,6 +24,17 @@ void tcsi_incidents_init(tcsi_incidents *incidents, const tcsi_coincidence_optio
     tcsi_coincidence_init(&incidents->coincidence, options);
 }
 
+void tcsi_incidents_set(tcsi_incidents *incidents, const tcsi_coincidence_options *options)
+{
+    tcsi_coincidence_set(&incidents->coincidence, options);
+    if (incidents->coincidence.series_count > 0) return; /* the same places */
+    for (size_t i = 0; i < incidents->count; i++)
+        for (size_t k = 0; k < TCSI_PLACE_COUNT_MAX; k++) {
+            tcsi_free(incidents->items[i]->shared[k]);
+            incidents->items[i]->shared[k] = NULL;
+        }
+}
+
 static void destroy(tcsi_incident *incident)
 {
     for (size_t i = 0; i < TCSI_PLACE_COUNT_MAX; i++) tcsi_free(incident->shared[i]);
@@ -338,29 +349,15 @@ static void persist_text(tcsi_codec *codec, char *text, size_t size)
     text[tcsi_codec_status(codec) == TCS_OK ? length : 0] = 0;
 }
 
-/* By the name of the tag: the list of places may have changed. */
 static void persist_shared(tcsi_incidents *self, tcsi_incident *incident, tcsi_codec *codec)
 {
-    const tcsi_coincidence_options *options = &self->coincidence.options;
-    size_t count = 0;
-    for (size_t i = 0; i < options->place_count; i++) count += incident->shared[i] != NULL;
-    tcsi_codec_size(codec, &count, TCSI_PLACE_COUNT_MAX);
-    if (!tcsi_codec_loading(codec)) {
-        for (size_t i = 0; i < options->place_count; i++) {
-            char name[TCSI_KEY_NAME_SIZE_MAX + 1];
-            if (!incident->shared[i]) continue;
-            snprintf(name, sizeof name, "%s", options->places[i]);
-            persist_text(codec, name, sizeof name);
-            persist_text(codec, incident->shared[i], TCSI_KEY_VALUE_SIZE_MAX + 1);
-        }
-        return;
-    }
-    for (; count > 0 && tcsi_codec_status(codec) == TCS_OK; count--) {
-        char name[TCSI_KEY_NAME_SIZE_MAX + 1], value[TCSI_KEY_VALUE_SIZE_MAX + 1];
-        persist_text(codec, name, sizeof name);
+    for (size_t i = 0; i < self->coincidence.options.place_count && tcsi_codec_status(codec) == TCS_OK; i++) {
+        char value[TCSI_KEY_VALUE_SIZE_MAX + 1] = "";
+        if (incident->shared[i]) snprintf(value, sizeof value, "%s", incident->shared[i]);
         persist_text(codec, value, sizeof value);
-        for (size_t i = 0; i < options->place_count; i++)
-            if (!incident->shared[i] && strcmp(options->places[i], name) == 0) incident->shared[i] = tcsi_strdup(value);
+        if (!tcsi_codec_loading(codec) || !*value) continue;
+        incident->shared[i] = tcsi_strdup(value);
+        if (!incident->shared[i]) codec->status = tcsi_fail_memory(codec->err, "incidents");
     }
 }
 

@@ -53,8 +53,9 @@ typedef struct tcsi_incidents {
     uint32_t first_count;
 } tcsi_incidents;
 
-/* Texts of options must outlive. */
 void tcsi_incidents_init(tcsi_incidents *incidents, const tcsi_coincidence_options *options);
+/* From the next event on. */
+void tcsi_incidents_set(tcsi_incidents *incidents, const tcsi_coincidence_options *options);
 void tcsi_incidents_deinit(tcsi_incidents *incidents); /* accepts a zeroed one */
 
 /* The next event.  key, sentence: of its series, and of it (words.h).  *ret_serial: of the incident it belongs to; 0: none.  E_MEMORY. */

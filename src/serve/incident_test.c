@@ -35,8 +35,7 @@ static tcsi_key key_of(uint32_t number, char text[3][16])
 
 static void incidents_init(tcsi_incidents *incidents, double alarms_a_day)
 {
-    const tcsi_coincidence_options options = { .alarms_per_s = alarms_a_day / DAY_S, .within_ns = INT64_C(120000000000),
-                                               .places = tcsi_places_default, .place_count = TCSI_PLACES_DEFAULT_COUNT };
+    const tcsi_coincidence_options options = tcsi_coincidence_options_default(alarms_a_day / DAY_S);
     tcsi_incidents_init(incidents, &options);
 }
 

@@ -4,20 +4,44 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "series/time.h"
+#include "serve/shard/live.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { DESCRIBED_MAX = 10 };
 
-void tcsi_keep_incidents_init(tcsi_incidents *incidents, const tcsi_deliver_settings *settings, double alarms_per_s)
+static void read_places(const tcsi_json_value *list, tcsi_coincidence_options *options)
 {
-    const bool has_places = settings && settings->place_count > 0;
-    const tcsi_coincidence_options options = { .alarms_per_s = alarms_per_s,
-                                               .within_ns = settings ? settings->group_within_ns : TCSI_GROUP_WITHIN_NS,
-                                               .places = has_places ? settings->places : tcsi_places_default,
-                                               .place_count = has_places ? settings->place_count : TCSI_PLACES_DEFAULT_COUNT };
-    tcsi_incidents_init(incidents, &options);
+    if (!list || list->type != TCSI_JSON_ARRAY || list->item_count == 0) return;
+    options->place_count = 0;
+    for (size_t i = 0; i < list->item_count && i < TCSI_PLACE_COUNT_MAX; i++) {
+        char *place = options->places[options->place_count];
+        memset(place, 0, TCSI_PLACE_NAME_SIZE);
+        if (list->items[i].type == TCSI_JSON_STRING) snprintf(place, TCSI_PLACE_NAME_SIZE, "%s", list->items[i].text);
+        options->place_count += *place != 0;
+    }
+}
+
+void tcsi_keep_incidents_act(tcsi_incidents *incidents, const tcsi_action *action)
+{
+    const double alarms_per_s = incidents->coincidence.options.alarms_per_s;
+    const bool is_rules = strcmp(action->object, TCSI_SETTING_RULES) == 0;
+    tcsi_coincidence_options options = is_rules ? tcsi_coincidence_options_default(alarms_per_s) : incidents->coincidence.options;
+    const tcsi_json_value *root, *value;
+    tcsi_arena arena;
+    tcs_error ignored;
+    if (action->kind != TCSI_ACTION_SETTING || (!is_rules && strcmp(action->object, TCSI_SETTING_BUDGET) != 0)) return;
+    tcsi_arena_init(&arena, 0);
+    if (tcsi_json_parse(action->document, strlen(action->document), &arena, &root, &ignored) == TCS_OK) {
+        value = tcsi_json_get(root, is_rules ? "within_s" : "value");
+        const bool is_number = value && value->type == TCSI_JSON_NUMBER && value->number >= 0 && value->number < 1e9;
+        if (is_number && is_rules) options.within_ns = (int64_t)(value->number * 1e9);
+        else if (is_number) options.alarms_per_s = value->number;
+        if (is_rules) read_places(tcsi_json_get(root, "places"), &options);
+        tcsi_incidents_set(incidents, &options);
+    }
+    tcsi_arena_deinit(&arena);
 }
 
 /* ---- words ---- */

@@ -2,13 +2,13 @@
 #ifndef TCS_SERVE_KEEP_INCIDENT_H
 #define TCS_SERVE_KEEP_INCIDENT_H
 
-#include "serve/deliver/settings.h"
+#include "serve/action.h"
 #include "serve/http/events.h"
 #include "serve/incident.h"
 #include "store/store.h"
 
-/* settings NULL: the defaults. */
-void tcsi_keep_incidents_init(tcsi_incidents *incidents, const tcsi_deliver_settings *settings, double alarms_per_s);
+/* A setting that says which episodes belong together: the budget, or rules (shard/policy.h). */
+void tcsi_keep_incidents_act(tcsi_incidents *incidents, const tcsi_action *action);
 
 /* What receivers are told of an incident in place of an episode's own words; of one of a single series the summary stays what it is. */
 typedef struct tcsi_keep_incident_words {

@@ -68,7 +68,8 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     keeper->outbox = tcsi_outbox_of_store(options->store);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
-    tcsi_keep_incidents_init(&keeper->incidents, options->settings, options->alarms_per_s);
+    const tcsi_coincidence_options coincidence = tcsi_coincidence_options_default(options->alarms_per_s);
+    tcsi_incidents_init(&keeper->incidents, &coincidence);
     tcs_status status = TCS_OK;
     if (options->settings) {
         const tcsi_notify_options notify = { .receivers = options->settings->receivers, .receiver_count = options->settings->receiver_count,
@@ -330,9 +331,14 @@ static bool group(tcsi_keeper *keeper, const tcsi_live_news *news)
             keeper->serial_capacity = news->event_count;
         } else if (tcsi_fail_memory(&failure, "incidents"), !wait_after(keeper, &failure)) return false;
     }
-    for (size_t i = 0; i < news->event_count; i++)
+    size_t acted = 0;
+    for (size_t i = 0; i < news->event_count; i++) {
+        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
+            tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
         while (group_event(keeper, &news->events[i], &keeper->serials[i], &failure) != TCS_OK)
             if (!wait_after(keeper, &failure)) return false;
+    }
+    for (; acted < news->action_count; acted++) tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
     return true;
 }
 

@@ -27,7 +27,7 @@ typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
-    double alarms_per_s;      /* of chance, of all series together: what is more at once is an incident */
+    double alarms_per_s;      /* of chance, of all series together, until the journal says another: what is more at once is an incident */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
     /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
     void (*step)(void *step_self, const tcsi_live_event *event, const char *document);

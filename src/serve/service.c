@@ -9,6 +9,7 @@
 #include "serve/http/auth.h"
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
+#include "serve/keep_action.h"
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/api/api.h"
@@ -257,17 +258,36 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
 }
 
 /* What it decides by is in the journal: a replay must not depend on how the service was called. */
-static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+static tcs_status say_setting(tcsi_service *s, const char *object, const char *document, tcs_error *err)
 {
-    char id[64], document[64];
+    char id[64];
     bool is_kept;
-    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
-        return TCS_OK;
-    snprintf(id, sizeof id, "budget-%llu", (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
-    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
-    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = TCSI_SETTING_BUDGET,
+    snprintf(id, sizeof id, "%s-%llu", object, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
                                  .document = document, .time_ns = tcsi_clock_wall_ns() };
     return tcsi_intake_act(s->intake, &action, &is_kept, err);
+}
+
+static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+{
+    char document[64];
+    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
+        return TCS_OK;
+    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
+    return say_setting(s, TCSI_SETTING_BUDGET, document, err);
+}
+
+/* Policies of series and what makes an incident, where the settings say others than were said last. */
+static tcs_status set_rules(tcsi_service *s, tcs_error *err)
+{
+    const char *wanted = s->settings && s->settings->rules ? s->settings->rules : "{}";
+    tcsi_buffer said;
+    bool is_found;
+    tcsi_buffer_init(&said, TCSI_RULES_SIZE_MAX);
+    tcs_status status = tcsi_store_setting_get(s->api.store, TCSI_SETTING_KEPT TCSI_SETTING_RULES, &said, &is_found, err);
+    if (status == TCS_OK && strcmp(is_found ? said.data : "{}", wanted) != 0) status = say_setting(s, TCSI_SETTING_RULES, wanted, err);
+    tcsi_buffer_deinit(&said);
+    return status;
 }
 
 static void tell(void *self, const tcsi_live_news *news)
@@ -302,7 +322,8 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    return status == TCS_OK ? set_budget(s, err) : status;
+    if (status == TCS_OK) status = set_budget(s, err);
+    return status == TCS_OK ? set_rules(s, err) : status;
 }
 
 static void on_attempt(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, const char *id, const tcsi_attempt *attempt)

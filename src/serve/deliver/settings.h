@@ -1,4 +1,4 @@
-/* serve/deliver/settings.h -- receivers, silences and maintenance windows from a YAML file.
+/* serve/deliver/settings.h -- receivers, silences and maintenance windows from a YAML file; and what some series may raise.
  *
  *     receivers:
  *       - name: ops
@@ -13,6 +13,10 @@
  *     escalate_after: 15min
  *     group_by: [host, instance]
  *     tell: incidents
+ *     policies:
+ *       - match: ['job="batch"']
+ *         absence: 25h
+ *         cadence: off
  *     programs: [/usr/local/bin/restart-pump]
  *
  * One table says each key's kind of receiver, type, range and help: parsing and docs/reference/receivers.md are made from it.
@@ -21,11 +25,9 @@
 #ifndef TCS_SERVE_DELIVER_SETTINGS_H
 #define TCS_SERVE_DELIVER_SETTINGS_H
 
-#include "serve/coincidence.h"
 #include "serve/deliver/receiver.h"
 
 enum { TCSI_SILENCE_COUNT_MAX = 256 };
-#define TCSI_GROUP_WITHIN_NS INT64_C(120000000000) /* where nothing else is set */
 
 typedef struct tcsi_deliver_settings {
     tcsi_receiver receivers[TCSI_RECEIVER_COUNT_MAX];
@@ -33,10 +35,8 @@ typedef struct tcsi_deliver_settings {
     tcsi_silence *silences;        /* (silence_count) */
     size_t silence_count;
     int64_t escalate_after_ns;     /* 0: nobody is told again */
-    int64_t group_within_ns;       /* episodes farther apart than that are never one incident (coincidence.h) */
-    const char *places[TCSI_PLACE_COUNT_MAX]; /* group_by: tags that say where a series is */
-    size_t place_count;            /* 0: tcsi_places_default */
     bool tells_episodes;           /* each, and not each incident */
+    const char *rules;             /* group_within, group_by and policies: what decides, as JSON (shard/policy.h) */
     tcsi_arena arena;              /* of all texts */
 } tcsi_deliver_settings;
 

@@ -5,6 +5,7 @@
 #include "detect/detector.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000 };
 
@@ -25,6 +26,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     for (size_t i = 0; i < cell->piece_count; i++) tcsi_free(cell->pieces[i]);
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
+    tcsi_policies_deinit(&cell->policies);
     *cell = (tcsi_cell){ 0 };
 }
 
@@ -172,7 +174,10 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
     if (!outcome->is_scored) return TCS_OK;
-    const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
+    const bool is_judged = !isinf(tcsi_policies_get(&cell->policies, series->policy)->anomaly_s);
+    tcs_status status = TCS_OK;
+    if (is_judged) status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
+    else outcome->verdict = (tcsi_cohort_verdict){ .is_closing = true }; /* what was open when that was set */
     follow_anomaly(cell, series, row, sequence, outcome);
     cell->row_count++;
     cell->unusual_count += outcome->verdict.is_unusual;
@@ -183,8 +188,9 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_presence_row *came, tcsi_live_row *row, uint64_t sequence,
                        tcsi_live_outcome *outcome, tcsi_presence_news *news, tcs_error *err)
 {
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     if (!value_of(series, row, &row->value) || !tcsi_value_ok(row->value)) return TCS_OK;
-    tcsi_presence_value(&series->presence, &tcsi_presence_policy_auto, came, row->value, series->chart.last, series->chart.count > 0, news);
+    tcsi_presence_value(&series->presence, &policy->presence, came, row->value, series->chart.last, series->chart.count > 0, news);
     return judge(cell, series, row, sequence, outcome, err);
 }
 
@@ -195,6 +201,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
     tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
                                   .value = NAN };
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     tcsi_presence_news news = { .count = 0 };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
@@ -203,7 +210,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
-    tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
+    tcsi_presence_push(&series->presence, &policy->presence, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
     if (outcome.outcome == TCSI_OUTCOME_STALE) tcsi_rate_begin(&series->rate); /* nothing links the next row with the last one */
     else if (is_new) status = take(cell, series, &came, &judged, sequence, &outcome, &news, err);
@@ -219,10 +226,26 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     tcsi_presence_look(&cell->watch, time_ns);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
+        const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
-        tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
+        tcsi_presence_tick(&series->presence, &policy->presence, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
+}
+
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err)
+{
+    tcsi_policies policies;
+    const tcs_status status = tcsi_policies_init(&policies, text, strlen(text), err);
+    if (status != TCS_OK) return status;
+    tcsi_policies_deinit(&cell->policies);
+    cell->policies = policies;
+    return TCS_OK;
+}
+
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key)
+{
+    tcsi_cell_series(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
 }
 
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
@@ -263,7 +286,7 @@ static bool is_sound(const tcsi_live_series *series)
 
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
-    uint32_t kind = series->kind;
+    uint32_t kind = series->kind, policy = series->policy;
     tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
@@ -271,10 +294,12 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_residual_chart_persist(&series->chart, codec);
     tcsi_cohort_member_persist(&series->member, codec);
     tcsi_presence_persist(&series->presence, codec);
+    tcsi_codec_u32(codec, &policy);
     tcsi_codec_u32(codec, &kind);
     persist_episode(&series->anomaly, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
+    series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
@@ -286,6 +311,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
+    tcsi_policies_persist(&cell->policies, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);

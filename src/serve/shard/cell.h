@@ -21,7 +21,7 @@
 #include "serve/action.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
-#include "serve/shard/presence.h"
+#include "serve/shard/policy.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -51,6 +51,7 @@ typedef struct tcsi_live_series {
     tcsi_cohort_member member;
     tcsi_presence presence;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
+    uint8_t policy;          /* as tcsi_policies_find has it */
     tcsi_live_episode anomaly;
 } tcsi_live_series;
 
@@ -84,6 +85,7 @@ typedef struct tcsi_cell {
     size_t piece_count;
     uint32_t series_count;
     tcsi_presence_watch watch;
+    tcsi_policies policies;
     int64_t now_ns;                 /* of the record that is being judged */
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
@@ -118,6 +120,9 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 /* It is time_ns: who in the places begin, begin + stride, ... has been silent for too long?  stride >= 1. */
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
+/* Rules (policy.h) from now on; each series is to be given its own then, and each new one.  E_FORMAT and E_MEMORY change nothing. */
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 

@@ -183,6 +183,16 @@ static tcs_status note_judged(worker *w, const message *m, const queued_row *row
     return TCS_OK;
 }
 
+/* The directory has every series that a worker was told of. */
+static void choose_policy(tcsi_live *live, tcsi_cell *cell, uint32_t place)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, tcsi_cell_series(cell, place)->number);
+    tcsi_key key;
+    tcs_error ignored;
+    if (cell->policies.count == 0) tcsi_cell_series(cell, place)->policy = 0;
+    else if (tcsi_key_decode(entry->key, entry->key_size, &key, &ignored) == TCS_OK) tcsi_cell_choose_policy(cell, place, &key);
+}
+
 static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
 {
     const tcsi_live_options *options = &w->live->options;
@@ -194,6 +204,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         const new_series *added = &m->added[i];
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
+        if (status == TCS_OK) choose_policy(w->live, &w->live->cells[added->cell], added->place);
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
         const queued_row *row = &m->rows[i];
@@ -248,10 +259,25 @@ static void release_action(held_action *held)
     tcsi_free(held);
 }
 
-static void do_act(worker *w, const message *m)
+/* Rules that are none were never taken; those of another version change nothing. */
+static tcs_status set_rules(worker *w, tcsi_cell *cell, const char *text, tcs_error *err)
 {
-    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
-        if (is_mine(w, c)) tcsi_cell_act(&w->live->cells[c], &m->act->action);
+    const tcs_status status = tcsi_cell_set_rules(cell, text, err);
+    for (uint32_t i = 0; status == TCS_OK && i < cell->series_count; i++) choose_policy(w->live, cell, i);
+    return status == TCS_E_MEMORY ? status : TCS_OK;
+}
+
+static tcs_status do_act(worker *w, const message *m, tcs_error *err)
+{
+    const tcsi_action *action = &m->act->action;
+    const bool is_rules = action->kind == TCSI_ACTION_SETTING && strcmp(action->object, TCSI_SETTING_RULES) == 0;
+    tcs_status status = TCS_OK;
+    for (size_t c = 0; status == TCS_OK && c < TCSI_CELL_COUNT; c++) {
+        if (!is_mine(w, c)) continue;
+        tcsi_cell_act(&w->live->cells[c], action);
+        if (is_rules) status = set_rules(w, &w->live->cells[c], action->document, err);
+    }
+    return status;
 }
 
 static void do_ask(worker *w, const message *m)
@@ -284,7 +310,7 @@ static void do_message(worker *w, const message *m)
     if (atomic_load(&w->live->is_stopped)) return; /* its state is not what the journal says any more */
     if (m->kind == ROWS) status = do_rows(w, m, &failure);
     else if (m->kind == TICK) do_tick(w, m);
-    else if (m->kind == ACT) do_act(w, m);
+    else if (m->kind == ACT) status = do_act(w, m, &failure);
     else if (m->kind == SAVE) status = do_save(w, &failure);
     if (status != TCS_OK) stop(w->live, &failure);
 }
