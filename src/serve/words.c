@@ -18,6 +18,12 @@ void tcsi_words_span(double seconds, char *text, size_t size)
     else snprintf(text, size, "%.3g h", seconds / 3600);
 }
 
+/* What is left of a mean long after its last value that was not 0 is nothing to read. */
+static double legible(double value, double beside)
+{
+    return fabs(value) < 1e-9 * fabs(beside) ? 0 : value;
+}
+
 static void write_late(const char *series, const tcsi_live_event *event, char *text)
 {
     char lag[32], usual[32];
@@ -60,6 +66,7 @@ void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret
     case TCSI_LIVE_CADENCE: write_cadence(series, event, ret_text); break;
     default:
         snprintf(ret_text, TCSI_SENTENCE_SIZE, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
-                 episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
+                 episode->peak_value > episode->expected ? "above" : "below", legible(episode->expected, episode->peak_value),
+                 legible(episode->deviation, episode->peak_value));
     }
 }
