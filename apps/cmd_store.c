@@ -211,7 +211,7 @@ static tcs_status restore(work *w, tcs_error *err)
     uint64_t position;
     tcs_status status = check_backup(w, &position, err);
     if (status != TCS_OK) return status;
-    if (*w->journal_path && !w->asked->kept.store) {
+    if (*w->journal_path) {
         char folder[CLI_KEPT_PATH_SIZE];
         snprintf(folder, sizeof folder, "%s", w->journal_path);
         *strrchr(folder, '/') = 0;

@@ -1,6 +1,6 @@
 /* bench/serve_bench.c -- how much `tocsin serve` takes in: remote-write over loopback, durable before it is acknowledged.
  *
- * usage: serve_bench OUTPUT.json [SERIES [SECONDS]]      defaults 100000 series, 10 seconds
+ * usage: serve_bench OUTPUT.json [SERIES [SECONDS [HISTORY]]]      defaults 100000 series, 10 seconds, 10000
  * A service of its own is started in a new folder beside OUTPUT.json, on a real disk.  Bodies are encoded before the clock starts: 2,000
  * series of one sample, ten labels, Snappy; series are dealt out to four connections, each of which sends its next request when the
  * last one was answered.  First as fast as it goes, then the service is killed and started again; then a fresh one takes half a million
@@ -146,7 +146,7 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static service start_service(const char *folder)
+static service start_service(const char *folder, const char *history)
 {
     int ends[2];
     char line[256] = "";
@@ -158,7 +158,7 @@ static service start_service(const char *folder)
         close(ends[0]);
         close(ends[1]);
         execl(TOCSIN_COMMAND, "tocsin", "serve", "--data", folder, "--listen", "127.0.0.1:0", "--log", "warning", "--series-max", "2000000",
-              (char *)NULL);
+              "--history", history, (char *)NULL);
         die(TOCSIN_COMMAND);
     }
     close(ends[1]);
@@ -340,11 +340,12 @@ static void print_outcome(const char *name, const outcome *o)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        fprintf(stderr, "usage: serve_bench OUTPUT.json [SERIES [SECONDS]]\n");
+        fprintf(stderr, "usage: serve_bench OUTPUT.json [SERIES [SECONDS [HISTORY]]]\n");
         return 2;
     }
     const size_t series_count = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000;
     const double seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
+    const char *history = argc > 4 ? argv[4] : "10000"; /* as --history takes it */
     char folder[PATH_SIZE];
     load l;
     snprintf(folder, sizeof folder, "%s.data", argv[1]);
@@ -354,15 +355,15 @@ int main(int argc, char **argv)
            series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
     printf("%-22s %12s %10s %10s %10s %10s %10s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
     remove_folder(folder);
-    service s = start_service(folder);
+    service s = start_service(folder, history);
     const outcome full = run_load(&s, &l, 0);
     print_outcome("as fast as it goes", &full);
     kill_service(&s);
-    service again = start_service(folder);
+    service again = start_service(folder, history);
     const double series_after = ask_status(again.port, "series");
     kill_service(&again);
     remove_folder(folder);
-    s = start_service(folder);
+    s = start_service(folder, history);
     const outcome half = run_load(&s, &l, 500000);
     print_outcome("half a million a second", &half);
     kill_service(&s);

@@ -142,3 +142,11 @@ uint64_t tcsi_seal(uint64_t hash, const void *bytes, size_t size)
     for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 0x100000001b3u;
     return hash;
 }
+
+void tcsi_codec_text(tcsi_codec *codec, char *text, size_t size)
+{
+    size_t length = tcsi_codec_loading(codec) ? 0 : strlen(text);
+    tcsi_codec_size(codec, &length, size - 1);
+    tcsi_codec_bytes(codec, text, length);
+    text[tcsi_codec_status(codec) == TCS_OK ? length : 0] = 0;
+}

@@ -42,5 +42,6 @@ void tcsi_codec_f64s(tcsi_codec *codec, double *values, size_t count);
 void tcsi_codec_f32s(tcsi_codec *codec, float *values, size_t count);
 void tcsi_codec_u32s(tcsi_codec *codec, uint32_t *values, size_t count);
 void tcsi_codec_bytes(tcsi_codec *codec, void *bytes, size_t size);
+void tcsi_codec_text(tcsi_codec *codec, char *text, size_t size); /* ends with 0 within size, also where loading fails */
 
 #endif

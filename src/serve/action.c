@@ -26,6 +26,7 @@ void tcsi_action_write(const tcsi_action *action, tcsi_json_writer *writer)
     tcsi_json_put_string(writer, "id", action->id);
     tcsi_json_put_string(writer, "who", action->who);
     tcsi_json_put_string(writer, "role", action->role);
+    tcsi_json_put_string(writer, "peer", action->peer ? action->peer : "");
     tcsi_json_put_string(writer, "object", action->object);
     tcsi_json_put_string(writer, "document", action->document);
     tcsi_json_end_object(writer);
@@ -60,8 +61,8 @@ tcs_status tcsi_action_read(const char *text, size_t size, tcsi_arena *arena, tc
     const tcs_status status = tcsi_json_parse(text, size, arena, &root, err);
     if (status != TCS_OK) return status;
     bool is_sound = get_kind(root, &action.kind) && get_text(root, "id", &action.id) && get_text(root, "who", &action.who);
-    is_sound = is_sound && get_text(root, "role", &action.role) && get_text(root, "object", &action.object);
-    is_sound = is_sound && get_text(root, "document", &action.document) && *action.id;
+    is_sound = is_sound && get_text(root, "role", &action.role) && get_text(root, "peer", &action.peer);
+    is_sound = is_sound && get_text(root, "object", &action.object) && get_text(root, "document", &action.document) && *action.id;
     if (!is_sound) return tcsi_fail(err, TCS_E_FORMAT, "no action; expected what tcsi_action_write makes");
     *ret_action = action;
     return TCS_OK;

@@ -34,6 +34,7 @@ typedef struct tcsi_action {
     const char *id;       /* unique */
     const char *who;      /* the token's name, "local" without one */
     const char *role;     /* of the token */
+    const char *peer;     /* the address it came from; NULL or "": none */
     const char *object;   /* what it is about: id of an episode, of an answer, of a silence; "": nothing in particular */
     const char *document; /* JSON as its kind has it; "{}": nothing more */
     uint64_t sequence;    /* of the journal's record; set where it is applied */

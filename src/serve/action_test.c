@@ -23,7 +23,7 @@ static void test_every_kind_is_read_as_written(void **state)
     tcsi_arena_init(&arena, 0);
     for (int kind = 0; kind < TCSI_ACTION_COUNT; kind++) {
         const tcsi_action action = { .kind = (tcsi_action_kind)kind, .id = "0123", .who = "ann \"a\" \xc3\xa9", .role = "analyst",
-                                     .object = "anomaly-1-2", .document = "{\"verdict\":\"true\",\"until\":null}" };
+                                     .peer = "::1", .object = "anomaly-1-2", .document = "{\"verdict\":\"true\",\"until\":null}" };
         round_trip(&action, &arena, &seen);
         assert_int_equal(seen.kind, kind);
         assert_string_equal(seen.id, action.id);
@@ -40,10 +40,10 @@ static void test_what_is_none_is_refused(void **state)
     (void)state;
     static const char *const texts[] = {
         "", "[]", "{}", "{\"kind\":\"answer\"}",
-        "{\"kind\":\"answer\",\"id\":\"\",\"who\":\"a\",\"role\":\"r\",\"object\":\"\",\"document\":\"{}\"}",
-        "{\"kind\":\"dance\",\"id\":\"1\",\"who\":\"a\",\"role\":\"r\",\"object\":\"\",\"document\":\"{}\"}",
-        "{\"kind\":\"answer\",\"id\":1,\"who\":\"a\",\"role\":\"r\",\"object\":\"\",\"document\":\"{}\"}",
-        "{\"kind\":\"answer\",\"id\":\"a\\u0000b\",\"who\":\"a\",\"role\":\"r\",\"object\":\"\",\"document\":\"{}\"}",
+        "{\"kind\":\"answer\",\"id\":\"\",\"who\":\"a\",\"role\":\"r\",\"peer\":\"\",\"object\":\"\",\"document\":\"{}\"}",
+        "{\"kind\":\"dance\",\"id\":\"1\",\"who\":\"a\",\"role\":\"r\",\"peer\":\"\",\"object\":\"\",\"document\":\"{}\"}",
+        "{\"kind\":\"answer\",\"id\":1,\"who\":\"a\",\"role\":\"r\",\"peer\":\"\",\"object\":\"\",\"document\":\"{}\"}",
+        "{\"kind\":\"answer\",\"id\":\"a\\u0000b\",\"who\":\"a\",\"role\":\"r\",\"peer\":\"\",\"object\":\"\",\"document\":\"{}\"}",
     };
     tcsi_arena arena;
     tcsi_action seen;

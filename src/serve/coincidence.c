@@ -135,16 +135,16 @@ static int64_t apart_ns(int64_t a, int64_t b)
 }
 
 typedef struct near {
-    const tcsi_onset *onset;
+    const tcsi_beginning *onset;
     int64_t apart_ns;
 } near;
 
 /* Onsets that are near enough at all, the nearest first; of equally near ones the latest. */
-static size_t find_near(const tcsi_coincidence *c, const tcsi_onset *onset, near *ret_near)
+static size_t find_near(const tcsi_coincidence *c, const tcsi_beginning *onset, near *ret_near)
 {
     size_t count = 0;
     for (size_t i = 0; i < c->onset_count; i++) {
-        const tcsi_onset *other = &c->onsets[(c->onset_at + TCSI_ONSET_COUNT_MAX - 1 - i) % TCSI_ONSET_COUNT_MAX];
+        const tcsi_beginning *other = &c->onsets[(c->onset_at + TCSI_ONSET_COUNT_MAX - 1 - i) % TCSI_ONSET_COUNT_MAX];
         const near found = { other, apart_ns(other->begin_ns, onset->begin_ns) };
         if (found.apart_ns > c->options.within_ns) continue;
         size_t at = count++;
@@ -155,13 +155,13 @@ static size_t find_near(const tcsi_coincidence *c, const tcsi_onset *onset, near
 }
 
 /* Scopes: 0 is the series itself, 1 all series, and then one a place. */
-static bool is_in_scope(const tcsi_onset *a, const tcsi_onset *b, size_t scope)
+static bool is_in_scope(const tcsi_beginning *a, const tcsi_beginning *b, size_t scope)
 {
     if (scope == 0) return a->number == b->number;
     return scope == 1 || (a->places[scope - 2] && a->places[scope - 2] == b->places[scope - 2]);
 }
 
-static double share_of(const tcsi_coincidence *c, const tcsi_onset *onset, size_t scope)
+static double share_of(const tcsi_coincidence *c, const tcsi_beginning *onset, size_t scope)
 {
     const double all = c->series_count ? c->series_count : 1;
     if (scope == 0) return 1 / all;
@@ -185,13 +185,13 @@ static bool has_number(const alike *found, uint32_t number)
 }
 
 /* The smallest number of nearest onsets in the scope that chance does not explain; none: count is 0. */
-static void find_in_scope(const tcsi_coincidence *c, const tcsi_onset *onset, const near *nearest, size_t count, size_t scope,
+static void find_in_scope(const tcsi_coincidence *c, const tcsi_beginning *onset, const near *nearest, size_t count, size_t scope,
                           double step_s, alike *ret_found)
 {
     const double rate = c->options.alarms_per_s * share_of(c, onset, scope);
     ret_found->count = 0;
     for (size_t i = 0; i < count; i++) {
-        const tcsi_onset *other = nearest[i].onset;
+        const tcsi_beginning *other = nearest[i].onset;
         if (!is_in_scope(other, onset, scope) || has_number(ret_found, other->number)) continue;
         if (scope > 0 && other->number == onset->number) continue;
         ret_found->numbers[ret_found->count] = other->number;
@@ -202,14 +202,14 @@ static void find_in_scope(const tcsi_coincidence *c, const tcsi_onset *onset, co
     ret_found->count = 0;
 }
 
-tcsi_onset tcsi_coincidence_onset(const tcsi_coincidence *coincidence, const tcsi_key *key, uint32_t number, int64_t begin_ns)
+tcsi_beginning tcsi_coincidence_onset(const tcsi_coincidence *coincidence, const tcsi_key *key, uint32_t number, int64_t begin_ns)
 {
-    tcsi_onset onset = { .begin_ns = begin_ns, .number = number };
+    tcsi_beginning onset = { .begin_ns = begin_ns, .number = number };
     find_places(coincidence, key, onset.places);
     return onset;
 }
 
-size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_onset *onset, double step_s,
+size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_beginning *onset, double step_s,
                              uint64_t ret_groups[TCSI_ONSET_COUNT_MAX])
 {
     const tcsi_coincidence *c = coincidence;
@@ -225,7 +225,7 @@ size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_ons
     return best.count;
 }
 
-void tcsi_coincidence_add(tcsi_coincidence *coincidence, const tcsi_onset *onset)
+void tcsi_coincidence_add(tcsi_coincidence *coincidence, const tcsi_beginning *onset)
 {
     coincidence->onsets[coincidence->onset_at] = *onset;
     coincidence->onset_at = (coincidence->onset_at + 1) % TCSI_ONSET_COUNT_MAX;
@@ -262,7 +262,7 @@ void tcsi_coincidence_persist(tcsi_coincidence *coincidence, const tcsi_director
     tcsi_codec_size(codec, &coincidence->onset_count, TCSI_ONSET_COUNT_MAX);
     tcsi_codec_size(codec, &coincidence->onset_at, TCSI_ONSET_COUNT_MAX - 1);
     for (size_t i = 0; i < coincidence->onset_count; i++) {
-        tcsi_onset *onset = &coincidence->onsets[i];
+        tcsi_beginning *onset = &coincidence->onsets[i];
         tcsi_codec_u64(codec, &onset->group);
         tcsi_codec_i64(codec, &onset->begin_ns);
         for (size_t k = 0; k < TCSI_PLACE_COUNT_MAX; k++) tcsi_codec_u64(codec, &onset->places[k]);

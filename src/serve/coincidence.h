@@ -27,19 +27,19 @@ typedef struct tcsi_coincidence_options {
     size_t place_count;
 } tcsi_coincidence_options;
 
-typedef struct tcsi_onset {
+typedef struct tcsi_beginning {
     uint64_t group;                     /* the caller's */
     int64_t begin_ns;
     uint64_t places[TCSI_PLACE_COUNT_MAX]; /* hash of name and value; 0: it has no such tag */
     uint32_t number;
-} tcsi_onset;
+} tcsi_beginning;
 
 typedef struct tcsi_coincidence {
     tcsi_coincidence_options options;
     struct tcsi_place *table;           /* open addressing: how many series are there */
     size_t capacity, place_count;
     uint32_t series_count;              /* of them all, counted so far */
-    tcsi_onset onsets[TCSI_ONSET_COUNT_MAX]; /* a ring */
+    tcsi_beginning onsets[TCSI_ONSET_COUNT_MAX]; /* a ring */
     size_t onset_count, onset_at;
 } tcsi_coincidence;
 
@@ -55,11 +55,11 @@ void tcsi_coincidence_deinit(tcsi_coincidence *coincidence); /* accepts a zeroed
 tcs_status tcsi_coincidence_count(tcsi_coincidence *coincidence, const tcsi_directory *directory, uint64_t sequence,
                                   tcs_error *err) TCS_WARN_UNUSED;
 /* An onset on the series with this key; and the groups of those that it belongs to, the nearest first, each as often as it has one. */
-tcsi_onset tcsi_coincidence_onset(const tcsi_coincidence *coincidence, const tcsi_key *key, uint32_t number, int64_t begin_ns);
-size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_onset *onset, double step_s,
+tcsi_beginning tcsi_coincidence_onset(const tcsi_coincidence *coincidence, const tcsi_key *key, uint32_t number, int64_t begin_ns);
+size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_beginning *onset, double step_s,
                              uint64_t ret_groups[TCSI_ONSET_COUNT_MAX]);
 /* It is in onset->group; the oldest one is forgotten. */
-void tcsi_coincidence_add(tcsi_coincidence *coincidence, const tcsi_onset *onset);
+void tcsi_coincidence_add(tcsi_coincidence *coincidence, const tcsi_beginning *onset);
 /* All of one group are of another one. */
 void tcsi_coincidence_regroup(tcsi_coincidence *coincidence, uint64_t group, uint64_t into);
 

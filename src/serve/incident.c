@@ -273,7 +273,7 @@ static tcs_status begin_episode(tcsi_incidents *self, const tcsi_key *key, const
                                 tcs_error *err)
 {
     const tcsi_incident_member member = { event->episode.begin_ns, event->number, event->kind };
-    tcsi_onset onset = tcsi_coincidence_onset(&self->coincidence, key, event->number, event->episode.begin_ns);
+    tcsi_beginning onset = tcsi_coincidence_onset(&self->coincidence, key, event->number, event->episode.begin_ns);
     uint64_t groups[TCSI_ONSET_COUNT_MAX];
     tcsi_incident *incident = NULL;
     const size_t group_count = tcsi_coincidence_find(&self->coincidence, &onset, (double)event->cadence_s, groups);
@@ -341,20 +341,12 @@ void tcsi_incident_summary(const tcsi_incidents *incidents, const tcsi_incident 
 
 /* ---- saved form ---- */
 
-static void persist_text(tcsi_codec *codec, char *text, size_t size)
-{
-    size_t length = tcsi_codec_loading(codec) ? 0 : strlen(text);
-    tcsi_codec_size(codec, &length, size - 1);
-    if (tcsi_codec_status(codec) == TCS_OK) tcsi_codec_bytes(codec, text, length);
-    text[tcsi_codec_status(codec) == TCS_OK ? length : 0] = 0;
-}
-
 static void persist_shared(tcsi_incidents *self, tcsi_incident *incident, tcsi_codec *codec)
 {
     for (size_t i = 0; i < self->coincidence.options.place_count && tcsi_codec_status(codec) == TCS_OK; i++) {
         char value[TCSI_KEY_VALUE_SIZE_MAX + 1] = "";
         if (incident->shared[i]) snprintf(value, sizeof value, "%s", incident->shared[i]);
-        persist_text(codec, value, sizeof value);
+        tcsi_codec_text(codec, value, sizeof value);
         if (!tcsi_codec_loading(codec) || !*value) continue;
         incident->shared[i] = tcsi_strdup(value);
         if (!incident->shared[i]) codec->status = tcsi_fail_memory(codec->err, "incidents");
@@ -376,14 +368,14 @@ static void persist_incident(tcsi_incidents *self, tcsi_incident *incident, uint
 {
     uint32_t state = incident->state, member_count = incident->member_count;
     tcsi_codec_u64(codec, &incident->serial);
-    persist_text(codec, incident->id, sizeof incident->id);
+    tcsi_codec_text(codec, incident->id, sizeof incident->id);
     tcsi_codec_u32(codec, &state);
     tcsi_codec_i64(codec, &incident->begin_ns);
     tcsi_codec_i64(codec, &incident->updated_ns);
     tcsi_codec_f64(codec, &incident->severity);
     tcsi_codec_u32(codec, &incident->series_count);
     tcsi_codec_u32(codec, &incident->episode_count);
-    persist_text(codec, incident->telling, sizeof incident->telling);
+    tcsi_codec_text(codec, incident->telling, sizeof incident->telling);
     persist_shared(self, incident, codec);
     tcsi_codec_u32(codec, &member_count);
     const bool is_sound = state <= TCSI_LIVE_CONFIRMED && member_count <= TCSI_INCIDENT_MEMBERS && isfinite(incident->severity);

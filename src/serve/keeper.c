@@ -7,7 +7,9 @@
 #include "base/log.h"
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
+#include "serve/desk.h"
 #include "serve/keep_action.h"
+#include "serve/keep_answer.h"
 #include "serve/keep_incident.h"
 #include "serve/words.h"
 #include "series/time.h"
@@ -33,7 +35,9 @@ struct tcsi_keeper {
     const tcsi_directory *directory;
     tcsi_journal *journal;
     tcsi_deliver *deliver;
+    tcsi_standby *standby;
     tcsi_notify *notify;   /* NULL: nobody is told */
+    tcsi_desk desk;        /* what people decided about telling */
     tcsi_outbox outbox;    /* in the store */
     pending *pending;
     size_t pending_count, pending_capacity;
@@ -49,6 +53,7 @@ struct tcsi_keeper {
     tcs_error failure;
     uint64_t counts[TCSI_LIVE_KIND_COUNT][TCSI_LIVE_STATE_COUNT];
     uint64_t snapshot_count;
+    uint64_t kept; /* everything up to this record is in the store */
 };
 
 /* ---- life ---- */
@@ -61,11 +66,13 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (!keeper) return tcsi_fail_memory(err, "the keeper of episodes");
     keeper->options = *options;
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
+    if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
     tcsi_arena_init(&keeper->arena, (size_t)1 << 30);
     keeper->outbox = tcsi_outbox_of_store(options->store);
+    tcsi_desk_init(&keeper->desk);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
     const tcsi_coincidence_options coincidence = tcsi_coincidence_options_default(options->alarms_per_s);
@@ -78,6 +85,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
                                              .context = keeper };
         status = tcsi_notify_create(&notify, &keeper->notify, err);
         if (status == TCS_OK) tcsi_notify_silences(keeper->notify, options->settings->silences, options->settings->silence_count);
+        if (status == TCS_OK) tcsi_notify_set(keeper->notify, &keeper->desk.silences);
     }
     if (status == TCS_OK) *ret_keeper = keeper;
     else tcsi_keeper_destroy(keeper);
@@ -94,6 +102,7 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     tcsi_incidents_deinit(&keeper->incidents);
     tcsi_free(keeper->serials);
     tcsi_notify_destroy(keeper->notify);
+    tcsi_desk_deinit(&keeper->desk);
     tcsi_free(keeper->pending);
     pthread_cond_destroy(&keeper->stopping);
     pthread_mutex_destroy(&keeper->mutex);
@@ -102,6 +111,7 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
 
 void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory) { keeper->directory = directory; }
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal) { keeper->journal = journal; }
+void tcsi_keeper_set_standby(tcsi_keeper *keeper, tcsi_standby *standby) { keeper->standby = standby; }
 void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver) { keeper->deliver = deliver; }
 
 void tcsi_keeper_stop(tcsi_keeper *keeper)
@@ -129,6 +139,14 @@ uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_s
     return count;
 }
 
+uint64_t tcsi_keeper_kept(tcsi_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    const uint64_t kept = keeper->kept;
+    pthread_mutex_unlock(&keeper->mutex);
+    return kept;
+}
+
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper)
 {
     pthread_mutex_lock(&keeper->mutex);
@@ -137,16 +155,13 @@ uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper)
     return count;
 }
 
-/* The store failed: remembers why, and waits a little; false: the service ends. */
-static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
+/* Waits a little; false: the service ends. */
+static bool wait_a_little(tcsi_keeper *keeper)
 {
     struct timespec until;
     pthread_mutex_lock(&keeper->mutex);
-    if (!keeper->has_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-STORE-FAILED", "the store fails, and rows wait: %s", failure->text);
-    keeper->has_failed = true;
-    keeper->failure = *failure;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RETRY_NS;
+    until.tv_nsec += (long)keeper->options.retry_ns; /* less than a second */
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -155,6 +170,17 @@ static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
     const bool goes_on = !keeper->is_stopping;
     pthread_mutex_unlock(&keeper->mutex);
     return goes_on;
+}
+
+/* The store failed: remembers why, and waits. */
+static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    if (!keeper->has_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-STORE-FAILED", "the store fails, and rows wait: %s", failure->text);
+    keeper->has_failed = true;
+    keeper->failure = *failure;
+    pthread_mutex_unlock(&keeper->mutex);
+    return wait_a_little(keeper);
 }
 
 static void note_success(tcsi_keeper *keeper)
@@ -172,6 +198,21 @@ static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
     char text[TCSI_TIME_TEXT_SIZE];
     (void)tcsi_time_format_iso(time_ns, text, sizeof text);
     tcsi_json_put_string(writer, key, text);
+}
+
+static bool is_suppressed(const tcsi_live_event *event)
+{
+    return (event->suppressed_by.low | event->suppressed_by.high) != 0;
+}
+
+/* By whose answer it is quiet, and what an answer to it would speak of. */
+static void write_answered(const tcsi_live_event *event, tcsi_json_writer *writer)
+{
+    char id[TCSI_ANSWER_ID_SIZE] = "";
+    if (is_suppressed(event)) tcsi_answer_id_write(event->suppressed_by, id);
+    tcsi_json_put_string(writer, "suppressed_by", id);
+    tcsi_json_key(writer, "pattern");
+    tcsi_pattern_write(&event->pattern, writer);
 }
 
 /* serial: of its incident. */
@@ -206,6 +247,7 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
         tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
     }
+    write_answered(event, &writer);
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     tcsi_words_event(keeper->name.data, event, sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
@@ -276,6 +318,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
     const tcsi_live_episode *episode = &event->episode;
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
+    char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
     char id[TCSI_EPISODE_ID_SIZE];
     tcsi_keep_incident_words words;
@@ -285,14 +328,21 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, episode->begin_ns, id);
     tcsi_words_event(keeper->name.data, event, words.summary);
     tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
+    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
                                .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = words.summary,
-                               .description = words.description, .url = "", .trace = "" };
+                               .description = words.description, .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
+}
+
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began. */
+static bool is_news(const tcsi_live_event *event)
+{
+    return !is_suppressed(event) || tcsi_words_is_over(event);
 }
 
 /* Incidents have changed: in what those read who heard of them. */
@@ -343,18 +393,25 @@ static bool group(tcsi_keeper *keeper, const tcsi_live_news *news)
 }
 
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
-static void find_messages(tcsi_keeper *keeper, const tcsi_live_event *events, size_t count, int64_t time_ns)
+static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
     tcs_error failure;
+    size_t acted = 0;
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
-    for (size_t i = 0; keeper->notify && i < count; i++)
-        if (notify_of(keeper, &events[i], keeper->serials[i], &failure) != TCS_OK)
+    for (size_t i = 0; i < news->event_count; i++) {
+        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
+            tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], keeper->serials[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
-    if (keeper->notify && count && notify_of_incidents(keeper, &failure) != TCS_OK)
+    }
+    for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (keeper->notify && news->event_count && notify_of_incidents(keeper, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
-    if (keeper->notify && tcsi_notify_tick(keeper->notify, time_ns, &failure) != TCS_OK)
+    if (!news->is_tick) return; /* time goes on in the journal's places */
+    if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+    tcsi_desk_tick(&keeper->desk, news->time_ns);
 }
 
 /* ---- events ---- */
@@ -369,6 +426,7 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, u
     if (status != TCS_OK) return status;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
     status = write_document(keeper, event, serial, id, err);
+    if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
     const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
                                        .first_seen_ns = entry->first_seen_ns };
     if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
@@ -390,7 +448,8 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
     if (status == TCS_OK)
         status = tcsi_keep_incidents(keeper->options.store, &keeper->incidents, keeper->directory, &keeper->document, err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
-        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
+        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
+                                  (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
     return status;
@@ -405,21 +464,45 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t 
     tcsi_key key;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
     if (name_of(keeper, event, &key, &failure) != TCS_OK || write_document(keeper, event, serial, id, &failure) != TCS_OK ||
+        tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, &failure) != TCS_OK ||
         (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
     else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
 }
 
+static void note_kept(tcsi_keeper *keeper, uint64_t sequence)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    keeper->kept = sequence;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+/* By us, or by whoever leads; false: the service ends. */
+static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
+{
+    for (;;) {
+        tcs_error failure = { 0 };
+        tcsi_turn turn;
+        tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, news->sequence, &turn, &failure);
+        if (status == TCS_OK && turn == TCSI_TURN_OURS) status = put_news(keeper, news, &failure);
+        if (status == TCS_OK) note_success(keeper);
+        if (status == TCS_OK && turn != TCSI_TURN_WAIT) return true;
+        if (!(status == TCS_OK ? wait_a_little(keeper) : wait_after(keeper, &failure))) return false;
+    }
+}
+
 static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    tcs_error failure = { 0 };
     if (!group(keeper, news)) return;
-    find_messages(keeper, news->events, news->event_count, news->time_ns);
-    if (news->event_count == 0 && news->action_count == 0 && keeper->pending_count == 0) return;
-    while (put_news(keeper, news, &failure) != TCS_OK)
-        if (!wait_after(keeper, &failure)) return;
-    note_success(keeper);
+    find_messages(keeper, news);
+    const bool has_news = news->event_count || news->action_count || keeper->pending_count;
+    if (has_news && !keep_news(keeper, news)) return;
+    note_kept(keeper, news->sequence);
+    if (!has_news) return;
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
+    for (size_t i = 0; keeper->options.events && i < news->action_count; i++)
+        tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
+    if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], keeper->serials[i]);
         pthread_mutex_lock(&keeper->mutex);
@@ -457,8 +540,10 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     tcsi_codec codec = tcsi_codec_save(&keeper->saved, err);
     tcsi_codec_tag(&codec, "KEE2");
     tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
+    tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
+    if (status == TCS_OK && keeper->options.history) status = tcsi_chronicle_settle(keeper->options.history, err);
     if (status == TCS_OK)
         status = tcsi_store_snapshot_begin(keeper->options.store, TCSI_KEEPER_SNAPSHOT, snapshot->sequence, tcsi_clock_wall_ns(),
                                              &number, err);
@@ -481,7 +566,11 @@ void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot)
 {
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
-    if (put_snapshot(keeper, snapshot, &failure) != TCS_OK) { /* the one before it serves, and the journal is read for longer */
+    tcsi_turn turn;
+    tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, snapshot->sequence, &turn, &failure);
+    if (status == TCS_OK && turn != TCSI_TURN_OURS) return;
+    if (status == TCS_OK) status = put_snapshot(keeper, snapshot, &failure);
+    if (status != TCS_OK) { /* the one before it serves, and the journal is read for longer */
         tcsi_log(TCSI_LOG_WARNING, "SERVE-SNAPSHOT-FAILED", "no snapshot of record %llu: %s", (unsigned long long)snapshot->sequence,
                  failure.text);
         return;
@@ -512,6 +601,7 @@ static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_err
     tcsi_codec codec = tcsi_codec_load(part->data, part->size, err);
     tcsi_codec_tag(&codec, "KEE2");
     tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
+    tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify && codec.in_size > 0) tcsi_notify_persist(keeper->notify, &codec);
     return tcsi_codec_status(&codec);
 }
@@ -531,6 +621,8 @@ tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t
         status = tcsi_live_load(live, l->parts, l->count - 1, err);
         if (status == TCS_OK) status = load_own(keeper, &l->parts[l->count - 1], err);
         *ret_sequence = snapshot.position;
+    } else if (status == TCS_OK) {
+        status = tcsi_desk_load(&keeper->desk, keeper->options.store, tcsi_clock_wall_ns(), err);
     }
     for (size_t i = 0; i < TCS_COUNT(l->parts); i++) tcsi_buffer_deinit(&l->parts[i]);
     tcsi_free(l);

@@ -12,8 +12,11 @@
 
 #include "serve/deliver/deliver.h"
 #include "serve/deliver/settings.h"
+#include "serve/history/chronicle.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
+#include "serve/standby/standby.h"
+#include "serve/traces.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -28,10 +31,13 @@ typedef struct tcsi_keeper_options {
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
     double alarms_per_s;      /* of chance, of all series together, until the journal says another: what is more at once is an incident */
+    tcsi_traces *traces;      /* of the records that are told; NULL: there are none */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
+    int64_t retry_ns;         /* from one attempt to the next while the store fails, below a second; 0: 0.2 s */
     /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
     void (*step)(void *step_self, const tcsi_live_event *event, const char *document);
     void *step_self;
+    tcsi_chronicle *history;    /* is in the store up to a snapshot before that is; NULL: none */
 } tcsi_keeper_options;
 
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err) TCS_WARN_UNUSED;
@@ -40,6 +46,9 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper); /* accepts NULL */
 void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory);
 /* The journal whose records before the oldest snapshot may go; NULL: none goes. */
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
+
+/* Who else may keep what happened; NULL: nobody. */
+void tcsi_keeper_set_standby(tcsi_keeper *keeper, tcsi_standby *standby);
 
 /* As tcsi_live_options has them; self is the keeper. */
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news);
@@ -58,6 +67,8 @@ void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 /* Does the store answer?  Otherwise why not. */
 bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);
 uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state); /* events told */
+/* Everything up to this record is in the store. */
+uint64_t tcsi_keeper_kept(tcsi_keeper *keeper);
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
 
 #endif

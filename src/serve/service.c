@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "knowledge/expression.h"
 #include "serve/collect/collect.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/http/auth.h"
@@ -12,8 +13,12 @@
 #include "serve/keep_action.h"
 #include "serve/keeper.h"
 #include "serve/score_log.h"
+#include "serve/self/notify_systemd.h"
 #include "serve/api/api.h"
+#include "serve/watching.h"
+#include "serve/books.h"
 #include "serve/web/web.h"
+#include "serve/api/labelled.h"
 
 #include <errno.h>
 #include <math.h>
@@ -22,9 +27,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
-static const double SNAPSHOT_S = 300;
+enum { STANDBY_THREADS = 32 }; /* they wait for a commit of the database, each for the request that it has; so many share one */
+static const double SNAPSHOT_S = 300, WATCH_S = 60;
 static const int64_t DRAIN_NS = INT64_C(10000000000);
 
 /* A thread that does something each second. */
@@ -41,7 +48,8 @@ typedef struct asked {
     int what, first, second;
 } asked;
 
-enum { SERIES, WAITING, SCORED, UNUSUAL, SYNCS, FAILURES, SNAPSHOTS, SAMPLES, EPISODES, METRIC_COUNT };
+enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, KEPT, MERGED, DROPPED, BLOCKS, BLOCK_BYTES, STEP,
+       LEADER, TAKEOVERS, SAMPLES, EPISODES, METRIC_COUNT };
 enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
 
 struct tcsi_service {
@@ -51,7 +59,10 @@ struct tcsi_service {
     tcsi_deliver_settings *settings;
     tcsi_store *outbox_stores[TCSI_RECEIVER_COUNT_MAX]; /* one for each receiver's thread */
     tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
+    tcsi_standby_outbox guards[TCSI_RECEIVER_COUNT_MAX];
+    tcsi_standby *standby;      /* NULL: it is alone */
     tcsi_deliver *deliver;
+    tcsi_chronicle *history;
     tcsi_keeper *keeper;
     tcsi_score_log *scores;        /* NULL: nobody asks */
     tcsi_live *live;
@@ -69,12 +80,18 @@ struct tcsi_service {
     tcsi_server *server;
     tcsi_collector *collector;
     tcsi_buffer collected;
-    clockwork ticks, collecting;
+    tcsi_store *watch_store;
+    tcsi_watching *watching;    /* from when rows can come */
+    int64_t watched_ns;         /* when it last looked */
+    tcsi_books *books;
+    tcsi_traces traces;
+    clockwork ticks, collecting, booking;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
     pthread_cond_t ending;
     bool is_ending;
     bool has_tick_failed;
+    bool has_said_rules;        /* of the clock's thread, and of start before it */
     tcs_error tick_failure;
 };
 
@@ -100,16 +117,74 @@ static void *run_clockwork(void *argument)
     return NULL;
 }
 
+/* What it decides by is in the journal: a replay must not depend on how the service was called. */
+static tcs_status say_setting(tcsi_service *s, const char *object, const char *document, tcs_error *err)
+{
+    char id[64];
+    bool is_kept;
+    snprintf(id, sizeof id, "%s-%llu", object, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
+                                 .document = document, .time_ns = tcsi_clock_wall_ns() };
+    return tcsi_intake_act(s->intake, &action, &is_kept, err);
+}
+
+static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+{
+    char document[64];
+    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
+        return TCS_OK;
+    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
+    return say_setting(s, TCSI_SETTING_BUDGET, document, err);
+}
+
+/* Policies of series and what makes an incident, where the settings say others than were said last. */
+static tcs_status set_rules(tcsi_service *s, tcs_error *err)
+{
+    const char *wanted = s->settings && s->settings->rules ? s->settings->rules : "{}";
+    tcsi_buffer said;
+    bool is_found;
+    tcsi_buffer_init(&said, TCSI_RULES_SIZE_MAX);
+    pthread_mutex_lock(&s->api.store_mutex);
+    tcs_status status = tcsi_store_setting_get(s->api.store, TCSI_SETTING_KEPT TCSI_SETTING_RULES, &said, &is_found, err);
+    pthread_mutex_unlock(&s->api.store_mutex);
+    if (status == TCS_OK && strcmp(is_found ? said.data : "{}", wanted) != 0) status = say_setting(s, TCSI_SETTING_RULES, wanted, err);
+    tcsi_buffer_deinit(&said);
+    return status;
+}
+
+/* Who leads says it; alone it was said at start. */
+static tcs_status say_settings(tcsi_service *s, tcs_error *err)
+{
+    tcs_status status = set_budget(s, err);
+    if (status == TCS_OK && !s->has_said_rules) {
+        status = set_rules(s, err);
+        s->has_said_rules = status == TCS_OK;
+    }
+    return status;
+}
+
 static void tick(tcsi_service *s, int64_t now_ns)
 {
     tcs_error failure = { 0 };
-    const tcs_status status = tcsi_intake_tick(s->intake, now_ns, &failure);
+    const bool leads = tcsi_standby_leads(s->standby);
+    tcs_status status = leads && s->standby ? say_settings(s, &failure) : TCS_OK;
+    if (!leads) s->has_said_rules = false;
+    if (leads && status == TCS_OK) status = tcsi_intake_tick(s->intake, now_ns, &failure);
     pthread_mutex_lock(&s->mutex);
     if (status != TCS_OK && !s->has_tick_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-JOURNAL-FAILED", "%s", failure.text);
     s->has_tick_failed = status != TCS_OK;
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
+    (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs, as in a disk that never answers, is ended and started again */
+    if (!leads || now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
+    s->watched_ns = now_ns;
+    tcsi_watching_take(s->watching, now_ns);
+}
+
+static void write_books(tcsi_service *s, int64_t now_ns)
+{
+    tcsi_books_tick(s->books, now_ns);
 }
 
 /* This host's figures go the way of all rows. */
@@ -122,6 +197,7 @@ static void collect(tcsi_service *s, int64_t now_ns)
     tcs_error failure;
     tcsi_buffer answer;
     tcs_status status = TCS_OK;
+    if (!tcsi_standby_leads(s->standby)) return;
     tcsi_buffer_init(&answer, 1 << 16);
     tcsi_buffer_clear(&s->collected);
     for (size_t i = 0; status == TCS_OK && i < figures->count; i++) {
@@ -181,15 +257,37 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [WAITING] = { .name = "tocsin_live_rows_waiting", .kind = TCSI_METRIC_GAUGE, .help = "Rows accepted and not judged yet." },
     [SCORED] = { .name = "tocsin_live_rows_scored_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the fast layer scored." },
     [UNUSUAL] = { .name = "tocsin_live_rows_unusual_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows out of the ordinary." },
+    [SUPPRESSED] = { .name = "tocsin_episodes_suppressed_total", .kind = TCSI_METRIC_COUNTER,
+                     .help = "Episodes kept quiet because of an answer to one like them." },
+    [GUARDED] = { .name = "tocsin_episodes_guarded_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Times that an answer would have kept an episode quiet and a guard was against it." },
     [SYNCS] = { .name = "tocsin_journal_syncs_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that the journal was synced to disk." },
     [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
                    .help = "Times that the disk failed the journal." },
     [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
+    [LEADER] = { .name = "tocsin_leader", .kind = TCSI_METRIC_GAUGE, .help = "1: rows are taken here; 0: this process stands by." },
+    [TAKEOVERS] = { .name = "tocsin_takeovers_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that this process began to lead." },
+    [KEPT] = { .name = "tocsin_history_rows_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that were judged, for history." },
+    [MERGED] = { .name = "tocsin_history_rows_merged_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Of them, rows merged into another one of the same step." },
+    [DROPPED] = { .name = "tocsin_history_rows_dropped_total", .kind = TCSI_METRIC_COUNTER,
+                  .help = "Rows of history that were not kept: the store was too slow or failed, or there was no memory." },
+    [BLOCKS] = { .name = "tocsin_history_blocks_total", .kind = TCSI_METRIC_COUNTER,
+                 .help = "Blocks of rows that were put into the store." },
+    [BLOCK_BYTES] = { .name = "tocsin_history_bytes_total", .kind = TCSI_METRIC_COUNTER, .unit = "bytes",
+                      .help = "Bytes of these blocks." },
+    [STEP] = { .name = "tocsin_history_step_seconds", .kind = TCSI_METRIC_GAUGE, .unit = "seconds",
+               .help = "Rows of a series within so long are merged; 0: each is kept." },
     [SAMPLES] = { .name = "tocsin_samples_total", .kind = TCSI_METRIC_COUNTER, .help = "Samples by what became of them.",
                   .labels = { "outcome" } },
     [EPISODES] = { .name = "tocsin_episodes_total", .kind = TCSI_METRIC_COUNTER, .help = "Steps of episodes that were told.",
                    .labels = { "kind", "state" } },
 };
+
+static tcsi_chronicle_stats history_stat(const tcsi_service *s)
+{
+    return s->history ? tcsi_chronicle_stat(s->history) : (tcsi_chronicle_stats){ 0 };
+}
 
 static double answer(void *context)
 {
@@ -200,9 +298,19 @@ static double answer(void *context)
     case WAITING: return (double)tcsi_live_stat(s->live).waiting_row_count;
     case SCORED: return (double)tcsi_live_stat(s->live).row_count;
     case UNUSUAL: return (double)tcsi_live_stat(s->live).unusual_count;
+    case SUPPRESSED: return (double)tcsi_live_stat(s->live).suppressed_count;
+    case GUARDED: return (double)tcsi_live_stat(s->live).guarded_count;
     case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
     case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
     case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
+    case LEADER: return tcsi_standby_leads(s->standby);
+    case TAKEOVERS: return (double)tcsi_standby_takeover_count(s->standby);
+    case KEPT: return (double)tcsi_live_stat(s->live).reeled_count;
+    case MERGED: return (double)tcsi_live_stat(s->live).merged_count;
+    case DROPPED: return (double)(tcsi_live_stat(s->live).unreeled_count + history_stat(s).dropped_count);
+    case BLOCKS: return (double)history_stat(s).block_count;
+    case BLOCK_BYTES: return (double)history_stat(s).byte_count;
+    case STEP: return (double)tcsi_live_stat(s->live).step_ns * 1e-9;
     case SAMPLES: return (double)(tcsi_live_stat(s->live).outcomes[a->first] + tcsi_intake_stat(s->intake).outcomes[a->first]);
     default: return (double)tcsi_keeper_count(s->keeper, (tcsi_live_kind)a->first, (tcsi_live_state)a->second);
     }
@@ -257,37 +365,45 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
     return status;
 }
 
-/* What it decides by is in the journal: a replay must not depend on how the service was called. */
-static tcs_status say_setting(tcsi_service *s, const char *object, const char *document, tcs_error *err)
+static uint64_t kept(void *self)
 {
-    char id[64];
-    bool is_kept;
-    snprintf(id, sizeof id, "%s-%llu", object, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
-    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
-                                 .document = document, .time_ns = tcsi_clock_wall_ns() };
-    return tcsi_intake_act(s->intake, &action, &is_kept, err);
+    return tcsi_keeper_kept(((tcsi_service *)self)->keeper);
 }
 
-static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+static void on_lead(void *self)
 {
-    char document[64];
-    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
-        return TCS_OK;
-    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
-    return say_setting(s, TCSI_SETTING_BUDGET, document, err);
+    const tcsi_service *s = self;
+    if (s->deliver) tcsi_deliver_wake(s->deliver);
 }
 
-/* Policies of series and what makes an incident, where the settings say others than were said last. */
-static tcs_status set_rules(tcsi_service *s, tcs_error *err)
+static void on_lost(void *self)
 {
-    const char *wanted = s->settings && s->settings->rules ? s->settings->rules : "{}";
-    tcsi_buffer said;
-    bool is_found;
-    tcsi_buffer_init(&said, TCSI_RULES_SIZE_MAX);
-    tcs_status status = tcsi_store_setting_get(s->api.store, TCSI_SETTING_KEPT TCSI_SETTING_RULES, &said, &is_found, err);
-    if (status == TCS_OK && strcmp(is_found ? said.data : "{}", wanted) != 0) status = say_setting(s, TCSI_SETTING_RULES, wanted, err);
-    tcsi_buffer_deinit(&said);
+    const tcsi_service *s = self;
+    if (s->options.on_lost) s->options.on_lost();
+}
+
+static tcs_status create_standby(tcsi_service *s, uint64_t sequence, tcs_error *err)
+{
+    const tcsi_standby_options standby = { .store = s->store_path, .lease_s = s->options.lease_s, .sequence = sequence, .live = s->live,
+                                           .kept = kept, .on_lead = on_lead, .on_lost = on_lost, .self = s };
+    if (strncmp(s->store_path, "postgres", 8) != 0)
+        return tcsi_fail(err, TCS_E_INVALID, "a standby needs a store that several can use; expected postgresql://...");
+    tcs_status status = tcsi_standby_check_folder(s->journal_path, sequence, err);
+    if (status == TCS_OK) status = tcsi_standby_create(&standby, &s->standby, err);
+    if (status == TCS_OK) tcsi_keeper_set_standby(s->keeper, s->standby);
     return status;
+}
+
+/* It has an address now, and can be the one who leads. */
+static tcs_status start_standby(tcsi_service *s, tcs_error *err)
+{
+    char text[160], host[64] = "";
+    const char *address = s->options.address ? s->options.address : "127.0.0.1";
+    if (!s->standby) return TCS_OK;
+    if ((strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0) && gethostname(host, sizeof host - 1) == 0) address = host;
+    snprintf(text, sizeof text, strchr(address, ':') ? "%s://[%s]:%u" : "%s://%s:%u", s->options.certificate ? "https" : "http", address,
+             tcsi_server_port(s->server));
+    return tcsi_standby_start(s->standby, s->intake, s->options.advertise ? s->options.advertise : text, err);
 }
 
 static void tell(void *self, const tcsi_live_news *news)
@@ -302,28 +418,41 @@ static void keep(void *self, const tcsi_live_snapshot *snapshot)
     tcsi_keeper_keep(((tcsi_service *)self)->keeper, snapshot);
 }
 
+static tcs_status make_history(tcsi_service *s, tcs_error *err)
+{
+    tcsi_chronicle_options history = { .store = s->store_path, .rows_per_s = s->options.history_rows_per_s };
+    if (s->options.retention && !(tcsi_duration_parse(s->options.retention, &history.retention_ns) && history.retention_ns > 0))
+        return tcsi_fail(err, TCS_E_INVALID, "retention '%s': expected a duration as 12h, 30d, 1w", s->options.retention);
+    return tcsi_chronicle_create(&history, &s->history, err);
+}
+
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    const tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings,
-                                         .alarms_per_s = s->options.alarms_per_s };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces,
+                                   .alarms_per_s = s->options.alarms_per_s };
+    if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
+    keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
     if (status == TCS_OK && s->options.scores) status = tcsi_score_log_open(s->options.scores, true, 0, &s->scores, err);
     if (status != TCS_OK) return status;
-    const tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
+    tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
                                      .tell = tell, .keep = keep, .self = s, .judge = s->scores ? tcsi_score_log_judge : NULL,
                                      .judge_self = s->scores };
+    if (s->history) live.reel = tcsi_chronicle_reel_options(s->history);
     status = tcsi_live_create(&live, &s->live, err);
+    if (status == TCS_OK && s->history) status = tcsi_chronicle_start(s->history, s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
-    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
+    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live, .traces = &s->traces,
                                    .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
+    if (status == TCS_OK && s->options.has_standby) status = create_standby(s, intake.sequence, err);
+    if (s->standby) intake.log = tcsi_standby_log(s->standby);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    if (status == TCS_OK) status = set_budget(s, err);
-    return status == TCS_OK ? set_rules(s, err) : status;
+    return status == TCS_OK && !s->standby ? say_settings(s, err) : status;
 }
 
 static void on_attempt(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, const char *id, const tcsi_attempt *attempt)
@@ -341,7 +470,8 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
     if (!s->settings) return TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < s->settings->receiver_count; i++) {
         status = tcsi_store_open(s->store_path, &reader, &s->outbox_stores[i], err);
-        if (status == TCS_OK) s->outboxes[i] = tcsi_outbox_of_store(s->outbox_stores[i]);
+        s->guards[i] = (tcsi_standby_outbox){ s->standby, tcsi_outbox_of_store(s->outbox_stores[i]) };
+        s->outboxes[i] = tcsi_standby_guard(&s->guards[i]);
     }
     const tcsi_deliver_options deliver = { .receivers = s->settings->receivers, .receiver_count = s->settings->receiver_count,
                                            .outboxes = s->outboxes, .seed = (uint64_t)tcsi_clock_wall_ns(), .observe = on_attempt };
@@ -349,6 +479,18 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
     if (status == TCS_OK) status = tcsi_deliver_start(s->deliver, err);
     if (status == TCS_OK) tcsi_keeper_set_deliver(s->keeper, s->deliver);
     return status;
+}
+
+/* Before the first tick. */
+static tcs_status start_watching(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options reader = { .must_exist = true };
+    const tcs_status status = tcsi_store_open(s->store_path, &reader, &s->watch_store, err);
+    if (status != TCS_OK) return status;
+    const tcsi_watching_options watching = { .intake = s->intake, .live = s->live, .keeper = s->keeper, .store = s->watch_store,
+                                             .metrics = s->metrics, .events = s->events, .settings = s->settings, .deliver = s->deliver,
+                                             .latency_s = s->options.latency_s };
+    return tcsi_watching_create(&watching, &s->watching, err);
 }
 
 static tcs_status start_http(tcsi_service *s, tcs_error *err)
@@ -361,16 +503,22 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     tcsi_health_add(&s->health, "journal", check_journal, s);
     tcsi_health_add(&s->health, "store", check_store, s);
     tcsi_health_add(&s->health, "live", check_live, s);
+    if (s->standby) tcsi_health_add(&s->health, "leader", tcsi_standby_check, s->standby);
     s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
     s->api.intake = s->intake;
     s->api.live = s->live;
+    s->api.watching = s->watching;
+    s->api.history = s->history;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
+    if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);
     if (status == TCS_OK) status = tcsi_api_mount(s->router, &s->api, err);
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
-                                         .certificate_path = s->options.certificate, .key_path = s->options.key };
+                                         .thread_count = s->standby ? STANDBY_THREADS : 0,
+                                         .certificate_path = s->options.certificate, .key_path = s->options.key,
+                                         .observe = tcsi_books_observe, .observe_context = s->books };
     return status == TCS_OK ? tcsi_server_start(&server, s->router, &s->server, err) : status;
 }
 
@@ -382,6 +530,14 @@ static tcs_status start_collecting(tcsi_service *s, tcs_error *err)
     return status == TCS_OK ? start_clockwork(s, &s->collecting, collect, err) : status;
 }
 
+static void note_start(tcsi_service *s)
+{
+    char detail[160];
+    snprintf(detail, sizeof detail, "{\"records_read\":%llu,\"tokens\":%zu,\"tls\":%s}", (unsigned long long)s->replayed,
+             s->auth ? tcsi_auth_count(s->auth) : 0, s->options.certificate ? "true" : "false");
+    tcsi_books_note(s->books, "start", detail, tcsi_clock_wall_ns());
+}
+
 tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service **ret_service, tcs_error *err)
 {
     tcsi_service *s = TCSI_NEW(tcsi_service);
@@ -389,9 +545,11 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     s->options = *options;
     if (!s->options.series_count_max) s->options.series_count_max = SERIES_COUNT_MAX;
     if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
+    if (!(s->options.watch_s > 0)) s->options.watch_s = WATCH_S;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
     pthread_mutex_init(&s->api.store_mutex, NULL);
+    tcsi_traces_init(&s->traces);
     tcsi_buffer_init(&s->collected, BODY_SIZE_MAX);
     tcs_status status = tcsi_metrics_create(0, &s->metrics, err);
     const tcsi_events_options events = { .metrics = s->metrics };
@@ -399,9 +557,14 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = open_stores(s, err);
     if (status == TCS_OK) status = start_live(s, err);
     if (status == TCS_OK) status = start_deliver(s, err);
+    if (status == TCS_OK) status = start_watching(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->ticks, tick, err);
     if (status == TCS_OK) status = start_collecting(s, err);
+    if (status == TCS_OK) status = tcsi_books_open(s->store_path, &s->books, err);
     if (status == TCS_OK) status = start_http(s, err);
+    if (status == TCS_OK) status = start_clockwork(s, &s->booking, write_books, err);
+    if (status == TCS_OK) note_start(s);
+    if (status == TCS_OK) status = start_standby(s, err);
     if (status == TCS_OK) *ret_service = s;
     else (void)tcsi_service_stop(s);
     return status;
@@ -415,6 +578,10 @@ tcs_status tcsi_service_reload(tcsi_service *service, tcs_error *err)
 {
     tcs_status status = service->auth ? tcsi_auth_load(service->auth, service->options.token_file, err) : TCS_OK;
     if (status == TCS_OK && service->options.certificate) status = tcsi_server_reload(service->server, err);
+    char detail[80];
+    snprintf(detail, sizeof detail, "{\"is_done\":%s,\"tokens\":%zu}", status == TCS_OK ? "true" : "false",
+             service->auth ? tcsi_auth_count(service->auth) : 0);
+    tcsi_books_note(service->books, "reload", detail, tcsi_clock_wall_ns());
     return status;
 }
 
@@ -437,20 +604,31 @@ bool tcsi_service_stop(tcsi_service *s)
     pthread_mutex_unlock(&s->mutex);
     end_clockwork(&s->ticks);
     end_clockwork(&s->collecting);
+    end_clockwork(&s->booking);
+    if (s->booking.turn)
+        tcsi_books_note(s->books, "stop", is_drained ? "{\"is_drained\":true}" : "{\"is_drained\":false}", tcsi_clock_wall_ns());
     tcsi_server_destroy(s->server);
+    tcsi_books_close(s->books);
     char reason[TCSI_KEEPER_REASON_SIZE];
-    if (s->keeper && !tcsi_keeper_is_fine(s->keeper, reason)) tcsi_keeper_stop(s->keeper); /* what it waits for happens again */
+    const bool keeps = s->keeper && tcsi_standby_leads(s->standby) && tcsi_keeper_is_fine(s->keeper, reason);
+    if (s->keeper && !keeps) tcsi_keeper_stop(s->keeper); /* what it waits for happens again, or somewhere else */
     else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */
     if (s->live) tcsi_live_settle(s->live);
     if (s->keeper) tcsi_keeper_stop(s->keeper);
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
+    tcsi_standby_stop(s->standby);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
     tcsi_live_destroy(s->live);
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
+    tcsi_watching_destroy(s->watching);
+    tcsi_store_close(s->watch_store);
+    tcsi_chronicle_destroy(s->history);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
+    tcsi_standby_destroy(s->standby);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
     tcsi_deliver_settings_destroy(s->settings);
+    tcsi_labelled_destroy(s->api.labelled);
     tcsi_store_close(s->api.store);
     tcsi_store_close(s->store);
     tcsi_router_destroy(s->router);
@@ -460,6 +638,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_collector_destroy(s->collector);
     tcsi_buffer_deinit(&s->collected);
     pthread_mutex_destroy(&s->api.store_mutex);
+    tcsi_traces_deinit(&s->traces);
     pthread_cond_destroy(&s->ending);
     pthread_mutex_destroy(&s->mutex);
     tcsi_free(s->journal_path);
@@ -474,7 +653,11 @@ tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *e
 {
     const size_t in_cells = TCSI_CELL_COUNT * tcsi_cell_size_max(series_count / TCSI_CELL_COUNT + 1) + sizeof(tcsi_cell) * TCSI_CELL_COUNT;
     const size_t in_directory = tcsi_directory_size_max(series_count);
+    const size_t in_history = TCSI_CELL_COUNT * tcsi_reel_size_max(series_count / TCSI_CELL_COUNT + 1) +
+                              tcsi_chronicle_size_max(series_count);
     return tcsi_buffer_printf(out, err, "%zu series, keys of 200 bytes:\n  %8.1f MiB state of series (%zu bytes each)\n"
-                              "  %8.1f MiB names of series\n  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
-                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)(in_cells + in_directory) / 1048576);
+                              "  %8.1f MiB names of series\n  %8.1f MiB history on its way to the store, at most (--history off: none)\n"
+                              "  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
+                              sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)in_history / 1048576,
+                              (double)(in_cells + in_directory + in_history) / 1048576);
 }

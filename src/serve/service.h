@@ -20,8 +20,16 @@ typedef struct tcsi_service_options {
     double alarms_per_s;        /* of chance, of all series together */
     size_t series_count_max;    /* 0: 1,000,000 */
     size_t thread_count;        /* of the live series; 0: one a processor */
+    double watch_s;             /* from one look at itself to the next; 0: 60 */
+    double latency_s;           /* within which 99 of 100 rows are to be scored; 0: 0.1 */
     double snapshot_s;          /* from one to the next; 0: 300 */
+    double history_rows_per_s;  /* kept singly, of all series; 0: 10,000; below 0: no history is kept */
+    const char *retention;      /* of history: "12h", "30d"; NULL: 30 days */
     bool collects;              /* this host's own figures, each second */
+    bool has_standby;           /* others may run on the same store, a server, of which one leads: the journal is there too (standby/) */
+    const char *advertise;      /* where others are sent to when this one leads; NULL: address and port */
+    double lease_s;             /* how long a leader may be silent; 0: 5 */
+    void (*on_lost)(void);      /* a standby has fallen behind what is kept: it is to be stopped and started again; NULL: it stays so */
     bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */
     const char *scores;         /* lines of every row's score go behind what is in this file (score_log.h); NULL: nowhere */
     const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */

@@ -57,6 +57,18 @@ tcs_status tcsi_store_series_put(tcsi_store *store, const tcsi_store_series *ser
     return status;
 }
 
+tcs_status tcsi_store_series_find(tcsi_store *store, const void *tags, size_t tags_size, int64_t *ret_id, tcs_error *err)
+{
+    unsigned char digest[TCSI_HASH_SIZE];
+    tcsi_hash_bytes(tags, tags_size, digest);
+    const tcsi_value value = tcsi_value_bytes(digest, DIGEST_SIZE);
+    const tcsi_store_series wanted = { .tags = tags, .tags_size = tags_size, .text = "a series" };
+    found_series found = { .wanted = &wanted };
+    const tcs_status status = tcsi_store_read(store, TCSI_SQL_SERIES_FIND, &value, 1, compare_tags, &found, err);
+    if (status == TCS_OK) *ret_id = found.id;
+    return status;
+}
+
 typedef struct listing {
     tcsi_store_series_each each;
     void *context;

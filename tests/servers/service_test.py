@@ -4,6 +4,7 @@
 usage: service_test.py TOCSIN        Prints TAP.
 """
 import contextlib
+import datetime
 import http.server
 import json
 import os
@@ -160,6 +161,92 @@ def killed_and_started_again(service):
     assert len(essence(found)) >= 1
     ids = {e["id"] for e in found if e["kind"] == "anomaly"}
     assert ids >= {e["id"] for e in expected if e["kind"] == "anomaly" and e["series"] == 'sensor{unit="3"}'}, (expected, found)
+    service.stop()
+
+
+def answered(service):
+    """An answer acts on the next episode like it, also after a kill; a stronger one is heard; what was taken back acts no more."""
+    begin = time.time() - 6000
+
+    def say(path, method="POST", **body):
+        request = urllib.request.Request(service.url + path, json.dumps(body).encode() if method == "POST" else None, method=method)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text else None
+
+    def bump(at, height=150, fed=[0]):
+        """Eight rows off at a time, and what became of them: the series' last episode."""
+        pending = []
+        for rows in steps(begin, fed[0], at + 30):
+            t = rows[0][1] - begin
+            pending += [(s, x, v + (height if s == 'sensor{unit="3"}' and at <= t < at + 8 else 0)) for s, x, v in rows]
+        fed[0] = at + 30
+        for i in range(0, len(pending), 2400):
+            assert service.rows(pending[i:i + 2400]) in (200, 204)
+        service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+
+        def is_it(episode):
+            return episode["number"] == 3 and abs(seconds(episode["peak"]) - begin - at) < 9
+        over = service.wait("/api/v1/episodes?kind=anomaly&state=over", lambda a: any(map(is_it, a["episodes"])))
+        return next(filter(is_it, over["episodes"]))
+
+    def seconds(text):
+        return datetime.datetime.fromisoformat(text[:19] + "+00:00").timestamp()
+
+    first = bump(350)
+    assert first["state"] == "resolved" and first["suppressed_by"] == "" and first["answers"] == [], first
+    status, made = say(f"/api/v1/episodes/{first['id']}/answers", verdict="expected", reason="the weekly run", confidence=0.9)
+    assert status == 201, status
+    shown = service.ask("/api/v1/episodes/" + first["id"])
+    assert shown["answer"] == "expected" and shown["answer_probability"] > 0.5 and shown["answers"][0]["reason"] == "the weekly run", shown
+    service.stop(signal.SIGKILL)
+    service = Service(service.folder)
+    second = bump(1850)
+    assert second["state"] == "dismissed" and second["suppressed_by"] == made["id"], second
+    third = bump(3350, 500)
+    assert third["state"] == "resolved" and third["suppressed_by"] == "", third
+    assert say("/api/v1/answers/" + made["id"], "DELETE") == (204, None)
+    fourth = bump(4850)
+    assert fourth["state"] == "resolved" and fourth["suppressed_by"] == "", fourth
+    listed = service.ask("/api/v1/answers")["answers"]
+    assert [(a["id"], a["verdict"], a["undone"]) for a in listed] == [(made["id"], "expected", True)], listed
+    assert service.ask("/api/v1/answers?episode=" + second["id"])["answers"] == []
+    record = service.ask(f"/api/v1/episodes/{first['id']}/record")
+    assert [entry["action"] for entry in record["audit"]] == ["answer", "undo"] and record["journal"]["can_be_judged_again"], record
+    assert record["episode"]["id"] == first["id"] and record["alarms_per_day_allowed"] > 0, record
+    for path, body, code in [("/api/v1/episodes/none/answers", {"verdict": "true"}, 404), (f"/api/v1/episodes/{first['id']}/answers", {}, 400),
+                             (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "confidence": 2}, 400),
+                             (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "until": "soon"}, 400),
+                             ("/api/v1/marks", {"series": 99999, "from": first["begin"], "to": first["end"]}, 400)]:
+        try:
+            say(path, **body)
+            raise AssertionError(path)
+        except urllib.error.HTTPError as error:
+            assert error.code == code, (path, error.code, error.read())
+    for method, code in (("DELETE", 409),):
+        try:
+            say("/api/v1/answers/" + made["id"], method)
+            raise AssertionError(method)
+        except urllib.error.HTTPError as error:
+            assert error.code == code, error.code
+    status, mark = say("/api/v1/marks", **{"series": 5, "from": first["begin"], "to": first["end"], "note": "the pump leaked"})
+    missed = service.ask("/api/v1/episodes/missed-" + mark["id"])
+    assert status == 201 and missed["kind"] == "missed" and missed["summary"] == "the pump leaked" and missed["answer"] == "true", missed
+    similar = service.ask(f"/api/v1/episodes/{fourth['id']}/similar")["similar"]
+    assert {first["id"], second["id"], third["id"]} <= {s["id"] for s in similar} and fourth["id"] not in {s["id"] for s in similar}, similar
+    assert [s["distance"] for s in similar] == sorted(s["distance"] for s in similar) and 0 < similar[0]["share"] <= 1, similar
+    review = service.ask("/api/v1/review?limit=3")
+    assert 0 < len(review["review"]) <= 3 and all(r["gain"] > 0 and r["episode"]["id"] == r["id"] for r in review["review"]), review
+    assert review["raters"] == [{"who": "local", "reliability": 1, "answers": 1}], review["raters"]
+    say(f"/api/v1/episodes/{fourth['id']}/answers", verdict="true")
+    days = service.ask("/api/v1/quality?days=3")["days"]
+    total = {k: sum(d[k] for d in days) for k in ("alarms", "answered", "true", "expected", "not_mine", "missed")}
+    assert len(days) == 3 and total["alarms"] >= 3 and total["answered"] == total["true"] == 1 == total["missed"], days
+    assert all(0 <= d["precision_low"] <= d["precision"] <= d["precision_high"] <= 1 for d in days if d["answered"]), days
+    with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
+        figures = answer.read().decode()
+    assert "tocsin_episodes_suppressed_total 1" in figures, figures
     service.stop()
 
 
@@ -332,6 +419,48 @@ def models():
             service.stop(signal.SIGKILL)
 
 
+def watches_itself():
+    """Too many refused samples: the service says so itself, to its receivers too, and names the page that helps."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        heard = []
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (folder / "receivers.yaml").write_text(f"receivers:\n  - name: hook\n    kind: webhook\n    url: http://127.0.0.1:{server.server_port}/\n")
+        service = Service(folder / "data", "--watch", "1", "--receivers", str(folder / "receivers.yaml"))
+        try:
+            figures = {one["figure"]: one for one in service.ask("/api/v1/watch")["watch"]}
+            assert len(figures) == 8 and all(one["state"] == "unknown" for one in figures.values()), figures
+            page = (pathlib.Path(__file__).parents[2] / "docs/how-to/when-the-service-complains.md").read_text()
+            for one in figures.values():
+                assert one["runbook"].startswith("docs/how-to/when-the-service-complains.md#"), one
+                assert f"\n## {one['runbook'].split('#')[1]}\n" in page, one
+            now = time.time()
+            for _ in range(3):
+                service.rows([("late", now - 40 * 86400 + i, 1.0) for i in range(1000)])
+                time.sleep(1)
+            service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "missing"] == ["breached"])
+            with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
+                assert 'tocsin_watch_breached{figure="missing"} 1' in answer.read().decode()
+            for _ in range(100):
+                if heard:
+                    break
+                time.sleep(0.1)
+            assert heard and "missing" in json.dumps(heard[0]), heard
+        finally:
+            service.stop(signal.SIGKILL)
+            server.shutdown()
+
+
 def real_alertmanager():
     """An anomaly becomes one alert in a real Alertmanager, with its reason, and resolves; a kill in between changes nothing."""
     with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
@@ -484,7 +613,8 @@ def said_before_it_starts():
     together = float(next(line for line in plan.stdout.splitlines() if "together" in line).split()[0])
     assert plan.returncode == 0 and 300 < together < 2048, plan.stdout
     for arguments, words in [(["--alarm-budget", "many"], "expected a number above 0"), (["--listen", "nowhere"], "expected ADDRESS:PORT"),
-                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", folder], "certificate")]:
+                             (["--data", "/proc/no/such"], "/proc/no/such"),
+                             (["--listen", "0.0.0.0:0", "--user", "root", "--data", folder], "certificate")]:
         outcome = subprocess.run([TOCSIN, "serve", *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
         assert outcome.returncode in (1, 2) and words.lower() in outcome.stderr.lower(), (arguments, outcome)
     shutil.rmtree(folder)
@@ -494,6 +624,7 @@ def main():
     suite = Suite()
     suite.run("an anomaly is suspected, confirmed, resolved, and told", with_service(anomaly_is_told))
     suite.run("killed again and again, nothing acknowledged is lost", with_service(killed_and_started_again, "--snapshot", "2"))
+    suite.run("an answer acts on the next like it, after a kill, until it is taken back", with_service(answered, "--alarm-budget", "200"))
     suite.run("stopped in good order, and one at a time", with_service(stopped_in_good_order))
     suite.run("rows by every protocol", with_service(every_protocol))
     suite.run("what is refused, and in which words", with_service(what_is_refused))
@@ -503,6 +634,7 @@ def main():
     suite.run("which model decides", models)
     suite.run("a fleet that moves in step is told once", a_fleet_is_told_once)
     suite.run("policies of series", policies_hold)
+    suite.run("it watches itself", watches_itself)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))

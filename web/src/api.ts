@@ -1,7 +1,7 @@
 // The service as this page sees it: documents of its HTTP API (docs/reference/http-api.md) and one way to ask for them.
 import type { HistoryDocument } from './pyramid';
 
-export type EpisodeKind = 'anomaly' | 'absence' | 'stuck' | 'late' | 'cadence';
+export type EpisodeKind = 'anomaly' | 'absence' | 'stuck' | 'stale' | 'late' | 'cadence';
 export type EpisodeState = 'suspected' | 'confirmed' | 'resolved' | 'dismissed';
 export type Verdict = 'true' | 'expected' | 'not_mine';
 export type Scope = 'episode' | 'pattern' | 'series' | 'similar';
@@ -34,6 +34,10 @@ export interface Episode {
   value?: number;
   expected?: number;
   deviation?: number;
+  lag_seconds?: number;
+  usual_lag_seconds?: number;
+  step_seconds?: number;
+  usual_step_seconds?: number;
   sequence: number;
   summary: string;
   incident?: string;
@@ -41,7 +45,8 @@ export interface Episode {
   deep_p_value?: number;
   answers?: (string | Partial<Answer>)[];
   answer?: Verdict | '';
-  answer_probability?: number;
+  answer_probability?: number | null;
+  disagreement?: number | null;
   suppressed_by?: string;
   acknowledged?: { who: string; time: string; note: string } | null;
 }
@@ -60,6 +65,9 @@ export interface Series {
   is_anomalous: boolean;
   is_absent: boolean;
   is_stuck: boolean;
+  is_stale?: boolean;
+  is_late?: boolean;
+  is_cadence_changed?: boolean;
 }
 
 export interface SeriesPage {
@@ -105,6 +113,20 @@ export interface Incident {
   summary: string;
 }
 
+export interface Matcher {
+  name: string;
+  op: '=' | '!=' | '=~' | '!~';
+  value: string;
+}
+export interface Silence {
+  id: string;
+  matchers: Matcher[];
+  from: string;
+  to: string;
+  who: string;
+  comment: string;
+  state?: string;
+}
 export interface Similar {
   id: string;
   series: string;
@@ -146,13 +168,26 @@ export interface AuditEntry {
   detail: unknown;
   hash: string;
 }
+export interface Evidence {
+  data: string;
+  rows: number;
+  vus_pr?: number;
+  auc_pr?: number;
+  f1_event?: number;
+  alarms?: number;
+  alarms_false?: number;
+  alarms_allowed?: number;
+  p_low_share?: number;
+  ns_per_row?: number;
+}
 export interface Model {
   hash: string;
-  name?: string;
-  created?: string;
-  alias?: string;
-  aliases?: string[];
-  lineage?: unknown;
+  name: string;
+  role: 'champion' | 'challenger' | '';
+  size: number;
+  created: string;
+  card: Record<string, unknown>;
+  evidence?: Evidence[];
 }
 
 export interface AnswerRequest {
@@ -234,7 +269,8 @@ export async function ask<T>(path: string, options: RequestInit = {}, fine: read
   }
   if (response.status === 401) session.refuse();
   if (!response.ok && !fine.includes(response.status)) throw new ApiError(response.status, await problemOf(response));
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  const text = await response.text();
+  return (text ? JSON.parse(text) : undefined) as T;
 }
 
 export const send = <T>(method: 'POST' | 'DELETE', path: string, document?: unknown): Promise<T> =>

@@ -63,6 +63,17 @@ function axisNumber(value: number): string {
   return value.toLocaleString('en', { notation: Math.abs(value) >= 1e5 ? 'compact' : 'standard', maximumSignificantDigits: 6 });
 }
 
+/** Step in seconds, then how a tick is written, and what is put below it where the year or the day changes: 24 hours, ISO dates. */
+const DAY_BELOW = '\n{YYYY}-{MM}-{DD}';
+const TIME_TICKS: (string | number | null)[][] = [
+  [86400 * 365, '{YYYY}', null, null, null, null, null, null, 1],
+  [86400 * 28, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [86400, '{MMM} {D}', '\n{YYYY}', null, null, null, null, null, 1],
+  [60, '{HH}:{mm}', DAY_BELOW, null, DAY_BELOW, null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', DAY_BELOW, null, DAY_BELOW, null, null, null, 1],
+  [0.001, '{ss}.{fff}', DAY_BELOW, null, DAY_BELOW, null, '\n{HH}:{mm}', null, 1],
+];
+
 export class Chart {
   private readonly plot: uPlot;
   private slice: Slice = emptySlice();
@@ -123,7 +134,7 @@ export class Chart {
 
   private draw(): void {
     const { from, to } = this.options.timeline.span;
-    this.slice = sliceOf(this.coarse, this.fine, from, to, Math.max(200, Math.round(this.plot.width * 1.5)));
+    this.slice = sliceOf(this.coarse, this.fine, from, to, Math.max(200, this.plot.width));
     this.plot.batch(() => {
       this.plot.setData(this.data(), false);
       this.plot.setScale('x', { min: from, max: to });
@@ -146,6 +157,7 @@ export class Chart {
   private makeOptions(): uPlot.Options {
     const { kind, height, timeline } = this.options;
     const line = DATA_COLORS[this.options.color ?? 0] ?? '--data';
+    const edge: Partial<uPlot.Series> = { points: { show: false }, width: 0.75, stroke: () => color(`${line}-edge`) };
     const none: Partial<uPlot.Series> = { points: { show: false }, width: 0 };
     const series: uPlot.Series[] =
       kind === 'score'
@@ -155,8 +167,8 @@ export class Chart {
             { ...none },
             { ...none },
             { stroke: () => color('--expected'), width: 1, dash: [5, 4], points: { show: false } },
-            { ...none },
-            { ...none },
+            { ...edge },
+            { ...edge },
             { stroke: () => color(line), width: 1.5, points: { show: (_, __, first, last) => last - first < 60, size: 4 } },
           ];
     const bands: uPlot.Band[] =
@@ -182,9 +194,10 @@ export class Chart {
         y: { range: (_, low, high) => this.yRange(low, high) },
       },
       axes: [
-        { ...axis, space: 70 },
-        { ...axis, size: 62, values: (_, values) => values.map(axisNumber) },
+        { ...axis, space: 70, values: TIME_TICKS, ...(this.isLow() ? { show: false, size: 0 } : {}) },
+        { ...axis, size: 62, space: this.isLow() ? 18 : 30, values: (_, values) => values.map(axisNumber) },
       ],
+      padding: [8, 14, this.isLow() ? 7 : 0, 0], // the same for all, so that one moment is at one place
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false, scales: ['x', null] },
@@ -214,6 +227,11 @@ export class Chart {
         ],
       },
     };
+  }
+
+  /** Too low for an axis of its own: it stands below a chart that has one. */
+  private isLow(): boolean {
+    return this.options.height < 120;
   }
 
   private yRange(low: number | null, high: number | null): [number, number] {

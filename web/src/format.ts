@@ -102,7 +102,9 @@ export const LEVEL_WORDS: Record<Level, string> = { low: 'low', middle: 'medium'
 /** What a severity is measured against. */
 export function severityMeaning(severity: number): string {
   const factor = 10 ** ((severity - 50) / 10);
-  return factor < 2 ? 'just reaches the alarm budget' : `${number(factor, 2)} times rarer than the alarm budget asks for`;
+  return factor < 2
+    ? 'just reaches the alarm budget'
+    : `${count(Number(factor.toPrecision(2)))} times rarer than the alarm budget asks for`;
 }
 
 /** How far a value is from what was expected, in deviations; null where there is no deviation. */

@@ -7,7 +7,7 @@ import { HistoryLoader } from './loader';
 import type { Slice } from './pyramid';
 import { clock, formatSpan } from './time';
 import type { Timeline } from './timeline';
-import { Problem } from './ui';
+import { Problem, SeriesLabel } from './ui';
 
 interface Props {
   number: number;
@@ -19,11 +19,13 @@ interface Props {
   shades?: readonly Shade[];
   color?: number;
   withScore?: boolean;
+  isSmall?: boolean; // below another one of the same timeline: without an axis, hint and table
 }
 
 const TABLE_ROWS = 120;
 
-function Readout({ reading, unit }: { reading: Reading | null; unit: string }) {
+function Readout({ reading, unit, isSmall }: { reading: Reading | null; unit: string; isSmall: boolean }) {
+  if (!reading && isSmall) return null;
   if (!reading) return <span class="readout soft">wheel or + − zoom, drag selects, ← → move, 0 resets</span>;
   const say = (value: number | null): string => withUnit(number(value), unit);
   return (
@@ -105,7 +107,7 @@ function describe(title: string, slice: Slice, unit: string, timeline: Timeline)
 }
 
 export function SeriesChart(props: Props) {
-  const { timeline, unit, title, height = 260, color = 0, withScore = false } = props;
+  const { timeline, unit, title, height = 260, color = 0, withScore = false, isSmall = false } = props;
   const values = useRef<HTMLDivElement>(null);
   const scores = useRef<HTMLDivElement>(null);
   const charts = useRef<Chart[]>([]);
@@ -122,7 +124,7 @@ export function SeriesChart(props: Props) {
       if (host) made.push(new Chart(host, { timeline, kind, unit, color, height: size, onCursor: read }));
     };
     make(values.current, 'value', height);
-    if (withScore) make(scores.current, 'score', 90);
+    if (withScore) make(scores.current, 'score', 72);
     charts.current = made;
     const loading = new HistoryLoader(
       props.number,
@@ -157,9 +159,9 @@ export function SeriesChart(props: Props) {
     <figure class="chart">
       <figcaption>
         <span class={`swatch c${color}`} aria-hidden="true" />
-        <b>{title}</b>
+        <SeriesLabel text={title} />
         {unit ? <span class="soft"> in {unit}</span> : null}
-        <Readout reading={reading} unit={unit} />
+        <Readout reading={reading} unit={unit} isSmall={isSmall} />
       </figcaption>
       {error ? (
         error instanceof ApiError && error.status === 404 ? (
@@ -180,14 +182,16 @@ export function SeriesChart(props: Props) {
         <div ref={values} />
         {withScore ? <div ref={scores} class="scores" /> : null}
       </div>
-      <details
-        onToggle={(event) => {
-          openTable(event.currentTarget.open);
-        }}
-      >
-        <summary>As a table</summary>
-        {isTable && slice ? <Table slice={slice} unit={unit} timeline={timeline} title={title} /> : null}
-      </details>
+      {isSmall ? null : (
+        <details
+          onToggle={(event) => {
+            openTable(event.currentTarget.open);
+          }}
+        >
+          <summary>As a table</summary>
+          {isTable && slice ? <Table slice={slice} unit={unit} timeline={timeline} title={title} /> : null}
+        </details>
+      )}
     </figure>
   );
 }

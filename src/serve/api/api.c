@@ -13,11 +13,25 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
         tcsi_api_mount_incidents,
+        tcsi_api_mount_silences,
+        tcsi_api_mount_audit,
         tcsi_api_mount_models,
+        tcsi_api_mount_record,
+        tcsi_api_mount_answers,
+        tcsi_api_mount_review,
+        tcsi_api_mount_history,
     };
     tcs_status status = TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < TCS_COUNT(subjects); i++) status = subjects[i](router, api, err);
     return status;
+}
+
+tcs_status tcsi_api_series_name(const tcsi_api *api, uint32_t number, tcsi_buffer *out, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(api->live), number);
+    tcsi_key key;
+    const tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
+    return status == TCS_OK ? tcsi_key_print(&key, out, err) : status;
 }
 
 void tcsi_api_put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
@@ -39,8 +53,8 @@ tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_
                         char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err)
 {
     const tcsi_action action = { .kind = kind, .id = ret_id, .who = *request->who ? request->who : "local",
-                                 .role = tcsi_role_names[request->role], .object = object, .document = *document ? document : "{}",
-                                 .time_ns = request->received_ns };
+                                 .role = tcsi_role_names[request->role], .peer = request->peer, .object = object,
+                                 .document = *document ? document : "{}", .time_ns = request->received_ns };
     const tcs_status status = tcsi_action_id(ret_id, err);
     return status == TCS_OK ? tcsi_intake_act(api->intake, &action, ret_is_kept, err) : status;
 }

@@ -5,8 +5,10 @@
 #define TCS_SERVE_API_API_H
 
 #include "base/json.h"
+#include "serve/history/chronicle.h"
 #include "serve/http/route.h"
 #include "serve/intake.h"
+#include "serve/watching.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -15,9 +17,14 @@
 typedef struct tcsi_api {
     tcsi_intake *intake;
     tcsi_live *live;
+    tcsi_chronicle *history;      /* NULL: none is kept */
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
+    tcsi_watching *watching;
+    tcsi_audit_chain audit_chain; /* of the audit log, as far as it was followed; under store_mutex */
+    int64_t audit_verified_ns;    /* when that was begun, monotonic */
     int64_t started_ns;
+    struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
 
 /* Every subject. */
@@ -27,7 +34,13 @@ tcs_status tcsi_api_mount_rows(tcsi_router *router, tcsi_api *api, tcs_error *er
 tcs_status tcsi_api_mount_series(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_episodes(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_incidents(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_record(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */
@@ -39,6 +52,8 @@ enum { TCSI_API_PAGE_MAX = 1000, TCSI_API_PAGE = 100 };
 #define TCSI_API_ASK "What is known"
 #define TCSI_API_ACT "What people decide"
 
+/* Appends the name of a series that is there. */
+tcs_status tcsi_api_series_name(const tcsi_api *api, uint32_t number, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_api_put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns);
 /* A query parameter that is a time; *ret_ns stays as it is where there is none.  false: err says what was expected (E_INVALID). */
 bool tcsi_api_time_parameter(const tcsi_request *request, const char *name, int64_t *ret_ns, tcs_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "serve/api/api.h"
+#include "serve/api/labelled.h"
 
 #include <string.h>
 
@@ -7,6 +7,7 @@
 
 typedef struct listing {
     tcsi_json_writer writer;
+    const tcsi_api *api;
     const char *kind;           /* only these; NULL: all */
     size_t count;
 } listing;
@@ -16,16 +17,19 @@ static bool list_record(void *context, const tcsi_store_record *record)
 {
     listing *l = context;
     if (l->kind && strncmp(record->id, l->kind, strlen(l->kind)) != 0) return true;
-    tcsi_json_raw(&l->writer, record->document);
+    tcsi_labelled_write_episode(l->api, record, &l->writer);
     l->count++;
     return true;
 }
 
 static tcs_status query_episodes(tcsi_api *api, const tcsi_store_record_query *query, listing *l, tcs_error *err)
 {
+    tcs_status status = tcsi_labelled_begin(api, err);
+    if (status != TCS_OK) return status;
     pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_record_list(api->store, query, list_record, l, err);
+    status = tcsi_store_record_list(api->store, query, list_record, l, err);
     pthread_mutex_unlock(&api->store_mutex);
+    tcsi_labelled_end(api);
     return status;
 }
 
@@ -34,7 +38,7 @@ static tcs_status list_episodes(void *context, const tcsi_request *request, tcsi
     tcsi_api *api = context;
     const char *state = tcsi_request_text(request, "state");
     tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .limit = (size_t)tcsi_request_integer(request, "limit", TCSI_API_PAGE) };
-    listing l = { .kind = tcsi_request_text(request, "kind") };
+    listing l = { .api = api, .kind = tcsi_request_text(request, "kind") };
     const bool is_span = tcsi_api_time_parameter(request, "from", &query.from_ns, err) &&
                          tcsi_api_time_parameter(request, "to", &query.to_ns, err);
     if (!is_span) return TCS_E_INVALID;
@@ -61,7 +65,7 @@ static tcs_status get_episode(void *context, const tcsi_request *request, tcsi_r
 {
     tcsi_api *api = context;
     const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .id = tcsi_request_text(request, "id"), .limit = 1 };
-    listing l = { 0 };
+    listing l = { .api = api };
     tcsi_json_writer_init(&l.writer, &response->body, false);
     const tcs_status status = query_episodes(api, &query, &l, err);
     if (status != TCS_OK) return status;
@@ -74,7 +78,8 @@ static tcs_status get_episode(void *context, const tcsi_request *request, tcsi_r
 
 static const char episode_schema[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"state\",\"series\",\"begin\",\"updated\",\"severity\",\"summary\"],"
-    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\"]},"
+    "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\","
+    "\"missed\"]},"
     "\"state\":{\"enum\":[\"suspected\",\"confirmed\",\"resolved\",\"dismissed\"]},\"severity\":{\"type\":\"number\"}}}";
 static const char episodes_schema[] =
     "{\"type\":\"object\",\"required\":[\"episodes\"],\"properties\":{\"episodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";
@@ -83,7 +88,7 @@ static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/episodes", .role = TCSI_ROLE_VIEWER, .handle = list_episodes, .id = "episode_list",
       .group = TCSI_API_ASK, .summary = "Episodes, the newest first.",
       .parameters = { { .name = "state", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = "open|confirmed|over" },
-                      { .name = "kind", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = TCSI_LIVE_KIND_CHOICES },
+                      { .name = "kind", .type = TCSI_ARGUMENT_CHOICE, .help = "only those", .choices = TCSI_LIVE_KIND_CHOICES "|missed" },
                       { .name = "from", .type = TCSI_ARGUMENT_TEXT, .help = "that last into the time from here" },
                       { .name = "to", .type = TCSI_ARGUMENT_TEXT, .help = "to here" },
                       { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "100", .low = 1,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api/api.h"
 
+#include <string.h>
+
 /* ---- series ---- */
 
 typedef struct seen_series {
@@ -18,11 +20,9 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(api->live), number);
     seen_series seen;
     tcsi_buffer name;
-    tcsi_key key;
     double expected, deviation;
     tcsi_buffer_init(&name, 4 * TCSI_KEY_SIZE_MAX);
-    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
-    if (status == TCS_OK) status = tcsi_key_print(&key, &name, err);
+    tcs_status status = tcsi_api_series_name(api, number, &name, err);
     if (status == TCS_OK && !tcsi_live_ask(api->live, number, look, &seen)) status = tcsi_fail_memory(err, "a question");
     if (status == TCS_OK) {
         const tcsi_presence *presence = &seen.series.presence;
@@ -54,11 +54,28 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
     return status;
 }
 
+/* The next series from number on whose name has match in it; count: there is none. */
+static tcs_status find_match(const tcsi_api *api, uint32_t *number, uint32_t count, const char *match, tcs_error *err)
+{
+    tcsi_buffer name;
+    tcs_status status = TCS_OK;
+    if (!match || !*match) return TCS_OK;
+    tcsi_buffer_init(&name, 4 * TCSI_KEY_SIZE_MAX);
+    for (; status == TCS_OK && *number < count; ++*number) {
+        tcsi_buffer_clear(&name);
+        status = tcsi_api_series_name(api, *number, &name, err);
+        if (status == TCS_OK && strstr(name.data, match)) break;
+    }
+    tcsi_buffer_deinit(&name);
+    return status;
+}
+
 static tcs_status list_series(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
 {
     const tcsi_api *api = context;
     const uint32_t count = tcsi_directory_count(tcsi_live_directory(api->live));
     const int64_t after = tcsi_request_integer(request, "after", -1), limit = tcsi_request_integer(request, "limit", TCSI_API_PAGE);
+    const char *match = tcsi_request_text(request, "match");
     tcsi_json_writer writer;
     tcs_status status = TCS_OK;
     uint32_t number = (uint32_t)(after + 1 < (int64_t)count ? after + 1 : (int64_t)count);
@@ -67,7 +84,11 @@ static tcs_status list_series(void *context, const tcsi_request *request, tcsi_r
     tcsi_json_put_integer(&writer, "count", count);
     tcsi_json_key(&writer, "series");
     tcsi_json_begin_array(&writer);
-    for (int64_t i = 0; status == TCS_OK && i < limit && number < count; i++, number++) status = write_series(api, number, &writer, err);
+    status = find_match(api, &number, count, match, err);
+    for (int64_t i = 0; status == TCS_OK && i < limit && number < count; i++) {
+        status = write_series(api, number++, &writer, err);
+        if (status == TCS_OK) status = find_match(api, &number, count, match, err);
+    }
     tcsi_json_end_array(&writer);
     if (number < count) tcsi_json_put_integer(&writer, "next_after", (int64_t)number - 1);
     tcsi_json_end_object(&writer);
@@ -101,6 +122,7 @@ static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/series", .role = TCSI_ROLE_VIEWER, .handle = list_series, .id = "series_list",
       .group = TCSI_API_ASK, .summary = "Live series in the order in which they came.",
       .parameters = { { .name = "after", .type = TCSI_ARGUMENT_INTEGER, .help = "behind this number", .low = 0, .high = 4294967295.0 },
+                      { .name = "match", .type = TCSI_ARGUMENT_TEXT, .help = "only those whose name has this text in it" },
                       { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "100", .low = 1,
                         .high = TCSI_API_PAGE_MAX } },
       .answers = { { 200, "A page of them.", "application/json", list_schema } } },

@@ -11,10 +11,12 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     const tcsi_live_stats live = tcsi_live_stat(api->live);
     const tcsi_journal_stats journal = tcsi_journal_stat(tcsi_intake_journal(api->intake));
     const tcsi_intake_stats intake = tcsi_intake_stat(api->intake);
+    const tcsi_chronicle_stats history = api->history ? tcsi_chronicle_stat(api->history) : (tcsi_chronicle_stats){ 0 };
     tcsi_json_writer writer;
-    (void)request;
     tcsi_json_writer_init(&writer, &response->body, false);
     tcsi_json_begin_object(&writer);
+    tcsi_json_put_string(&writer, "who", *request->who ? request->who : "local");
+    tcsi_json_put_string(&writer, "role", tcsi_role_names[request->role]);
     tcsi_api_put_time(&writer, "started", api->started_ns);
     tcsi_api_put_time(&writer, "now", tcsi_clock_wall_ns());
     tcsi_json_put_integer(&writer, "series", (int64_t)live.series_count);
@@ -28,6 +30,17 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     tcsi_json_put_integer(&writer, "journal_first", (int64_t)journal.sequence_first);
     tcsi_json_put_integer(&writer, "journal_next", (int64_t)journal.sequence_next);
     tcsi_json_put_integer(&writer, "journal_failures", (int64_t)journal.failure_count);
+    tcsi_json_key(&writer, "history");
+    tcsi_json_begin_object(&writer);
+    tcsi_json_put_bool(&writer, "is_kept", api->history != NULL);
+    tcsi_json_put_integer(&writer, "rows", (int64_t)live.reeled_count);
+    tcsi_json_put_integer(&writer, "rows_merged", (int64_t)live.merged_count);
+    tcsi_json_put_integer(&writer, "rows_dropped", (int64_t)(live.unreeled_count + history.dropped_count));
+    tcsi_json_put_number(&writer, "step_seconds", (double)live.step_ns * 1e-9);
+    tcsi_json_put_integer(&writer, "blocks", (int64_t)history.block_count);
+    tcsi_json_put_integer(&writer, "block_bytes", (int64_t)history.byte_count);
+    tcsi_json_put_integer(&writer, "failures", (int64_t)history.failure_count);
+    tcsi_json_end_object(&writer);
     tcsi_json_key(&writer, "samples");
     tcsi_json_begin_object(&writer);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++)
@@ -37,11 +50,28 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     return tcsi_json_finish(&writer, err);
 }
 
+static tcs_status get_watch(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
+{
+    const tcsi_api *api = context;
+    tcsi_json_writer writer;
+    (void)request;
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_json_key(&writer, "watch");
+    tcsi_watching_write(api->watching, &writer);
+    tcsi_json_end_object(&writer);
+    return tcsi_json_finish(&writer, err);
+}
+
 /* ---- the table ---- */
 
 static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/status", .role = TCSI_ROLE_VIEWER, .handle = get_status, .id = "status", .group = TCSI_API_ASK,
-      .summary = "Counts of what came, waits and was kept.", .answers = { { 200, "The counts.", "application/json", NULL } } },
+      .summary = "Counts of what came, waits and was kept, and who asks.",
+      .answers = { { 200, "The counts.", "application/json", NULL } } },
+    { .method = TCSI_GET, .path = "/api/v1/watch", .role = TCSI_ROLE_VIEWER, .handle = get_watch, .id = "watch", .group = TCSI_API_ASK,
+      .summary = "What the service watches about itself, and whether it is within its bounds.",
+      .answers = { { 200, "The figures.", "application/json", NULL } } },
 };
 
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err)

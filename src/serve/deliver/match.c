@@ -44,6 +44,21 @@ static tcs_status compile(tcsi_matcher *matcher, tcs_error *err)
     return tcsi_fail(err, TCS_E_INVALID, "'%.80s' is no regular expression: %s", matcher->value, reason);
 }
 
+const char *const tcsi_matcher_signs[TCSI_MATCHER_KIND_COUNT] = { "=", "!=", "=~", "!~" };
+
+tcs_status tcsi_matcher_make(const char *name, tcsi_matcher_kind kind, const char *value, tcsi_matcher *ret_matcher, tcs_error *err)
+{
+    tcsi_matcher matcher = { .kind = kind };
+    const bool is_pattern = kind == TCSI_MATCH_LIKE || kind == TCSI_MATCH_UNLIKE;
+    if (!*name || strlen(name) >= sizeof matcher.name || strlen(value) >= sizeof matcher.value)
+        return tcsi_fail(err, TCS_E_INVALID, "a matcher's name has 1 to %d bytes and its value at most as many", TCSI_MATCHER_SIZE_MAX - 1);
+    snprintf(matcher.name, sizeof matcher.name, "%s", name);
+    snprintf(matcher.value, sizeof matcher.value, "%s", value);
+    const tcs_status status = is_pattern ? compile(&matcher, err) : TCS_OK;
+    if (status == TCS_OK) *ret_matcher = matcher;
+    return status;
+}
+
 tcs_status tcsi_matcher_parse(const char *text, tcsi_matcher *ret_matcher, tcs_error *err)
 {
     static const struct { const char *sign; tcsi_matcher_kind kind; } kinds[] = {
@@ -78,8 +93,14 @@ static bool holds(const tcsi_matcher *matcher, const char *value)
     case TCSI_MATCH_DIFFERS: return strcmp(value, matcher->value) != 0;
     case TCSI_MATCH_LIKE: return regexec(matcher->expression, value, 0, NULL, 0) == 0;
     case TCSI_MATCH_UNLIKE: return regexec(matcher->expression, value, 0, NULL, 0) != 0;
+    case TCSI_MATCHER_KIND_COUNT: break;
     }
     return false;
+}
+
+bool tcsi_matcher_holds_of_nothing(const tcsi_matcher *matcher)
+{
+    return holds(matcher, "");
 }
 
 bool tcsi_matchers_hold(const tcsi_matcher *matchers, size_t matcher_count, const tcsi_alert_tag *tags, size_t tag_count)

@@ -14,7 +14,8 @@
 
 enum { TCSI_MATCHER_COUNT_MAX = 16, TCSI_MATCHER_SIZE_MAX = 256 };
 
-typedef enum tcsi_matcher_kind { TCSI_MATCH_EQUAL, TCSI_MATCH_DIFFERS, TCSI_MATCH_LIKE, TCSI_MATCH_UNLIKE } tcsi_matcher_kind;
+typedef enum tcsi_matcher_kind { TCSI_MATCH_EQUAL, TCSI_MATCH_DIFFERS, TCSI_MATCH_LIKE, TCSI_MATCH_UNLIKE,
+                                 TCSI_MATCHER_KIND_COUNT } tcsi_matcher_kind;
 
 typedef struct tcsi_matcher {
     char name[TCSI_MATCHER_SIZE_MAX], value[TCSI_MATCHER_SIZE_MAX];
@@ -24,7 +25,12 @@ typedef struct tcsi_matcher {
 
 /* Quotes may be left out around a value without blanks.  E_INVALID says what is wrong. */
 tcs_status tcsi_matcher_parse(const char *text, tcsi_matcher *ret_matcher, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_matcher_make(const char *name, tcsi_matcher_kind kind, const char *value, tcsi_matcher *ret_matcher,
+                             tcs_error *err) TCS_WARN_UNUSED;
+extern const char *const tcsi_matcher_signs[TCSI_MATCHER_KIND_COUNT]; /* "=" */
 void tcsi_matcher_deinit(tcsi_matcher *matcher); /* accepts a zeroed one */
+/* Whether it holds of a tag that is not there: a silence of such matchers alone would be one of everything. */
+bool tcsi_matcher_holds_of_nothing(const tcsi_matcher *matcher);
 /* None holds for every alert. */
 bool tcsi_matchers_hold(const tcsi_matcher *matchers, size_t matcher_count, const tcsi_alert_tag *tags, size_t tag_count);
 

@@ -25,6 +25,8 @@ typedef struct entry {
     uint32_t state_told;
     double severity_told;
     uint64_t told, behind;
+    int64_t quiet_until_ns;    /* a silence of this generation holds until then; not kept: it is found again */
+    uint64_t quiet_generation;
     bool is_acknowledged, is_escalated;
     bool is_over;              /* it is held until its incident is */
     bool is_reworded;          /* since it was told */
@@ -34,6 +36,7 @@ struct tcsi_notify {
     tcsi_notify_options options;
     const tcsi_silence *silences;
     size_t silence_count;
+    const tcsi_silences *set; /* NULL: none */
     entry *entries;
     size_t count, capacity;
 };
@@ -62,16 +65,31 @@ void tcsi_notify_silences(tcsi_notify *notify, const tcsi_silence *silences, siz
     notify->silence_count = silence_count;
 }
 
+void tcsi_notify_set(tcsi_notify *notify, const tcsi_silences *set)
+{
+    notify->set = set;
+}
+
 size_t tcsi_notify_open_count(const tcsi_notify *notify)
 {
     return notify->count;
 }
 
-static bool is_silenced(const tcsi_notify *n, const tcsi_alert *alert, int64_t now_ns)
+/* Notes until when, so that nobody asks again before: a silence can only end earlier by what makes a new generation. */
+static bool is_silenced(const tcsi_notify *n, entry *e, const tcsi_alert *alert, int64_t now_ns)
 {
+    int64_t until_ns = INT64_MIN;
     for (size_t i = 0; i < n->silence_count; i++)
-        if (tcsi_silence_holds(&n->silences[i], alert, now_ns)) return true;
-    return false;
+        if (tcsi_silence_holds(&n->silences[i], alert, now_ns)) until_ns = n->silences[i].ends_ns;
+    if (until_ns == INT64_MIN && n->set && !tcsi_silences_hold(n->set, alert, now_ns, &until_ns)) until_ns = INT64_MIN;
+    e->quiet_until_ns = until_ns;
+    e->quiet_generation = n->set ? n->set->generation : 0;
+    return until_ns != INT64_MIN;
+}
+
+static bool is_quiet(const tcsi_notify *n, const entry *e, int64_t now_ns)
+{
+    return now_ns < e->quiet_until_ns && e->quiet_generation == (n->set ? n->set->generation : 0);
 }
 
 /* ---- entries ---- */
@@ -122,7 +140,7 @@ static tcs_status add(tcsi_notify *n, const tcsi_alert *alert, entry **ret_entry
     if (strlen(alert->episode_id) >= EPISODE_SIZE) return tcsi_fail(err, TCS_E_INVALID, "an episode's id of more than %d bytes",
                                                                     EPISODE_SIZE - 1);
     if (!make_room(n)) return tcsi_fail_memory(err, "alerts");
-    entry new = { .state_told = TCSI_ALERT_STATE_COUNT };
+    entry new = { .quiet_until_ns = INT64_MIN, .state_told = TCSI_ALERT_STATE_COUNT };
     snprintf(new.episode, sizeof new.episode, "%s", alert->episode_id);
     if (*alert->incident_id) snprintf(new.incident, sizeof new.incident, "%s", alert->incident_id);
     else tcsi_alert_id(alert, TCSI_ALERT_STATE_COUNT, new.incident);
@@ -273,7 +291,7 @@ tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int6
     const bool is_news = e->state_told != alert->state || !(alert->severity < e->severity_told + WORSE);
     if (!is_news) return TCS_OK;
     const uint64_t wanting = who_wants(notify, e, alert) & ~who_heard(notify, e, alert->state);
-    const uint64_t hearing = is_silenced(notify, alert, now_ns) ? 0 : wanting;
+    const uint64_t hearing = is_silenced(notify, e, alert, now_ns) ? 0 : wanting;
     status = tell(notify, e, alert, hearing, e->revision + 1, now_ns, err);
     if (status != TCS_OK) return status;
     e->revision++;
@@ -352,13 +370,13 @@ static tcs_status catch_up(tcsi_notify *n, entry *e, bool is_newly_escalated, in
 {
     tcsi_arena arena;
     tcsi_alert alert;
-    if (e->is_over || (!e->behind && !is_newly_escalated)) return TCS_OK;
+    if (e->is_over || is_quiet(n, e, now_ns) || (!e->behind && !is_newly_escalated)) return TCS_OK;
     tcsi_arena_init(&arena, 0);
     tcs_status status = tcsi_alert_read(e->alert, e->alert_size, &arena, &alert, err);
     if (status == TCS_OK) {
         const uint64_t wanting = who_wants(n, e, &alert) & ~who_heard(n, e, alert.state);
         if (is_newly_escalated) e->behind |= wanting & ~e->told;
-        const uint64_t whom = is_silenced(n, &alert, now_ns) ? 0 : e->behind & wanting;
+        const uint64_t whom = is_silenced(n, e, &alert, now_ns) ? 0 : e->behind & wanting;
         status = tell(n, e, &alert, whom, e->revision, now_ns, err);
         if (status == TCS_OK) note_told(e, whom, now_ns);
     }
@@ -398,14 +416,6 @@ void tcsi_notify_acknowledge(tcsi_notify *notify, const char *id, bool *ret_foun
 
 /* ---- keeping ---- */
 
-static void persist_text(tcsi_codec *codec, char *text, size_t size)
-{
-    size_t length = tcsi_codec_loading(codec) ? 0 : strlen(text);
-    tcsi_codec_size(codec, &length, size - 1);
-    tcsi_codec_bytes(codec, text, length);
-    text[tcsi_codec_status(codec) == TCS_OK ? length : 0] = 0;
-}
-
 /* Bits of the receivers as they were to bits as they are; one that is gone is forgotten. */
 static uint64_t translate(uint64_t bits, const uint8_t *places, size_t count)
 {
@@ -417,8 +427,8 @@ static uint64_t translate(uint64_t bits, const uint8_t *places, size_t count)
 
 static void persist_entry(tcsi_codec *codec, entry *e)
 {
-    persist_text(codec, e->episode, sizeof e->episode);
-    persist_text(codec, e->incident, sizeof e->incident);
+    tcsi_codec_text(codec, e->episode, sizeof e->episode);
+    tcsi_codec_text(codec, e->incident, sizeof e->incident);
     tcsi_codec_size(codec, &e->alert_size, TCSI_ALERT_SIZE_MAX);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK) {
         e->alert = tcsi_alloc_zero(e->alert_size + 1, 1);
@@ -445,7 +455,7 @@ static void persist_receivers(tcsi_notify *n, tcsi_codec *codec, uint8_t *ret_pl
     for (size_t i = 0; i < *ret_count && tcsi_codec_status(codec) == TCS_OK; i++) {
         char name[TCSI_RECEIVER_NAME_SIZE_MAX + 1] = "";
         if (!tcsi_codec_loading(codec)) snprintf(name, sizeof name, "%s", n->options.receivers[i].name);
-        persist_text(codec, name, sizeof name);
+        tcsi_codec_text(codec, name, sizeof name);
         size_t place = 0;
         while (place < n->options.receiver_count && strcmp(n->options.receivers[place].name, name) != 0) place++;
         ret_places[i] = (uint8_t)(place < n->options.receiver_count ? place : TCSI_RECEIVER_COUNT_MAX);
@@ -454,7 +464,7 @@ static void persist_receivers(tcsi_notify *n, tcsi_codec *codec, uint8_t *ret_pl
 
 static bool load_entry(tcsi_notify *n, tcsi_codec *codec, const uint8_t *places, size_t place_count)
 {
-    entry e = { .alert = NULL };
+    entry e = { .alert = NULL, .quiet_until_ns = INT64_MIN };
     persist_entry(codec, &e);
     e.told = translate(e.told, places, place_count);
     e.behind = translate(e.behind, places, place_count);

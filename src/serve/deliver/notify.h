@@ -14,13 +14,15 @@
  *     heard that it began, silenced or not, so that nobody is left with an alert that never ends.
  *   - Time comes in as an argument: the state is a function of the calls, so that a journal read again gives the same alerts; those then
  *     have the same ids, and the outbox takes none twice.
- * Cost: a call looks at each open episode and silence once.  At most TCSI_NOTIFY_OPEN_MAX open episodes; what is beyond is E_LIMIT.
+ * Cost: a call looks at each open episode once, and for one that has something to say at each silence until one holds.  At most
+ * TCSI_NOTIFY_OPEN_MAX open episodes; what is beyond is E_LIMIT.
  * Threads: one user. */
 #ifndef TCS_SERVE_DELIVER_NOTIFY_H
 #define TCS_SERVE_DELIVER_NOTIFY_H
 
 #include "base/codec.h"
 #include "serve/deliver/receiver.h"
+#include "serve/deliver/silences.h"
 
 enum { TCSI_NOTIFY_OPEN_MAX = 1 << 16 };
 
@@ -41,6 +43,8 @@ void tcsi_notify_destroy(tcsi_notify *notify); /* accepts NULL */
 
 /* From now on these hold; they must live until they are replaced. */
 void tcsi_notify_silences(tcsi_notify *notify, const tcsi_silence *silences, size_t silence_count);
+/* And those of this set, which may change between calls. */
+void tcsi_notify_set(tcsi_notify *notify, const tcsi_silences *set);
 
 /* An episode came to be, changed, or is over.  revision of alert is ignored: it is given here; incident_id "": it is one of its own. */
 tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;

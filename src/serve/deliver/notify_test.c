@@ -213,6 +213,47 @@ static void test_silences(void **state)
     tcsi_silence_deinit(&silence);
 }
 
+static void begin_silence(tcsi_silences *set, const char *id, const char *matcher, int64_t from_s, int64_t to_s)
+{
+    tcsi_silence silence = { .match_count = 1, .starts_ns = from_s * second, .ends_ns = to_s * second };
+    snprintf(silence.id, sizeof silence.id, "%s", id);
+    assert_ok(tcsi_matcher_parse(matcher, &silence.match[0], test_err));
+    assert_ok(tcsi_silences_add(set, &silence, test_err));
+}
+
+/* A set that changes: each change counts from the next call on, however long a silence was to hold. */
+static void test_silences_come_and_go(void **state)
+{
+    tcsi_notify *n = make();
+    tcsi_silences set;
+    (void)state;
+    tcsi_silences_init(&set);
+    tcsi_notify_set(n, &set);
+    begin_silence(&set, "one", "host=h", 100, 1000);
+    assert_ok(update(n, "a", "h", TCSI_ALERT_CONFIRMED, 60, 100));
+    assert_ok(update(n, "b", "x", TCSI_ALERT_CONFIRMED, 60, 100));
+    expect("ops:b:confirmed:1 early:b:confirmed:1 ");
+    assert_ok(tcsi_notify_tick(n, 110 * second, test_err));
+    expect("");
+    begin_silence(&set, "two", "host=~h|x", 110, 200); /* overlaps; of b nothing new is told */
+    assert_ok(update(n, "b", "x", TCSI_ALERT_CONFIRMED, 75, 111));
+    tcsi_silences_end(&set, "one");
+    assert_ok(tcsi_notify_tick(n, 112 * second, test_err));
+    expect("");
+    assert_ok(tcsi_notify_tick(n, 199 * second, test_err));
+    expect("");
+    tcsi_silences_expire(&set, 200 * second); /* as the keeper does, whether it is before or after the tick */
+    assert_ok(tcsi_notify_tick(n, 200 * second, test_err));
+    expect("ops:a:confirmed:1 early:a:confirmed:1 ops:b:confirmed:2 early:b:confirmed:2 ");
+    begin_silence(&set, "three", "host=y", 200, 1000);
+    assert_ok(update(n, "c", "y", TCSI_ALERT_CONFIRMED, 60, 201));
+    tcsi_silences_end(&set, "three"); /* before its time */
+    assert_ok(tcsi_notify_tick(n, 202 * second, test_err));
+    expect("ops:c:confirmed:1 early:c:confirmed:1 ");
+    tcsi_notify_destroy(n);
+    tcsi_silences_deinit(&set);
+}
+
 /* A put that fails: the same call made again says the same under the same revisions. */
 static void test_outbox_fails(void **state)
 {
@@ -291,4 +332,5 @@ static void test_failing_memory(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_incidents), cmocka_unit_test(test_incidents_told_as_one),
               cmocka_unit_test(test_silence_over_an_incident), cmocka_unit_test(test_silences),
+              cmocka_unit_test(test_silences_come_and_go),
               cmocka_unit_test(test_outbox_fails), cmocka_unit_test(test_persist), cmocka_unit_test(test_failing_memory))

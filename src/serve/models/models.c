@@ -258,6 +258,7 @@ static tcs_status read_said(const char *detail, tcsi_arena *arena, said *ret_sai
     static const char *const keys[] = { "alias", "to", "operation" };
     const tcs_status status = tcsi_json_parse(detail, strlen(detail), arena, &root, err);
     if (status != TCS_OK) return status;
+    if (tcsi_json_get(root, "document")) root = tcsi_json_get(root, "document"); /* of an action, beside who asked for it */
     for (size_t i = 0; i < TCS_COUNT(keys); i++) {
         values[i] = tcsi_json_get(root, keys[i]);
         if (!values[i] || values[i]->type != TCSI_JSON_STRING || strlen(values[i]->text) != values[i]->text_size)

@@ -18,7 +18,9 @@ const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new"
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err)
 {
     *cell = (tcsi_cell){ .options = *options };
-    return tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err);
+    tcsi_reel_init(&cell->reel, &options->reel);
+    const tcs_status status = tcsi_cell_answers_init(&cell->answers, err);
+    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err) : status;
 }
 
 void tcsi_cell_deinit(tcsi_cell *cell)
@@ -27,6 +29,8 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
     tcsi_policies_deinit(&cell->policies);
+    tcsi_cell_answers_deinit(&cell->answers);
+    tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
 }
 
@@ -85,7 +89,7 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 
 /* ---- what happened ---- */
 
-static void tell(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
+static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
@@ -96,7 +100,13 @@ static void tell(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_liv
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
     }
+    tcsi_answered_tell(cell, series, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
+}
+
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
+{
+    tell(cell, series, event);
 }
 
 /* Ten times rarer than what is allowed, or longer than scores remember each other. */
@@ -125,12 +135,13 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (episode->begin_sequence == 0) return;
     if (outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
     keep_peak(episode, row, outcome);
+    const bool is_raised = tcsi_answered_follow(cell, series, outcome->verdict.is_opening) == TCSI_ADVICE_RAISE;
     if (outcome->verdict.is_opening) {
         event.state = TCSI_LIVE_SUSPECTED;
         event.episode = *episode;
         tell(cell, series, event);
     }
-    if (!episode->is_confirmed && is_sure(cell, episode)) {
+    if (!episode->is_confirmed && !tcsi_answered_is_quiet(series) && (is_raised || is_sure(cell, episode))) {
         episode->is_confirmed = 1;
         event.state = TCSI_LIVE_CONFIRMED;
         event.episode = *episode;
@@ -144,7 +155,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
 }
 
 /* What the rows' coming says. */
-static void tell_presence(tcsi_cell *cell, const tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
+static void tell_presence(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
 {
     for (size_t i = 0; i < news->count; i++) {
         const struct tcsi_presence_item *item = &news->items[i];
@@ -170,16 +181,22 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
     outcome->value = row->value;
+    tcsi_answered_row(series, row->value);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
+    tcsi_reel_push(&cell->reel, row->place, series->number,
+                   &(tcsi_reel_judged){ row->time_ns, row->value, outcome->expected, outcome->deviation, outcome->score });
     if (!outcome->is_scored) return TCS_OK;
+    tcsi_answered_score(cell, series, outcome->score);
     const bool is_judged = !isinf(tcsi_policies_get(&cell->policies, series->policy)->anomaly_s);
     tcs_status status = TCS_OK;
     if (is_judged) status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
     else outcome->verdict = (tcsi_cohort_verdict){ .is_closing = true }; /* what was open when that was set */
     follow_anomaly(cell, series, row, sequence, outcome);
-    cell->row_count++;
+    if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
+        tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
+                        (row->value - outcome->expected) / outcome->deviation);
     cell->unusual_count += outcome->verdict.is_unusual;
     return status;
 }
@@ -224,10 +241,12 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
+    tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
         const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
+        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
         tcsi_presence_tick(&series->presence, &policy->presence, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
@@ -251,6 +270,7 @@ void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *ke
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
 {
     cell->now_ns = action->time_ns;
+    tcsi_answered_act(cell, action);
 }
 
 /* ---- saved form ---- */
@@ -297,6 +317,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_codec_u32(codec, &policy);
     tcsi_codec_u32(codec, &kind);
     persist_episode(&series->anomaly, codec);
+    tcsi_answered_persist(&series->answered, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
     series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
@@ -312,9 +333,12 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
     tcsi_policies_persist(&cell->policies, codec);
+    tcsi_pulse_persist(&cell->pulse, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
+    tcsi_cell_answers_persist(&cell->answers, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
+    tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
     if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");

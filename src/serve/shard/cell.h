@@ -19,9 +19,12 @@
 #include "decide/cohort.h"
 #include "detect/fast/residual_chart.h"
 #include "serve/action.h"
+#include "serve/history/reel.h"
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
+#include "serve/shard/answered.h"
 #include "serve/shard/policy.h"
+#include "serve/shard/pulse.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -53,6 +56,7 @@ typedef struct tcsi_live_series {
     uint8_t kind;            /* tcsi_series_kind: what its values are */
     uint8_t policy;          /* as tcsi_policies_find has it */
     tcsi_live_episode anomaly;
+    tcsi_answered answered;
 } tcsi_live_series;
 
 /* What happened: an episode opened, was confirmed, or ended. */
@@ -61,17 +65,21 @@ typedef struct tcsi_live_event {
     uint32_t number;     /* of the series */
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
+    uint8_t is_answered; /* it is because of an answer to this very episode */
+    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
     int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
-    float cadence_s;     /* the series' usual step; 0: not known */
+    tcsi_pattern pattern; /* what it looks like so far */
+    tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
     double rate;                    /* alarms of chance allowed per row */
     tcsi_arrival_limits arrival;
+    tcsi_reel_options reel;         /* zeros: no history is kept */
     size_t series_count_max;
     /* Told of every event, from within push and tick; NULL: nobody listens. */
     void (*tell)(void *self, const tcsi_live_event *event);
@@ -87,9 +95,12 @@ typedef struct tcsi_cell {
     tcsi_presence_watch watch;
     tcsi_policies policies;
     int64_t now_ns;                 /* of the record that is being judged */
+    tcsi_cell_answers answers;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
+    tcsi_reel reel;                 /* rows on their way into history */
 } tcsi_cell;
 
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
@@ -125,6 +136,8 @@ tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err
 void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
+/* For the parts of a cell: an event of this series. */
+void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event);
 
 /* Between two rows.  Loading, the cell was initialized and has no series. */
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);

@@ -20,7 +20,7 @@ static const double RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_START = 1e-6, RATE_C
 /* ---- messages ---- */
 
 typedef struct new_series {
-    uint32_t number, place;
+    uint32_t number, place, family;
     uint8_t cell, kind;
 } new_series;
 
@@ -78,6 +78,11 @@ typedef struct worker {
     size_t judged_count, judged_capacity;
 } worker;
 
+typedef struct waiting_tick {
+    uint64_t sequence;
+    int64_t time_ns;
+} waiting_tick;
+
 struct tcsi_live {
     tcsi_live_options options;
     tcsi_directory directory;
@@ -90,7 +95,6 @@ struct tcsi_live {
 
     /* of the one that applies */
     uint64_t sequence;
-    int64_t time_ns;                /* of that record */
     uint64_t tick_count;
     double alarms_per_s;            /* as the journal has it */
 
@@ -102,10 +106,11 @@ struct tcsi_live {
     uint64_t advance_count;
     uint64_t told;
     bool is_ending;
+    waiting_tick *ticks;            /* (tick_begin .. tick_end) applied and not told yet */
+    size_t tick_begin, tick_end, tick_capacity;
     tcs_error failure;
     bool is_saving;
     uint64_t save_sequence;
-    int64_t save_ns;                /* of that record */
     tcsi_buffer parts[1 + TCSI_CELL_COUNT];
     tcsi_live_event *telling;       /* room for events while they are sorted */
     size_t telling_capacity;
@@ -205,6 +210,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
         if (status == TCS_OK) choose_policy(w->live, &w->live->cells[added->cell], added->place);
+        if (status == TCS_OK) tcsi_cell_series(&w->live->cells[added->cell], place)->answered.family = added->family;
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
         const queued_row *row = &m->rows[i];
@@ -212,6 +218,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
             const queued_row *later = &m->rows[i + 8];
             const char *series = (const char *)tcsi_cell_series(&w->live->cells[later->cell], later->place);
             for (size_t line = 0; line < sizeof(tcsi_live_series); line += 64) __builtin_prefetch(series + line, 1);
+            tcsi_reel_prefetch(&w->live->cells[later->cell].reel, later->place);
         }
         status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
                                 m->time_ns, &outcome, err);
@@ -298,6 +305,13 @@ static tcsi_live_stats count_cells(const worker *w)
         if (!is_mine(w, c)) continue;
         stats.row_count += cell->row_count;
         stats.unusual_count += cell->unusual_count;
+        tcsi_pulse_add(&stats.pulse, &cell->pulse);
+        stats.suppressed_count += cell->answers.suppressed_count;
+        stats.guarded_count += cell->answers.guarded_count;
+        stats.reeled_count += cell->reel.row_count;
+        stats.merged_count += cell->reel.merged_count;
+        stats.unreeled_count += cell->reel.lost_count;
+        if (cell->reel.step_ns > stats.step_ns) stats.step_ns = cell->reel.step_ns;
         for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) stats.outcomes[i] += cell->outcomes[i];
     }
     return stats;
@@ -443,6 +457,13 @@ void tcsi_live_release(tcsi_live *live, size_t row_count)
     atomic_fetch_sub(&live->waiting_row_count, row_count);
 }
 
+/* Series of one metric measure alike; those without a name are a family, too. */
+static uint32_t family_of(const tcsi_key *key)
+{
+    const tcsi_tag *metric = tcsi_key_get(key, TCSI_KEY_METRIC);
+    return metric ? (uint32_t)tcsi_fingerprint_of(metric->value, metric->value_size, 0).low : 0;
+}
+
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
 static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, const tcsi_directory_source *record, uint32_t *ret_series,
                               tcs_error *err)
@@ -468,7 +489,7 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, *ret_series);
     message *m = live->staged[entry->cell % live->worker_count];
     status = grow((void **)&m->added, &m->added_capacity, m->added_count, sizeof *m->added, err);
-    if (status == TCS_OK) m->added[m->added_count++] = (new_series){ *ret_series, entry->place, entry->cell, entry->kind };
+    if (status == TCS_OK) m->added[m->added_count++] = (new_series){ *ret_series, entry->place, family_of(&key), entry->cell, entry->kind };
     return status;
 }
 
@@ -510,17 +531,26 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
         return stopped(live, err);
     }
     live->sequence = sequence;
-    live->time_ns = receive_ns;
     tcsi_live_release(live, admitted - staged);
     send_staged(live);
     return TCS_OK;
+}
+
+/* For the teller. */
+static tcs_status note_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
+{
+    pthread_mutex_lock(&live->mutex);
+    const tcs_status status = grow((void **)&live->ticks, &live->tick_capacity, live->tick_end, sizeof *live->ticks, err);
+    if (status == TCS_OK) live->ticks[live->tick_end++] = (waiting_tick){ sequence, time_ns };
+    pthread_mutex_unlock(&live->mutex);
+    return status;
 }
 
 tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
 {
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
     tcs_error failure = { 0 };
-    if (stage(live, TICK, sequence, time_ns, &failure) != TCS_OK) {
+    if (note_tick(live, sequence, time_ns, &failure) != TCS_OK || stage(live, TICK, sequence, time_ns, &failure) != TCS_OK) {
         stop(live, &failure);
         return stopped(live, err);
     }
@@ -532,7 +562,6 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
     }
     live->tick_count++;
     live->sequence = sequence;
-    live->time_ns = time_ns;
     send_staged(live);
     return TCS_OK;
 }
@@ -588,7 +617,6 @@ tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, co
     live->acts_last = held;
     pthread_mutex_unlock(&live->mutex);
     live->sequence = sequence;
-    live->time_ns = time_ns;
     send_staged(live);
     return TCS_OK;
 }
@@ -628,7 +656,6 @@ tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
     pthread_mutex_lock(&live->mutex);
     live->is_saving = true;
     live->save_sequence = live->sequence;
-    live->save_ns = live->time_ns;
     pthread_mutex_unlock(&live->mutex);
     send_staged(live);
     return TCS_OK;
@@ -673,12 +700,11 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
 
 /* ---- events out ---- */
 
-/* How far everything is, and whether what save asked for is there. */
-static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns, bool *ret_is_saved)
+/* How far everything is. */
+static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns)
 {
     uint64_t done = UINT64_MAX;
     *ret_time_ns = 0;
-    *ret_is_saved = true;
     for (size_t i = 0; i < live->worker_count; i++) {
         worker *w = &live->workers[i];
         pthread_mutex_lock(&w->mutex);
@@ -686,10 +712,24 @@ static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns, bool *ret_is_
             done = w->done;
             *ret_time_ns = w->done_ns;
         }
-        *ret_is_saved = *ret_is_saved && w->is_saved;
         pthread_mutex_unlock(&w->mutex);
     }
     return done;
+}
+
+/* Is there a snapshot in the parts, and of which record?  Asked after done_by_all: what is done beyond it was not done before it. */
+static bool is_saved_by_all(tcsi_live *live, uint64_t *ret_sequence)
+{
+    pthread_mutex_lock(&live->mutex);
+    bool is_saved = live->is_saving;
+    *ret_sequence = live->save_sequence;
+    pthread_mutex_unlock(&live->mutex);
+    for (size_t i = 0; is_saved && i < live->worker_count; i++) {
+        pthread_mutex_lock(&live->workers[i].mutex);
+        is_saved = live->workers[i].is_saved;
+        pthread_mutex_unlock(&live->workers[i].mutex);
+    }
+    return is_saved;
 }
 
 /* What one series tells at once comes from one worker, in its order. */
@@ -760,7 +800,7 @@ static void release_actions(tcsi_live *live, uint64_t sequence)
     }
 }
 
-static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
+static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns, bool is_tick)
 {
     tcs_error failure;
     size_t event_count, action_count;
@@ -771,7 +811,7 @@ static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
         return;
     }
     const tcsi_live_news news = { .events = live->telling, .event_count = event_count, .actions = live->acting,
-                                  .action_count = action_count, .sequence = sequence, .time_ns = time_ns };
+                                  .action_count = action_count, .sequence = sequence, .time_ns = time_ns, .is_tick = is_tick };
     if (live->options.tell) live->options.tell(live->options.self, &news);
     release_actions(live, sequence);
 }
@@ -782,40 +822,43 @@ static void keep_snapshot(tcsi_live *live)
     if (live->options.keep) live->options.keep(live->options.self, &snapshot);
 }
 
-/* What save asked for is there: who keeps it has then been told of everything before it, and of nothing behind it. */
-static uint64_t tell_and_keep(tcsi_live *live, uint64_t told)
-{
-    if (live->save_sequence > told) tell_until(live, live->save_sequence, live->save_ns);
-    keep_snapshot(live);
-    return live->save_sequence > told ? live->save_sequence : told;
-}
-
-static bool is_saving(tcsi_live *live)
+/* The first tick that was not told, if it is of a record up to `sequence`: it is taken. */
+static bool take_tick(tcsi_live *live, uint64_t sequence, waiting_tick *ret_tick)
 {
     pthread_mutex_lock(&live->mutex);
-    const bool is = live->is_saving;
+    const bool is_there = live->tick_begin < live->tick_end && live->ticks[live->tick_begin].sequence <= sequence;
+    if (is_there) *ret_tick = live->ticks[live->tick_begin++];
+    if (live->tick_begin == live->tick_end) live->tick_begin = live->tick_end = 0;
     pthread_mutex_unlock(&live->mutex);
-    return is;
+    return is_there;
 }
 
-/* One look at how far the workers are.  A save that begins behind the first question lies behind what that was answered. */
-static void advance_telling(tcsi_live *live, uint64_t told)
+/* Up to `sequence`, one tick after the other: who is told must not see how much was done at once. */
+static void tell_ticks(tcsi_live *live, uint64_t *told, uint64_t sequence, int64_t time_ns)
 {
-    bool is_saved, is_kept = false;
-    int64_t time_ns;
-    uint64_t done = done_by_all(live, &time_ns, &is_saved);
-    if (is_saving(live)) {
-        done = done_by_all(live, &time_ns, &is_saved);
-        is_kept = is_saved;
+    waiting_tick tick;
+    while (take_tick(live, sequence, &tick)) {
+        tell_until(live, tick.sequence, tick.time_ns, true);
+        *told = tick.sequence;
     }
-    const bool is_stopped = atomic_load(&live->is_stopped);
-    if (is_kept && !is_stopped) told = tell_and_keep(live, told);
-    if (done > told && !is_stopped) tell_until(live, done, time_ns);
-    pthread_mutex_lock(&live->mutex);
-    if (done > live->told) live->told = done;
-    if (is_kept) live->is_saving = false;
-    pthread_cond_broadcast(&live->advanced);
-    pthread_mutex_unlock(&live->mutex);
+    if (*told < sequence) tell_until(live, sequence, time_ns, false);
+    *told = sequence;
+}
+
+/* What is done and not told, and the snapshot once everything before it was told and nothing behind it. */
+static uint64_t tell_and_keep(tcsi_live *live, uint64_t told, bool *ret_is_kept)
+{
+    int64_t time_ns;
+    uint64_t save_sequence;
+    const uint64_t done = done_by_all(live, &time_ns);
+    const bool is_saved = is_saved_by_all(live, &save_sequence);
+    *ret_is_kept = is_saved && done >= save_sequence;
+    if (*ret_is_kept) {
+        if (told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
+        keep_snapshot(live);
+    }
+    if (told < done) tell_ticks(live, &told, done, time_ns);
+    return told;
 }
 
 static void *tell_all(void *argument)
@@ -828,10 +871,16 @@ static void *tell_all(void *argument)
         const bool is_ending = live->is_ending && live->advance_count == seen;
         if (is_ending) break;
         seen = live->advance_count;
-        const uint64_t told = live->told;
+        uint64_t told = live->told;
         pthread_mutex_unlock(&live->mutex);
-        advance_telling(live, told);
+        bool is_kept = false;
+        int64_t ignored_ns;
+        if (!atomic_load(&live->is_stopped)) told = tell_and_keep(live, told, &is_kept);
+        else told = done_by_all(live, &ignored_ns); /* nobody is told any more, but who waits goes on */
         pthread_mutex_lock(&live->mutex);
+        if (told > live->told) live->told = told;
+        if (is_kept || atomic_load(&live->is_stopped)) live->is_saving = false;
+        pthread_cond_broadcast(&live->advanced);
     }
     pthread_mutex_unlock(&live->mutex);
     return NULL;
@@ -904,6 +953,13 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
         pthread_mutex_lock(&w->mutex);
         sum.row_count += w->stats.row_count;
         sum.unusual_count += w->stats.unusual_count;
+        tcsi_pulse_add(&sum.pulse, &w->stats.pulse);
+        sum.suppressed_count += w->stats.suppressed_count;
+        sum.guarded_count += w->stats.guarded_count;
+        sum.reeled_count += w->stats.reeled_count;
+        sum.merged_count += w->stats.merged_count;
+        sum.unreeled_count += w->stats.unreeled_count;
+        if (w->stats.step_ns > sum.step_ns) sum.step_ns = w->stats.step_ns;
         for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
         for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
         pthread_mutex_unlock(&w->mutex);
@@ -927,8 +983,10 @@ static tcs_status start_workers(tcsi_live *live, tcs_error *err)
 
 static tcs_status init_cells(tcsi_live *live, tcs_error *err)
 {
+    tcsi_reel_options reel = live->options.reel;
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
-        const tcsi_cell_options options = { .rate = RATE_START, .arrival = live->options.arrival,
+        reel.index = c;
+        const tcsi_cell_options options = { .reel = reel, .rate = RATE_START, .arrival = live->options.arrival,
                                             .series_count_max = live->options.series_count_max, .tell = on_event,
                                             .self = &live->workers[c % live->worker_count] };
         const tcs_status status = tcsi_cell_init(&live->cells[c], &options, err);
@@ -1015,6 +1073,7 @@ void tcsi_live_destroy(tcsi_live *live)
     if (live->directory.pieces) tcsi_directory_deinit(&live->directory);
     release_actions(live, UINT64_MAX);
     tcsi_free(live->acting);
+    tcsi_free(live->ticks);
     tcsi_free(live->telling);
     tcsi_free(live->staged);
     tcsi_free(live->workers);

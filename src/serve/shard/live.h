@@ -36,6 +36,8 @@ typedef struct tcsi_live_news {
     size_t event_count, action_count;
     uint64_t sequence;
     int64_t time_ns;
+    bool is_tick;   /* record `sequence` is a tick.  Each is told by itself: who goes by time sees the same times in the same places, */
+                    /* however much was done at once */
 } tcsi_live_news;
 
 /* A row, and what became of it. */
@@ -54,6 +56,7 @@ typedef struct tcsi_live_options {
     double alarms_per_s;       /* of chance, of all series together; > 0; until the journal says another (TCSI_SETTING_BUDGET) */
     bool is_budget_fixed;      /* whatever the journal says */
     tcsi_arrival_limits arrival;
+    tcsi_reel_options reel;    /* of each cell (history/chronicle.h); zeros: no history is kept */
     void (*tell)(void *self, const tcsi_live_news *news); /* from one thread; NULL: nobody listens */
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
     void (*keep)(void *self, const tcsi_live_snapshot *snapshot);
@@ -104,6 +107,10 @@ enum { TCSI_LIVE_LATENCY_COUNT = 44 };
 
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;
+    tcsi_pulse pulse;
+    uint64_t suppressed_count, guarded_count; /* episodes kept quiet by answers; times that a guard was against it */
+    uint64_t reeled_count, merged_count, unreeled_count; /* rows for history: that came, of them merged into others, not kept */
+    int64_t step_ns;           /* the longest of a cell's reel: rows within it are merged */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;

@@ -4,12 +4,13 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import { ask, paths, type Episode, type Related, type Series, type Similar } from '../api';
 import { Acknowledging, answer, Answering, canAnswer, VERDICTS, verdictWord } from '../answers';
 import type { Shade } from '../chart';
-import { chance, distance, number, severityMeaning, unitOf, withUnit } from '../format';
+import { chance, distance, duration, number, severityMeaning, unitOf, withUnit } from '../format';
 import { useTimeline, type Following } from '../history';
 import { useKeys, type Bindings } from '../keys';
 import { fetchEpisode, isOpen, live, now } from '../live';
 import { go } from '../place';
 import { SeriesChart } from '../serieschart';
+import { Silencing } from '../silences';
 import { useAsk, useStore } from '../store';
 import { formatSpan, parseTime, type Span } from '../time';
 import { Ago, At, Fact, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
@@ -19,6 +20,7 @@ const KIND_TITLES: Record<string, string> = {
   anomaly: 'Out of the ordinary',
   absence: 'Nothing received',
   stuck: 'Value does not move',
+  stale: 'Ended by its sender',
   late: 'Rows come late',
   cadence: 'Another rhythm',
 };
@@ -90,6 +92,16 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
           </Fact>
         </>
       ) : null}
+      {episode.lag_seconds !== undefined ? (
+        <Fact name="Comes after its stamps" against={`usual is ${duration(episode.usual_lag_seconds)}`}>
+          {duration(episode.lag_seconds)}
+        </Fact>
+      ) : null}
+      {episode.step_seconds !== undefined ? (
+        <Fact name="A row every" against={`usual is ${duration(episode.usual_step_seconds)}`}>
+          {duration(episode.step_seconds)}
+        </Fact>
+      ) : null}
       {series?.value !== undefined && isOpen(episode) ? (
         <Fact name="Value now" against={`expected ${say(series.expected)} ± ${say(series.deviation, 2)}`}>
           {say(series.value)}
@@ -125,6 +137,12 @@ function explain(episode: Episode, series: Series | null, unit: string): string 
   if (episode.kind === 'absence')
     return `${isOpen(episode) ? 'No row has come' : 'No row came'} for this series, though its sender said nothing of an end.${usual}`;
   if (episode.kind === 'stuck') return `The same value again and again, for longer than ever before on this series.${usual}`;
+  if (episode.kind === 'stale') return 'Its sender said that the series is over, as Prometheus does when a target is gone.';
+  if (episode.lag_seconds !== undefined && episode.lag_seconds < 0)
+    return 'Its rows are stamped ahead of their receipt: a clock is wrong.';
+  if (episode.kind === 'late')
+    return 'Its rows come later after their stamps than they used to: something on the way holds them up.';
+  if (episode.kind === 'cadence') return 'Its rows come in another rhythm than before.';
   return episode.summary;
 }
 
@@ -181,9 +199,10 @@ function RelatedSeries({ episode, following }: { episode: Episode; following: Fo
     () => (isKnown ? (asked.data?.related ?? []) : overlapping(episode, [...episodes.values()])),
     [isKnown, asked.data, episodes, episode],
   );
+  const others = useMemo(() => distinctSeries(related, episode.number).slice(0, RELATED_CHARTS), [related, episode.number]);
   const shades = useMemo(
-    () => related.map((other) => [{ from: parseTime(other.begin) ?? 0, to: parseTime(other.begin) ?? 0, label: other.kind }]),
-    [related],
+    () => others.map((other) => shadesOfSeries(other.number, related, episodes)),
+    [others, related, episodes],
   );
   const hasHistory = can?.has('GET /api/v1/series/{number}/history') ?? false;
   return (
@@ -204,25 +223,39 @@ function RelatedSeries({ episode, following }: { episode: Episode; following: Fo
         ))}
       </ul>
       {hasHistory
-        ? related
-            .filter((other) => other.number !== episode.number)
-            .slice(0, RELATED_CHARTS)
-            .map((other, i) => (
-              <SeriesChart
-                key={other.id}
-                number={other.number}
-                title={other.series}
-                unit={unitOf(other.series, false)}
-                timeline={following.timeline}
-                turn={following.turn}
-                height={110}
-                shades={shades[i] ?? []}
-                color={1}
-              />
-            ))
+        ? others.map((other, i) => (
+            <SeriesChart
+              key={other.id}
+              number={other.number}
+              title={other.series}
+              unit={unitOf(other.series, false)}
+              timeline={following.timeline}
+              turn={following.turn}
+              height={84}
+              shades={shades[i] ?? []}
+              color={1}
+              isSmall
+            />
+          ))
         : null}
     </section>
   );
+}
+
+/** The first episode of each other series. */
+export function distinctSeries(related: readonly Related[], own: number): Related[] {
+  const seen = new Set([own]);
+  return related.filter((other) => !seen.has(other.number) && seen.add(other.number));
+}
+
+function shadesOfSeries(number: number, related: readonly Related[], known: ReadonlyMap<string, Episode>): Shade[] {
+  return related
+    .filter((other) => other.number === number)
+    .map((other) => {
+      const from = parseTime(other.begin) ?? 0;
+      const episode = known.get(other.id);
+      return { from, to: episode ? (parseTime(episode.end) ?? now.get()) : from, label: other.kind, isChosen: false };
+    });
 }
 
 /** From what is known here, where the service cannot be asked. */
@@ -428,6 +461,7 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
           {!episode.acknowledged && !can?.has('POST /api/v1/episodes/{id}/acknowledgement') ? (
             <Note>This service keeps no acknowledgements.</Note>
           ) : null}
+          <Silencing episode={episode} />
         </section>
         <Answering episode={episode} />
         <SimilarEpisodes episode={episode} />

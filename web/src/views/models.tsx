@@ -1,49 +1,122 @@
-// Models: what decides beside the first look, where it came from, and how to go back.
+// Models: what gives rows a second look, where it came from, what it was measured to do, and how to go back.
 import { useState } from 'preact/hooks';
-import { ask, send, type Model } from '../api';
-import { useAsk, useStore } from '../store';
+import { ask, send, type Evidence, type Model } from '../api';
+import { count, duration, number } from '../format';
 import { live } from '../live';
+import { useAsk, useStore } from '../store';
 import { At, Loading, Note, Problem } from '../ui';
 
-const aliasesOf = (model: Model): string[] => model.aliases ?? (model.alias ? [model.alias] : []);
+const ROLES: Record<string, string> = { champion: '● decides', challenger: '◌ is tried beside it', '': 'is kept' };
+
+function Measured({ evidence }: { evidence: readonly Evidence[] }) {
+  if (evidence.length === 0) return <Note>It was not measured yet.</Note>;
+  return (
+    <table class="data">
+      <thead>
+        <tr>
+          {['on', 'rows', 'VUS-PR', 'F1 of events', 'alarms', 'of them false', 'allowed', 'a row'].map((name) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {evidence.map((one) => (
+          <tr key={one.data}>
+            <th scope="row">{one.data.slice(0, 16)}</th>
+            <td>{count(one.rows)}</td>
+            <td>{number(one.vus_pr, 3)}</td>
+            <td>{number(one.f1_event, 3)}</td>
+            <td>{number(one.alarms, 3)}</td>
+            <td>{number(one.alarms_false, 3)}</td>
+            <td>{number(one.alarms_allowed, 3)}</td>
+            <td>{duration((one.ns_per_row ?? NaN) * 1e-9)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Details({ hash, card }: { hash: string; card: Record<string, unknown> }) {
+  const asked = useAsk<Model>(hash, (signal) => ask(`/api/v1/models/${encodeURIComponent(hash)}`, { signal }));
+  return (
+    <>
+      {asked.error ? <Problem error={asked.error} what="What it was measured to do" /> : null}
+      {asked.data ? <Measured evidence={asked.data.evidence ?? []} /> : null}
+      <dl class="keys">
+        {Object.entries(card).map(([key, value]) => (
+          <div key={key}>
+            <dt>{key}</dt>
+            <dd>{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
 
 function Row({ model, act }: { model: Model; act: (path: string) => void }) {
   const { can } = useStore(live);
-  const aliases = aliasesOf(model);
+  const [isOpen, open] = useState(false);
+  const isOffered = can?.has('POST /api/v1/models/{hash}/promotion') && model.role !== 'champion';
   return (
     <tr>
       <th scope="row">
-        <code title={model.hash}>{model.hash.slice(0, 12)}</code> {model.name ?? ''}
+        {model.name} <code title={model.hash}>{model.hash.slice(0, 12)}</code>
       </th>
-      <td>
-        {aliases.map((alias) => (
-          <span class="chip" key={alias}>
-            {alias}
-          </span>
-        ))}
-      </td>
+      <td class={model.role === 'champion' ? 'fine' : ''}>{ROLES[model.role] ?? model.role}</td>
       <td>
         <At time={model.created} />
       </td>
+      <td>{count(model.size / 1024)} KiB</td>
       <td class="text">
-        <details>
-          <summary>lineage</summary>
-          <pre tabIndex={0}>{JSON.stringify(model.lineage ?? {}, null, 1)}</pre>
+        <details
+          onToggle={(event) => {
+            open(event.currentTarget.open);
+          }}
+        >
+          <summary>card and measurements</summary>
+          {isOpen ? <Details hash={model.hash} card={model.card} /> : null}
         </details>
       </td>
       <td>
-        {can?.has('POST /api/v1/models/{hash}/promotion') && !aliases.includes('champion') ? (
+        {isOffered ? (
           <button
             type="button"
             onClick={() => {
               act(`/api/v1/models/${encodeURIComponent(model.hash)}/promotion`);
             }}
           >
-            Make it decide
+            Let it decide
           </button>
         ) : null}
       </td>
     </tr>
+  );
+}
+
+function Table({ models, act }: { models: readonly Model[]; act: (path: string) => void }) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Models">
+      <table class="data words">
+        <thead>
+          <tr>
+            {['model', 'it', 'made', 'size', 'from', ''].map((name) => (
+              <th key={name} scope="col">
+                {name || <span class="visually-hidden">actions</span>}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {[...models].reverse().map((model) => (
+            <Row key={model.hash} model={model} act={act} />
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
@@ -52,10 +125,11 @@ export function ModelsView() {
   const [reason, setReason] = useState('');
   const [error, fail] = useState<Error | null>(null);
   const [said, say] = useState('');
-  const asked = useAsk<{ models: Model[] }>('models', (signal) => ask('/api/v1/models', { signal }));
+  const asked = useAsk<{ models: Model[] }>('models', (signal) => ask('/api/v1/models', { signal }), 30);
   const act = (path: string): void => {
     if (reason.trim() === '') {
       say('State a reason first: it goes into the audit log.');
+      document.querySelector<HTMLElement>('#reason')?.focus();
       return;
     }
     send('POST', path, { reason }).then(
@@ -69,18 +143,21 @@ export function ModelsView() {
       },
     );
   };
+  const models = asked.data?.models;
   return (
     <div class="view">
       <h1 tabIndex={-1}>
         Models <small>what gives rows a second look</small>
       </h1>
       {asked.error ? <Problem error={asked.error} what="The models" /> : null}
-      {!asked.data && !asked.error ? <Loading what="models" /> : null}
-      {can?.has('POST /api/v1/models/rollback') ? (
+      {!models && !asked.error ? <Loading what="models" /> : null}
+      {models?.length === 0 ? <Note>No model is here yet: the first look decides alone.</Note> : null}
+      {models && models.length > 0 && can?.has('POST /api/v1/models/rollback') ? (
         <div class="bar-of">
           <label>
-            Reason{' '}
+            Reason of a change{' '}
             <input
+              id="reason"
               type="text"
               value={reason}
               maxLength={500}
@@ -103,27 +180,7 @@ export function ModelsView() {
         {said}
       </p>
       {error ? <Problem error={error} what="The change was not taken; it" /> : null}
-      {asked.data?.models.length === 0 ? <Note>No model was trained yet: the first look decides alone.</Note> : null}
-      {asked.data && asked.data.models.length > 0 ? (
-        <div class="scroll" tabIndex={0} role="region" aria-label="Models">
-          <table class="data">
-            <thead>
-              <tr>
-                {['model', 'is', 'made', 'from', ''].map((name) => (
-                  <th key={name} scope="col">
-                    {name || <span class="visually-hidden">actions</span>}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {asked.data.models.map((model) => (
-                <Row key={model.hash} model={model} act={act} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      ) : null}
+      {models && models.length > 0 ? <Table models={models} act={act} /> : null}
     </div>
   );
 }

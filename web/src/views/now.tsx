@@ -6,6 +6,7 @@ import { count, distance, number, unitOf, withUnit } from '../format';
 import { useKeys, type Bindings } from '../keys';
 import { isOpen, live, now, type Live } from '../live';
 import { go } from '../place';
+import { Silences } from '../silences';
 import { useStore } from '../store';
 import { ago, formatSpan, parseTime } from '../time';
 import { Ago, Fact, Gauge, Loading, latency, Note, Problem, SeriesLabel, Severity, State } from '../ui';
@@ -55,6 +56,15 @@ export function raisedLastDay(episodes: Iterable<Episode>, at: number): number {
 export const withoutName = (episode: Episode): string =>
   episode.summary.startsWith(episode.series) ? episode.summary.slice(episode.series.length).trim() : episode.summary;
 
+/** What an episode says that has no value; how long a silence lasts is true now, not when it was told. */
+function Told({ episode }: { episode: Episode }) {
+  const at = useStore(now);
+  const since = parseTime(episode.begin);
+  if (episode.kind === 'absence' && isOpen(episode) && since !== null)
+    return <span>nothing came for {formatSpan(at - since)}</span>;
+  return <span>{withoutName(episode)}</span>;
+}
+
 function Row({ episode }: { episode: Episode }) {
   const unit = unitOf(episode.series, false);
   const isValued = episode.value !== undefined && episode.expected !== undefined;
@@ -73,7 +83,7 @@ function Row({ episode }: { episode: Episode }) {
             {far !== null ? <span class="soft">, {number(far, 2)} deviations</span> : null}
           </>
         ) : (
-          <span>{withoutName(episode)}</span>
+          <Told episode={episode} />
         )}
       </span>
       <State episode={episode} />
@@ -406,6 +416,7 @@ export function NowView() {
           </button>
         ) : null}
       </section>
+      <Silences />
       <Health state={state} />
       <section aria-labelledby="over-heading">
         <h2 id="over-heading">Over, last 24 hours</h2>

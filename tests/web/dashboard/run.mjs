@@ -1,0 +1,343 @@
+// The dashboard as people use it: an alert that arrives, what explains it, keys, addresses, a lost connection, who cannot see.
+//
+// usage: node run.mjs TOCSIN FOLDER CHROMIUM [CASE...]      Prints TAP; FOLDER receives the screenshots.
+//
+// Every page that a case opens is watched: whatever it writes to its console, whatever the content policy refuses and whatever it asks of
+// another host is a failure.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import { compareSizes } from './million.mjs';
+import { makeToken, Service } from './service.mjs';
+
+const require = createRequire(new URL('../../../web/package.json', import.meta.url));
+const { chromium } = require('playwright-core');
+const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const [tocsin, folder, executablePath, ...wanted] = process.argv.slice(2);
+const BUDGET_BYTES = 300 << 10;
+const SECONDS_MAX = 3; // to be interactive; aim 1, and a loaded machine may take longer
+const BUDGET = ['--alarm-budget', '24/day'];
+
+/** Processor time that a frame of a moving chart may take, so that 60 of them fit into a second. */
+const FRAME_MS_MAX = 1000 / 60;
+
+class Skip extends Error {}
+
+let browser;
+
+/** A page whose complaints are kept. */
+async function open(service, place = '', { width = 1440, height = 900, dark = false, expected = null, init = null } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', bypassCSP: false });
+  const page = await context.newPage();
+  if (init) await page.addInitScript(init.script, init.argument);
+  page.complaints = [];
+  page.received = 0;
+  const complain = (text) => { if (!expected?.test(text)) page.complaints.push(text); };
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complain(`${message.type()} ${message.text()}`); });
+  page.on('pageerror', (error) => complain(`threw ${error.stack}`));
+  page.on('request', (request) => { if (!request.url().startsWith(service.url) && !/^(data|blob):/.test(request.url())) complain(`asks ${request.url()}`); });
+  await page.goto(`${service.url}/${place}`);
+  return page;
+}
+
+async function close(page) {
+  await page.context().close();
+  assert.deepEqual(page.complaints, []);
+}
+
+async function withService(options, act) {
+  const service = await Service.start(tocsin, [...BUDGET, ...options]);
+  try {
+    await act(service);
+  } finally {
+    await service.destroy();
+  }
+}
+
+/** Five minutes of ordinary rows until now. */
+async function ordinary(service, seconds = 300) {
+  const begin = Math.floor(Date.now() / 1000) - seconds;
+  await service.feed(begin, 0, seconds);
+  await service.wait('/api/v1/status', (status) => status.rows_scored > 0 && status.rows_waiting === 0);
+  return { begin, next: seconds };
+}
+
+/** Rows go on second by second in the background, until the returned function is called. */
+function goOn(service, at, spike) {
+  let isOver = false;
+  const run = (async () => {
+    for (let second = at.next; !isOver;) {
+      const until = Math.floor(Date.now() / 1000) - at.begin;
+      if (until > second) await service.feed(at.begin, second, until, spike);
+      second = Math.max(second, until);
+      await new Promise((done) => setTimeout(done, 250));
+    }
+  })();
+  return async () => { isOver = true; await run; };
+}
+
+const heading = (page) => page.locator('main h1');
+const waitForText = (locator, pattern, timeout = 15000) => locator.filter({ hasText: pattern }).first().waitFor({ timeout });
+
+/** One open episode of the fourth sensor. */
+async function withEpisode(service, act) {
+  const at = await ordinary(service);
+  const since = at.next;
+  const stop = goOn(service, at, (i, second) => (i === 3 && second >= since + 2 ? 40 : 0));
+  try {
+    const { episodes } = await service.wait('/api/v1/episodes?state=confirmed&kind=anomaly', (answer) => answer.episodes.some((e) => e.number === 3));
+    await act(episodes.find((e) => e.number === 3), at);
+  } finally {
+    await stop();
+  }
+}
+
+/** Serious and critical findings of axe, in words. */
+async function axe(page) {
+  await page.evaluate(AXE); // through the debugger, which the content policy does not concern
+  const results = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  return results.violations.filter((v) => ['serious', 'critical'].includes(v.impact))
+    .map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((node) => `${node.target.join(' ')} ${node.failureSummary?.split('\n').slice(1).join(' ')}`).join('; ')}`);
+}
+
+const cases = {
+  'a service without rows says how to send some'() {
+    return withService([], async (service) => {
+      const page = await open(service);
+      await waitForText(page.getByRole('heading'), 'No rows have come yet');
+      const told = await page.locator('pre').first().textContent();
+      assert.ok(told.includes(`${service.url}/api/v1/rows`), told);
+      await service.send([['load{host="a"}', Date.now() / 1000, 0.5]]); // as it says
+      await waitForText(page.locator('.fact'), /Series\s*1/);
+      await page.getByRole('heading', { name: 'No rows have come yet' }).waitFor({ state: 'detached' });
+      await close(page);
+    });
+  },
+
+  'an alert arrives by itself, and its page explains it'() {
+    return withService([], async (service) => {
+      const at = await ordinary(service);
+      const page = await open(service);
+      await waitForText(heading(page), 'All quiet');
+      await waitForText(page.locator('.connection'), 'live');
+      const since = at.next;
+      const stop = goOn(service, at, (i, second) => (i === 3 && second >= since + 2 ? 40 : 0));
+      try {
+        const row = page.locator('li.episode', { hasText: 'unit=3' }).first();
+        await row.waitFor({ timeout: 20000 });
+        await waitForText(row.locator('.state'), 'confirmed');
+        await waitForText(heading(page), /^1 open/);
+        const [episode] = (await service.ask('/api/v1/episodes?state=open')).episodes;
+        await row.getByRole('link').click();
+        await waitForText(heading(page), /Out of the ordinary: pump_pressure_bar plant=north unit=3/);
+        assert.ok(await page.evaluate(() => document.activeElement === document.querySelector('main h1')), 'the heading has no focus');
+        assert.ok(page.url().endsWith(`#/episode/${episode.id}`), page.url());
+        const said = await page.locator('main').innerText();
+        for (const words of [String(Number(episode.value.toFixed(1))), String(Number(episode.expected.toFixed(1))), 'bar', 'too high', 'times rarer than the alarm budget', '1 in ',
+          `record ${episode.sequence}`]) assert.ok(said.includes(words), `the page does not say "${words}":\n${said}`);
+        await page.screenshot({ path: path.join(folder, 'dashboard-episode.png'), fullPage: true });
+      } finally {
+        await stop();
+      }
+      await service.feed(at.begin, Math.floor(Date.now() / 1000) - at.begin, Math.floor(Date.now() / 1000) - at.begin + 8);
+      await waitForText(page.locator('.lead .state'), /over|dismissed/); // told, not asked
+      await close(page);
+    });
+  },
+
+  'every view opens by its address, and by keys'() {
+    return withService([], (service) => withEpisode(service, async (episode) => {
+      const page = await open(service, `#/series/3?range=15m`);
+      await waitForText(heading(page), 'unit=3');
+      await page.getByRole('button', { name: '6h' }).click();
+      assert.ok(page.url().endsWith('#/series/3?range=6h'), page.url());
+      await page.keyboard.press('g');
+      await page.keyboard.press('n');
+      await waitForText(heading(page), /open/);
+      await page.keyboard.press('j');
+      assert.equal(await page.evaluate(() => document.activeElement.closest('[data-id]')?.dataset.id), episode.id);
+      await page.keyboard.press('Enter');
+      await waitForText(heading(page), 'Out of the ordinary');
+      await page.keyboard.press('s');
+      await waitForText(heading(page), /^pump_pressure_bar/);
+      await page.goBack();
+      await waitForText(heading(page), 'Out of the ordinary');
+      await page.keyboard.press('Escape');
+      await waitForText(heading(page), /open/);
+      await page.keyboard.press('g');
+      await page.keyboard.press('e');
+      await waitForText(heading(page), 'Out of the ordinary');
+      await page.keyboard.press('?');
+      const help = page.getByRole('dialog');
+      await waitForText(help, 'go to the worst episode');
+      await page.keyboard.press('Escape');
+      await help.waitFor({ state: 'detached' });
+      assert.ok((await heading(page).textContent()).includes('Out of the ordinary'), 'Escape of the help left the page');
+      await page.goto(`${service.url}/#/episode/nonsense`);
+      await waitForText(page.getByRole('alert'), "there is no episode 'nonsense'");
+      await page.goto(`${service.url}/#/series/99999`);
+      await waitForText(page.getByRole('alert'), 'there is no series 99999');
+      page.complaints = page.complaints.filter((text) => !/status of 404/.test(text)); // of the two that were asked for
+      await close(page);
+    }));
+  },
+
+  'the filter and the search find what they are given'() {
+    return withService([], (service) => withEpisode(service, async () => {
+      const page = await open(service);
+      await waitForText(heading(page), /open/);
+      await page.keyboard.press('/');
+      await page.keyboard.type('unit="7"');
+      await waitForText(page.locator('.note'), 'No open episode matches');
+      await page.keyboard.press('Control+a');
+      await page.keyboard.type('pump anomaly');
+      await page.locator('li.episode').first().waitFor();
+      await page.goto(`${service.url}/#/series`);
+      await page.locator('#find').fill('unit="17"');
+      await page.locator('.picker li', { hasText: 'unit=17' }).waitFor();
+      await page.waitForFunction(() => document.querySelectorAll('.picker li').length === 1);
+      await page.locator('.picker a').click();
+      await waitForText(heading(page), 'unit=17');
+      await close(page);
+    }));
+  },
+
+  'a lost service is said, and found again'() {
+    return withService([], async (service) => {
+      await ordinary(service, 60);
+      const page = await open(service, '', { expected: /net::ERR_|status of 503/ });
+      await waitForText(page.locator('.connection'), /^● live/);
+      await service.end('SIGKILL');
+      await waitForText(page.locator('.connection'), 'not live');
+      await waitForText(page.getByRole('alert'), 'the service does not answer', 20000);
+      const again = await Service.start(tocsin, BUDGET, service.folder, service.port);
+      try {
+        await waitForText(page.locator('.connection'), /^● live/, 40000);
+        await page.getByRole('alert').waitFor({ state: 'detached', timeout: 20000 });
+        await close(page);
+      } finally {
+        await again.end('SIGKILL');
+      }
+    });
+  },
+
+  'a token is asked for once, kept in the tab, and refused when it is wrong'() {
+    const file = path.join(fs.mkdtempSync(path.join(folder, 'tokens-')), 'tokens.ndjson');
+    const admin = makeToken(tocsin, file, 'root', 'admin');
+    const viewer = makeToken(tocsin, file, 'night-shift', 'viewer');
+    return withService(['--tokens', file], async (service) => {
+      service.token = admin;
+      await ordinary(service, 60);
+      const page = await open(service, '#/series/3', { expected: /status of 401/ });
+      const field = page.getByLabel('Token');
+      await field.fill('tcs_wrong');
+      await page.keyboard.press('Enter');
+      await waitForText(page.getByRole('alert'), 'not valid');
+      await field.fill(viewer);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await waitForText(heading(page), 'unit=3');
+      await waitForText(page.locator('.connection'), 'live');
+      await page.reload();
+      await waitForText(heading(page), 'unit=3');
+      assert.equal(await page.evaluate(() => Object.keys(localStorage).length + document.cookie.length), 0, 'the token is kept beyond the tab');
+      await close(page);
+      fs.rmSync(path.dirname(file), { recursive: true });
+    });
+  },
+
+  'everybody can use it: axe finds nothing serious, by day and night, and a phone needs no sideways scrolling'() {
+    return withService([], (service) => withEpisode(service, async (episode) => {
+      const places = ['#/now', `#/episode/${episode.id}`, '#/series', '#/series/3?with=4'];
+      for (const [view, route] of [['review', 'GET /api/v1/review'], ['quality', 'GET /api/v1/quality'], ['models', 'GET /api/v1/models'],
+        ['audit', 'GET /api/v1/audit']]) if (await service.can(route)) places.push(`#/${view}`);
+      const found = [];
+      for (const dark of [false, true]) {
+        const page = await open(service, '', { dark });
+        for (const place of places) {
+          await page.setViewportSize({ width: 1440, height: 900 });
+          await page.goto(`${service.url}/${place}`);
+          await page.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('.loading') && !document.querySelector('[data-ready=no]'));
+          await page.waitForTimeout(250);
+          found.push(...(await axe(page)).map((text) => `${place}${dark ? ' (dark)' : ''}: ${text}`));
+          const name = `dashboard-${place.replace(/^#\//, '').split(/[/?]/)[0]}`;
+          if (place !== '#/series') await page.screenshot({ path: path.join(folder, `${name}${dark ? '-dark' : ''}.png`), fullPage: true });
+          await page.setViewportSize({ width: 360, height: 740 });
+          await page.waitForTimeout(200);
+          const width = await page.evaluate(() => document.documentElement.scrollWidth);
+          if (width > 360) found.push(`${place}: ${width} pixels wide on a screen of 360`);
+          if (dark) await page.screenshot({ path: path.join(folder, `${name}-phone.png`) });
+        }
+        await close(page);
+      }
+      assert.deepEqual(found, []);
+    }));
+  },
+
+  'a million points move as a thousand do'() {
+    return withService([], async (service) => {
+      await ordinary(service, 60);
+      const figures = await compareSizes((size) => open(service, '#/series/3', { init: size }), [1000, 1000000]);
+      for (const f of figures)
+        console.log(`# ${f.points} points: ${f.frames} frames, ${f.cpuMs.toFixed(1)} ms of processor time each, ${f.intervalMs.toFixed(1)} ms apart (median)`);
+      const [few, many] = figures;
+      assert.ok(many.cpuMs < FRAME_MS_MAX, `a frame of a million points takes ${many.cpuMs} ms of processor time`);
+      assert.ok(many.cpuMs < few.cpuMs * 3 + 1, `a frame takes ${many.cpuMs / few.cpuMs} times as long as one of a thousand points`);
+    });
+  },
+
+  'ten thousand series: soon there, and small'() {
+    return withService([], async (service) => {
+      const now = Math.floor(Date.now() / 1000);
+      await service.send(Array.from({ length: 10000 }, (_, i) => [`load{host="h${i}"}`, now, i % 100]));
+      await service.wait('/api/v1/status', (status) => status.series >= 10000);
+      const page = await open(service, 'nothing', { expected: /status of 404/ }); // Chromium is warm, the page is not
+      let bytes = 0;
+      const client = await page.context().newCDPSession(page);
+      await client.send('Network.enable');
+      client.on('Network.loadingFinished', (event) => { bytes += event.encodedDataLength; });
+      await page.goto(`${service.url}/`);
+      await waitForText(page.locator('.fact'), /Series\s*10,000/);
+      const seconds = await page.evaluate(() => performance.now() / 1000);
+      console.log(`# interactive after ${seconds.toFixed(2)} s, ${(bytes / 1024).toFixed(0)} KiB received`);
+      assert.ok(seconds < SECONDS_MAX, `${seconds} s`);
+      assert.ok(bytes > 1000 && bytes < BUDGET_BYTES, `${bytes} bytes`);
+      await page.goto(`${service.url}/#/series`);
+      await waitForText(page.locator('.picker'), /100 of 10,000 series/);
+      await close(page);
+    });
+  },
+};
+
+async function main() {
+  const names = Object.keys(cases).filter((name) => wanted.length === 0 || wanted.some((word) => name.includes(word)));
+  console.log(`1..${names.length}`);
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
+  let failed = 0;
+  for (const [i, name] of names.entries()) {
+    const begun = Date.now();
+    try {
+      await cases[name]();
+      console.log(`ok ${i + 1} - dashboard: ${name}`);
+    } catch (error) {
+      if (error instanceof Skip) {
+        console.log(`ok ${i + 1} - dashboard: ${name} # SKIP ${error.message}`);
+        continue;
+      }
+      failed++;
+      console.log(`not ok ${i + 1} - dashboard: ${name}`);
+      for (const line of String(error.stack).split('\n')) console.log(`# ${line}`);
+      for (const context of browser.contexts()) {
+        const [page] = context.pages();
+        await page?.screenshot({ path: path.join(folder, `dashboard-failed-${i + 1}.png`) }).catch(() => undefined);
+        for (const complaint of page?.complaints ?? []) console.log(`# the page complained: ${complaint}`);
+        await context.close();
+      }
+    }
+    console.log(`# ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+  }
+  await browser.close();
+  return failed ? 1 : 0;
+}
+
+process.exit(await main());
