@@ -90,6 +90,10 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         (void)!tcsi_live_act(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
         return;
     }
+    if (record->kind == TCSI_RECORD_VERDICTS) {
+        (void)!tcsi_live_hear(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
+        return;
+    }
     note_trace(intake->options.traces, record);
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
@@ -128,6 +132,8 @@ static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *reco
     else if (record->kind == TCSI_RECORD_TICK) status = tcsi_live_tick(live, record->sequence, record->time_ns, err);
     else if (record->kind == TCSI_RECORD_ACTION)
         status = tcsi_live_act(live, record->sequence, record->time_ns, record->bytes, record->size, err);
+    else if (record->kind == TCSI_RECORD_VERDICTS)
+        status = tcsi_live_hear(live, record->sequence, record->time_ns, record->bytes, record->size, err);
     else status = tcsi_fail(err, TCS_E_UNSUPPORTED, "kind %u, which this version does not know", (unsigned)record->kind);
     if (status != TCS_OK) tcsi_fail_prefix(err, "record %llu of the journal", (unsigned long long)record->sequence);
     return status;
@@ -329,6 +335,13 @@ tcs_status tcsi_intake_tick(tcsi_intake *intake, int64_t time_ns, tcs_error *err
 {
     tcsi_journal_ticket ticket;
     const tcs_status status = tcsi_journal_append(intake->journal, TCSI_RECORD_TICK, time_ns, "", 0, NULL, &ticket, err);
+    return status == TCS_OK ? tcsi_journal_sync(intake->journal, ticket, err) : status;
+}
+
+tcs_status tcsi_intake_hear(tcsi_intake *intake, const void *verdicts, size_t size, int64_t time_ns, tcs_error *err)
+{
+    tcsi_journal_ticket ticket;
+    const tcs_status status = tcsi_journal_append(intake->journal, TCSI_RECORD_VERDICTS, time_ns, verdicts, size, NULL, &ticket, err);
     return status == TCS_OK ? tcsi_journal_sync(intake->journal, ticket, err) : status;
 }
 

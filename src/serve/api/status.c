@@ -70,6 +70,7 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     tcsi_json_put_integer(&writer, "journal_first", (int64_t)journal.sequence_first);
     tcsi_json_put_integer(&writer, "journal_next", (int64_t)journal.sequence_next);
     tcsi_json_put_integer(&writer, "journal_failures", (int64_t)journal.failure_count);
+    tcsi_deep_report_write(api->deep, &writer);
     tcsi_json_key(&writer, "history");
     tcsi_json_begin_object(&writer);
     tcsi_json_put_bool(&writer, "is_kept", api->history != NULL);

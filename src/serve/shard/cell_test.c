@@ -315,7 +315,7 @@ static void test_rows_allocate_nothing(void **state)
         if (!is_fit) assert_int_equal(tcsi_alloc_trace_stats().total_count, allocations);
     }
     assert_true(fits <= 4);
-    assert_true(sizeof(tcsi_live_series) <= 320); /* five lines of the cache */
+    assert_true(sizeof(tcsi_live_series) <= 512); /* eight lines of the cache */
     tcsi_cell_deinit(&w.cell);
     assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
     tcsi_alloc_trace_end();
