@@ -122,6 +122,9 @@ export interface Incident {
   severity: number;
   episodes: string[];
   series_count: number;
+  episode_count?: number;
+  open_count?: number;
+  merged_into?: string;
   summary: string;
 }
 

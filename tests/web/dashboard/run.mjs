@@ -206,6 +206,8 @@ const cases = {
       await other.locator('a').focus();
       await page.keyboard.press('x');
       await waitForText(page.locator('.said'), 'Answered “Expected”');
+      await other.waitFor({ state: 'detached' });
+      await page.waitForFunction(() => document.activeElement.matches('a[data-row]')); // the next one, without the mouse
       await page.screenshot({ path: path.join(folder, 'dashboard-disputed.png'), fullPage: true });
       assert.equal(await page.getByRole('link', { name: 'Audit' }).count(), 0, 'an analyst is offered the audit log');
       await page.goto(`${service.url}/#/quality`);

@@ -1,5 +1,5 @@
 // Review: work through what the service is least sure of, the guideline beside it; say what it missed.
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { answer, canAnswer, VERDICTS, verdictWord } from '../answers';
 import { ask, send, type Episode, type Review, type ReviewItem, type Verdict } from '../api';
 import { number, percent, unitOf } from '../format';
@@ -195,6 +195,12 @@ export function ReviewView() {
   const asked = useAsk<Review>(`review#${changes}`, (signal) => ask('/api/v1/review?limit=50', { signal }));
   const [kept, keep] = useState<ReviewItem[]>([]);
   if (asked.data && asked.data.review !== kept) keep(asked.data.review);
+  const at = useRef(-1); // of the entry that was answered: the one that takes its place is next
+  useEffect(() => {
+    if (at.current < 0 || document.activeElement !== document.body) return;
+    const rows = document.querySelectorAll<HTMLElement>('a[data-row]');
+    rows[Math.min(at.current, rows.length - 1)]?.focus();
+  }, [kept]);
   const move = (by: number): void => {
     const rows = [...document.querySelectorAll<HTMLElement>('a[data-row]')];
     const at = rows.indexOf(document.activeElement as HTMLElement);
@@ -219,6 +225,7 @@ export function ReviewView() {
       say(id ? 'This service takes no answers from you.' : 'Choose one first: j and k.');
       return;
     }
+    at.current = kept.findIndex((item) => item.id === id);
     answer(id, { verdict, scope: 'pattern' }).then(
       () => {
         say(`Answered “${word}”.`);
