@@ -283,7 +283,7 @@ static void *send_all(void *argument)
 }
 
 typedef struct outcome {
-    double samples_per_s, service_processors, sender_processors, p50_s, p99_s, memory_mib;
+    double samples_per_s, sample_us, service_processors, sender_processors, p50_s, p99_s, memory_mib;
     size_t retried;
 } outcome;
 
@@ -317,6 +317,7 @@ static outcome run_load(const service *s, const load *l, double per_s)
     }
     result.samples_per_s = (double)sample_count / elapsed;
     result.service_processors = (processor_s(s->process) - processor) / elapsed;
+    result.sample_us = 1e6 * result.service_processors / result.samples_per_s;
     result.sender_processors = used / elapsed;
     result.p50_s = ask_status(s->port, "latency_p50_seconds");
     result.p99_s = ask_status(s->port, "latency_p99_seconds");
@@ -333,8 +334,8 @@ static void remove_folder(const char *folder)
 
 static void print_outcome(const char *name, const outcome *o)
 {
-    printf("%-22s %12.0f %10.2f %10.2f %10.2f %10.2f %10.0f %8zu\n", name, o->samples_per_s, o->service_processors, o->sender_processors,
-           1e3 * o->p50_s, 1e3 * o->p99_s, o->memory_mib, o->retried);
+    printf("%-22s %12.0f %10.3f %10.2f %10.2f %10.2f %10.2f %10.0f %8zu\n", name, o->samples_per_s, o->sample_us, o->service_processors,
+           o->sender_processors, 1e3 * o->p50_s, 1e3 * o->p99_s, o->memory_mib, o->retried);
 }
 
 int main(int argc, char **argv)
@@ -351,9 +352,9 @@ int main(int argc, char **argv)
     snprintf(folder, sizeof folder, "%s.data", argv[1]);
     const size_t step_count = (size_t)fmax(3, ceil(seconds * 1e6 / (double)series_count));
     make_load(&l, series_count, step_count, (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count);
-    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-22s %12s %10s %10s %10s %10s %10s %8s\n", series_count,
-           series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
-    printf("%-22s %12s %10s %10s %10s %10s %10s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
+    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-22s %12s %10s %10s %10s %10s %10s %10s %8s\n", series_count,
+           series_count * step_count, CONNECTIONS, "", "samples/s", "a sample", "service", "sender", "p50", "p99", "memory", "retried");
+    printf("%-22s %12s %10s %10s %10s %10s %10s %10s\n", "", "", "us", "processors", "processors", "ms", "ms", "MiB");
     remove_folder(folder);
     service s = start_service(folder, history);
     const outcome full = run_load(&s, &l, 0);
