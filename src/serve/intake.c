@@ -39,6 +39,23 @@ static void put_head(unsigned char head[HEAD_SIZE], tcsi_ingest_format format, i
     for (size_t i = 0; i < 8; i++) head[8 + i] = (unsigned char)((uint64_t)receive_ns >> 8 * i);
 }
 
+/* Behind the head stands the trace that the request carried, if it carried one; head[4] says how long it is. */
+static const unsigned char *find_body(const tcsi_journal_record *record, size_t *ret_size)
+{
+    const unsigned char *bytes = record->bytes;
+    const size_t before = record->size < HEAD_SIZE ? 0 : HEAD_SIZE + (size_t)bytes[4];
+    if (before == 0 || before > record->size || (bytes[4] != 0 && bytes[4] != TCSI_TRACEPARENT_SIZE)) return NULL;
+    *ret_size = record->size - before;
+    return bytes + before;
+}
+
+static void note_trace(tcsi_traces *traces, const tcsi_journal_record *record)
+{
+    const unsigned char *bytes = record->bytes;
+    if (traces && record->kind == TCSI_RECORD_ROWS && record->size >= HEAD_SIZE + TCSI_TRACEPARENT_SIZE && bytes[4])
+        tcsi_traces_put(traces, record->sequence, (const char *)bytes + HEAD_SIZE);
+}
+
 static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *ret_format, int64_t *ret_receive_ns)
 {
     uint64_t time = 0;
@@ -73,6 +90,7 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         (void)!tcsi_live_act(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
         return;
     }
+    note_trace(intake->options.traces, record);
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
 }
@@ -91,10 +109,11 @@ static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record
 {
     tcsi_ingest_format format;
     int64_t receive_ns;
-    if (record->size < HEAD_SIZE) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
+    size_t size;
+    const unsigned char *body = find_body(record, &size);
+    if (!body) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
     get_head(record->bytes, &format, &receive_ns);
-    const unsigned char *body = (const unsigned char *)record->bytes + HEAD_SIZE;
-    tcs_status status = tcsi_ingest_decode(format, body, record->size - HEAD_SIZE, receive_ns, batch, err);
+    tcs_status status = tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
     while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT && is_patient) {
         tcsi_live_settle(live); /* nobody else is in a hurry */
         status = TCS_OK;
@@ -127,6 +146,7 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
     while (status == TCS_OK && (until == 0 || options->sequence + count < until)) {
         status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
         if (status != TCS_OK || is_end) break;
+        note_trace(options->traces, &record);
         if (record.sequence != options->sequence + count + 1)
             status = tcsi_fail(err, TCS_E_FORMAT, "%s: records %llu to %llu are missing", options->folder,
                                (unsigned long long)(options->sequence + count + 1), (unsigned long long)record.sequence - 1);
@@ -243,9 +263,15 @@ static tcs_status keep(tcsi_intake *intake, request *r, tcsi_ingest_format forma
 {
     unsigned char head[HEAD_SIZE];
     tcsi_journal_ticket ticket;
+    char trace[TCSI_TRACEPARENT_SIZE + 1];
+    const tcsi_trace *current = tcsi_trace_current();
+    const bool is_traced = current && *current->parent_id; /* by its sender, not only by us */
     put_head(head, format, receive_ns);
+    if (is_traced) head[4] = TCSI_TRACEPARENT_SIZE;
     tcsi_buffer_clear(&r->record);
     tcs_status status = tcsi_buffer_append(&r->record, head, sizeof head, err);
+    if (is_traced) tcsi_trace_format(current, trace);
+    if (status == TCS_OK && is_traced) status = tcsi_buffer_append(&r->record, trace, TCSI_TRACEPARENT_SIZE, err);
     if (status == TCS_OK) status = tcsi_buffer_append(&r->record, body, size, err);
     if (status != TCS_OK) return status;
     status = tcsi_live_admit(intake->options.live, r->batch.sample_count, err);

@@ -8,15 +8,16 @@
  * open reads the journal from where the live series stand (after a snapshot was loaded, say) to its end: they then are what they would be
  * if nothing had ever stopped.  A backtest does just that, without a service around it.
  *
- * Records: ROWS is a format (4 bytes, ingest.h), 4 zeros, the time of receipt in ns (8, little-endian), and the body as received; TICK is
- * empty, and its time is the record's; ACTION is what tcsi_action_write writes.  A record of a kind that this version does not know stops
- * the reading: E_UNSUPPORTED.
+ * Records: ROWS is a format (4 bytes, ingest.h), the size of a trace (1: 0 or 55), 3 zeros, the time of receipt in ns (8, little-endian),
+ * the trace, if the request carried one (traceparent, as text), and the body as received; TICK is empty, and its time is the record's;
+ * ACTION is what tcsi_action_write writes.  A record of a kind that this version does not know stops the reading: E_UNSUPPORTED.
  * Threads: take, act from any; tick from one; open and close from one. */
 #ifndef TCS_SERVE_INTAKE_H
 #define TCS_SERVE_INTAKE_H
 
 #include "serve/ingest/ingest.h"
 #include "serve/shard/live.h"
+#include "serve/traces.h"
 #include "store/journal.h"
 
 /* Journals hold these numbers. */
@@ -29,6 +30,7 @@ typedef struct tcsi_intake_options {
     tcsi_live *live;                    /* which outlives the intake */
     const tcsi_ingest_limits *limits;   /* NULL: the defaults */
     const tcsi_disk *disk;              /* NULL: the system's */
+    tcsi_traces *traces;                /* told which records came with a trace; NULL: nobody asks */
     uint64_t sequence;                  /* of the last record that live has seen; 0: none */
     uint64_t ticks_a_snapshot;          /* live saves itself after so many ticks, or after so many rows that reading them again would */
                                         /* take seconds (TCSI_SNAPSHOT_ROWS), at the next tick; 0: never */

@@ -63,6 +63,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (!keeper) return tcsi_fail_memory(err, "the keeper of episodes");
     keeper->options = *options;
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
+    if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
@@ -153,7 +154,7 @@ static bool wait_a_little(tcsi_keeper *keeper)
     struct timespec until;
     pthread_mutex_lock(&keeper->mutex);
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RETRY_NS;
+    until.tv_nsec += (long)keeper->options.retry_ns; /* less than a second */
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -305,6 +306,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     const tcsi_live_episode *episode = &event->episode;
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
+    char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
     char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
     tcsi_key key;
@@ -314,13 +316,14 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     if (status != TCS_OK) return status;
     tcsi_keeper_episode_id(entry, event, id);
     tcsi_words_event(keeper->name.data, event, sentence);
+    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
                                .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
-                               .url = "", .trace = "" };
+                               .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
@@ -344,6 +347,7 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (!news->is_tick) return; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     tcsi_desk_tick(&keeper->desk, news->time_ns);
@@ -382,7 +386,8 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
     for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
-        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
+        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
+                                  (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
     return status;

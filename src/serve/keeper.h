@@ -16,6 +16,7 @@
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
 #include "serve/standby/standby.h"
+#include "serve/traces.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -29,7 +30,9 @@ typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
+    tcsi_traces *traces;      /* of the records that are told; NULL: there are none */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
+    int64_t retry_ns;         /* from one attempt to the next while the store fails, below a second; 0: 0.2 s */
     /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
     void (*step)(void *step_self, const tcsi_live_event *event, const char *document);
     void *step_self;

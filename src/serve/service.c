@@ -83,6 +83,7 @@ struct tcsi_service {
     tcsi_watching *watching;    /* from when rows can come */
     int64_t watched_ns;         /* when it last looked */
     tcsi_books *books;
+    tcsi_traces traces;
     clockwork ticks, collecting, booking;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
@@ -393,7 +394,7 @@ static tcs_status make_history(tcsi_service *s, tcs_error *err)
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces };
     if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
     keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
@@ -408,7 +409,7 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     if (status == TCS_OK && s->history) status = tcsi_chronicle_start(s->history, s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
-    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
+    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live, .traces = &s->traces,
                                    .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK && s->options.has_standby) status = create_standby(s, intake.sequence, err);
@@ -512,6 +513,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
     pthread_mutex_init(&s->api.store_mutex, NULL);
+    tcsi_traces_init(&s->traces);
     tcsi_buffer_init(&s->collected, BODY_SIZE_MAX);
     tcs_status status = tcsi_metrics_create(0, &s->metrics, err);
     const tcsi_events_options events = { .metrics = s->metrics };
@@ -600,6 +602,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_collector_destroy(s->collector);
     tcsi_buffer_deinit(&s->collected);
     pthread_mutex_destroy(&s->api.store_mutex);
+    tcsi_traces_deinit(&s->traces);
     pthread_cond_destroy(&s->ending);
     pthread_mutex_destroy(&s->mutex);
     tcsi_free(s->journal_path);

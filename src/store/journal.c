@@ -68,6 +68,19 @@ static tcs_status lock_folder(tcsi_journal *journal, tcs_error *err)
     return status;
 }
 
+/* Invariant 4, from offset in the segment of record `first` on. */
+static tcs_status renew(const tcsi_journal *journal, uint64_t first, uint64_t offset, tcs_error *err)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    char *path = tcsi_journal_segment_path(journal->folder, first);
+    if (!path) return tcsi_fail_memory(err, "a file name");
+    int cause = disk->renew(disk->self, path, (off_t)offset) == 0 ? 0 : errno;
+    if (!cause && disk->sync_folder(disk->self, journal->folder) != 0) cause = errno;
+    const tcs_status status = cause ? tcsi_fail(err, TCS_E_IO, "%s: %s", path, strerror(cause)) : TCS_OK;
+    tcsi_free(path);
+    return status;
+}
+
 /* Where the journal stands: the last record that is whole. */
 static tcs_status recover(tcsi_journal *journal, tcs_error *err)
 {
@@ -85,11 +98,20 @@ static tcs_status recover(tcsi_journal *journal, tcs_error *err)
     /* The last segment is read whole; that the ones before it end where they should is seen when they are read. */
     status = tcsi_journal_cursor_open(journal->folder, journal->durable + 1, &cursor, err);
     if (status != TCS_OK) return status;
+    /* The last record known to be synced was appended while the one before it, or none, was known to be: no later than there. */
+    uint64_t known = UINT64_MAX, offset = TCSI_JOURNAL_SEGMENT_HEADER, since = 0, before = 0;
     while ((status = tcsi_journal_cursor_next(cursor, &record, &is_end, err)) == TCS_OK && !is_end) {
         journal->durable = record.sequence;
         journal->time_ns = journal->time_durable_ns = record.time_ns;
+        if (record.durable != known) {
+            before = since;
+            since = offset;
+            known = record.durable;
+        }
+        offset += TCSI_JOURNAL_RECORD_HEADER + record.size + tcsi_journal_padding(record.size);
     }
     tcsi_journal_cursor_close(cursor);
+    if (status == TCS_OK && count && journal->durable >= last) status = renew(journal, last, before, err);
     if (count && journal->durable < last) journal->segment_count--; /* it holds nothing, and will be begun anew */
     return status;
 }

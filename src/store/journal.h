@@ -18,6 +18,9 @@
  *      repair: its callers are told, and the next record begins a new segment at the same sequence number.
  *   3. In the last segment the first record that is not whole is the end, unless a later one says, in `durable`, that it had been synced:
  *      then the file is damaged, and that is said rather than forgotten.
+ *   4. What open finds is on the disk before anything is appended behind it: the records that no later one says to be synced are written
+ *      once more.  They may stand in memory only, after a sync that failed and a process that ended, and the next loss of power would tear
+ *      a hole before records that were acknowledged.
  * A cursor beside a living writer may see a record whose sync then fails; who follows a journal goes by what the writer delivers.
  * Threads: append, sync, forget and stats from any; a cursor is one user's. */
 #ifndef TCS_STORE_JOURNAL_H
@@ -34,6 +37,7 @@ typedef struct tcsi_journal_record {
     int64_t time_ns;    /* when it was received, since 1970-01-01 UTC; not before the record before it */
     const void *bytes;
     size_t size;
+    uint64_t durable;   /* records up to this one were on the disk when it was appended; read by a cursor */
 } tcsi_journal_record;
 
 /* ---- writing ---- */
