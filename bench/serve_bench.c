@@ -343,7 +343,6 @@ static outcome run_load(const service *s, const load *l, double per_s)
     }
     result.samples_per_s = (double)sample_count / elapsed;
     result.service_processors = (processor_s(s->process) - processor) / elapsed;
-    result.sample_us = 1e6 * result.service_processors / result.samples_per_s;
     result.sender_processors = used / elapsed;
     result.p50_s = ask_status(s->port, "latency_p50_seconds");
     result.p99_s = ask_status(s->port, "latency_p99_seconds");

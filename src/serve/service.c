@@ -193,7 +193,8 @@ static void tick(tcsi_service *s, int64_t now_ns)
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
-    (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs, as in a disk that never answers, is ended and started again */
+    const tcs_status alive = tcsi_live_admit(s->live, 0, &failure);
+    if (alive == TCS_OK || alive == TCS_E_LIMIT) (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs or has stopped is started again */
     if (!leads || now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
     s->watched_ns = now_ns;
     tcsi_watching_take(s->watching, now_ns);
