@@ -5,11 +5,12 @@
  * An answer speaks of its own episode, of what looks like it on its series, of its whole series, or of what looks like it on similar series
  * (its scope).  Within its scope it has a vote of
  *     confidence * max(1 - share / limit, VOTE_MIN)          share: how like chance the nearness is (adapt/pattern.h)
- * where limit is SERIES_LIMIT on its own series and SIMILAR_LIMIT on others, beyond which it has none.  *expected* and *not mine* vote for
- * quiet, *true* against.  Quiet wins with MAJORITY times the votes of the other side and at least VOTE_NEEDED, and the other way round: one
- * wrong answer among several right ones changes nothing, and where people disagree everything stays as it would be without them.  It is a
- * vote of the nearest neighbours, weighted by distance (S. Dudani, "The distance-weighted k-nearest-neighbor rule", IEEE Transactions on
- * Systems, Man, and Cybernetics 6(4), 1976).
+ * where limit is SERIES_LIMIT on its own series.  On others it is SIMILAR_LIMIT, and so little that of all answers that speak of similar
+ * series SIMILAR_CHANCE are expected to be as near by chance: the a-contrario rule.  Beyond the limit it has none.  *expected* and *not
+ * mine* vote for quiet, *true* against.  Quiet wins with MAJORITY times the votes of the other side and at least VOTE_NEEDED, and the other
+ * way round: one wrong answer among several right ones changes nothing, and where people disagree everything stays as it would be without
+ * them.  It is a vote of the nearest neighbours, weighted by distance (S. Dudani, "The distance-weighted k-nearest-neighbor rule", IEEE
+ * Transactions on Systems, Man, and Cybernetics 6(4), 1976).
  *
  * Guards.  An episode is never quiet
  *   - when it is a hard limit;

@@ -35,7 +35,8 @@ static const char make_schema[] = "do $$ begin if not exists (select from pg_nam
 /* The server would try to compress what is compressed already, or random to it. */
 static const char keep_plain[] = "alter table block alter column bytes set storage external;"
                                  "alter table model alter column bytes set storage external;"
-                                 "alter table snapshot_part alter column bytes set storage external;";
+                                 "alter table snapshot_part alter column bytes set storage external;"
+                                 "alter table journal alter column bytes set storage external;";
 #define WRITER_LOCK "7453010123" /* any number that nobody else uses */
 
 typedef struct postgresql_database {

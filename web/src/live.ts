@@ -156,6 +156,13 @@ export function start(): void {
   );
 }
 
+const ROLES = ['none', 'viewer', 'analyst', 'operator', 'admin'];
+
+/** Whether the caller's role is enough; a service that does not say which it is decides by itself. */
+export function may(role: string, own = live.get().status?.role): boolean {
+  return own === undefined || ROLES.indexOf(own) >= ROLES.indexOf(role);
+}
+
 /** One episode: from what is known, or asked for. */
 export async function fetchEpisode(id: string, signal?: AbortSignal): Promise<Episode> {
   const episode = await ask<Episode>(paths.episode(id), signal ? { signal } : {});

@@ -5,10 +5,11 @@ vi.stubGlobal('location', { hash: '' });
 vi.stubGlobal('addEventListener', () => undefined);
 vi.stubGlobal('document', { documentElement: {} });
 vi.stubGlobal('matchMedia', () => ({ addEventListener: () => undefined }));
-const { mergeEpisodes } = await import('../src/live');
+const { may, mergeEpisodes } = await import('../src/live');
 const { groupEpisodes, raisedLastDay, withoutName } = await import('../src/views/now');
-const { overlapping, spanAround } = await import('../src/views/episode');
+const { distinctSeries, overlapping, spanAround } = await import('../src/views/episode');
 const { compared } = await import('../src/views/series');
+const { matchersOf } = await import('../src/silences');
 const { totalsOf } = await import('../src/views/quality');
 const { episodeOf } = await import('../src/views/review');
 
@@ -79,6 +80,16 @@ describe('an episode', () => {
     expect(span).toEqual({ from: 820, to: 1020 });
     expect(spanAround(1000, 5000, 1, 9000)).toEqual({ from: -11000, to: 9000 });
   });
+  it('is drawn beside each other series once', () => {
+    const related = [3, 5, 5, 4, 3].map((number, i) => ({
+      id: String(i),
+      number,
+      series: '',
+      begin: '',
+      kind: 'anomaly' as const,
+    }));
+    expect(distinctSeries(related, 3).map((other) => other.id)).toEqual(['1', '3']);
+  });
   it('overlaps with what happened near it', () => {
     const own = episode('own', { end: '2026-01-05T11:10:00Z', state: 'resolved' });
     const all = [
@@ -88,6 +99,23 @@ describe('an episode', () => {
       episode('before', { begin: '2026-01-05T10:00:00Z', end: '2026-01-05T10:30:00Z', state: 'resolved' }),
     ];
     expect(overlapping(own, all).map((other) => other.id)).toEqual(['near']);
+  });
+});
+
+describe('what a role may', () => {
+  it('is what those before it may, and everything where the service does not say', () => {
+    expect(['viewer', 'analyst', 'operator', 'admin'].map((own) => may('operator', own))).toEqual([false, false, true, true]);
+    expect(may('admin', undefined)).toBe(true);
+  });
+});
+
+describe('a silence of a series', () => {
+  it('means it and nothing else', () => {
+    expect(matchersOf('load{host="a",x="b\\"c"}')).toEqual([
+      { name: '__name__', op: '=', value: 'load' },
+      { name: 'host', op: '=', value: 'a' },
+      { name: 'x', op: '=', value: 'b"c' },
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@
  * is, and how much the answer counts (api/labelled.h).  SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api/labelled.h"
 
+#include "serve/desk.h"
 #include "serve/keep_answer.h"
 #include "series/time.h"
 
@@ -125,6 +126,19 @@ static tcs_status act(tcsi_api *api, const tcsi_request *request, tcsi_response 
     return status == TCS_OK ? reply_with_id(response, id, is_kept, err) : status;
 }
 
+/* What was answered of something that happened in maintenance is kept, and counts nothing. */
+static tcs_status weigh(tcsi_api *api, const tcsi_request *request, const char *episode_id, double *ret_reliability, tcs_error *err)
+{
+    bool was_maintained = false;
+    tcs_status status = tcsi_labelled_reliability(api, *request->who ? request->who : "local", ret_reliability, err);
+    if (status != TCS_OK) return status;
+    pthread_mutex_lock(&api->store_mutex);
+    status = tcsi_desk_was_maintained(api->store, episode_id, &was_maintained, err);
+    pthread_mutex_unlock(&api->store_mutex);
+    if (status == TCS_OK && was_maintained) *ret_reliability = 0;
+    return status;
+}
+
 static tcs_status post_answer(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
 {
     tcsi_api *api = context;
@@ -142,7 +156,7 @@ static tcs_status post_answer(void *context, const tcsi_request *request, tcsi_r
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s' that can be answered", episode_id);
         return TCS_OK;
     }
-    status = tcsi_labelled_reliability(api, *request->who ? request->who : "local", &reliability, err);
+    status = weigh(api, request, episode_id, &reliability, err);
     tcsi_buffer_init(&document, TCSI_ACTION_SIZE_MAX);
     tcsi_json_writer_init(&writer, &document, false);
     write_said(api, &s, episode_id, reliability, &writer);

@@ -513,7 +513,7 @@ tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *rece
     if (status == TCS_OK) {
         make_id(key, alert->revision, id);
         const tcsi_outbox_message given = { .receiver = receiver->name, .id = id, .payload = text.data, .payload_size = text.size,
-                                              .due_ns = due_ns, .error = "" };
+                                              .due_ns = due_ns, .error = "", .trace = alert->trace };
         status = outbox->ops->put(outbox->context, &given, err);
     }
     tcsi_buffer_deinit(&text);

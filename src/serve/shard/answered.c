@@ -120,10 +120,8 @@ static void tell_other(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_even
     if (is_over) event->state = TCSI_LIVE_DISMISSED;
 }
 
-void tcsi_answered_tell(tcsi_cell *cell, tcsi_live_event *event)
+void tcsi_answered_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event *event)
 {
-    tcsi_live_series *series = cell->answers.judged;
-    TCS_ASSERT(series && series->number == event->number);
     if (event->kind == TCSI_LIVE_ANOMALY) {
         event->pattern = pattern_of_anomaly(series);
         if (tcsi_answered_is_quiet(series)) event->suppressed_by = cell->answers.advice.answer;
@@ -136,28 +134,28 @@ void tcsi_answered_tell(tcsi_cell *cell, tcsi_live_event *event)
 
 /* ---- other episodes, which no rows follow ---- */
 
+/* Since when, as shard/presence.c tells it; only while one of that kind is open. */
 static int64_t begin_of(const tcsi_live_series *series, unsigned kind)
 {
+    const tcsi_presence *presence = &series->presence;
     switch (kind) {
     case TCSI_LIVE_ANOMALY: return series->anomaly.begin_ns;
-    case TCSI_LIVE_STUCK: return series->presence.stuck_ns;
-    case TCSI_LIVE_LATE: return series->presence.late_ns;
-    case TCSI_LIVE_CADENCE: return series->presence.paced_ns;
+    case TCSI_LIVE_STUCK: return presence->stuck_ns;
+    case TCSI_LIVE_LATE: return presence->late_ns;
+    case TCSI_LIVE_CADENCE: return presence->paced_ns;
     default: return series->arrival.newest_ns[0];
     }
 }
 
-/* The episode that began then. */
-static bool is_open(const tcsi_live_series *series, unsigned kind, int64_t begin_ns)
+static bool is_open(const tcsi_live_series *series, unsigned kind)
 {
-    if (begin_of(series, kind) != begin_ns) return false;
     return kind == TCSI_LIVE_ANOMALY ? series->anomaly.begin_sequence != 0 : tcsi_presence_is_open(&series->presence, (tcsi_live_kind)kind);
 }
 
-static tcsi_live_event event_of(const tcsi_cell *cell, const tcsi_live_series *series, unsigned kind, int64_t begin_ns, uint64_t sequence)
+static tcsi_live_event event_of(const tcsi_cell *cell, const tcsi_live_series *series, unsigned kind, uint64_t sequence)
 {
     tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = (uint8_t)kind, .time_ns = cell->now_ns };
-    event.episode = (tcsi_live_episode){ .begin_ns = begin_ns, .is_confirmed = 1 };
+    event.episode = (tcsi_live_episode){ .begin_ns = begin_of(series, kind), .is_confirmed = 1 };
     if (kind == TCSI_LIVE_ANOMALY) event.episode = series->anomaly;
     if (kind == TCSI_LIVE_STUCK) event.episode.peak_value = series->chart.last;
     return event;
@@ -168,13 +166,11 @@ void tcsi_answered_tick(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequ
     cell->now_ns = now_ns;
     for (unsigned kind = TCSI_LIVE_ANOMALY + 1; kind < TCSI_LIVE_KIND_COUNT; kind++) {
         if (!(series->answered.quiet & 1u << kind)) continue;
-        const int64_t begin_ns = begin_of(series, kind);
-        tcsi_live_event event = event_of(cell, series, kind, begin_ns, sequence);
-        const bool lasts = is_open(series, kind, begin_ns);
-        if (lasts && ask(cell, pattern_of_other(series, &event)).kind == TCSI_ADVICE_SUPPRESS) continue;
+        tcsi_live_event event = event_of(cell, series, kind, sequence);
+        if (is_open(series, kind) && ask(cell, pattern_of_other(series, &event)).kind == TCSI_ADVICE_SUPPRESS) continue;
         set_quiet(&series->answered, kind, false);
         event.state = TCSI_LIVE_CONFIRMED;
-        if (lasts) tcsi_cell_tell(cell, series, event);
+        if (is_open(series, kind)) tcsi_cell_tell(cell, series, event);
     }
 }
 
@@ -244,7 +240,7 @@ static tcsi_live_series *own_series(const tcsi_cell *cell, uint32_t place, uint3
 static void answer_open(tcsi_cell *cell, tcsi_live_series *series, const tcsi_episode_answer *answer, uint64_t sequence)
 {
     const unsigned kind = answer->pattern.kind;
-    tcsi_live_event event = event_of(cell, series, kind, answer->pattern.begin_ns, sequence);
+    tcsi_live_event event = event_of(cell, series, kind, sequence);
     const bool is_anomaly = kind == TCSI_LIVE_ANOMALY, was_quiet = series->answered.quiet & 1u << kind;
     const tcsi_advice advice = ask(cell, answer->pattern);
     const bool is_quiet = advice.kind == TCSI_ADVICE_SUPPRESS, was_told = is_anomaly ? series->anomaly.is_confirmed : !was_quiet;
@@ -269,12 +265,12 @@ static void take_answer(tcsi_cell *cell, const tcsi_action *action, const tcsi_j
     uint32_t place;
     if (!read_answer(action, document, &answer, &place)) return;
     tcsi_live_series *series = own_series(cell, place, answer.pattern.series);
-    const bool lasts = series && is_open(series, answer.pattern.kind, answer.pattern.begin_ns);
-    if (lasts && answer.pattern.kind == TCSI_LIVE_ANOMALY)
+    const bool goes_on = series && is_open(series, answer.pattern.kind) && begin_of(series, answer.pattern.kind) == answer.pattern.begin_ns;
+    if (goes_on && answer.pattern.kind == TCSI_LIVE_ANOMALY)
         answer.pattern = pattern_of_anomaly(series); /* it went on since it was shown */
     (void)tcsi_memory_expire(&cell->answers.memory, cell->now_ns);
     tcsi_memory_put(&cell->answers.memory, &answer);
-    if (lasts) answer_open(cell, series, &answer, action->sequence);
+    if (goes_on) answer_open(cell, series, &answer, action->sequence);
 }
 
 void tcsi_answered_act(tcsi_cell *cell, const tcsi_action *action)
@@ -296,7 +292,7 @@ void tcsi_answered_act(tcsi_cell *cell, const tcsi_action *action)
 
 tcs_status tcsi_cell_answers_init(tcsi_cell_answers *answers, tcs_error *err)
 {
-    *answers = (tcsi_cell_answers){ .judged = NULL };
+    *answers = (tcsi_cell_answers){ .height = 0 };
     return tcsi_memory_init(&answers->memory, err);
 }
 

@@ -35,9 +35,8 @@ typedef struct tcsi_answered {
 /* Of one cell. */
 typedef struct tcsi_cell_answers {
     tcsi_memory memory;
-    struct tcsi_live_series *judged;   /* the series whose row, silence or answer it is about, */
-    double height;                     /* its row's height, */
-    tcsi_advice advice;                /* and the last one given on its open anomaly */
+    double height;                     /* of the row that is being judged */
+    tcsi_advice advice;                /* the last one given on its series' open anomaly */
     uint64_t suppressed_count;         /* episodes told as suspected because of an answer */
     uint64_t guarded_count;            /* questions where the votes were for quiet and a guard against */
 } tcsi_cell_answers;
@@ -59,7 +58,7 @@ void tcsi_answered_score(struct tcsi_cell *cell, const struct tcsi_live_series *
 /* A row of the open anomaly, is_opening its first, once its peak is known. */
 tcsi_advice_kind tcsi_answered_follow(struct tcsi_cell *cell, struct tcsi_live_series *series, bool is_opening);
 /* Every event, before it is told: fills its pattern, and holds back what is to be quiet. */
-void tcsi_answered_tell(struct tcsi_cell *cell, struct tcsi_live_event *event);
+void tcsi_answered_tell(struct tcsi_cell *cell, struct tcsi_live_series *series, struct tcsi_live_event *event);
 
 /* ---- others ---- */
 

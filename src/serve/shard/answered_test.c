@@ -126,7 +126,7 @@ static void test_the_next_like_it_is_quiet(void **state)
     assert_string_equal(bump(&w, 4, 20), "SCR"); /* another series */
     assert_string_equal(bump(&w, 3, -20), "SCR"); /* the other way */
     turns(&w, REST);
-    assert_string_equal(bump(&w, 3, 60), "SCR"); /* stronger */
+    assert_string_equal(bump(&w, 3, 28), "SCR"); /* stronger */
     assert_true(w.cell.answers.guarded_count > 0);
     act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL, 0);
     turns(&w, REST);
@@ -153,7 +153,7 @@ static void test_a_quiet_one_that_grows_is_heard(void **state)
     w.event_count = 0;
     for (size_t i = 0; i < 20; i++) turn(&w, 3, 20);
     assert_true(w.event_count == 2 && w.events[1].state == TCSI_LIVE_CONFIRMED && !w.events[1].suppressed_by.low);
-    assert_int_equal(w.events[1].episode.lasted, 2 * lasted + 4 + 1);
+    assert_int_equal(w.events[1].episode.lasted, lasted + lasted / 2 + 4 + 1);
     tcsi_cell_deinit(&w.cell);
 }
 
@@ -214,7 +214,7 @@ static void test_an_expected_silence(void **state)
         if (event && event->kind == TCSI_LIVE_ABSENCE && event->state == TCSI_LIVE_CONFIRMED && !confirmed_after) confirmed_after = i;
     }
     assert_true(w.cell.answers.suppressed_count == 1);
-    assert_int_equal(confirmed_after, 61); /* twice 300 s and some, at a row every 10 s */
+    assert_int_equal(confirmed_after, 46); /* half as long again as 300 s, and 4 s, at a row every 10 s */
     tcsi_cell_deinit(&w.cell);
 }
 

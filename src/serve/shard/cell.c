@@ -88,7 +88,7 @@ void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 
 /* ---- what happened ---- */
 
-static void tell(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
+static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
@@ -99,13 +99,12 @@ static void tell(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_even
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
     }
-    tcsi_answered_tell(cell, &event);
+    tcsi_answered_tell(cell, series, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
 }
 
 void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
-    cell->answers.judged = series;
     tell(cell, series, event);
 }
 
@@ -155,7 +154,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
 }
 
 /* What the rows' coming says. */
-static void tell_presence(tcsi_cell *cell, const tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
+static void tell_presence(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
 {
     for (size_t i = 0; i < news->count; i++) {
         const struct tcsi_presence_item *item = &news->items[i];
@@ -261,7 +260,6 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
-    cell->answers.judged = series;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
     tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
@@ -279,9 +277,9 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     tcsi_presence_look(&cell->watch, time_ns);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
-        tcsi_live_series *series = cell->answers.judged = tcsi_cell_series(cell, i);
-        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
+        tcsi_live_series *series = tcsi_cell_series(cell, i);
         tcsi_presence_news news = { .count = 0 };
+        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
         tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }

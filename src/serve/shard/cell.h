@@ -67,12 +67,12 @@ typedef struct tcsi_live_event {
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
     uint8_t is_answered; /* it is because of an answer to this very episode */
+    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
     int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
-    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_pattern pattern; /* what it looks like so far */
     tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
 } tcsi_live_event;

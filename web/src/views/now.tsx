@@ -6,6 +6,7 @@ import { count, distance, number, unitOf, withUnit } from '../format';
 import { useKeys, type Bindings } from '../keys';
 import { isOpen, live, now, type Live } from '../live';
 import { go } from '../place';
+import { Silences } from '../silences';
 import { useStore } from '../store';
 import { ago, formatSpan, parseTime } from '../time';
 import { Ago, Fact, Gauge, Loading, latency, Note, Problem, SeriesLabel, Severity, State } from '../ui';
@@ -415,6 +416,7 @@ export function NowView() {
           </button>
         ) : null}
       </section>
+      <Silences />
       <Health state={state} />
       <section aria-labelledby="over-heading">
         <h2 id="over-heading">Over, last 24 hours</h2>
