@@ -52,7 +52,7 @@ int cli_fail(const char *command, const tcs_error *err);
 
 void cli_help(const cli_command *command, FILE *stream);
 
-/* Pages made from tables (apps/generate.c): kind is man, bash, zsh, fish, commands, detectors, measures, http-api or receivers. */
+/* Pages made from tables (apps/generate.c): kind is man, bash, zsh, fish, commands, detectors, measures, http-api, roles or receivers. */
 int cli_generate(const char *kind);
 
 /* ---- the terminal ---- */

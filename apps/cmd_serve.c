@@ -5,6 +5,9 @@
 #include "budget.h"
 
 #include "serve/self/log.h"
+#include "serve/self/notify_systemd.h"
+#include "serve/self/privileges.h"
+#include "serve/self/probe.h"
 #include "serve/service.h"
 
 #include <errno.h>
@@ -12,13 +15,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct serve_options {
     const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
-    const char *deep;
+    const char *user, *check, *advertise, *deep;
     size_t series_max, threads, plan;
-    double snapshot, watch, latency, deep_deadline, deep_share;
-    bool keep_journal;
+    double snapshot, lease, watch, latency, deep_deadline, deep_share;
+    bool keep_journal, standby;
 } serve_options;
 
 #define AT(field) offsetof(serve_options, field)
@@ -36,6 +40,10 @@ static const cli_option options[] = {
     { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1" },
     { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
+    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, the others take over when "
+                                                "it ends, hangs or dies" },
+    { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
+    { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },
     { "--tokens", "FILE", CLI_TEXT, AT(tokens), "tokens and their roles; without it nobody is asked for one" },
     { "--certificate", "FILE", CLI_TEXT, AT(certificate), "PEM, for TLS" },
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
@@ -48,6 +56,9 @@ static const cli_option options[] = {
                                                    "beyond is merged to longer steps; off: nothing is kept; default 10000" },
     { "--retention", "DURATION", CLI_TEXT, AT(retention), "how long they are kept: 12h, 30d, 1w; default 30d" },
     { "--log", "error|warning|info|debug", CLI_TEXT, AT(log), "what is told on standard error, as lines of JSON; default info" },
+    { "--user", "NAME", CLI_TEXT, AT(user), "started by root: becomes this user before anything is opened; \"root\" stays what it is" },
+    { "--check", "URL", CLI_TEXT, AT(check), "only ask a running service whether it is ready; exit status 0: it is" },
+
     { "--keep-journal", NULL, CLI_FLAG, AT(keep_journal), "keep everything that was received, for `tocsin backtest`; otherwise what a "
                                                            "restart needs" },
     { "--scores", "FILE", CLI_TEXT, AT(scores), "add a line of JSON for every row that is judged, as `tocsin backtest --scores` does" },
@@ -111,40 +122,94 @@ static int print_plan(size_t series_count)
     return status == TCS_OK ? EXIT_DONE : fail(status, &err, NULL);
 }
 
-/* Until SIGTERM or SIGINT; both are blocked in every thread, and waited for here. */
-static void wait_for_the_end(tcsi_service *service, const sigset_t *signals)
+static int check(const char *url)
 {
-    for (int number = 0; sigwait(signals, &number) == 0 && number == SIGHUP;) {
+    tcsi_buffer text;
+    tcs_error err = { 0 };
+    bool is_ready = false;
+    tcsi_buffer_init(&text, 1 << 16);
+    const tcs_status status = tcsi_probe_ready(url, &text, &is_ready, &err);
+    if (status == TCS_OK) puts(text.data);
+    tcsi_buffer_deinit(&text);
+    return status != TCS_OK ? fail(status, &err, NULL) : is_ready ? EXIT_DONE : EXIT_FAILED;
+}
+
+static bool is_loopback(const char *address)
+{
+    return strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+}
+
+/* What root may do is for nobody who is reached from elsewhere, unless it was said so. */
+static tcs_status give_up_rights(const serve_options *o, const tcsi_service_options *asked, tcs_error *err)
+{
+    tcsi_privileges_harden(o->tokens || o->key);
+    if (o->user) return tcsi_privileges_drop(o->user, asked->folder, err);
+    const bool is_reached = !is_loopback(asked->address) && o->tokens && o->certificate && o->key; /* otherwise the server refuses */
+    if (!tcsi_privileges_are_all() || !is_reached) return TCS_OK;
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "as root it does not listen at %s; expected --user NAME, or --user root if it must be so",
+             asked->address);
+    return TCS_E_INVALID;
+}
+
+/* Of a standby that was away for too long: a new start loads what is kept now. */
+static void ask_for_a_new_start(void)
+{
+    kill(getpid(), SIGUSR1);
+}
+
+/* Until SIGTERM or SIGINT; all are blocked in every thread, and waited for here.  true: it is to start again. */
+static bool wait_for_the_end(tcsi_service *service, const sigset_t *signals)
+{
+    for (int number = 0; sigwait(signals, &number) == 0 && (number == SIGHUP || number == SIGUSR1);) {
+        if (number == SIGUSR1) return true;
         tcs_error err = { 0 };
         if (tcsi_service_reload(service, &err) == TCS_OK)
             tcsi_log(TCSI_LOG_INFO, "SERVE-RELOADED", "tokens and certificates were read again");
         else tcsi_log(TCSI_LOG_ERROR, "SERVE-RELOAD-FAILED", "as before: %s", err.text);
     }
+    return false;
 }
 
-static int serve(const tcsi_service_options *asked, const char *address)
+/* One life of the service; *ret_again: another is asked for. */
+static int live_once(const tcsi_service_options *asked, const char *address, const sigset_t *signals, uint16_t *ret_port, bool *ret_again)
 {
     tcsi_service *service;
-    sigset_t signals;
     tcs_error err = { 0 };
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
     const tcs_status status = tcsi_service_start(asked, &service, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
+    *ret_port = tcsi_service_port(service);
     tcsi_log(TCSI_LOG_INFO, "SERVE-STARTED", "%zu series; %llu records of the journal were read", tcsi_service_series_count(service),
              (unsigned long long)tcsi_service_replayed(service));
     printf(strchr(address, ':') ? "listening on %s://[%s]:%u\n" : "listening on %s://%s:%u\n", asked->certificate ? "https" : "http",
-           address, tcsi_service_port(service));
+           address, *ret_port);
     fflush(stdout);
-    wait_for_the_end(service, &signals);
+    (void)tcsi_systemd_notify("READY=1");
+    *ret_again = wait_for_the_end(service, signals);
+    if (!*ret_again) (void)tcsi_systemd_notify("STOPPING=1");
     tcsi_log(TCSI_LOG_INFO, "SERVE-STOPPING", "finishing what has come");
     const bool is_drained = tcsi_service_stop(service);
     tcsi_log(is_drained ? TCSI_LOG_INFO : TCSI_LOG_WARNING, "SERVE-STOPPED", is_drained ? "done" : "requests were cut off");
     return EXIT_DONE;
+}
+
+static int serve(const tcsi_service_options *asked, const char *address)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+    tcsi_service_options next = *asked;
+    sigset_t signals;
+    int result = EXIT_DONE;
+    bool again = true;
+    sigemptyset(&signals);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&signals, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, not the end */
+    while (again && result == EXIT_DONE) {
+        again = false;
+        result = live_once(&next, address, &signals, &next.port, &again);
+    }
+    return result;
 }
 
 static int refuse(tcs_error *err, const char *option, const char *expected)
@@ -167,6 +232,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     (void)inputs;
     (void)input_count;
     if (o->plan) return print_plan(o->plan);
+    if (o->check) return check(o->check);
     tcs_status status = parse_listen(o->listen ? o->listen : "127.0.0.1:9740", address, sizeof address, &asked.port, &err);
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
     if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
@@ -179,8 +245,14 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     asked.deep_share = o->deep_share;
     asked.retention = o->retention;
     asked.address = address;
+    status = give_up_rights(o, &asked, &err);
+    if (status != TCS_OK) return fail(status, &err, NULL);
     asked.collects = o->collect != NULL;
     asked.receivers = o->receivers;
+    asked.has_standby = o->standby;
+    asked.advertise = o->advertise;
+    asked.lease_s = o->lease;
+    asked.on_lost = ask_for_a_new_start;
     int level = TCSI_LOG_INFO;
     for (int i = 0; o->log && i < (int)(sizeof levels / sizeof *levels); i++)
         if (strcmp(o->log, levels[i]) == 0) level = i;
@@ -203,6 +275,7 @@ const cli_command cli_serve = {
                 "  curl -d '{\"series\":\"load{host=\\\"a\\\"}\",\"value\":0.5}' 127.0.0.1:9740/api/v1/rows\n"
                 "  curl 127.0.0.1:9740/api/v1/episodes?state=open\n"
                 "  tocsin serve --receivers receivers.yaml\n"
+                "  tocsin serve --store postgresql://tocsin@db.example.org/tocsin --standby\n"
                 "  tocsin serve --plan 100000\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

@@ -7,8 +7,8 @@
 
 enum { GUARD_ROWS = 4 };
 
-static const double SERIES_LIMIT = 0.2, SIMILAR_LIMIT = 0.02, VOTE_MIN = 0.25, VOTE_NEEDED = 0.2, MAJORITY = 2;
-static const double GUARD_RARITY = 10, GUARD_HEIGHT = 1.5, GUARD_REACH = 1.5, GUARD_LASTED = 2;
+static const double SERIES_LIMIT = 0.5, SIMILAR_LIMIT = 0.02, SIMILAR_CHANCE = 0.1, VOTE_MIN = 0.25, VOTE_NEEDED = 0.2, MAJORITY = 1.5;
+static const double GUARD_RARITY = 10, GUARD_HEIGHT = 1.25, GUARD_REACH = 1.25, GUARD_LASTED = 1.5;
 static const double PRIOR_TRUE = 2, PRIOR_EXPECTED = 1;
 
 const char *const tcsi_answer_verdict_names[TCSI_ANSWER_VERDICT_COUNT] = { "true", "expected", "not_mine" };
@@ -73,6 +73,13 @@ bool tcsi_memory_undo(tcsi_memory *memory, tcsi_fingerprint id, tcsi_episode_ans
     return true;
 }
 
+bool tcsi_memory_has_ended(const tcsi_memory *memory, int64_t now_ns)
+{
+    for (size_t i = 0; i < memory->count; i++)
+        if (memory->items[i].answer.until_ns < now_ns) return true;
+    return false;
+}
+
 bool tcsi_memory_expire(tcsi_memory *memory, int64_t now_ns)
 {
     const size_t count = memory->count;
@@ -88,8 +95,19 @@ static bool is_same_episode(const tcsi_pattern *a, const tcsi_pattern *b)
     return a->series == b->series && a->kind == b->kind && a->begin_ns == b->begin_ns;
 }
 
+/* How like chance nearness may be among other series: the more answers there are to be near to, the less. */
+static double similar_limit(const tcsi_memory *memory, const tcsi_question *question)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < memory->count; i++) {
+        const tcsi_episode_answer *answer = &memory->items[i].answer;
+        count += answer->scope == TCSI_SCOPE_SIMILAR && answer->pattern.family == question->pattern.family;
+    }
+    return fmin(SIMILAR_LIMIT, SIMILAR_CHANCE / (double)(count > 0 ? count : 1));
+}
+
 /* Of one answer; 0: it does not speak of this. */
-static double vote(const tcsi_episode_answer *answer, const tcsi_question *question, double *ret_distance)
+static double vote(const tcsi_episode_answer *answer, const tcsi_question *question, double limit_similar, double *ret_distance)
 {
     const tcsi_pattern *asked = &question->pattern, *said = &answer->pattern;
     const double confidence = (double)answer->confidence;
@@ -101,7 +119,7 @@ static double vote(const tcsi_episode_answer *answer, const tcsi_question *quest
     if (answer->scope == TCSI_SCOPE_EPISODE || !(is_own || is_similar)) return 0;
     *ret_distance = tcsi_pattern_distance(asked, said);
     if (answer->scope == TCSI_SCOPE_SERIES) return confidence;
-    const double limit = is_own ? SERIES_LIMIT : SIMILAR_LIMIT, share = tcsi_pattern_share(*ret_distance);
+    const double limit = is_own ? SERIES_LIMIT : limit_similar, share = tcsi_pattern_share(*ret_distance);
     return share > limit ? 0 : confidence * fmax(1 - share / limit, VOTE_MIN);
 }
 
@@ -137,12 +155,13 @@ tcsi_advice tcsi_memory_ask(tcsi_memory *memory, const tcsi_question *question)
     tcsi_advice advice = { .kind = TCSI_ADVICE_NONE };
     tcsi_remembered *nearest[2] = { NULL, NULL }; /* for quiet, against it */
     double distances[2] = { INFINITY, INFINITY }, votes[2] = { 0, 0 };
+    const double limit = similar_limit(memory, question);
     bounds quiet = { 0 };
     for (size_t i = 0; i < memory->count; i++) {
         tcsi_remembered *item = &memory->items[i];
         const size_t side = item->answer.verdict == TCSI_ANSWER_TRUE;
         double distance;
-        const double cast = vote(&item->answer, question, &distance);
+        const double cast = vote(&item->answer, question, limit, &distance);
         if (!(cast > 0)) continue;
         votes[side] += cast;
         if (side == 0) widen(&quiet, &item->answer.pattern, &question->pattern);
@@ -176,6 +195,17 @@ double tcsi_memory_share(const tcsi_memory *memory, uint32_t series, int64_t now
     return fmin(fmax(precision / before, TCSI_SHARE_MIN), TCSI_SHARE_MAX);
 }
 
+double tcsi_memory_nearest_true(const tcsi_memory *memory, const tcsi_pattern *pattern, int64_t now_ns)
+{
+    double distance = INFINITY;
+    for (size_t i = 0; i < memory->count; i++) {
+        const tcsi_episode_answer *answer = &memory->items[i].answer;
+        if (answer->verdict != TCSI_ANSWER_TRUE || answer->scope == TCSI_SCOPE_EPISODE || answer->until_ns < now_ns) continue;
+        if (answer->pattern.series == pattern->series) distance = fmin(distance, tcsi_pattern_distance(pattern, &answer->pattern));
+    }
+    return tcsi_pattern_share(distance);
+}
+
 /* ---- saved form ---- */
 
 static void persist_answer(tcsi_episode_answer *answer, tcsi_codec *codec)
@@ -187,6 +217,7 @@ static void persist_answer(tcsi_episode_answer *answer, tcsi_codec *codec)
     tcsi_codec_u32(codec, &scope);
     tcsi_codec_f32(codec, &answer->confidence);
     tcsi_codec_i64(codec, &answer->until_ns);
+    tcsi_codec_u32(codec, &answer->place);
     tcsi_pattern_persist(&answer->pattern, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     answer->verdict = (uint8_t)verdict;

@@ -5,11 +5,12 @@
  * An answer speaks of its own episode, of what looks like it on its series, of its whole series, or of what looks like it on similar series
  * (its scope).  Within its scope it has a vote of
  *     confidence * max(1 - share / limit, VOTE_MIN)          share: how like chance the nearness is (adapt/pattern.h)
- * where limit is SERIES_LIMIT on its own series and SIMILAR_LIMIT on others, beyond which it has none.  *expected* and *not mine* vote for
- * quiet, *true* against.  Quiet wins with MAJORITY times the votes of the other side and at least VOTE_NEEDED, and the other way round: one
- * wrong answer among several right ones changes nothing, and where people disagree everything stays as it would be without them.  It is a
- * vote of the nearest neighbours, weighted by distance (S. Dudani, "The distance-weighted k-nearest-neighbor rule", IEEE Transactions on
- * Systems, Man, and Cybernetics 6(4), 1976).
+ * where limit is SERIES_LIMIT on its own series.  On others it is SIMILAR_LIMIT, and so little that of all answers that speak of similar
+ * series SIMILAR_CHANCE are expected to be as near by chance: the a-contrario rule.  Beyond the limit it has none.  *expected* and *not
+ * mine* vote for quiet, *true* against.  Quiet wins with MAJORITY times the votes of the other side and at least VOTE_NEEDED, and the other
+ * way round: one wrong answer among several right ones changes nothing, and where people disagree everything stays as it would be without
+ * them.  It is a vote of the nearest neighbours, weighted by distance (S. Dudani, "The distance-weighted k-nearest-neighbor rule", IEEE
+ * Transactions on Systems, Man, and Cybernetics 6(4), 1976).
  *
  * Guards.  An episode is never quiet
  *   - when it is a hard limit;
@@ -46,6 +47,7 @@ typedef struct tcsi_episode_answer {
     uint8_t verdict, scope; /* tcsi_answer_verdict, tcsi_answer_scope */
     float confidence;      /* [0, 1]: how sure, and how far to believe who said it */
     int64_t until_ns;      /* INT64_MAX: no end */
+    uint32_t place;        /* the caller's: where its series is */
     tcsi_pattern pattern;  /* of the episode that was answered */
 } tcsi_episode_answer;
 
@@ -84,11 +86,16 @@ void tcsi_memory_deinit(tcsi_memory *memory); /* accepts a zeroed one */
 void tcsi_memory_put(tcsi_memory *memory, const tcsi_episode_answer *answer);
 /* false: there is none (any more).  *ret_answer, may be NULL: what it was. */
 bool tcsi_memory_undo(tcsi_memory *memory, tcsi_fingerprint id, tcsi_episode_answer *ret_answer);
+bool tcsi_memory_has_ended(const tcsi_memory *memory, int64_t now_ns); /* something did, before now_ns */
 /* Forgets what ended before now_ns; true: something did. */
 bool tcsi_memory_expire(tcsi_memory *memory, int64_t now_ns);
 const tcsi_episode_answer *tcsi_memory_find(const tcsi_memory *memory, tcsi_fingerprint id); /* NULL: none */
 
 tcsi_advice tcsi_memory_ask(tcsi_memory *memory, const tcsi_question *question);
+
+/* The share (adapt/pattern.h) of unrelated episodes that are as near to the pattern as the nearest one answered *true* on its series; 1:
+ * there is none.  Answers to an episode alone do not count. */
+double tcsi_memory_nearest_true(const tcsi_memory *memory, const tcsi_pattern *pattern, int64_t now_ns);
 
 /* How much of what its series raised is worth an alarm: the mean of a Beta distribution (two of SHARE_PRIOR answers imagined *true* in
  * three) after the answers of whatever scope that were given on episodes of this series, against the mean without any; so 1 where nobody

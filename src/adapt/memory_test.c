@@ -125,9 +125,9 @@ static void test_the_next_like_it_is_quiet_and_a_stronger_one_is_not(void **stat
     assert_int_equal(ask(&memory, make_pattern(1, 24 * HOUR_NS, -8)).kind, TCSI_ADVICE_NONE); /* the other way */
     assert_int_equal(ask(&memory, make_pattern(2, 24 * HOUR_NS, 8)).kind, TCSI_ADVICE_NONE);  /* of another series */
     tcsi_pattern higher = make_pattern(1, 24 * HOUR_NS, 8), longer = higher, farther = higher;
-    higher.height = 13;
-    longer.lasted = 11;
-    farther.reach = 61;
+    higher.height = 10.5F;
+    longer.lasted = 9;
+    farther.reach = 51;
     const tcsi_pattern stronger[] = { higher, longer, farther };
     for (size_t i = 0; i < TCS_COUNT(stronger); i++) {
         advice = ask(&memory, stronger[i]);
@@ -138,11 +138,11 @@ static void test_the_next_like_it_is_quiet_and_a_stronger_one_is_not(void **stat
     tcsi_memory_deinit(&memory);
 }
 
-/* Ten times rarer by the cohort's tail, though not half as high again. */
+/* Ten times rarer by the cohort's tail, though not a quarter as high again. */
 static void test_rarity_is_a_guard(void **state)
 {
     (void)state;
-    const tcsi_episode_answer answer = make_answer(7, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_SERIES, make_pattern(1, 0, 3));
+    const tcsi_episode_answer answer = make_answer(7, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_SERIES, make_pattern(1, 0, 1.5));
     tcsi_memory memory = memory_with(&answer, 1);
     tcsi_rng rng = tcsi_rng_make(1, 1);
     tcsi_cohort cohort;
@@ -150,9 +150,9 @@ static void test_rarity_is_a_guard(void **state)
     tcsi_cohort_verdict verdict;
     assert_ok(tcsi_cohort_init(&cohort, 1e-4, 4, test_err));
     for (size_t i = 0; i < 50000; i++) assert_ok(tcsi_cohort_push(&cohort, &member, fabs(tcsi_rng_normal(&rng)), &verdict, test_err));
-    tcsi_pattern rarer = make_pattern(1, HOUR_NS, 3);
-    while (10 * tcsi_cohort_rate(&cohort, (double)rarer.height) >= tcsi_cohort_rate(&cohort, 3)) rarer.height += 0.01F;
-    assert_true(rarer.height < 4.5F);
+    tcsi_pattern rarer = make_pattern(1, HOUR_NS, 1.5);
+    while (10 * tcsi_cohort_rate(&cohort, (double)rarer.height) >= tcsi_cohort_rate(&cohort, 1.5)) rarer.height += 0.01F;
+    assert_true(rarer.height < 1.86F);
     tcsi_question question = { .pattern = rarer, .cohort = &cohort };
     assert_true(tcsi_memory_ask(&memory, &question).is_guarded);
     question.pattern.height -= 0.02F;

@@ -14,7 +14,8 @@ static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX =
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
 {
     *cohort = (tcsi_cohort){ .rate = rate, .run_length = run_length, .usual = USUAL_START, .fit_at = FIRST_FIT,
-                             .threshold = INFINITY, .threshold_low = INFINITY };
+                             .threshold = INFINITY, .threshold_low = INFINITY, .share_norm = 1 };
+    for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) cohort->thresholds[i] = INFINITY;
     tcsi_peaks_init(&cohort->peaks, run_length, 0);
     cohort->body = TCSI_NEW_ARRAY(double, TCSI_COHORT_BODY);
     return cohort->body ? TCS_OK : tcsi_fail_memory(err, "decisions");
@@ -34,6 +35,23 @@ static void set_thresholds(tcsi_cohort *cohort)
     if (!cohort->tail.count) return;
     cohort->threshold = fmin(tcsi_tail_threshold(&cohort->tail, cohort->rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
     cohort->threshold_low = tcsi_tail_threshold_low(&cohort->tail, cohort->threshold);
+    for (unsigned i = 0; i < TCSI_COHORT_SHARES; i++) {
+        const double rate = cohort->rate * cohort->share_norm * tcsi_cohort_share(i);
+        cohort->thresholds[i] = fmin(tcsi_tail_threshold(&cohort->tail, rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
+    }
+}
+
+double tcsi_cohort_share(unsigned index)
+{
+    static const double shares[TCSI_COHORT_SHARES] = { 0.25, 0.35355339059327373, 0.5, 0.70710678118654757, 1, 1.4142135623730951 };
+    TCS_ASSERT(index < TCSI_COHORT_SHARES);
+    return shares[index];
+}
+
+void tcsi_cohort_set_norm(tcsi_cohort *cohort, double norm)
+{
+    cohort->share_norm = norm;
+    set_thresholds(cohort);
 }
 
 void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate)
@@ -87,10 +105,11 @@ static float next_quantile(float quantile, double score, double step)
 }
 
 /* The series' own scale, after the score was judged by what it was before. */
-static void learn(tcsi_cohort_member *member, double score)
+static void learn(tcsi_cohort_member *member, double score, bool is_incident)
 {
     const double step = fmin(fmax(STEP_GAIN / (double)(member->count + 1), STEP_MIN), STEP_MAX);
-    if (member->open_for == 0 || member->open_for > PATIENCE) member->usual = next_quantile(member->usual, score, step);
+    const bool is_usual = member->open_for == 0 || member->open_for > PATIENCE;
+    if (is_usual && !is_incident) member->usual = next_quantile(member->usual, score, step);
     member->bar = (float)(1 + ((double)member->bar - 1) * (1 - 1.0 / BAR_ROWS));
 }
 
@@ -103,7 +122,7 @@ static double peak_for_tail(const tcsi_cohort *cohort, const tcsi_cohort_member 
 }
 
 /* Runs declustering as in decide/peaks.c, with the few bytes that a member has.  true: the score ended a cluster. */
-static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_cohort_verdict *verdict)
+static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_cohort_verdict *verdict, bool is_incident)
 {
     if (verdict->height > (double)member->peak) {
         member->peak = (float)verdict->height;
@@ -111,7 +130,7 @@ static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_
     } else if (verdict->is_unusual) {
         member->since = 0;
     } else if (++member->since >= cohort->run_length) {
-        tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member));
+        if (!is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member));
         member->peak = 0;
         member->since = 0;
         return true;
@@ -138,25 +157,33 @@ void tcsi_cohort_open(tcsi_cohort_member *member)
 tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
                             tcs_error *err)
 {
+    return tcsi_cohort_push_as(cohort, member, score, (tcsi_cohort_regard){ .share = TCSI_COHORT_SHARE_ONE }, ret_verdict, err);
+}
+
+tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_regard regard,
+                               tcsi_cohort_verdict *ret_verdict, tcs_error *err)
+{
     if (member->count == 0) *member = (tcsi_cohort_member){ .usual = (float)cohort->usual, .bar = 1 };
     const double height = fmin(score / (double)member->usual, TCSI_COHORT_HEIGHT_MAX) / (double)member->bar;
-    tcsi_cohort_verdict verdict = { .height = height, .is_above = height > cohort->threshold,
-                                    .is_unusual = height > cohort->threshold_low };
+    tcsi_cohort_verdict verdict = { .height = height, .is_above = height > cohort->thresholds[regard.share] };
+    verdict.is_unusual = verdict.is_above || height > cohort->threshold_low;
     verdict.is_opening = verdict.is_above && member->open_for == 0;
     if (verdict.is_opening) {
         tcsi_cohort_open(member);
     } else if (member->open_for > 0 && member->open_for < SINCE_MAX) {
         member->open_for++;
     }
-    if (cluster(cohort, member, &verdict) && member->open_for > 0) {
+    if (cluster(cohort, member, &verdict, regard.is_incident) && member->open_for > 0) {
         member->open_for = 0;
         verdict.is_closing = true;
     }
-    learn(member, score);
+    learn(member, score, regard.is_incident);
     if (member->count < COUNT_MAX) member->count++;
     if (member->count > cohort->rounds) cohort->rounds = member->count;
-    cohort->usual = (double)next_quantile((float)cohort->usual, score, COHORT_STEP);
-    keep_body(cohort, height);
+    if (!regard.is_incident) {
+        cohort->usual = (double)next_quantile((float)cohort->usual, score, COHORT_STEP);
+        keep_body(cohort, height);
+    }
     tcsi_peaks_count(&cohort->peaks);
     cohort->count++;
     *ret_verdict = verdict;
@@ -198,10 +225,11 @@ static void persist_body(tcsi_cohort *cohort, tcsi_codec *codec)
 
 void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "COHO");
+    tcsi_codec_tag(codec, "COH2");
     tcsi_codec_f64(codec, &cohort->rate);
     tcsi_codec_size(codec, &cohort->run_length, SINCE_MAX);
     tcsi_codec_f64(codec, &cohort->usual);
+    tcsi_codec_f64(codec, &cohort->share_norm);
     tcsi_codec_u64(codec, &cohort->count);
     tcsi_codec_u64(codec, &cohort->fit_at);
     tcsi_codec_u32(codec, &cohort->rounds);
@@ -210,7 +238,8 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_tail_persist(&cohort->tail, TCSI_COHORT_BODY, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     const bool is_usual = cohort->usual >= 0.5 * USUAL_MIN && cohort->usual <= 2 * USUAL_MAX;
-    if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0)
+    if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0 ||
+        !(cohort->share_norm > 0 && cohort->share_norm <= 2))
         tcsi_codec_refuse(codec, "a cohort out of range");
     else set_thresholds(cohort);
 }

@@ -13,6 +13,8 @@
  * false alarms of the whole cohort: it is shared out by where chance falls, not evenly.  A new series is judged from its first scores on,
  * by what others have taught.
  * Scores of an open alarm move nothing but its peak, for PATIENCE rows: then they are the new usual.
+ * What is allowed may be shared out otherwise (tcsi_cohort_push_as): a member with a share of s is held to a threshold that chance passes
+ * s times as often as others', and share_norm brings the sum back to what the cohort is allowed.
  * Memory: 20 bytes a series; the cohort some 40 KB.  Cost: O(1) a score beside the fits, of which there are some 13 for every tenfold of
  * scores.  Threads: one user. */
 #ifndef TCS_DECIDE_COHORT_H
@@ -21,6 +23,8 @@
 #include "decide/history.h"
 
 enum { TCSI_COHORT_BODY = 2048 };
+/* Shares are in steps of a half octave: 1/4, 0.35, 1/2, 0.71, 1, 1.41. */
+enum { TCSI_COHORT_SHARES = 6, TCSI_COHORT_SHARE_ONE = 4 };
 #define TCSI_COHORT_HEIGHT_MAX 64.0
 
 /* Zeros are a series without a score so far. */
@@ -43,6 +47,8 @@ typedef struct tcsi_cohort {
     tcsi_peaks peaks;
     tcsi_tail tail;           /* count 0: not fitted yet */
     double threshold, threshold_low; /* heights, in force for the next score; infinite before the first fit */
+    double share_norm;        /* of the rate, that a share of 1 gets; 1 where all have it */
+    double thresholds[TCSI_COHORT_SHARES]; /* by share; [TCSI_COHORT_SHARE_ONE] is threshold where share_norm is 1 */
 } tcsi_cohort;
 
 typedef struct tcsi_cohort_verdict {
@@ -58,12 +64,22 @@ tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length,
 void tcsi_cohort_deinit(tcsi_cohort *cohort); /* accepts a zeroed one */
 /* Another rate, from the next score on. */
 void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate);
+/* norm in (0, 2]: so that what members with shares of their own are given or lose, others lose or are given. */
+void tcsi_cohort_set_norm(tcsi_cohort *cohort, double norm);
+double tcsi_cohort_share(unsigned index); /* what it stands for */
 
 /* One more score >= 0, finite, of a member.  Allocates only when it fits.  E_MEMORY leaves a cohort that can only be released. */
 tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
                             tcs_error *err) TCS_WARN_UNUSED;
 /* Somebody else has raised an alarm for the member: it lasts, ends and raises the bar like the cohort's own.  Nothing when one is open. */
 void tcsi_cohort_open(tcsi_cohort_member *member);
+/* What is known of a member from elsewhere. */
+typedef struct tcsi_cohort_regard {
+    uint8_t share;       /* index, < TCSI_COHORT_SHARES */
+    bool is_incident;    /* somebody said so: the score moves neither scale nor tail */
+} tcsi_cohort_regard;
+tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_regard regard,
+                               tcsi_cohort_verdict *ret_verdict, tcs_error *err) TCS_WARN_UNUSED;
 /* Chance of a height like this on a normal row; 1 before the first fit. */
 double tcsi_cohort_p_value(const tcsi_cohort *cohort, double height);
 /* Alarms of this height that chance raises in the cohort per score; 1 before the first fit. */

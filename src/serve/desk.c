@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "serve/deliver/silence_document.h"
+#include "series/key.h"
 #include "series/time.h"
 
 #include <stdio.h>
@@ -275,4 +276,72 @@ tcs_status tcsi_desk_keep(tcsi_store *store, const tcsi_action *action, tcs_erro
 {
     if (action->kind == TCSI_ACTION_ACKNOWLEDGE) return keep_acknowledgement(store, action, err);
     return action->kind == TCSI_ACTION_END ? keep_end(store, action, err) : keep_silence(store, action, err);
+}
+
+/* ---- maintenance, looked up ---- */
+
+typedef struct window_search {
+    const tcsi_alert_tag *tags;
+    size_t tag_count;
+    tcsi_arena arena;
+    bool is_held;
+} window_search;
+
+static bool search_window(void *context, const tcsi_store_record *record)
+{
+    window_search *search = context;
+    tcsi_silence window;
+    tcs_error failure;
+    tcsi_arena_reset(&search->arena);
+    if (tcsi_silence_read(record->document, strlen(record->document), &search->arena, &window, &failure) == TCS_OK)
+        search->is_held = tcsi_matchers_hold(window.match, window.match_count, search->tags, search->tag_count);
+    tcsi_silence_deinit(&window);
+    return !search->is_held;
+}
+
+static const char *text_of(const tcsi_json_value *object, const char *key)
+{
+    const tcsi_json_value *value = tcsi_json_get(object, key);
+    return value && value->type == TCSI_JSON_STRING ? value->text : "";
+}
+
+/* The tags that an alert of this episode has; in arena.  0: its document does not name a series. */
+static size_t episode_tags(const found *f, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
+{
+    const tcsi_json_value *root = NULL;
+    tcs_error failure;
+    tcsi_key key;
+    if (tcsi_json_parse(f->document.data, f->document.size, arena, &root, &failure) != TCS_OK) return 0;
+    const char *series = text_of(root, "series");
+    if (tcsi_key_parse(series, strlen(series), arena, &key, &failure) != TCS_OK) return 0;
+    size_t count = 0;
+    ret_tags[count++] = (tcsi_alert_tag){ "tocsin_kind", text_of(root, "kind") };
+    for (size_t i = 0; i < key.tag_count && count < TCSI_ALERT_TAG_COUNT_MAX; i++) {
+        const char *name = tcsi_arena_strndup(arena, key.tags[i].name, key.tags[i].name_size);
+        const char *value = tcsi_arena_strndup(arena, key.tags[i].value, key.tags[i].value_size);
+        if (name && value) ret_tags[count++] = (tcsi_alert_tag){ name, value };
+    }
+    return count;
+}
+
+tcs_status tcsi_desk_was_maintained(tcsi_store *store, const char *episode_id, bool *ret_was, tcs_error *err)
+{
+    found f = { .status = TCS_OK };
+    tcsi_arena arena;
+    tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
+    window_search search = { .tags = tags };
+    tcsi_buffer_init(&f.document, 1 << 20);
+    tcsi_arena_init(&arena, 1 << 20);
+    tcsi_arena_init(&search.arena, DOCUMENT_SIZE_MAX);
+    tcs_status status = find_record(store, TCSI_STORE_EPISODE, episode_id, &f, err);
+    if (status == TCS_OK && f.is_there) search.tag_count = episode_tags(&f, &arena, tags);
+    if (status == TCS_OK && search.tag_count > 0) {
+        const tcsi_store_record_query query = { .kind = TCSI_STORE_MAINTENANCE, .from_ns = f.record.begin_ns, .to_ns = f.record.end_ns };
+        status = tcsi_store_record_list(store, &query, search_window, &search, err);
+    }
+    tcsi_buffer_deinit(&f.document);
+    tcsi_arena_deinit(&arena);
+    tcsi_arena_deinit(&search.arena);
+    if (status == TCS_OK) *ret_was = search.is_held;
+    return status;
 }

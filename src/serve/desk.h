@@ -28,6 +28,9 @@ tcs_status tcsi_desk_load(tcsi_desk *desk, tcsi_store *store, int64_t now_ns, tc
 /* Of SILENCE, MAINTENANCE, END and ACKNOWLEDGE: the record.  One that cannot be done (an end of what is over, an episode that is gone)
  * leaves none. */
 tcs_status tcsi_desk_keep(tcsi_store *store, const tcsi_action *action, tcs_error *err) TCS_WARN_UNUSED;
+/* Whether a window of maintenance held of an episode while it lasted: then an answer to it is kept, and nothing is learned from it.  An
+ * episode that is not there was in none. */
+tcs_status tcsi_desk_was_maintained(tcsi_store *store, const char *episode_id, bool *ret_was, tcs_error *err) TCS_WARN_UNUSED;
 /* To an episode's document, as its last key: who acknowledged it, or null. */
 tcs_status tcsi_desk_add_acknowledgement(tcsi_store *store, const char *episode_id, tcsi_buffer *document, tcs_error *err) TCS_WARN_UNUSED;
 /* Those who listen hear of an episode that was acknowledged. */

@@ -114,6 +114,7 @@ static tcs_status erase_found(search *s, tcsi_store *store, const tcsi_erase_ord
         report->erased.message_count += one.message_count;
     }
     if (status == TCS_OK && order->also_state) status = tcsi_store_snapshot_remove(store, TCSI_KEEPER_SNAPSHOT, err);
+    if (status == TCS_OK && order->also_state) status = tcsi_store_batch_remove(store, err);
     return status == TCS_OK ? audit(store, order, report, err) : status;
 }
 

@@ -21,6 +21,7 @@ struct tcsi_intake {
     tcsi_intake_options options;
     tcsi_journal *journal;
     uint64_t ticks, rows;  /* since the last snapshot; of the one who applies */
+    tcsi_batch followed;   /* likewise */
     pthread_mutex_t mutex; /* of what follows */
     request *free;
     tcsi_intake_stats stats;
@@ -36,6 +37,23 @@ static void put_head(unsigned char head[HEAD_SIZE], tcsi_ingest_format format, i
     head[2] = format.precision;
     head[3] = format.reserved;
     for (size_t i = 0; i < 8; i++) head[8 + i] = (unsigned char)((uint64_t)receive_ns >> 8 * i);
+}
+
+/* Behind the head stands the trace that the request carried, if it carried one; head[4] says how long it is. */
+static const unsigned char *find_body(const tcsi_journal_record *record, size_t *ret_size)
+{
+    const unsigned char *bytes = record->bytes;
+    const size_t before = record->size < HEAD_SIZE ? 0 : HEAD_SIZE + (size_t)bytes[4];
+    if (before == 0 || before > record->size || (bytes[4] != 0 && bytes[4] != TCSI_TRACEPARENT_SIZE)) return NULL;
+    *ret_size = record->size - before;
+    return bytes + before;
+}
+
+static void note_trace(tcsi_traces *traces, const tcsi_journal_record *record)
+{
+    const unsigned char *bytes = record->bytes;
+    if (traces && record->kind == TCSI_RECORD_ROWS && record->size >= HEAD_SIZE + TCSI_TRACEPARENT_SIZE && bytes[4])
+        tcsi_traces_put(traces, record->sequence, (const char *)bytes + HEAD_SIZE);
 }
 
 static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *ret_format, int64_t *ret_receive_ns)
@@ -76,6 +94,7 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         (void)!tcsi_live_hear(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
         return;
     }
+    note_trace(intake->options.traces, record);
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
 }
@@ -89,25 +108,27 @@ static void on_lost(void *self, void *context)
 
 /* ---- reading it again ---- */
 
-static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
+/* Whoever is patient waits where too many rows do; otherwise E_LIMIT. */
+static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
 {
     tcsi_ingest_format format;
     int64_t receive_ns;
-    if (record->size < HEAD_SIZE) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
+    size_t size;
+    const unsigned char *body = find_body(record, &size);
+    if (!body) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
     get_head(record->bytes, &format, &receive_ns);
-    const unsigned char *body = (const unsigned char *)record->bytes + HEAD_SIZE;
-    tcs_status status = tcsi_ingest_decode(format, body, record->size - HEAD_SIZE, receive_ns, batch, err);
-    while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT) {
+    tcs_status status = tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
+    while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT && is_patient) {
         tcsi_live_settle(live); /* nobody else is in a hurry */
         status = TCS_OK;
     }
     return status == TCS_OK ? tcsi_live_apply(live, record->sequence, record->time_ns, batch, err) : status;
 }
 
-static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
+static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
 {
     tcs_status status;
-    if (record->kind == TCSI_RECORD_ROWS) status = replay_rows(live, record, batch, err);
+    if (record->kind == TCSI_RECORD_ROWS) status = replay_rows(live, record, batch, is_patient, err);
     else if (record->kind == TCSI_RECORD_TICK) status = tcsi_live_tick(live, record->sequence, record->time_ns, err);
     else if (record->kind == TCSI_RECORD_ACTION)
         status = tcsi_live_act(live, record->sequence, record->time_ns, record->bytes, record->size, err);
@@ -131,11 +152,12 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
     while (status == TCS_OK && (until == 0 || options->sequence + count < until)) {
         status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
         if (status != TCS_OK || is_end) break;
+        note_trace(options->traces, &record);
         if (record.sequence != options->sequence + count + 1)
             status = tcsi_fail(err, TCS_E_FORMAT, "%s: records %llu to %llu are missing", options->folder,
                                (unsigned long long)(options->sequence + count + 1), (unsigned long long)record.sequence - 1);
         else if (options->watch && !options->watch(options->watch_self, &record)) break;
-        else status = replay_record(options->live, &record, &batch, err);
+        else status = replay_record(options->live, &record, &batch, true, err);
         count += status == TCS_OK;
         rows += record.kind == TCSI_RECORD_ROWS ? batch.sample_count : 0;
         if (rows < SETTLE_ROWS) continue;
@@ -149,6 +171,26 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
     return status;
 }
 
+tcs_status tcsi_intake_follow(tcsi_intake *intake, const void *bytes, size_t size, uint64_t *sequence, int64_t *ret_time_ns, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t offset = 0; status == TCS_OK && offset < size;) {
+        tcsi_journal_record record;
+        status = tcsi_journal_batch_next(bytes, size, &offset, &record, err);
+        if (status != TCS_OK || record.sequence <= *sequence) continue;
+        if (record.sequence != *sequence + 1)
+            return tcsi_fail(err, TCS_E_FORMAT, "records %llu to %llu of the journal are missing", (unsigned long long)*sequence + 1,
+                             (unsigned long long)record.sequence - 1);
+        status = replay_record(intake->options.live, &record, &intake->followed, false, err);
+        if (status != TCS_OK) continue;
+        *sequence = record.sequence;
+        *ret_time_ns = record.time_ns;
+        intake->ticks += record.kind == TCSI_RECORD_TICK;
+        intake->rows += record.kind == TCSI_RECORD_ROWS ? intake->followed.sample_count : 0;
+    }
+    return status;
+}
+
 /* ---- life ---- */
 
 tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **ret_intake, uint64_t *ret_count, tcs_error *err)
@@ -157,10 +199,13 @@ tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **re
     if (!intake) return tcsi_fail_memory(err, "the way in");
     intake->options = *options;
     pthread_mutex_init(&intake->mutex, NULL);
-    const tcsi_journal_options journal = { .deliver = on_durable, .lose = on_lost, .self = intake, .disk = options->disk };
+    tcsi_batch_init(&intake->followed, options->limits);
+    const tcsi_journal_options journal = { .deliver = on_durable, .lose = on_lost, .self = intake, .disk = options->disk,
+                                           .log = options->log };
     tcs_status status = tcsi_journal_open(options->folder, &journal, &intake->journal, err); /* and with it nobody else writes */
-    if (status == TCS_OK) status = tcsi_intake_replay(options, 0, ret_count, err);
-    if (status == TCS_OK && tcsi_journal_stat(intake->journal).sequence_next != options->sequence + *ret_count + 1)
+    *ret_count = 0;
+    if (status == TCS_OK && !options->log) status = tcsi_intake_replay(options, 0, ret_count, err);
+    if (status == TCS_OK && !options->log && tcsi_journal_stat(intake->journal).sequence_next != options->sequence + *ret_count + 1)
         status = tcsi_fail(err, TCS_E_FORMAT, "%s: ends before record %llu, which the state has seen already", options->folder,
                            (unsigned long long)options->sequence);
     if (status == TCS_OK) *ret_intake = intake;
@@ -172,6 +217,7 @@ void tcsi_intake_close(tcsi_intake *intake)
 {
     if (!intake) return;
     tcsi_journal_close(intake->journal);
+    tcsi_batch_deinit(&intake->followed);
     while (intake->free) {
         request *r = intake->free;
         intake->free = r->next;
@@ -223,9 +269,15 @@ static tcs_status keep(tcsi_intake *intake, request *r, tcsi_ingest_format forma
 {
     unsigned char head[HEAD_SIZE];
     tcsi_journal_ticket ticket;
+    char trace[TCSI_TRACEPARENT_SIZE + 1];
+    const tcsi_trace *current = tcsi_trace_current();
+    const bool is_traced = current && *current->parent_id; /* by its sender, not only by us */
     put_head(head, format, receive_ns);
+    if (is_traced) head[4] = TCSI_TRACEPARENT_SIZE;
     tcsi_buffer_clear(&r->record);
     tcs_status status = tcsi_buffer_append(&r->record, head, sizeof head, err);
+    if (is_traced) tcsi_trace_format(current, trace);
+    if (status == TCS_OK && is_traced) status = tcsi_buffer_append(&r->record, trace, TCSI_TRACEPARENT_SIZE, err);
     if (status == TCS_OK) status = tcsi_buffer_append(&r->record, body, size, err);
     if (status != TCS_OK) return status;
     status = tcsi_live_admit(intake->options.live, r->batch.sample_count, err);
@@ -256,7 +308,7 @@ void tcsi_intake_take(tcsi_intake *intake, const tcsi_ingest_facts *facts, const
     if (tcsi_ingest_reply_to(format, status, &failure, r ? &r->batch : &none, out, &reply.http, &unanswered) != TCS_OK)
         reply.http = (tcsi_ingest_reply){ .code = status == TCS_OK ? 204 : 503 };
     if (is_full) reply.http.code = 429;
-    reply.is_retry = reply.http.code == 429;
+    reply.is_retry = reply.http.code == 429 || reply.http.code == 503;
     *ret_reply = reply;
     end_request(intake, r, status != TCS_OK);
 }

@@ -35,6 +35,7 @@ struct tcsi_keeper {
     const tcsi_directory *directory;
     tcsi_journal *journal;
     tcsi_deliver *deliver;
+    tcsi_standby *standby;
     tcsi_notify *notify;   /* NULL: nobody is told */
     tcsi_desk desk;        /* what people decided about telling */
     tcsi_outbox outbox;    /* in the store */
@@ -49,6 +50,7 @@ struct tcsi_keeper {
     tcs_error failure;
     uint64_t counts[TCSI_LIVE_KIND_COUNT][TCSI_LIVE_STATE_COUNT];
     uint64_t snapshot_count;
+    uint64_t kept; /* everything up to this record is in the store */
 };
 
 /* ---- life ---- */
@@ -61,6 +63,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (!keeper) return tcsi_fail_memory(err, "the keeper of episodes");
     keeper->options = *options;
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
+    if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
@@ -101,6 +104,7 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
 
 void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory) { keeper->directory = directory; }
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal) { keeper->journal = journal; }
+void tcsi_keeper_set_standby(tcsi_keeper *keeper, tcsi_standby *standby) { keeper->standby = standby; }
 void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver) { keeper->deliver = deliver; }
 
 void tcsi_keeper_stop(tcsi_keeper *keeper)
@@ -128,6 +132,14 @@ uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_s
     return count;
 }
 
+uint64_t tcsi_keeper_kept(tcsi_keeper *keeper)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    const uint64_t kept = keeper->kept;
+    pthread_mutex_unlock(&keeper->mutex);
+    return kept;
+}
+
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper)
 {
     pthread_mutex_lock(&keeper->mutex);
@@ -136,16 +148,13 @@ uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper)
     return count;
 }
 
-/* The store failed: remembers why, and waits a little; false: the service ends. */
-static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
+/* Waits a little; false: the service ends. */
+static bool wait_a_little(tcsi_keeper *keeper)
 {
     struct timespec until;
     pthread_mutex_lock(&keeper->mutex);
-    if (!keeper->has_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-STORE-FAILED", "the store fails, and rows wait: %s", failure->text);
-    keeper->has_failed = true;
-    keeper->failure = *failure;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += RETRY_NS;
+    until.tv_nsec += (long)keeper->options.retry_ns; /* less than a second */
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -154,6 +163,17 @@ static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
     const bool goes_on = !keeper->is_stopping;
     pthread_mutex_unlock(&keeper->mutex);
     return goes_on;
+}
+
+/* The store failed: remembers why, and waits. */
+static bool wait_after(tcsi_keeper *keeper, const tcs_error *failure)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    if (!keeper->has_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-STORE-FAILED", "the store fails, and rows wait: %s", failure->text);
+    keeper->has_failed = true;
+    keeper->failure = *failure;
+    pthread_mutex_unlock(&keeper->mutex);
+    return wait_a_little(keeper);
 }
 
 static void note_success(tcsi_keeper *keeper)
@@ -288,6 +308,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     const tcsi_live_episode *episode = &event->episode;
     const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
     const double reach = BAND_DEVIATIONS * episode->deviation;
+    char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
     char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
     tcsi_key key;
@@ -297,13 +318,14 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     if (status != TCS_OK) return status;
     tcsi_keeper_episode_id(entry, event, id);
     tcsi_words_event(keeper->name.data, event, sentence);
+    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
                                .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
-                               .url = "", .trace = "" };
+                               .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
@@ -327,6 +349,7 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (!news->is_tick) return; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     tcsi_desk_tick(&keeper->desk, news->time_ns);
@@ -365,7 +388,8 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
     for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
-        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert, tcsi_clock_wall_ns(), err);
+        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
+                                  (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
     return status;
@@ -388,15 +412,35 @@ static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
     else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
 }
 
+static void note_kept(tcsi_keeper *keeper, uint64_t sequence)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    keeper->kept = sequence;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+/* By us, or by whoever leads; false: the service ends. */
+static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
+{
+    for (;;) {
+        tcs_error failure = { 0 };
+        tcsi_turn turn;
+        tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, news->sequence, &turn, &failure);
+        if (status == TCS_OK && turn == TCSI_TURN_OURS) status = put_news(keeper, news, &failure);
+        if (status == TCS_OK) note_success(keeper);
+        if (status == TCS_OK && turn != TCSI_TURN_WAIT) return true;
+        if (!(status == TCS_OK ? wait_a_little(keeper) : wait_after(keeper, &failure))) return false;
+    }
+}
+
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
 {
     tcsi_keeper *keeper = self;
-    tcs_error failure = { 0 };
     find_messages(keeper, news);
-    if (news->event_count == 0 && news->action_count == 0 && keeper->pending_count == 0) return;
-    while (put_news(keeper, news, &failure) != TCS_OK)
-        if (!wait_after(keeper, &failure)) return;
-    note_success(keeper);
+    const bool has_news = news->event_count || news->action_count || keeper->pending_count;
+    if (has_news && !keep_news(keeper, news)) return;
+    note_kept(keeper, news->sequence);
+    if (!has_news) return;
     if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
     for (size_t i = 0; keeper->options.events && i < news->action_count; i++)
         tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
@@ -452,7 +496,11 @@ void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot)
 {
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
-    if (put_snapshot(keeper, snapshot, &failure) != TCS_OK) { /* the one before it serves, and the journal is read for longer */
+    tcsi_turn turn;
+    tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, snapshot->sequence, &turn, &failure);
+    if (status == TCS_OK && turn != TCSI_TURN_OURS) return;
+    if (status == TCS_OK) status = put_snapshot(keeper, snapshot, &failure);
+    if (status != TCS_OK) { /* the one before it serves, and the journal is read for longer */
         tcsi_log(TCSI_LOG_WARNING, "SERVE-SNAPSHOT-FAILED", "no snapshot of record %llu: %s", (unsigned long long)snapshot->sequence,
                  failure.text);
         return;

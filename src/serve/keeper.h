@@ -15,6 +15,8 @@
 #include "serve/history/chronicle.h"
 #include "serve/http/events.h"
 #include "serve/shard/live.h"
+#include "serve/standby/standby.h"
+#include "serve/traces.h"
 #include "store/journal.h"
 #include "store/store.h"
 
@@ -28,7 +30,9 @@ typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
+    tcsi_traces *traces;      /* of the records that are told; NULL: there are none */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
+    int64_t retry_ns;         /* from one attempt to the next while the store fails, below a second; 0: 0.2 s */
     /* Told of each step of an episode, as events has it, after it was kept; NULL: nobody. */
     void (*step)(void *step_self, const tcsi_live_event *event, const char *document);
     void *step_self;
@@ -41,6 +45,9 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper); /* accepts NULL */
 void tcsi_keeper_set_directory(tcsi_keeper *keeper, const tcsi_directory *directory);
 /* The journal whose records before the oldest snapshot may go; NULL: none goes. */
 void tcsi_keeper_set_journal(tcsi_keeper *keeper, tcsi_journal *journal);
+
+/* Who else may keep what happened; NULL: nobody. */
+void tcsi_keeper_set_standby(tcsi_keeper *keeper, tcsi_standby *standby);
 
 /* As tcsi_live_options has them; self is the keeper. */
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news);
@@ -59,6 +66,8 @@ void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 /* Does the store answer?  Otherwise why not. */
 bool tcsi_keeper_is_fine(tcsi_keeper *keeper, char ret_reason[TCSI_KEEPER_REASON_SIZE]);
 uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_state state); /* events told */
+/* Everything up to this record is in the store. */
+uint64_t tcsi_keeper_kept(tcsi_keeper *keeper);
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
 
 /* The id of an event's episode: the same for all its events, and for every process that reads the same journal. */

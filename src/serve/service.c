@@ -12,6 +12,7 @@
 #include "serve/intake.h"
 #include "serve/keeper.h"
 #include "serve/score_log.h"
+#include "serve/self/notify_systemd.h"
 #include "serve/api/api.h"
 #include "serve/watching.h"
 #include "serve/books.h"
@@ -25,8 +26,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
+enum { STANDBY_THREADS = 32 }; /* they wait for a commit of the database, each for the request that it has; so many share one */
 static const double SNAPSHOT_S = 300, WATCH_S = 60, DEEP_DEADLINE_S = 1, DEEP_SAMPLED_PER_S = 50;
 static const int64_t DRAIN_NS = INT64_C(10000000000);
 
@@ -45,7 +48,7 @@ typedef struct asked {
 } asked;
 
 enum { SERIES, WAITING, SCORED, UNUSUAL, SUPPRESSED, GUARDED, SYNCS, FAILURES, SNAPSHOTS, KEPT, MERGED, DROPPED, BLOCKS, BLOCK_BYTES, STEP,
-       SAMPLES, EPISODES, METRIC_COUNT };
+       LEADER, TAKEOVERS, SAMPLES, EPISODES, METRIC_COUNT };
 enum { ASKED_MAX = SAMPLES + TCSI_OUTCOME_COUNT + TCSI_LIVE_KIND_COUNT * TCSI_LIVE_STATE_COUNT };
 
 struct tcsi_service {
@@ -55,6 +58,8 @@ struct tcsi_service {
     tcsi_deliver_settings *settings;
     tcsi_store *outbox_stores[TCSI_RECEIVER_COUNT_MAX]; /* one for each receiver's thread */
     tcsi_outbox outboxes[TCSI_RECEIVER_COUNT_MAX];
+    tcsi_standby_outbox guards[TCSI_RECEIVER_COUNT_MAX];
+    tcsi_standby *standby;      /* NULL: it is alone */
     tcsi_deliver *deliver;
     tcsi_chronicle *history;
     tcsi_keeper *keeper;
@@ -81,6 +86,7 @@ struct tcsi_service {
     tcsi_watching *watching;    /* from when rows can come */
     int64_t watched_ns;         /* when it last looked */
     tcsi_books *books;
+    tcsi_traces traces;
     clockwork ticks, collecting, booking;
     uint64_t replayed;
     pthread_mutex_t mutex;      /* of what follows */
@@ -112,17 +118,59 @@ static void *run_clockwork(void *argument)
     return NULL;
 }
 
+/* What it decides by is in the journal: a replay must not depend on how the service was called. */
+static tcs_status set(tcsi_service *s, const char *name, const char *object, const char *document, tcs_error *err)
+{
+    char id[64];
+    bool is_kept;
+    snprintf(id, sizeof id, "%s-%llu", name, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
+                                 .document = document, .time_ns = tcsi_clock_wall_ns() };
+    return tcsi_intake_act(s->intake, &action, &is_kept, err);
+}
+
+static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+{
+    char document[64];
+    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
+        return TCS_OK;
+    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
+    return set(s, "budget", TCSI_SETTING_BUDGET, document, err);
+}
+
+static tcs_status set_deep(tcsi_service *s, tcs_error *err)
+{
+    char document[128];
+    const tcsi_second_look_options now = tcsi_live_second_look(s->live);
+    const tcsi_second_look_options wanted = { .is_on = s->options.has_deep, .sampled_per_s = s->options.deep_sampled_per_s,
+                                              .deadline_ns = (int64_t)rint(1e9 * s->options.deep_deadline_s) };
+    const bool is_so = now.is_on == wanted.is_on && now.sampled_per_s == wanted.sampled_per_s && now.deadline_ns == wanted.deadline_ns;
+    if (is_so || (!now.is_on && !wanted.is_on)) return TCS_OK;
+    snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", wanted.is_on ? "true" : "false",
+             wanted.sampled_per_s, s->options.deep_deadline_s);
+    return set(s, "deep", TCSI_SETTING_DEEP, document, err);
+}
+
+static tcs_status set_what_decides(tcsi_service *s, tcs_error *err)
+{
+    const tcs_status status = set_budget(s, err);
+    return status == TCS_OK ? set_deep(s, err) : status;
+}
+
 static void tick(tcsi_service *s, int64_t now_ns)
 {
     tcs_error failure = { 0 };
-    const tcs_status status = tcsi_intake_tick(s->intake, now_ns, &failure);
+    const bool leads = tcsi_standby_leads(s->standby);
+    tcs_status status = leads && s->standby ? set_what_decides(s, &failure) : TCS_OK; /* alone it was set at start */
+    if (leads && status == TCS_OK) status = tcsi_intake_tick(s->intake, now_ns, &failure);
     pthread_mutex_lock(&s->mutex);
     if (status != TCS_OK && !s->has_tick_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-JOURNAL-FAILED", "%s", failure.text);
     s->has_tick_failed = status != TCS_OK;
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
-    if (now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
+    (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs, as in a disk that never answers, is ended and started again */
+    if (!leads || now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
     s->watched_ns = now_ns;
     tcsi_watching_take(s->watching, now_ns);
 }
@@ -142,6 +190,7 @@ static void collect(tcsi_service *s, int64_t now_ns)
     tcs_error failure;
     tcsi_buffer answer;
     tcs_status status = TCS_OK;
+    if (!tcsi_standby_leads(s->standby)) return;
     tcsi_buffer_init(&answer, 1 << 16);
     tcsi_buffer_clear(&s->collected);
     for (size_t i = 0; status == TCS_OK && i < figures->count; i++) {
@@ -209,6 +258,8 @@ static const tcsi_metric_row metric_rows[METRIC_COUNT] = {
     [FAILURES] = { .name = "tocsin_journal_failures_total", .kind = TCSI_METRIC_COUNTER,
                    .help = "Times that the disk failed the journal." },
     [SNAPSHOTS] = { .name = "tocsin_snapshots_total", .kind = TCSI_METRIC_COUNTER, .help = "Snapshots of the state that were kept." },
+    [LEADER] = { .name = "tocsin_leader", .kind = TCSI_METRIC_GAUGE, .help = "1: rows are taken here; 0: this process stands by." },
+    [TAKEOVERS] = { .name = "tocsin_takeovers_total", .kind = TCSI_METRIC_COUNTER, .help = "Times that this process began to lead." },
     [KEPT] = { .name = "tocsin_history_rows_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that were judged, for history." },
     [MERGED] = { .name = "tocsin_history_rows_merged_total", .kind = TCSI_METRIC_COUNTER,
                  .help = "Of them, rows merged into another one of the same step." },
@@ -245,6 +296,8 @@ static double answer(void *context)
     case SYNCS: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sync_count;
     case FAILURES: return (double)tcsi_journal_stat(tcsi_intake_journal(s->intake)).failure_count;
     case SNAPSHOTS: return (double)tcsi_keeper_snapshot_count(s->keeper);
+    case LEADER: return tcsi_standby_leads(s->standby);
+    case TAKEOVERS: return (double)tcsi_standby_takeover_count(s->standby);
     case KEPT: return (double)tcsi_live_stat(s->live).reeled_count;
     case MERGED: return (double)tcsi_live_stat(s->live).merged_count;
     case DROPPED: return (double)(tcsi_live_stat(s->live).unreeled_count + history_stat(s).dropped_count);
@@ -305,6 +358,48 @@ static tcs_status open_stores(tcsi_service *s, tcs_error *err)
     return status;
 }
 
+static uint64_t kept(void *self)
+{
+    return tcsi_keeper_kept(((tcsi_service *)self)->keeper);
+}
+
+static void on_lead(void *self)
+{
+    const tcsi_service *s = self;
+    if (s->deep) tcsi_deep_start(s->deep, s->intake);
+    if (s->deliver) tcsi_deliver_wake(s->deliver);
+}
+
+static void on_lost(void *self)
+{
+    const tcsi_service *s = self;
+    if (s->options.on_lost) s->options.on_lost();
+}
+
+static tcs_status create_standby(tcsi_service *s, uint64_t sequence, tcs_error *err)
+{
+    const tcsi_standby_options standby = { .store = s->store_path, .lease_s = s->options.lease_s, .sequence = sequence, .live = s->live,
+                                           .kept = kept, .on_lead = on_lead, .on_lost = on_lost, .self = s };
+    if (strncmp(s->store_path, "postgres", 8) != 0)
+        return tcsi_fail(err, TCS_E_INVALID, "a standby needs a store that several can use; expected postgresql://...");
+    tcs_status status = tcsi_standby_check_folder(s->journal_path, sequence, err);
+    if (status == TCS_OK) status = tcsi_standby_create(&standby, &s->standby, err);
+    if (status == TCS_OK) tcsi_keeper_set_standby(s->keeper, s->standby);
+    return status;
+}
+
+/* It has an address now, and can be the one who leads. */
+static tcs_status start_standby(tcsi_service *s, tcs_error *err)
+{
+    char text[160], host[64] = "";
+    const char *address = s->options.address ? s->options.address : "127.0.0.1";
+    if (!s->standby) return TCS_OK;
+    if ((strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0) && gethostname(host, sizeof host - 1) == 0) address = host;
+    snprintf(text, sizeof text, strchr(address, ':') ? "%s://[%s]:%u" : "%s://%s:%u", s->options.certificate ? "https" : "http", address,
+             tcsi_server_port(s->server));
+    return tcsi_standby_start(s->standby, s->intake, s->options.advertise ? s->options.advertise : text, err);
+}
+
 static tcs_status create_deep(tcsi_service *s, tcs_error *err)
 {
     const tcsi_store_options reader = { .must_exist = true };
@@ -313,39 +408,6 @@ static tcs_status create_deep(tcsi_service *s, tcs_error *err)
     const tcsi_deep_options deep = { .train_share = s->options.deep_share, .deadline_ns = (int64_t)(1e9 * s->options.deep_deadline_s),
                                      .store = s->deep_store };
     return status == TCS_OK ? tcsi_deep_create(&deep, &s->deep, err) : status;
-}
-
-/* What it decides by is in the journal: a replay must not depend on how the service was called. */
-static tcs_status set(tcsi_service *s, const char *name, const char *object, const char *document, tcs_error *err)
-{
-    char id[64];
-    bool is_kept;
-    snprintf(id, sizeof id, "%s-%llu", name, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
-    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
-                                 .document = document, .time_ns = tcsi_clock_wall_ns() };
-    return tcsi_intake_act(s->intake, &action, &is_kept, err);
-}
-
-static tcs_status set_budget(tcsi_service *s, tcs_error *err)
-{
-    char document[64];
-    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
-        return TCS_OK;
-    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
-    return set(s, "budget", TCSI_SETTING_BUDGET, document, err);
-}
-
-static tcs_status set_deep(tcsi_service *s, tcs_error *err)
-{
-    char document[128];
-    const tcsi_second_look_options now = tcsi_live_second_look(s->live);
-    const tcsi_second_look_options wanted = { .is_on = s->options.has_deep, .sampled_per_s = s->options.deep_sampled_per_s,
-                                              .deadline_ns = (int64_t)rint(1e9 * s->options.deep_deadline_s) };
-    const bool is_so = now.is_on == wanted.is_on && now.sampled_per_s == wanted.sampled_per_s && now.deadline_ns == wanted.deadline_ns;
-    if (is_so || (!now.is_on && !wanted.is_on)) return TCS_OK;
-    snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", wanted.is_on ? "true" : "false",
-             wanted.sampled_per_s, s->options.deep_deadline_s);
-    return set(s, "deep", TCSI_SETTING_DEEP, document, err);
 }
 
 static void tell(void *self, const tcsi_live_news *news)
@@ -371,7 +433,7 @@ static tcs_status make_history(tcsi_service *s, tcs_error *err)
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces };
     if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
     keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
@@ -388,14 +450,15 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     if (status == TCS_OK && s->history) status = tcsi_chronicle_start(s->history, s->live, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_directory(s->keeper, tcsi_live_directory(s->live));
-    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live,
+    tcsi_intake_options intake = { .folder = s->journal_path, .live = s->live, .traces = &s->traces,
                                    .ticks_a_snapshot = (uint64_t)fmax(1, s->options.snapshot_s) };
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
+    if (status == TCS_OK && s->options.has_standby) status = create_standby(s, intake.sequence, err);
+    if (s->standby) intake.log = tcsi_standby_log(s->standby);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    if (status == TCS_OK) status = set_budget(s, err);
-    if (status == TCS_OK) status = set_deep(s, err);
-    if (status == TCS_OK && s->deep) tcsi_deep_start(s->deep, s->intake);
+    if (status == TCS_OK && !s->standby) status = set_what_decides(s, err);
+    if (status == TCS_OK && !s->standby && s->deep) tcsi_deep_start(s->deep, s->intake);
     s->deep_report = (tcsi_deep_report){ s->deep, s->live, s->options.deep_deadline_s };
     return status;
 }
@@ -415,7 +478,8 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
     if (!s->settings) return TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < s->settings->receiver_count; i++) {
         status = tcsi_store_open(s->store_path, &reader, &s->outbox_stores[i], err);
-        if (status == TCS_OK) s->outboxes[i] = tcsi_outbox_of_store(s->outbox_stores[i]);
+        s->guards[i] = (tcsi_standby_outbox){ s->standby, tcsi_outbox_of_store(s->outbox_stores[i]) };
+        s->outboxes[i] = tcsi_standby_guard(&s->guards[i]);
     }
     const tcsi_deliver_options deliver = { .receivers = s->settings->receivers, .receiver_count = s->settings->receiver_count,
                                            .outboxes = s->outboxes, .seed = (uint64_t)tcsi_clock_wall_ns(), .observe = on_attempt };
@@ -448,6 +512,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     tcsi_health_add(&s->health, "journal", check_journal, s);
     tcsi_health_add(&s->health, "store", check_store, s);
     tcsi_health_add(&s->health, "live", check_live, s);
+    if (s->standby) tcsi_health_add(&s->health, "leader", tcsi_standby_check, s->standby);
     if (s->deep) tcsi_health_add_spare(&s->health, "deep", tcsi_deep_report_check, &s->deep_report);
     s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
     s->api.intake = s->intake;
@@ -462,6 +527,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     if (status == TCS_OK) status = tcsi_web_mount(s->router, err);
     const tcsi_server_options server = { .address = s->options.address, .port = s->options.port, .auth = s->auth,
                                          .anonymous_role = TCSI_ROLE_ADMIN, .metrics = s->metrics,
+                                         .thread_count = s->standby ? STANDBY_THREADS : 0,
                                          .certificate_path = s->options.certificate, .key_path = s->options.key,
                                          .observe = tcsi_books_observe, .observe_context = s->books };
     return status == TCS_OK ? tcsi_server_start(&server, s->router, &s->server, err) : status;
@@ -496,6 +562,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
     pthread_mutex_init(&s->api.store_mutex, NULL);
+    tcsi_traces_init(&s->traces);
     tcsi_buffer_init(&s->collected, BODY_SIZE_MAX);
     tcs_status status = tcsi_metrics_create(0, &s->metrics, err);
     const tcsi_events_options events = { .metrics = s->metrics };
@@ -510,6 +577,7 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     if (status == TCS_OK) status = start_http(s, err);
     if (status == TCS_OK) status = start_clockwork(s, &s->booking, write_books, err);
     if (status == TCS_OK) note_start(s);
+    if (status == TCS_OK) status = start_standby(s, err);
     if (status == TCS_OK) *ret_service = s;
     else (void)tcsi_service_stop(s);
     return status;
@@ -556,11 +624,13 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_deep_stop(s->deep);
     tcsi_books_close(s->books);
     char reason[TCSI_KEEPER_REASON_SIZE];
-    if (s->keeper && !tcsi_keeper_is_fine(s->keeper, reason)) tcsi_keeper_stop(s->keeper); /* what it waits for happens again */
+    const bool keeps = s->keeper && tcsi_standby_leads(s->standby) && tcsi_keeper_is_fine(s->keeper, reason);
+    if (s->keeper && !keeps) tcsi_keeper_stop(s->keeper); /* what it waits for happens again, or somewhere else */
     else if (s->intake) (void)!tcsi_live_save(s->live, &ignored); /* so that the next start reads little */
     if (s->live) tcsi_live_settle(s->live);
     if (s->keeper) tcsi_keeper_stop(s->keeper);
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
+    tcsi_standby_stop(s->standby);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
     tcsi_live_destroy(s->live);
     tcsi_deep_destroy(s->deep);
@@ -571,6 +641,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_chronicle_destroy(s->history);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);
+    tcsi_standby_destroy(s->standby);
     for (size_t i = 0; i < TCSI_RECEIVER_COUNT_MAX; i++) tcsi_store_close(s->outbox_stores[i]);
     tcsi_deliver_settings_destroy(s->settings);
     tcsi_labelled_destroy(s->api.labelled);
@@ -583,6 +654,7 @@ bool tcsi_service_stop(tcsi_service *s)
     tcsi_collector_destroy(s->collector);
     tcsi_buffer_deinit(&s->collected);
     pthread_mutex_destroy(&s->api.store_mutex);
+    tcsi_traces_deinit(&s->traces);
     pthread_cond_destroy(&s->ending);
     pthread_mutex_destroy(&s->mutex);
     tcsi_free(s->journal_path);

@@ -26,6 +26,10 @@ typedef struct tcsi_service_options {
     double history_rows_per_s;  /* kept singly, of all series; 0: 10,000; below 0: no history is kept */
     const char *retention;      /* of history: "12h", "30d"; NULL: 30 days */
     bool collects;              /* this host's own figures, each second */
+    bool has_standby;           /* others may run on the same store, a server, of which one leads: the journal is there too (standby/) */
+    const char *advertise;      /* where others are sent to when this one leads; NULL: address and port */
+    double lease_s;             /* how long a leader may be silent; 0: 5 */
+    void (*on_lost)(void);      /* a standby has fallen behind what is kept: it is to be stopped and started again; NULL: it stays so */
     bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */
     const char *scores;         /* lines of every row's score go behind what is in this file (score_log.h); NULL: nowhere */
     bool has_deep;              /* a second look by a network at what the fast layer finds unusual */

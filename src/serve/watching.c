@@ -50,7 +50,7 @@ static void put_alert(tcsi_watching *w, const tcsi_watched *watched, const char 
     for (size_t i = 0; i < w->options.settings->receiver_count; i++) {
         const tcsi_receiver *receiver = &w->options.settings->receivers[i];
         if (!tcsi_receiver_wants(receiver, &alert, false)) continue;
-        if (tcsi_deliver_put(&w->outbox, receiver, &alert, now_ns, &failure) != TCS_OK)
+        if (tcsi_deliver_put(&w->outbox, receiver, &alert, 0, now_ns, &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     if (w->options.deliver) tcsi_deliver_wake(w->options.deliver);

@@ -46,7 +46,36 @@ static void posix_close(void *self, int file)
     (void)close(file); /* whatever mattered was synced */
 }
 
-const tcsi_disk tcsi_disk_posix = { posix_create, posix_write, posix_sync, posix_sync_folder, posix_remove, posix_close, NULL };
+static int renew_open(int file, off_t offset)
+{
+    char piece[1 << 16];
+    for (;;) {
+        const ssize_t size = pread(file, piece, sizeof piece, offset);
+        if (size < 0 && errno == EINTR) continue;
+        if (size < 0) return -1;
+        if (size == 0) return fdatasync(file);
+        for (ssize_t at = 0, written; at < size; at += written) {
+            written = pwrite(file, piece + at, (size_t)(size - at), offset + at);
+            if (written < 0 && errno == EINTR) written = 0;
+            else if (written <= 0) return -1;
+        }
+        offset += size;
+    }
+}
+
+static int posix_renew(void *self, const char *path, off_t offset)
+{
+    (void)self;
+    const int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0) return -1;
+    const int result = renew_open(file, offset), cause = errno;
+    close(file);
+    errno = cause;
+    return result;
+}
+
+const tcsi_disk tcsi_disk_posix = { posix_create, posix_write, posix_sync, posix_sync_folder, posix_remove, posix_close, posix_renew,
+                                    NULL };
 
 int tcsi_disk_write_all(const tcsi_disk *disk, int file, const void *bytes, size_t size)
 {

@@ -17,6 +17,9 @@ typedef struct tcsi_disk {
     int (*sync_folder)(void *self, const char *path);       /* and so are the names in it */
     int (*remove)(void *self, const char *path);
     void (*close)(void *self, int file);
+    /* What can be read of the file from offset on is written once more where it stands, and synced: after a sync that failed, memory may be
+     * the only place that has it, and no later sync would write it. */
+    int (*renew)(void *self, const char *path, off_t offset);
     void *self;
 } tcsi_disk;
 

@@ -33,6 +33,8 @@ struct tcsi_journal {
     /* under the mutex */
     batch filling;
     bool is_committing;
+    bool is_held;                 /* append fails as `held` does */
+    tcs_error held;
     uint64_t durable, generation; /* records up to durable are on the disk; generation counts failures */
     uint64_t lost_from;           /* of the last failure: its records, from this one on, are lost */
     int64_t time_ns;              /* of the last record appended */
@@ -66,6 +68,19 @@ static tcs_status lock_folder(tcsi_journal *journal, tcs_error *err)
     return status;
 }
 
+/* Invariant 4, from offset in the segment of record `first` on. */
+static tcs_status renew(const tcsi_journal *journal, uint64_t first, uint64_t offset, tcs_error *err)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    char *path = tcsi_journal_segment_path(journal->folder, first);
+    if (!path) return tcsi_fail_memory(err, "a file name");
+    int cause = disk->renew(disk->self, path, (off_t)offset) == 0 ? 0 : errno;
+    if (!cause && disk->sync_folder(disk->self, journal->folder) != 0) cause = errno;
+    const tcs_status status = cause ? tcsi_fail(err, TCS_E_IO, "%s: %s", path, strerror(cause)) : TCS_OK;
+    tcsi_free(path);
+    return status;
+}
+
 /* Where the journal stands: the last record that is whole. */
 static tcs_status recover(tcsi_journal *journal, tcs_error *err)
 {
@@ -83,11 +98,20 @@ static tcs_status recover(tcsi_journal *journal, tcs_error *err)
     /* The last segment is read whole; that the ones before it end where they should is seen when they are read. */
     status = tcsi_journal_cursor_open(journal->folder, journal->durable + 1, &cursor, err);
     if (status != TCS_OK) return status;
+    /* The last record known to be synced was appended while the one before it, or none, was known to be: no later than there. */
+    uint64_t known = UINT64_MAX, offset = TCSI_JOURNAL_SEGMENT_HEADER, since = 0, before = 0;
     while ((status = tcsi_journal_cursor_next(cursor, &record, &is_end, err)) == TCS_OK && !is_end) {
         journal->durable = record.sequence;
         journal->time_ns = journal->time_durable_ns = record.time_ns;
+        if (record.durable != known) {
+            before = since;
+            since = offset;
+            known = record.durable;
+        }
+        offset += TCSI_JOURNAL_RECORD_HEADER + record.size + tcsi_journal_padding(record.size);
     }
     tcsi_journal_cursor_close(cursor);
+    if (status == TCS_OK && count && journal->durable >= last) status = renew(journal, last, before, err);
     if (count && journal->durable < last) journal->segment_count--; /* it holds nothing, and will be begun anew */
     return status;
 }
@@ -129,6 +153,12 @@ tcs_status tcsi_journal_open(const char *folder, const tcsi_journal_options *opt
         pthread_mutex_destroy(&journal->mutex);
         tcsi_free(journal);
         return tcsi_fail_memory(err, "a lock");
+    }
+    if (options->log) {
+        journal->is_held = true;
+        (void)tcsi_fail(&journal->held, TCS_E_CANCELLED, "the journal does not know yet where it goes on");
+        *ret_journal = journal;
+        return TCS_OK;
     }
     tcs_status status = TCS_OK;
     journal->folder = tcsi_strdup(folder);
@@ -203,7 +233,10 @@ tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t tim
     batch *records = &journal->filling;
     const size_t pending = records->bytes.size;
     tcs_status status = TCS_OK;
-    if (pending && size + pending > journal->options.pending_size_max)
+    if (journal->is_held) {
+        status = journal->held.status;
+        if (err) *err = journal->held;
+    } else if (pending && size + pending > journal->options.pending_size_max)
         status = tcsi_fail(err, TCS_E_LIMIT, "%zu bytes wait for the disk, at most %zu", pending, journal->options.pending_size_max);
     else status = batch_reserve(records, size, err);
     if (status == TCS_OK) {
@@ -259,19 +292,45 @@ static tcs_status write_batch(tcsi_journal *journal, bool *ret_is_new, tcs_error
     return status;
 }
 
+static tcs_status write_log(tcsi_journal *journal, tcs_error *err)
+{
+    const tcsi_journal_log *log = journal->options.log;
+    const batch *records = &journal->writing;
+    return log->write(log->self, records->sequence, records->sequence + records->count - 1, records->bytes.data, records->bytes.size, err);
+}
+
+/* The record at *offset, whose seal was looked at or needs no look. */
+static bool next_record(const void *bytes, size_t size, size_t *offset, tcsi_journal_header *ret_header, tcsi_journal_record *ret_record)
+{
+    const unsigned char *at = (const unsigned char *)bytes + *offset;
+    const size_t left = size - *offset;
+    if (left < TCSI_JOURNAL_RECORD_HEADER || !tcsi_journal_header_read(at, ret_header)) return false;
+    const size_t room = left - TCSI_JOURNAL_RECORD_HEADER;
+    if (ret_header->size > room || tcsi_journal_padding(ret_header->size) > room - ret_header->size) return false;
+    *ret_record = (tcsi_journal_record){ .sequence = ret_header->sequence, .kind = ret_header->kind, .time_ns = ret_header->time_ns,
+                                         .bytes = at + TCSI_JOURNAL_RECORD_HEADER, .size = ret_header->size };
+    *offset += TCSI_JOURNAL_RECORD_HEADER + ret_header->size + tcsi_journal_padding(ret_header->size);
+    return true;
+}
+
+tcs_status tcsi_journal_batch_next(const void *bytes, size_t size, size_t *offset, tcsi_journal_record *ret_record, tcs_error *err)
+{
+    tcsi_journal_header header;
+    const size_t begin = *offset;
+    if (next_record(bytes, size, offset, &header, ret_record) && tcsi_journal_header_holds(&header, ret_record->bytes)) return TCS_OK;
+    return tcsi_fail(err, TCS_E_FORMAT, "no record of a journal at byte %zu of %zu", begin, size);
+}
+
 static void deliver_batch(tcsi_journal *journal)
 {
     const batch *records = &journal->writing;
     size_t offset = 0;
     for (size_t i = 0; i < records->count; i++) {
-        const unsigned char *at = (const unsigned char *)records->bytes.data + offset;
         tcsi_journal_header header;
-        TCS_ASSERT(tcsi_journal_header_read(at, &header));
-        const tcsi_journal_record record = { .sequence = header.sequence, .kind = header.kind, .time_ns = header.time_ns,
-                                             .bytes = at + TCSI_JOURNAL_RECORD_HEADER, .size = header.size };
+        tcsi_journal_record record;
+        TCS_ASSERT(next_record(records->bytes.data, records->bytes.size, &offset, &header, &record));
         journal->options.deliver(journal->options.self, &record, records->contexts[i]);
         journal->time_durable_ns = header.time_ns;
-        offset += TCSI_JOURNAL_RECORD_HEADER + header.size + tcsi_journal_padding(header.size);
     }
 }
 
@@ -279,6 +338,16 @@ static void batch_clear(batch *records)
 {
     tcsi_buffer_clear(&records->bytes);
     records->count = 0;
+}
+
+/* With the mutex: what has been appended and is not durable is lost. */
+static void lose_waiting(tcsi_journal *journal, const tcs_error *why)
+{
+    journal->lost_from = journal->durable + 1;
+    journal->generation++;
+    journal->failure = *why;
+    journal->time_ns = journal->time_durable_ns;
+    lose(journal, &journal->filling);
 }
 
 /* Called with the mutex, by the one who got the right to write; returns with the mutex. */
@@ -291,7 +360,7 @@ static void commit(tcsi_journal *journal)
     journal->filling = empty;
     journal->is_committing = true;
     pthread_mutex_unlock(&journal->mutex);
-    const tcs_status status = write_batch(journal, &is_new, &failure);
+    const tcs_status status = journal->options.log ? write_log(journal, &failure) : write_batch(journal, &is_new, &failure);
     if (status == TCS_OK) deliver_batch(journal);
     pthread_mutex_lock(&journal->mutex);
     if (status == TCS_OK) {
@@ -299,12 +368,8 @@ static void commit(tcsi_journal *journal)
         journal->sync_count++;
         if (is_new) journal->segment_count++;
     } else { /* what was appended meanwhile stands behind what is lost: it is lost too */
-        journal->lost_from = journal->durable + 1;
-        journal->generation++;
-        journal->failure = failure;
-        journal->time_ns = journal->time_durable_ns;
         lose(journal, &journal->writing);
-        lose(journal, &journal->filling);
+        lose_waiting(journal, &failure);
     }
     batch_clear(&journal->writing);
     journal->is_committing = false;
@@ -328,6 +393,29 @@ tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, 
     }
     pthread_mutex_unlock(&journal->mutex);
     return status;
+}
+
+void tcsi_journal_hold(tcsi_journal *journal, const tcs_error *why)
+{
+    pthread_mutex_lock(&journal->mutex);
+    journal->held = *why;
+    if (!journal->is_held) {
+        journal->is_held = true;
+        while (journal->is_committing) pthread_cond_wait(&journal->turned, &journal->mutex);
+        lose_waiting(journal, why);
+        pthread_cond_broadcast(&journal->turned);
+    }
+    pthread_mutex_unlock(&journal->mutex);
+}
+
+void tcsi_journal_lead(tcsi_journal *journal, uint64_t sequence, int64_t time_ns)
+{
+    pthread_mutex_lock(&journal->mutex);
+    TCS_ASSERT(journal->is_held && sequence >= journal->durable);
+    journal->durable = sequence;
+    if (time_ns > journal->time_durable_ns) journal->time_ns = journal->time_durable_ns = time_ns;
+    journal->is_held = false;
+    pthread_mutex_unlock(&journal->mutex);
 }
 
 /* Of the files in the folder those that hold nothing from sequence on. */
@@ -354,6 +442,10 @@ tcs_status tcsi_journal_forget(tcsi_journal *journal, uint64_t sequence, tcs_err
 {
     uint64_t *firsts;
     size_t count, removed = 0;
+    if (journal->options.log) {
+        journal->options.log->forget(journal->options.log->self, sequence);
+        return TCS_OK;
+    }
     tcs_status status = tcsi_journal_segments(journal->folder, &firsts, &count, err);
     if (status != TCS_OK) return status;
     status = remove_segments(journal, firsts, count, sequence, &removed, err);

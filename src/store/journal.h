@@ -18,6 +18,9 @@
  *      repair: its callers are told, and the next record begins a new segment at the same sequence number.
  *   3. In the last segment the first record that is not whole is the end, unless a later one says, in `durable`, that it had been synced:
  *      then the file is damaged, and that is said rather than forgotten.
+ *   4. What open finds is on the disk before anything is appended behind it: the records that no later one says to be synced are written
+ *      once more.  They may stand in memory only, after a sync that failed and a process that ended, and the next loss of power would tear
+ *      a hole before records that were acknowledged.
  * A cursor beside a living writer may see a record whose sync then fails; who follows a journal goes by what the writer delivers.
  * Threads: append, sync, forget and stats from any; a cursor is one user's. */
 #ifndef TCS_STORE_JOURNAL_H
@@ -34,10 +37,19 @@ typedef struct tcsi_journal_record {
     int64_t time_ns;    /* when it was received, since 1970-01-01 UTC; not before the record before it */
     const void *bytes;
     size_t size;
+    uint64_t durable;   /* records up to this one were on the disk when it was appended; read by a cursor */
 } tcsi_journal_record;
 
 /* ---- writing ---- */
 typedef struct tcsi_journal tcsi_journal;
+
+/* Where batches of records go instead of a folder: to a place that several processes share (serve/standby/).  write: durable when it
+ * returns TCS_OK; after a failure nobody knows whether it is there, so it fails until hold, and then lead behind what is. */
+typedef struct tcsi_journal_log {
+    tcs_status (*write)(void *self, uint64_t first, uint64_t last, const void *bytes, size_t size, tcs_error *err);
+    void (*forget)(void *self, uint64_t sequence);
+    void *self;
+} tcsi_journal_log;
 
 typedef struct tcsi_journal_options {
     size_t segment_size;     /* a segment is ended beyond this many bytes; 0: 64 MiB */
@@ -47,6 +59,7 @@ typedef struct tcsi_journal_options {
     void (*lose)(void *self, void *context); /* told of each record that was lost, instead; NULL: nobody asked */
     void *self;
     const tcsi_disk *disk;   /* NULL: tcsi_disk_posix */
+    const tcsi_journal_log *log; /* NULL: the folder.  Otherwise there is none, and append is refused until lead */
 } tcsi_journal_options;
 
 typedef struct tcsi_journal_ticket {
@@ -72,6 +85,14 @@ tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t tim
 /* Returns when the record is durable and delivered, or lost.  E_IO: the disk failed, and with this record everything was lost that had been
  * appended and was not durable yet; the journal stays usable.  (Who slept through two failures is told so of a durable record too.) */
 tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, tcs_error *err) TCS_WARN_UNUSED;
+
+/* With a log.  From now on append and sync fail as `why` does; returns when nobody writes and nothing more is delivered. */
+void tcsi_journal_hold(tcsi_journal *journal, const tcs_error *why);
+/* Goes on behind record `sequence` of time_ns. */
+void tcsi_journal_lead(tcsi_journal *journal, uint64_t sequence, int64_t time_ns);
+/* The records of a batch as write had it: *offset is where the next one begins, size after the last one.  E_FORMAT: they are none. */
+tcs_status tcsi_journal_batch_next(const void *bytes, size_t size, size_t *offset, tcsi_journal_record *ret_record,
+                                   tcs_error *err) TCS_WARN_UNUSED;
 
 /* Removes segments that hold only records before sequence.  E_IO. */
 tcs_status tcsi_journal_forget(tcsi_journal *journal, uint64_t sequence, tcs_error *err) TCS_WARN_UNUSED;

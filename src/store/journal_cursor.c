@@ -160,7 +160,7 @@ static void take(tcsi_journal_cursor *cursor, const tcsi_journal_header *header,
     cursor->next++;
     cursor->time_ns = header->time_ns;
     *ret_record = (tcsi_journal_record){ .sequence = header->sequence, .kind = header->kind, .time_ns = header->time_ns,
-                                         .bytes = cursor->bytes.data, .size = header->size };
+                                         .bytes = cursor->bytes.data, .size = header->size, .durable = header->durable };
 }
 
 /* Nothing whole stands at the place of the next record: is it the end, or was there one? */

@@ -46,6 +46,10 @@ static const char *const steps[TCSI_SCHEMA_VERSION] = {
     "create table lease(name {text} primary key, holder {text} not null, token bigint not null, until_ns bigint not null);",
     /* 3: what people answered is sealed like what machines wrote; what an earlier version took has no seal. */
     "alter table label add column seal bigint;",
+    /* 4: the journal of processes that stand by for each other; how far whoever leads has kept what follows from it. */
+    "create table journal(first bigint primary key, last bigint not null, token bigint not null, seal bigint not null,"
+    "  bytes {bytes} not null);"
+    "alter table lease add column mark bigint not null default 0;",
 };
 
 /* text with the words in braces as this database spells them. */

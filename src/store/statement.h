@@ -123,7 +123,18 @@
                   "set token = lease.token + case when lease.holder = $2 and lease.until_ns > $4 then 0 else 1 end, "                  \
                   "holder = $2, until_ns = $3 where lease.holder = $2 or lease.until_ns <= $4 returning token")                        \
     X(LEASE_RELEASE, "update lease set until_ns = 0 where name = $1 and holder = $2")                                                  \
-    X(LEASE_TOKEN, "select token from lease where name = $1")
+    X(LEASE_TOKEN, "select token from lease where name = $1")                                                                          \
+    X(LEASE_READ, "select holder, token, until_ns, mark from lease where name = $1")                                                   \
+    X(LEASE_MARK, "update lease set mark = $3 where name = $1 and token = $2 and mark < $3")                                           \
+    X(BATCH_PUT, "insert into journal(first, last, token, seal, bytes) values ($1, $2, $3, $4, $5) "                                   \
+                 "on conflict (first) do nothing returning first")                                                                     \
+    X(BATCH_FIND, "select token, seal from journal where first = $1")                                                                  \
+    X(BATCH_LIST, "select first, last, token, seal, bytes from journal where first >= $1 order by first limit $2")                     \
+    X(BATCH_ENDS, "select coalesce((select first from journal order by first limit 1), 0), "                                           \
+                  "coalesce((select last from journal order by first desc limit 1), 0)")                                               \
+    X(BATCH_FORGET, "delete from journal where last < $1")                                                                             \
+    X(BATCH_REMOVE, "delete from journal")                                                                                             \
+    X(LEASE_FORGET_MARKS, "update lease set mark = 0")
 
 typedef enum tcsi_statement {
 #define X(name, text) TCSI_SQL_##name,

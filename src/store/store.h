@@ -265,6 +265,38 @@ tcs_status tcsi_store_lease_release(tcsi_store *store, const char *lease, const 
  * transaction, so that a process that slept through its lease cannot write over its successor.  lease NULL: no longer. */
 tcs_status tcsi_store_fence(tcsi_store *store, const char *lease, int64_t token, tcs_error *err) TCS_WARN_UNUSED;
 
+typedef struct tcsi_store_lease {
+    char holder[256];        /* "": there is no such lease */
+    int64_t token;
+    bool is_over;            /* by the store's clock */
+    uint64_t mark;
+} tcsi_store_lease;
+tcs_status tcsi_store_lease_read(tcsi_store *store, const char *lease, tcsi_store_lease *ret_lease, tcs_error *err) TCS_WARN_UNUSED;
+/* A number of the holder's that only grows, for those who wait to take over. */
+tcs_status tcsi_store_lease_mark(tcsi_store *store, const char *lease, int64_t token, uint64_t mark, tcs_error *err) TCS_WARN_UNUSED;
+
+/* ---- a journal in batches of records (store/journal.h), for several processes of which one writes ---- */
+typedef struct tcsi_store_batch {
+    uint64_t first, last;    /* sequence numbers of its records */
+    int64_t token;           /* of whoever wrote it */
+    const void *bytes;       /* opaque in here; sealed on the way in, and the seal is checked on the way out */
+    size_t size;
+} tcsi_store_batch;
+
+/* Durable when it returns TCS_OK; the same again changes nothing.  E_CANCELLED: another batch begins at this record, so somebody else has
+ * written.  Each process that writes knows where the last batch ended; so of two that think they may go on from there one is told, by
+ * this, and no clock and no lock decides. */
+tcs_status tcsi_store_batch_put(tcsi_store *store, const tcsi_store_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
+/* Those that begin at record `first` or later, in order; limit 0: all.  E_FORMAT: one is damaged; those before it have been given. */
+typedef bool (*tcsi_store_batch_each)(void *context, const tcsi_store_batch *batch);
+tcs_status tcsi_store_batch_list(tcsi_store *store, uint64_t first, size_t limit, tcsi_store_batch_each each, void *context,
+                                 tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_store_batch_ends(tcsi_store *store, uint64_t *ret_first, uint64_t *ret_last, tcs_error *err) TCS_WARN_UNUSED; /* 0: none */
+/* All of them, and what leases say of them: the next one begins at record 1.  Nobody may be following. */
+tcs_status tcsi_store_batch_remove(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
+/* Forgets batches all of whose records are before `sequence`. */
+tcs_status tcsi_store_batch_forget(tcsi_store *store, uint64_t sequence, tcs_error *err) TCS_WARN_UNUSED;
+
 /* ---- upkeep ---- */
 /* To be called every second or so by one handle that has nothing else to do: moves SQLite's log into its file, so that writers need not. */
 tcs_status tcsi_store_tend(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;

@@ -662,6 +662,116 @@ static void put_everything(tcsi_store *store)
     assert_done(tcsi_store_setting_set(store, "a", "1", &err));
 }
 
+/* ---- a journal that several may write ---- */
+
+static tcs_status put_batch(tcsi_store *store, uint64_t first, uint64_t last, int64_t token, const char *bytes)
+{
+    return tcsi_store_batch_put(store, &(tcsi_store_batch){ first, last, token, bytes, strlen(bytes) }, &err);
+}
+
+static bool see_batch(void *context, const tcsi_store_batch *batch)
+{
+    see("%llu-%llu %lld %.*s;", (unsigned long long)batch->first, (unsigned long long)batch->last, (long long)batch->token,
+        (int)batch->size, (const char *)batch->bytes);
+    return context == NULL;
+}
+
+static void test_a_place_in_the_journal_is_written_once(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *a = place_open(p), *b = place_open(p);
+    uint64_t first, last;
+    assert_done(tcsi_store_batch_ends(a, &first, &last, &err));
+    assert_true(first == 0 && last == 0);
+    assert_done(put_batch(a, 1, 3, 1, "abc"));
+    assert_done(put_batch(a, 1, 3, 1, "abc")); /* again, as after an answer that was lost */
+    assert_done(put_batch(b, 4, 4, 2, "d"));
+    assert_int_equal(put_batch(a, 4, 9, 1, "efghij"), TCS_E_CANCELLED);
+    assert_non_null(strstr(err.text, "another process has written record 4"));
+    assert_int_equal(put_batch(a, 4, 4, 1, "d"), TCS_E_CANCELLED); /* the same bytes, but not by this one */
+    assert_int_equal(put_batch(b, 4, 4, 2, "D"), TCS_E_CANCELLED);
+    assert_done(put_batch(a, 5, 6, 3, "ef"));
+    clear_seen();
+    assert_done(tcsi_store_batch_list(b, 2, 0, see_batch, NULL, &err));
+    assert_done(tcsi_store_batch_list(b, 1, 1, see_batch, NULL, &err));
+    assert_done(tcsi_store_batch_list(b, 1, 0, see_batch, &seen, &err)); /* ended by the callback */
+    assert_string_equal(seen, "4-4 2 d;5-6 3 ef;1-3 1 abc;1-3 1 abc;");
+    assert_done(tcsi_store_batch_forget(a, 4, &err)); /* all of whose records are before it */
+    assert_done(tcsi_store_batch_ends(b, &first, &last, &err));
+    assert_true(first == 4 && last == 6);
+    place_sql(p, "update journal set seal = seal + 1 where first = 5");
+    clear_seen();
+    assert_int_equal(tcsi_store_batch_list(b, 1, 0, see_batch, NULL, &err), TCS_E_FORMAT);
+    assert_string_equal(seen, "4-4 2 d;");
+    assert_non_null(strstr(err.text, "damaged: records 5 to 6 of the journal"));
+    assert_done(tcsi_store_batch_remove(a, &err));
+    assert_done(put_batch(b, 1, 1, 9, "x"));
+    tcsi_store_close(a);
+    tcsi_store_close(b);
+}
+
+/* One of two that append as fast as they can, each behind what it knows of. */
+typedef struct appender {
+    tcsi_store *store;
+    int64_t token;
+    size_t written, refused;
+} appender;
+
+enum { APPENDS = 60 };
+
+static void *append_all(void *argument)
+{
+    appender *me = argument;
+    tcs_error mine;
+    uint64_t first, last = 0;
+    while (me->written < APPENDS) {
+        const tcsi_store_batch batch = { last + 1, last + 1, me->token, &me->token, sizeof me->token };
+        const tcs_status status = tcsi_store_batch_put(me->store, &batch, &mine);
+        if (status == TCS_OK) me->written++;
+        else me->refused += status == TCS_E_CANCELLED;
+        if (status == TCS_OK) last++;
+        else if (tcsi_store_batch_ends(me->store, &first, &last, &mine) != TCS_OK) break;
+    }
+    return NULL;
+}
+
+static void test_two_that_write_agree_on_one_order(void **state)
+{
+    place *p = place_of(state);
+    appender both[2] = { { .token = 1 }, { .token = 2 } };
+    pthread_t threads[2];
+    uint64_t first, last;
+    for (int i = 0; i < 2; i++) both[i].store = place_open(p);
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&threads[i], NULL, append_all, &both[i]), 0);
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+    assert_done(tcsi_store_batch_ends(both[0].store, &first, &last, &err));
+    assert_true(both[0].written == APPENDS && both[1].written == APPENDS && first == 1 && last == 2 * APPENDS);
+    assert_true(both[0].refused + both[1].refused > 0);
+    for (int i = 0; i < 2; i++) tcsi_store_close(both[i].store);
+}
+
+static void test_others_see_who_leads(void **state)
+{
+    place *p = place_of(state);
+    tcsi_store *store = place_open(p);
+    tcsi_store_lease lease;
+    int64_t token;
+    assert_done(tcsi_store_lease_read(store, "lead", &lease, &err));
+    assert_true(!lease.holder[0] && lease.is_over && lease.token == 0 && lease.mark == 0);
+    assert_done(tcsi_store_lease_take(store, "lead", "a", INT64_C(60000000000), &token, &err));
+    assert_done(tcsi_store_lease_mark(store, "lead", token, 7, &err));
+    assert_done(tcsi_store_lease_mark(store, "lead", token, 5, &err)); /* it only grows */
+    assert_done(tcsi_store_lease_mark(store, "lead", token + 1, 9, &err)); /* nobody's */
+    assert_done(tcsi_store_lease_read(store, "lead", &lease, &err));
+    assert_string_equal(lease.holder, "a");
+    assert_true(!lease.is_over && lease.token == token && lease.mark == 7);
+    assert_done(tcsi_store_lease_release(store, "lead", "a", &err));
+    assert_done(tcsi_store_lease_take(store, "lead", "b", INT64_C(60000000000), &token, &err));
+    assert_done(tcsi_store_lease_read(store, "lead", &lease, &err));
+    assert_true(lease.token == token && lease.mark == 7); /* kept by whoever led before */
+    tcsi_store_close(store);
+}
+
 static char problems[4096];
 
 static void see_problem(void *context, const char *line)
@@ -779,5 +889,6 @@ STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks),
                 ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
                 ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
                 ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),
-                ON_BOTH(test_a_backup_holds_everything), ON_BOTH(test_check_tells_every_damage),
+                ON_BOTH(test_a_place_in_the_journal_is_written_once), ON_BOTH(test_two_that_write_agree_on_one_order),
+                ON_BOTH(test_others_see_who_leads), ON_BOTH(test_a_backup_holds_everything), ON_BOTH(test_check_tells_every_damage),
                 ON_BOTH(test_a_series_is_erased_and_nothing_else))

@@ -5,13 +5,15 @@ usage: run.py PATH_TO_TOCSIN SOURCE_ROOT        Prints TAP.
   - every fenced block that opens with ```sh test is run by bash -e in a fresh folder, blocks of one file in order
   - every fenced block that opens with ```c test is compiled against the public header, ```c internal test against src/ too
   - every fenced block that opens with ```c from PATH stands in that file, word for word but for indentation
-  - docs/reference/{commands,detectors,measures,http-api,receivers}.md equal what `tocsin generate` prints
+  - docs/reference/{commands,detectors,measures,http-api,roles,receivers}.md equal what `tocsin generate` prints
   - every function that docs/one-row.md names exists in src/
   - links between documents lead somewhere
 """
+import contextlib
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,9 +23,18 @@ BLOCK = re.compile(r"^```(sh|c|c internal) test\n(.*?)^```", re.M | re.S)
 QUOTE = re.compile(r"^ *```c from (\S+)\n(.*?)^ *```", re.M | re.S)
 
 
+def end_left_over(folder):
+    """What an example started and noted in pid.txt does not outlive it."""
+    try:
+        os.kill(int((pathlib.Path(folder) / "pid.txt").read_text()), signal.SIGKILL)
+    except (OSError, ValueError):
+        pass
+
+
 def examples(path, command, root):
     """Problems with the examples of one document."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        stack.callback(end_left_over, folder)
         for kind, body in BLOCK.findall(path.read_text(encoding="utf-8")):
             if kind != "sh":
                 (pathlib.Path(folder) / "example.c").write_text(body)
@@ -80,7 +91,7 @@ def main():
               [] if p in skipped else examples(p, command, root)) for p in documents if tested[p]]
     cases += [(f"quotes in {p.relative_to(root)}", quotes(p, root)) for p in documents if QUOTE.search(p.read_text(encoding="utf-8"))]
     cases += [(f"reference of {kind}", generated(kind, root / f"docs/reference/{kind}.md", command))
-              for kind in ("commands", "detectors", "measures", "http-api", "receivers")]
+              for kind in ("commands", "detectors", "measures", "http-api", "roles", "receivers")]
     cases += [(f"links of {p.relative_to(root)}", links(p)) for p in documents]
     cases.append(("functions named in docs/one-row.md", named_functions(root / "docs/one-row.md", root)))
     print(f"1..{len(cases)}")

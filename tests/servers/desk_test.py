@@ -76,7 +76,7 @@ class Service:
             time.sleep(0.1)
         raise AssertionError(f"{path}: {answer}")
 
-    def feed(self, begin, first, last, spiking=(), spike=range(0)):
+    def feed(self, begin, first, last, spiking=(), spike=range(0), trace=None):
         """Rows of SERIES sensors, a second apart; those that spike jump at the steps of `spike`."""
         lines = []
         for t in range(first, last):
@@ -85,6 +85,8 @@ class Service:
                                   "value": 100 * i + chance.gauss(0, 1) + (40 if i in spiking and t in spike else 0)}) for i in range(SERIES)]
         for at in range(0, len(lines), 500):
             request = urllib.request.Request(self.url + "/api/v1/rows", "\n".join(lines[at:at + 500]).encode(), {"Content-Type": "application/x-ndjson"})
+            if trace:
+                request.add_header("traceparent", f"00-{trace}-00f067aa0ba902b7-01")
             with urllib.request.urlopen(request, timeout=20) as answer:
                 assert answer.status in (200, 204)
 
@@ -101,12 +103,14 @@ class Hooks:
 
     def __init__(self):
         heard = self.heard = []
+        traces = self.traces = {}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 data = event["data"]
                 heard.append((self.path, data["tags"].get("unit"), data["state"]))
+                traces[heard[-1]] = (self.headers["traceparent"], data["trace"])
                 self.send_response(204)
                 self.end_headers()
 
@@ -173,8 +177,13 @@ def silences_hold_over_a_kill():
         service.stop(signal.SIGKILL)
         service = start()
         service.feed(begin, 0, 318, spiking=(3, 4, 5), spike=range(310, 400))
-        open_episodes(service, (3, 4, 5))
+        ids = open_episodes(service, (3, 4, 5))
         hooks.wait(("/ops", "5", "confirmed"))
+        for unit, weight in ((4, 0), (5, 1)):  # what happened in maintenance teaches nothing
+            status, answer = service.send("POST", f"/api/v1/episodes/{ids[unit]}/answers", {"verdict": "true", "scope": "episode"})
+            assert status == 201, answer
+            entry = service.ask("/api/v1/audit?limit=1000")["entries"][-1]
+            assert entry["action"] == "answer" and (json.loads(entry["detail"])["document"]["weight"] > 0) == (weight > 0), entry
         service.stop(signal.SIGKILL)
         service = start()
         found = service.ask("/api/v1/silences")
@@ -272,6 +281,30 @@ def acknowledged_is_not_escalated():
         service.feed(time.time() - 80, 318, 340)  # and stays with what becomes of the episode
         over = service.wait("/api/v1/episodes/" + ids[3], lambda e: e["state"] == "resolved")
         assert over["acknowledged"]["note"] == "done", over
+
+
+def traced_from_rows_to_receivers():
+    """The trace of the request whose rows opened an episode goes with what is told of it; rows of others tell none."""
+    with running(OPS + "    suspected: yes\n") as (folder, hooks, start):
+        service = start()
+        begin, traces = time.time() - 400, ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
+        service.feed(begin, 0, 300)
+        service.feed(begin, 300, 310, trace=traces[1])
+        service.feed(begin, 310, 318, spiking=(3,), spike=range(310, 400), trace=traces[0])
+        hooks.wait(("/ops", "3", "confirmed"))
+        for state in ("suspected", "confirmed"):
+            header, inside = hooks.traces[("/ops", "3", state)]
+            assert header == inside and header.split("-")[1] == traces[0], hooks.traces
+        connection = sqlite3.connect(folder / "data" / "tocsin.db")
+        kept = connection.execute("select distinct trace from outbox where payload = x'' or payload like ?", ("%" + traces[0] + "%",)).fetchall()
+        connection.close()
+        assert len(kept) == 1 and traces[0] in kept[0][0], kept
+        service.stop(signal.SIGKILL)
+        service = start()  # from a journal in which some records have a trace, and some none
+        assert service.ask("/api/v1/status")["samples"]["accepted"] == 318 * SERIES
+        service.feed(begin, 318, 340)
+        hooks.wait(("/ops", "3", "resolved"))
+        assert not hooks.traces[("/ops", "3", "resolved")][1], hooks.traces
 
 
 def flip_a_byte(database, table, column, where):
@@ -375,6 +408,21 @@ def check_the_books(folder, data, database):
     assert run("store", "check", "--data", data).startswith("sound")
 
 
+def changed_while_it_runs():
+    """What the service has followed once, it notices to be another the next time that somebody acts."""
+    with running() as (folder, _, start):
+        service = start()
+        for host in ("db1", "db2"):
+            assert service.send("POST", "/api/v1/maintenance", {"matchers": [matcher("host", "=", host)], "to": iso(60)})[0] == 201
+        log = service.wait("/api/v1/audit", lambda a: any(e["action"] == "start" for e in a["entries"]))
+        assert log["verified"] == len(log["entries"]) and "problem" not in log, log
+        flip_a_byte(folder / "data" / "tocsin.db", "audit", "hash", f"sequence = {log['verified']}")
+        assert service.send("POST", "/api/v1/maintenance", {"matchers": [matcher("host", "=", "db3")], "to": iso(60)})[0] == 201
+        broken = service.ask("/api/v1/audit")
+        assert broken["verified"] == log["verified"], broken
+        assert f"entry {log['verified'] + 1}, or what stood before it, was changed" in broken["problem"], broken
+
+
 def run_and_read(*arguments):
     done = subprocess.run([TOCSIN, *map(str, arguments)], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 1, done
@@ -423,6 +471,22 @@ def backed_up_while_it_runs(store=(), restored=()):
         assert not (folder / "third").exists()
 
 
+def books_on_postgresql(url, psql):
+    """What the test before left there, checked and tampered with."""
+    def change(statement):
+        subprocess.run(psql + ["-c", "set search_path = tocsin; " + statement], check=True, capture_output=True)
+    head = json.loads(run("audit", "verify", "--store", url, "--json"))
+    assert head["entries"] > 2 and run("store", "check", "--store", url).startswith("sound")
+    change("update audit set detail = overlay(detail placing 'x' from 3 for 1) where sequence = 2")
+    assert "entry 2, or what stood before it, was changed" in run("audit", "verify", "--store", url, status=1)
+    assert "entry 2, or what stood before it, was changed" in run_and_read("store", "check", "--store", url)
+    change("delete from audit where sequence >= 2")
+    assert json.loads(run("audit", "verify", "--store", url, "--json"))["entries"] == 1
+    assert "none has the hash" in run("audit", "verify", "--store", url, "--head", head["head"], status=1)
+    change("update snapshot_part set bytes = bytes || '\\x00' where number = (select max(number) from snapshot)")
+    assert "of 'live' is damaged" in run_and_read("store", "check", "--store", url)
+
+
 def erased():
     with running("", "--snapshot", "1") as (folder, _, start):
         service = start()
@@ -452,13 +516,16 @@ def main():
     suite.run("what is no silence, and why", what_is_no_silence)
     suite.run("ten thousand silences, and no more", ten_thousand_and_no_more)
     suite.run("what is acknowledged is not escalated, and shown", acknowledged_is_not_escalated)
+    suite.run("a trace goes from rows to receivers", traced_from_rows_to_receivers)
     suite.run("the books: who did what, who was refused, and what was changed since", the_books)
+    suite.run("the books, changed while it runs", changed_while_it_runs)
     suite.run("backed up while it runs, restored elsewhere", backed_up_while_it_runs)
     suite.run("a series is erased", erased)
     if postgresql_test.find_server() and os.getuid() == 0:
-        with postgresql_test.server() as (top, _):
+        with postgresql_test.server() as (top, psql):
             url = f"postgresql://postgres@/plant?host={top}"
             suite.run("from PostgreSQL to a file", lambda: backed_up_while_it_runs(("--store", url)))
+            suite.run("the books on PostgreSQL", lambda: books_on_postgresql(url, psql))
             suite.run("from a file to PostgreSQL", lambda: backed_up_while_it_runs((), ("--store", url.replace("/plant", "/postgres"))))
     else:
         suite.skip("from PostgreSQL to a file and back", "no PostgreSQL server is installed that could be run")

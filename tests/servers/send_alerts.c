@@ -48,7 +48,7 @@ static void put_line(const char *line, const tcsi_deliver_settings *settings, co
         require(tcsi_alert_read(line, strlen(line), &arena, &alert, &err));
         for (size_t i = 0; i < settings->receiver_count; i++)
             if (tcsi_receiver_wants(&settings->receivers[i], &alert, false))
-                require(tcsi_deliver_put(outbox, &settings->receivers[i], &alert, tcsi_clock_wall_ns(), &err));
+                require(tcsi_deliver_put(outbox, &settings->receivers[i], &alert, tcsi_clock_wall_ns(), tcsi_clock_wall_ns(), &err));
         tcsi_deliver_wake(deliver);
     }
     tcsi_arena_deinit(&arena);

@@ -254,6 +254,9 @@ def answered(service):
     listed = service.ask("/api/v1/answers")["answers"]
     assert [(a["id"], a["verdict"], a["undone"]) for a in listed] == [(made["id"], "expected", True)], listed
     assert service.ask("/api/v1/answers?episode=" + second["id"])["answers"] == []
+    record = service.ask(f"/api/v1/episodes/{first['id']}/record")
+    assert [entry["action"] for entry in record["audit"]] == ["answer", "undo"] and record["journal"]["can_be_judged_again"], record
+    assert record["episode"]["id"] == first["id"] and record["alarms_per_day_allowed"] > 0, record
     for path, body, code in [("/api/v1/episodes/none/answers", {"verdict": "true"}, 404), (f"/api/v1/episodes/{first['id']}/answers", {}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "confidence": 2}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "until": "soon"}, 400),
@@ -272,6 +275,17 @@ def answered(service):
     status, mark = say("/api/v1/marks", **{"series": 5, "from": first["begin"], "to": first["end"], "note": "the pump leaked"})
     missed = service.ask("/api/v1/episodes/missed-" + mark["id"])
     assert status == 201 and missed["kind"] == "missed" and missed["summary"] == "the pump leaked" and missed["answer"] == "true", missed
+    similar = service.ask(f"/api/v1/episodes/{fourth['id']}/similar")["similar"]
+    assert {first["id"], second["id"], third["id"]} <= {s["id"] for s in similar} and fourth["id"] not in {s["id"] for s in similar}, similar
+    assert [s["distance"] for s in similar] == sorted(s["distance"] for s in similar) and 0 < similar[0]["share"] <= 1, similar
+    review = service.ask("/api/v1/review?limit=3")
+    assert 0 < len(review["review"]) <= 3 and all(r["gain"] > 0 and r["episode"]["id"] == r["id"] for r in review["review"]), review
+    assert review["raters"] == [{"who": "local", "reliability": 1, "answers": 1}], review["raters"]
+    say(f"/api/v1/episodes/{fourth['id']}/answers", verdict="true")
+    days = service.ask("/api/v1/quality?days=3")["days"]
+    total = {k: sum(d[k] for d in days) for k in ("alarms", "answered", "true", "expected", "not_mine", "missed")}
+    assert len(days) == 3 and total["alarms"] >= 3 and total["answered"] == total["true"] == 1 == total["missed"], days
+    assert all(0 <= d["precision_low"] <= d["precision"] <= d["precision_high"] <= 1 for d in days if d["answered"]), days
     with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
         figures = answer.read().decode()
     assert "tocsin_episodes_suppressed_total 1" in figures, figures
@@ -540,7 +554,8 @@ def said_before_it_starts():
     together = float(next(line for line in plan.stdout.splitlines() if "together" in line).split()[0])
     assert plan.returncode == 0 and 300 < together < 2048, plan.stdout
     for arguments, words in [(["--alarm-budget", "many"], "expected a number above 0"), (["--listen", "nowhere"], "expected ADDRESS:PORT"),
-                             (["--data", "/proc/no/such"], "/proc/no/such"), (["--listen", "0.0.0.0:0", "--data", folder], "certificate")]:
+                             (["--data", "/proc/no/such"], "/proc/no/such"),
+                             (["--listen", "0.0.0.0:0", "--user", "root", "--data", folder], "certificate")]:
         outcome = subprocess.run([TOCSIN, "serve", *arguments], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
         assert outcome.returncode in (1, 2) and words.lower() in outcome.stderr.lower(), (arguments, outcome)
     shutil.rmtree(folder)

@@ -1,7 +1,7 @@
 // What a person says of an episode: true, expected or not theirs, with how sure they are, why, and how far it is meant to reach.
 import { useState } from 'preact/hooks';
 import { ask, paths, send, type Answer, type AnswerRequest, type Episode, type Scope, type Verdict } from './api';
-import { fetchEpisode, live, upsert } from './live';
+import { fetchEpisode, live, may, upsert } from './live';
 import { useAsk, useStore } from './store';
 import { percent } from './format';
 import { At, Problem } from './ui';
@@ -22,7 +22,7 @@ const SCOPES: readonly (readonly [Scope, string])[] = [
 export const verdictWord = (verdict: Verdict | '' | undefined): string =>
   VERDICTS.find(([key]) => key === verdict)?.[2] ?? 'no answer yet';
 
-export const canAnswer = (): boolean => live.get().can?.has('POST /api/v1/episodes/{id}/answers') ?? false;
+export const canAnswer = (): boolean => (live.get().can?.has('POST /api/v1/episodes/{id}/answers') ?? false) && may('analyst');
 
 /** Says it, and shows at once what became of the episode. */
 export async function answer(id: string, request: AnswerRequest): Promise<void> {
@@ -141,7 +141,7 @@ export function Answering({ episode }: { episode: Episode }) {
   const [draft, change] = useState<Draft>({ scope: 'pattern', reason: '', confidence: 1, until: '' });
   const [error, fail] = useState<Error | null>(null);
   const [said, say] = useState('');
-  if (can && !can.has('POST /api/v1/episodes/{id}/answers')) return null;
+  if (!can?.has('POST /api/v1/episodes/{id}/answers') || !may('analyst')) return null;
   const give = (verdict: Verdict): void => {
     fail(null);
     answer(episode.id, {
@@ -165,7 +165,7 @@ export function Answering({ episode }: { episode: Episode }) {
       {episode.answer ? (
         <p>
           Answered <b>{verdictWord(episode.answer)}</b>
-          {episode.answer_probability !== undefined
+          {typeof episode.answer_probability === 'number'
             ? ` (${percent(episode.answer_probability)} likely, of all answers together)`
             : ''}
           .
@@ -223,7 +223,7 @@ export function Acknowledging({ episode }: { episode: Episode }) {
         {episode.acknowledged.note ? `: “${episode.acknowledged.note}”` : ''}
       </p>
     );
-  if (!can?.has('POST /api/v1/episodes/{id}/acknowledgement')) return null;
+  if (!can?.has('POST /api/v1/episodes/{id}/acknowledgement') || !may('analyst')) return null;
   const acknowledge = (event: Event): void => {
     event.preventDefault();
     send('POST', `${paths.episode(episode.id)}/acknowledgement`, { note })

@@ -45,7 +45,8 @@ export interface Episode {
   deep_p_value?: number;
   answers?: (string | Partial<Answer>)[];
   answer?: Verdict | '';
-  answer_probability?: number;
+  answer_probability?: number | null;
+  disagreement?: number | null;
   suppressed_by?: string;
   acknowledged?: { who: string; time: string; note: string } | null;
 }
@@ -64,6 +65,9 @@ export interface Series {
   is_anomalous: boolean;
   is_absent: boolean;
   is_stuck: boolean;
+  is_stale?: boolean;
+  is_late?: boolean;
+  is_cadence_changed?: boolean;
 }
 
 export interface SeriesPage {
@@ -87,10 +91,22 @@ export interface Status {
   journal_next: number;
   journal_failures: number;
   samples: Record<string, number>;
-  budget?: { alarms_per_day: number; raised_24h: number };
+  budget?: { alarms_per_day: number; raised_24h: number | null };
   deep?: { state: string; model?: string; escalated?: number; sampled?: number; unconfirmed?: number; deadline_seconds?: number };
   role?: string;
   who?: string;
+}
+
+/** A figure of the service about itself, and its bound. */
+export interface Watched {
+  figure: string;
+  state: 'unknown' | 'fine' | 'breached' | string;
+  value: number | null;
+  bound: number | null;
+  is_floor: boolean;
+  unit: string;
+  help: string;
+  runbook: string;
 }
 
 export interface Ready {
@@ -109,6 +125,20 @@ export interface Incident {
   summary: string;
 }
 
+export interface Matcher {
+  name: string;
+  op: '=' | '!=' | '=~' | '!~';
+  value: string;
+}
+export interface Silence {
+  id: string;
+  matchers: Matcher[];
+  from: string;
+  to: string;
+  who: string;
+  comment: string;
+  state?: string;
+}
 export interface Similar {
   id: string;
   series: string;

@@ -194,10 +194,10 @@ export class Chart {
         y: { range: (_, low, high) => this.yRange(low, high) },
       },
       axes: [
-        { ...axis, space: 70, values: TIME_TICKS, ...(kind === 'score' ? { show: false, size: 0 } : {}) },
-        { ...axis, size: 62, space: kind === 'score' ? 18 : 30, values: (_, values) => values.map(axisNumber) },
+        { ...axis, space: 70, values: TIME_TICKS, ...(this.isLow() ? { show: false, size: 0 } : {}) },
+        { ...axis, size: 62, space: this.isLow() ? 18 : 30, values: (_, values) => values.map(axisNumber) },
       ],
-      padding: [8, 14, 0, 0], // the same for all, so that one moment is at one place
+      padding: [8, 26, this.isLow() ? 7 : 0, 0], // the same for all, so that one moment is at one place
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false, scales: ['x', null] },
@@ -227,6 +227,11 @@ export class Chart {
         ],
       },
     };
+  }
+
+  /** Too low for an axis of its own: it stands below a chart that has one. */
+  private isLow(): boolean {
+    return this.options.height < 120;
   }
 
   private yRange(low: number | null, high: number | null): [number, number] {

@@ -3,11 +3,12 @@ import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { session } from './api';
 import { bindingsNow, installKeys, useKeys } from './keys';
-import { live, start } from './live';
+import { live, may, start } from './live';
 import { go, place } from './place';
 import { useStore } from './store';
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
+import { Note } from './ui';
 import { formatPlace, type ViewName } from './url';
 import { AuditView } from './views/audit';
 import { EpisodeView } from './views/episode';
@@ -94,8 +95,22 @@ function Help({ close }: { close: () => void }) {
   );
 }
 
+function NotOffered({ name }: { name: string }) {
+  return (
+    <div class="view">
+      <h1 tabIndex={-1}>{name}</h1>
+      <Note>
+        This service does not offer it: another version or build would. <a href="#/now">Back to Now</a>
+      </Note>
+    </div>
+  );
+}
+
 function View() {
   const { view, argument, params } = useStore(place);
+  const { can } = useStore(live);
+  const tab = TABS.find(([name]) => name === view);
+  if (tab && can && tab[3] !== '' && !can.has(tab[3])) return <NotOffered name={tab[1]} />;
   switch (view) {
     case 'episode':
       return <EpisodeView id={argument} />;
@@ -130,7 +145,7 @@ function Shell() {
   const here = useStore(place);
   const [isHelp, help] = useState(false);
   useFocusOnChange();
-  const tabs = TABS.filter(([, , , needs]) => needs === '' || state.can?.has(needs));
+  const tabs = TABS.filter(([view, , , needs]) => (needs === '' || state.can?.has(needs)) && (view !== 'audit' || may('admin')));
   const goKeys = Object.fromEntries(
     tabs.map(([view, name, key]) => [
       `g ${key}`,

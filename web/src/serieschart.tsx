@@ -19,11 +19,13 @@ interface Props {
   shades?: readonly Shade[];
   color?: number;
   withScore?: boolean;
+  isSmall?: boolean; // below another one of the same timeline: without an axis, hint and table
 }
 
 const TABLE_ROWS = 120;
 
-function Readout({ reading, unit }: { reading: Reading | null; unit: string }) {
+function Readout({ reading, unit, isSmall }: { reading: Reading | null; unit: string; isSmall: boolean }) {
+  if (!reading && isSmall) return null;
   if (!reading) return <span class="readout soft">wheel or + − zoom, drag selects, ← → move, 0 resets</span>;
   const say = (value: number | null): string => withUnit(number(value), unit);
   return (
@@ -47,7 +49,7 @@ function Readout({ reading, unit }: { reading: Reading | null; unit: string }) {
 function rowsOf(slice: Slice, from: number, to: number): number[] {
   const inside = slice.time
     .map((time, i) => [time, i] as const)
-    .filter(([time]) => time >= from && time <= to)
+    .filter(([time, i]) => time >= from && time <= to && slice.value[i] !== null)
     .map(([, i]) => i);
   const stride = Math.max(1, Math.ceil(inside.length / TABLE_ROWS));
   return inside.filter((_, i) => i % stride === 0);
@@ -105,7 +107,7 @@ function describe(title: string, slice: Slice, unit: string, timeline: Timeline)
 }
 
 export function SeriesChart(props: Props) {
-  const { timeline, unit, title, height = 260, color = 0, withScore = false } = props;
+  const { timeline, unit, title, height = 260, color = 0, withScore = false, isSmall = false } = props;
   const values = useRef<HTMLDivElement>(null);
   const scores = useRef<HTMLDivElement>(null);
   const charts = useRef<Chart[]>([]);
@@ -159,7 +161,7 @@ export function SeriesChart(props: Props) {
         <span class={`swatch c${color}`} aria-hidden="true" />
         <SeriesLabel text={title} />
         {unit ? <span class="soft"> in {unit}</span> : null}
-        <Readout reading={reading} unit={unit} />
+        <Readout reading={reading} unit={unit} isSmall={isSmall} />
       </figcaption>
       {error ? (
         error instanceof ApiError && error.status === 404 ? (
@@ -180,14 +182,16 @@ export function SeriesChart(props: Props) {
         <div ref={values} />
         {withScore ? <div ref={scores} class="scores" /> : null}
       </div>
-      <details
-        onToggle={(event) => {
-          openTable(event.currentTarget.open);
-        }}
-      >
-        <summary>As a table</summary>
-        {isTable && slice ? <Table slice={slice} unit={unit} timeline={timeline} title={title} /> : null}
-      </details>
+      {isSmall ? null : (
+        <details
+          onToggle={(event) => {
+            openTable(event.currentTarget.open);
+          }}
+        >
+          <summary>As a table</summary>
+          {isTable && slice ? <Table slice={slice} unit={unit} timeline={timeline} title={title} /> : null}
+        </details>
+      )}
     </figure>
   );
 }

@@ -5,10 +5,12 @@ vi.stubGlobal('location', { hash: '' });
 vi.stubGlobal('addEventListener', () => undefined);
 vi.stubGlobal('document', { documentElement: {} });
 vi.stubGlobal('matchMedia', () => ({ addEventListener: () => undefined }));
-const { mergeEpisodes } = await import('../src/live');
-const { groupEpisodes, raisedLastDay, withoutName } = await import('../src/views/now');
-const { overlapping, spanAround } = await import('../src/views/episode');
+const { may, mergeEpisodes } = await import('../src/live');
+const { groupEpisodes, withoutName } = await import('../src/views/now');
+const { raisedLastDay, watchedText } = await import('../src/health');
+const { distinctSeries, overlapping, spanAround } = await import('../src/views/episode');
 const { compared } = await import('../src/views/series');
+const { matchersOf } = await import('../src/silences');
 const { totalsOf } = await import('../src/views/quality');
 const { episodeOf } = await import('../src/views/review');
 
@@ -57,7 +59,7 @@ describe('the list of Now', () => {
     expect(groups.map((group) => group.episodes.map((e) => e.id).join(''))).toEqual(['bd', 'c', 'a']);
     expect(groups[0]?.severity).toBe(90);
   });
-  it('counts alarms of the last day, not what was dismissed or is only suspected', () => {
+  it('counts anomalies of the last day, whatever became of them', () => {
     const all = [
       episode('a'),
       episode('b', { state: 'dismissed' }),
@@ -66,7 +68,7 @@ describe('the list of Now', () => {
       episode('e', { kind: 'absence' }),
       episode('f', { begin: '2026-01-01T00:00:00Z' }),
     ];
-    expect(raisedLastDay(all, AT)).toBe(2);
+    expect(raisedLastDay(all, AT)).toBe(4);
   });
   it('does not say names twice', () => {
     expect(withoutName(episode('a', { summary: 's{n="a"} has sent nothing for 11 s' }))).toBe('has sent nothing for 11 s');
@@ -79,6 +81,16 @@ describe('an episode', () => {
     expect(span).toEqual({ from: 820, to: 1020 });
     expect(spanAround(1000, 5000, 1, 9000)).toEqual({ from: -11000, to: 9000 });
   });
+  it('is drawn beside each other series once', () => {
+    const related = [3, 5, 5, 4, 3].map((number, i) => ({
+      id: String(i),
+      number,
+      series: '',
+      begin: '',
+      kind: 'anomaly' as const,
+    }));
+    expect(distinctSeries(related, 3).map((other) => other.id)).toEqual(['1', '3']);
+  });
   it('overlaps with what happened near it', () => {
     const own = episode('own', { end: '2026-01-05T11:10:00Z', state: 'resolved' });
     const all = [
@@ -88,6 +100,33 @@ describe('an episode', () => {
       episode('before', { begin: '2026-01-05T10:00:00Z', end: '2026-01-05T10:30:00Z', state: 'resolved' }),
     ];
     expect(overlapping(own, all).map((other) => other.id)).toEqual(['near']);
+  });
+});
+
+describe('figures that the service watches', () => {
+  it('are told in their unit', () => {
+    expect(watchedText(null, 's')).toBe('not known yet');
+    expect(watchedText(0.0125, 'share')).toBe('1.25 %');
+    expect(watchedText(0.0125, 's')).toBe('12.5 ms');
+    expect(watchedText(1.5, 'of the budget')).toBe('1.5 times the budget');
+    expect(watchedText(0.25, 'PSI')).toBe('0.25 PSI');
+  });
+});
+
+describe('what a role may', () => {
+  it('is what those before it may, and everything where the service does not say', () => {
+    expect(['viewer', 'analyst', 'operator', 'admin'].map((own) => may('operator', own))).toEqual([false, false, true, true]);
+    expect(may('admin', undefined)).toBe(true);
+  });
+});
+
+describe('a silence of a series', () => {
+  it('means it and nothing else', () => {
+    expect(matchersOf('load{host="a",x="b\\"c"}')).toEqual([
+      { name: '__name__', op: '=', value: 'load' },
+      { name: 'host', op: '=', value: 'a' },
+      { name: 'x', op: '=', value: 'b"c' },
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@
  * is, and how much the answer counts (api/labelled.h).  SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api/labelled.h"
 
+#include "serve/desk.h"
 #include "serve/keep_answer.h"
 #include "series/time.h"
 
@@ -112,7 +113,8 @@ static void write_said(const tcsi_api *api, const said *s, const char *episode_i
     tcsi_json_put_number(writer, "confidence", (double)s->answer.confidence);
     tcsi_json_put_string(writer, "reason", s->reason);
     tcsi_json_put_string(writer, "until", s->until);
-    tcsi_answered_write(&weighed, place_of(api, weighed.pattern.series), writer);
+    weighed.place = place_of(api, weighed.pattern.series);
+    tcsi_answered_write(&weighed, writer);
     tcsi_json_end_object(writer);
 }
 
@@ -123,6 +125,19 @@ static tcs_status act(tcsi_api *api, const tcsi_request *request, tcsi_response 
     bool is_kept = false;
     const tcs_status status = tcsi_api_act(api, request, kind, object, document->data, id, &is_kept, err);
     return status == TCS_OK ? reply_with_id(response, id, is_kept, err) : status;
+}
+
+/* What was answered of something that happened in maintenance is kept, and counts nothing. */
+static tcs_status weigh(tcsi_api *api, const tcsi_request *request, const char *episode_id, double *ret_reliability, tcs_error *err)
+{
+    bool was_maintained = false;
+    tcs_status status = tcsi_labelled_reliability(api, *request->who ? request->who : "local", ret_reliability, err);
+    if (status != TCS_OK) return status;
+    pthread_mutex_lock(&api->store_mutex);
+    status = tcsi_desk_was_maintained(api->store, episode_id, &was_maintained, err);
+    pthread_mutex_unlock(&api->store_mutex);
+    if (status == TCS_OK && was_maintained) *ret_reliability = 0;
+    return status;
 }
 
 static tcs_status post_answer(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
@@ -142,7 +157,7 @@ static tcs_status post_answer(void *context, const tcsi_request *request, tcsi_r
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s' that can be answered", episode_id);
         return TCS_OK;
     }
-    status = tcsi_labelled_reliability(api, *request->who ? request->who : "local", &reliability, err);
+    status = weigh(api, request, episode_id, &reliability, err);
     tcsi_buffer_init(&document, TCSI_ACTION_SIZE_MAX);
     tcsi_json_writer_init(&writer, &document, false);
     write_said(api, &s, episode_id, reliability, &writer);
@@ -157,7 +172,7 @@ static tcs_status write_mark(tcsi_api *api, uint32_t number, int64_t from_ns, in
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(api->live), number);
     const tcsi_episode_answer answer = { .verdict = TCSI_ANSWER_TRUE, .scope = TCSI_SCOPE_EPISODE, .confidence = 1, .until_ns = INT64_MAX,
-                                         .pattern = { .series = number, .begin_ns = from_ns } };
+                                         .place = entry->place, .pattern = { .series = number, .begin_ns = from_ns } };
     tcsi_json_writer writer;
     tcsi_buffer name;
     tcsi_key key;
@@ -173,7 +188,7 @@ static tcs_status write_mark(tcsi_api *api, uint32_t number, int64_t from_ns, in
         tcsi_api_put_time(&writer, "to", to_ns);
         tcsi_json_put_number(&writer, "confidence", 1);
         tcsi_json_put_string(&writer, "reason", note);
-        tcsi_answered_write(&answer, entry->place, &writer);
+        tcsi_answered_write(&answer, &writer);
         tcsi_json_end_object(&writer);
         status = tcsi_json_finish(&writer, err);
     }

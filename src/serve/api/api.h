@@ -22,6 +22,8 @@ typedef struct tcsi_api {
     tcsi_store *store;          /* for reading, one request at a time */
     pthread_mutex_t store_mutex;
     tcsi_watching *watching;
+    tcsi_audit_chain audit_chain; /* of the audit log, as far as it was followed; under store_mutex */
+    int64_t audit_verified_ns;    /* when that was begun, monotonic */
     int64_t started_ns;
     const tcsi_deep_report *deep;
     struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
@@ -37,7 +39,9 @@ tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *e
 tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_record(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */

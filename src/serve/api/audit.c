@@ -1,26 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The audit log, and whether it holds.  The whole chain is followed with each request, on the store's own bytes: 0.3 s for 100,000 entries,
- * which is why a caller may ask only now and then. */
+/* The audit log, and whether it holds.  What was followed is remembered, so that a request follows only what is new; after ten minutes the
+ * chain is followed from its beginning again, which takes 0.4 s of a processor for 100,000 entries, while other requests for what the store
+ * has wait. */
 #include "serve/api/api.h"
 
+#include "base/clock.h"
 #include "serve/audit_entry.h"
 
-typedef struct listing {
-    tcsi_json_writer writer;
-    tcsi_audit_chain chain;
-    int64_t after;
-    size_t left;        /* that may be listed yet */
-    bool is_broken;
+static const int64_t FORGET_NS = INT64_C(600000000000);
+
+typedef struct following {
+    tcsi_audit_chain *chain;
+    tcs_status status;
     tcs_error broken;
-} listing;
+} following;
+
+static bool follow(void *context, const tcsi_store_audit_entry *entry)
+{
+    following *f = context;
+    f->status = tcsi_audit_chain_follow(f->chain, entry, &f->broken);
+    return f->status == TCS_OK;
+}
+
+/* With the store's mutex. */
+static tcs_status verify(tcsi_api *api, following *f, tcs_error *err)
+{
+    const int64_t now_ns = tcsi_clock_monotonic_ns();
+    if (now_ns - api->audit_verified_ns > FORGET_NS) {
+        api->audit_chain = (tcsi_audit_chain){ 0 };
+        api->audit_verified_ns = now_ns;
+    }
+    *f = (following){ .chain = &api->audit_chain };
+    return tcsi_store_audit_list(api->store, api->audit_chain.count, 0, follow, f, err);
+}
 
 static bool list_entry(void *context, const tcsi_store_audit_entry *entry)
 {
-    listing *l = context;
-    if (!l->is_broken) l->is_broken = tcsi_audit_chain_follow(&l->chain, entry, &l->broken) != TCS_OK;
-    if (entry->sequence <= l->after || l->left == 0) return true;
-    l->left--;
-    tcsi_audit_entry_write(entry, &l->writer);
+    tcsi_audit_entry_write(entry, context);
     return true;
 }
 
@@ -28,22 +44,26 @@ static tcs_status list_audit(void *context, const tcsi_request *request, tcsi_re
 {
     tcsi_api *api = context;
     char head[TCSI_HASH_TEXT_SIZE];
-    listing l = { .after = tcsi_request_integer(request, "after", 0),
-                  .left = (size_t)tcsi_request_integer(request, "limit", TCSI_API_PAGE) };
-    tcsi_json_writer_init(&l.writer, &response->body, false);
-    tcsi_json_begin_object(&l.writer);
-    tcsi_json_key(&l.writer, "entries");
-    tcsi_json_begin_array(&l.writer);
+    tcsi_json_writer writer;
+    following f;
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_json_key(&writer, "entries");
+    tcsi_json_begin_array(&writer);
     pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_audit_list(api->store, INT64_MIN, 0, list_entry, &l, err);
+    tcs_status status = verify(api, &f, err);
+    const tcsi_audit_chain chain = api->audit_chain;
+    if (status == TCS_OK)
+        status = tcsi_store_audit_list(api->store, tcsi_request_integer(request, "after", 0),
+                                       (size_t)tcsi_request_integer(request, "limit", TCSI_API_PAGE), list_entry, &writer, err);
     pthread_mutex_unlock(&api->store_mutex);
-    tcsi_json_end_array(&l.writer);
-    tcsi_hash_text(l.chain.head, head);
-    tcsi_json_put_integer(&l.writer, "verified", l.chain.count);
-    tcsi_json_put_string(&l.writer, "head", head);
-    if (l.is_broken) tcsi_json_put_string(&l.writer, "problem", l.broken.text);
-    tcsi_json_end_object(&l.writer);
-    return status == TCS_OK ? tcsi_json_finish(&l.writer, err) : status;
+    tcsi_json_end_array(&writer);
+    tcsi_hash_text(chain.head, head);
+    tcsi_json_put_integer(&writer, "verified", chain.count);
+    tcsi_json_put_string(&writer, "head", head);
+    if (status == TCS_OK && f.status != TCS_OK) tcsi_json_put_string(&writer, "problem", f.broken.text);
+    tcsi_json_end_object(&writer);
+    return status == TCS_OK ? tcsi_json_finish(&writer, err) : status;
 }
 
 static const char audit_schema[] =

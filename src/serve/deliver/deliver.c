@@ -197,6 +197,7 @@ static bool note_waiting(void *context, const tcsi_outbox_message *given)
     return true;
 }
 
+/* All are looked at, however many wait: those that failed are due later than those that were never tried. */
 static bool begin(post *p, int64_t now_ns)
 {
     const tcsi_receiver *r = p->receiver;
@@ -207,7 +208,7 @@ static bool begin(post *p, int64_t now_ns)
         p->hold_count = 0;
         p->batch_failed = false;
         tcsi_arena_reset(&p->arena);
-        const tcs_status status = p->outbox.ops->due(p->outbox.context, r->name, INT64_MAX - 1, HOLD_MAX, note_waiting, &w, NULL);
+        const tcs_status status = p->outbox.ops->due(p->outbox.context, r->name, INT64_MAX - 1, SIZE_MAX, note_waiting, &w, NULL);
         sound = settle(p, status) && !p->batch_failed;
         for (size_t i = 0; sound && i < p->batch_count; i++) sound = put_off(p, &p->batch[i], now_ns, now_ns, "");
     } while (sound && p->batch_count == BATCH_MAX);
@@ -491,8 +492,8 @@ static void make_id(const char *key, uint32_t revision, char ret_id[TCSI_OUTBOX_
     snprintf(ret_id, TCSI_OUTBOX_ID_SIZE, "%s#%06u", key, (unsigned)(revision < REVISION_MAX ? revision : REVISION_MAX));
 }
 
-tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns,
-                            tcs_error *err)
+tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t due_ns,
+                            int64_t now_ns, tcs_error *err)
 {
     char key[TCSI_ALERT_ID_SIZE], id[TCSI_OUTBOX_ID_SIZE];
     tcsi_json_writer writer;
@@ -512,7 +513,7 @@ tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *rece
     if (status == TCS_OK) {
         make_id(key, alert->revision, id);
         const tcsi_outbox_message given = { .receiver = receiver->name, .id = id, .payload = text.data, .payload_size = text.size,
-                                              .due_ns = now_ns, .error = "" };
+                                              .due_ns = due_ns, .error = "", .trace = alert->trace };
         status = outbox->ops->put(outbox->context, &given, err);
     }
     tcsi_buffer_deinit(&text);

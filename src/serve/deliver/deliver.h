@@ -53,8 +53,10 @@ int64_t tcsi_deliver_step(tcsi_deliver *deliver, size_t index, int64_t now_ns);
 tcsi_deliver_stats tcsi_deliver_stat(tcsi_deliver *deliver, size_t index);
 
 /* Puts one message for a receiver; alert->revision is its place in the order.  For a receiver that keeps state, what the message makes
- * needless is done first.  When it fails, the caller puts it again: that does nothing twice. */
-tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns,
-                            tcs_error *err) TCS_WARN_UNUSED;
+ * needless is done first.  When it fails, the caller puts it again: that does nothing twice.
+ * due_ns: of the first attempt, and never before that of an earlier message; a number that no clock had a hand in, such as the record's of
+ * the journal, is due at once and keeps the order though the clock be set back. */
+tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t due_ns,
+                            int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

@@ -214,7 +214,7 @@ static void put_one(size_t r, size_t e, uint32_t revision, tcsi_alert_state stat
                                    .severity = 60,
                                .value = NAN, .expected_lower = NAN, .expected_upper = NAN, .summary = "s", .description = "", .url = "",
                                .trace = "" };
-    while (tcsi_deliver_put(&outbox, &receivers[r], &alert, w.now_ns, NULL) != TCS_OK) continue; /* as the journal's replay would */
+    while (tcsi_deliver_put(&outbox, &receivers[r], &alert, w.now_ns, w.now_ns, NULL) != TCS_OK) continue; /* as a replay would */
     w.put[r][e] = revision;
 }
 

@@ -18,6 +18,7 @@ typedef struct tcsi_outbox_message {
     int64_t due_ns;
     uint32_t attempt_count;
     const char *error;        /* of the last attempt; "": there was none, or it did not fail */
+    const char *trace;        /* W3C traceparent, which the payload has too; NULL or "": none */
 } tcsi_outbox_message;
 
 typedef bool (*tcsi_outbox_each)(void *context, const tcsi_outbox_message *message);

@@ -4,7 +4,7 @@
 static tcs_status put(void *context, const tcsi_outbox_message *m, tcs_error *err)
 {
     const tcsi_store_message message = { .receiver = m->receiver, .id = m->id, .payload = m->payload, .payload_size = m->payload_size,
-                                         .trace = "", .due_ns = m->due_ns, .error = "" };
+                                         .trace = m->trace ? m->trace : "", .due_ns = m->due_ns, .error = "" };
     return tcsi_store_outbox_put(context, &message, err);
 }
 
@@ -16,7 +16,8 @@ typedef struct listing {
 static bool give(void *context, const tcsi_store_message *m)
 {
     const listing *list = context;
-    const tcsi_outbox_message message = { m->receiver, m->id, m->payload, m->payload_size, m->due_ns, m->attempt_count, m->error };
+    const tcsi_outbox_message message = { m->receiver, m->id, m->payload, m->payload_size, m->due_ns, m->attempt_count, m->error,
+                                          m->trace };
     return list->each(list->context, &message);
 }
 

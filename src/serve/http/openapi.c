@@ -304,3 +304,25 @@ tcs_status tcsi_openapi_page(const tcsi_router *router, tcsi_buffer *out, tcs_er
     }
     return status;
 }
+
+/* ---- roles ---- */
+
+static tcs_status role_row(const tcsi_route *route, tcsi_buffer *out, tcs_error *err)
+{
+    tcs_status status = tcsi_buffer_printf(out, err, "| `%s %s` |", tcsi_method_names[route->method], route->path);
+    for (int role = 0; status == TCS_OK && role < TCSI_ROLE_COUNT; role++)
+        status = tcsi_buffer_puts(out, role >= (int)route->role ? " yes |" : " |", err);
+    return status == TCS_OK ? tcsi_buffer_printf(out, err, " %s |\n", route->summary) : status;
+}
+
+tcs_status tcsi_openapi_roles(const tcsi_router *router, tcsi_buffer *out, tcs_error *err)
+{
+    tcs_status status = tcsi_buffer_puts(out, "| | no token |", err);
+    for (int role = TCSI_ROLE_NONE + 1; status == TCS_OK && role < TCSI_ROLE_COUNT; role++)
+        status = tcsi_buffer_printf(out, err, " %s |", tcsi_role_names[role]);
+    if (status == TCS_OK) status = tcsi_buffer_puts(out, " |\n|---|---|---|---|---|---|---|\n", err);
+    for (int role = 0; role < TCSI_ROLE_COUNT; role++)
+        for (size_t r = 0; status == TCS_OK && r < tcsi_router_count(router); r++)
+            if ((int)tcsi_router_at(router, r)->route->role == role) status = role_row(tcsi_router_at(router, r)->route, out, err);
+    return status;
+}

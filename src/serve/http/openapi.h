@@ -10,6 +10,8 @@
 tcs_status tcsi_openapi_write(const tcsi_router *router, bool secured, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
 /* Markdown: a heading a group, a section a row. */
 tcs_status tcsi_openapi_page(const tcsi_router *router, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
+/* Markdown: one table, a row for each route, the least role first. */
+tcs_status tcsi_openapi_roles(const tcsi_router *router, tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
 
 /* What a row can answer: its own, then those of dispatch, by number.  Returns how many. */
 enum { TCSI_OPENAPI_ANSWERS_MAX = TCSI_ROUTE_ANSWERS_MAX + 10 };

@@ -30,14 +30,17 @@ typedef struct tcsi_answered {
     float onset_height, height_max;    /* of the open anomaly, without the cohort's bar */
     uint32_t family;                   /* of its metric's name: what `similar` means */
     uint8_t quiet;                     /* bit k: its open episode of kind k is kept quiet */
+    int8_t share;                      /* of the budget: 0 is one, each step up or down half an octave (shard/taught.h) */
+    uint8_t is_shared : 1;             /* it was reckoned already */
+    uint8_t has_true : 1;              /* an answer says that something on it was true, and not this episode alone */
+    uint8_t is_incident : 1;           /* its open anomaly is no training data */
 } tcsi_answered;
 
 /* Of one cell. */
 typedef struct tcsi_cell_answers {
     tcsi_memory memory;
-    struct tcsi_live_series *judged;   /* the series whose row, silence or answer it is about, */
-    double height;                     /* its row's height, */
-    tcsi_advice advice;                /* and the last one given on its open anomaly */
+    double height;                     /* of the row that is being judged */
+    tcsi_advice advice;                /* the last one given on its series' open anomaly */
     uint64_t suppressed_count;         /* episodes told as suspected because of an answer */
     uint64_t guarded_count;            /* questions where the votes were for quiet and a guard against */
 } tcsi_cell_answers;
@@ -48,7 +51,7 @@ bool tcsi_answer_id_read(const char *text, tcsi_fingerprint *ret_id);
 void tcsi_answer_id_write(tcsi_fingerprint id, char ret_text[TCSI_ANSWER_ID_SIZE]);
 
 /* The members that an answer's document needs, into an object that is open; of the answer all but its id. */
-void tcsi_answered_write(const tcsi_episode_answer *answer, uint32_t place, tcsi_json_writer *writer);
+void tcsi_answered_write(const tcsi_episode_answer *answer, tcsi_json_writer *writer);
 
 /* ---- from within a row, in this order ---- */
 
@@ -59,13 +62,17 @@ void tcsi_answered_score(struct tcsi_cell *cell, const struct tcsi_live_series *
 /* A row of the open anomaly, is_opening its first, once its peak is known. */
 tcsi_advice_kind tcsi_answered_follow(struct tcsi_cell *cell, struct tcsi_live_series *series, bool is_opening);
 /* Every event, before it is told: fills its pattern, and holds back what is to be quiet. */
-void tcsi_answered_tell(struct tcsi_cell *cell, struct tcsi_live_event *event);
+void tcsi_answered_tell(struct tcsi_cell *cell, struct tcsi_live_series *series, struct tcsi_live_event *event);
 
 /* ---- others ---- */
 
+/* What an anomaly of the series would look like whose onset is the row that is being judged, which was below what was expected or not. */
+tcsi_pattern tcsi_answered_candidate(const struct tcsi_cell *cell, const struct tcsi_live_series *series, int64_t time_ns, bool is_below);
 bool tcsi_answered_is_quiet(const struct tcsi_live_series *series);
 /* It is now_ns: quiet episodes of kinds that rows do not follow are asked for again. */
 void tcsi_answered_tick(struct tcsi_cell *cell, struct tcsi_live_series *series, uint64_t sequence, int64_t now_ns);
+/* At every tick, before its series: answers end. */
+void tcsi_answered_turn(struct tcsi_cell *cell);
 /* An answer, or one that is taken back; other actions are none of this. */
 void tcsi_answered_act(struct tcsi_cell *cell, const tcsi_action *action);
 

@@ -95,7 +95,7 @@ void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *
 
 /* ---- what happened ---- */
 
-static void tell(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_event event)
+static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
     event.severity = 50;
@@ -106,13 +106,12 @@ static void tell(tcsi_cell *cell, const tcsi_live_series *series, tcsi_live_even
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
     }
-    tcsi_answered_tell(cell, &event);
+    tcsi_answered_tell(cell, series, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
 }
 
 void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
-    cell->answers.judged = series;
     tell(cell, series, event);
 }
 
@@ -160,14 +159,17 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
                            const tcsi_live_outcome *outcome)
 {
     tcsi_live_episode *episode = &series->anomaly;
-    if (outcome->verdict.is_opening)
-        *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns, .deep_p_value = 1 };
+    const bool is_raising = outcome->verdict.is_unusual && !outcome->verdict.is_opening && episode->begin_sequence == 0 &&
+                            tcsi_taught_raises(cell, series, row->time_ns, row->value < outcome->expected);
+    const bool is_opening = outcome->verdict.is_opening || is_raising;
+    if (is_raising) tcsi_cohort_open(&series->member);
+    if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns, .deep_p_value = 1 };
     if (episode->begin_sequence && outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
     if (episode->begin_sequence) keep_peak(episode, row, outcome);
     tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
-    const bool is_raised = tcsi_answered_follow(cell, series, outcome->verdict.is_opening) == TCSI_ADVICE_RAISE;
-    if (outcome->verdict.is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
+    const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
+    if (is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
     (void)confirm(cell, series, sequence, row->time_ns, is_raised);
     if (!outcome->verdict.is_closing) return;
     const tcsi_live_state end = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
@@ -176,7 +178,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
 }
 
 /* What the rows' coming says. */
-static void tell_presence(tcsi_cell *cell, const tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
+static void tell_presence(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, const tcsi_presence_news *news)
 {
     for (size_t i = 0; i < news->count; i++) {
         const struct tcsi_presence_item *item = &news->items[i];
@@ -203,6 +205,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 {
     outcome->value = row->value;
     tcsi_answered_row(series, row->value);
+    tcsi_taught_row(cell, series);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     tcsi_last_rows_push(&series->last_rows, tcsi_residual_chart_distance(&series->chart, row->value));
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
@@ -211,7 +214,8 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
                    &(tcsi_reel_judged){ row->time_ns, row->value, outcome->expected, outcome->deviation, outcome->score });
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
-    const tcs_status status = tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err);
+    const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
+    const tcs_status status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
     follow_anomaly(cell, series, row, sequence, outcome);
     if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
         tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
@@ -243,7 +247,6 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
-    cell->answers.judged = series;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
     tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
@@ -259,12 +262,13 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
 {
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
+    tcsi_answered_turn(cell);
     tcsi_second_look_tick(cell, sequence, time_ns);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
-        tcsi_live_series *series = cell->answers.judged = tcsi_cell_series(cell, i);
-        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
+        tcsi_live_series *series = tcsi_cell_series(cell, i);
         tcsi_presence_news news = { .count = 0 };
+        if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
         tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
@@ -344,6 +348,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
     tcsi_cell_answers_persist(&cell->answers, codec);
+    tcsi_taught_persist(&cell->taught, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);

@@ -24,6 +24,7 @@
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
 #include "serve/shard/presence.h"
+#include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
 #include "serve/shard/second_look.h"
 
@@ -71,12 +72,12 @@ typedef struct tcsi_live_event {
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
     uint8_t is_answered; /* it is because of an answer to this very episode */
     uint8_t is_update;   /* nothing new but the deep layer's verdict */
+    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
     int64_t received_ns; /* of the record */
     double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
     double p_value;      /* of the peak; 1 where the kind has none */
-    float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_pattern pattern; /* what it looks like so far */
     tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
 } tcsi_live_event;
@@ -104,6 +105,7 @@ typedef struct tcsi_cell {
     tcsi_presence_watch watch;
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
+    tcsi_taught taught;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */

@@ -88,6 +88,11 @@ typedef struct worker {
     size_t judged_count, judged_capacity;
 } worker;
 
+typedef struct waiting_tick {
+    uint64_t sequence;
+    int64_t time_ns;
+} waiting_tick;
+
 struct tcsi_live {
     tcsi_live_options options;
     tcsi_directory directory;
@@ -112,6 +117,8 @@ struct tcsi_live {
     uint64_t advance_count;
     uint64_t told;
     bool is_ending;
+    waiting_tick *ticks;            /* (tick_begin .. tick_end) applied and not told yet */
+    size_t tick_begin, tick_end, tick_capacity;
     tcs_error failure;
     bool is_saving;
     uint64_t save_sequence;
@@ -534,11 +541,21 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     return TCS_OK;
 }
 
+/* For the teller. */
+static tcs_status note_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
+{
+    pthread_mutex_lock(&live->mutex);
+    const tcs_status status = grow((void **)&live->ticks, &live->tick_capacity, live->tick_end, sizeof *live->ticks, err);
+    if (status == TCS_OK) live->ticks[live->tick_end++] = (waiting_tick){ sequence, time_ns };
+    pthread_mutex_unlock(&live->mutex);
+    return status;
+}
+
 tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err)
 {
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
     tcs_error failure = { 0 };
-    if (stage(live, TICK, sequence, time_ns, &failure) != TCS_OK) {
+    if (note_tick(live, sequence, time_ns, &failure) != TCS_OK || stage(live, TICK, sequence, time_ns, &failure) != TCS_OK) {
         stop(live, &failure);
         return stopped(live, err);
     }
@@ -744,12 +761,11 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
 
 /* ---- events out ---- */
 
-/* How far everything is, and whether what save asked for is there. */
-static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns, bool *ret_is_saved)
+/* How far everything is. */
+static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns)
 {
     uint64_t done = UINT64_MAX;
     *ret_time_ns = 0;
-    *ret_is_saved = true;
     for (size_t i = 0; i < live->worker_count; i++) {
         worker *w = &live->workers[i];
         pthread_mutex_lock(&w->mutex);
@@ -757,10 +773,24 @@ static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns, bool *ret_is_
             done = w->done;
             *ret_time_ns = w->done_ns;
         }
-        *ret_is_saved = *ret_is_saved && w->is_saved;
         pthread_mutex_unlock(&w->mutex);
     }
     return done;
+}
+
+/* Is there a snapshot in the parts, and of which record?  Asked after done_by_all: what is done beyond it was not done before it. */
+static bool is_saved_by_all(tcsi_live *live, uint64_t *ret_sequence)
+{
+    pthread_mutex_lock(&live->mutex);
+    bool is_saved = live->is_saving;
+    *ret_sequence = live->save_sequence;
+    pthread_mutex_unlock(&live->mutex);
+    for (size_t i = 0; is_saved && i < live->worker_count; i++) {
+        pthread_mutex_lock(&live->workers[i].mutex);
+        is_saved = live->workers[i].is_saved;
+        pthread_mutex_unlock(&live->workers[i].mutex);
+    }
+    return is_saved;
 }
 
 /* What one series tells at once comes from one worker, in its order. */
@@ -831,7 +861,7 @@ static void release_actions(tcsi_live *live, uint64_t sequence)
     }
 }
 
-static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
+static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns, bool is_tick)
 {
     tcs_error failure;
     size_t event_count, action_count;
@@ -842,7 +872,7 @@ static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns)
         return;
     }
     const tcsi_live_news news = { .events = live->telling, .event_count = event_count, .actions = live->acting,
-                                  .action_count = action_count, .sequence = sequence, .time_ns = time_ns };
+                                  .action_count = action_count, .sequence = sequence, .time_ns = time_ns, .is_tick = is_tick };
     if (live->options.tell) live->options.tell(live->options.self, &news);
     release_actions(live, sequence);
 }
@@ -851,6 +881,45 @@ static void keep_snapshot(tcsi_live *live)
 {
     const tcsi_live_snapshot snapshot = { .sequence = live->save_sequence, .parts = live->parts, .part_count = 1 + TCSI_CELL_COUNT };
     if (live->options.keep) live->options.keep(live->options.self, &snapshot);
+}
+
+/* The first tick that was not told, if it is of a record up to `sequence`: it is taken. */
+static bool take_tick(tcsi_live *live, uint64_t sequence, waiting_tick *ret_tick)
+{
+    pthread_mutex_lock(&live->mutex);
+    const bool is_there = live->tick_begin < live->tick_end && live->ticks[live->tick_begin].sequence <= sequence;
+    if (is_there) *ret_tick = live->ticks[live->tick_begin++];
+    if (live->tick_begin == live->tick_end) live->tick_begin = live->tick_end = 0;
+    pthread_mutex_unlock(&live->mutex);
+    return is_there;
+}
+
+/* Up to `sequence`, one tick after the other: who is told must not see how much was done at once. */
+static void tell_ticks(tcsi_live *live, uint64_t *told, uint64_t sequence, int64_t time_ns)
+{
+    waiting_tick tick;
+    while (take_tick(live, sequence, &tick)) {
+        tell_until(live, tick.sequence, tick.time_ns, true);
+        *told = tick.sequence;
+    }
+    if (*told < sequence) tell_until(live, sequence, time_ns, false);
+    *told = sequence;
+}
+
+/* What is done and not told, and the snapshot once everything before it was told and nothing behind it. */
+static uint64_t tell_and_keep(tcsi_live *live, uint64_t told, bool *ret_is_kept)
+{
+    int64_t time_ns;
+    uint64_t save_sequence;
+    const uint64_t done = done_by_all(live, &time_ns);
+    const bool is_saved = is_saved_by_all(live, &save_sequence);
+    *ret_is_kept = is_saved && done >= save_sequence;
+    if (*ret_is_kept) {
+        if (told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
+        keep_snapshot(live);
+    }
+    if (told < done) tell_ticks(live, &told, done, time_ns);
+    return told;
 }
 
 static void *tell_all(void *argument)
@@ -863,18 +932,15 @@ static void *tell_all(void *argument)
         const bool is_ending = live->is_ending && live->advance_count == seen;
         if (is_ending) break;
         seen = live->advance_count;
-        const uint64_t told = live->told;
-        const bool is_saving = live->is_saving;
+        uint64_t told = live->told;
         pthread_mutex_unlock(&live->mutex);
-        bool is_saved;
-        int64_t time_ns;
-        const uint64_t done = done_by_all(live, &time_ns, &is_saved);
-        const bool is_stopped = atomic_load(&live->is_stopped);
-        if (done > told && !is_stopped) tell_until(live, done, time_ns);
-        if (is_saving && is_saved && !is_stopped) keep_snapshot(live);
+        bool is_kept = false;
+        int64_t ignored_ns;
+        if (!atomic_load(&live->is_stopped)) told = tell_and_keep(live, told, &is_kept);
+        else told = done_by_all(live, &ignored_ns); /* nobody is told any more, but who waits goes on */
         pthread_mutex_lock(&live->mutex);
-        if (done > told) live->told = done;
-        if (is_saving && is_saved) live->is_saving = false;
+        if (told > live->told) live->told = told;
+        if (is_kept || atomic_load(&live->is_stopped)) live->is_saving = false;
         pthread_cond_broadcast(&live->advanced);
     }
     pthread_mutex_unlock(&live->mutex);
@@ -1076,6 +1142,7 @@ void tcsi_live_destroy(tcsi_live *live)
     if (live->directory.pieces) tcsi_directory_deinit(&live->directory);
     release_actions(live, UINT64_MAX);
     tcsi_free(live->acting);
+    tcsi_free(live->ticks);
     tcsi_free(live->telling);
     tcsi_free(live->staged);
     tcsi_free(live->workers);

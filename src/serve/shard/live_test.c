@@ -99,7 +99,38 @@ static void fill(tcsi_batch *batch, size_t t)
     }
 }
 
-/* Records [begin, end): rows, and a tick after each. */
+/* Record 2 t + 2: now and then somebody answers, or takes an answer back.  A function of t alone. */
+static void answer(tcsi_live *live, size_t t)
+{
+    const bool is_undo = t % 40 == 35;
+    const uint32_t series = (uint32_t)((is_undo ? t - 10 : t) * 13 % SERIES);
+    const tcsi_episode_answer said = { .verdict = t % 3 == 0 ? TCSI_ANSWER_TRUE : TCSI_ANSWER_EXPECTED, .scope = TCSI_SCOPE_SERIES,
+                                       .place = tcsi_directory_entry_of(tcsi_live_directory(live), series)->place,
+                                       .confidence = 0.9F, .until_ns = t % 2 ? INT64_MAX : START_NS + (int64_t)(t + 300) * STEP_NS,
+                                       .pattern = { .series = series, .height = 64, .lasted = 9, .reach = 40, .onset.height = 20 } };
+    char id[33], object[33];
+    tcsi_json_writer writer;
+    tcsi_buffer document, bytes;
+    tcsi_buffer_init(&document, 1 << 16);
+    tcsi_buffer_init(&bytes, 1 << 16);
+    snprintf(id, sizeof id, "%032zx", t + 1);
+    snprintf(object, sizeof object, "%032zx", t - 10 + 1);
+    tcsi_json_writer_init(&writer, &document, false);
+    tcsi_json_begin_object(&writer);
+    if (!is_undo) tcsi_answered_write(&said, &writer);
+    tcsi_json_end_object(&writer);
+    assert_ok(tcsi_json_finish(&writer, test_err));
+    const tcsi_action action = { .kind = is_undo ? TCSI_ACTION_UNDO : TCSI_ACTION_ANSWER, .id = id, .who = "ann", .role = "analyst",
+                                 .object = is_undo ? object : "", .document = document.data };
+    tcsi_json_writer_init(&writer, &bytes, false);
+    tcsi_action_write(&action, &writer);
+    assert_ok(tcsi_json_finish(&writer, test_err));
+    assert_ok(tcsi_live_act(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, bytes.data, bytes.size, test_err));
+    tcsi_buffer_deinit(&document);
+    tcsi_buffer_deinit(&bytes);
+}
+
+/* Records [begin, end): rows, and a tick or an answer after each. */
 static void run(tcsi_live *live, size_t begin, size_t end)
 {
     tcsi_batch batch;
@@ -108,7 +139,8 @@ static void run(tcsi_live *live, size_t begin, size_t end)
         fill(&batch, t);
         assert_ok(tcsi_live_admit(live, batch.sample_count, test_err));
         assert_ok(tcsi_live_apply(live, 2 * t + 1, START_NS + (int64_t)t * STEP_NS, &batch, test_err));
-        assert_ok(tcsi_live_tick(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, test_err));
+        if (t > 150 && t % 5 == 0) answer(live, t);
+        else assert_ok(tcsi_live_tick(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, test_err));
     }
     tcsi_batch_deinit(&batch);
 }
@@ -144,6 +176,7 @@ static void test_the_same_for_any_number_of_threads(void **state)
         assert_int_equal(h->sequence, 2 * RECORDS);
         assert_int_equal(h->kept, 2 * RECORDS);
         assert_int_equal(tcsi_live_stat(live).waiting_row_count, 0);
+        assert_true(tcsi_live_stat(live).suppressed_count > 20);
         tcsi_live_destroy(live);
         if (k == 0) continue;
         assert_same(&first, &other);

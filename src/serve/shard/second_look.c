@@ -197,7 +197,6 @@ static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_w
                                            .verdict = TCSI_VERDICT_CONFIRMED };
     tcsi_cohort_open(&series->member);
     cell->second_look.counts.opened++;
-    cell->answers.judged = series;
     cell->answers.height = (double)waiting->height * (double)series->member.bar;
     const bool is_raised = tcsi_answered_follow(cell, series, true) == TCSI_ADVICE_RAISE;
     (void)is_raised; /* it is confirmed at once anyway, unless answers keep it quiet */

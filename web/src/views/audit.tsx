@@ -9,6 +9,7 @@ import { formatPlace } from '../url';
 interface Page {
   entries: AuditEntry[];
   verified?: number;
+  problem?: string;
 }
 
 const detail = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
@@ -35,13 +36,18 @@ export function AuditView() {
       </h1>
       {asked.error ? <Problem error={asked.error} what="The audit log" /> : null}
       {!asked.data && !asked.error ? <Loading what="entries" /> : null}
-      {asked.data?.verified !== undefined ? (
+      {asked.data?.problem ? (
+        <div class="note problem" role="alert">
+          <b>The log was changed by somebody else.</b> {asked.data.problem}
+        </div>
+      ) : null}
+      {asked.data?.verified !== undefined && !asked.data.problem ? (
         <p class="fine">✓ {count(asked.data.verified)} entries hang together: each has the hash of the one before it.</p>
       ) : null}
       {asked.data && entries.length === 0 ? <Note>{after ? 'No later entries.' : 'Nobody has done anything yet.'}</Note> : null}
       {entries.length > 0 ? (
         <div class="scroll" tabIndex={0} role="region" aria-label="Audit log">
-          <table class="data">
+          <table class="data words">
             <thead>
               <tr>
                 {['number', 'time', 'who', 'did', 'to', 'detail', 'hash'].map((name) => (

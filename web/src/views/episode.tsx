@@ -10,6 +10,7 @@ import { useKeys, type Bindings } from '../keys';
 import { fetchEpisode, isOpen, live, now } from '../live';
 import { go } from '../place';
 import { SeriesChart } from '../serieschart';
+import { Silencing } from '../silences';
 import { useAsk, useStore } from '../store';
 import { formatSpan, parseTime, type Span } from '../time';
 import { Ago, At, Fact, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
@@ -70,7 +71,7 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
       </Fact>
       {episode.kind === 'anomaly' ? (
         <>
-          <Fact name="Value at its worst" against={<At time={episode.peak} />}>
+          <Fact name="Value at its rarest" against={<At time={episode.peak} />}>
             {say(episode.value)}
           </Fact>
           <Fact name="Expected" against={`± ${say(episode.deviation, 2)}, one deviation`}>
@@ -198,9 +199,10 @@ function RelatedSeries({ episode, following }: { episode: Episode; following: Fo
     () => (isKnown ? (asked.data?.related ?? []) : overlapping(episode, [...episodes.values()])),
     [isKnown, asked.data, episodes, episode],
   );
+  const others = useMemo(() => distinctSeries(related, episode.number).slice(0, RELATED_CHARTS), [related, episode.number]);
   const shades = useMemo(
-    () => related.map((other) => [{ from: parseTime(other.begin) ?? 0, to: parseTime(other.begin) ?? 0, label: other.kind }]),
-    [related],
+    () => others.map((other) => shadesOfSeries(other.number, related, episodes)),
+    [others, related, episodes],
   );
   const hasHistory = can?.has('GET /api/v1/series/{number}/history') ?? false;
   return (
@@ -221,25 +223,39 @@ function RelatedSeries({ episode, following }: { episode: Episode; following: Fo
         ))}
       </ul>
       {hasHistory
-        ? related
-            .filter((other) => other.number !== episode.number)
-            .slice(0, RELATED_CHARTS)
-            .map((other, i) => (
-              <SeriesChart
-                key={other.id}
-                number={other.number}
-                title={other.series}
-                unit={unitOf(other.series, false)}
-                timeline={following.timeline}
-                turn={following.turn}
-                height={110}
-                shades={shades[i] ?? []}
-                color={1}
-              />
-            ))
+        ? others.map((other, i) => (
+            <SeriesChart
+              key={other.id}
+              number={other.number}
+              title={other.series}
+              unit={unitOf(other.series, false)}
+              timeline={following.timeline}
+              turn={following.turn}
+              height={84}
+              shades={shades[i] ?? []}
+              color={1}
+              isSmall
+            />
+          ))
         : null}
     </section>
   );
+}
+
+/** The first episode of each other series. */
+export function distinctSeries(related: readonly Related[], own: number): Related[] {
+  const seen = new Set([own]);
+  return related.filter((other) => !seen.has(other.number) && seen.add(other.number));
+}
+
+function shadesOfSeries(number: number, related: readonly Related[], known: ReadonlyMap<string, Episode>): Shade[] {
+  return related
+    .filter((other) => other.number === number)
+    .map((other) => {
+      const from = parseTime(other.begin) ?? 0;
+      const episode = known.get(other.id);
+      return { from, to: episode ? (parseTime(episode.end) ?? now.get()) : from, label: other.kind, isChosen: false };
+    });
 }
 
 /** From what is known here, where the service cannot be asked. */
@@ -445,6 +461,7 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
           {!episode.acknowledged && !can?.has('POST /api/v1/episodes/{id}/acknowledgement') ? (
             <Note>This service keeps no acknowledgements.</Note>
           ) : null}
+          <Silencing episode={episode} />
         </section>
         <Answering episode={episode} />
         <SimilarEpisodes episode={episode} />

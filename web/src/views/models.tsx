@@ -100,7 +100,7 @@ function Row({ model, act }: { model: Model; act: (path: string) => void }) {
 function Table({ models, act }: { models: readonly Model[]; act: (path: string) => void }) {
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Models">
-      <table class="data">
+      <table class="data words">
         <thead>
           <tr>
             {['model', 'it', 'made', 'size', 'from', ''].map((name) => (

@@ -110,7 +110,7 @@ function Item({ item }: { item: ReviewItem }) {
         {episode.answer ? (
           <span class="chip">
             {verdictWord(episode.answer)}
-            {episode.answer_probability !== undefined ? ` ${percent(episode.answer_probability)}` : ''}
+            {typeof episode.answer_probability === 'number' ? ` ${percent(episode.answer_probability)}` : ''}
           </span>
         ) : null}
       </span>

@@ -39,6 +39,9 @@ function condition(series: Series): string {
     series.is_anomalous ? '● out of the ordinary' : '',
     series.is_absent ? '● absent' : '',
     series.is_stuck ? '● stuck' : '',
+    series.is_late ? '● late' : '',
+    series.is_cadence_changed ? '● another rhythm' : '',
+    series.is_stale ? '● ended by its sender' : '',
   ].filter(Boolean);
   return bad.length ? bad.join(', ') : series.readiness;
 }
