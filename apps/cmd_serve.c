@@ -40,7 +40,7 @@ static const cli_option options[] = {
     { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1" },
     { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
-    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, the others take over when "
+    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, another takes over when "
                                                 "it ends, hangs or dies" },
     { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
     { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },

@@ -632,6 +632,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
     tcsi_standby_stop(s->standby);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
+    tcsi_chronicle_stop(s->history);
     tcsi_live_destroy(s->live);
     tcsi_deep_destroy(s->deep);
     tcsi_store_close(s->deep_store);

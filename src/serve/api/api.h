@@ -42,6 +42,7 @@ tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error 
 tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_record(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_query(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */

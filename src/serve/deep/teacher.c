@@ -13,7 +13,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
-enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000, LOWEST_PRIORITY = 19, KEPT_MODELS = 4, MODEL_SIZE_MAX = 1 << 24 };
+enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000, LOWEST_PRIORITY = 19 };
+enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24 };
 static const double SHARE = 0.1, FIRST_RATE = 5e-3, LATER_RATE = 2e-3, MORE_REFERENCES = 1.5;
 
 struct tcsi_teacher {
@@ -101,6 +102,19 @@ static void keep_few(tcsi_teacher *teacher, const char *hash)
     memcpy(place, hash, TCSI_HASH_TEXT_SIZE);
 }
 
+/* A store that others write to may be busy for a while. */
+static tcs_status put(tcsi_teacher *teacher, const tcsi_buffer *bytes, const char *document, int64_t time_ns,
+                      char ret_hash[TCSI_HASH_TEXT_SIZE], tcs_error *err)
+{
+    tcsi_store *store = teacher->options.store;
+    tcs_status status = TCS_E_IO;
+    for (int i = 0; status == TCS_E_IO && i < ATTEMPTS && (i == 0 || rest(teacher, 0)); i++) {
+        status = tcsi_store_model_put(store, bytes->data, bytes->size, time_ns, document, ret_hash, err);
+        if (status == TCS_OK) status = tcsi_store_alias_set(store, TCSI_DEEP_ALIAS, ret_hash, err);
+    }
+    return status;
+}
+
 static void keep(tcsi_teacher *teacher, const tcsi_deep_model *model, const tcsi_deep_model *parent)
 {
     tcsi_buffer bytes, document;
@@ -111,9 +125,7 @@ static void keep(tcsi_teacher *teacher, const tcsi_deep_model *model, const tcsi
     tcsi_buffer_init(&document, 1 << 12);
     tcs_status status = tcsi_deep_model_save(model, &bytes, &failure);
     if (status == TCS_OK) status = write_lineage(model, parent, now_ns, &document, &failure);
-    if (status == TCS_OK)
-        status = tcsi_store_model_put(teacher->options.store, bytes.data, bytes.size, now_ns, document.data, hash, &failure);
-    if (status == TCS_OK) status = tcsi_store_alias_set(teacher->options.store, TCSI_DEEP_ALIAS, hash, &failure);
+    if (status == TCS_OK) status = put(teacher, &bytes, document.data, now_ns, hash, &failure);
     if (status == TCS_OK) keep_few(teacher, hash);
     else tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-KEPT", "a trained network was not kept: %s", failure.text);
     tcsi_buffer_deinit(&bytes);

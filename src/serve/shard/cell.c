@@ -28,6 +28,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
     tcsi_second_look_deinit(&cell->second_look);
+    tcsi_pasts_deinit(&cell->pasts);
     tcsi_cell_answers_deinit(&cell->answers);
     tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
@@ -36,7 +37,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
 size_t tcsi_cell_size_max(size_t series_count)
 {
     const size_t pieces = series_count / PIECE + (series_count % PIECE > 0);
-    const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series));
+    const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series) + 2 * sizeof(int64_t));
     const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size();
     return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), decisions));
 }
@@ -233,10 +234,49 @@ static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_pre
     return judge(cell, series, row, sequence, outcome, err);
 }
 
+/* A row of the past: as judged, but that nothing comes of it. */
+static tcs_status teach(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, int64_t receive_ns,
+                        tcsi_live_outcome *outcome, tcs_error *err)
+{
+    const bool is_busy = series->anomaly.begin_sequence || series->presence.open;
+    const tcs_status status = tcsi_pasts_reserve(&cell->pasts, row->place, err);
+    if (status != TCS_OK) return status;
+    int64_t *newest_ns = &cell->pasts.newest_ns[row->place];
+    const tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = *newest_ns };
+    outcome->outcome = tcsi_backfill_push(&series->backfill, newest_ns, &cell->options.arrival, row->time_ns, receive_ns, is_busy);
+    if (outcome->outcome != TCSI_OUTCOME_BACKFILLED) return TCS_OK;
+    if (series->backfill.live_s == 0)
+        (void)!tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns);
+    if (tcsi_value_is_stale(row->value) || row->time_ns <= series->rate.time_ns) tcsi_rate_begin(&series->rate);
+    double value;
+    if (tcsi_value_is_stale(row->value) || !value_of(series, row, &value) || !tcsi_value_ok(value)) return TCS_OK;
+    cell->rows_per_s -= tcsi_presence_rate(&series->presence);
+    tcsi_presence_teach(&series->presence, &came, value, series->chart.last, series->chart.count > 0);
+    cell->rows_per_s += tcsi_presence_rate(&series->presence);
+    outcome->value = value;
+    tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
+    outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, value);
+    outcome->is_scored = !isnan(outcome->score);
+    return outcome->is_scored ? tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err) : TCS_OK;
+}
+
+/* An alarm that was on when the past ended was told to nobody: if it goes on, it opens now. */
+static void end_backfill(tcsi_live_series *series)
+{
+    if (series->anomaly.begin_sequence == 0) series->member.open_for = series->member.since = 0;
+    if (series->anomaly.begin_sequence == 0) series->member.peak = 0;
+}
+
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err)
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
+    if (row->is_backfill) {
+        *ret_outcome = (tcsi_live_outcome){ .value = NAN };
+        const tcs_status taught = teach(cell, series, row, receive_ns, ret_outcome, err);
+        cell->outcomes[ret_outcome->outcome]++;
+        return taught;
+    }
     tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
     tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
                                   .value = NAN };
@@ -244,6 +284,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
     const bool is_new = outcome.outcome == TCSI_OUTCOME_ACCEPTED;
+    if (is_new && tcsi_backfill_live(&series->backfill, row->time_ns)) end_backfill(series);
     if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
@@ -325,6 +366,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_residual_chart_persist(&series->chart, codec);
     tcsi_cohort_member_persist(&series->member, codec);
     tcsi_presence_persist(&series->presence, codec);
+    tcsi_backfill_persist(&series->backfill, codec);
     tcsi_codec_u32(codec, &kind);
     persist_episode(&series->anomaly, codec);
     tcsi_second_look_member_persist(&series->look, codec);
@@ -362,4 +404,5 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     }
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !tcsi_second_look_fits(&cell->second_look, cell->series_count))
         tcsi_codec_refuse(codec, "questions about series that there are not");
+    tcsi_pasts_persist(&cell->pasts, series_count, codec);
 }

@@ -23,6 +23,7 @@
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
+#include "serve/shard/backfill.h"
 #include "serve/shard/presence.h"
 #include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
@@ -57,6 +58,7 @@ typedef struct tcsi_live_series {
     tcsi_residual_chart chart;
     tcsi_cohort_member member;
     tcsi_presence presence;
+    tcsi_backfill backfill;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
@@ -103,6 +105,7 @@ typedef struct tcsi_cell {
     size_t piece_count;
     uint32_t series_count;
     tcsi_presence_watch watch;
+    tcsi_pasts pasts;
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
     tcsi_taught taught;
@@ -125,6 +128,7 @@ typedef struct tcsi_live_row {
     uint32_t place;      /* of the series in its cell */
     int64_t time_ns;     /* as stamped */
     double value;        /* finite, or the stale mark */
+    bool is_backfill;    /* of the past: backfill.h */
 } tcsi_live_row;
 
 typedef struct tcsi_live_outcome {

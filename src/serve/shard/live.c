@@ -56,6 +56,7 @@ typedef struct message {
     new_series *added;
     queued_row *rows;
     size_t added_count, added_capacity, row_count, row_capacity;
+    bool is_backfill;        /* ROWS: of the past */
     uint32_t series_count;   /* TICK: of all cells */
     double alarms_per_s;     /* TICK */
     uint32_t begin;          /* TICK */
@@ -227,8 +228,8 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
             for (size_t line = 0; line < sizeof(tcsi_live_series); line += 64) __builtin_prefetch(series + line, 1);
             tcsi_reel_prefetch(&w->live->cells[later->cell].reel, later->place);
         }
-        status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
-                                m->time_ns, &outcome, err);
+        status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value, m->is_backfill },
+                                m->sequence, m->time_ns, &outcome, err);
         if (status == TCS_OK && options->judge) status = note_judged(w, m, row, &outcome, err);
     }
     if (status == TCS_OK && w->judged_count) options->judge(options->judge_self, w->index, w->judged, w->judged_count);
@@ -535,6 +536,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
         stop(live, &failure);
         return stopped(live, err);
     }
+    for (size_t i = 0; i < live->worker_count; i++) live->staged[i]->is_backfill = batch->is_backfill;
     live->sequence = sequence;
     tcsi_live_release(live, admitted - staged);
     send_staged(live);

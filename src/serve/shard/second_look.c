@@ -125,7 +125,9 @@ void tcsi_second_look_row(tcsi_cell *cell, tcsi_live_series *series, const tcsi_
     tcsi_second_look *look = &cell->second_look;
     tcsi_live_episode *episode = &series->anomaly;
     if (!look->options.is_on) return;
-    const bool is_escalated = outcome->verdict.is_unusual && !series->look.is_asked && !episode->is_confirmed;
+    if (outcome->verdict.is_closing && episode->verdict == TCSI_VERDICT_PENDING) episode->verdict = TCSI_VERDICT_UNCONFIRMED;
+    const bool is_awaited = series->look.is_asked && !outcome->verdict.is_opening; /* an answer on a row before it says nothing of it */
+    const bool is_escalated = outcome->verdict.is_unusual && !is_awaited && !episode->is_confirmed;
     const bool is_in_sample = !outcome->verdict.is_unusual && episode->begin_sequence == 0 &&
                               is_sampled(look, series->number, sequence, row->time_ns);
     if (!(is_escalated || is_in_sample) || series->last_rows.count < TCSI_LAST_ROWS) return;

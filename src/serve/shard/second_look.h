@@ -3,9 +3,10 @@
  *     row ── out of the ordinary, or in the sample ──> question ──> deep workers ──> VERDICTS in the journal ──> answer ──> episode
  *                                                         └── older than the deadline at a TICK of the journal: unconfirmed
  *
- * A question goes out for a row that the cohort calls unusual, unless its series waits for an answer already or its episode is confirmed,
- * and for a sample of all other rows: so many a second by the rows' stamps, chosen by a hash of series, record and stamp.  A cell waits for
- * QUESTION_MAX answers at most; what does not fit, and what the breaker (breaker.h) holds back, stays unconfirmed at once.
+ * A question goes out for a row that the cohort calls unusual, unless its series waits for an answer already or its episode is confirmed
+ * (the first row of an episode is asked about in any case), and for a sample of all other rows: so many a second by the rows' stamps,
+ * chosen by a hash of series, record and stamp.  A cell waits for QUESTION_MAX answers at most; what does not fit, and what the breaker
+ * (breaker.h) holds back, stays unconfirmed at once.
  * Answers depend on time, on how busy the machine is and on what was learned so far; so they are input, like rows: the journal has them,
  * and whoever reads it again applies those and asks nobody.  That nobody answered follows from the ticks: nobody need write it down.
  *
