@@ -387,7 +387,8 @@ static void read_root(reader *r, const tcsi_yaml *root)
             }
         }
         if (k == 3) set_time(r, item, item->key, 1, 86400, &s->escalate_after_ns);
-        if (k == 4) set_time(r, item, item->key, 0, 86400, &r->within_ns);
+        if (k == 4 && item->kind == TCSI_YAML_TEXT && strcmp(item->text, "off") == 0) r->within_ns = 0;
+        else if (k == 4) set_time(r, item, item->key, 1, 86400, &r->within_ns);
         if (k == 5) r->places = item;
         if (k == 7) read_tell(r, item);
         if (k == 8) r->policies = item;
