@@ -1,6 +1,6 @@
 /* bench/answers_bench.c -- what two hundred answers are worth: labelled series through the live service's own functions, with and without.
  *
- * usage: answers_bench FILE.json SUITE FOLDER [SUITE FOLDER]...        the label replay
+ * usage: answers_bench FILE.json [SUITE FOLDER]...                     the label replay; without a suite, on SIMULATED series
  *        answers_bench --distances [SUITE FOLDER]...                   what a distance between patterns means (adapt/pattern.c)
  *
  * All series of the suites are one fleet over the same DAYS days: each has its rows evenly in them, and arrives as live rows do (shard/live.h,
@@ -215,7 +215,8 @@ static void act(run *r, const episode *e, tcsi_answer_verdict verdict, double we
     char id[TCSI_ANSWER_ID_SIZE];
     const tcsi_answer_scope scope = verdict == TCSI_ANSWER_TRUE ? TCSI_SCOPE_PATTERN : r->arm->scope;
     const tcsi_episode_answer answer = { .verdict = (uint8_t)verdict, .scope = (uint8_t)scope, .confidence = (float)weight,
-                                         .until_ns = INT64_MAX, .pattern = e->pattern };
+                                         .until_ns = INT64_MAX, .pattern = e->pattern,
+                                         .place = tcsi_directory_entry_of(tcsi_live_directory(r->live), e->series)->place };
     tcsi_action action = { .kind = TCSI_ACTION_ANSWER, .id = id, .who = "oracle", .role = "analyst", .object = "" };
     tcsi_json_writer writer;
     tcsi_buffer document, bytes;
@@ -225,7 +226,7 @@ static void act(run *r, const episode *e, tcsi_answer_verdict verdict, double we
     tcsi_buffer_init(&bytes, 1 << 20);
     tcsi_json_writer_init(&writer, &document, false);
     tcsi_json_begin_object(&writer);
-    tcsi_answered_write(&answer, tcsi_directory_entry_of(tcsi_live_directory(r->live), e->series)->place, &writer);
+    tcsi_answered_write(&answer, &writer);
     tcsi_json_end_object(&writer);
     stop_on(tcsi_json_finish(&writer, &err), &err);
     action.document = document.data;
@@ -467,7 +468,7 @@ int main(int argc, char **argv)
 {
     const bool has_distances = argc > 1 && strcmp(argv[1], "--distances") == 0;
     if (argc < 2 || argc % 2 != 0) {
-        fprintf(stderr, "usage: answers_bench FILE.json SUITE FOLDER [SUITE FOLDER]... | --distances [SUITE FOLDER]...\n");
+        fprintf(stderr, "usage: answers_bench FILE.json [SUITE FOLDER]... | --distances [SUITE FOLDER]...\n");
         return 2;
     }
     fleet f = { .sources = TCSI_NEW_ZEROS(source, SERIES_MAX) };
