@@ -75,8 +75,7 @@ static void begin_world(world *w, uint64_t seed, size_t step_max)
     memcpy(settings.receivers, receivers, sizeof receivers);
     settings.receiver_count = SIM_RECEIVERS;
     settings.escalate_after_ns = seed % 2 ? 60 * SIM_SECOND_NS : 0;
-    settings.group_within_ns = seed % 3 ? 20 * SIM_SECOND_NS : 0;
-    settings.group_by = "p";
+    settings.tells_episodes = true;
     w->seed = seed;
     w->rng = tcsi_rng_make(seed, 1);
     w->step_count = 10 + tcsi_rng_below(&w->rng, tcsi_rng_uniform(&w->rng) < 0.08 ? STEPS_MAX : 30);
