@@ -6,7 +6,7 @@
  *
  *     1. A request that was acknowledged is in the journal, each time that it was; one that was refused is not.
  *     2. No row is taken twice; each row has the outcome that the rows before it in the journal give it.
- *     3. The state, every episode and every entry of the audit log are those of a service that was never stopped and reads the same
+ *     3. The state, every episode, incident and entry of the audit log are those of a service that was never stopped and reads the same
  *        journal: byte for byte.
  *     4. Every message that this service would have sent was delivered, those of an episode in their order, and none of an episode that
  *        was not in the store at that moment.
