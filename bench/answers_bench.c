@@ -215,7 +215,8 @@ static void act(run *r, const episode *e, tcsi_answer_verdict verdict, double we
     char id[TCSI_ANSWER_ID_SIZE];
     const tcsi_answer_scope scope = verdict == TCSI_ANSWER_TRUE ? TCSI_SCOPE_PATTERN : r->arm->scope;
     const tcsi_episode_answer answer = { .verdict = (uint8_t)verdict, .scope = (uint8_t)scope, .confidence = (float)weight,
-                                         .until_ns = INT64_MAX, .pattern = e->pattern };
+                                         .until_ns = INT64_MAX, .pattern = e->pattern,
+                                         .place = tcsi_directory_entry_of(tcsi_live_directory(r->live), e->series)->place };
     tcsi_action action = { .kind = TCSI_ACTION_ANSWER, .id = id, .who = "oracle", .role = "analyst", .object = "" };
     tcsi_json_writer writer;
     tcsi_buffer document, bytes;
@@ -225,7 +226,7 @@ static void act(run *r, const episode *e, tcsi_answer_verdict verdict, double we
     tcsi_buffer_init(&bytes, 1 << 20);
     tcsi_json_writer_init(&writer, &document, false);
     tcsi_json_begin_object(&writer);
-    tcsi_answered_write(&answer, tcsi_directory_entry_of(tcsi_live_directory(r->live), e->series)->place, &writer);
+    tcsi_answered_write(&answer, &writer);
     tcsi_json_end_object(&writer);
     stop_on(tcsi_json_finish(&writer, &err), &err);
     action.document = document.data;

@@ -73,6 +73,13 @@ bool tcsi_memory_undo(tcsi_memory *memory, tcsi_fingerprint id, tcsi_episode_ans
     return true;
 }
 
+bool tcsi_memory_has_ended(const tcsi_memory *memory, int64_t now_ns)
+{
+    for (size_t i = 0; i < memory->count; i++)
+        if (memory->items[i].answer.until_ns < now_ns) return true;
+    return false;
+}
+
 bool tcsi_memory_expire(tcsi_memory *memory, int64_t now_ns)
 {
     const size_t count = memory->count;
@@ -188,6 +195,17 @@ double tcsi_memory_share(const tcsi_memory *memory, uint32_t series, int64_t now
     return fmin(fmax(precision / before, TCSI_SHARE_MIN), TCSI_SHARE_MAX);
 }
 
+double tcsi_memory_nearest_true(const tcsi_memory *memory, const tcsi_pattern *pattern, int64_t now_ns)
+{
+    double distance = INFINITY;
+    for (size_t i = 0; i < memory->count; i++) {
+        const tcsi_episode_answer *answer = &memory->items[i].answer;
+        if (answer->verdict != TCSI_ANSWER_TRUE || answer->scope == TCSI_SCOPE_EPISODE || answer->until_ns < now_ns) continue;
+        if (answer->pattern.series == pattern->series) distance = fmin(distance, tcsi_pattern_distance(pattern, &answer->pattern));
+    }
+    return tcsi_pattern_share(distance);
+}
+
 /* ---- saved form ---- */
 
 static void persist_answer(tcsi_episode_answer *answer, tcsi_codec *codec)
@@ -199,6 +217,7 @@ static void persist_answer(tcsi_episode_answer *answer, tcsi_codec *codec)
     tcsi_codec_u32(codec, &scope);
     tcsi_codec_f32(codec, &answer->confidence);
     tcsi_codec_i64(codec, &answer->until_ns);
+    tcsi_codec_u32(codec, &answer->place);
     tcsi_pattern_persist(&answer->pattern, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     answer->verdict = (uint8_t)verdict;

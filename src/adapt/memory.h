@@ -47,6 +47,7 @@ typedef struct tcsi_episode_answer {
     uint8_t verdict, scope; /* tcsi_answer_verdict, tcsi_answer_scope */
     float confidence;      /* [0, 1]: how sure, and how far to believe who said it */
     int64_t until_ns;      /* INT64_MAX: no end */
+    uint32_t place;        /* the caller's: where its series is */
     tcsi_pattern pattern;  /* of the episode that was answered */
 } tcsi_episode_answer;
 
@@ -85,11 +86,16 @@ void tcsi_memory_deinit(tcsi_memory *memory); /* accepts a zeroed one */
 void tcsi_memory_put(tcsi_memory *memory, const tcsi_episode_answer *answer);
 /* false: there is none (any more).  *ret_answer, may be NULL: what it was. */
 bool tcsi_memory_undo(tcsi_memory *memory, tcsi_fingerprint id, tcsi_episode_answer *ret_answer);
+bool tcsi_memory_has_ended(const tcsi_memory *memory, int64_t now_ns); /* something did, before now_ns */
 /* Forgets what ended before now_ns; true: something did. */
 bool tcsi_memory_expire(tcsi_memory *memory, int64_t now_ns);
 const tcsi_episode_answer *tcsi_memory_find(const tcsi_memory *memory, tcsi_fingerprint id); /* NULL: none */
 
 tcsi_advice tcsi_memory_ask(tcsi_memory *memory, const tcsi_question *question);
+
+/* The share (adapt/pattern.h) of unrelated episodes that are as near to the pattern as the nearest one answered *true* on its series; 1:
+ * there is none.  Answers to an episode alone do not count. */
+double tcsi_memory_nearest_true(const tcsi_memory *memory, const tcsi_pattern *pattern, int64_t now_ns);
 
 /* How much of what its series raised is worth an alarm: the mean of a Beta distribution (two of SHARE_PRIOR answers imagined *true* in
  * three) after the answers of whatever scope that were given on episodes of this series, against the mean without any; so 1 where nobody

@@ -238,6 +238,8 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
         tcsi_json_put_number(&writer, "value", episode->peak_value);
         tcsi_json_put_number(&writer, "expected", episode->expected);
         tcsi_json_put_number(&writer, "deviation", episode->deviation);
+        tcsi_json_put_string(&writer, "verdict", tcsi_verdict_names[episode->verdict]);
+        tcsi_json_put_number(&writer, "deep_p_value", (double)episode->deep_p_value);
     }
     if (event->kind == TCSI_LIVE_LATE || event->kind == TCSI_LIVE_CADENCE) {
         const bool is_late = event->kind == TCSI_LIVE_LATE;
@@ -327,10 +329,10 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
-/* What answers keep quiet is told to nobody, but its end to those who heard that it began. */
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began; nor what is only the deep layer's verdict. */
 static bool is_news(const tcsi_live_event *event)
 {
-    return !is_suppressed(event) || tcsi_words_is_over(event);
+    return !event->is_update && (!is_suppressed(event) || tcsi_words_is_over(event));
 }
 
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
@@ -446,7 +448,7 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     for (size_t i = 0; i < news->event_count; i++) {
         if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
         pthread_mutex_lock(&keeper->mutex);
-        keeper->counts[news->events[i].kind][news->events[i].state]++;
+        keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
         pthread_mutex_unlock(&keeper->mutex);
     }
 }

@@ -5,6 +5,7 @@ usage: service_test.py TOCSIN        Prints TAP.
 """
 import datetime
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -126,7 +127,7 @@ def anomaly_is_told(service):
     assert episode["summary"].startswith('sensor{unit="3"} was 3'), episode
     assert service.ask("/api/v1/episodes/" + episode["id"]) == episode
     listener.join(20)
-    states = [e["state"] for e in heard if e["id"] == episode["id"]]
+    states = [state for state, _ in itertools.groupby(e["state"] for e in heard if e["id"] == episode["id"])]  # verdicts are told in between
     assert states == ["suspected", "confirmed", "resolved"], heard
     status = service.ask("/api/v1/status")
     assert status["series"] == SERIES and status["samples"]["accepted"] == 360 * SERIES, status
@@ -161,6 +162,49 @@ def killed_and_started_again(service):
     ids = {e["id"] for e in found if e["kind"] == "anomaly"}
     assert ids >= {e["id"] for e in expected if e["kind"] == "anomaly" and e["series"] == 'sensor{unit="3"}'}, (expected, found)
     service.stop()
+
+
+def second_look(service):
+    """The deep layer learns by itself, says what it makes of an anomaly, and knows after a kill what it knew."""
+    begin = time.time() - 700
+
+    def deep(one=None):
+        return (one or service).ask("/api/v1/status")["deep"]
+    assert deep()["state"] == "training" and deep()["model"] == "" and deep()["deadline_seconds"] == 20, deep()
+    feed(service, begin, 0, 70)
+    time.sleep(2.1)  # a tick shares out the sample
+    for first in range(70, 250, 10):  # as many questions as may wait at once, and then more
+        feed(service, begin, first, first + 10)
+        time.sleep(0.1)
+    service.wait("/api/v1/status", lambda a: a["deep"]["state"] == "on", seconds=240)
+    model = deep()["model"]
+    assert len(model) == 64 and deep()["sampled"] >= 1000, deep()
+    feed(service, begin, 250, 300)
+    for step in range(300, 325):  # a row at a time, so that there is an answer before the next
+        feed(service, begin, step, step + 1, spike=range(310, 318))
+        time.sleep(0.3)
+    assert deep()["answered"] > 0, deep()
+
+    def answered_one(answer):
+        return [e for e in answer["episodes"] if e["series"] == 'sensor{unit="3"}' and e["verdict"] in ("confirmed", "ordinary")]
+    episode = answered_one(service.wait("/api/v1/episodes?kind=anomaly", answered_one, seconds=60))[0]
+    assert 0 < episode["deep_p_value"] <= 1, episode
+    ready = service.ask("/readyz")
+    assert ready["ready"] is True and ready["degraded"] is False and {"name": "deep", "ok": True} in ready["checks"], ready
+    with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    for name in ('tocsin_deep_questions_total{sort="sampled"}', 'tocsin_deep_answers_total{outcome="answered"}', "tocsin_deep_queue",
+                 "tocsin_deep_train_seconds_total", 'tocsin_deep_state{state="on"} 1'):
+        assert name in text, text
+    service.stop(signal.SIGKILL)
+    service = Service(service.folder, "--deep-share", "1", "--deep-deadline", "20")
+    assert deep(service)["state"] == "on" and deep(service)["sampled"] >= 1000, deep(service)
+    again = [e for e in service.ask("/api/v1/episodes?kind=anomaly")["episodes"] if e["id"] == episode["id"]]
+    assert again and again[0]["verdict"] == episode["verdict"], (again, episode)
+    assert service.stop() == 0
+    service = Service(service.folder, "--deep", "off")
+    assert deep(service)["state"] == "off"
+    service.stop(signal.SIGKILL)
 
 
 def answered(service):
@@ -522,6 +566,7 @@ def main():
     suite = Suite()
     suite.run("an anomaly is suspected, confirmed, resolved, and told", with_service(anomaly_is_told))
     suite.run("killed again and again, nothing acknowledged is lost", with_service(killed_and_started_again, "--snapshot", "2"))
+    suite.run("a second look, learned by itself", with_service(second_look, "--deep-share", "1", "--deep-deadline", "20", "--alarm-budget", "50"))
     suite.run("an answer acts on the next like it, after a kill, until it is taken back", with_service(answered, "--alarm-budget", "200"))
     suite.run("stopped in good order, and one at a time", with_service(stopped_in_good_order))
     suite.run("rows by every protocol", with_service(every_protocol))

@@ -41,7 +41,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PRODUCERS = 3, SERIES = 8, ROWS = 16, BODIES = 300, PATH_SIZE = 256, UNSURE_MAX = 64, DELIVERIES_MAX = 20000, STEPS_MAX = 300 };
+enum { PRODUCERS = 3, SERIES = 8, ROWS = 16, BODIES = 300, PASTS = 12, PATH_SIZE = 256, UNSURE_MAX = 64, DELIVERIES_MAX = 20000, STEPS_MAX = 300 };
 enum { HOOK, ALERTMANAGER };
 static const int64_t SECOND_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
 
@@ -67,8 +67,8 @@ typedef struct world {
     sim_life life;
     bool is_alive, is_store_away, is_healed;
     char folder[PATH_SIZE], journal[PATH_SIZE], archive[PATH_SIZE], store[PATH_SIZE], whole[PATH_SIZE];
-    fate fates[PRODUCERS][BODIES], actions[BODIES];
-    size_t next[PRODUCERS], action_count;
+    fate fates[PRODUCERS][BODIES + PASTS], actions[BODIES]; /* behind the others: of rows of the past */
+    size_t next[PRODUCERS], next_past[PRODUCERS], action_count;
     fate *shaky[UNSURE_MAX]; /* refused by a disk that failed: not kept, unless the power goes before the next success */
     size_t shaky_count;
     receiver_mood moods[SIM_RECEIVERS];
@@ -135,13 +135,14 @@ static bool row_of(const world *w, size_t producer, size_t series, size_t row, d
 static void make_body(const world *w, size_t producer, size_t n, tcsi_buffer *out)
 {
     tcs_error err;
+    const int64_t begin_ns = n < BODIES ? START_NS : START_NS - (int64_t)(BODIES + PASTS) * ROWS * SECOND_NS - 3600 * SECOND_NS;
     tcsi_buffer_clear(out);
     for (size_t row = n * ROWS; row < (n + 1) * ROWS; row++)
         for (size_t i = 0; i < SERIES; i++) {
             char time[TCSI_TIME_TEXT_SIZE];
             double value;
             if (!row_of(w, producer, i, row, &value)) continue;
-            (void)tcsi_time_format_iso(START_NS + (int64_t)row * SECOND_NS, time, sizeof time);
+            (void)tcsi_time_format_iso(begin_ns + (int64_t)row * SECOND_NS, time, sizeof time);
             const tcs_status status = tcsi_buffer_printf(out, &err, "{\"series\":\"m%zu{p=\\\"%zu\\\"}\",\"time\":\"%s\",\"value\":%.6f}\n", i,
                                                          producer, time, value);
             TCS_ASSERT(status == TCS_OK);
@@ -167,15 +168,16 @@ static void doubt_all(world *w)
     w->shaky_count = 0;
 }
 
+static const tcsi_ingest_facts past = { .route = TCSI_ROUTE_NDJSON, .content_type = "application/x-ndjson", .is_backfill = true };
 static const tcsi_ingest_facts facts = { .route = TCSI_ROUTE_NDJSON, .content_type = "application/x-ndjson" };
 
 /* true: it was acknowledged. */
-static bool take(world *w, const tcsi_buffer *body, fate *f)
+static bool take(world *w, const tcsi_ingest_facts *said, const tcsi_buffer *body, fate *f)
 {
     tcsi_intake_reply reply;
     tcsi_buffer out;
     tcsi_buffer_init(&out, 1 << 16);
-    tcsi_intake_take(w->life.intake, &facts, body->data, body->size, fake_wall(NULL), &out, &reply);
+    tcsi_intake_take(w->life.intake, said, body->data, body->size, fake_wall(NULL), &out, &reply);
     tcsi_buffer_deinit(&out);
     const bool is_kept = reply.http.code / 100 == 2;
     if (is_kept) {
@@ -195,7 +197,7 @@ static bool send(world *w, size_t producer, size_t n)
     tcsi_buffer body;
     tcsi_buffer_init(&body, 1 << 18);
     make_body(w, producer, n, &body);
-    const bool is_kept = take(w, &body, &w->fates[producer][n]);
+    const bool is_kept = take(w, n < BODIES ? &facts : &past, &body, &w->fates[producer][n]);
     tcsi_buffer_deinit(&body);
     return is_kept && !sim_disk_is_dead() && !happens(w, 0.05);
 }
@@ -217,6 +219,8 @@ static void produce(world *w)
     if (n > 0 && happens(w, 0.1)) (void)send(w, producer, n - 1 - tcsi_rng_below(&w->rng, n < 5 ? n : 5)); /* once more, old news */
     if (w->life.intake && !sim_disk_is_dead() && happens(w, 0.05)) (void)send(w, producer, n + 1);      /* overtakes */
     if (!sim_disk_is_dead() && send(w, producer, n)) w->next[producer]++;
+    if (!sim_disk_is_dead() && happens(w, 0.15) && w->next_past[producer] < PASTS) /* somebody brings the past, in its order */
+        w->next_past[producer] += send(w, producer, BODIES + w->next_past[producer]);
     if (!sim_disk_is_dead() && happens(w, 0.02)) send_garbage(w);
 }
 
@@ -434,7 +438,7 @@ static void heal(world *w)
         tcsi_buffer body;
         tcsi_buffer_init(&body, 1 << 18);
         make_body(w, p, w->next[p], &body);
-        if (!take(w, &body, &w->fates[p][w->next[p]])) fail(w, "nothing is wrong, and rows are refused");
+        if (!take(w, &facts, &body, &w->fates[p][w->next[p]])) fail(w, "nothing is wrong, and rows are refused");
         tcsi_buffer_deinit(&body);
     }
     if (tcsi_intake_tick(w->life.intake, fake_wall(NULL), &err) != TCS_OK) fail(w, "nothing is wrong, and ticks fail: %s", err.text);
@@ -464,8 +468,8 @@ static void link_segments(const world *w, const char *from)
 }
 
 typedef struct copies {
-    uint64_t hashes[PRODUCERS][BODIES]; /* of requests that may be there */
-    uint16_t rows[PRODUCERS][BODIES], actions[BODIES];
+    uint64_t hashes[PRODUCERS][BODIES + PASTS]; /* of requests that may be there */
+    uint16_t rows[PRODUCERS][BODIES + PASTS], actions[BODIES];
 } copies;
 
 static void hash_bodies(const world *w, copies *c)
@@ -473,7 +477,7 @@ static void hash_bodies(const world *w, copies *c)
     tcsi_buffer body;
     tcsi_buffer_init(&body, 1 << 18);
     for (size_t p = 0; p < PRODUCERS; p++)
-        for (size_t n = 0; n < BODIES; n++) {
+        for (size_t n = 0; n < BODIES + PASTS; n++) {
             if (!w->fates[p][n].kept && !w->fates[p][n].unsure) continue;
             make_body(w, p, n, &body);
             c->hashes[p][n] = tcsi_fingerprint_of(body.data, body.size, 0).low;
@@ -485,7 +489,7 @@ static void count_rows(world *w, const tcsi_journal_record *record, copies *c)
 {
     const uint64_t hash = tcsi_fingerprint_of((const char *)record->bytes + 16, record->size - 16, 0).low;
     for (size_t p = 0; p < PRODUCERS; p++)
-        for (size_t n = 0; n < BODIES; n++) {
+        for (size_t n = 0; n < BODIES + PASTS; n++) {
             if (c->hashes[p][n] != hash) continue;
             c->rows[p][n]++;
             return;
@@ -531,14 +535,14 @@ static void check_journal(world *w)
     if (status != TCS_OK) fail(w, "the journal cannot be read: %s", err.text);
     tcsi_journal_cursor_close(cursor);
     for (size_t p = 0; p < PRODUCERS; p++)
-        for (size_t n = 0; n < BODIES; n++) check_fate(w, &w->fates[p][n], c.rows[p][n], "request", p, n);
+        for (size_t n = 0; n < BODIES + PASTS; n++) check_fate(w, &w->fates[p][n], c.rows[p][n], "request", p, n);
     for (size_t n = 0; n < w->action_count; n++) check_fate(w, &w->actions[n], c.actions[n], "action", 0, n);
 }
 
 /* ---- and beside one that was never stopped ---- */
 
 typedef struct seen {
-    int64_t times[ROWS * BODIES];
+    int64_t times[ROWS * (BODIES + PASTS)];
     size_t count;
 } seen;
 
@@ -562,10 +566,13 @@ static void on_judge(void *self, size_t worker, const tcsi_live_judged *rows, si
             is_known |= s->times[k] == time_ns;
             if (s->times[k] > newest_ns) newest_ns = s->times[k];
         }
-        const bool is_taken = outcome == TCSI_OUTCOME_ACCEPTED || outcome == TCSI_OUTCOME_REORDERED;
+        const bool is_past = time_ns < START_NS;
+        const bool is_taken = outcome == TCSI_OUTCOME_ACCEPTED || outcome == TCSI_OUTCOME_REORDERED || outcome == TCSI_OUTCOME_BACKFILLED;
+        if (is_past && (outcome == TCSI_OUTCOME_ACCEPTED || outcome == TCSI_OUTCOME_REORDERED)) fail(v->world, "the past was taken for now");
+        if (!is_past && outcome == TCSI_OUTCOME_BACKFILLED) fail(v->world, "a row of now was taken for one of the past");
         if (is_taken && is_known) fail(v->world, "a row of record %llu was taken twice", (unsigned long long)rows[i].sequence);
         if (outcome == TCSI_OUTCOME_ACCEPTED && time_ns <= newest_ns) fail(v->world, "an old row was taken for the newest");
-        if (outcome != TCSI_OUTCOME_ACCEPTED && outcome != TCSI_OUTCOME_TOO_FAR_AHEAD && time_ns > newest_ns)
+        if (outcome != TCSI_OUTCOME_ACCEPTED && outcome != TCSI_OUTCOME_TOO_FAR_AHEAD && time_ns > newest_ns && !is_past)
             fail(v->world, "a new row of record %llu was not taken: %d", (unsigned long long)rows[i].sequence, (int)outcome);
         if (is_taken && s->count < TCS_COUNT(s->times)) s->times[s->count++] = time_ns;
     }

@@ -91,10 +91,22 @@ export interface Status {
   journal_next: number;
   journal_failures: number;
   samples: Record<string, number>;
-  budget?: { alarms_per_day: number; raised_24h: number };
+  budget?: { alarms_per_day: number; raised_24h: number | null };
   deep?: { state: string; model?: string; escalated?: number; sampled?: number; unconfirmed?: number; deadline_seconds?: number };
   role?: string;
   who?: string;
+}
+
+/** A figure of the service about itself, and its bound. */
+export interface Watched {
+  figure: string;
+  state: 'unknown' | 'fine' | 'breached' | string;
+  value: number | null;
+  bound: number | null;
+  is_floor: boolean;
+  unit: string;
+  help: string;
+  runbook: string;
 }
 
 export interface Ready {

@@ -113,7 +113,8 @@ static void write_said(const tcsi_api *api, const said *s, const char *episode_i
     tcsi_json_put_number(writer, "confidence", (double)s->answer.confidence);
     tcsi_json_put_string(writer, "reason", s->reason);
     tcsi_json_put_string(writer, "until", s->until);
-    tcsi_answered_write(&weighed, place_of(api, weighed.pattern.series), writer);
+    weighed.place = place_of(api, weighed.pattern.series);
+    tcsi_answered_write(&weighed, writer);
     tcsi_json_end_object(writer);
 }
 
@@ -171,7 +172,7 @@ static tcs_status write_mark(tcsi_api *api, uint32_t number, int64_t from_ns, in
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(api->live), number);
     const tcsi_episode_answer answer = { .verdict = TCSI_ANSWER_TRUE, .scope = TCSI_SCOPE_EPISODE, .confidence = 1, .until_ns = INT64_MAX,
-                                         .pattern = { .series = number, .begin_ns = from_ns } };
+                                         .place = entry->place, .pattern = { .series = number, .begin_ns = from_ns } };
     tcsi_json_writer writer;
     tcsi_buffer name;
     tcsi_key key;
@@ -187,7 +188,7 @@ static tcs_status write_mark(tcsi_api *api, uint32_t number, int64_t from_ns, in
         tcsi_api_put_time(&writer, "to", to_ns);
         tcsi_json_put_number(&writer, "confidence", 1);
         tcsi_json_put_string(&writer, "reason", note);
-        tcsi_answered_write(&answer, entry->place, &writer);
+        tcsi_answered_write(&answer, &writer);
         tcsi_json_end_object(&writer);
         status = tcsi_json_finish(&writer, err);
     }

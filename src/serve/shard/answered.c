@@ -62,6 +62,15 @@ static tcsi_pattern pattern_of_anomaly(const tcsi_live_series *series)
     return pattern;
 }
 
+tcsi_pattern tcsi_answered_candidate(const tcsi_cell *cell, const tcsi_live_series *series, int64_t time_ns, bool is_below)
+{
+    const float height = (float)cell->answers.height;
+    tcsi_pattern pattern = { .series = series->number, .family = series->answered.family, .kind = TCSI_LIVE_ANOMALY,
+                             .begin_ns = time_ns, .onset.height = is_below ? -height : height, .height = height };
+    memcpy(pattern.onset.shape, series->answered.recent, sizeof series->answered.recent);
+    return pattern;
+}
+
 /* Of what no score tells of: how long it lasts is all there is. */
 static tcsi_pattern pattern_of_other(const tcsi_live_series *series, const tcsi_live_event *event)
 {
@@ -90,6 +99,13 @@ static void set_quiet(tcsi_answered *answered, unsigned kind, bool is_quiet)
     answered->quiet = (uint8_t)((answered->quiet & ~(1u << kind)) | (is_quiet ? 1u << kind : 0));
 }
 
+/* Its open anomaly is one. */
+static void mark_incident(tcsi_cell *cell, tcsi_live_series *series)
+{
+    series->answered.is_incident = 1;
+    tcsi_taught_incident(cell, series, series->anomaly.begin_ns, (double)series->anomaly.lasted);
+}
+
 tcsi_advice_kind tcsi_answered_follow(tcsi_cell *cell, tcsi_live_series *series, bool is_opening)
 {
     tcsi_answered *answered = &series->answered;
@@ -98,12 +114,15 @@ tcsi_advice_kind tcsi_answered_follow(tcsi_cell *cell, tcsi_live_series *series,
     if (is_opening) {
         answered->onset_height = episode->peak_value < episode->expected ? -height : height;
         answered->height_max = 0;
+        answered->is_incident = 0;
+        tcsi_taught_open(cell, series);
         set_quiet(answered, TCSI_LIVE_ANOMALY, false);
     }
     answered->height_max = fmaxf(answered->height_max, height);
     if (!is_opening && !tcsi_answered_is_quiet(series)) return TCSI_ADVICE_NONE;
     cell->answers.advice = ask(cell, pattern_of_anomaly(series));
     set_quiet(answered, TCSI_LIVE_ANOMALY, cell->answers.advice.kind == TCSI_ADVICE_SUPPRESS);
+    if (cell->answers.advice.kind == TCSI_ADVICE_RAISE) mark_incident(cell, series);
     return cell->answers.advice.kind;
 }
 
@@ -125,6 +144,7 @@ void tcsi_answered_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_eve
     if (event->kind == TCSI_LIVE_ANOMALY) {
         event->pattern = pattern_of_anomaly(series);
         if (tcsi_answered_is_quiet(series)) event->suppressed_by = cell->answers.advice.answer;
+        if (event->state >= TCSI_LIVE_RESOLVED && !event->is_answered) series->answered.is_incident = 0;
     } else {
         event->pattern = pattern_of_other(series, event);
         if (!event->is_answered) tell_other(cell, series, event);
@@ -196,7 +216,7 @@ static bool get_name(const tcsi_json_value *object, const char *key, const char 
     return false;
 }
 
-void tcsi_answered_write(const tcsi_episode_answer *answer, uint32_t place, tcsi_json_writer *writer)
+void tcsi_answered_write(const tcsi_episode_answer *answer, tcsi_json_writer *writer)
 {
     char until[32] = "";
     if (answer->until_ns != INT64_MAX) snprintf(until, sizeof until, "%" PRId64, answer->until_ns);
@@ -204,12 +224,12 @@ void tcsi_answered_write(const tcsi_episode_answer *answer, uint32_t place, tcsi
     tcsi_json_put_string(writer, "scope", tcsi_answer_scope_names[answer->scope]);
     tcsi_json_put_number(writer, "weight", (double)answer->confidence);
     tcsi_json_put_string(writer, "until_ns", until);
-    tcsi_json_put_integer(writer, "place", place);
+    tcsi_json_put_integer(writer, "place", answer->place);
     tcsi_json_key(writer, "pattern");
     tcsi_pattern_write(&answer->pattern, writer);
 }
 
-static bool read_answer(const tcsi_action *action, const tcsi_json_value *document, tcsi_episode_answer *ret_answer, uint32_t *ret_place)
+static bool read_answer(const tcsi_action *action, const tcsi_json_value *document, tcsi_episode_answer *ret_answer)
 {
     const tcsi_json_value *pattern = tcsi_json_get(document, "pattern"), *weight = tcsi_json_get(document, "weight");
     const tcsi_json_value *place = tcsi_json_get(document, "place");
@@ -224,8 +244,8 @@ static bool read_answer(const tcsi_action *action, const tcsi_json_value *docume
     if (*until) answer.until_ns = strtoll(until, NULL, 10);
     answer.confidence = (float)weight->number;
     if (tcsi_pattern_read(pattern, &answer.pattern, &err) != TCS_OK) return false;
+    answer.place = (uint32_t)place->number;
     *ret_answer = answer;
-    *ret_place = (uint32_t)place->number;
     return true;
 }
 
@@ -249,6 +269,8 @@ static void answer_open(tcsi_cell *cell, tcsi_live_series *series, const tcsi_ep
     if (is_anomaly) {
         cell->answers.advice = advice;
         series->anomaly.is_confirmed = is_told;
+        series->answered.is_incident = 0;
+        if (advice.kind == TCSI_ADVICE_RAISE) mark_incident(cell, series);
         event.episode = series->anomaly;
     } else if (is_quiet) {
         event.suppressed_by = advice.answer;
@@ -262,30 +284,45 @@ static void answer_open(tcsi_cell *cell, tcsi_live_series *series, const tcsi_ep
 static void take_answer(tcsi_cell *cell, const tcsi_action *action, const tcsi_json_value *document)
 {
     tcsi_episode_answer answer;
-    uint32_t place;
-    if (!read_answer(action, document, &answer, &place)) return;
-    tcsi_live_series *series = own_series(cell, place, answer.pattern.series);
+    if (!read_answer(action, document, &answer)) return;
+    tcsi_live_series *series = own_series(cell, answer.place, answer.pattern.series);
+    const bool is_anomaly = answer.pattern.kind == TCSI_LIVE_ANOMALY;
     const bool goes_on = series && is_open(series, answer.pattern.kind) && begin_of(series, answer.pattern.kind) == answer.pattern.begin_ns;
-    if (goes_on && answer.pattern.kind == TCSI_LIVE_ANOMALY)
-        answer.pattern = pattern_of_anomaly(series); /* it went on since it was shown */
-    (void)tcsi_memory_expire(&cell->answers.memory, cell->now_ns);
+    if (goes_on && is_anomaly) answer.pattern = pattern_of_anomaly(series); /* it went on since it was shown */
     tcsi_memory_put(&cell->answers.memory, &answer);
     if (goes_on) answer_open(cell, series, &answer, action->sequence);
+    else if (series && is_anomaly && ask(cell, answer.pattern).kind == TCSI_ADVICE_RAISE)
+        tcsi_taught_incident(cell, series, answer.pattern.begin_ns, (double)answer.pattern.lasted);
 }
 
 void tcsi_answered_act(tcsi_cell *cell, const tcsi_action *action)
 {
+    const bool is_answer = action->kind == TCSI_ACTION_ANSWER || action->kind == TCSI_ACTION_MARK;
     const tcsi_json_value *document = NULL;
     tcsi_fingerprint id;
     tcsi_arena arena;
     tcs_error err;
+    if (!is_answer && action->kind != TCSI_ACTION_UNDO) return;
     cell->now_ns = action->time_ns;
-    if (action->kind == TCSI_ACTION_UNDO && tcsi_answer_id_read(action->object, &id))
-        (void)tcsi_memory_undo(&cell->answers.memory, id, NULL);
-    if (action->kind != TCSI_ACTION_ANSWER) return;
+    tcsi_taught_forget_shares(cell);
+    (void)tcsi_memory_expire(&cell->answers.memory, cell->now_ns);
+    if (!is_answer && tcsi_answer_id_read(action->object, &id)) (void)tcsi_memory_undo(&cell->answers.memory, id, NULL);
     tcsi_arena_init(&arena, ACTION_MEMORY_MAX);
-    if (tcsi_json_parse(action->document, strlen(action->document), &arena, &document, &err) == TCS_OK) take_answer(cell, action, document);
+    if (is_answer && tcsi_json_parse(action->document, strlen(action->document), &arena, &document, &err) == TCS_OK)
+        take_answer(cell, action, document);
     tcsi_arena_deinit(&arena);
+    tcsi_taught_share(cell);
+}
+
+void tcsi_answered_turn(tcsi_cell *cell)
+{
+    if (cell->answers.memory.count == 0) return;
+    if (tcsi_memory_has_ended(&cell->answers.memory, cell->now_ns)) {
+        tcsi_taught_forget_shares(cell);
+        (void)tcsi_memory_expire(&cell->answers.memory, cell->now_ns);
+        tcsi_taught_share(cell);
+    }
+    tcsi_taught_weigh(cell);
 }
 
 /* ---- life and saved form ---- */
@@ -310,15 +347,23 @@ void tcsi_cell_answers_persist(tcsi_cell_answers *answers, tcsi_codec *codec)
 
 void tcsi_answered_persist(tcsi_answered *answered, tcsi_codec *codec)
 {
-    uint32_t quiet = answered->quiet;
+    uint32_t quiet = answered->quiet, flags = answered->is_shared + 2u * answered->has_true + 4u * answered->is_incident;
+    uint32_t share = (uint32_t)(TCSI_COHORT_SHARE_ONE + answered->share);
     tcsi_codec_bytes(codec, answered->recent, sizeof answered->recent);
     tcsi_codec_f32(codec, &answered->onset_height);
     tcsi_codec_f32(codec, &answered->height_max);
     tcsi_codec_u32(codec, &answered->family);
     tcsi_codec_u32(codec, &quiet);
+    tcsi_codec_u32(codec, &flags);
+    tcsi_codec_u32(codec, &share);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     answered->quiet = (uint8_t)quiet;
+    answered->is_shared = flags & 1;
+    answered->has_true = flags >> 1 & 1;
+    answered->is_incident = flags >> 2 & 1;
+    answered->share = (int8_t)(share < TCSI_COHORT_SHARES ? (int)share - TCSI_COHORT_SHARE_ONE : 0);
     const bool is_height = fabs((double)answered->onset_height) <= TCSI_COHORT_HEIGHT_MAX && answered->height_max >= 0 &&
                            (double)answered->height_max <= TCSI_COHORT_HEIGHT_MAX;
-    if (quiet >> TCSI_LIVE_KIND_COUNT || !is_height) tcsi_codec_refuse(codec, "a series' answers out of range");
+    if (quiet >> TCSI_LIVE_KIND_COUNT || flags > 7 || share >= TCSI_COHORT_SHARES || !is_height)
+        tcsi_codec_refuse(codec, "a series' answers out of range");
 }

@@ -30,6 +30,10 @@ typedef struct tcsi_answered {
     float onset_height, height_max;    /* of the open anomaly, without the cohort's bar */
     uint32_t family;                   /* of its metric's name: what `similar` means */
     uint8_t quiet;                     /* bit k: its open episode of kind k is kept quiet */
+    int8_t share;                      /* of the budget: 0 is one, each step up or down half an octave (shard/taught.h) */
+    uint8_t is_shared : 1;             /* it was reckoned already */
+    uint8_t has_true : 1;              /* an answer says that something on it was true, and not this episode alone */
+    uint8_t is_incident : 1;           /* its open anomaly is no training data */
 } tcsi_answered;
 
 /* Of one cell. */
@@ -47,7 +51,7 @@ bool tcsi_answer_id_read(const char *text, tcsi_fingerprint *ret_id);
 void tcsi_answer_id_write(tcsi_fingerprint id, char ret_text[TCSI_ANSWER_ID_SIZE]);
 
 /* The members that an answer's document needs, into an object that is open; of the answer all but its id. */
-void tcsi_answered_write(const tcsi_episode_answer *answer, uint32_t place, tcsi_json_writer *writer);
+void tcsi_answered_write(const tcsi_episode_answer *answer, tcsi_json_writer *writer);
 
 /* ---- from within a row, in this order ---- */
 
@@ -62,9 +66,13 @@ void tcsi_answered_tell(struct tcsi_cell *cell, struct tcsi_live_series *series,
 
 /* ---- others ---- */
 
+/* What an anomaly of the series would look like whose onset is the row that is being judged, which was below what was expected or not. */
+tcsi_pattern tcsi_answered_candidate(const struct tcsi_cell *cell, const struct tcsi_live_series *series, int64_t time_ns, bool is_below);
 bool tcsi_answered_is_quiet(const struct tcsi_live_series *series);
 /* It is now_ns: quiet episodes of kinds that rows do not follow are asked for again. */
 void tcsi_answered_tick(struct tcsi_cell *cell, struct tcsi_live_series *series, uint64_t sequence, int64_t now_ns);
+/* At every tick, before its series: answers end. */
+void tcsi_answered_turn(struct tcsi_cell *cell);
 /* An answer, or one that is taken back; other actions are none of this. */
 void tcsi_answered_act(struct tcsi_cell *cell, const tcsi_action *action);
 

@@ -85,14 +85,14 @@ static const tcsi_live_event *last_of(const world *w, uint32_t series)
     return NULL;
 }
 
-static void act(world *w, tcsi_action_kind kind, const char *id, const char *object, const tcsi_episode_answer *answer, uint32_t place)
+static void act(world *w, tcsi_action_kind kind, const char *id, const char *object, const tcsi_episode_answer *answer)
 {
     tcsi_json_writer writer;
     tcsi_buffer document;
     tcsi_buffer_init(&document, 1 << 16);
     tcsi_json_writer_init(&writer, &document, false);
     tcsi_json_begin_object(&writer);
-    if (answer) tcsi_answered_write(answer, place, &writer);
+    if (answer) tcsi_answered_write(answer, &writer);
     tcsi_json_end_object(&writer);
     assert_ok(tcsi_json_finish(&writer, test_err));
     const tcsi_action action = { .kind = kind, .id = id, .who = "ann", .role = "analyst", .object = object, .document = document.data,
@@ -106,8 +106,8 @@ static const char first_id[] = "0123456789abcdef0123456789abcde1", second_id[] =
 static void answer(world *w, const char *id, tcsi_answer_verdict verdict, tcsi_answer_scope scope, const tcsi_live_event *event)
 {
     const tcsi_episode_answer said = { .verdict = (uint8_t)verdict, .scope = (uint8_t)scope, .confidence = 1, .until_ns = INT64_MAX,
-                               .pattern = event->pattern };
-    act(w, TCSI_ACTION_ANSWER, id, "", &said, event->number - 100);
+                               .place = event->number - 100, .pattern = event->pattern };
+    act(w, TCSI_ACTION_ANSWER, id, "", &said);
 }
 
 static void test_the_next_like_it_is_quiet(void **state)
@@ -128,7 +128,7 @@ static void test_the_next_like_it_is_quiet(void **state)
     turns(&w, REST);
     assert_string_equal(bump(&w, 3, 28), "SCR"); /* stronger */
     assert_true(w.cell.answers.guarded_count > 0);
-    act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL, 0);
+    act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL);
     turns(&w, REST);
     assert_string_equal(bump(&w, 3, 20), "SCR");
     tcsi_cell_deinit(&w.cell);
@@ -168,7 +168,7 @@ static void test_an_open_episode_is_answered(void **state)
     assert_true(last_of(&w, 5)->state == TCSI_LIVE_DISMISSED && last_of(&w, 5)->suppressed_by.low);
     for (size_t i = 0; i < 12; i++) turn(&w, 5, 20);
     assert_int_equal(last_of(&w, 5)->state, TCSI_LIVE_DISMISSED); /* however long it goes on */
-    act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL, 0);
+    act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL);
     turn(&w, 5, 20);
     assert_int_equal(last_of(&w, 5)->state, TCSI_LIVE_CONFIRMED);
     tcsi_cell_deinit(&w.cell);
@@ -199,8 +199,8 @@ static void test_an_expected_silence(void **state)
     world_init(&w);
     const tcsi_pattern pattern = { .series = 102, .kind = TCSI_LIVE_ABSENCE, .begin_ns = 1, .lasted = 300 };
     const tcsi_episode_answer said = { .verdict = TCSI_ANSWER_EXPECTED, .scope = TCSI_SCOPE_SERIES, .confidence = 1, .until_ns = INT64_MAX,
-                               .pattern = pattern };
-    act(&w, TCSI_ACTION_ANSWER, first_id, "", &said, 2);
+                               .place = 2, .pattern = pattern };
+    act(&w, TCSI_ACTION_ANSWER, first_id, "", &said);
     size_t confirmed_after = 0;
     for (size_t i = 1; i < 100; i++) {
         tcsi_live_outcome outcome;
@@ -218,6 +218,89 @@ static void test_an_expected_silence(void **state)
     tcsi_cell_deinit(&w.cell);
 }
 
+/* The one that was answered *expected* again and again gets less of the budget, the others what it loses; taken back, all are as before. */
+static void test_shares_of_the_budget(void **state)
+{
+    (void)state;
+    static world w;
+    char id[TCSI_ANSWER_ID_SIZE];
+    world_init(&w);
+    (void)bump(&w, 3, 20);
+    const tcsi_live_event first = *last_of(&w, 3);
+    (void)bump(&w, 4, 20);
+    const tcsi_live_event events[] = { first, *last_of(&w, 4) };
+    const double before = w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE];
+    for (unsigned i = 1; i <= 16; i++) {
+        tcsi_answer_id_write((tcsi_fingerprint){ .low = i }, id);
+        answer(&w, id, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_EPISODE, &events[i % 2]);
+    }
+    const tcsi_answered *answered = &tcsi_cell_series(&w.cell, 4)->answered;
+    assert_int_equal(answered->share, -TCSI_COHORT_SHARE_ONE); /* a quarter */
+    assert_int_equal(tcsi_cell_series(&w.cell, 5)->answered.share, 0);
+    const double rows = SERIES - 2 + 2 * 0.25;
+    assert_near(SERIES / rows, w.cell.cohort.share_norm, 1e-3);
+    assert_true(w.cell.cohort.thresholds[0] > before && w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE] <= before);
+    for (unsigned i = 1; i <= 16; i++) {
+        tcsi_answer_id_write((tcsi_fingerprint){ .low = i }, id);
+        act(&w, TCSI_ACTION_UNDO, second_id, id, NULL);
+    }
+    assert_int_equal(answered->share, 0);
+    assert_true(w.cell.cohort.share_norm == 1 && w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE] == before);
+    tcsi_cell_deinit(&w.cell);
+}
+
+/* A row that is not far enough out for an alarm is one, once something like it was true on its series. */
+static void test_a_near_miss_is_raised(void **state)
+{
+    (void)state;
+    static world w;
+    world_init(&w);
+    tcsi_cell_set_rate(&w.cell, 1e-3);
+    assert_string_equal(bump(&w, 9, 20), "SCR");
+    const tcsi_live_event event = *last_of(&w, 9);
+    turns(&w, REST);
+    const tcsi_live_series *series = tcsi_cell_series(&w.cell, 9);
+    const double unit = (double)series->member.usual * (double)series->member.bar * sqrt((double)series->chart.variance);
+    const double between = (0.4 * w.cell.cohort.threshold_low + 0.6 * w.cell.cohort.threshold) * unit;
+    assert_string_equal(bump(&w, 9, between), "");
+    turns(&w, REST);
+    tcsi_live_event near = event; /* as it would have been drawn on the chart: the same, only smaller */
+    near.pattern.onset.height = (float)(between / unit);
+    near.pattern.onset.shape[TCSI_PATTERN_SHAPE - 1] = tcsi_pattern_step(between / sqrt((double)series->chart.variance));
+    answer(&w, first_id, TCSI_ANSWER_TRUE, TCSI_SCOPE_PATTERN, &near);
+    assert_true(w.cell.taught.raise_share > 0 && w.cell.cohort.share_norm < 1); /* of the same budget */
+    assert_string_equal(bump(&w, 9, between), "SCR");
+    act(&w, TCSI_ACTION_UNDO, second_id, first_id, NULL);
+    assert_true(w.cell.taught.raise_share == 0 && w.cell.cohort.share_norm == 1);
+    tcsi_cell_deinit(&w.cell);
+}
+
+/* What an incident's rows moved is taken back, while it lasts and when it is over; what comes later is not touched. */
+static void test_incidents_are_no_training_data(void **state)
+{
+    (void)state;
+    static world w;
+    world_init(&w);
+    const tcsi_live_series *series = tcsi_cell_series(&w.cell, 6);
+    const tcsi_live_series before = *series;
+    for (size_t i = 0; i < 8; i++) turn(&w, 6, 20);
+    assert_true(series->chart.variance > 1.3F * before.chart.variance); /* clipped, but eight rows of it */
+    answer(&w, first_id, TCSI_ANSWER_TRUE, TCSI_SCOPE_PATTERN, last_of(&w, 6));
+    assert_true(series->chart.variance == before.chart.variance && series->chart.residual_square == before.chart.residual_square);
+    for (size_t i = 0; i < 8; i++) turn(&w, 6, 20);
+    assert_true(series->chart.variance == before.chart.variance && series->member.usual == before.member.usual);
+    turns(&w, 10);
+    assert_true(!series->answered.is_incident && series->chart.variance != before.chart.variance); /* it learns again */
+    turns(&w, REST);
+    const tcsi_live_series then = *series;
+    (void)bump(&w, 8, 20);
+    const tcsi_scale other = { .variance = tcsi_cell_series(&w.cell, 8)->chart.variance };
+    answer(&w, second_id, TCSI_ANSWER_TRUE, TCSI_SCOPE_EPISODE, last_of(&w, 8));
+    assert_true(tcsi_cell_series(&w.cell, 8)->chart.variance < other.variance); /* over, and not long ago */
+    assert_true(series->chart.variance != before.chart.variance && then.member.count < series->member.count);
+    tcsi_cell_deinit(&w.cell);
+}
+
 static void test_what_cannot_be_read_changes_nothing(void **state)
 {
     (void)state;
@@ -230,8 +313,8 @@ static void test_what_cannot_be_read_changes_nothing(void **state)
                                      .document = documents[i] };
         tcsi_cell_act(&w.cell, &action);
     }
-    act(&w, TCSI_ACTION_UNDO, first_id, "no answer", NULL, 0);
-    act(&w, TCSI_ACTION_UNDO, first_id, second_id, NULL, 0);
+    act(&w, TCSI_ACTION_UNDO, first_id, "no answer", NULL);
+    act(&w, TCSI_ACTION_UNDO, first_id, second_id, NULL);
     assert_int_equal(w.cell.answers.memory.count, 0);
     tcsi_cell_deinit(&w.cell);
 }
@@ -272,5 +355,7 @@ static void test_saved_and_loaded(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_the_next_like_it_is_quiet), cmocka_unit_test(test_a_quiet_one_that_grows_is_heard),
               cmocka_unit_test(test_an_open_episode_is_answered), cmocka_unit_test(test_a_true_one_is_heard_at_once),
-              cmocka_unit_test(test_an_expected_silence), cmocka_unit_test(test_what_cannot_be_read_changes_nothing),
+              cmocka_unit_test(test_an_expected_silence), cmocka_unit_test(test_shares_of_the_budget),
+              cmocka_unit_test(test_a_near_miss_is_raised), cmocka_unit_test(test_incidents_are_no_training_data),
+              cmocka_unit_test(test_what_cannot_be_read_changes_nothing),
               cmocka_unit_test(test_saved_and_loaded))

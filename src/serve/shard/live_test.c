@@ -105,6 +105,7 @@ static void answer(tcsi_live *live, size_t t)
     const bool is_undo = t % 40 == 35;
     const uint32_t series = (uint32_t)((is_undo ? t - 10 : t) * 13 % SERIES);
     const tcsi_episode_answer said = { .verdict = t % 3 == 0 ? TCSI_ANSWER_TRUE : TCSI_ANSWER_EXPECTED, .scope = TCSI_SCOPE_SERIES,
+                                       .place = tcsi_directory_entry_of(tcsi_live_directory(live), series)->place,
                                        .confidence = 0.9F, .until_ns = t % 2 ? INT64_MAX : START_NS + (int64_t)(t + 300) * STEP_NS,
                                        .pattern = { .series = series, .height = 64, .lasted = 9, .reach = 40, .onset.height = 20 } };
     char id[33], object[33];
@@ -116,7 +117,7 @@ static void answer(tcsi_live *live, size_t t)
     snprintf(object, sizeof object, "%032zx", t - 10 + 1);
     tcsi_json_writer_init(&writer, &document, false);
     tcsi_json_begin_object(&writer);
-    if (!is_undo) tcsi_answered_write(&said, tcsi_directory_entry_of(tcsi_live_directory(live), series)->place, &writer);
+    if (!is_undo) tcsi_answered_write(&said, &writer);
     tcsi_json_end_object(&writer);
     assert_ok(tcsi_json_finish(&writer, test_err));
     const tcsi_action action = { .kind = is_undo ? TCSI_ACTION_UNDO : TCSI_ACTION_ANSWER, .id = id, .who = "ann", .role = "analyst",

@@ -71,7 +71,7 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
       </Fact>
       {episode.kind === 'anomaly' ? (
         <>
-          <Fact name="Value at its worst" against={<At time={episode.peak} />}>
+          <Fact name="Value at its rarest" against={<At time={episode.peak} />}>
             {say(episode.value)}
           </Fact>
           <Fact name="Expected" against={`± ${say(episode.deviation, 2)}, one deviation`}>
