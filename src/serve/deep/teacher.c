@@ -204,7 +204,8 @@ static bool is_comparing_due(const tcsi_teacher *teacher)
 static void *run(void *argument)
 {
     tcsi_teacher *teacher = argument;
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY); /* of this thread alone, on Linux; elsewhere it must do without */
+    if (teacher->options.share < 1) /* of this thread alone, on Linux; elsewhere it must do without */
+        (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
     pthread_mutex_lock(&teacher->mutex);
     for (;;) {
         while (!teacher->is_ending && !is_training_due(teacher) && !is_comparing_due(teacher))
