@@ -266,7 +266,8 @@ static void wait_for_work(tcsi_teacher *teacher)
 static void *run(void *argument)
 {
     tcsi_teacher *teacher = argument;
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY); /* of this thread alone, on Linux; elsewhere it must do without */
+    if (teacher->options.share < 1) /* of this thread alone, on Linux; elsewhere it must do without */
+        (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
     pthread_mutex_lock(&teacher->mutex);
     for (;;) {
         wait_for_work(teacher);
