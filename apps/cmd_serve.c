@@ -40,7 +40,7 @@ static const cli_option options[] = {
     { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1" },
     { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
-    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, the others take over when "
+    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, another takes over when "
                                                 "it ends, hangs or dies" },
     { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
     { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },
@@ -267,7 +267,8 @@ const cli_command cli_serve = {
     .positional = "",
     .summary = "judge rows as they come, and tell what happens",
     .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, "
-                   "and tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
+                   "and tells of what is out of the ordinary: anomalies, silence, rows that come late or in another step, values that are "
+                   "stuck.\n\n"
                    "What was acknowledged is on disk. Ended or killed, the service goes on where it was; the same rows always give the "
                    "same episodes. GET /api/v1/openapi.json describes what can be asked; /metrics and /readyz say how it goes.",
     .examples = "  tocsin serve --collect host\n"

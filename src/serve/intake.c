@@ -35,7 +35,7 @@ static void put_head(unsigned char head[HEAD_SIZE], tcsi_ingest_format format, i
     head[0] = format.decoder;
     head[1] = format.compression;
     head[2] = format.precision;
-    head[3] = format.reserved;
+    head[3] = format.is_backfill;
     for (size_t i = 0; i < 8; i++) head[8 + i] = (unsigned char)((uint64_t)receive_ns >> 8 * i);
 }
 
@@ -60,7 +60,7 @@ static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *re
 {
     uint64_t time = 0;
     for (size_t i = 0; i < 8; i++) time |= (uint64_t)head[8 + i] << 8 * i;
-    *ret_format = (tcsi_ingest_format){ .decoder = head[0], .compression = head[1], .precision = head[2], .reserved = head[3] };
+    *ret_format = (tcsi_ingest_format){ .decoder = head[0], .compression = head[1], .precision = head[2], .is_backfill = head[3] };
     *ret_receive_ns = (int64_t)time;
 }
 
@@ -108,8 +108,7 @@ static void on_lost(void *self, void *context)
 
 /* ---- reading it again ---- */
 
-/* Whoever is patient waits where too many rows do; otherwise E_LIMIT. */
-static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
+tcs_status tcsi_intake_decode(const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
 {
     tcsi_ingest_format format;
     int64_t receive_ns;
@@ -117,7 +116,13 @@ static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record
     const unsigned char *body = find_body(record, &size);
     if (!body) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
     get_head(record->bytes, &format, &receive_ns);
-    tcs_status status = tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
+    return tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
+}
+
+/* Whoever is patient waits where too many rows do; otherwise E_LIMIT. */
+static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
+{
+    tcs_status status = tcsi_intake_decode(record, batch, err);
     while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT && is_patient) {
         tcsi_live_settle(live); /* nobody else is in a hurry */
         status = TCS_OK;
