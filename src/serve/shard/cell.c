@@ -36,7 +36,8 @@ size_t tcsi_cell_size_max(size_t series_count)
 {
     const size_t pieces = series_count / PIECE + (series_count % PIECE > 0);
     const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series));
-    return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), 3 * TCSI_COHORT_BODY * sizeof(double)));
+    const size_t once = 3 * TCSI_COHORT_BODY * sizeof(double) + TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
+    return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), once));
 }
 
 static tcs_status add_piece(tcsi_cell *cell, tcs_error *err)
