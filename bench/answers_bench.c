@@ -23,6 +23,7 @@
 #include "study/suite.h"
 
 #include <stdio.h>
+#include <time.h>
 
 enum { DAYS = 30, MOMENTS = 20000, ANSWERS = 200, SLACK = 16, SERIES_MAX = 4096, EPISODES_MAX = 200000, RATERS = 3, SIMULATED = 400 };
 static const int64_t START_NS = INT64_C(1767571200000000000), DAY_NS = INT64_C(86400000000000);
@@ -427,6 +428,42 @@ static void replay_labels(const fleet *f, tcsi_json_writer *w)
     }
 }
 
+/* ---- what a question costs ---- */
+
+static double processor_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+static void time_questions(tcsi_json_writer *w)
+{
+    enum { QUESTIONS = 2000 };
+    tcsi_memory memory;
+    tcsi_rng rng = tcsi_rng_make(9, 0);
+    tcs_error err;
+    double quiet = 0;
+    stop_on(tcsi_memory_init(&memory, &err), &err);
+    for (uint32_t i = 0; i < TCSI_MEMORY_MAX; i++) {
+        tcsi_episode_answer answer = { .id = { .low = i + 1 }, .verdict = TCSI_ANSWER_EXPECTED, .scope = TCSI_SCOPE_SIMILAR,
+                                       .confidence = 1, .until_ns = INT64_MAX, .pattern = { .series = i % 16, .begin_ns = i } };
+        for (size_t k = 0; k < TCSI_PATTERN_SHAPE; k++) answer.pattern.onset.shape[k] = tcsi_pattern_step(tcsi_rng_normal(&rng));
+        answer.pattern.onset.height = answer.pattern.height = 8;
+        tcsi_memory_put(&memory, &answer);
+    }
+    const double begin_ns = processor_ns();
+    for (int64_t i = 0; i < QUESTIONS; i++) {
+        const tcsi_question question = { .pattern = { .series = (uint32_t)i % 32, .begin_ns = -1 - i, .onset.height = 8, .height = 8 } };
+        quiet += tcsi_memory_ask(&memory, &question).kind == TCSI_ADVICE_SUPPRESS;
+    }
+    const double ns = (processor_ns() - begin_ns) / QUESTIONS / TCSI_MEMORY_MAX;
+    printf("\na question: %.0f ns for each of %d answers of one metric (%.0f of %d quiet)\n", ns, TCSI_MEMORY_MAX, quiet, QUESTIONS);
+    const figure cost = figure_of_cost("a question, for each answer of the same metric", "ns", ns, 0, NULL, 100);
+    figure_write(w, &cost);
+    tcsi_memory_deinit(&memory);
+}
+
 /* ---- what a distance means ---- */
 
 static int ascending(const void *a, const void *b)
@@ -487,6 +524,7 @@ int main(int argc, char **argv)
     tcsi_json_writer_init(&w, &json, true);
     tcsi_json_begin_array(&w);
     replay_labels(&f, &w);
+    time_questions(&w);
     tcsi_json_end_array(&w);
     stop_on(tcsi_json_finish(&w, &err), &err);
     stop_on(tcsi_file_write(argv[1], json.data, json.size, &err), &err);

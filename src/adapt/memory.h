@@ -23,7 +23,7 @@
  * Bounded: TCSI_MEMORY_MAX answers.  One more forgets the one whose last use, or else its arrival, is longest ago; what expired or was
  * undone goes first.  A forgotten answer stays in the store and acts no more.
  * Nothing in here reads a clock: times are arguments.  The same calls give the same bits.  Cost of a question: one look at every answer,
- * some 30 ns each.  Threads: one user. */
+ * some 50 ns each.  Threads: one user. */
 #ifndef TCS_ADAPT_MEMORY_H
 #define TCS_ADAPT_MEMORY_H
 
