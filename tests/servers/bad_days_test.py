@@ -36,7 +36,7 @@ IS_SLOW = bool(os.environ.get("TOCSIN_SLOW_TESTS"))
 class Service:
     """A `tocsin serve` that may be begun with a limit or in a place of its own."""
 
-    def __init__(self, top, *more, inside="", limits=(), data="data"):
+    def __init__(self, top, *more, inside="", limits=(), data="data", **environment):
         """inside: a shell command in a mount namespace of its own, before the service begins there."""
         self.top, self.log = top, top / "log.txt"
         arguments = [TOCSIN, "serve", "--data", str(top / data), "--listen", "127.0.0.1:0", "--log", "warning", *more]
@@ -48,7 +48,7 @@ class Service:
                 resource.setrlimit(what, (value, value))
         with open(self.log, "ab") as errors:
             self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
-                                            env=clean_environment(), preexec_fn=limit if limits else None)
+                                            env=clean_environment(**environment), preexec_fn=limit if limits else None)
         self.line = self.process.stdout.readline()
         self.url = self.line.split()[-1] if self.line.startswith("listening on ") else None
         self.port = int(self.url.rsplit(":", 1)[1]) if self.url else None
@@ -203,6 +203,12 @@ def files_are_limited():
                 acknowledged += 50 * (code == 204)
             assert codes <= {204, 429, 503} and run.process.poll() is None, (codes, run.process.poll())
             assert 503 in codes and acknowledged > 500, (codes, acknowledged)
+            for _ in range(50):
+                is_ready, text = run.ready()
+                if not is_ready:
+                    break
+                time.sleep(0.1)
+            assert not is_ready and "File too large" in text, text
         finally:
             run.end(signal.SIGKILL)
         run = Service(top)
@@ -594,7 +600,10 @@ def series_explode(count):
 def memory_runs_out():
     """No more than so much address space: rows are refused from then on, with a reason; what was acknowledged is there after a new start."""
     with folder() as top:
-        run = Service(top, "--threads", "1", "--history", "off", limits=[(resource.RLIMIT_AS, 1000 << 20)])
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        manager.bind(str(top / "notify"))
+        manager.settimeout(3)
+        run = Service(top, "--threads", "1", "--history", "off", limits=[(resource.RLIMIT_AS, 1000 << 20)], NOTIFY_SOCKET=str(top / "notify"))
         assert run.url, run.words()
         begin, acknowledged, last = int(time.time()) - 100, 0, (0, "")
         try:
@@ -613,10 +622,18 @@ def memory_runs_out():
             assert run.process.poll() is None, (run.process.poll(), run.words()[-500:])
             is_ready, text = run.ready()
             assert not is_ready and "out of memory" in text, text
+            with contextlib.suppress(BlockingIOError):  # what was said before
+                manager.setblocking(False)
+                while manager.recv(4096):
+                    pass
+            manager.settimeout(3)
+            with contextlib.suppress(TimeoutError):
+                raise AssertionError(f"it has stopped, and says {manager.recv(4096)}")
             assert last[0] == 503 and "memory" in last[1], (last, acknowledged)
             print(f"# refused after {acknowledged} series: {last[1].strip()[:100]}", flush=True)
         finally:
             run.end(signal.SIGKILL)
+            manager.close()
         run = Service(top, "--history", "off")
         try:
             assert run.url, run.words()
