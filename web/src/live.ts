@@ -123,6 +123,17 @@ function take(event: ServerEvent): void {
   }
 }
 
+/** What the service can be asked; where it does not answer, it is asked again when the events are heard again. */
+async function learn(): Promise<void> {
+  try {
+    const can = await abilities();
+    live.update((state) => ({ ...state, can }));
+    await fetchIncidents();
+  } catch {
+    // nothing more is offered until then
+  }
+}
+
 let stopListening: (() => void) | null = null;
 const timers: number[] = [];
 
@@ -134,16 +145,10 @@ export function start(): void {
     onEvent: take,
     onState: (connection) => {
       live.update((state) => ({ ...state, connection }));
+      if (connection === 'live' && live.get().isLoaded && !live.get().can) void learn();
     },
   });
-  void fetchAll();
-  abilities().then(
-    (can) => {
-      live.update((state) => ({ ...state, can }));
-      void fetchIncidents().catch(() => undefined);
-    },
-    () => undefined,
-  );
+  void fetchAll().then(learn); // what is open comes first; which tabs and buttons there are may follow a moment later
   timers.push(
     window.setInterval(() => {
       now.set(Date.now() / 1000 + skew);
