@@ -59,9 +59,9 @@ static void test_series_have_one_id_for_good(void **state)
     assert_int_equal(put_series(store, "b"), 2);
     assert_int_equal(put_series(store, wide), 3);
     int64_t found = -1;
-    assert_done(tcsi_store_series_find(store, "b", 1, &found, &err)); /* looking makes none */
+    assert_done(tcsi_store_series_find(store, "b", 2, &found, &err)); /* looking makes none */
     assert_int_equal(found, 2);
-    assert_done(tcsi_store_series_find(store, "c", 1, &found, &err));
+    assert_done(tcsi_store_series_find(store, "c", 2, &found, &err));
     assert_int_equal(found, 0);
     clear_seen();
     assert_done(tcsi_store_series_list(store, 0, 2, see_series, NULL, &err));
