@@ -11,7 +11,8 @@ static void add_series(const char *text, tcsi_arena *arena)
     uint32_t number;
     bool is_new;
     assert_ok(tcsi_key_parse(text, strlen(text), arena, &key, test_err));
-    assert_ok(tcsi_directory_resolve(&directory, tcsi_key_fingerprint(&key), &key, TCSI_SERIES_GAUGE, 1, &number, &is_new, test_err));
+    const tcsi_directory_source source = { .kind = TCSI_SERIES_GAUGE, .time_ns = 1 };
+    assert_ok(tcsi_directory_resolve(&directory, tcsi_key_fingerprint(&key), &key, &source, &number, &is_new, test_err));
     assert_true(is_new);
 }
 
