@@ -202,10 +202,54 @@ def second_look(service):
     assert deep(service)["state"] == "on" and deep(service)["sampled"] >= 1000, deep(service)
     again = [e for e in service.ask("/api/v1/episodes?kind=anomaly")["episodes"] if e["id"] == episode["id"]]
     assert again and again[0]["verdict"] == episode["verdict"], (again, episode)
+    go_back(service, begin)
     assert service.stop() == 0
     service = Service(service.folder, "--deep", "off")
     assert deep(service)["state"] == "off"
     service.stop(signal.SIGKILL)
+
+
+def go_back(service, begin):
+    """A second network is promoted and rolled back while rows come: it answers no more within a second or so, and no row stays unscored."""
+    def live():
+        return [one for one in service.ask("/api/v1/models")["models"] if one["name"] == "live"]
+
+    def champion():
+        return next(one["hash"] for one in live() if one["role"] == "champion")
+
+    def say(path):
+        return service.send(path, '{"reason": "for the test"}', "application/json")[0]
+
+    def answers_with(model):
+        asked = time.monotonic()
+        service.wait("/api/v1/status", lambda a: a["deep"]["model"] == model, seconds=60)
+        return time.monotonic() - asked
+    assert all(one["card"]["lineage"]["format"] == "tocsin live network" for one in live()), live()
+    first = live()[0]["hash"]
+    for step in range(325, 725, 10):
+        feed(service, begin, step, step + 10)
+        time.sleep(0.1)
+    service.wait("/api/v1/models", lambda a: len([one for one in a["models"] if one["name"] == "live"]) > 1, seconds=120)
+    for model in (first, live()[-1]["hash"]):
+        if champion() != model:
+            assert say(f"/api/v1/models/{model}/promotion") == 204
+        answers_with(model)
+    before = service.ask("/api/v1/status")
+    over = threading.Event()
+
+    def load():
+        for step in range(725, 20000):
+            if over.is_set():
+                return
+            feed(service, begin, step, step + 1)
+    loader = threading.Thread(target=load)
+    loader.start()
+    assert say("/api/v1/models/rollback") == 204
+    print(f"# answered with the model before after {answers_with(first):.2f} s")
+    over.set()
+    loader.join()
+    after = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    assert after["rows_scored"] - before["rows_scored"] == after["samples"]["accepted"] - before["samples"]["accepted"] > 0, (before, after)
 
 
 def answered(service):
