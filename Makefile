@@ -92,8 +92,9 @@ bench-fdr: build ## is the false-discovery rate kept over 1,000 fleets of 1,000 
 bench-alarms: build ## an alarm budget beside 3 sigma and PyOD's defaults on ten series in DATA: alarms raised, events caught, time to detect
 	@bench/machine $(BUILD)/tocsin && $(BENCH_VENV)/bin/python bench/ten_files.py $(BUILD) $(DATA)/nab 1/week
 
-bench-answers: build ## what two hundred answers are worth: false alarms and events of the series in DATA with and without them; minutes
-	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/answers_bench $(BUILD)/bench/answers.json tsb-ad $(DATA)/tsb-ad-u nab $(DATA)/nab
+bench-answers: build ## what two hundred answers are worth: false alarms and events with and without them, simulated and of the series in DATA; minutes
+	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/answers_bench $(BUILD)/bench/answers_simulated.json
+	@[ ! -d $(DATA) ] || $(BUILD)/bench/answers_bench $(BUILD)/bench/answers.json tsb-ad $(DATA)/tsb-ad-u nab $(DATA)/nab
 
 bench-explain: build ## are explanations right? planted causes found, counterfactuals valid, kinds, milliseconds; writes build/bench/explain.json
 	@bench/machine $(BUILD)/tocsin && mkdir -p $(BUILD)/bench && $(BUILD)/bench/explain_bench $(BUILD)/bench/explain.json

@@ -267,7 +267,8 @@ const cli_command cli_serve = {
     .positional = "",
     .summary = "judge rows as they come, and tell what happens",
     .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, "
-                   "and tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
+                   "and tells of what is out of the ordinary: anomalies, silence, rows that come late or in another step, values that are "
+                   "stuck.\n\n"
                    "What was acknowledged is on disk. Ended or killed, the service goes on where it was; the same rows always give the "
                    "same episodes. GET /api/v1/openapi.json describes what can be asked; /metrics and /readyz say how it goes.",
     .examples = "  tocsin serve --collect host\n"

@@ -1,6 +1,6 @@
 /* bench/answers_bench.c -- what two hundred answers are worth: labelled series through the live service's own functions, with and without.
  *
- * usage: answers_bench FILE.json SUITE FOLDER [SUITE FOLDER]...        the label replay
+ * usage: answers_bench FILE.json [SUITE FOLDER]...                     the label replay; without a suite, on SIMULATED series
  *        answers_bench --distances [SUITE FOLDER]...                   what a distance between patterns means (adapt/pattern.c)
  *
  * All series of the suites are one fleet over the same DAYS days: each has its rows evenly in them, and arrives as live rows do (shard/live.h,
@@ -468,7 +468,7 @@ int main(int argc, char **argv)
 {
     const bool has_distances = argc > 1 && strcmp(argv[1], "--distances") == 0;
     if (argc < 2 || argc % 2 != 0) {
-        fprintf(stderr, "usage: answers_bench FILE.json SUITE FOLDER [SUITE FOLDER]... | --distances [SUITE FOLDER]...\n");
+        fprintf(stderr, "usage: answers_bench FILE.json [SUITE FOLDER]... | --distances [SUITE FOLDER]...\n");
         return 2;
     }
     fleet f = { .sources = TCSI_NEW_ZEROS(source, SERIES_MAX) };

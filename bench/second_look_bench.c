@@ -152,9 +152,11 @@ static void learn(bench *b)
     tcs_error err = { 0 };
     const double begin = seconds_now();
     const tcsi_deep_training training = { .step_count = b->model ? 300 : 600, .rate = b->model ? 2e-3 : 5e-3, .seed = b->train_at };
-    const tcsi_deep_windows references[] = { tcsi_deep_ring_windows(&b->past.references[0]), tcsi_deep_ring_windows(&b->past.references[1]) };
+    const tcsi_deep_windows lesson = tcsi_deep_ring_windows(&b->past.lesson);
+    const tcsi_deep_windows references[] = { tcsi_deep_ring_windows(&b->past.references[0]),
+                                             tcsi_deep_ring_windows(&b->past.references[1]) };
     tcsi_deep_model *next;
-    stop_on(tcsi_deep_model_train(b->model, tcsi_deep_ring_windows(&b->past.lesson), &training, references, b->train_at, &next, &err), &err);
+    stop_on(tcsi_deep_model_train(b->model, lesson, &training, references, b->train_at, &next, &err), &err);
     tcsi_deep_model_release(b->model);
     b->model = next;
     b->train_s += seconds_now() - begin;
@@ -178,8 +180,8 @@ static void answer_all(bench *b, uint64_t sequence)
     }
     for (size_t i = 0; i < b->asked_count; i++) {
         const tcsi_deep_question *q = &b->asked[i];
-        const tcsi_deep_answer answer = { .serial = q->serial, .number = q->number, .is_untrained = !b->model,
-                                          .p_value = b->model ? tcsi_deep_model_p_value(b->model, (tcsi_question_sort)q->sort, scores[i]) : 1 };
+        tcsi_deep_answer answer = { .serial = q->serial, .number = q->number, .is_untrained = !b->model, .p_value = 1 };
+        if (b->model) answer.p_value = tcsi_deep_model_p_value(b->model, (tcsi_question_sort)q->sort, scores[i]);
         tcsi_second_look_hear(&b->cell, &answer, sequence);
     }
     b->asked_count = 0;
@@ -196,7 +198,8 @@ static void run(bench *b, bool is_deep)
     tcs_error err = { 0 };
     const tcsi_cell_options options = { .rate = b->rate, .arrival = tcsi_arrival_limits_default(), .series_count_max = SERIES_MAX,
                                         .tell = on_event, .ask = on_question, .self = b,
-                                        .second_look = { .is_on = is_deep, .deadline_ns = 10 * STEP_NS, .rule = &b->rule } };
+                                        .second_look = { .is_on = is_deep, .sampled_per_s = 1, .deadline_ns = 10 * STEP_NS,
+                                                         .rule = &b->rule } };
     stop_on(tcsi_cell_init(&b->cell, &options, &err), &err);
     stop_on(tcsi_deep_past_init(&b->past, &err), &err);
     tcsi_second_look_set_share(&b->cell.second_look, b->sample, 1);
@@ -276,7 +279,8 @@ static void print(const char *name, const bench *b, const tally *o)
            o->false_count[0], b->rate * o->rows, o->found[1], o->false_count[1]);
     printf("   asked %.2f %% + %.2f %%, deep opened %llu, training %.0f s, answers %.0f s\n",
            100 * (double)n->asked[TCSI_QUESTION_ESCALATED] / (double)b->cell.row_count,
-           100 * (double)n->asked[TCSI_QUESTION_SAMPLED] / (double)b->cell.row_count, (unsigned long long)n->opened, b->train_s, b->score_s);
+           100 * (double)n->asked[TCSI_QUESTION_SAMPLED] / (double)b->cell.row_count, (unsigned long long)n->opened, b->train_s,
+           b->score_s);
     fflush(stdout);
 }
 

@@ -200,7 +200,8 @@ double tcsi_memory_nearest_true(const tcsi_memory *memory, const tcsi_pattern *p
     double distance = INFINITY;
     for (size_t i = 0; i < memory->count; i++) {
         const tcsi_episode_answer *answer = &memory->items[i].answer;
-        if (answer->verdict != TCSI_ANSWER_TRUE || answer->scope == TCSI_SCOPE_EPISODE || answer->until_ns < now_ns) continue;
+        if (answer->verdict != TCSI_ANSWER_TRUE || answer->scope == TCSI_SCOPE_EPISODE) continue;
+        if (answer->until_ns < now_ns || !(answer->confidence > 0)) continue;
         if (answer->pattern.series == pattern->series) distance = fmin(distance, tcsi_pattern_distance(pattern, &answer->pattern));
     }
     return tcsi_pattern_share(distance);

@@ -10,6 +10,7 @@
 #include "serve/http/auth.h"
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
+#include "serve/keep_action.h"
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/self/notify_systemd.h"
@@ -93,6 +94,7 @@ struct tcsi_service {
     pthread_cond_t ending;
     bool is_ending;
     bool has_tick_failed;
+    bool has_said_rules;        /* of the clock's thread, and of start before it */
     tcs_error tick_failure;
 };
 
@@ -119,11 +121,11 @@ static void *run_clockwork(void *argument)
 }
 
 /* What it decides by is in the journal: a replay must not depend on how the service was called. */
-static tcs_status set(tcsi_service *s, const char *name, const char *object, const char *document, tcs_error *err)
+static tcs_status say_setting(tcsi_service *s, const char *object, const char *document, tcs_error *err)
 {
     char id[64];
     bool is_kept;
-    snprintf(id, sizeof id, "%s-%llu", name, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    snprintf(id, sizeof id, "%s-%llu", object, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
     const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
                                  .document = document, .time_ns = tcsi_clock_wall_ns() };
     return tcsi_intake_act(s->intake, &action, &is_kept, err);
@@ -135,7 +137,7 @@ static tcs_status set_budget(tcsi_service *s, tcs_error *err)
     if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
         return TCS_OK;
     snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
-    return set(s, "budget", TCSI_SETTING_BUDGET, document, err);
+    return say_setting(s, TCSI_SETTING_BUDGET, document, err);
 }
 
 static tcs_status set_deep(tcsi_service *s, tcs_error *err)
@@ -148,20 +150,42 @@ static tcs_status set_deep(tcsi_service *s, tcs_error *err)
     if (is_so || (!now.is_on && !wanted.is_on)) return TCS_OK;
     snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", wanted.is_on ? "true" : "false",
              wanted.sampled_per_s, s->options.deep_deadline_s);
-    return set(s, "deep", TCSI_SETTING_DEEP, document, err);
+    return say_setting(s, TCSI_SETTING_DEEP, document, err);
 }
 
-static tcs_status set_what_decides(tcsi_service *s, tcs_error *err)
+/* Policies of series and what makes an incident, where the settings say others than were said last. */
+static tcs_status set_rules(tcsi_service *s, tcs_error *err)
 {
-    const tcs_status status = set_budget(s, err);
-    return status == TCS_OK ? set_deep(s, err) : status;
+    const char *wanted = s->settings && s->settings->rules ? s->settings->rules : "{}";
+    tcsi_buffer said;
+    bool is_found;
+    tcsi_buffer_init(&said, TCSI_RULES_SIZE_MAX);
+    pthread_mutex_lock(&s->api.store_mutex);
+    tcs_status status = tcsi_store_setting_get(s->api.store, TCSI_SETTING_KEPT TCSI_SETTING_RULES, &said, &is_found, err);
+    pthread_mutex_unlock(&s->api.store_mutex);
+    if (status == TCS_OK && strcmp(is_found ? said.data : "{}", wanted) != 0) status = say_setting(s, TCSI_SETTING_RULES, wanted, err);
+    tcsi_buffer_deinit(&said);
+    return status;
+}
+
+/* Who leads says it; alone it was said at start. */
+static tcs_status say_settings(tcsi_service *s, tcs_error *err)
+{
+    tcs_status status = set_budget(s, err);
+    if (status == TCS_OK) status = set_deep(s, err);
+    if (status == TCS_OK && !s->has_said_rules) {
+        status = set_rules(s, err);
+        s->has_said_rules = status == TCS_OK;
+    }
+    return status;
 }
 
 static void tick(tcsi_service *s, int64_t now_ns)
 {
     tcs_error failure = { 0 };
     const bool leads = tcsi_standby_leads(s->standby);
-    tcs_status status = leads && s->standby ? set_what_decides(s, &failure) : TCS_OK; /* alone it was set at start */
+    tcs_status status = leads && s->standby ? say_settings(s, &failure) : TCS_OK;
+    if (!leads) s->has_said_rules = false;
     if (leads && status == TCS_OK) status = tcsi_intake_tick(s->intake, now_ns, &failure);
     pthread_mutex_lock(&s->mutex);
     if (status != TCS_OK && !s->has_tick_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-JOURNAL-FAILED", "%s", failure.text);
@@ -434,7 +458,8 @@ static tcs_status make_history(tcsi_service *s, tcs_error *err)
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces,
+                                   .alarms_per_s = s->options.alarms_per_s };
     if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
     keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
@@ -458,7 +483,7 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     if (s->standby) intake.log = tcsi_standby_log(s->standby);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    if (status == TCS_OK && !s->standby) status = set_what_decides(s, err);
+    if (status == TCS_OK && !s->standby) status = say_settings(s, err);
     if (status == TCS_OK && !s->standby && s->deep) tcsi_deep_start(s->deep, s->intake);
     s->deep_report = (tcsi_deep_report){ s->deep, s->live, s->options.deep_deadline_s };
     return status;

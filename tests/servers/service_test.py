@@ -3,6 +3,7 @@
 
 usage: service_test.py TOCSIN        Prints TAP.
 """
+import contextlib
 import datetime
 import http.server
 import itertools
@@ -549,6 +550,107 @@ def real_alertmanager():
             process.wait(timeout=20)
 
 
+@contextlib.contextmanager
+def webhook():
+    """A receiver: its address, and the events it was sent."""
+    heard = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def fleet_rows(begin, first, last, spike):
+    """300 series of 30 hosts, a second apart; all of them move at once."""
+    for t in range(first, last):
+        chance = random.Random(t)
+        yield [(f'load{{host="h{i // 10}",job="node",n="{i}"}}', begin + t, i + chance.gauss(0, 1) + (30 if t in spike else 0))
+               for i in range(300)]
+
+
+def a_fleet_is_told_once():
+    """A common event of 300 series, with and without incidents; a kill in the middle of it changes neither count nor members."""
+    told = {}
+    for how in ("episodes", "incidents"):
+        with tempfile.TemporaryDirectory() as name, webhook() as (url, heard):
+            folder, spike = pathlib.Path(name), range(150, 160)
+            (folder / "settings.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{url}'}}]\ntell: {how}\n")
+            service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--snapshot", "1")
+            try:
+                begin = time.time() - 220
+                for rows in fleet_rows(begin, 0, 155, spike):
+                    assert service.rows(rows) in (200, 204)
+                service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+                service.wait("/api/v1/incidents?state=open", lambda a: a["incidents"])
+                service.stop(signal.SIGKILL)
+                service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--snapshot", "1")
+                for rows in fleet_rows(begin, 155, 175, spike):
+                    assert service.rows(rows) in (200, 204)
+                service.wait("/api/v1/episodes?kind=anomaly&state=open", lambda a: not a["episodes"])
+                episodes = service.ask("/api/v1/episodes?kind=anomaly&limit=1000")["episodes"]
+                moved = [e for e in episodes if e["state"] == "resolved"]
+                incidents = {e["incident"] for e in moved}
+                assert len(moved) > 250 and len(incidents) == 1, (len(moved), incidents)
+                incident = service.ask("/api/v1/incidents/" + incidents.pop())
+                assert incident["state"] == "resolved" and incident["series_count"] >= len(moved), incident
+                assert incident["shared"] == {"job": "node"} and len(incident["episodes"]) == 200, incident
+                assert f'{incident["series_count"]} series of job="node" at once; most of all: load' in incident["summary"], incident
+                related = service.ask(f"/api/v1/episodes/{moved[0]['id']}/related")["related"]
+                assert len(related) >= 199 and all(set(r) == {"id", "series", "begin", "kind", "state", "number"} for r in related), related[:3]
+                ended = [e for e in heard if e["type"].endswith("resolved")]
+                for _ in range(100):
+                    ended = [e for e in heard if e["type"].endswith("resolved")]
+                    if len(ended) >= (1 if how == "incidents" else len(moved)):
+                        break
+                    time.sleep(0.1)
+                alerts = {e["data"]["episode"] for e in heard if e["type"].endswith("confirmed")}
+                assert {e["data"]["episode"] for e in ended} == alerts, (len(ended), len(alerts))
+                told[how] = len(alerts)
+            finally:
+                service.stop(signal.SIGKILL)
+    print(f"# alerts of one event of 300 series: {told['episodes']} episodes, {told['incidents']} incidents")
+    assert told["episodes"] > 250 and told["incidents"] == 1, told
+
+
+def policies_hold():
+    """A series that may be silent is, one beside it is missed; and so after a start without the settings."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "settings.yaml").write_text("""
+policies:
+  - match: ['unit=~"[0-9]"']
+    absence: off
+  - match: ['unit="10"']
+    absence: 2s
+""")
+        service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"))
+        try:
+            feed(service, time.time() - 60, 0, 60)
+            found = service.wait("/api/v1/episodes?kind=absence", lambda a: a["episodes"], 30)["episodes"]
+            assert [e["series"] for e in found] == ['sensor{unit="10"}'], found
+            assert service.stop() == 0
+            bad = folder / "bad.yaml"
+            bad.write_text("policies:\n  - match: ['unit=\"1\"']\n    absense: off\n  - absence: off\n  - match: [x]\n    stuck: maybe\n")
+            refused = subprocess.run([TOCSIN, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--receivers", str(bad)],
+                                     capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+            assert refused.returncode == 1 and "no setting 'absense' of a policy; did you mean 'absence'?" in refused.stderr, refused.stderr
+        finally:
+            if service.process.poll() is None:
+                service.stop(signal.SIGKILL)
+
+
 def said_before_it_starts():
     folder = tempfile.mkdtemp()
     plan = subprocess.run([TOCSIN, "serve", "--plan", "1000000"], capture_output=True, text=True, timeout=20)
@@ -575,6 +677,8 @@ def main():
     suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
     suite.run("every route with each role", tokens_and_roles)
     suite.run("which model decides", models)
+    suite.run("a fleet that moves in step is told once", a_fleet_is_told_once)
+    suite.run("policies of series", policies_hold)
     suite.run("it watches itself", watches_itself)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):

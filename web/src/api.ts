@@ -122,6 +122,9 @@ export interface Incident {
   severity: number;
   episodes: string[];
   series_count: number;
+  episode_count?: number;
+  open_count?: number;
+  merged_into?: string;
   summary: string;
 }
 
@@ -144,6 +147,7 @@ export interface Similar {
   series: string;
   begin: string;
   distance: number;
+  share?: number;
   answer?: Verdict | '';
   answer_probability?: number;
 }
@@ -160,6 +164,11 @@ export interface ReviewItem {
   reason?: string;
   episode?: Episode;
 }
+export interface Review {
+  review: ReviewItem[];
+  noise?: number | null;
+  raters?: { who: string; reliability: number; answers: number }[];
+}
 export interface QualityDay {
   day: string;
   alarms: number;
@@ -167,6 +176,7 @@ export interface QualityDay {
   true: number;
   expected: number;
   not_mine: number;
+  missed?: number;
   precision?: number | null;
   precision_low?: number | null;
   precision_high?: number | null;

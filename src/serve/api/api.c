@@ -12,6 +12,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_status,
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
+        tcsi_api_mount_incidents,
         tcsi_api_mount_silences,
         tcsi_api_mount_audit,
         tcsi_api_mount_models,

@@ -14,7 +14,7 @@ enum { ANSWERS_SIZE_MAX = 1 << 24 }; /* of one episode's document with its answe
 typedef struct standing {
     const char *id, *episode, *who, *verdict, *reason, *scope, *until;
     int64_t time_ns;
-    double confidence;
+    double confidence, weight;
     size_t item, rater;
     bool has_pattern;
     tcsi_pattern pattern;
@@ -115,6 +115,7 @@ static bool take_label(void *context, const tcsi_store_label *label)
                      .scope = copy(labelled, text_of(document, "scope")), .until = copy(labelled, text_of(document, "until")),
                      .time_ns = label->time_ns };
     s->confidence = fmin(fmax(number_of(document, "confidence", 1), 0), 1);
+    s->weight = number_of(document, "weight", 1);
     s->has_pattern = tcsi_pattern_read(tcsi_json_get(document, "pattern"), &s->pattern, &ignored) == TCS_OK;
     return labelled->status == TCS_OK;
 }
@@ -316,6 +317,7 @@ static void write_answer(const standing *s, int64_t sequence, bool is_undone, tc
     tcsi_json_put_string(writer, "who", s->who);
     tcsi_api_put_time(writer, "time", s->time_ns);
     tcsi_json_put_number(writer, "confidence", s->confidence);
+    tcsi_json_put_number(writer, "weight", s->weight);
     tcsi_json_put_string(writer, "reason", s->reason);
     tcsi_json_put_string(writer, "scope", s->scope);
     tcsi_json_put_string(writer, "until", *s->until ? s->until : NULL);
@@ -330,7 +332,8 @@ void tcsi_labelled_write_answer(const tcsi_store_label *label, tcsi_arena *arena
     if (tcsi_json_parse(label->document, strlen(label->document), arena, &document, &ignored) != TCS_OK) document = NULL;
     const standing s = { .id = label->id, .episode = label->episode_id, .who = label->author, .verdict = label->verdict,
                          .reason = text_of(document, "reason"), .scope = text_of(document, "scope"), .until = text_of(document, "until"),
-                         .time_ns = label->time_ns, .confidence = number_of(document, "confidence", 1) };
+                         .time_ns = label->time_ns, .confidence = number_of(document, "confidence", 1),
+                         .weight = number_of(document, "weight", 1) };
     write_answer(&s, label->sequence, label->is_undone, writer);
 }
 

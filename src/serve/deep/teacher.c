@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "serve/deep/past.h"
+#include "serve/models/models.h"
 #include "series/time.h"
 
 #include <pthread.h>
@@ -83,6 +84,7 @@ static tcs_status write_lineage(const tcsi_deep_model *model, const tcsi_deep_mo
     (void)tcsi_time_format_iso(now_ns, time, sizeof time);
     tcsi_json_writer_init(&writer, out, false);
     tcsi_json_begin_object(&writer);
+    tcsi_json_put_string(&writer, "name", TCSI_MODEL_LIVE);
     tcsi_json_put_string(&writer, "kind", "deep");
     tcsi_json_put_string(&writer, "made", time);
     tcsi_json_put_string(&writer, "parent", parent ? parent->hash : "");

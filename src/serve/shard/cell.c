@@ -5,6 +5,7 @@
 #include "detect/detector.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000 };
 
@@ -29,6 +30,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_cohort_deinit(&cell->cohort);
     tcsi_second_look_deinit(&cell->second_look);
     tcsi_pasts_deinit(&cell->pasts);
+    tcsi_policies_deinit(&cell->policies);
     tcsi_cell_answers_deinit(&cell->answers);
     tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
@@ -155,6 +157,12 @@ static void keep_peak(tcsi_live_episode *episode, const tcsi_live_row *row, cons
     episode->deviation = outcome->deviation;
 }
 
+/* Anomalies of a series may be none of anybody's business. */
+static bool is_judged(const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    return !isinf(tcsi_policies_get(&cell->policies, series->policy)->anomaly_s);
+}
+
 /* row's value is the one that was judged. */
 static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                            const tcsi_live_outcome *outcome)
@@ -167,7 +175,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns, .deep_p_value = 1 };
     if (episode->begin_sequence && outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
     if (episode->begin_sequence) keep_peak(episode, row, outcome);
-    tcsi_second_look_row(cell, series, row, sequence, outcome);
+    if (is_judged(cell, series)) tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
     const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
     if (is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
@@ -216,7 +224,10 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
-    const tcs_status status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
+    tcs_status status = TCS_OK;
+    if (is_judged(cell, series))
+        status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
+    else outcome->verdict = (tcsi_cohort_verdict){ .is_closing = true }; /* what was open when that was set */
     follow_anomaly(cell, series, row, sequence, outcome);
     if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
         tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
@@ -229,8 +240,9 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_presence_row *came, tcsi_live_row *row, uint64_t sequence,
                        tcsi_live_outcome *outcome, tcsi_presence_news *news, tcs_error *err)
 {
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     if (!value_of(series, row, &row->value) || !tcsi_value_ok(row->value)) return TCS_OK;
-    tcsi_presence_value(&series->presence, &tcsi_presence_policy_auto, came, row->value, series->chart.last, series->chart.count > 0, news);
+    tcsi_presence_value(&series->presence, &policy->presence, came, row->value, series->chart.last, series->chart.count > 0, news);
     return judge(cell, series, row, sequence, outcome, err);
 }
 
@@ -280,6 +292,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
     tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
                                   .value = NAN };
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     tcsi_presence_news news = { .count = 0 };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
@@ -289,7 +302,7 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
-    tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
+    tcsi_presence_push(&series->presence, &policy->presence, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
     if (outcome.outcome == TCSI_OUTCOME_STALE) tcsi_rate_begin(&series->rate); /* nothing links the next row with the last one */
     else if (is_new) status = take(cell, series, &came, &judged, sequence, &outcome, &news, err);
@@ -308,11 +321,27 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
+        const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
         if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
-        tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
+        tcsi_presence_tick(&series->presence, &policy->presence, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
+}
+
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err)
+{
+    tcsi_policies policies;
+    const tcs_status status = tcsi_policies_init(&policies, text, strlen(text), err);
+    if (status != TCS_OK) return status;
+    tcsi_policies_deinit(&cell->policies);
+    cell->policies = policies;
+    return TCS_OK;
+}
+
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key)
+{
+    tcsi_cell_series(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
 }
 
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
@@ -358,7 +387,7 @@ static bool is_sound(const tcsi_live_series *series)
 
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
-    uint32_t kind = series->kind;
+    uint32_t kind = series->kind, policy = series->policy;
     tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
@@ -367,6 +396,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_cohort_member_persist(&series->member, codec);
     tcsi_presence_persist(&series->presence, codec);
     tcsi_backfill_persist(&series->backfill, codec);
+    tcsi_codec_u32(codec, &policy);
     tcsi_codec_u32(codec, &kind);
     persist_episode(&series->anomaly, codec);
     tcsi_second_look_member_persist(&series->look, codec);
@@ -374,6 +404,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_answered_persist(&series->answered, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
+    series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
@@ -386,6 +417,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_second_look_persist(&cell->second_look, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
+    tcsi_policies_persist(&cell->policies, codec);
     tcsi_pulse_persist(&cell->pulse, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);

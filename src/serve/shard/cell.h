@@ -24,6 +24,7 @@
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
 #include "serve/shard/backfill.h"
+#include "serve/shard/policy.h"
 #include "serve/shard/presence.h"
 #include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
@@ -60,6 +61,7 @@ typedef struct tcsi_live_series {
     tcsi_presence presence;
     tcsi_backfill backfill;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
+    uint8_t policy;          /* as tcsi_policies_find has it */
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
     tcsi_last_rows last_rows;
@@ -106,6 +108,7 @@ typedef struct tcsi_cell {
     uint32_t series_count;
     tcsi_presence_watch watch;
     tcsi_pasts pasts;
+    tcsi_policies policies;
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
     tcsi_taught taught;
@@ -146,6 +149,9 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
 void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *options);
+/* Rules (policy.h) from now on; each series is to be given its own then, and each new one.  E_FORMAT and E_MEMORY change nothing. */
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 /* For the parts of a cell: an event of this series. */

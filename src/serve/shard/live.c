@@ -207,6 +207,16 @@ static tcs_status note_judged(worker *w, const message *m, const queued_row *row
     return TCS_OK;
 }
 
+/* The directory has every series that a worker was told of. */
+static void choose_policy(tcsi_live *live, tcsi_cell *cell, uint32_t place)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, tcsi_cell_series(cell, place)->number);
+    tcsi_key key;
+    tcs_error ignored;
+    if (cell->policies.count == 0) tcsi_cell_series(cell, place)->policy = 0;
+    else if (tcsi_key_decode(entry->key, entry->key_size, &key, &ignored) == TCS_OK) tcsi_cell_choose_policy(cell, place, &key);
+}
+
 static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
 {
     const tcsi_live_options *options = &w->live->options;
@@ -218,6 +228,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         const new_series *added = &m->added[i];
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
+        if (status == TCS_OK) choose_policy(w->live, &w->live->cells[added->cell], added->place);
         if (status == TCS_OK) tcsi_cell_series(&w->live->cells[added->cell], place)->answered.family = added->family;
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
@@ -275,12 +286,26 @@ static void release_action(held_action *held)
     tcsi_free(held);
 }
 
-static void do_act(worker *w, const message *m)
+/* Rules that are none were never taken; those of another version change nothing. */
+static tcs_status set_rules(worker *w, tcsi_cell *cell, const char *text, tcs_error *err)
 {
-    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
-        if (is_mine(w, c)) tcsi_cell_act(&w->live->cells[c], &m->act->action);
-    for (size_t c = 0; m->act->has_second_look && c < TCSI_CELL_COUNT; c++)
-        if (is_mine(w, c)) tcsi_cell_set_second_look(&w->live->cells[c], &m->act->second_look);
+    const tcs_status status = tcsi_cell_set_rules(cell, text, err);
+    for (uint32_t i = 0; status == TCS_OK && i < cell->series_count; i++) choose_policy(w->live, cell, i);
+    return status == TCS_E_MEMORY ? status : TCS_OK;
+}
+
+static tcs_status do_act(worker *w, const message *m, tcs_error *err)
+{
+    const tcsi_action *action = &m->act->action;
+    const bool is_rules = action->kind == TCSI_ACTION_SETTING && strcmp(action->object, TCSI_SETTING_RULES) == 0;
+    tcs_status status = TCS_OK;
+    for (size_t c = 0; status == TCS_OK && c < TCSI_CELL_COUNT; c++) {
+        if (!is_mine(w, c)) continue;
+        tcsi_cell_act(&w->live->cells[c], action);
+        if (m->act->has_second_look) tcsi_cell_set_second_look(&w->live->cells[c], &m->act->second_look);
+        if (is_rules) status = set_rules(w, &w->live->cells[c], action->document, err);
+    }
+    return status;
 }
 
 static void do_hear(worker *w, const message *m)
@@ -330,7 +355,7 @@ static void do_message(worker *w, const message *m)
     if (atomic_load(&w->live->is_stopped)) return; /* its state is not what the journal says any more */
     if (m->kind == ROWS) status = do_rows(w, m, &failure);
     else if (m->kind == TICK) do_tick(w, m);
-    else if (m->kind == ACT) do_act(w, m);
+    else if (m->kind == ACT) status = do_act(w, m, &failure);
     else if (m->kind == HEAR) do_hear(w, m);
     else if (m->kind == SAVE) status = do_save(w, &failure);
     if (status != TCS_OK) stop(w->live, &failure);
@@ -473,7 +498,8 @@ static uint32_t family_of(const tcsi_key *key)
 }
 
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
-static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, int64_t receive_ns, uint32_t *ret_series, tcs_error *err)
+static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, const tcsi_directory_source *record, uint32_t *ret_series,
+                              tcs_error *err)
 {
     const tcsi_batch_series *named = &batch->series[index];
     tcsi_key key;
@@ -485,8 +511,8 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
         tcsi_batch_refuse(batch, index, outcome);
         return TCS_OK;
     }
-    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, (tcsi_series_kind)named->kind, receive_ns,
-                                               ret_series, &is_new, err);
+    const tcsi_directory_source source = { (tcsi_series_kind)named->kind, record->time_ns, record->sequence };
+    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, &source, ret_series, &is_new, err);
     if (status == TCS_E_LIMIT) {
         *ret_series = TCSI_SERIES_NONE;
         tcsi_batch_refuse(batch, index, TCSI_OUTCOME_TOO_MANY_SERIES);
@@ -519,6 +545,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     size_t staged = 0;
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
     tcs_error failure = { 0 };
+    const tcsi_directory_source record = { .time_ns = receive_ns, .sequence = sequence };
     tcs_status status = stage(live, ROWS, sequence, receive_ns, &failure);
     if (status != TCS_OK) {
         stop(live, &failure);
@@ -526,7 +553,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     }
     for (size_t i = 0; status == TCS_OK && i < batch->series_count; i++) {
         uint32_t series;
-        status = find_series(live, batch, i, receive_ns, &series, &failure);
+        status = find_series(live, batch, i, &record, &series, &failure);
         if (status != TCS_OK || series == TCSI_SERIES_NONE) continue;
         status = stage_rows(live, batch, i, series, &failure);
         staged += batch->series[i].sample_count;

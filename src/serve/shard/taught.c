@@ -139,7 +139,8 @@ void tcsi_taught_share(tcsi_cell *cell)
         const tcsi_episode_answer *answer = &memory->items[i].answer;
         tcsi_live_series *series = own_series(cell, answer);
         if (!series) continue;
-        if (answer->verdict == TCSI_ANSWER_TRUE && answer->scope != TCSI_SCOPE_EPISODE) series->answered.has_true = 1;
+        if (answer->verdict == TCSI_ANSWER_TRUE && answer->scope != TCSI_SCOPE_EPISODE && answer->confidence > 0)
+            series->answered.has_true = 1;
         if (series->answered.is_shared) continue;
         series->answered.is_shared = 1;
         series->answered.share = step_of(tcsi_memory_share(memory, answer->pattern.series, cell->now_ns));

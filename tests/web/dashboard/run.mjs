@@ -181,6 +181,47 @@ const cases = {
     });
   },
 
+  'two people disagree, and the queue says so; quality counts what was answered'() {
+    const file = path.join(fs.mkdtempSync(path.join(folder, 'tokens-')), 'tokens.ndjson');
+    const tokens = { root: makeToken(tocsin, file, 'root', 'admin'), ann: makeToken(tocsin, file, 'ann', 'analyst'), bob: makeToken(tocsin, file, 'bob', 'analyst') };
+    return withService(['--tokens', file], async (service) => {
+      service.token = tokens.root;
+      const begin = Math.floor(Date.now() / 1000) - 700;
+      await service.feed(begin, 0, 600, (i, second) => ((i === 3 && second >= 400 && second < 408) || (i === 7 && second >= 500 && second < 508) ? 40 : 0));
+      const { episodes } = await service.wait('/api/v1/episodes?state=over&kind=anomaly', (answer) => [3, 7].every((n) => answer.episodes.some((e) => e.number === n)));
+      const { id } = episodes.find((e) => e.number === 3);
+      for (const [who, verdict] of [['ann', 'true'], ['bob', 'expected']]) {
+        service.token = tokens[who];
+        await service.answer(id, { verdict, reason: `says ${who}` });
+      }
+      const page = await open(service, '#/review', { expected: /status of 401/ });
+      await page.getByLabel('Token').fill(tokens.ann);
+      await page.keyboard.press('Enter');
+      const disputed = page.locator('li.episode', { hasText: 'unit=3' }).first();
+      await waitForText(disputed, 'people disagree');
+      await disputed.getByText('Look').click();
+      await disputed.locator('[data-ready=yes]').waitFor();
+      await waitForText(page.locator('.card', { hasText: 'How far people are believed' }), /ann[\s\S]*bob/);
+      const other = page.locator('li.episode', { hasText: 'unit=7' }).first();
+      await other.locator('a').focus();
+      await page.keyboard.press('x');
+      await waitForText(page.locator('.said'), 'Answered “Expected”');
+      await other.waitFor({ state: 'detached' });
+      await page.waitForFunction(() => document.activeElement.matches('a[data-row]')); // the next one, without the mouse
+      await page.screenshot({ path: path.join(folder, 'dashboard-disputed.png'), fullPage: true });
+      assert.equal(await page.getByRole('link', { name: 'Audit' }).count(), 0, 'an analyst is offered the audit log');
+      await page.goto(`${service.url}/#/quality`);
+      await waitForText(page.locator('.fact'), /Answered\s*2/);
+      await page.goto(`${service.url}/#/episode/${id}`);
+      await waitForText(page.locator('.answers'), /True alarm by ann[\s\S]*Expected by bob/);
+      const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save the record' }).click()]);
+      const record = JSON.parse(fs.readFileSync(await saved.path(), 'utf8'));
+      assert.equal(record.episode.id, id);
+      await close(page);
+      fs.rmSync(path.dirname(file), { recursive: true });
+    });
+  },
+
   'weeks of a real machine are zoomed, and the address says where'() {
     const file = path.join(data, 'nab/data/realKnownCause/machine_temperature_system_failure.csv');
     if (!fs.existsSync(file)) throw new Skip(`no ${file}`);

@@ -88,7 +88,7 @@ function Row({ episode }: { episode: Episode }) {
 function GroupOf({ group }: { group: Group }) {
   const [first] = group.episodes;
   if (!first) return null;
-  if (group.episodes.length === 1 && !group.incident) return <Row episode={first} />;
+  if (group.episodes.length === 1 && (group.incident?.episode_count ?? 1) <= 1) return <Row episode={first} />;
   return (
     <li class="incident">
       <details open={group.episodes.length <= 6}>
