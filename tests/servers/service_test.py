@@ -130,7 +130,7 @@ def anomaly_is_told(service):
     listener.join(20)
     states = [state for state, _ in itertools.groupby(e["state"] for e in heard if e["id"] == episode["id"])]  # verdicts are told in between
     assert states == ["suspected", "confirmed", "resolved"], heard
-    status = service.ask("/api/v1/status")
+    status = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
     assert status["series"] == SERIES and status["samples"]["accepted"] == 360 * SERIES, status
     series = service.ask("/api/v1/series?limit=10&after=1")
     assert series["count"] == SERIES and len(series["series"]) == 10 and series["series"][0]["number"] == 2, series
