@@ -3,7 +3,7 @@ BUILD ?= build
 MESON_OPTIONS ?= -Dwerror=true
 SECONDS ?= 60
 
-.PHONY: bench-ablation bench-alarms bench-answers bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-history bench-http bench-ingest bench-io bench-kernels bench-live bench-nn bench-peers bench-serve bench-store bench-suites build check check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup web
+.PHONY: bench-ablation bench-alarms bench-answers bench-calibration bench-crossing bench-decide bench-detect bench-explain bench-family bench-fdr bench-fleet bench-history bench-http bench-ingest bench-io bench-kernels bench-live bench-nn bench-peers bench-serve bench-standby bench-store bench-suites build check check-bad-days check-builds check-faults check-networks check-sanitize clean demo fuzz help install kinds pretrain setup web
 
 DATA ?= ../shared/data
 JOBS ?= 1
@@ -56,6 +56,12 @@ demo: build ## simulate a water-pump plant and find its rare events
 	@$(BUILD)/tocsin simulate pump --output $(BUILD)/demo/plant.csv
 	@echo; echo "What tocsin finds without being told anything:"; echo
 	@$(BUILD)/tocsin detect $(BUILD)/demo/plant.csv --report $(BUILD)/demo/plant.html
+
+check-bad-days: build ## bad days of the service in full size: 10,000 connections, two million series; the container's build steps (minutes)
+	@TOCSIN_SLOW_TESTS=1 python3 tests/servers/bad_days_test.py $(BUILD)/apps/tocsin && TOCSIN_SLOW_TESTS=1 python3 tests/servers/life_test.py $(BUILD)/apps/tocsin . $(BUILD)
+
+bench-standby: build ## rows a second with the journal in its folder and with the journal that two services share, beside each other
+	@python3 bench/standby_bench.py $(BUILD)/apps/tocsin
 
 check-sanitize: setup ## all tests under address, undefined-behaviour and thread sanitizers (about 10 minutes)
 	@tools/check_builds sanitize

@@ -19,9 +19,9 @@
 
 typedef struct serve_options {
     const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
-    const char *user, *check, *advertise;
+    const char *user, *check, *advertise, *deep;
     size_t series_max, threads, plan;
-    double snapshot, lease, watch, latency;
+    double snapshot, lease, watch, latency, deep_deadline, deep_share;
     bool keep_journal, standby;
 } serve_options;
 
@@ -35,8 +35,12 @@ static const cli_option options[] = {
                                                            "default 1/day" },
     { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes: Alertmanager, webhooks, Grafana, mail, programs" },
     { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000" },
+    { "--deep", "on|off", CLI_TEXT, AT(deep), "look a second time, by a network that trains itself, at what is out of the ordinary; "
+                                               "default on" },
+    { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1" },
+    { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1" },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
-    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, the others take over when "
+    { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, another takes over when "
                                                 "it ends, hangs or dies" },
     { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
     { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },
@@ -140,7 +144,8 @@ static tcs_status give_up_rights(const serve_options *o, const tcsi_service_opti
 {
     tcsi_privileges_harden(o->tokens || o->key);
     if (o->user) return tcsi_privileges_drop(o->user, asked->folder, err);
-    if (!tcsi_privileges_are_all() || is_loopback(asked->address)) return TCS_OK;
+    const bool is_reached = !is_loopback(asked->address) && o->tokens && o->certificate && o->key; /* otherwise the server refuses */
+    if (!tcsi_privileges_are_all() || !is_reached) return TCS_OK;
     err->status = TCS_E_INVALID;
     snprintf(err->text, sizeof err->text, "as root it does not listen at %s; expected --user NAME, or --user root if it must be so",
              asked->address);
@@ -199,11 +204,19 @@ static int serve(const tcsi_service_options *asked, const char *address)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&signals, numbers[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, not the end */
     while (again && result == EXIT_DONE) {
         again = false;
         result = live_once(&next, address, &signals, &next.port, &again);
     }
     return result;
+}
+
+static int refuse(tcs_error *err, const char *option, const char *expected)
+{
+    err->status = TCS_E_INVALID;
+    snprintf(err->text, sizeof err->text, "%s: expected %s", option, expected);
+    return fail(err->status, err, NULL);
 }
 
 static int run(const void *raw, const char *const *inputs, size_t input_count)
@@ -224,6 +237,12 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
     if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
+    if (o->deep && strcmp(o->deep, "on") != 0 && strcmp(o->deep, "off") != 0) return refuse(&err, "--deep", "on or off");
+    if (o->deep_deadline < 0 || o->deep_deadline > 3600) return refuse(&err, "--deep-deadline", "0 (1) to 3600 seconds");
+    if (o->deep_share < 0 || o->deep_share > 1) return refuse(&err, "--deep-share", "0 (0.1) to 1");
+    asked.has_deep = !o->deep || strcmp(o->deep, "on") == 0;
+    asked.deep_deadline_s = o->deep_deadline;
+    asked.deep_share = o->deep_share;
     asked.retention = o->retention;
     asked.address = address;
     status = give_up_rights(o, &asked, &err);
@@ -248,7 +267,8 @@ const cli_command cli_serve = {
     .positional = "",
     .summary = "judge rows as they come, and tell what happens",
     .description = "Takes rows over HTTP (Prometheus remote-write, OpenTelemetry, InfluxDB line protocol, JSON), judges each as it comes, "
-                   "and tells of what is out of the ordinary: anomalies, silence, values that are stuck.\n\n"
+                   "and tells of what is out of the ordinary: anomalies, silence, rows that come late or in another step, values that are "
+                   "stuck.\n\n"
                    "What was acknowledged is on disk. Ended or killed, the service goes on where it was; the same rows always give the "
                    "same episodes. GET /api/v1/openapi.json describes what can be asked; /metrics and /readyz say how it goes.",
     .examples = "  tocsin serve --collect host\n"

@@ -157,12 +157,19 @@ static tcs_status back_up_journal(work *w, const char *folder, tcs_error *err)
 static tcs_status back_up(work *w, tcs_error *err)
 {
     char folder[CLI_KEPT_PATH_SIZE];
+    uint64_t first, last = 0;
     if ((size_t)snprintf(folder, sizeof folder, "%s.journal", w->file) >= sizeof folder)
         return tcsi_fail(err, TCS_E_INVALID, "%s: the path is too long", w->file);
     tcs_status status = tcsi_store_open(w->store_path, &(tcsi_store_options){ .must_exist = true, .as_is = true }, &w->store, err);
     if (status == TCS_OK) status = tcsi_store_backup(w->store, w->file, err);
     if (status != TCS_OK) return status;
     say_text(w, "backup", w->file);
+    status = tcsi_store_batch_ends(w->store, &first, &last, err);
+    if (status != TCS_OK) return status;
+    if (last > 0) {
+        say_text(w, "journal", "in it: processes that stand by for each other keep it in the store");
+        return say_counts(w, err);
+    }
     if (!is_folder(w->journal_path)) {
         say_text(w, "journal", "not in it, for want of --data: what starts from this begins at its last snapshot");
         return say_counts(w, err);
@@ -174,42 +181,56 @@ static tcs_status back_up(work *w, tcs_error *err)
 
 /* ---- restore ---- */
 
-static tcs_status check_backup(work *w, uint64_t *ret_position, tcs_error *err)
+/* What a backup says of the journal that belongs to it. */
+typedef struct backup_facts {
+    char folder[CLI_KEPT_PATH_SIZE];
+    bool has_folder;
+    uint64_t position;   /* of its last snapshot */
+    uint64_t batch_last; /* of the journal that is in the store; 0: none is */
+} backup_facts;
+
+static tcs_status check_backup(work *w, backup_facts *ret_facts, tcs_error *err)
 {
     tcsi_store *backup;
+    uint64_t first;
+    if ((size_t)snprintf(ret_facts->folder, sizeof ret_facts->folder, "%s.journal", w->file) >= sizeof ret_facts->folder)
+        return tcsi_fail(err, TCS_E_INVALID, "%s: the path is too long", w->file);
     tcs_status status = tcsi_store_open(w->file, &(tcsi_store_options){ .must_exist = true, .as_is = true }, &backup, err);
     if (status != TCS_OK) return status;
     status = tcsi_store_check(backup, NULL, NULL, err);
-    if (status == TCS_OK) status = find_position(backup, ret_position, err);
+    if (status == TCS_OK) status = find_position(backup, &ret_facts->position, err);
+    if (status == TCS_OK) status = tcsi_store_batch_ends(backup, &first, &ret_facts->batch_last, err);
     tcsi_store_close(backup);
+    ret_facts->has_folder = is_folder(ret_facts->folder);
+    if (status == TCS_OK && ret_facts->batch_last && strncmp(w->store_path, "postgres", 8) != 0)
+        return tcsi_fail(err, TCS_E_INVALID, "%s is of processes that stand by for each other; expected --store postgresql://...", w->file);
+    if (status == TCS_OK && ret_facts->has_folder && !*w->journal_path)
+        return tcsi_fail(err, TCS_E_INVALID, "%s belongs to the backup; expected --data FOLDER, which gets it", ret_facts->folder);
     return status;
 }
 
-static tcs_status restore_into(work *w, uint64_t position, tcs_error *err)
+static tcs_status restore_into(work *w, const backup_facts *facts, tcs_error *err)
 {
-    char folder[CLI_KEPT_PATH_SIZE];
     uint64_t next = 0;
     tcs_status status = TCS_OK;
-    const bool has_folder = *w->journal_path;
-    snprintf(folder, sizeof folder, "%s.journal", w->file);
-    const bool has_journal = is_folder(folder);
-    if (has_journal && !has_folder)
-        return tcsi_fail(err, TCS_E_INVALID, "%s belongs to the backup; expected --data FOLDER, which gets it", folder);
-    if (has_folder) status = tcsi_journal_copy(has_journal ? folder : NULL, position + 1, w->journal_path, &next, err);
+    const bool needs_folder = *w->journal_path && !facts->batch_last;
+    const char *from = facts->has_folder ? facts->folder : NULL;
+    if (needs_folder) status = tcsi_journal_copy(from, facts->position + 1, w->journal_path, &next, err);
     if (status != TCS_OK) return status; /* what is there may be somebody's */
     status = tcsi_store_restore(w->store, w->file, err);
-    if (status != TCS_OK && has_folder) remove_copy(w->journal_path);
+    if (status != TCS_OK && needs_folder) remove_copy(w->journal_path);
     if (status != TCS_OK) return status;
     say_text(w, "restored", w->store_path);
-    if (has_journal) say_text(w, "journal", w->journal_path);
-    else say_text(w, "journal", "begun behind the last snapshot: what came after that one is not judged again");
+    say_text(w, "journal", facts->batch_last  ? "in the store: start it with --standby"
+                           : facts->has_folder ? w->journal_path
+                                               : "begun behind the last snapshot: what came after that one is not judged again");
     return say_counts(w, err);
 }
 
 static tcs_status restore(work *w, tcs_error *err)
 {
-    uint64_t position;
-    tcs_status status = check_backup(w, &position, err);
+    backup_facts facts = { .position = 0 };
+    tcs_status status = check_backup(w, &facts, err);
     if (status != TCS_OK) return status;
     if (*w->journal_path) {
         char folder[CLI_KEPT_PATH_SIZE];
@@ -218,7 +239,7 @@ static tcs_status restore(work *w, tcs_error *err)
         (void)mkdir(folder, 0750); /* one that cannot be made is named when the store is opened */
     }
     status = tcsi_store_open(w->store_path, &(tcsi_store_options){ .alone = true }, &w->store, err);
-    return status == TCS_OK ? restore_into(w, position, err) : status;
+    return status == TCS_OK ? restore_into(w, &facts, err) : status;
 }
 
 /* ---- check ---- */

@@ -3,8 +3,8 @@
 
 #include <signal.h>
 
-extern const cli_command cli_audit, cli_backtest, cli_bench, cli_collect, cli_detect, cli_evaluate, cli_explain, cli_fit, cli_knowledge,
-    cli_model, cli_score, cli_serve, cli_simulate, cli_store, cli_token;
+extern const cli_command cli_audit, cli_backfill, cli_backtest, cli_bench, cli_collect, cli_detect, cli_evaluate, cli_explain, cli_fit,
+    cli_knowledge, cli_model, cli_score, cli_serve, cli_simulate, cli_store, cli_token;
 
 const cli_command *const cli_commands[] = {
     &cli_detect,
@@ -14,6 +14,7 @@ const cli_command *const cli_commands[] = {
     &cli_evaluate,
     &cli_knowledge,
     &cli_serve,
+    &cli_backfill,
     &cli_backtest,
     &cli_model,
     &cli_store,

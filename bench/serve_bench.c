@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { LEARN_STEPS = 100, LEARN_S = 120 };
 enum { IN_A_BODY = 2000, CONNECTIONS = 4, PATH_SIZE = 512, REPLY_SIZE = 1 << 16 };
 
 /* ---- bodies ---- */
@@ -146,7 +147,7 @@ static double now_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static service start_service(const char *folder, const char *history)
+static service start_service(const char *folder, const char *history, const char *deep)
 {
     int ends[2];
     char line[256] = "";
@@ -158,7 +159,7 @@ static service start_service(const char *folder, const char *history)
         close(ends[0]);
         close(ends[1]);
         execl(TOCSIN_COMMAND, "tocsin", "serve", "--data", folder, "--listen", "127.0.0.1:0", "--log", "warning", "--series-max", "2000000",
-              "--history", history, (char *)NULL);
+              "--history", history, "--deep", deep, (char *)NULL);
         die(TOCSIN_COMMAND);
     }
     close(ends[1]);
@@ -229,17 +230,28 @@ static int exchange(int file, const char *bytes, size_t size, char *reply)
     }
 }
 
-/* A number in the answer to GET /api/v1/status. */
-static double ask_status(int port, const char *key)
+/* The answer to GET /api/v1/status. */
+static const char *get_status(int port)
 {
     static const char request_text[] = "GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     static char reply[REPLY_SIZE];
-    char name[64];
     const int file = open_connection(port);
     if (exchange(file, request_text, sizeof request_text - 1, reply) != 200) die("/api/v1/status");
     close(file);
+    return reply;
+}
+
+static bool is_status(int port, const char *text)
+{
+    return strstr(get_status(port), text) != NULL;
+}
+
+/* A number in it. */
+static double ask_status(int port, const char *key)
+{
+    char name[64];
     snprintf(name, sizeof name, "\"%s\":", key);
-    const char *at = strstr(reply, name);
+    const char *at = strstr(get_status(port), name);
     if (!at) die(key);
     return strtod(at + strlen(name), NULL);
 }
@@ -284,8 +296,21 @@ static void *send_all(void *argument)
 
 typedef struct outcome {
     double samples_per_s, service_processors, sender_processors, p50_s, p99_s, memory_mib;
+    double escalated, sampled, unconfirmed; /* of scored rows; of rows that deserved a second look */
+    double verdict_p50_s, verdict_p99_s;
     size_t retried;
 } outcome;
+
+/* Counts that a restart does not begin anew. */
+typedef struct counts {
+    double accepted, scored, escalated, sampled, unconfirmed;
+} counts;
+
+static counts ask_counts(int port)
+{
+    return (counts){ ask_status(port, "accepted"), ask_status(port, "rows_scored"), ask_status(port, "escalated"),
+                     ask_status(port, "sampled"), ask_status(port, "unconfirmed") };
+}
 
 static outcome run_load(const service *s, const load *l, double per_s)
 {
@@ -293,6 +318,7 @@ static outcome run_load(const service *s, const load *l, double per_s)
     struct rusage before, after;
     const size_t sample_count = l->series_count * l->step_count;
     outcome result = { 0 };
+    const counts first = ask_counts(s->port);
     getrusage(RUSAGE_SELF, &before);
     const double begin = now_s(), processor = processor_s(s->process);
     for (size_t i = 0; i < CONNECTIONS; i++) {
@@ -310,9 +336,9 @@ static outcome run_load(const service *s, const load *l, double per_s)
     getrusage(RUSAGE_SELF, &after);
     const double used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec + after.ru_stime.tv_sec - before.ru_stime.tv_sec) +
                         1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec + after.ru_stime.tv_usec - before.ru_stime.tv_usec);
-    if (refused || (size_t)ask_status(s->port, "accepted") != sample_count) {
-        fprintf(stderr, "serve_bench: %zu requests refused, %.0f of %zu samples accepted\n", refused, ask_status(s->port, "accepted"),
-                sample_count);
+    if (refused || (size_t)(ask_status(s->port, "accepted") - first.accepted) != sample_count) {
+        fprintf(stderr, "serve_bench: %zu requests refused, %.0f of %zu samples accepted\n", refused,
+                ask_status(s->port, "accepted") - first.accepted, sample_count);
         exit(1);
     }
     result.samples_per_s = (double)sample_count / elapsed;
@@ -321,6 +347,13 @@ static outcome run_load(const service *s, const load *l, double per_s)
     result.p50_s = ask_status(s->port, "latency_p50_seconds");
     result.p99_s = ask_status(s->port, "latency_p99_seconds");
     result.memory_mib = memory_mib(s->process);
+    const counts last = ask_counts(s->port);
+    const double scored = last.scored - first.scored;
+    result.escalated = (last.escalated - first.escalated) / scored;
+    result.sampled = (last.sampled - first.sampled) / scored;
+    result.unconfirmed = (last.unconfirmed - first.unconfirmed) / scored;
+    result.verdict_p50_s = ask_status(s->port, "verdict_p50_seconds");
+    result.verdict_p99_s = ask_status(s->port, "verdict_p99_seconds");
     return result;
 }
 
@@ -333,8 +366,50 @@ static void remove_folder(const char *folder)
 
 static void print_outcome(const char *name, const outcome *o)
 {
-    printf("%-22s %12.0f %10.2f %10.2f %10.2f %10.2f %10.0f %8zu\n", name, o->samples_per_s, o->service_processors, o->sender_processors,
+    printf("%-34s %12.0f %10.2f %10.2f %8.2f %8.2f %8.0f %8zu", name, o->samples_per_s, o->service_processors, o->sender_processors,
            1e3 * o->p50_s, 1e3 * o->p99_s, o->memory_mib, o->retried);
+    if (o->escalated + o->sampled + o->unconfirmed > 0)
+        printf("   asked %.3f %% + %.3f %%, unconfirmed %.3f %%, verdict p50 %.0f, p99 %.0f ms", 100 * o->escalated, 100 * o->sampled,
+               100 * o->unconfirmed, 1e3 * o->verdict_p50_s, 1e3 * o->verdict_p99_s);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* What all runs have in common.  `before` is sent to a service with a deep layer first, so that it has learned something. */
+typedef struct trials {
+    char folder[PATH_SIZE];
+    const char *history;
+    load load, before;
+} trials;
+
+/* A folder in which a service with a deep layer has learned from `before`, and was killed. */
+static void teach(const trials *t)
+{
+    service s = start_service(t->folder, t->history, "on");
+    (void)run_load(&s, &t->before, 0);
+    for (double begin = now_s(); !is_status(s.port, "\"deep\":{\"state\":\"on\"");)
+        if (now_s() - begin > LEARN_S) die("the deep layer learns nothing");
+        else nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
+    kill_service(&s);
+}
+
+/* A service under the load; then it is killed, and where ret_again is not NULL started again. */
+static outcome run_trial(const char *name, const trials *t, const char *deep, double per_s, double *ret_again_s)
+{
+    remove_folder(t->folder);
+    if (strcmp(deep, "on") == 0) teach(t);
+    service s = start_service(t->folder, t->history, deep);
+    const outcome o = run_load(&s, &t->load, per_s);
+    print_outcome(name, &o);
+    kill_service(&s);
+    if (ret_again_s) {
+        service again = start_service(t->folder, t->history, deep);
+        if ((size_t)ask_status(again.port, "series") != t->load.series_count) die("series after a kill");
+        *ret_again_s = again.start_s;
+        kill_service(&again);
+    }
+    remove_folder(t->folder);
+    return o;
 }
 
 int main(int argc, char **argv)
@@ -345,37 +420,35 @@ int main(int argc, char **argv)
     }
     const size_t series_count = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000;
     const double seconds = argc > 3 ? strtod(argv[3], NULL) : 10;
-    const char *history = argc > 4 ? argv[4] : "10000"; /* as --history takes it */
-    char folder[PATH_SIZE];
-    load l;
-    snprintf(folder, sizeof folder, "%s.data", argv[1]);
+    static trials t;
+    t.history = argc > 4 ? argv[4] : "10000"; /* as --history takes it */
+    snprintf(t.folder, sizeof t.folder, "%s.data", argv[1]);
     const size_t step_count = (size_t)fmax(3, ceil(seconds * 1e6 / (double)series_count));
-    make_load(&l, series_count, step_count, (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count);
-    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-22s %12s %10s %10s %10s %10s %10s %8s\n", series_count,
+    const int64_t begin_ms = (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count;
+    make_load(&t.load, series_count, step_count, begin_ms);
+    make_load(&t.before, series_count, LEARN_STEPS, begin_ms - 1000 * LEARN_STEPS);
+    printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-34s %12s %10s %10s %8s %8s %8s %8s\n", series_count,
            series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
-    printf("%-22s %12s %10s %10s %10s %10s %10s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
-    remove_folder(folder);
-    service s = start_service(folder, history);
-    const outcome full = run_load(&s, &l, 0);
-    print_outcome("as fast as it goes", &full);
-    kill_service(&s);
-    service again = start_service(folder, history);
-    const double series_after = ask_status(again.port, "series");
-    kill_service(&again);
-    remove_folder(folder);
-    s = start_service(folder, history);
-    const outcome half = run_load(&s, &l, 500000);
-    print_outcome("half a million a second", &half);
-    kill_service(&s);
-    remove_folder(folder);
-    printf("killed, started again with %.0f series in %.2f s\n", series_after, again.start_s);
-    if ((size_t)series_after != series_count) return 1;
-    free_load(&l);
+    printf("%-34s %12s %10s %10s %8s %8s %8s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
+    double again_s[2];
+    const outcome full = run_trial("as fast as it goes", &t, "off", 0, &again_s[0]);
+    const outcome deep = run_trial("the same with the deep layer", &t, "on", 0, &again_s[1]);
+    const outcome half = run_trial("half a million a second", &t, "off", 500000, NULL);
+    const outcome deep_half = run_trial("the same with the deep layer", &t, "on", 500000, NULL);
+    const outcome deep_200 = run_trial("200,000 a second with it", &t, "on", 200000, NULL);
+    printf("killed, started again with %zu series in %.2f s, with the deep layer in %.2f s\n", series_count, again_s[0], again_s[1]);
+    free_load(&t.load);
+    free_load(&t.before);
     const figure figures[] = {
         { "remote-write into the fast layer", "samples/s", full.samples_per_s, NAN, NULL, NAN, 1e6, full.samples_per_s >= 1e6 },
         { "p99 from receipt to score at 500,000 samples/s", "s", half.p99_s, NAN, NULL, NAN, 0.005, half.p99_s <= 0.005 },
         { "memory", "MiB", full.memory_mib, NAN, NULL, NAN, NAN, true },
-        { "killed, until it answers again", "s", again.start_s, NAN, NULL, NAN, 5, again.start_s <= 5 },
+        { "killed, until it answers again", "s", again_s[0], NAN, NULL, NAN, 5, again_s[0] <= 5 },
+        { "the same with the deep layer", "s", again_s[1], NAN, NULL, NAN, 5, again_s[1] <= 5 },
+        { "remote-write with the deep layer", "samples/s", deep.samples_per_s, NAN, NULL, NAN, 200000, deep.samples_per_s >= 200000 },
+        { "p99 from receipt to score at 500,000 samples/s, with the deep layer", "s", deep_half.p99_s, NAN, NULL, NAN, NAN, true },
+        { "p99 from receipt to a verdict at 200,000 samples/s", "s", deep_200.verdict_p99_s, NAN, NULL, NAN, 1, deep_200.verdict_p99_s <= 1 },
+        { "unconfirmed at 200,000 samples/s, of all rows", "share", deep_200.unconfirmed, NAN, NULL, NAN, NAN, true },
         { "the sender's share", "processors", full.sender_processors, NAN, NULL, NAN, NAN, true },
     };
     tcsi_buffer text;

@@ -23,7 +23,7 @@ static tcsi_excesses summarize(const double *excesses, size_t count)
         double sum = 0;
         for (size_t i = begin; i < end; i++) sum += excesses[i];
         p.counts[p.count] = (double)(end - begin);
-        p.values[p.count++] = sum / (double)(end - begin);
+        p.values[p.count++] = fmin(fmax(sum / (double)(end - begin), excesses[begin]), excesses[end - 1]); /* equal ones stay equal */
     }
     for (size_t i = rest; i < count; i++) {
         p.counts[p.count] = 1;

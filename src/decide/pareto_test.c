@@ -154,6 +154,28 @@ static void test_saved_tails_are_as_sure(void **state)
     tcsi_buffer_deinit(&buffer);
 }
 
+/* Hundreds of equal excesses, as of series that all do the same: their mean, rounded, is not below the one before it. */
+static void test_equal_excesses_can_be_saved(void **state)
+{
+    (void)state;
+    static double excesses[COUNT_MAX];
+    const tcsi_pareto_prior prior = { .mean = 0, .deviation = 1 };
+    for (int round = 0; round < 50; round++) {
+        tcsi_pareto pareto, loaded;
+        tcsi_buffer buffer;
+        for (size_t i = 0; i < COUNT_MAX; i++) excesses[i] = 0.1 * (1 + round) / 7;
+        (void)tcsi_pareto_fit(excesses, COUNT_MAX, &prior, 1, 1e-9, &pareto);
+        tcsi_buffer_init(&buffer, SIZE_MAX);
+        tcsi_codec save = tcsi_codec_save(&buffer, NULL);
+        tcsi_pareto_persist(&pareto, &save);
+        assert_ok(tcsi_codec_status(&save));
+        tcsi_codec load = tcsi_codec_load(buffer.data, buffer.size, NULL);
+        tcsi_pareto_persist(&loaded, &load);
+        assert_ok(tcsi_codec_status(&load));
+        tcsi_buffer_deinit(&buffer);
+    }
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_intervals_hold_what_they_promise), cmocka_unit_test(test_bounds_of_a_threshold),
               cmocka_unit_test(test_what_cannot_be_told), cmocka_unit_test(test_bounds_follow_the_unit),
-              cmocka_unit_test(test_saved_tails_are_as_sure))
+              cmocka_unit_test(test_saved_tails_are_as_sure), cmocka_unit_test(test_equal_excesses_can_be_saved))

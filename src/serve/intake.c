@@ -35,7 +35,7 @@ static void put_head(unsigned char head[HEAD_SIZE], tcsi_ingest_format format, i
     head[0] = format.decoder;
     head[1] = format.compression;
     head[2] = format.precision;
-    head[3] = format.reserved;
+    head[3] = format.is_backfill;
     for (size_t i = 0; i < 8; i++) head[8 + i] = (unsigned char)((uint64_t)receive_ns >> 8 * i);
 }
 
@@ -60,7 +60,7 @@ static void get_head(const unsigned char head[HEAD_SIZE], tcsi_ingest_format *re
 {
     uint64_t time = 0;
     for (size_t i = 0; i < 8; i++) time |= (uint64_t)head[8 + i] << 8 * i;
-    *ret_format = (tcsi_ingest_format){ .decoder = head[0], .compression = head[1], .precision = head[2], .reserved = head[3] };
+    *ret_format = (tcsi_ingest_format){ .decoder = head[0], .compression = head[1], .precision = head[2], .is_backfill = head[3] };
     *ret_receive_ns = (int64_t)time;
 }
 
@@ -90,6 +90,10 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
         (void)!tcsi_live_act(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
         return;
     }
+    if (record->kind == TCSI_RECORD_VERDICTS) {
+        (void)!tcsi_live_hear(intake->options.live, record->sequence, record->time_ns, record->bytes, record->size, &failure);
+        return;
+    }
     note_trace(intake->options.traces, record);
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
@@ -104,8 +108,7 @@ static void on_lost(void *self, void *context)
 
 /* ---- reading it again ---- */
 
-/* Whoever is patient waits where too many rows do; otherwise E_LIMIT. */
-static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
+tcs_status tcsi_intake_decode(const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err)
 {
     tcsi_ingest_format format;
     int64_t receive_ns;
@@ -113,7 +116,13 @@ static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record
     const unsigned char *body = find_body(record, &size);
     if (!body) return tcsi_fail(err, TCS_E_FORMAT, "rows of %zu bytes", record->size);
     get_head(record->bytes, &format, &receive_ns);
-    tcs_status status = tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
+    return tcsi_ingest_decode(format, body, size, receive_ns, batch, err);
+}
+
+/* Whoever is patient waits where too many rows do; otherwise E_LIMIT. */
+static tcs_status replay_rows(tcsi_live *live, const tcsi_journal_record *record, tcsi_batch *batch, bool is_patient, tcs_error *err)
+{
+    tcs_status status = tcsi_intake_decode(record, batch, err);
     while (status == TCS_OK && (status = tcsi_live_admit(live, batch->sample_count, err)) == TCS_E_LIMIT && is_patient) {
         tcsi_live_settle(live); /* nobody else is in a hurry */
         status = TCS_OK;
@@ -128,6 +137,8 @@ static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *reco
     else if (record->kind == TCSI_RECORD_TICK) status = tcsi_live_tick(live, record->sequence, record->time_ns, err);
     else if (record->kind == TCSI_RECORD_ACTION)
         status = tcsi_live_act(live, record->sequence, record->time_ns, record->bytes, record->size, err);
+    else if (record->kind == TCSI_RECORD_VERDICTS)
+        status = tcsi_live_hear(live, record->sequence, record->time_ns, record->bytes, record->size, err);
     else status = tcsi_fail(err, TCS_E_UNSUPPORTED, "kind %u, which this version does not know", (unsigned)record->kind);
     if (status != TCS_OK) tcsi_fail_prefix(err, "record %llu of the journal", (unsigned long long)record->sequence);
     return status;
@@ -329,6 +340,13 @@ tcs_status tcsi_intake_tick(tcsi_intake *intake, int64_t time_ns, tcs_error *err
 {
     tcsi_journal_ticket ticket;
     const tcs_status status = tcsi_journal_append(intake->journal, TCSI_RECORD_TICK, time_ns, "", 0, NULL, &ticket, err);
+    return status == TCS_OK ? tcsi_journal_sync(intake->journal, ticket, err) : status;
+}
+
+tcs_status tcsi_intake_hear(tcsi_intake *intake, const void *verdicts, size_t size, int64_t time_ns, tcs_error *err)
+{
+    tcsi_journal_ticket ticket;
+    const tcs_status status = tcsi_journal_append(intake->journal, TCSI_RECORD_VERDICTS, time_ns, verdicts, size, NULL, &ticket, err);
     return status == TCS_OK ? tcsi_journal_sync(intake->journal, ticket, err) : status;
 }
 

@@ -8,10 +8,11 @@
  * open reads the journal from where the live series stand (after a snapshot was loaded, say) to its end: they then are what they would be
  * if nothing had ever stopped.  A backtest does just that, without a service around it.
  *
- * Records: ROWS is a format (4 bytes, ingest.h), the size of a trace (1: 0 or 55), 3 zeros, the time of receipt in ns (8, little-endian),
- * the trace, if the request carried one (traceparent, as text), and the body as received; TICK is empty, and its time is the record's;
- * ACTION is what tcsi_action_write writes.  A record of a kind that this version does not know stops the reading: E_UNSUPPORTED.
- * Threads: take, act from any; tick from one; open and close from one. */
+ * Records: ROWS is a format (4 bytes, ingest.h; the last says whether they are of the past), the size of a trace (1: 0 or 55), 3 zeros,
+ * the time of receipt in ns (8, little-endian), the trace, if the request carried one (traceparent, as text), and the body as received;
+ * TICK is empty, and its time is the record's; ACTION is what tcsi_action_write writes; VERDICTS is what tcsi_verdicts_write writes.  A
+ * record of a kind that this version does not know stops the reading: E_UNSUPPORTED.
+ * Threads: take, act, hear from any; tick from one; open and close from one. */
 #ifndef TCS_SERVE_INTAKE_H
 #define TCS_SERVE_INTAKE_H
 
@@ -21,7 +22,9 @@
 #include "store/journal.h"
 
 /* Journals hold these numbers. */
-typedef enum tcsi_record_kind { TCSI_RECORD_ROWS = 1, TCSI_RECORD_TICK = 2, TCSI_RECORD_ACTION = 3 } tcsi_record_kind;
+typedef enum tcsi_record_kind {
+    TCSI_RECORD_ROWS = 1, TCSI_RECORD_TICK = 2, TCSI_RECORD_ACTION = 3, TCSI_RECORD_VERDICTS = 4
+} tcsi_record_kind;
 
 enum { TCSI_SNAPSHOT_ROWS = 4000000 };
 
@@ -56,6 +59,9 @@ tcs_status tcsi_intake_follow(tcsi_intake *intake, const void *bytes, size_t siz
 /* Only reads: the journal of a service that may be running is replayed into live up to the record `until` (0: to its end). */
 tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;
 
+/* What a record of ROWS holds. */
+tcs_status tcsi_intake_decode(const tcsi_journal_record *record, tcsi_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
+
 typedef struct tcsi_intake_reply {
     tcsi_ingest_reply http;
     bool is_retry;       /* 429, 503: come again */
@@ -67,6 +73,8 @@ void tcsi_intake_take(tcsi_intake *intake, const tcsi_ingest_facts *facts, const
 /* Durable when it returns TCS_OK; *ret_is_kept: and its effects are in the store, so that who asks sees them.  Otherwise the store fails,
  * and they will be once it works again.  E_LIMIT: larger than TCSI_ACTION_SIZE_MAX; E_IO: the disk failed, and nothing of it is kept. */
 tcs_status tcsi_intake_act(tcsi_intake *intake, const tcsi_action *action, bool *ret_is_kept, tcs_error *err) TCS_WARN_UNUSED;
+/* Answers of the deep layer, as shard/verdicts.h writes them. */
+tcs_status tcsi_intake_hear(tcsi_intake *intake, const void *verdicts, size_t size, int64_t time_ns, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_intake_tick(tcsi_intake *intake, int64_t time_ns, tcs_error *err) TCS_WARN_UNUSED;
 
 typedef struct tcsi_intake_stats {

@@ -5,10 +5,20 @@
 #include "serve/keep_answer.h"
 #include "serve/models/models.h"
 
+#include <stdio.h>
+
 static tcs_status keep_model(tcsi_store *store, const tcsi_action *action, tcs_error *err)
 {
     char hash[TCSI_HASH_TEXT_SIZE];
     return tcsi_models_settle(store, action->document, hash, err);
+}
+
+/* So that the next start knows what was said last. */
+static tcs_status keep_setting(tcsi_store *store, const tcsi_action *action, tcs_error *err)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", TCSI_SETTING_KEPT, action->object);
+    return tcsi_store_setting_set(store, name, action->document, err);
 }
 
 /* Adds what a kind leaves beside the audit entry.  One row a kind; NULL: nothing. */
@@ -22,6 +32,7 @@ static const keep keeps[TCSI_ACTION_COUNT] = {
     [TCSI_ACTION_MAINTENANCE] = tcsi_desk_keep,
     [TCSI_ACTION_END] = tcsi_desk_keep,
     [TCSI_ACTION_MODEL] = keep_model,
+    [TCSI_ACTION_SETTING] = keep_setting,
 };
 
 /* Who may, from where, and what. */

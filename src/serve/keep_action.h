@@ -9,6 +9,9 @@
 #include "serve/action.h"
 #include "store/store.h"
 
+/* Before the object of a SETTING, it is the name of the store's setting that has its document. */
+#define TCSI_SETTING_KEPT "said."
+
 /* Fails as the store does, and then the scope is broken. */
 tcs_status tcsi_keep_action(tcsi_store *store, const tcsi_action *action, tcs_error *err) TCS_WARN_UNUSED;
 

@@ -10,10 +10,10 @@
 #include "serve/desk.h"
 #include "serve/keep_action.h"
 #include "serve/keep_answer.h"
+#include "serve/keep_incident.h"
 #include "serve/words.h"
 #include "series/time.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -42,7 +42,10 @@ struct tcsi_keeper {
     pending *pending;
     size_t pending_count, pending_capacity;
     tcsi_arena arena;      /* of pending */
-    tcsi_buffer saved;     /* notify's state */
+    tcsi_incidents incidents;
+    uint64_t *serials;     /* (serial_capacity) of the incident of each event that is being told */
+    size_t serial_capacity;
+    tcsi_buffer saved;     /* notify's state, and that of incidents */
     tcsi_buffer name, document;
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t stopping;
@@ -72,12 +75,14 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     tcsi_desk_init(&keeper->desk);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
+    const tcsi_coincidence_options coincidence = tcsi_coincidence_options_default(options->alarms_per_s);
+    tcsi_incidents_init(&keeper->incidents, &coincidence);
     tcs_status status = TCS_OK;
     if (options->settings) {
         const tcsi_notify_options notify = { .receivers = options->settings->receivers, .receiver_count = options->settings->receiver_count,
                                              .escalate_after_ns = options->settings->escalate_after_ns,
-                                             .group_within_ns = options->settings->group_within_ns,
-                                             .group_by = options->settings->group_by, .put = keep_message, .context = keeper };
+                                             .tells_incidents = !options->settings->tells_episodes, .put = keep_message,
+                                             .context = keeper };
         status = tcsi_notify_create(&notify, &keeper->notify, err);
         if (status == TCS_OK) tcsi_notify_silences(keeper->notify, options->settings->silences, options->settings->silence_count);
         if (status == TCS_OK) tcsi_notify_set(keeper->notify, &keeper->desk.silences);
@@ -94,6 +99,8 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     tcsi_buffer_deinit(&keeper->document);
     tcsi_buffer_deinit(&keeper->saved);
     tcsi_arena_deinit(&keeper->arena);
+    tcsi_incidents_deinit(&keeper->incidents);
+    tcsi_free(keeper->serials);
     tcsi_notify_destroy(keeper->notify);
     tcsi_desk_deinit(&keeper->desk);
     tcsi_free(keeper->pending);
@@ -186,13 +193,6 @@ static void note_success(tcsi_keeper *keeper)
 
 /* ---- an event in words ---- */
 
-void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE])
-{
-    const tcsi_fingerprint hash = tcsi_fingerprint_of(series->key, series->key_size, 0);
-    snprintf(ret_id, TCSI_EPISODE_ID_SIZE, "%s-%016" PRIx64 "-%016" PRIx64, tcsi_live_kind_names[event->kind], hash.low,
-             (uint64_t)event->episode.begin_ns);
-}
-
 static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
 {
     char text[TCSI_TIME_TEXT_SIZE];
@@ -215,8 +215,10 @@ static void write_answered(const tcsi_live_event *event, tcsi_json_writer *write
     tcsi_pattern_write(&event->pattern, writer);
 }
 
-static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, const char *id, tcs_error *err)
+/* serial: of its incident. */
+static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, const char *id, tcs_error *err)
 {
+    const tcsi_incident *incident = tcsi_incidents_get(&keeper->incidents, serial);
     const tcsi_live_episode *episode = &event->episode;
     char sentence[TCSI_SENTENCE_SIZE];
     tcsi_json_writer writer;
@@ -232,12 +234,15 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
     put_time(&writer, "updated", event->time_ns);
     if (tcsi_words_is_over(event)) put_time(&writer, "end", event->time_ns);
     tcsi_json_put_number(&writer, "severity", event->severity);
+    tcsi_json_put_string(&writer, "incident", incident ? incident->id : "");
     if (event->kind == TCSI_LIVE_ANOMALY) {
         put_time(&writer, "peak", episode->peak_ns);
         tcsi_json_put_number(&writer, "p_value", event->p_value);
         tcsi_json_put_number(&writer, "value", episode->peak_value);
         tcsi_json_put_number(&writer, "expected", episode->expected);
         tcsi_json_put_number(&writer, "deviation", episode->deviation);
+        tcsi_json_put_string(&writer, "verdict", tcsi_verdict_names[episode->verdict]);
+        tcsi_json_put_number(&writer, "deep_p_value", (double)episode->deep_p_value);
     }
     if (event->kind == TCSI_LIVE_LATE || event->kind == TCSI_LIVE_CADENCE) {
         const bool is_late = event->kind == TCSI_LIVE_LATE;
@@ -280,6 +285,15 @@ static tcs_status keep_message(void *context, const tcsi_receiver *receiver, con
     return status;
 }
 
+/* The name of an event's series, as text too. */
+static tcs_status name_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcsi_key *ret_key, tcs_error *err)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    const tcs_status status = tcsi_key_decode(entry->key, entry->key_size, ret_key, err);
+    tcsi_buffer_clear(&keeper->name);
+    return status == TCS_OK ? tcsi_key_print(ret_key, &keeper->name, err) : status;
+}
+
 /* The series' tags and the event's kind, which is part of what makes an alert this one; by name. */
 static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
 {
@@ -300,7 +314,7 @@ static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi
     return count;
 }
 
-static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     const tcsi_live_episode *episode = &event->episode;
@@ -308,29 +322,76 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, t
     const double reach = BAND_DEVIATIONS * episode->deviation;
     char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
-    char id[TCSI_EPISODE_ID_SIZE], sentence[TCSI_SENTENCE_SIZE];
+    char id[TCSI_EPISODE_ID_SIZE];
+    tcsi_keep_incident_words words;
     tcsi_key key;
-    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
-    tcsi_buffer_clear(&keeper->name);
-    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    tcs_status status = name_of(keeper, event, &key, err);
     if (status != TCS_OK) return status;
-    tcsi_keeper_episode_id(entry, event, id);
-    tcsi_words_event(keeper->name.data, event, sentence);
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, episode->begin_ns, id);
+    tcsi_words_event(keeper->name.data, event, words.summary);
+    tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
     if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
-                               .incident_id = "", .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
+                               .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
                                .expected_lower = is_anomaly ? episode->expected - reach : NAN,
-                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = sentence, .description = "",
-                               .url = "", .trace = trace };
+                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = words.summary,
+                               .description = words.description, .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }
 
-/* What answers keep quiet is told to nobody, but its end to those who heard that it began. */
+/* What answers keep quiet is told to nobody, but its end to those who heard that it began; nor what is only the deep layer's verdict. */
 static bool is_news(const tcsi_live_event *event)
 {
-    return !is_suppressed(event) || tcsi_words_is_over(event);
+    return !event->is_update && (!is_suppressed(event) || tcsi_words_is_over(event));
+}
+
+/* Incidents have changed: in what those read who heard of them. */
+static tcs_status notify_of_incidents(tcsi_keeper *keeper, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < keeper->incidents.count; i++) {
+        const tcsi_incident *incident = keeper->incidents.items[i], *now = tcsi_incidents_get(&keeper->incidents, incident->serial);
+        tcsi_keep_incident_words words = { .summary = "" };
+        if (!incident->is_changed || !now) continue;
+        if (now != incident) tcsi_notify_merge(keeper->notify, incident->id, now->id);
+        tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, now->serial, &words);
+        if (now->series_count > 1) status = tcsi_notify_describe(keeper->notify, now->id, words.summary, words.description, err);
+    }
+    return status;
+}
+
+static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t *ret_serial, tcs_error *err)
+{
+    char sentence[TCSI_SENTENCE_SIZE];
+    tcsi_key key;
+    const tcs_status status = name_of(keeper, event, &key, err);
+    if (status != TCS_OK) return status;
+    tcsi_words_event(keeper->name.data, event, sentence);
+    return tcsi_incidents_update(&keeper->incidents, keeper->directory, &key, event, sentence, ret_serial, err);
+}
+
+/* Which incident each event is of, all of them before the first word is said; false: the service ends, which had no memory for it. */
+static bool group(tcsi_keeper *keeper, const tcsi_live_news *news)
+{
+    tcs_error failure = { 0 };
+    while (news->event_count > keeper->serial_capacity) {
+        uint64_t *serials = tcsi_realloc_array(keeper->serials, news->event_count, sizeof *serials);
+        if (serials) {
+            keeper->serials = serials;
+            keeper->serial_capacity = news->event_count;
+        } else if (tcsi_fail_memory(&failure, "incidents"), !wait_after(keeper, &failure)) return false;
+    }
+    size_t acted = 0;
+    for (size_t i = 0; i < news->event_count; i++) {
+        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
+            tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
+        while (group_event(keeper, &news->events[i], &keeper->serials[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return false;
+    }
+    for (; acted < news->action_count; acted++) tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
+    return true;
 }
 
 /* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
@@ -343,10 +404,12 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
     for (size_t i = 0; i < news->event_count; i++) {
         for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
             tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
-        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], &failure) != TCS_OK)
+        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], keeper->serials[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
+    if (keeper->notify && news->event_count && notify_of_incidents(keeper, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     if (!news->is_tick) return; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
@@ -355,18 +418,16 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 
 /* ---- events ---- */
 
-static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, tcs_error *err)
+static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
     tcsi_key key;
     int64_t series_id;
-    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, &key, err);
-    tcsi_buffer_clear(&keeper->name);
-    if (status == TCS_OK) status = tcsi_key_print(&key, &keeper->name, err);
+    tcs_status status = name_of(keeper, event, &key, err);
     if (status != TCS_OK) return status;
-    tcsi_keeper_episode_id(entry, event, id);
-    status = write_document(keeper, event, id, err);
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
+    status = write_document(keeper, event, serial, id, err);
     if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
     const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
                                        .first_seen_ns = entry->first_seen_ns };
@@ -384,7 +445,10 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
     tcs_status status = tcsi_store_begin(keeper->options.store, err);
     for (size_t i = 0; status == TCS_OK && i < news->action_count; i++)
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
-    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++) status = put_event(keeper, &news->events[i], err);
+    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++)
+        status = put_event(keeper, &news->events[i], keeper->serials[i], err);
+    if (status == TCS_OK)
+        status = tcsi_keep_incidents(keeper->options.store, &keeper->incidents, keeper->directory, &keeper->document, err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
         status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
                                   (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
@@ -394,16 +458,14 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
 }
 
 /* To those who listen, once it is kept. */
-static void publish(tcsi_keeper *keeper, const tcsi_live_event *event)
+static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
     tcs_error failure;
     tcsi_key key;
-    tcsi_buffer_clear(&keeper->name);
-    tcsi_keeper_episode_id(entry, event, id);
-    if (tcsi_key_decode(entry->key, entry->key_size, &key, &failure) != TCS_OK ||
-        tcsi_key_print(&key, &keeper->name, &failure) != TCS_OK || write_document(keeper, event, id, &failure) != TCS_OK ||
+    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
+    if (name_of(keeper, event, &key, &failure) != TCS_OK || write_document(keeper, event, serial, id, &failure) != TCS_OK ||
         tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, &failure) != TCS_OK ||
         (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
         tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
@@ -431,9 +493,9 @@ static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
     }
 }
 
-void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
+static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    tcsi_keeper *keeper = self;
+    if (!group(keeper, news)) return;
     find_messages(keeper, news);
     const bool has_news = news->event_count || news->action_count || keeper->pending_count;
     if (has_news && !keep_news(keeper, news)) return;
@@ -444,11 +506,22 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
         tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
     if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i]);
+        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], keeper->serials[i]);
         pthread_mutex_lock(&keeper->mutex);
-        keeper->counts[news->events[i].kind][news->events[i].state]++;
+        keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
         pthread_mutex_unlock(&keeper->mutex);
     }
+    if (keeper->options.events)
+        tcsi_keep_incidents_publish(keeper->options.events, &keeper->incidents, keeper->directory, &keeper->document);
+}
+
+void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
+{
+    tcsi_keeper *keeper = self;
+    tcs_error failure;
+    tell(keeper, news);
+    if (tcsi_incidents_settle(&keeper->incidents, keeper->directory, news->sequence, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-INCIDENTS-MEMORY", "%s", failure.text); /* they are counted with the next record */
 }
 
 /* ---- snapshots ---- */
@@ -467,7 +540,8 @@ static tcs_status put_snapshot(tcsi_keeper *keeper, const tcsi_live_snapshot *sn
     uint64_t oldest = UINT64_MAX;
     tcsi_buffer_clear(&keeper->saved);
     tcsi_codec codec = tcsi_codec_save(&keeper->saved, err);
-    tcsi_codec_tag(&codec, "KEEP");
+    tcsi_codec_tag(&codec, "KEE2");
+    tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
     tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify) tcsi_notify_persist(keeper->notify, &codec);
     tcs_status status = tcsi_codec_status(&codec);
@@ -527,7 +601,8 @@ static bool load_part(void *context, const void *bytes, size_t size)
 static tcs_status load_own(tcsi_keeper *keeper, const tcsi_buffer *part, tcs_error *err)
 {
     tcsi_codec codec = tcsi_codec_load(part->data, part->size, err);
-    tcsi_codec_tag(&codec, "KEEP");
+    tcsi_codec_tag(&codec, "KEE2");
+    tcsi_incidents_persist(&keeper->incidents, keeper->directory, &codec);
     tcsi_desk_persist(&keeper->desk, &codec);
     if (keeper->notify && codec.in_size > 0) tcsi_notify_persist(keeper->notify, &codec);
     return tcsi_codec_status(&codec);

@@ -22,7 +22,7 @@
 
 #define TCSI_KEEPER_SNAPSHOT "live"
 
-enum { TCSI_EPISODE_ID_SIZE = 48, TCSI_KEEPER_REASON_SIZE = 200 };
+enum { TCSI_KEEPER_REASON_SIZE = 200 };
 
 typedef struct tcsi_keeper tcsi_keeper;
 
@@ -30,6 +30,7 @@ typedef struct tcsi_keeper_options {
     tcsi_store *store;        /* of this thread alone */
     tcsi_events *events;      /* NULL: nobody listens */
     const tcsi_deliver_settings *settings; /* who else is told, and of what; NULL: nobody.  Outlives the keeper */
+    double alarms_per_s;      /* of chance, of all series together, until the journal says another: what is more at once is an incident */
     tcsi_traces *traces;      /* of the records that are told; NULL: there are none */
     size_t snapshot_count;    /* so many are kept; 0: 3 */
     int64_t retry_ns;         /* from one attempt to the next while the store fails, below a second; 0: 0.2 s */
@@ -69,8 +70,5 @@ uint64_t tcsi_keeper_count(tcsi_keeper *keeper, tcsi_live_kind kind, tcsi_live_s
 /* Everything up to this record is in the store. */
 uint64_t tcsi_keeper_kept(tcsi_keeper *keeper);
 uint64_t tcsi_keeper_snapshot_count(tcsi_keeper *keeper);
-
-/* The id of an event's episode: the same for all its events, and for every process that reads the same journal. */
-void tcsi_keeper_episode_id(const tcsi_directory_entry *series, const tcsi_live_event *event, char ret_id[TCSI_EPISODE_ID_SIZE]);
 
 #endif

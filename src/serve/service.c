@@ -10,6 +10,7 @@
 #include "serve/http/auth.h"
 #include "serve/http/builtin.h"
 #include "serve/intake.h"
+#include "serve/keep_action.h"
 #include "serve/keeper.h"
 #include "serve/score_log.h"
 #include "serve/self/notify_systemd.h"
@@ -30,7 +31,7 @@
 
 enum { SERIES_COUNT_MAX = 1000000, BODY_SIZE_MAX = 1 << 24 };
 enum { STANDBY_THREADS = 32 }; /* they wait for a commit of the database, each for the request that it has; so many share one */
-static const double SNAPSHOT_S = 300, WATCH_S = 60;
+static const double SNAPSHOT_S = 300, WATCH_S = 60, DEEP_DEADLINE_S = 1, DEEP_SAMPLED_PER_S = 50;
 static const int64_t DRAIN_NS = INT64_C(10000000000);
 
 /* A thread that does something each second. */
@@ -65,6 +66,9 @@ struct tcsi_service {
     tcsi_keeper *keeper;
     tcsi_score_log *scores;        /* NULL: nobody asks */
     tcsi_live *live;
+    tcsi_store *deep_store;     /* of the deep layer's teacher */
+    tcsi_deep *deep;            /* NULL: off */
+    tcsi_deep_report deep_report;
     tcsi_intake *intake;
     tcsi_auth *auth;
     tcsi_events *events;
@@ -90,6 +94,7 @@ struct tcsi_service {
     pthread_cond_t ending;
     bool is_ending;
     bool has_tick_failed;
+    bool has_said_rules;        /* of the clock's thread, and of start before it */
     tcs_error tick_failure;
 };
 
@@ -116,24 +121,71 @@ static void *run_clockwork(void *argument)
 }
 
 /* What it decides by is in the journal: a replay must not depend on how the service was called. */
-static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+static tcs_status say_setting(tcsi_service *s, const char *object, const char *document, tcs_error *err)
 {
-    char id[64], document[64];
+    char id[64];
     bool is_kept;
-    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
-        return TCS_OK;
-    snprintf(id, sizeof id, "budget-%llu", (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
-    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
-    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = TCSI_SETTING_BUDGET,
+    snprintf(id, sizeof id, "%s-%llu", object, (unsigned long long)tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next);
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "service", .role = "admin", .object = object,
                                  .document = document, .time_ns = tcsi_clock_wall_ns() };
     return tcsi_intake_act(s->intake, &action, &is_kept, err);
+}
+
+static tcs_status set_budget(tcsi_service *s, tcs_error *err)
+{
+    char document[64];
+    if (tcsi_live_budget(s->live) == s->options.alarms_per_s && tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next > 1)
+        return TCS_OK;
+    snprintf(document, sizeof document, "{\"value\":%.17g}", s->options.alarms_per_s);
+    return say_setting(s, TCSI_SETTING_BUDGET, document, err);
+}
+
+static tcs_status set_deep(tcsi_service *s, tcs_error *err)
+{
+    char document[128];
+    const tcsi_second_look_options now = tcsi_live_second_look(s->live);
+    const tcsi_second_look_options wanted = { .is_on = s->options.has_deep, .sampled_per_s = s->options.deep_sampled_per_s,
+                                              .deadline_ns = (int64_t)rint(1e9 * s->options.deep_deadline_s) };
+    const bool is_so = now.is_on == wanted.is_on && now.sampled_per_s == wanted.sampled_per_s && now.deadline_ns == wanted.deadline_ns;
+    if (is_so || (!now.is_on && !wanted.is_on)) return TCS_OK;
+    snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", wanted.is_on ? "true" : "false",
+             wanted.sampled_per_s, s->options.deep_deadline_s);
+    return say_setting(s, TCSI_SETTING_DEEP, document, err);
+}
+
+/* Policies of series and what makes an incident, where the settings say others than were said last. */
+static tcs_status set_rules(tcsi_service *s, tcs_error *err)
+{
+    const char *wanted = s->settings && s->settings->rules ? s->settings->rules : "{}";
+    tcsi_buffer said;
+    bool is_found;
+    tcsi_buffer_init(&said, TCSI_RULES_SIZE_MAX);
+    pthread_mutex_lock(&s->api.store_mutex);
+    tcs_status status = tcsi_store_setting_get(s->api.store, TCSI_SETTING_KEPT TCSI_SETTING_RULES, &said, &is_found, err);
+    pthread_mutex_unlock(&s->api.store_mutex);
+    if (status == TCS_OK && strcmp(is_found ? said.data : "{}", wanted) != 0) status = say_setting(s, TCSI_SETTING_RULES, wanted, err);
+    tcsi_buffer_deinit(&said);
+    return status;
+}
+
+/* Who leads says it; alone it was said at start. */
+static tcs_status say_settings(tcsi_service *s, tcs_error *err)
+{
+    tcs_status status = set_budget(s, err);
+    if (status == TCS_OK) status = set_deep(s, err);
+    if (status == TCS_OK && !s->has_said_rules) {
+        status = set_rules(s, err);
+        s->has_said_rules = status == TCS_OK;
+    }
+    return status;
 }
 
 static void tick(tcsi_service *s, int64_t now_ns)
 {
     tcs_error failure = { 0 };
     const bool leads = tcsi_standby_leads(s->standby);
-    tcs_status status = leads && s->standby ? set_budget(s, &failure) : TCS_OK; /* alone it was set at start */
+    tcs_status status = leads && s->standby ? say_settings(s, &failure) : TCS_OK;
+    if (!leads) s->has_said_rules = false;
     if (leads && status == TCS_OK) status = tcsi_intake_tick(s->intake, now_ns, &failure);
     pthread_mutex_lock(&s->mutex);
     if (status != TCS_OK && !s->has_tick_failed) tcsi_log(TCSI_LOG_ERROR, "SERVE-JOURNAL-FAILED", "%s", failure.text);
@@ -141,7 +193,8 @@ static void tick(tcsi_service *s, int64_t now_ns)
     s->tick_failure = failure;
     pthread_mutex_unlock(&s->mutex);
     tcsi_events_tick(s->events, now_ns);
-    (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs, as in a disk that never answers, is ended and started again */
+    const tcs_status alive = tcsi_live_admit(s->live, 0, &failure);
+    if (alive == TCS_OK || alive == TCS_E_LIMIT) (void)tcsi_systemd_notify("WATCHDOG=1"); /* who hangs or has stopped is started again */
     if (!leads || now_ns - s->watched_ns < (int64_t)(1e9 * s->options.watch_s)) return;
     s->watched_ns = now_ns;
     tcsi_watching_take(s->watching, now_ns);
@@ -338,6 +391,7 @@ static uint64_t kept(void *self)
 static void on_lead(void *self)
 {
     const tcsi_service *s = self;
+    if (s->deep) tcsi_deep_start(s->deep, s->intake);
     if (s->deliver) tcsi_deliver_wake(s->deliver);
 }
 
@@ -371,6 +425,16 @@ static tcs_status start_standby(tcsi_service *s, tcs_error *err)
     return tcsi_standby_start(s->standby, s->intake, s->options.advertise ? s->options.advertise : text, err);
 }
 
+static tcs_status create_deep(tcsi_service *s, tcs_error *err)
+{
+    const tcsi_store_options reader = { .must_exist = true };
+    if (!s->options.has_deep) return TCS_OK;
+    tcs_status status = tcsi_store_open(s->store_path, &reader, &s->deep_store, err);
+    const tcsi_deep_options deep = { .train_share = s->options.deep_share, .deadline_ns = (int64_t)(1e9 * s->options.deep_deadline_s),
+                                     .store = s->deep_store };
+    return status == TCS_OK ? tcsi_deep_create(&deep, &s->deep, err) : status;
+}
+
 static void tell(void *self, const tcsi_live_news *news)
 {
     tcsi_service *s = self;
@@ -394,13 +458,16 @@ static tcs_status make_history(tcsi_service *s, tcs_error *err)
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
-    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces };
+    tcsi_keeper_options keeper = { .store = s->store, .events = s->events, .settings = s->settings, .traces = &s->traces,
+                                   .alarms_per_s = s->options.alarms_per_s };
     if (status == TCS_OK && s->options.history_rows_per_s >= 0) status = make_history(s, err);
     keeper.history = s->history;
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &s->keeper, err);
+    if (status == TCS_OK) status = create_deep(s, err);
     if (status == TCS_OK && s->options.scores) status = tcsi_score_log_open(s->options.scores, true, 0, &s->scores, err);
     if (status != TCS_OK) return status;
-    tcsi_live_options live = { .thread_count = s->options.thread_count, .series_count_max = s->options.series_count_max,
+    tcsi_live_options live = { .ask = s->deep ? tcsi_deep_ask : NULL, .asked = s->deep, .thread_count = s->options.thread_count,
+                                     .series_count_max = s->options.series_count_max,
                                      .alarms_per_s = s->options.alarms_per_s, .arrival = tcsi_arrival_limits_default(),
                                      .tell = tell, .keep = keep, .self = s, .judge = s->scores ? tcsi_score_log_judge : NULL,
                                      .judge_self = s->scores };
@@ -416,7 +483,10 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     if (s->standby) intake.log = tcsi_standby_log(s->standby);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
-    return status == TCS_OK && !s->standby ? set_budget(s, err) : status;
+    if (status == TCS_OK && !s->standby) status = say_settings(s, err);
+    if (status == TCS_OK && !s->standby && s->deep) tcsi_deep_start(s->deep, s->intake);
+    s->deep_report = (tcsi_deep_report){ s->deep, s->live, s->options.deep_deadline_s };
+    return status;
 }
 
 static void on_attempt(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, const char *id, const tcsi_attempt *attempt)
@@ -461,6 +531,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = tcsi_router_create(&s->router, err);
     if (status == TCS_OK) status = bind_figures(s, err);
+    if (status == TCS_OK) status = tcsi_deep_report_bind(&s->deep_report, s->metrics, err);
     if (status == TCS_OK && s->options.token_file) status = tcsi_auth_create(&s->auth, err);
     if (status == TCS_OK && s->auth) status = tcsi_auth_load(s->auth, s->options.token_file, err);
     if (status != TCS_OK) return status;
@@ -468,9 +539,11 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     tcsi_health_add(&s->health, "store", check_store, s);
     tcsi_health_add(&s->health, "live", check_live, s);
     if (s->standby) tcsi_health_add(&s->health, "leader", tcsi_standby_check, s->standby);
+    if (s->deep) tcsi_health_add_spare(&s->health, "deep", tcsi_deep_report_check, &s->deep_report);
     s->builtin = (tcsi_builtin){ s->router, &s->health, s->metrics, s->events, s->auth != NULL };
     s->api.intake = s->intake;
     s->api.live = s->live;
+    s->api.deep = &s->deep_report;
     s->api.watching = s->watching;
     s->api.history = s->history;
     s->api.started_ns = tcsi_clock_wall_ns();
@@ -509,6 +582,8 @@ tcs_status tcsi_service_start(const tcsi_service_options *options, tcsi_service 
     s->options = *options;
     if (!s->options.series_count_max) s->options.series_count_max = SERIES_COUNT_MAX;
     if (!(s->options.snapshot_s > 0)) s->options.snapshot_s = SNAPSHOT_S;
+    if (!(s->options.deep_deadline_s > 0)) s->options.deep_deadline_s = DEEP_DEADLINE_S;
+    if (!(s->options.deep_sampled_per_s > 0)) s->options.deep_sampled_per_s = DEEP_SAMPLED_PER_S;
     if (!(s->options.watch_s > 0)) s->options.watch_s = WATCH_S;
     pthread_mutex_init(&s->mutex, NULL);
     pthread_cond_init(&s->ending, NULL);
@@ -572,6 +647,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->booking.turn)
         tcsi_books_note(s->books, "stop", is_drained ? "{\"is_drained\":true}" : "{\"is_drained\":false}", tcsi_clock_wall_ns());
     tcsi_server_destroy(s->server);
+    tcsi_deep_stop(s->deep);
     tcsi_books_close(s->books);
     char reason[TCSI_KEEPER_REASON_SIZE];
     const bool keeps = s->keeper && tcsi_standby_leads(s->standby) && tcsi_keeper_is_fine(s->keeper, reason);
@@ -582,7 +658,10 @@ bool tcsi_service_stop(tcsi_service *s)
     if (s->keeper) tcsi_keeper_set_journal(s->keeper, NULL);
     tcsi_standby_stop(s->standby);
     tcsi_intake_close(s->intake); /* which tells live of what was lost */
+    tcsi_chronicle_stop(s->history);
     tcsi_live_destroy(s->live);
+    tcsi_deep_destroy(s->deep);
+    tcsi_store_close(s->deep_store);
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
     tcsi_watching_destroy(s->watching);
     tcsi_store_close(s->watch_store);
@@ -621,7 +700,8 @@ tcs_status tcsi_service_plan(size_t series_count, tcsi_buffer *out, tcs_error *e
                               tcsi_chronicle_size_max(series_count);
     return tcsi_buffer_printf(out, err, "%zu series, keys of 200 bytes:\n  %8.1f MiB state of series (%zu bytes each)\n"
                               "  %8.1f MiB names of series\n  %8.1f MiB history on its way to the store, at most (--history off: none)\n"
-                              "  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
+                              "  %8.1f MiB deep layer (--deep off: none)\n  %8.1f MiB together\n", series_count, (double)in_cells / 1048576,
                               sizeof(tcsi_live_series), (double)in_directory / 1048576, (double)in_history / 1048576,
-                              (double)(in_cells + in_directory + in_history) / 1048576);
+                              (double)tcsi_deep_size() / 1048576,
+                              (double)(in_cells + in_directory + in_history + tcsi_deep_size()) / 1048576);
 }

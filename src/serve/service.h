@@ -32,6 +32,10 @@ typedef struct tcsi_service_options {
     void (*on_lost)(void);      /* a standby has fallen behind what is kept: it is to be stopped and started again; NULL: it stays so */
     bool keeps_journal;         /* all of it, for backtests; otherwise what a start needs */
     const char *scores;         /* lines of every row's score go behind what is in this file (score_log.h); NULL: nowhere */
+    bool has_deep;              /* a second look by a network at what the fast layer finds unusual */
+    double deep_deadline_s;     /* from a row's receipt to the answer; 0: 1 */
+    double deep_share;          /* of one processor, for its training; 0: 0.1 */
+    double deep_sampled_per_s;  /* ordinary rows that it looks at, too, a second; 0: 50 */
     const char *receivers;      /* settings of who is told (deliver/settings.h); NULL: nobody */
 } tcsi_service_options;
 

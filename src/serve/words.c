@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/words.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+
+void tcsi_words_episode_id(const tcsi_directory_entry *series, tcsi_live_kind kind, int64_t begin_ns, char ret_id[TCSI_EPISODE_ID_SIZE])
+{
+    const tcsi_fingerprint hash = tcsi_fingerprint_of(series->key, series->key_size, 0);
+    snprintf(ret_id, TCSI_EPISODE_ID_SIZE, "%s-%016" PRIx64 "-%016" PRIx64, tcsi_live_kind_names[kind], hash.low, (uint64_t)begin_ns);
+}
 
 void tcsi_words_span(double seconds, char *text, size_t size)
 {
     if (seconds < 120) snprintf(text, size, "%.3g s", seconds);
     else if (seconds < 7200) snprintf(text, size, "%.3g min", seconds / 60);
     else snprintf(text, size, "%.3g h", seconds / 3600);
+}
+
+/* What is left of a mean long after its last value that was not 0 is nothing to read. */
+static double legible(double value, double beside)
+{
+    return fabs(value) < 1e-9 * fabs(beside) ? 0 : value;
 }
 
 static void write_late(const char *series, const tcsi_live_event *event, char *text)
@@ -53,6 +66,7 @@ void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret
     case TCSI_LIVE_CADENCE: write_cadence(series, event, ret_text); break;
     default:
         snprintf(ret_text, TCSI_SENTENCE_SIZE, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
-                 episode->peak_value > episode->expected ? "above" : "below", episode->expected, episode->deviation);
+                 episode->peak_value > episode->expected ? "above" : "below", legible(episode->expected, episode->peak_value),
+                 legible(episode->deviation, episode->peak_value));
     }
 }

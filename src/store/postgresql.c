@@ -182,10 +182,22 @@ static tcs_status connect_now(postgresql_database *self, tcs_error *err)
     return status;
 }
 
+/* A server that has ended since the last use has said so, and closed the connection: known without asking it. */
+static bool is_alive(postgresql_database *self)
+{
+    while (self->connection && PQstatus(self->connection) == CONNECTION_OK) {
+        struct pollfd wanted = { .fd = PQsocket(self->connection), .events = POLLIN };
+        if (poll(&wanted, 1, 0) <= 0) return true;
+        if (!PQconsumeInput(self->connection)) break; /* otherwise a notice: there may be more behind it */
+        (void)PQisBusy(self->connection);
+    }
+    return false;
+}
+
 static tcs_status ready(tcsi_database *base, tcs_error *err)
 {
     postgresql_database *self = (postgresql_database *)base;
-    if (self->connection && PQstatus(self->connection) == CONNECTION_OK) return TCS_OK;
+    if (is_alive(self)) return TCS_OK;
     const int64_t wait_ns = self->attempt_ns + (int64_t)self->delay_ms * 1000000 - tcsi_clock_monotonic_ns();
     if (self->delay_ms > 0 && wait_ns > 0)
         return tcsi_fail(err, TCS_E_IO, "%s: the server cannot be reached; it is tried again in %lld ms", base->where,

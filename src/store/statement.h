@@ -24,7 +24,8 @@
       "sequence")                                                                                                                      \
     X(SNAPSHOT, "snapshot", "name, number, position, time_ns, part_count, size, is_complete", "$1, $2, $3, $4, $5, $6, $7", "tiiiiii", \
       "name, number")                                                                                                                  \
-    X(PART, "snapshot_part", "name, number, part, seal, size, bytes", "$1, $2, $3, $4, $5, $6", "tiiiib", "name, number, part")
+    X(PART, "snapshot_part", "name, number, part, seal, size, bytes", "$1, $2, $3, $4, $5, $6", "tiiiib", "name, number, part")        \
+    X(JOURNAL, "journal", "first, last, token, seal, bytes", "$1, $2, $3, $4, $5", "iiiib", "first")
 
 #define TCSI_SQL_RECORD_COLUMNS "select kind, id, series_id, state, begin_ns, end_ns, updated_ns, document from record "
 #define TCSI_SQL_RECORD_PAGE                                                                                              \
@@ -152,7 +153,7 @@ typedef struct tcsi_table {
     tcsi_statement copy_out, copy_in, count;
 } tcsi_table;
 
-enum { TCSI_TABLE_COUNT = 11, TCSI_COLUMN_COUNT_MAX = 9 };
+enum { TCSI_TABLE_COUNT = 12, TCSI_COLUMN_COUNT_MAX = 9 };
 
 extern const char *const tcsi_statement_texts[TCSI_STATEMENT_COUNT];
 extern const tcsi_table tcsi_tables[TCSI_TABLE_COUNT];

@@ -84,6 +84,7 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_ALERT = 2,       /* one or several episodes, as they are told to somebody */
     TCSI_STORE_SILENCE = 3,
     TCSI_STORE_MAINTENANCE = 4,
+    TCSI_STORE_INCIDENT = 8,    /* episodes that belong together */
     TCSI_STORE_TOKEN = 5,       /* of the HTTP API; the document holds a hash, never the token */
     TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
     TCSI_STORE_ACKNOWLEDGEMENT = 7, /* of an episode, whose id it has */

@@ -129,6 +129,8 @@ def ingest_seeds(seeds):
         seeds[names[0]] = [unsnap(body(name)) for name in names]
     seeds["compressed"] = COMPRESSED + [b"\x01" + body("remote_write_1"), b"\x05" + body("remote_write_2"), b"\x0a" + body("otlp_protobuf_gzip")]
 
+SELECTORS = [b'up{job="node",instance=~"10\\.0\\.0\\.[12]:.*",a!="",b!~`x|y`}', b'{"http.requests",path="/a \\"b\\x22\\u00e9"}', b" up { } ",
+             b"{__name__=~'a|b',}", b"rate(up[5m])", b"(?i)a{2,3}(b|c*)+?[^d-f\\d]$", b"^(a?){60}.{3}\\W\\x41", b"((a*)*)*|(b|(c|d)){2,}"]
 TOKEN = b'{"id":"0123456789abcdef","name":"a","role":"viewer","created":1767225600,"expires":null,"hash":"$argon2id$v=19$m=65536,t=2,p=1$x$y"}'
 HTTP = [b"\0/api/v1/series/a%2Fb?x=1&y=a+b&match[]=z", b"\0http://localhost/a/../b/./c//d?flag", b"\0/%E2%82%AC/%2e%2e/x", b"\0*",
         b"\1Bearer tcs_0123456789abcdef_00", b"\1text/plain;q=0.5,application/openmetrics-text;version=1.0.0, */*;q=0.1",
@@ -144,7 +146,8 @@ def main():
     golden = pathlib.Path("tests/golden/io")
     text = b"t,v\n" + b"".join(b"%d,%d\n" % (i, i * i % 7) for i in range(40))
     seeds = {"csv": CSV, "ndjson": NDJSON, "json": JSON, "time": TIME, "state": STATE, "bundle": BUNDLE,
-             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK, "http": HTTP}
+             "prometheus": PROMETHEUS, "safetensors": SAFETENSORS, "knowledge": KNOWLEDGE, "alert": ALERT, "block": BLOCK, "http": HTTP,
+             "selector": SELECTORS}
     seeds["safetensors"] += [p.read_bytes() for p in sorted(pathlib.Path("tests/golden/nn").glob("*.safetensors"))]
     zones = pathlib.Path("/usr/share/zoneinfo")
     seeds["knowledge"] += [b"\0" + (zones / name).read_bytes() for name in ("Europe/Berlin", "Asia/Kolkata")]

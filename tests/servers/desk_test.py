@@ -148,7 +148,7 @@ def running(settings="", *more):
             hooks.server.shutdown()
 
 
-OPS = "receivers:\n  - name: ops\n    kind: webhook\n    url: HOOKS/ops\n"
+OPS = "tell: episodes\ngroup_within: off\nreceivers:\n  - name: ops\n    kind: webhook\n    url: HOOKS/ops\n"
 BOSS = OPS + "  - name: boss\n    kind: webhook\n    url: HOOKS/boss\n    only_escalated: yes\nescalate_after: 6s\n"
 
 
@@ -487,6 +487,32 @@ def books_on_postgresql(url, psql):
     assert "of 'live' is damaged" in run_and_read("store", "check", "--store", url)
 
 
+def pair_backed_up(url, other):
+    """Of processes that stand by for each other the journal is in the store, and so in the backup."""
+    with running("", "--store", url, "--standby") as (folder, _, start):
+        service = start()
+        for _ in range(200):
+            if service.send("GET", "/readyz")[0] == 200:
+                break
+            time.sleep(0.1)
+        begin = time.time() - 400
+        service.feed(begin, 0, 318, spiking=(3,), spike=range(310, 400))
+        ids = open_episodes(service, (3,))
+        assert service.send("POST", f"/api/v1/episodes/{ids[3]}/acknowledgement", {"note": "mine"})[0] == 204
+        said = run("store", "backup", folder / "pair.db", "--data", folder / "data", "--store", url)
+        assert "stand by for each other" in said and not (folder / "pair.db.journal").exists(), said
+        service.stop(signal.SIGKILL)
+        assert "expected --store postgresql://" in run("store", "restore", folder / "pair.db", "--data", folder / "again", status=1)
+        run("store", "restore", folder / "pair.db", "--data", folder / "again", "--store", other)
+        assert run("store", "check", "--store", other).startswith("sound")
+        again = Service(folder / "again", "--store", other, "--standby")
+        try:
+            again.wait("/api/v1/status", lambda a: a["samples"]["accepted"] == 318 * SERIES)
+            assert again.ask("/api/v1/episodes/" + ids[3])["acknowledged"]["note"] == "mine"
+        finally:
+            again.stop(signal.SIGKILL)
+
+
 def erased():
     with running("", "--snapshot", "1") as (folder, _, start):
         service = start()
@@ -526,6 +552,9 @@ def main():
             url = f"postgresql://postgres@/plant?host={top}"
             suite.run("from PostgreSQL to a file", lambda: backed_up_while_it_runs(("--store", url)))
             suite.run("the books on PostgreSQL", lambda: books_on_postgresql(url, psql))
+            for name in ("pair", "other"):
+                subprocess.run(psql + ["-c", f"create database {name}"], check=True, capture_output=True)
+            suite.run("the store of a pair", lambda: pair_backed_up(url.replace("/plant", "/pair"), url.replace("/plant", "/other")))
             suite.run("from a file to PostgreSQL", lambda: backed_up_while_it_runs((), ("--store", url.replace("/plant", "/postgres"))))
     else:
         suite.skip("from PostgreSQL to a file and back", "no PostgreSQL server is installed that could be run")

@@ -910,7 +910,8 @@ def readiness():
         assert one.ask("GET", "/readyz")[0] == 200
         one.tell("ready 0")
         status, _, body = one.ask("GET", "/readyz")
-        assert status == 503 and json.loads(body) == {"checks": [{"name": "test", "ok": False, "reason": "told so"}], "ready": False}
+        assert status == 503 and json.loads(body) == {"checks": [{"name": "test", "ok": False, "reason": "told so"}], "ready": False,
+                                                       "degraded": True}
         assert one.ask("GET", "/healthz")[0] == 200
 
 

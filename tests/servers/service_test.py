@@ -3,8 +3,10 @@
 
 usage: service_test.py TOCSIN        Prints TAP.
 """
+import contextlib
 import datetime
 import http.server
+import itertools
 import json
 import os
 import pathlib
@@ -126,7 +128,7 @@ def anomaly_is_told(service):
     assert episode["summary"].startswith('sensor{unit="3"} was 3'), episode
     assert service.ask("/api/v1/episodes/" + episode["id"]) == episode
     listener.join(20)
-    states = [e["state"] for e in heard if e["id"] == episode["id"]]
+    states = [state for state, _ in itertools.groupby(e["state"] for e in heard if e["id"] == episode["id"])]  # verdicts are told in between
     assert states == ["suspected", "confirmed", "resolved"], heard
     status = service.ask("/api/v1/status")
     assert status["series"] == SERIES and status["samples"]["accepted"] == 360 * SERIES, status
@@ -161,6 +163,93 @@ def killed_and_started_again(service):
     ids = {e["id"] for e in found if e["kind"] == "anomaly"}
     assert ids >= {e["id"] for e in expected if e["kind"] == "anomaly" and e["series"] == 'sensor{unit="3"}'}, (expected, found)
     service.stop()
+
+
+def second_look(service):
+    """The deep layer learns by itself, says what it makes of an anomaly, and knows after a kill what it knew."""
+    begin = time.time() - 700
+
+    def deep(one=None):
+        return (one or service).ask("/api/v1/status")["deep"]
+    assert deep()["state"] == "training" and deep()["model"] == "" and deep()["deadline_seconds"] == 20, deep()
+    feed(service, begin, 0, 70)
+    time.sleep(2.1)  # a tick shares out the sample
+    for first in range(70, 250, 10):  # as many questions as may wait at once, and then more
+        feed(service, begin, first, first + 10)
+        time.sleep(0.1)
+    service.wait("/api/v1/status", lambda a: a["deep"]["state"] == "on", seconds=240)
+    model = deep()["model"]
+    assert len(model) == 64 and deep()["sampled"] >= 1000, deep()
+    feed(service, begin, 250, 300)
+    for step in range(300, 325):  # a row at a time, so that there is an answer before the next
+        feed(service, begin, step, step + 1, spike=range(310, 318))
+        time.sleep(0.3)
+    assert deep()["answered"] > 0, deep()
+
+    def answered_one(answer):
+        return [e for e in answer["episodes"] if e["series"] == 'sensor{unit="3"}' and e["verdict"] in ("confirmed", "ordinary")]
+    episode = answered_one(service.wait("/api/v1/episodes?kind=anomaly", answered_one, seconds=60))[0]
+    assert 0 < episode["deep_p_value"] <= 1, episode
+    ready = service.ask("/readyz")
+    assert ready["ready"] is True and ready["degraded"] is False and {"name": "deep", "ok": True} in ready["checks"], ready
+    with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
+        text = answer.read().decode()
+    for name in ('tocsin_deep_questions_total{sort="sampled"}', 'tocsin_deep_answers_total{outcome="answered"}', "tocsin_deep_queue",
+                 "tocsin_deep_train_seconds_total", 'tocsin_deep_state{state="on"} 1'):
+        assert name in text, text
+    service.stop(signal.SIGKILL)
+    service = Service(service.folder, "--deep-share", "1", "--deep-deadline", "20")
+    assert deep(service)["state"] == "on" and deep(service)["sampled"] >= 1000, deep(service)
+    again = [e for e in service.ask("/api/v1/episodes?kind=anomaly")["episodes"] if e["id"] == episode["id"]]
+    assert again and again[0]["verdict"] == episode["verdict"], (again, episode)
+    go_back(service, begin)
+    assert service.stop() == 0
+    service = Service(service.folder, "--deep", "off")
+    assert deep(service)["state"] == "off"
+    service.stop(signal.SIGKILL)
+
+
+def go_back(service, begin):
+    """A second network is promoted and rolled back while rows come: it answers no more within a second or so, and no row stays unscored."""
+    def live():
+        return [one for one in service.ask("/api/v1/models")["models"] if one["name"] == "live"]
+
+    def champion():
+        return next(one["hash"] for one in live() if one["role"] == "champion")
+
+    def say(path):
+        return service.send(path, '{"reason": "for the test"}', "application/json")[0]
+
+    def answers_with(model):
+        asked = time.monotonic()
+        service.wait("/api/v1/status", lambda a: a["deep"]["model"] == model, seconds=60)
+        return time.monotonic() - asked
+    assert all(one["card"]["lineage"]["format"] == "tocsin live network" for one in live()), live()
+    first = live()[0]["hash"]
+    for step in range(325, 725, 10):
+        feed(service, begin, step, step + 10)
+        time.sleep(0.1)
+    service.wait("/api/v1/models", lambda a: len([one for one in a["models"] if one["name"] == "live"]) > 1, seconds=120)
+    for model in (first, live()[-1]["hash"]):
+        if champion() != model:
+            assert say(f"/api/v1/models/{model}/promotion") == 204
+        answers_with(model)
+    before = service.ask("/api/v1/status")
+    over = threading.Event()
+
+    def load():
+        for step in range(725, 20000):
+            if over.is_set():
+                return
+            feed(service, begin, step, step + 1)
+    loader = threading.Thread(target=load)
+    loader.start()
+    assert say("/api/v1/models/rollback") == 204
+    print(f"# answered with the model before after {answers_with(first):.2f} s")
+    over.set()
+    loader.join()
+    after = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    assert after["rows_scored"] - before["rows_scored"] == after["samples"]["accepted"] - before["samples"]["accepted"] > 0, (before, after)
 
 
 def answered(service):
@@ -211,6 +300,9 @@ def answered(service):
     listed = service.ask("/api/v1/answers")["answers"]
     assert [(a["id"], a["verdict"], a["undone"]) for a in listed] == [(made["id"], "expected", True)], listed
     assert service.ask("/api/v1/answers?episode=" + second["id"])["answers"] == []
+    record = service.ask(f"/api/v1/episodes/{first['id']}/record")
+    assert [entry["action"] for entry in record["audit"]] == ["answer", "undo"] and record["journal"]["can_be_judged_again"], record
+    assert record["episode"]["id"] == first["id"] and record["alarms_per_day_allowed"] > 0, record
     for path, body, code in [("/api/v1/episodes/none/answers", {"verdict": "true"}, 404), (f"/api/v1/episodes/{first['id']}/answers", {}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "confidence": 2}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "until": "soon"}, 400),
@@ -502,6 +594,107 @@ def real_alertmanager():
             process.wait(timeout=20)
 
 
+@contextlib.contextmanager
+def webhook():
+    """A receiver: its address, and the events it was sent."""
+    heard = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def fleet_rows(begin, first, last, spike):
+    """300 series of 30 hosts, a second apart; all of them move at once."""
+    for t in range(first, last):
+        chance = random.Random(t)
+        yield [(f'load{{host="h{i // 10}",job="node",n="{i}"}}', begin + t, i + chance.gauss(0, 1) + (30 if t in spike else 0))
+               for i in range(300)]
+
+
+def a_fleet_is_told_once():
+    """A common event of 300 series, with and without incidents; a kill in the middle of it changes neither count nor members."""
+    told = {}
+    for how in ("episodes", "incidents"):
+        with tempfile.TemporaryDirectory() as name, webhook() as (url, heard):
+            folder, spike = pathlib.Path(name), range(150, 160)
+            (folder / "settings.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{url}'}}]\ntell: {how}\n")
+            service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--snapshot", "1")
+            try:
+                begin = time.time() - 220
+                for rows in fleet_rows(begin, 0, 155, spike):
+                    assert service.rows(rows) in (200, 204)
+                service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+                service.wait("/api/v1/incidents?state=open", lambda a: a["incidents"])
+                service.stop(signal.SIGKILL)
+                service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--snapshot", "1")
+                for rows in fleet_rows(begin, 155, 175, spike):
+                    assert service.rows(rows) in (200, 204)
+                service.wait("/api/v1/episodes?kind=anomaly&state=open", lambda a: not a["episodes"])
+                episodes = service.ask("/api/v1/episodes?kind=anomaly&limit=1000")["episodes"]
+                moved = [e for e in episodes if e["state"] == "resolved"]
+                incidents = {e["incident"] for e in moved}
+                assert len(moved) > 250 and len(incidents) == 1, (len(moved), incidents)
+                incident = service.ask("/api/v1/incidents/" + incidents.pop())
+                assert incident["state"] == "resolved" and incident["series_count"] >= len(moved), incident
+                assert incident["shared"] == {"job": "node"} and len(incident["episodes"]) == 200, incident
+                assert f'{incident["series_count"]} series of job="node" at once; most of all: load' in incident["summary"], incident
+                related = service.ask(f"/api/v1/episodes/{moved[0]['id']}/related")["related"]
+                assert len(related) >= 199 and all(set(r) == {"id", "series", "begin", "kind", "state", "number"} for r in related), related[:3]
+                ended = [e for e in heard if e["type"].endswith("resolved")]
+                for _ in range(100):
+                    ended = [e for e in heard if e["type"].endswith("resolved")]
+                    if len(ended) >= (1 if how == "incidents" else len(moved)):
+                        break
+                    time.sleep(0.1)
+                alerts = {e["data"]["episode"] for e in heard if e["type"].endswith("confirmed")}
+                assert {e["data"]["episode"] for e in ended} == alerts, (len(ended), len(alerts))
+                told[how] = len(alerts)
+            finally:
+                service.stop(signal.SIGKILL)
+    print(f"# alerts of one event of 300 series: {told['episodes']} episodes, {told['incidents']} incidents")
+    assert told["episodes"] > 250 and told["incidents"] == 1, told
+
+
+def policies_hold():
+    """A series that may be silent is, one beside it is missed; and so after a start without the settings."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "settings.yaml").write_text("""
+policies:
+  - match: ['unit=~"[0-9]"']
+    absence: off
+  - match: ['unit="10"']
+    absence: 2s
+""")
+        service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"))
+        try:
+            feed(service, time.time() - 60, 0, 60)
+            found = service.wait("/api/v1/episodes?kind=absence", lambda a: a["episodes"], 30)["episodes"]
+            assert [e["series"] for e in found] == ['sensor{unit="10"}'], found
+            assert service.stop() == 0
+            bad = folder / "bad.yaml"
+            bad.write_text("policies:\n  - match: ['unit=\"1\"']\n    absense: off\n  - absence: off\n  - match: [x]\n    stuck: maybe\n")
+            refused = subprocess.run([TOCSIN, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--receivers", str(bad)],
+                                     capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+            assert refused.returncode == 1 and "no setting 'absense' of a policy; did you mean 'absence'?" in refused.stderr, refused.stderr
+        finally:
+            if service.process.poll() is None:
+                service.stop(signal.SIGKILL)
+
+
 def said_before_it_starts():
     folder = tempfile.mkdtemp()
     plan = subprocess.run([TOCSIN, "serve", "--plan", "1000000"], capture_output=True, text=True, timeout=20)
@@ -519,6 +712,7 @@ def main():
     suite = Suite()
     suite.run("an anomaly is suspected, confirmed, resolved, and told", with_service(anomaly_is_told))
     suite.run("killed again and again, nothing acknowledged is lost", with_service(killed_and_started_again, "--snapshot", "2"))
+    suite.run("a second look, learned by itself", with_service(second_look, "--deep-share", "1", "--deep-deadline", "20", "--alarm-budget", "50"))
     suite.run("an answer acts on the next like it, after a kill, until it is taken back", with_service(answered, "--alarm-budget", "200"))
     suite.run("stopped in good order, and one at a time", with_service(stopped_in_good_order))
     suite.run("rows by every protocol", with_service(every_protocol))
@@ -527,6 +721,8 @@ def main():
     suite.run("this host's own figures", with_service(this_host, "--collect", "host"))
     suite.run("every route with each role", tokens_and_roles)
     suite.run("which model decides", models)
+    suite.run("a fleet that moves in step is told once", a_fleet_is_told_once)
+    suite.run("policies of series", policies_hold)
     suite.run("it watches itself", watches_itself)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):

@@ -370,6 +370,40 @@ def episodes_are_kept_once():
         assert clear(kept) == clear(expected) and len(clear(kept)) >= 2, (clear(kept), clear(expected))
 
 
+def what_was_not_kept_is_kept_by_the_other():
+    """Rows are in the journal, and their episode in nobody's store, when the leader is killed: the other one keeps it, since it held it."""
+    with pair() as (database, one, two):
+        sender = Sender([one.url], 0)
+        while sender.steps < 450:
+            time.sleep(0.02)
+        sender.finish()
+        counts(one)
+        same_state(one, two)
+        # Whoever changes the store takes this lock; a batch of the journal does not need it.
+        with subprocess.Popen([database.binaries / "psql", "-h", str(database.top), "-U", "postgres", "-X", "-q", "-A", "-t"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+            other.stdin.write("select pg_advisory_lock(7453010123);\n\\echo locked\n")
+            other.stdin.flush()
+            while other.stdout.readline().strip() != "locked":
+                pass
+            before = int(database.ask("select count(*) from tocsin.record where kind = 1"))
+            body = "".join(json.dumps({"series": 's{sender="0",unit="3"}', "time": sender.begin_s + sender.steps + i, "value": 5000}) + "\n"
+                           for i in range(6))
+            request = urllib.request.Request(one.url + "/api/v1/rows", body.encode(), {"Content-Type": "application/x-ndjson"})
+            urllib.request.urlopen(request, timeout=10).close()
+            time.sleep(0.5)  # the other one reads it, and would have let go of it
+            one.end(signal.SIGKILL)
+            assert int(database.ask("select count(*) from tocsin.record where kind = 1")) == before
+            other.stdin.close()
+        two.wait_ready()
+        for _ in range(100):
+            found = [e for e in json.loads(two.ask("/api/v1/episodes?kind=anomaly")[1])["episodes"] if e["value"] == 5000]
+            if found:
+                break
+            time.sleep(0.1)
+        assert len(found) == 1, found
+
+
 def old_batches_go():
     """Batches before the oldest snapshot are removed, and a standby that was away for longer starts anew by itself."""
     with pair() as (database, one, two):
@@ -426,7 +460,8 @@ def main():
     cases = [("one leads, the other stands by", stands_by), ("the leader is killed under load", killed_under_load),
              ("the leader is ended in good order", ended_in_good_order), ("the leader is frozen, and wakes", frozen_and_awake_again),
              ("PostgreSQL is restarted", the_database_restarts), ("connections are cut", connections_are_cut),
-             ("episodes are kept once", episodes_are_kept_once), ("old batches go, and whoever was away starts anew", old_batches_go),
+             ("episodes are kept once", episodes_are_kept_once), ("what the leader had not kept", what_was_not_kept_is_kept_by_the_other),
+             ("old batches go, and whoever was away starts anew", old_batches_go),
              ("what is refused", what_is_refused)]
     for name, case in cases:
         if find_server():

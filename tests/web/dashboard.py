@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """The dashboard of a real service in a real browser: see dashboard/*.mjs.  This file only says why that cannot be run here, if so.
 
-usage: dashboard.py ROOT TOCSIN FOLDER [CASE...]        FOLDER receives the screenshots.  Prints TAP.
+usage: dashboard.py ROOT TOCSIN FOLDER [CASE...]        FOLDER receives the screenshots; public data sets are beside the root or in DATA.  Prints TAP.
 """
+import os
 import pathlib
 import shutil
 import subprocess
@@ -25,8 +26,9 @@ def main():
     if reason:
         print(f"1..1\nok 1 - dashboard in a browser # SKIP {reason}")
         return 0
+    data = os.environ.get("DATA", root.parent / "shared/data")
     program = root / "tests/web/dashboard/run.mjs"
-    return subprocess.run(["node", program, tocsin, folder, browser.find(), *sys.argv[4:]], stdin=subprocess.DEVNULL, check=False).returncode
+    return subprocess.run(["node", program, tocsin, folder, browser.find(), data, *sys.argv[4:]], stdin=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":

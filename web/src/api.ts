@@ -91,10 +91,22 @@ export interface Status {
   journal_next: number;
   journal_failures: number;
   samples: Record<string, number>;
-  budget?: { alarms_per_day: number; raised_24h: number };
+  budget?: { alarms_per_day: number; raised_24h: number | null };
   deep?: { state: string; model?: string; escalated?: number; sampled?: number; unconfirmed?: number; deadline_seconds?: number };
   role?: string;
   who?: string;
+}
+
+/** A figure of the service about itself, and its bound. */
+export interface Watched {
+  figure: string;
+  state: 'unknown' | 'fine' | 'breached' | string;
+  value: number | null;
+  bound: number | null;
+  is_floor: boolean;
+  unit: string;
+  help: string;
+  runbook: string;
 }
 
 export interface Ready {
@@ -110,6 +122,9 @@ export interface Incident {
   severity: number;
   episodes: string[];
   series_count: number;
+  episode_count?: number;
+  open_count?: number;
+  merged_into?: string;
   summary: string;
 }
 
@@ -132,6 +147,7 @@ export interface Similar {
   series: string;
   begin: string;
   distance: number;
+  share?: number;
   answer?: Verdict | '';
   answer_probability?: number;
 }
@@ -148,6 +164,11 @@ export interface ReviewItem {
   reason?: string;
   episode?: Episode;
 }
+export interface Review {
+  review: ReviewItem[];
+  noise?: number | null;
+  raters?: { who: string; reliability: number; answers: number }[];
+}
 export interface QualityDay {
   day: string;
   alarms: number;
@@ -155,6 +176,7 @@ export interface QualityDay {
   true: number;
   expected: number;
   not_mine: number;
+  missed?: number;
   precision?: number | null;
   precision_low?: number | null;
   precision_high?: number | null;

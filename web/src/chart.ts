@@ -197,7 +197,7 @@ export class Chart {
         { ...axis, space: 70, values: TIME_TICKS, ...(this.isLow() ? { show: false, size: 0 } : {}) },
         { ...axis, size: 62, space: this.isLow() ? 18 : 30, values: (_, values) => values.map(axisNumber) },
       ],
-      padding: [8, 14, this.isLow() ? 7 : 0, 0], // the same for all, so that one moment is at one place
+      padding: [8, 26, this.isLow() ? 7 : 0, 0], // the same for all, so that one moment is at one place
       legend: { show: false },
       cursor: {
         sync: { key: SYNC, setSeries: false, scales: ['x', null] },

@@ -38,6 +38,9 @@ const STATUS_MS = 5000;
 
 export const isOpen = (episode: Episode): boolean => episode.state === 'suspected' || episode.state === 'confirmed';
 
+/** Open, and not kept quiet by an answer. */
+export const isLoud = (episode: Episode): boolean => isOpen(episode) && !episode.suppressed_by;
+
 /** Whether a later version; the same record may be told again with more in it (an answer, an acknowledgement). */
 export function isNewer(episode: Episode, known: Episode | undefined): boolean {
   return !known || episode.sequence >= known.sequence;

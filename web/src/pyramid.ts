@@ -1,4 +1,4 @@
-// Which of a million points to draw.  A block of history is kept at several levels, each with a quarter of the entries of the one before;
+// Which of a million points to draw.  A block of history is kept at several levels, each with half the entries of the one before;
 // a view of any width then costs as many entries as the chart has pixels, not as many as there are.  Every level keeps the extremes, so
 // that a single outlier stays visible from far away: low and lower by minimum, high, upper and score by maximum, the rest by mean.
 
@@ -28,7 +28,7 @@ const JOINS: Record<Track, Join> = {
   upper: 'max',
   score: 'max',
 };
-const FACTOR = 4;
+const FACTOR = 2;
 
 export type Level = { time: Float64Array } & Record<Track, Float64Array>;
 export type Slice = { time: number[] } & Record<Track, (number | null)[]>;

@@ -49,7 +49,7 @@ function Readout({ reading, unit, isSmall }: { reading: Reading | null; unit: st
 function rowsOf(slice: Slice, from: number, to: number): number[] {
   const inside = slice.time
     .map((time, i) => [time, i] as const)
-    .filter(([time]) => time >= from && time <= to)
+    .filter(([time, i]) => time >= from && time <= to && slice.value[i] !== null)
     .map(([, i]) => i);
   const stride = Math.max(1, Math.ceil(inside.length / TABLE_ROWS));
   return inside.filter((_, i) => i % stride === 0);

@@ -6,7 +6,8 @@ vi.stubGlobal('addEventListener', () => undefined);
 vi.stubGlobal('document', { documentElement: {} });
 vi.stubGlobal('matchMedia', () => ({ addEventListener: () => undefined }));
 const { may, mergeEpisodes } = await import('../src/live');
-const { groupEpisodes, raisedLastDay, withoutName } = await import('../src/views/now');
+const { groupEpisodes, withoutName } = await import('../src/views/now');
+const { raisedLastDay, watchedText } = await import('../src/health');
 const { distinctSeries, overlapping, spanAround } = await import('../src/views/episode');
 const { compared } = await import('../src/views/series');
 const { matchersOf } = await import('../src/silences');
@@ -58,7 +59,7 @@ describe('the list of Now', () => {
     expect(groups.map((group) => group.episodes.map((e) => e.id).join(''))).toEqual(['bd', 'c', 'a']);
     expect(groups[0]?.severity).toBe(90);
   });
-  it('counts alarms of the last day, not what was dismissed or is only suspected', () => {
+  it('counts anomalies of the last day, whatever became of them', () => {
     const all = [
       episode('a'),
       episode('b', { state: 'dismissed' }),
@@ -67,7 +68,7 @@ describe('the list of Now', () => {
       episode('e', { kind: 'absence' }),
       episode('f', { begin: '2026-01-01T00:00:00Z' }),
     ];
-    expect(raisedLastDay(all, AT)).toBe(2);
+    expect(raisedLastDay(all, AT)).toBe(4);
   });
   it('does not say names twice', () => {
     expect(withoutName(episode('a', { summary: 's{n="a"} has sent nothing for 11 s' }))).toBe('has sent nothing for 11 s');
@@ -99,6 +100,16 @@ describe('an episode', () => {
       episode('before', { begin: '2026-01-05T10:00:00Z', end: '2026-01-05T10:30:00Z', state: 'resolved' }),
     ];
     expect(overlapping(own, all).map((other) => other.id)).toEqual(['near']);
+  });
+});
+
+describe('figures that the service watches', () => {
+  it('are told in their unit', () => {
+    expect(watchedText(null, 's')).toBe('not known yet');
+    expect(watchedText(0.0125, 'share')).toBe('1.25 %');
+    expect(watchedText(0.0125, 's')).toBe('12.5 ms');
+    expect(watchedText(1.5, 'of the budget')).toBe('1.5 times the budget');
+    expect(watchedText(0.25, 'PSI')).toBe('0.25 PSI');
   });
 });
 

@@ -28,6 +28,12 @@ void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_va
     *ret_deviation = sqrt((double)chart->residual_square);
 }
 
+double tcsi_residual_chart_distance(const tcsi_residual_chart *chart, double value)
+{
+    if (chart->count == 0) return NAN;
+    return (value - chart->level) / tcsi_robust_floor(sqrt((double)chart->variance), 0, chart->level);
+}
+
 static double clipped(double difference, double limit)
 {
     return fmin(fmax(difference, -limit), limit);

@@ -40,6 +40,8 @@ extern const tcsi_residual_chart_options tcsi_residual_chart_defaults;
 double tcsi_residual_chart_push(tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value);
 /* What the next row is expected to be, and its deviation. */
 void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_value, double *ret_deviation);
+/* How far a value is from the level, in deviations of values; NaN before the first row. */
+double tcsi_residual_chart_distance(const tcsi_residual_chart *chart, double value);
 void tcsi_residual_chart_persist(tcsi_residual_chart *chart, tcsi_codec *codec);
 
 #endif

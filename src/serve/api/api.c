@@ -12,12 +12,15 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_status,
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
+        tcsi_api_mount_incidents,
         tcsi_api_mount_silences,
         tcsi_api_mount_audit,
         tcsi_api_mount_models,
+        tcsi_api_mount_record,
         tcsi_api_mount_answers,
         tcsi_api_mount_review,
         tcsi_api_mount_history,
+        tcsi_api_mount_query,
     };
     tcs_status status = TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < TCS_COUNT(subjects); i++) status = subjects[i](router, api, err);

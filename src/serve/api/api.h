@@ -5,6 +5,7 @@
 #define TCS_SERVE_API_API_H
 
 #include "base/json.h"
+#include "serve/deep/report.h"
 #include "serve/history/chronicle.h"
 #include "serve/http/route.h"
 #include "serve/intake.h"
@@ -24,6 +25,7 @@ typedef struct tcsi_api {
     tcsi_audit_chain audit_chain; /* of the audit log, as far as it was followed; under store_mutex */
     int64_t audit_verified_ns;    /* when that was begun, monotonic */
     int64_t started_ns;
+    const tcsi_deep_report *deep;
     struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
 
@@ -33,12 +35,15 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err) TC
 tcs_status tcsi_api_mount_rows(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_series(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_episodes(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_incidents(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_record(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_query(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 
 /* ---- for the subjects ---- */

@@ -98,7 +98,8 @@ static tcs_status get_history(void *context, const tcsi_request *request, tcsi_r
     if (from_ns > to_ns) return tcsi_fail(err, TCS_E_INVALID, "from is later than to");
     tcs_status status = tcsi_buckets_init(&buckets, from_ns, to_ns, (size_t)tcsi_request_integer(request, "points", POINTS),
                                           step_min_of(api, (uint32_t)number), err);
-    if (status == TCS_OK) status = tcsi_chronicle_read(api->history, (uint32_t)number, from_ns, to_ns, push_row, &buckets, err);
+    if (status == TCS_OK)
+        status = tcsi_chronicle_read(api->history, (uint32_t)number, from_ns, to_ns, buckets.step_ns, push_row, &buckets, err);
     if (status == TCS_OK) status = write_history(api, (uint32_t)number, &buckets, &response->body, err);
     tcsi_buckets_deinit(&buckets);
     return status;

@@ -24,9 +24,11 @@ static tcs_status take(void *context, const tcsi_request *request, tcsi_response
 {
     const tcsi_api *api = context;
     tcsi_intake_reply reply;
+    const bool has_backfill = tcsi_route_parameter(request->route, "backfill") != NULL;
     const bool has_precision = tcsi_route_parameter(request->route, "precision") != NULL;
     const tcsi_ingest_facts facts = { .route = route, .content_type = tcsi_request_header(request, "Content-Type"),
                                       .content_encoding = tcsi_request_header(request, "Content-Encoding"),
+                                      .is_backfill = has_backfill && tcsi_request_flag(request, "backfill", false),
                                       .precision = has_precision ? tcsi_request_text(request, "precision") : NULL };
     tcsi_intake_take(api->intake, &facts, request->body ? request->body : "", request->body_size, request->received_ns,
                      &response->body, &reply);
@@ -77,9 +79,13 @@ static tcs_status take_ndjson(void *context, const tcsi_request *request, tcsi_r
     { 429, "Too many rows wait: come again after Retry-After.", NULL, NULL },        \
     { 503, "The disk or the service failed; nothing was taken.", NULL, NULL }
 
+#define BACKFILL \
+    { .name = "backfill", .type = TCSI_ARGUMENT_FLAG, .help = "the rows are of the past and come to teach: nobody is told of them" }
+
 static const tcsi_route table[] = {
     { .method = TCSI_POST, .path = "/api/v1/write", .role = TCSI_ROLE_OPERATOR, .handle = take_remote_write, .id = "write",
       .group = TCSI_API_ROWS, .summary = "Prometheus remote-write 1.0 and 2.0, by content type.",
+      .parameters = { BACKFILL },
       .body_max = BODY_MAX, .body_required = true,
       .answers = { TAKEN } },
     { .method = TCSI_POST, .path = "/v1/metrics", .role = TCSI_ROLE_OPERATOR, .handle = take_otlp, .id = "otlp", .group = TCSI_API_ROWS,
@@ -97,7 +103,7 @@ static const tcsi_route table[] = {
                       { .name = "db", .type = TCSI_ARGUMENT_TEXT, .help = "taken, and not looked at" } },
       .answers = { TAKEN } },
     { .method = TCSI_POST, .path = "/api/v1/rows", .role = TCSI_ROLE_OPERATOR, .handle = take_ndjson, .id = "rows", .group = TCSI_API_ROWS,
-      .summary = "Rows as JSON, one object a line.", .body_max = BODY_MAX, .body_required = true,
+      .summary = "Rows as JSON, one object a line.", .parameters = { BACKFILL }, .body_max = BODY_MAX, .body_required = true,
       .answers = { { 200, "Taken; the body says what was not.", NULL, NULL }, TAKEN } },
 };
 

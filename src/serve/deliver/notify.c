@@ -12,14 +12,15 @@
 #include <string.h>
 
 static const double WORSE = 10; /* of severity: ten times rarer */
+static const int64_t DESCRIBE_NS = INT64_C(10000000000);
 
-enum { EPISODE_SIZE = 128, GROUP_SIZE = 256 };
+enum { EPISODE_SIZE = 128 };
 
 typedef struct entry {
-    char episode[EPISODE_SIZE], incident[TCSI_ALERT_ID_SIZE], group[GROUP_SIZE];
+    char episode[EPISODE_SIZE], incident[TCSI_ALERT_ID_SIZE];
     char *alert;               /* JSON, (alert_size) */
     size_t alert_size;
-    int64_t starts_ns, told_ns; /* told_ns: when somebody first heard; 0: nobody did */
+    int64_t told_ns, said_ns;  /* when somebody first heard, and last did; 0: nobody did */
     uint32_t revision;         /* the last one that was told; 0: none */
     uint32_t state_told;
     double severity_told;
@@ -27,6 +28,8 @@ typedef struct entry {
     int64_t quiet_until_ns;    /* a silence of this generation holds until then; not kept: it is found again */
     uint64_t quiet_generation;
     bool is_acknowledged, is_escalated;
+    bool is_over;              /* it is held until its incident is */
+    bool is_reworded;          /* since it was told */
 } entry;
 
 struct tcsi_notify {
@@ -111,19 +114,12 @@ static void forget(tcsi_notify *n, entry *e)
     n->count--;
 }
 
-/* The incident that an episode with this onset and group joins: that of the one nearest in onset, the earlier one when two are. */
-static const entry *find_incident(const tcsi_notify *n, const entry *new)
+/* Another episode of the same incident; NULL: there is none. */
+static const entry *find_incident(const tcsi_notify *n, const char *incident)
 {
-    const entry *nearest = NULL;
-    int64_t best_ns = n->options.group_within_ns;
-    for (size_t i = 0; i < n->count && *new->group && best_ns > 0; i++) {
-        const entry *e = &n->entries[i];
-        const int64_t apart_ns = new->starts_ns > e->starts_ns ? new->starts_ns - e->starts_ns : e->starts_ns - new->starts_ns;
-        if (strcmp(e->group, new->group) != 0 || apart_ns > best_ns || (nearest && apart_ns == best_ns)) continue;
-        best_ns = apart_ns;
-        nearest = e;
-    }
-    return nearest;
+    for (size_t i = 0; i < n->count; i++)
+        if (strcmp(n->entries[i].incident, incident) == 0) return &n->entries[i];
+    return NULL;
 }
 
 /* For one more. */
@@ -144,16 +140,14 @@ static tcs_status add(tcsi_notify *n, const tcsi_alert *alert, entry **ret_entry
     if (strlen(alert->episode_id) >= EPISODE_SIZE) return tcsi_fail(err, TCS_E_INVALID, "an episode's id of more than %d bytes",
                                                                     EPISODE_SIZE - 1);
     if (!make_room(n)) return tcsi_fail_memory(err, "alerts");
-    entry new = { .starts_ns = alert->starts_ns, .quiet_until_ns = INT64_MIN, .state_told = TCSI_ALERT_STATE_COUNT };
+    entry new = { .quiet_until_ns = INT64_MIN, .state_told = TCSI_ALERT_STATE_COUNT };
     snprintf(new.episode, sizeof new.episode, "%s", alert->episode_id);
-    if (n->options.group_by) snprintf(new.group, sizeof new.group, "%s", tcsi_alert_tag_value(alert, n->options.group_by));
-    const entry *first = find_incident(n, &new);
+    if (*alert->incident_id) snprintf(new.incident, sizeof new.incident, "%s", alert->incident_id);
+    else tcsi_alert_id(alert, TCSI_ALERT_STATE_COUNT, new.incident);
+    const entry *first = find_incident(n, new.incident);
     if (first) {
-        memcpy(new.incident, first->incident, sizeof new.incident);
         new.is_acknowledged = first->is_acknowledged;
         new.is_escalated = first->is_escalated;
-    } else {
-        tcsi_alert_id(alert, TCSI_ALERT_STATE_COUNT, new.incident);
     }
     n->entries[n->count] = new;
     *ret_entry = &n->entries[n->count++];
@@ -204,8 +198,21 @@ static tcs_status tell(tcsi_notify *n, entry *e, const tcsi_alert *alert, uint64
 static void note_told(entry *e, uint64_t whom, int64_t now_ns)
 {
     if (whom && e->told_ns == 0) e->told_ns = now_ns;
+    if (whom) e->said_ns = now_ns;
     e->told |= whom;
     e->behind &= ~whom;
+}
+
+/* Those who heard of the incident by another of its episodes, which stands for this one, too. */
+static uint64_t who_heard(const tcsi_notify *n, const entry *e, tcsi_alert_state state)
+{
+    uint64_t heard = 0;
+    for (size_t i = 0; n->options.tells_incidents && i < n->count; i++) {
+        const entry *other = &n->entries[i];
+        const bool is_enough = state == TCSI_ALERT_SUSPECTED || other->state_told == TCSI_ALERT_CONFIRMED;
+        if (other != e && is_enough && strcmp(other->incident, e->incident) == 0) heard |= other->told;
+    }
+    return heard;
 }
 
 /* Those who heard that it began hear that it is over; a program has nothing to respond to any more. */
@@ -219,12 +226,62 @@ static tcs_status end(tcsi_notify *n, entry *e, const tcsi_alert *alert, int64_t
     return status;
 }
 
+/* The incident is over with `last`: so are those of its episodes that were held. */
+static tcs_status end_held(tcsi_notify *n, const char *incident, const tcsi_alert *last, int64_t now_ns, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < n->count;) {
+        entry *e = &n->entries[i];
+        tcsi_arena arena;
+        tcsi_alert alert;
+        if (strcmp(e->incident, incident) != 0) {
+            i++;
+            continue;
+        }
+        tcsi_arena_init(&arena, 0);
+        status = tcsi_alert_read(e->alert, e->alert_size, &arena, &alert, err);
+        if (status == TCS_OK) {
+            alert.ends_ns = last->ends_ns;
+            alert.updated_ns = last->updated_ns;
+            status = end(n, e, &alert, now_ns, err);
+        }
+        tcsi_arena_deinit(&arena);
+    }
+    return status;
+}
+
+static bool lasts(const tcsi_notify *n, const char *incident, const entry *but)
+{
+    for (size_t i = 0; i < n->count; i++)
+        if (&n->entries[i] != but && !n->entries[i].is_over && strcmp(n->entries[i].incident, incident) == 0) return true;
+    return false;
+}
+
+/* One that stands for others lasts as long as they do. */
+static tcs_status finish(tcsi_notify *n, entry *e, const tcsi_alert *alert, int64_t now_ns, tcs_error *err)
+{
+    char incident[TCSI_ALERT_ID_SIZE];
+    if (!n->options.tells_incidents) return end(n, e, alert, now_ns, err);
+    memcpy(incident, e->incident, sizeof incident);
+    if (!lasts(n, incident, e)) {
+        const tcs_status status = end(n, e, alert, now_ns, err);
+        return status == TCS_OK ? end_held(n, incident, alert, now_ns, err) : status;
+    }
+    if (e->told) {
+        const tcs_status status = keep_alert(e, alert, err);
+        e->is_over = status == TCS_OK;
+        return status;
+    }
+    forget(n, e);
+    return TCS_OK;
+}
+
 tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int64_t now_ns, tcs_error *err)
 {
     entry *e = find(notify, alert->episode_id);
     tcs_status status = TCS_OK;
     if (!e && tcsi_alert_is_over(alert)) return TCS_OK; /* nobody heard that it began */
-    if (e && tcsi_alert_is_over(alert)) return end(notify, e, alert, now_ns, err);
+    if (e && tcsi_alert_is_over(alert)) return finish(notify, e, alert, now_ns, err);
     if (!e) status = add(notify, alert, &e, err);
     if (status == TCS_OK) status = keep_alert(e, alert, err);
     if (status != TCS_OK) {
@@ -233,7 +290,8 @@ tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int6
     }
     const bool is_news = e->state_told != alert->state || !(alert->severity < e->severity_told + WORSE);
     if (!is_news) return TCS_OK;
-    const uint64_t wanting = who_wants(notify, e, alert), hearing = is_silenced(notify, e, alert, now_ns) ? 0 : wanting;
+    const uint64_t wanting = who_wants(notify, e, alert) & ~who_heard(notify, e, alert->state);
+    const uint64_t hearing = is_silenced(notify, e, alert, now_ns) ? 0 : wanting;
     status = tell(notify, e, alert, hearing, e->revision + 1, now_ns, err);
     if (status != TCS_OK) return status;
     e->revision++;
@@ -241,6 +299,61 @@ tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int6
     e->severity_told = alert->severity;
     e->behind = wanting;
     note_told(e, hearing, now_ns);
+    return TCS_OK;
+}
+
+/* ---- the words of an incident ---- */
+
+tcs_status tcsi_notify_describe(tcsi_notify *notify, const char *incident_id, const char *summary, const char *description, tcs_error *err)
+{
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < notify->count; i++) {
+        entry *e = &notify->entries[i];
+        tcsi_arena arena;
+        tcsi_alert alert;
+        if (!e->told || strcmp(e->incident, incident_id) != 0) continue;
+        tcsi_arena_init(&arena, 0);
+        status = tcsi_alert_read(e->alert, e->alert_size, &arena, &alert, err);
+        if (status == TCS_OK && (strcmp(alert.summary, summary) != 0 || strcmp(alert.description, description) != 0)) {
+            alert.summary = summary;
+            alert.description = description;
+            status = keep_alert(e, &alert, err);
+            e->is_reworded = true;
+        }
+        tcsi_arena_deinit(&arena);
+    }
+    return status;
+}
+
+void tcsi_notify_merge(tcsi_notify *notify, const char *incident_id, const char *into)
+{
+    for (size_t i = 0; i < notify->count; i++)
+        if (strcmp(notify->entries[i].incident, incident_id) == 0)
+            snprintf(notify->entries[i].incident, sizeof notify->entries[i].incident, "%s", into);
+}
+
+/* To those for whom it is no new message. */
+static tcs_status reword(tcsi_notify *n, entry *e, int64_t now_ns, tcs_error *err)
+{
+    uint64_t whom = 0;
+    tcsi_arena arena;
+    tcsi_alert alert;
+    for (size_t i = 0; i < n->options.receiver_count; i++)
+        if (n->options.receivers[i].kind == TCSI_RECEIVER_ALERTMANAGER) whom |= e->told & UINT64_C(1) << i;
+    e->is_reworded = whom != 0;
+    if (!whom) return TCS_OK;
+    tcsi_arena_init(&arena, 0);
+    tcs_status status = tcsi_alert_read(e->alert, e->alert_size, &arena, &alert, err);
+    if (status == TCS_OK) {
+        if (tcsi_alert_is_over(&alert)) alert.state = (tcsi_alert_state)e->state_told; /* it stands for those that last */
+        alert.ends_ns = 0;
+        status = tell(n, e, &alert, whom, e->revision + 1, now_ns, err);
+    }
+    tcsi_arena_deinit(&arena);
+    if (status != TCS_OK) return status;
+    e->revision++;
+    e->is_reworded = false;
+    e->said_ns = now_ns;
     return TCS_OK;
 }
 
@@ -257,12 +370,13 @@ static tcs_status catch_up(tcsi_notify *n, entry *e, bool is_newly_escalated, in
 {
     tcsi_arena arena;
     tcsi_alert alert;
-    if (is_quiet(n, e, now_ns) || (!e->behind && !is_newly_escalated)) return TCS_OK;
+    if (e->is_over || is_quiet(n, e, now_ns) || (!e->behind && !is_newly_escalated)) return TCS_OK;
     tcsi_arena_init(&arena, 0);
     tcs_status status = tcsi_alert_read(e->alert, e->alert_size, &arena, &alert, err);
     if (status == TCS_OK) {
-        if (is_newly_escalated) e->behind |= who_wants(n, e, &alert) & ~e->told;
-        const uint64_t whom = is_silenced(n, e, &alert, now_ns) ? 0 : e->behind & who_wants(n, e, &alert);
+        const uint64_t wanting = who_wants(n, e, &alert) & ~who_heard(n, e, alert.state);
+        if (is_newly_escalated) e->behind |= wanting & ~e->told;
+        const uint64_t whom = is_silenced(n, e, &alert, now_ns) ? 0 : e->behind & wanting;
         status = tell(n, e, &alert, whom, e->revision, now_ns, err);
         if (status == TCS_OK) note_told(e, whom, now_ns);
     }
@@ -281,6 +395,9 @@ tcs_status tcsi_notify_tick(tcsi_notify *notify, int64_t now_ns, tcs_error *err)
     }
     for (size_t i = 0; i < notify->count && status == TCS_OK; i++)
         status = catch_up(notify, &notify->entries[i], notify->entries[i].is_escalated, now_ns, err);
+    for (size_t i = 0; i < notify->count && status == TCS_OK; i++)
+        if (notify->entries[i].is_reworded && now_ns - notify->entries[i].said_ns >= DESCRIBE_NS)
+            status = reword(notify, &notify->entries[i], now_ns, err);
     return status;
 }
 
@@ -312,15 +429,14 @@ static void persist_entry(tcsi_codec *codec, entry *e)
 {
     tcsi_codec_text(codec, e->episode, sizeof e->episode);
     tcsi_codec_text(codec, e->incident, sizeof e->incident);
-    tcsi_codec_text(codec, e->group, sizeof e->group);
     tcsi_codec_size(codec, &e->alert_size, TCSI_ALERT_SIZE_MAX);
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK) {
         e->alert = tcsi_alloc_zero(e->alert_size + 1, 1);
         if (!e->alert) codec->status = tcsi_fail_memory(codec->err, "alerts");
     }
     if (e->alert) tcsi_codec_bytes(codec, e->alert, e->alert_size);
-    tcsi_codec_i64(codec, &e->starts_ns);
     tcsi_codec_i64(codec, &e->told_ns);
+    tcsi_codec_i64(codec, &e->said_ns);
     tcsi_codec_u32(codec, &e->revision);
     tcsi_codec_u32(codec, &e->state_told);
     tcsi_codec_f64(codec, &e->severity_told);
@@ -328,6 +444,8 @@ static void persist_entry(tcsi_codec *codec, entry *e)
     tcsi_codec_u64(codec, &e->behind);
     tcsi_codec_bool(codec, &e->is_acknowledged);
     tcsi_codec_bool(codec, &e->is_escalated);
+    tcsi_codec_bool(codec, &e->is_over);
+    tcsi_codec_bool(codec, &e->is_reworded);
 }
 
 static void persist_receivers(tcsi_notify *n, tcsi_codec *codec, uint8_t *ret_places, size_t *ret_count)
@@ -360,7 +478,7 @@ void tcsi_notify_persist(tcsi_notify *notify, tcsi_codec *codec)
 {
     uint8_t places[TCSI_RECEIVER_COUNT_MAX] = { 0 };
     size_t place_count = 0, count = notify->count;
-    tcsi_codec_tag(codec, "ntf1");
+    tcsi_codec_tag(codec, "ntf2");
     persist_receivers(notify, codec, places, &place_count);
     tcsi_codec_size(codec, &count, TCSI_NOTIFY_OPEN_MAX);
     if (tcsi_codec_status(codec) != TCS_OK) return;

@@ -5,8 +5,11 @@
  *                        └──> those who hear of escalated incidents only
  * Rules:
  *   - The same state again, no ten points of severity worse, is not told again.
- *   - Episodes that begin within group_within of the last one that joined, and whose tag group_by has the same value, are one incident;
- *     its id is the first one's.  An incident is acknowledged and escalated as a whole, and lasts while one of its episodes does.
+ *   - Episodes with the same incident_id are one incident; who calls decides which (serve/incident.h).  It is acknowledged and escalated as
+ *     a whole, and lasts while one of its episodes does.
+ *   - With tells_incidents, each receiver hears of an incident once: of the first of its episodes that it wants to hear of, which then
+ *     stands for all of them until the last one is over.  What changes in the words is told again to those that know an alert by what was
+ *     last said (describe), once in ten seconds, and to nobody who would be paged.
  *   - Silenced (or in maintenance): not told.  What still lasts when the silence ends is told then.  What is over is told to those who
  *     heard that it began, silenced or not, so that nobody is left with an alert that never ends.
  *   - Time comes in as an argument: the state is a function of the calls, so that a journal read again gives the same alerts; those then
@@ -27,8 +30,7 @@ typedef struct tcsi_notify_options {
     const tcsi_receiver *receivers; /* must outlive */
     size_t receiver_count;          /* at most TCSI_RECEIVER_COUNT_MAX */
     int64_t escalate_after_ns;      /* 0: never */
-    int64_t group_within_ns;        /* 0: every episode is an incident of its own */
-    const char *group_by;
+    bool tells_incidents;
     /* Puts one message into the outbox, durably.  When it fails, so does the call, which may then be made again. */
     tcs_status (*put)(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcs_error *err);
     void *context;
@@ -44,8 +46,13 @@ void tcsi_notify_silences(tcsi_notify *notify, const tcsi_silence *silences, siz
 /* And those of this set, which may change between calls. */
 void tcsi_notify_set(tcsi_notify *notify, const tcsi_silences *set);
 
-/* An episode came to be, changed, or is over.  revision and incident_id of alert are ignored: they are given here. */
+/* An episode came to be, changed, or is over.  revision of alert is ignored: it is given here; incident_id "": it is one of its own. */
 tcs_status tcsi_notify_update(tcsi_notify *notify, const tcsi_alert *alert, int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;
+/* What people are to read of an incident now, in place of the words of those of its alerts that were told. */
+tcs_status tcsi_notify_describe(tcsi_notify *notify, const char *incident_id, const char *summary, const char *description,
+                                tcs_error *err) TCS_WARN_UNUSED;
+/* An incident turned out to be a part of another one. */
+void tcsi_notify_merge(tcsi_notify *notify, const char *incident_id, const char *into);
 /* Time went on: silences end, nobody acknowledged.  To be called every second or so. */
 tcs_status tcsi_notify_tick(tcsi_notify *notify, int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;
 /* Somebody looks after it: id of an incident, or of an episode in it.  *ret_found false: it is not open. */

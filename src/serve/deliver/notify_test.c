@@ -28,11 +28,14 @@ static tcs_status put(void *context, const tcsi_receiver *receiver, const tcsi_a
 
 static const int64_t second = 1000000000;
 
+static bool tells_incidents;
+static const char *incident = ""; /* of the episodes that are updated */
+
 static tcsi_notify *make(void)
 {
     tcsi_notify *notify = NULL;
     const tcsi_notify_options options = { .receivers = receivers, .receiver_count = TCS_COUNT(receivers), .escalate_after_ns = 900 * second,
-                                          .group_within_ns = 120 * second, .group_by = "host", .put = put };
+                                          .tells_incidents = tells_incidents, .put = put };
     said[0] = 0;
     fail_at = 0;
     assert_ok(tcsi_notify_create(&options, &notify, test_err));
@@ -42,7 +45,7 @@ static tcsi_notify *make(void)
 static tcs_status update(tcsi_notify *notify, const char *episode, const char *host, tcsi_alert_state state, double severity, int64_t now_s)
 {
     const tcsi_alert_tag tags[] = { { "__name__", episode }, { "host", host } };
-    const tcsi_alert alert = { .tags = tags, .tag_count = 2, .episode_id = episode, .incident_id = "", .state = state,
+    const tcsi_alert alert = { .tags = tags, .tag_count = 2, .episode_id = episode, .incident_id = incident, .state = state,
                                .starts_ns = now_s * second, .updated_ns = now_s * second, .severity = severity, .value = NAN,
                                .expected_lower = NAN, .expected_upper = NAN, .summary = "", .description = "", .url = "", .trace = "" };
     return tcsi_notify_update(notify, &alert, now_s * second, &(tcs_error){ 0 });
@@ -79,42 +82,107 @@ static void test_states(void **state)
     tcsi_notify_destroy(n);
 }
 
+static tcs_status update_in(tcsi_notify *notify, const char *in, const char *episode, tcsi_alert_state state, double severity,
+                            int64_t now_s)
+{
+    incident = in;
+    const tcs_status status = update(notify, episode, "h", state, severity, now_s);
+    incident = "";
+    return status;
+}
+
+/* Acknowledged and escalated as a whole. */
 static void test_incidents(void **state)
 {
     tcsi_notify *n = make();
     bool found;
     (void)state;
-    assert_ok(update(n, "a", "h1", TCSI_ALERT_CONFIRMED, 60, 100));
-    assert_ok(update(n, "b", "h2", TCSI_ALERT_CONFIRMED, 60, 101)); /* another host */
-    assert_ok(update(n, "c", "h1", TCSI_ALERT_CONFIRMED, 60, 219));
-    assert_ok(update(n, "d", "h1", TCSI_ALERT_CONFIRMED, 60, 338)); /* near the last one that joined */
-    assert_ok(update(n, "e", "h1", TCSI_ALERT_CONFIRMED, 60, 459)); /* too late by a second */
-    assert_ok(update(n, "f", "", TCSI_ALERT_CONFIRMED, 60, 460));   /* no host, no group */
-    assert_ok(update(n, "g", "", TCSI_ALERT_CONFIRMED, 60, 460));
-    static const char *const first[] = { "a", "b", "a", "a", "e", "f", "g" };
-    for (int i = 0; i < 7; i++) {
-        const char episode[] = { (char)('a' + i), 0 };
-        assert_string_equal(tcsi_notify_incident(n, episode), tcsi_notify_incident(n, first[i]));
-        for (int k = 0; k < i; k++) {
-            const char other[] = { (char)('a' + k), 0 };
-            if (strcmp(first[k], first[i]) != 0)
-                assert_string_not_equal(tcsi_notify_incident(n, episode), tcsi_notify_incident(n, other));
-        }
-    }
-    said[0] = 0;
+    assert_ok(update_in(n, "one", "a", TCSI_ALERT_CONFIRMED, 60, 100));
+    assert_ok(update_in(n, "two", "b", TCSI_ALERT_CONFIRMED, 60, 101));
+    assert_ok(update_in(n, "one", "c", TCSI_ALERT_CONFIRMED, 60, 219));
+    assert_ok(update_in(n, "", "f", TCSI_ALERT_CONFIRMED, 60, 460)); /* one of its own */
+    assert_string_equal(tcsi_notify_incident(n, "c"), "one");
+    assert_int_equal(strlen(tcsi_notify_incident(n, "f")), 32);
+    expect("ops:a:confirmed:1 early:a:confirmed:1 ops:b:confirmed:1 early:b:confirmed:1 ops:c:confirmed:1 early:c:confirmed:1 "
+           "ops:f:confirmed:1 early:f:confirmed:1 ");
     tcsi_notify_acknowledge(n, "c", &found); /* the whole incident, by one of its episodes */
     assert_true(found);
     tcsi_notify_acknowledge(n, "nobody", &found);
     assert_false(found);
     assert_ok(tcsi_notify_tick(n, 1002 * second, test_err));
-    expect("boss:b:confirmed:1 "); /* neither a, which is acknowledged, nor e, whose time has not come */
+    expect("boss:b:confirmed:1 "); /* neither a, which is acknowledged, nor f, whose time has not come */
     assert_ok(tcsi_notify_tick(n, 1003 * second, test_err));
     expect("");
-    assert_ok(update(n, "h", "h2", TCSI_ALERT_CONFIRMED, 60, 110)); /* joins what is escalated */
+    assert_ok(update_in(n, "two", "h", TCSI_ALERT_CONFIRMED, 60, 110)); /* joins what is escalated */
     expect("ops:h:confirmed:1 early:h:confirmed:1 boss:h:confirmed:1 ");
-    assert_ok(update(n, "b", "h2", TCSI_ALERT_RESOLVED, 60, 1100));
+    assert_ok(update_in(n, "two", "b", TCSI_ALERT_RESOLVED, 60, 1100));
     expect("ops:b:resolved:2 early:b:resolved:2 boss:b:resolved:2 ");
     tcsi_notify_destroy(n);
+}
+
+/* Told as one: by the first episode that a receiver wants to hear of, until the last one is over. */
+static void test_incidents_told_as_one(void **state)
+{
+    (void)state;
+    tells_incidents = true;
+    tcsi_notify *n = make();
+    assert_ok(update_in(n, "one", "a", TCSI_ALERT_SUSPECTED, 55, 100));
+    expect("early:a:suspected:1 ");
+    assert_ok(update_in(n, "one", "b", TCSI_ALERT_SUSPECTED, 55, 100));
+    expect("");
+    assert_ok(update_in(n, "one", "b", TCSI_ALERT_CONFIRMED, 70, 101)); /* early heard of a suspicion only */
+    expect("ops:b:confirmed:2 early:b:confirmed:2 ");
+    assert_ok(update_in(n, "one", "c", TCSI_ALERT_CONFIRMED, 75, 102));
+    assert_ok(update_in(n, "one", "a", TCSI_ALERT_CONFIRMED, 75, 102));
+    expect("");
+    assert_ok(update_in(n, "one", "d", TCSI_ALERT_CONFIRMED, 85, 103)); /* severe enough for the program */
+    expect("fix:d:confirmed:1 ");
+    assert_ok(update_in(n, "two", "x", TCSI_ALERT_CONFIRMED, 60, 103));
+    expect("ops:x:confirmed:1 early:x:confirmed:1 ");
+    assert_ok(update_in(n, "one", "b", TCSI_ALERT_RESOLVED, 70, 104)); /* the one that was told is over, others last */
+    assert_ok(tcsi_notify_describe(n, "one", "4 series", "a, b, c, d", test_err));
+    assert_ok(tcsi_notify_tick(n, 109 * second, test_err));
+    expect("");
+    assert_ok(tcsi_notify_tick(n, 111 * second, test_err)); /* new words for those whom they do not wake */
+    expect("ops:b:confirmed:3 ");
+    assert_ok(tcsi_notify_describe(n, "one", "4 series", "a, b, c, d", test_err));
+    assert_ok(tcsi_notify_tick(n, 130 * second, test_err));
+    expect("");
+    assert_ok(update_in(n, "one", "a", TCSI_ALERT_RESOLVED, 70, 131));
+    assert_ok(update_in(n, "one", "d", TCSI_ALERT_RESOLVED, 70, 132));
+    assert_ok(update_in(n, "one", "x", TCSI_ALERT_RESOLVED, 70, 133));
+    expect("ops:x:resolved:2 early:x:resolved:2 ");
+    assert_ok(update_in(n, "one", "c", TCSI_ALERT_RESOLVED, 70, 134)); /* the last one: nobody heard of c itself */
+    expect("early:a:resolved:3 ops:b:resolved:4 early:b:resolved:4 ");
+    assert_int_equal(tcsi_notify_open_count(n), 0);
+    assert_ok(update_in(n, "one", "e", TCSI_ALERT_CONFIRMED, 60, 200));
+    assert_ok(update_in(n, "two", "f", TCSI_ALERT_CONFIRMED, 60, 200));
+    expect("ops:e:confirmed:1 early:e:confirmed:1 ops:f:confirmed:1 early:f:confirmed:1 ");
+    tcsi_notify_merge(n, "two", "one");
+    assert_ok(update_in(n, "one", "e", TCSI_ALERT_RESOLVED, 60, 210));
+    expect("");
+    assert_ok(update_in(n, "one", "f", TCSI_ALERT_RESOLVED, 60, 211));
+    expect("ops:f:resolved:2 early:f:resolved:2 ops:e:resolved:2 early:e:resolved:2 ");
+    tcsi_notify_destroy(n);
+    tells_incidents = false;
+}
+
+/* A silence ends over an incident of many: it is told once. */
+static void test_silence_over_an_incident(void **state)
+{
+    tcsi_silence silence = { .starts_ns = 100 * second, .ends_ns = 200 * second, .match_count = 1 };
+    (void)state;
+    tells_incidents = true;
+    tcsi_notify *n = make();
+    assert_ok(tcsi_matcher_parse("host=h", &silence.match[0], test_err));
+    tcsi_notify_silences(n, &silence, 1);
+    for (int i = 0; i < 5; i++) assert_ok(update_in(n, "one", (const char[]){ (char)('a' + i), 0 }, TCSI_ALERT_CONFIRMED, 60, 110 + i));
+    expect("");
+    assert_ok(tcsi_notify_tick(n, 200 * second, test_err));
+    expect("ops:a:confirmed:1 early:a:confirmed:1 ");
+    tcsi_notify_destroy(n);
+    tcsi_silence_deinit(&silence);
+    tells_incidents = false;
 }
 
 static void test_silences(void **state)
@@ -211,12 +279,14 @@ static void test_persist(void **state)
     static char whole[sizeof said];
     (void)state;
     for (uint64_t seed = 0; seed < 200; seed++) {
+        tells_incidents = seed % 4 == 1;
         for (int kept = 0; kept < 2; kept++) {
             tcsi_rng rng = tcsi_rng_make(seed, 0), cuts = tcsi_rng_make(seed, 1);
             tcsi_notify *n = make();
             for (int64_t step = 0; step < 40; step++) {
                 const char episode[] = { (char)('a' + (char)tcsi_rng_below(&rng, 6)), 0 }, host[] = { (char)('x' + (*episode & 1)), 0 };
                 const tcsi_alert_state what = tcsi_rng_below(&rng, 3) ? TCSI_ALERT_CONFIRMED : TCSI_ALERT_RESOLVED;
+                incident = seed % 2 ? host : "";
                 assert_ok(update(n, episode, host, what, 50 + 10 * (double)tcsi_rng_below(&rng, 5), 100 * step));
                 assert_ok(tcsi_notify_tick(n, 100 * step * second, test_err));
                 if (!kept) continue;
@@ -239,6 +309,8 @@ static void test_persist(void **state)
             memcpy(whole, said, sizeof said);
         }
     }
+    tells_incidents = false;
+    incident = "";
 }
 
 static void test_failing_memory(void **state)
@@ -258,6 +330,7 @@ static void test_failing_memory(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_incidents), cmocka_unit_test(test_silences),
-              cmocka_unit_test(test_silences_come_and_go), cmocka_unit_test(test_outbox_fails), cmocka_unit_test(test_persist),
-              cmocka_unit_test(test_failing_memory))
+TCS_TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_incidents), cmocka_unit_test(test_incidents_told_as_one),
+              cmocka_unit_test(test_silence_over_an_incident), cmocka_unit_test(test_silences),
+              cmocka_unit_test(test_silences_come_and_go),
+              cmocka_unit_test(test_outbox_fails), cmocka_unit_test(test_persist), cmocka_unit_test(test_failing_memory))

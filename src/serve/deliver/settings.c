@@ -6,6 +6,7 @@
 #include "base/url.h"
 #include "knowledge/expression.h"
 #include "knowledge/yaml.h"
+#include "serve/deliver/rules.h"
 #include "series/time.h"
 
 #include <stddef.h>
@@ -65,6 +66,8 @@ typedef struct reader {
     tcsi_deliver_settings *settings;
     tcsi_problems *problems;
     const tcsi_yaml *programs; /* those that may be run */
+    int64_t within_ns;         /* -1: it is not set */
+    const tcsi_yaml *places, *policies;
     bool is_memory_out;
 } reader;
 
@@ -355,9 +358,19 @@ static void make_silences(reader *r, const tcsi_yaml *root)
     r->is_memory_out |= !r->settings->silences;
 }
 
+static void read_tell(reader *r, const tcsi_yaml *node)
+{
+    const char *text = text_of(r, node, node->key);
+    if (!text) return;
+    r->settings->tells_episodes = strcmp(text, "episodes") == 0;
+    if (!r->settings->tells_episodes && strcmp(text, "incidents") != 0)
+        tcsi_problems_add(r->problems, node->line, "%s: '%.40s'; expected incidents or episodes", node->key, text);
+}
+
 static void read_root(reader *r, const tcsi_yaml *root)
 {
-    static const char *const names[] = { "receivers", "silences", "maintenance", "escalate_after", "group_within", "group_by", "programs" };
+    static const char *const names[] = { "receivers", "silences", "maintenance", "escalate_after", "group_within", "group_by", "programs",
+                                         "tell", "policies" };
     tcsi_deliver_settings *s = r->settings;
     r->programs = tcsi_yaml_get(root, "programs");
     make_silences(r, root);
@@ -374,8 +387,11 @@ static void read_root(reader *r, const tcsi_yaml *root)
             }
         }
         if (k == 3) set_time(r, item, item->key, 1, 86400, &s->escalate_after_ns);
-        if (k == 4) set_time(r, item, item->key, 1, 86400, &s->group_within_ns);
-        if (k == 5 && text_of(r, item, item->key)) s->group_by = keep(r, item->text);
+        if (k == 4 && item->kind == TCSI_YAML_TEXT && strcmp(item->text, "off") == 0) r->within_ns = 0;
+        else if (k == 4) set_time(r, item, item->key, 1, 86400, &r->within_ns);
+        if (k == 5) r->places = item;
+        if (k == 7) read_tell(r, item);
+        if (k == 8) r->policies = item;
     }
 }
 
@@ -391,13 +407,13 @@ tcs_status tcsi_deliver_settings_parse(const char *text, size_t size, const char
         tcsi_problems_init(problems, file);
         tcsi_arena_init(&tree, 0);
         tcsi_arena_init(&settings->arena, 0);
-        settings->group_within_ns = 120 * TCSI_NS_PER_S;
-        settings->group_by = "host";
     }
     if (status == TCS_OK) status = tcsi_yaml_parse(text, size, &tree, problems, &root, err);
     if (status == TCS_OK && root) {
-        reader r = { .settings = settings, .problems = problems };
+        reader r = { .settings = settings, .problems = problems, .within_ns = -1 };
         read_root(&r, root);
+        if (tcsi_deliver_rules_write(&(tcsi_deliver_rules){ r.within_ns, r.places, r.policies }, problems, &settings->arena,
+                                     &settings->rules, err) != TCS_OK) r.is_memory_out = true;
         if (r.is_memory_out) status = tcsi_fail_memory(err, "settings");
     }
     if (status == TCS_OK) status = tcsi_problems_status(problems, err);

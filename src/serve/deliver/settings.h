@@ -1,4 +1,4 @@
-/* serve/deliver/settings.h -- receivers, silences and maintenance windows from a YAML file.
+/* serve/deliver/settings.h -- receivers, silences and maintenance windows from a YAML file; and what some series may raise.
  *
  *     receivers:
  *       - name: ops
@@ -11,6 +11,12 @@
  *         until: 2026-12-02T06:00:00Z
  *         comment: new disks
  *     escalate_after: 15min
+ *     group_by: [host, instance]
+ *     tell: incidents
+ *     policies:
+ *       - match: ['job="batch"']
+ *         absence: 25h
+ *         cadence: off
  *     programs: [/usr/local/bin/restart-pump]
  *
  * One table says each key's kind of receiver, type, range and help: parsing and docs/reference/receivers.md are made from it.
@@ -29,8 +35,8 @@ typedef struct tcsi_deliver_settings {
     tcsi_silence *silences;        /* (silence_count) */
     size_t silence_count;
     int64_t escalate_after_ns;     /* 0: nobody is told again */
-    int64_t group_within_ns;       /* episodes that begin so close together and share a tag are one incident; 0: none */
-    const char *group_by;          /* the tag that they share */
+    bool tells_episodes;           /* each, and not each incident */
+    const char *rules;             /* group_within, group_by and policies: what decides, as JSON (shard/policy.h) */
     tcsi_arena arena;              /* of all texts */
 } tcsi_deliver_settings;
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "serve/history/inside.h"
+#include "serve/history/roll.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -52,7 +53,8 @@ void tcsi_chronicle_give(void *self, size_t index, tcsi_reel_rows *rows)
     history->given_count += !is_dropped;
     pthread_cond_broadcast(&history->filled);
     pthread_mutex_unlock(&history->mutex);
-    if (is_dropped) tcsi_log(TCSI_LOG_WARNING, "SERVE-HISTORY-DROPPED", "%zu rows of history were dropped: the store is too slow, or fails",
+    if (is_dropped && !history->is_ending)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-HISTORY-DROPPED", "%zu rows of history were dropped: the store is too slow, or fails",
                              count);
 }
 
@@ -142,6 +144,7 @@ static tcs_status put_series(tcsi_chronicle *history, const tcsi_reel_rows *rows
 {
     int64_t id;
     tcs_status status = find_id(history, number, &id, err);
+    if (status == TCS_OK) status = tcsi_roll_note(history, rows->items[history->order[history->begins[number]]].time_ns, err);
     for (size_t i = history->begins[number], end = history->begins[number + 1]; status == TCS_OK && i < end;) {
         tcsi_pack_begin(history->pack);
         for (; i < end && history->pack->count < TCSI_PACK_ROWS; i++) tcsi_pack_add(history->pack, &rows->items[history->order[i]]);
@@ -228,19 +231,30 @@ static void put_first(tcsi_chronicle *history)
     if (status == TCS_OK && !history->is_ending) end_first(history);
 }
 
-/* One portion; whether there may be more. */
+/* One portion, of rows and of hours; whether there may be more. */
 static bool forget_some(tcsi_chronicle *history)
 {
     tcs_error failure = { 0 };
-    size_t count = 0;
-    const int64_t before_ns = tcsi_clock_wall_ns() - history->options.retention_ns;
+    size_t count = 0, hour_count = 0;
+    const int64_t now_ns = tcsi_clock_wall_ns(), age_ns = history->options.retention_ns;
+    const int64_t hours_ns = age_ns < now_ns / TCSI_ROLL_TIMES ? TCSI_ROLL_TIMES * age_ns : now_ns;
     pthread_mutex_unlock(&history->mutex);
-    const tcs_status status = tcsi_store_block_forget(history->writer, TCSI_CHRONICLE_BLOCKS, before_ns, FORGET_AT_ONCE, &count, &failure);
+    tcs_status status = tcsi_store_block_forget(history->writer, TCSI_CHRONICLE_BLOCKS, now_ns - age_ns, FORGET_AT_ONCE, &count, &failure);
+    if (status == TCS_OK)
+        status = tcsi_store_block_forget(history->writer, TCSI_ROLL_BLOCKS, now_ns - hours_ns, FORGET_AT_ONCE, &hour_count, &failure);
     if (status != TCS_OK) note_failure(history, &failure);
     pthread_mutex_lock(&history->mutex);
     if (status == TCS_OK) history->is_failing = false;
-    history->stats.forgotten_count += status == TCS_OK ? count : 0;
-    return status == TCS_OK && count == FORGET_AT_ONCE;
+    history->stats.forgotten_count += status == TCS_OK ? count + hour_count : 0;
+    return status == TCS_OK && (count == FORGET_AT_ONCE || hour_count == FORGET_AT_ONCE);
+}
+
+static void roll_some(tcsi_chronicle *history)
+{
+    tcs_error failure = { 0 };
+    pthread_mutex_unlock(&history->mutex);
+    if (tcsi_roll_some(history, &failure) != TCS_OK) note_failure(history, &failure);
+    pthread_mutex_lock(&history->mutex);
 }
 
 static void *run(void *argument)
@@ -252,6 +266,7 @@ static void *run(void *argument)
         const int64_t now_ns = tcsi_clock_monotonic_ns();
         if (history->waiting_count > 0) put_first(history);
         else if (now_ns >= forget_ns) forget_ns = forget_some(history) ? now_ns : now_ns + FORGET_NS;
+        else if (tcsi_roll_is_due(history, tcsi_clock_wall_ns())) roll_some(history);
         else {
             const struct timespec until = after(forget_ns - now_ns);
             pthread_cond_timedwait(&history->filled, &history->mutex, &until);
@@ -284,6 +299,7 @@ tcs_status tcsi_chronicle_create(const tcsi_chronicle_options *options, tcsi_chr
     tcs_status status = history->pack && history->read_pack && history->putting_ids ? TCS_OK : tcsi_fail_memory(err, "history");
     if (status == TCS_OK) status = tcsi_store_open(options->store, &must_exist, &history->writer, err);
     if (status == TCS_OK) status = tcsi_store_open(options->store, &must_exist, &history->reader, err);
+    if (status == TCS_OK) status = tcsi_roll_begin(history, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) *ret_history = history;
     else tcsi_chronicle_destroy(history);
     return status;
@@ -303,7 +319,7 @@ tcs_status tcsi_chronicle_start(tcsi_chronicle *history, tcsi_live *live, tcs_er
     return TCS_OK;
 }
 
-void tcsi_chronicle_destroy(tcsi_chronicle *history)
+void tcsi_chronicle_stop(tcsi_chronicle *history)
 {
     if (!history) return;
     pthread_mutex_lock(&history->mutex);
@@ -313,6 +329,13 @@ void tcsi_chronicle_destroy(tcsi_chronicle *history)
     pthread_cond_broadcast(&history->ending);
     pthread_mutex_unlock(&history->mutex);
     if (history->is_running) pthread_join(history->thread, NULL);
+    history->is_running = false;
+}
+
+void tcsi_chronicle_destroy(tcsi_chronicle *history)
+{
+    if (!history) return;
+    tcsi_chronicle_stop(history);
     for (size_t i = 0; i < history->waiting_count; i++) tcsi_free(history->waiting[i].rows.items);
     for (size_t i = 0; i < history->spare_count; i++) tcsi_free(history->spares[i].items);
     tcsi_store_close(history->writer);
@@ -338,6 +361,7 @@ tcsi_chronicle_stats tcsi_chronicle_stat(tcsi_chronicle *history)
     pthread_mutex_lock(&history->mutex);
     tcsi_chronicle_stats stats = history->stats;
     stats.waiting_count = history->waiting_count;
+    stats.rolled_ns = history->rolled_ns;
     pthread_mutex_unlock(&history->mutex);
     return stats;
 }

@@ -7,7 +7,8 @@
  * A block put twice is the same block, as it is of the same rows.
  * A store that is slow: reels wait, up to TCSI_CHRONICLE_QUEUE of them; then whoever gives the next one waits, for WAIT_NS at the most.
  * A store that fails: nobody waits for it.  Then the rows of that reel are dropped, counted and told of; rows go on being judged.
- * Retention: blocks whose last row is older are forgotten, some at a time, by the same thread.
+ * Retention: blocks whose last row is older are forgotten, some at a time, by the same thread; of days that are over there are hours as
+ * well (roll.h), which are kept longer.
  *
  * Memory: TCSI_CHRONICLE_QUEUE reels, and 8 bytes a row of the largest reel.
  * Threads: give from any; settle, figures and read from any. */
@@ -34,7 +35,9 @@ typedef struct tcsi_chronicle_options {
 } tcsi_chronicle_options;
 
 tcs_status tcsi_chronicle_create(const tcsi_chronicle_options *options, tcsi_chronicle **ret_history, tcs_error *err) TCS_WARN_UNUSED;
-/* Nobody may be in a call; what waits for the store is given up: it comes again.  Accepts NULL. */
+/* Before live ends: nothing is put any more, and what waits for the store is given up: it comes again.  Accepts NULL. */
+void tcsi_chronicle_stop(tcsi_chronicle *history);
+/* Nobody may be in a call.  Accepts NULL. */
 void tcsi_chronicle_destroy(tcsi_chronicle *history);
 
 /* What the live series are to be made with. */
@@ -47,10 +50,11 @@ void tcsi_chronicle_give(void *self, size_t index, tcsi_reel_rows *rows);
 tcs_status tcsi_chronicle_settle(tcsi_chronicle *history, tcs_error *err) TCS_WARN_UNUSED;
 
 /* The rows of a series stamped within [from_ns, to_ns], oldest first, each once: of the store, of what waits for it, and of the reel.
- * false of each ends it.  E_INVALID: there is no such series; else as the store. */
+ * step_ns: of what is to be made of them.  From an hour on, and for times of which only hours are kept, a row is an hour where there are
+ * hours; the first may begin before from_ns.  false of each ends it.  E_INVALID: there is no such series; else as the store. */
 typedef bool (*tcsi_chronicle_each)(void *context, const tcsi_chronicle_row *row);
-tcs_status tcsi_chronicle_read(tcsi_chronicle *history, uint32_t number, int64_t from_ns, int64_t to_ns, tcsi_chronicle_each each,
-                             void *context, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_chronicle_read(tcsi_chronicle *history, uint32_t number, int64_t from_ns, int64_t to_ns, int64_t step_ns,
+                               tcsi_chronicle_each each, void *context, tcs_error *err) TCS_WARN_UNUSED;
 
 typedef struct tcsi_chronicle_stats {
     uint64_t kept_count, dropped_count; /* rows of reels that were put into the store, and that were not */
@@ -58,6 +62,7 @@ typedef struct tcsi_chronicle_stats {
     uint64_t forgotten_count;           /* blocks */
     uint64_t failure_count;             /* of the store */
     size_t waiting_count;               /* reels */
+    int64_t rolled_ns;                  /* days before it are there as hours, too */
 } tcsi_chronicle_stats;
 tcsi_chronicle_stats tcsi_chronicle_stat(tcsi_chronicle *history);
 

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/rng.h"
-#include "serve/history/chronicle.h"
+#include "serve/history/roll.h"
 #include "serve/ingest/ingest.h"
 #include "store/store.h"
 
@@ -113,6 +113,7 @@ static void process_begin(process *p, const char *name, size_t thread_count, int
 static void process_end(process *p)
 {
     tcsi_live_settle(p->live);
+    tcsi_chronicle_stop(p->history);
     tcsi_live_destroy(p->live);
     tcsi_chronicle_destroy(p->history);
 }
@@ -179,7 +180,7 @@ static void assert_everything(process *p, int64_t start_ns, size_t n)
         tcsi_residual_chart chart = { 0 };
         const unsigned unit = unit_of(p, number);
         r.count = 0;
-        assert_ok(tcsi_chronicle_read(p->history, number, INT64_MIN, INT64_MAX, read_row, &r, test_err));
+        assert_ok(tcsi_chronicle_read(p->history, number, INT64_MIN, INT64_MAX, 0, read_row, &r, test_err));
         assert_int_equal(r.count, n);
         for (size_t i = 0; i < n; i++) {
             const tcsi_chronicle_row *row = &r.rows[i];
@@ -194,7 +195,7 @@ static void assert_everything(process *p, int64_t start_ns, size_t n)
         }
     }
     r.count = 0; /* a part of it: both ends belong to it */
-    assert_ok(tcsi_chronicle_read(p->history, 0, time_at(start_ns, 10), time_at(start_ns, n - 3), read_row, &r, test_err));
+    assert_ok(tcsi_chronicle_read(p->history, 0, time_at(start_ns, 10), time_at(start_ns, n - 3), 0, read_row, &r, test_err));
     assert_true(r.count == n - 12 && r.rows[0].time_ns == time_at(start_ns, 10) && r.rows[r.count - 1].time_ns == time_at(start_ns, n - 3));
 }
 
@@ -317,10 +318,85 @@ static void test_old_blocks_are_forgotten(void **state)
     assert_true(tcsi_chronicle_stat(p.history).forgotten_count > 0);
     for (uint32_t number = 0; number < SERIES; number++) {
         r.count = 0;
-        assert_ok(tcsi_chronicle_read(p.history, number, INT64_MIN, INT64_MAX, read_row, &r, test_err));
+        assert_ok(tcsi_chronicle_read(p.history, number, INT64_MIN, INT64_MAX, 0, read_row, &r, test_err));
         assert_true(r.count >= 100 && r.count < 300 && r.rows[r.count - 1].time_ns == time_at(start_ns, 300));
         for (size_t i = 1; i < r.count; i++) assert_int_equal(r.rows[i].time_ns - r.rows[i - 1].time_ns, SECOND_NS); /* no holes */
     }
+    process_end(&p);
+}
+
+/* ---- hours of days that are over ---- */
+
+/* Rows n of a day long ago, of one minute each; a reel has 40, so that most are in blocks. */
+static void apply_minutes(process *p, int64_t start_ns, size_t first, size_t last)
+{
+    for (size_t n = first; n < last; n++) apply(p, start_ns + 59 * (int64_t)n * SECOND_NS, n);
+    assert_ok(tcsi_live_save(p->live, test_err));
+    tcsi_live_settle(p->live);
+    assert_ok(tcsi_chronicle_settle(p->history, test_err));
+}
+
+static void wait_until_rolled(process *p)
+{
+    const int64_t begin_ns = tcsi_clock_monotonic_ns();
+    while (tcsi_chronicle_stat(p->history).rolled_ns < tcsi_clock_wall_ns() - 30 * INT64_C(3600) * SECOND_NS) {
+        nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+        assert_true(tcsi_clock_monotonic_ns() - begin_ns < 60 * SECOND_NS);
+    }
+}
+
+/* Everything by hours says what everything row by row says. */
+static void assert_hours(process *p, int64_t from_ns, int64_t to_ns, size_t row_count)
+{
+    static read_rows rows, hours;
+    for (uint32_t number = 0; number < SERIES; number++) {
+        const unsigned unit = unit_of(p, number);
+        size_t count = 0;
+        rows.count = hours.count = 0;
+        assert_ok(tcsi_chronicle_read(p->history, number, from_ns, to_ns, 1, read_row, &rows, test_err));
+        assert_ok(tcsi_chronicle_read(p->history, number, from_ns, to_ns, TCSI_ROLL_STEP_NS, read_row, &hours, test_err));
+        assert_int_equal(rows.count, row_count);
+        assert_true(hours.count < rows.count / 20); /* most of it is hours */
+        for (size_t i = 0, k = 0; i < hours.count; i++) {
+            const tcsi_chronicle_row *hour = &hours.rows[i];
+            double sum = 0, low = INFINITY, high = -INFINITY, score = 0;
+            count += hour->count;
+            for (size_t n = 0; n < hour->count; n++, k++) {
+                assert_true(hour->count == 1 || rows.rows[k].time_ns - hour->time_ns < TCSI_ROLL_STEP_NS);
+                sum += rows.rows[k].value;
+                low = fmin(low, rows.rows[k].value);
+                high = fmax(high, rows.rows[k].value);
+                score = fmax(score, isnan(rows.rows[k].score) ? 0 : rows.rows[k].score);
+            }
+            assert_true(fabs(hour->value - sum / hour->count) < 1e-9 + 1e-12 * unit);
+            assert_true(hour->low <= low && low - hour->low < 1e-5 && hour->high >= high && hour->high - high < 1e-5);
+            assert_true(isnan(hour->score) || fabs(hour->score - score) <= 1e-6 * score);
+        }
+        assert_int_equal(count, row_count);
+    }
+}
+
+static void test_hours(void **state)
+{
+    (void)state;
+    enum { FIRST = 5000, ALL = 6000 };
+    process p;
+    const int64_t day_ns = 86400 * SECOND_NS, start_ns = (tcsi_clock_wall_ns() / day_ns - 6) * day_ns;
+    process_begin(&p, "hours", 2, FOR_EVER_NS);
+    apply_minutes(&p, start_ns, 1, FIRST); /* three days and a half */
+    wait_until_rolled(&p);
+    assert_hours(&p, start_ns, start_ns + 10 * day_ns, FIRST - 1);
+    apply_minutes(&p, start_ns, FIRST, ALL); /* late, into a day that was rolled */
+    assert_hours(&p, start_ns, start_ns + 3 * day_ns - 1, 3 * 1440 - 1);
+    wait_until_rolled(&p);
+    assert_hours(&p, start_ns, start_ns + 10 * day_ns, ALL - 1);
+    process_end(&p);
+    process_begin(&p, "hours", 2, 2 * day_ns); /* rows are kept for two days, hours for 48 */
+    for (int i = 0; i < 200 && tcsi_chronicle_stat(p.history).forgotten_count == 0; i++) nanosleep(&(struct timespec){ 0, 20000000 }, NULL);
+    static read_rows hours;
+    hours.count = 0;
+    assert_ok(tcsi_chronicle_read(p.history, 0, start_ns, start_ns + day_ns - 1, 1, read_row, &hours, test_err));
+    assert_int_equal(hours.count, 24);
     process_end(&p);
 }
 
@@ -348,7 +424,7 @@ static void test_a_store_that_hangs(void **state)
     const int64_t begin_ns = tcsi_clock_monotonic_ns(); /* from now on nobody waits */
     for (const size_t last = n + 500; n < last; n++) apply(&p, START_NS, n);
     tcsi_live_settle(p.live);
-    assert_true(tcsi_clock_monotonic_ns() - begin_ns < 4 * SECOND_NS);
+    assert_true(tcsi_clock_monotonic_ns() - begin_ns < 60 * SECOND_NS); /* 2 s for each of the 250 reels would be minutes */
     assert_true(tcsi_chronicle_stat(p.history).dropped_count > 0);
     assert_ok(tcsi_live_save(p.live, test_err));
     assert_ok(tcsi_store_commit(other, test_err));
@@ -363,7 +439,7 @@ static void test_a_store_that_hangs(void **state)
     size_t read_count = 0;
     for (uint32_t number = 0; number < SERIES; number++) {
         r.count = 0;
-        assert_ok(tcsi_chronicle_read(p.history, number, INT64_MIN, INT64_MAX, read_row, &r, test_err));
+        assert_ok(tcsi_chronicle_read(p.history, number, INT64_MIN, INT64_MAX, 0, read_row, &r, test_err));
         read_count += r.count;
     }
     assert_int_equal(read_count + dropped_count, (n - 1) * SERIES); /* each row is there or was counted */
@@ -373,4 +449,5 @@ static void test_a_store_that_hangs(void **state)
 TCS_TEST_MAIN(cmocka_unit_test_setup_teardown(test_what_comes_out_is_what_went_in, folder_make, folder_remove),
               cmocka_unit_test_setup_teardown(test_killed_and_started_again, folder_make, folder_remove),
               cmocka_unit_test_setup_teardown(test_old_blocks_are_forgotten, folder_make, folder_remove),
+              cmocka_unit_test_setup_teardown(test_hours, folder_make, folder_remove),
               cmocka_unit_test_setup_teardown(test_a_store_that_hangs, folder_make, folder_remove))

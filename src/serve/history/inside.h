@@ -35,6 +35,8 @@ struct tcsi_chronicle {
     known_id *putting_ids;
     size_t putting_id_count;
 
+    uint32_t roll_number;       /* of the day that is being rolled: series below it are done */
+
     /* of whoever reads */
     pthread_mutex_t read_mutex;
     tcsi_store *reader;
@@ -47,6 +49,7 @@ struct tcsi_chronicle {
     size_t waiting_count, spare_count;
     uint64_t given_count, written_count;
     int64_t *ids;               /* (begin_capacity) of series in the store; 0: not known yet */
+    int64_t rolled_ns;          /* days before it are rolled (roll.h); only the thread that writes changes it */
     tcsi_chronicle_stats stats;
     bool is_failing;
     _Atomic bool is_ending;

@@ -119,6 +119,7 @@ static void append(tcsi_reel *reel, tcsi_reel_series *series, tcsi_reel_row row)
     row.before = last_of(reel, series);
     reel->rows.items[reel->rows.count++] = row;
     series->last = (uint32_t)reel->rows.count;
+    if (row.before == 0) series->first = series->last;
     series->turn = reel->turn;
 }
 
@@ -166,11 +167,6 @@ static void end_step(tcsi_reel *reel, tcsi_reel_series *series, uint32_t number)
     series->count = 0;
 }
 
-static int64_t step_at(int64_t time_ns, int64_t step_ns)
-{
-    return time_ns / step_ns - (time_ns % step_ns < 0);
-}
-
 static void merge(tcsi_reel_series *series, const tcsi_reel_judged *row)
 {
     if (series->count == 0) {
@@ -182,13 +178,13 @@ static void merge(tcsi_reel_series *series, const tcsi_reel_judged *row)
     }
     series->count++;
     series->sum += row->value;
-    series->low = fmin(series->low, row->value);
-    series->high = fmax(series->high, row->value);
+    if (row->value < series->low) series->low = row->value;
+    if (row->value > series->high) series->high = row->value;
     if (isnan(row->score)) return;
     series->scored_count++;
     series->residual += (float)(row->value - row->expected);
     series->deviation += (float)row->deviation;
-    series->score = fmaxf(series->score, (float)row->score);
+    if ((float)row->score > series->score) series->score = (float)row->score;
 }
 
 static tcsi_reel_row row_alone(uint32_t number, const tcsi_reel_judged *row)
@@ -213,8 +209,7 @@ void tcsi_reel_push(tcsi_reel *reel, uint32_t place, uint32_t number, const tcsi
         append(reel, series, row_alone(number, row));
         return;
     }
-    if (series->count > 0 && step_at(series->time_ns, reel->step_ns) != step_at(row->time_ns, reel->step_ns))
-        end_step(reel, series, number);
+    if (series->count > 0 && (uint64_t)row->time_ns - (uint64_t)series->time_ns >= (uint64_t)reel->step_ns) end_step(reel, series, number);
     reel->merged_count += series->count > 0;
     merge(series, row);
 }
@@ -256,11 +251,14 @@ static uint32_t unless_old(const tcsi_reel *reel, uint32_t at, int64_t from_ns)
     return at > 0 && reel->rows.items[at - 1].time_ns >= from_ns ? at : 0;
 }
 
-tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, tcsi_reel_each each, void *context, tcs_error *err)
+tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, int64_t to_ns, tcsi_reel_each each, void *context,
+                          tcs_error *err)
 {
     const tcsi_reel_series *series = find_series(reel, place);
     if (!series) return TCS_OK;
-    const uint32_t last = unless_old(reel, last_of(reel, series), from_ns);
+    uint32_t last = unless_old(reel, last_of(reel, series), from_ns);
+    if (last > 0 && reel->rows.items[series->first - 1].time_ns > to_ns) last = 0; /* all later than asked for: do not walk past them */
+    while (last > 0 && reel->rows.items[last - 1].time_ns > to_ns) last = unless_old(reel, reel->rows.items[last - 1].before, from_ns);
     size_t count = 0;
     for (uint32_t at = last; at > 0; at = unless_old(reel, reel->rows.items[at - 1].before, from_ns)) count++;
     uint32_t *indices = tcsi_alloc_array(count, sizeof *indices);
@@ -360,10 +358,13 @@ static void persist_series(tcsi_reel_series *series, const tcsi_reel *reel, tcsi
     tcsi_codec_f32(codec, &series->score);
     tcsi_codec_u32(codec, &series->count);
     tcsi_codec_u32(codec, &series->scored_count);
+    tcsi_codec_u32(codec, &series->first);
     tcsi_codec_u32(codec, &series->last);
     tcsi_codec_u32(codec, &series->turn);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    if (last_of(reel, series) > reel->rows.count || series->scored_count > series->count || !(series->low <= series->high))
+    const uint32_t last = last_of(reel, series);
+    const bool is_placed = last <= reel->rows.count && (last == 0 || (series->first > 0 && series->first <= last));
+    if (!is_placed || series->scored_count > series->count || !(series->low <= series->high))
         tcsi_codec_refuse(codec, "a series' history out of range");
 }
 

@@ -5,9 +5,9 @@
  * given away as it is (chronicle.h sorts and packs it) and begun anew.
  *
  * What is kept is bounded: rows_per_s rows a second of stamps.  Where a cell's series give more, or where so many series share a reel that
- * blocks of a few rows would have to be written all the time, rows of one *step* of time are merged into one: mean, least and greatest
- * value, mean of what was expected and of its deviation, greatest score.  Steps are chosen at ticks from figures of the cell alone.  So
- * what is on a reel, and where one ends, is a function of the journal, as everything in a cell; a snapshot has the reel in it.
+ * blocks of a few rows would have to be written all the time, rows of one *step*, so long from a first row on, are merged into one: mean,
+ * least and greatest value, mean of what was expected and of its deviation, greatest score.  Steps are chosen at ticks from figures of the
+ * cell alone.  So what is on a reel, and where one ends, is a function of the journal, as everything in a cell; a snapshot has it in it.
  *
  * Value is exact.  Expected is kept as value - expected, so that a band is as sharp at an offset of 1e12 as at 0; that, deviation and score
  * are kept to TCSI_REEL_PRECISION of themselves, which costs a third of the bytes that they would otherwise take.
@@ -41,8 +41,8 @@ typedef struct tcsi_reel_series {
     float residual, deviation; /* sums over the rows that were scored */
     float score;
     uint32_t count, scored_count; /* count 0: no step is open */
-    uint32_t last;             /* 1 + index of its newest row on the reel */
-    uint32_t turn;             /* of the reel that `last` speaks of */
+    uint32_t first, last;      /* 1 + index of its oldest and its newest row on the reel */
+    uint32_t turn;             /* of the reel that these speak of */
 } tcsi_reel_series;
 
 /* A full reel. */
@@ -88,9 +88,9 @@ void tcsi_reel_push(tcsi_reel *reel, uint32_t place, uint32_t number, const tcsi
 void tcsi_reel_prefetch(const tcsi_reel *reel, uint32_t place);
 /* It is now_ns, and the cell has so many series, which give rows_per_s rows a second. */
 void tcsi_reel_tick(tcsi_reel *reel, int64_t now_ns, uint32_t series_count, double rows_per_s);
-/* What is on the reel of a series from from_ns on, and its open step, oldest first; false of each ends it. */
+/* What is on the reel of a series within [from_ns, to_ns], oldest first, and its open step; false of each ends it. */
 typedef bool (*tcsi_reel_each)(void *context, const tcsi_reel_row *row);
-tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, tcsi_reel_each each, void *context,
+tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, int64_t to_ns, tcsi_reel_each each, void *context,
                           tcs_error *err) TCS_WARN_UNUSED;
 
 /* Loading, the reel was initialized; what does not fit its options any more is not kept, and counted. */

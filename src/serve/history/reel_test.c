@@ -85,15 +85,21 @@ static void test_rows_alone(void **state)
             assert_row(&given.rows[i], &row);
         }
         found.count = 0;
-        assert_ok(tcsi_reel_list(&reel, s, INT64_MIN, collect, &found, test_err));
+        assert_ok(tcsi_reel_list(&reel, s, INT64_MIN, INT64_MAX, collect, &found, test_err));
         for (size_t i = 0; i < found.count; i++) {
             const tcsi_reel_judged row = judged_at(s, t++);
             assert_row(&found.rows[i], &row);
         }
         assert_int_equal(t, 95);
         found.count = 0; /* the newest alone */
-        assert_ok(tcsi_reel_list(&reel, s, START_NS + 93 * SECOND_NS, collect, &found, test_err));
+        assert_ok(tcsi_reel_list(&reel, s, START_NS + 93 * SECOND_NS, INT64_MAX, collect, &found, test_err));
         assert_int_equal(found.count, 2);
+        found.count = 0;
+        assert_ok(tcsi_reel_list(&reel, s, START_NS + 92 * SECOND_NS, START_NS + 93 * SECOND_NS, collect, &found, test_err));
+        assert_true(found.count == 2 && found.rows[1].time_ns == START_NS + 93 * SECOND_NS);
+        found.count = 0;
+        assert_ok(tcsi_reel_list(&reel, s, INT64_MIN, START_NS, collect, &found, test_err));
+        assert_int_equal(found.count, 0);
     }
     tcsi_reel_deinit(&reel);
 }

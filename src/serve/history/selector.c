@@ -87,7 +87,8 @@ static size_t read_escape(reader *r, char *out)
         if (digit < 0) refuse(r, "expected a hexadecimal digit");
         code = 16 * code + (uint32_t)(digit < 0 ? 0 : digit);
     }
-    if (digits == 0 || code == 0 || (code >= 0xd800 && code < 0xe000) || (name == 'x' && code >= 0x80)) refuse(r, "an escape that is not known here");
+    const bool is_surrogate = code >= 0xd800 && code < 0xe000, is_half = name == 'x' && code >= 0x80;
+    if (digits == 0 || code == 0 || is_surrogate || is_half) refuse(r, "an escape that is not known here");
     return r->status == TCS_OK ? put_utf8(code, out) : 0;
 }
 
@@ -118,18 +119,18 @@ static bool is_quote(const reader *r)
 
 /* ---- matchers ---- */
 
-static void compile(reader *r, tcsi_matcher *matcher)
+static void compile(reader *r, tcsi_label_matcher *matcher)
 {
     if (++r->pattern_count > TCSI_SELECTOR_PATTERNS_MAX) {
         r->status = tcsi_fail(r->err, TCS_E_LIMIT, "query: more than %d patterns", TCSI_SELECTOR_PATTERNS_MAX);
         return;
     }
-    matcher->pattern = tcsi_arena_alloc(r->arena, sizeof *matcher->pattern, _Alignof(tcsi_pattern));
+    matcher->pattern = tcsi_arena_alloc(r->arena, sizeof *matcher->pattern, _Alignof(tcsi_regex));
     if (!matcher->pattern) r->status = tcsi_fail_memory(r->err, "a query");
-    else r->status = tcsi_pattern_compile(matcher->pattern, matcher->value, matcher->value_size, r->err);
+    else r->status = tcsi_regex_compile(matcher->pattern, matcher->value, matcher->value_size, r->err);
 }
 
-static void add(reader *r, tcsi_matcher matcher)
+static void add(reader *r, tcsi_label_matcher matcher)
 {
     tcsi_selector *selector = r->selector;
     if (r->status != TCS_OK) return;
@@ -137,7 +138,7 @@ static void add(reader *r, tcsi_matcher matcher)
         r->status = tcsi_fail(r->err, TCS_E_LIMIT, "query: more than %d matchers", TCSI_SELECTOR_MATCHERS_MAX);
         return;
     }
-    if (matcher.kind >= TCSI_MATCHER_LIKE) compile(r, &matcher);
+    if (matcher.kind >= TCSI_MATCH_LABEL_LIKE) compile(r, &matcher);
     if (r->status == TCS_OK) selector->matchers[selector->matcher_count++] = matcher;
 }
 
@@ -146,13 +147,13 @@ static void add_name(reader *r, const char *name, size_t size)
     if (r->status != TCS_OK) return;
     if (r->has_name) refuse(r, "a second name");
     r->has_name = true;
-    add(r, (tcsi_matcher){ .kind = TCSI_MATCHER_IS, .name = TCSI_KEY_METRIC, .value = name, .value_size = size });
+    add(r, (tcsi_label_matcher){ .kind = TCSI_MATCH_LABEL_IS, .name = TCSI_KEY_METRIC, .value = name, .value_size = size });
 }
 
-static bool read_kind(reader *r, tcsi_matcher_kind *ret_kind)
+static bool read_kind(reader *r, tcsi_label_matcher_kind *ret_kind)
 {
-    static const struct { const char *text; tcsi_matcher_kind kind; } kinds[] = {
-        { "=~", TCSI_MATCHER_LIKE }, { "!~", TCSI_MATCHER_UNLIKE }, { "!=", TCSI_MATCHER_IS_NOT }, { "=", TCSI_MATCHER_IS },
+    static const struct { const char *text; tcsi_label_matcher_kind kind; } kinds[] = {
+        { "=~", TCSI_MATCH_LABEL_LIKE }, { "!~", TCSI_MATCH_LABEL_UNLIKE }, { "!=", TCSI_MATCH_LABEL_IS_NOT }, { "=", TCSI_MATCH_LABEL_IS },
     };
     for (size_t i = 0; i < TCS_COUNT(kinds); i++) {
         if (!take(r, kinds[i].text)) continue;
@@ -165,7 +166,7 @@ static bool read_kind(reader *r, tcsi_matcher_kind *ret_kind)
 /* label="value", or a name in quotes alone. */
 static void read_matcher(reader *r)
 {
-    tcsi_matcher matcher = { 0 };
+    tcsi_label_matcher matcher = { 0 };
     size_t name_size = 0;
     const bool is_quoted = is_quote(r);
     matcher.name = is_quoted ? read_text(r, &name_size) : read_word(r, false);
@@ -200,11 +201,11 @@ static void read_matchers(reader *r)
     if (!take(r, "}")) refuse(r, "expected , or }");
 }
 
-static bool allows(const tcsi_matcher *matcher, const char *value, size_t size)
+static bool allows(const tcsi_label_matcher *matcher, const char *value, size_t size)
 {
-    if (matcher->pattern) return tcsi_pattern_match(matcher->pattern, value, size) == (matcher->kind == TCSI_MATCHER_LIKE);
+    if (matcher->pattern) return tcsi_regex_match(matcher->pattern, value, size) == (matcher->kind == TCSI_MATCH_LABEL_LIKE);
     const bool is_same = size == matcher->value_size && (size == 0 || memcmp(value, matcher->value, size) == 0);
-    return is_same == (matcher->kind == TCSI_MATCHER_IS);
+    return is_same == (matcher->kind == TCSI_MATCH_LABEL_IS);
 }
 
 static void refuse_everything(reader *r)
@@ -236,7 +237,7 @@ tcs_status tcsi_selector_parse(const char *text, size_t size, tcsi_arena *arena,
 bool tcsi_selector_match(const tcsi_selector *selector, const tcsi_key *key)
 {
     for (size_t i = 0; i < selector->matcher_count; i++) {
-        const tcsi_matcher *matcher = &selector->matchers[i];
+        const tcsi_label_matcher *matcher = &selector->matchers[i];
         const tcsi_tag *tag = tcsi_key_get(key, matcher->name);
         if (!allows(matcher, tag ? tag->value : "", tag ? tag->value_size : 0)) return false;
     }
@@ -246,7 +247,7 @@ bool tcsi_selector_match(const tcsi_selector *selector, const tcsi_key *key)
 const char *tcsi_selector_metric(const tcsi_selector *selector)
 {
     for (size_t i = 0; i < selector->matcher_count; i++)
-        if (selector->matchers[i].kind == TCSI_MATCHER_IS && strcmp(selector->matchers[i].name, TCSI_KEY_METRIC) == 0)
+        if (selector->matchers[i].kind == TCSI_MATCH_LABEL_IS && strcmp(selector->matchers[i].name, TCSI_KEY_METRIC) == 0)
             return selector->matchers[i].value;
     return NULL;
 }

@@ -79,8 +79,8 @@ static void test_refused(void **state)
         { "up{a=\"\\x0\"}", "hexadecimal", TCS_E_INVALID },
         { "up{a=\"\\x00\"}", "an escape", TCS_E_INVALID },
         { "up{a=~\"(\"}", "pattern, byte 2", TCS_E_INVALID },
-        { "a{b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\"}",
-          "more than 16 matchers", TCS_E_LIMIT },
+        { "a{b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\","
+          "b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\",b=\"1\"}", "more than 16 matchers", TCS_E_LIMIT },
         { "a{b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\",b=~\"1\"}", "more than 8 patterns", TCS_E_LIMIT },
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) {

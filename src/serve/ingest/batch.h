@@ -74,6 +74,7 @@ typedef struct tcsi_batch {
     int64_t *times_ns;                       /* (samples) since 1970-01-01 UTC */
     double *values;                          /* (samples) finite, or the stale mark: see tcsi_value_is_stale */
     size_t sample_count;
+    bool is_backfill;                        /* of the past, as its format says */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];   /* of this request; ACCEPTED and STALE together are sample_count less what was refused */
     uint64_t histogram_count, exemplar_count; /* met, of remote-write */
     tcs_error complaint;                      /* about the first thing refused; text is empty when there was none */

@@ -144,7 +144,7 @@ tcs_status tcsi_ingest_choose(const tcsi_ingest_facts *facts, tcsi_ingest_format
         if (!c->type || (tcsi_text_equal_nocase(c->type, type) && strcmp(c->proto ? c->proto : "", proto) == 0)) chosen = c;
     }
     if (!chosen) return refuse_type(facts, err);
-    tcsi_ingest_format format = { .decoder = (uint8_t)chosen->decoder };
+    tcsi_ingest_format format = { .decoder = (uint8_t)chosen->decoder, .is_backfill = facts->is_backfill };
     tcs_status status = choose_compression(facts, &format.compression, err);
     if (status == TCS_OK) status = choose_precision(facts, &format.precision, err);
     if (status == TCS_OK) *ret_format = format;
@@ -239,6 +239,7 @@ tcs_status tcsi_ingest_decode(tcsi_ingest_format format, const void *bytes, size
                               tcs_error *err)
 {
     tcsi_batch_clear(batch);
+    batch->is_backfill = format.is_backfill;
     if (size > batch->limits.body_size_max)
         return tcsi_fail(err, TCS_E_LIMIT, "a body of %zu bytes, expected at most %zu", size, batch->limits.body_size_max);
     tcs_status status = decompress(format, &bytes, &size, batch, err);

@@ -40,13 +40,15 @@ typedef enum tcsi_ingest_compression {
 typedef enum tcsi_ingest_precision { TCSI_INGEST_NS = 0, TCSI_INGEST_US = 1, TCSI_INGEST_MS = 2, TCSI_INGEST_S = 3 } tcsi_ingest_precision;
 
 typedef struct tcsi_ingest_format {
-    uint8_t decoder, compression, precision, reserved;
+    uint8_t decoder, compression, precision;
+    uint8_t is_backfill; /* 1: rows of the past, brought to teach (shard/backfill.h) */
 } tcsi_ingest_format;
 
 typedef struct tcsi_ingest_facts {
     tcsi_ingest_route route;
     const char *content_type, *content_encoding; /* headers as received; NULL: there was none */
     const char *precision;                       /* the parameter of that name of line protocol's paths; NULL: there was none */
+    bool is_backfill;                            /* its parameter `backfill` says that the rows are of the past */
 } tcsi_ingest_facts;
 
 /* E_UNSUPPORTED: another type or compression, which a reply turns into 415; E_INVALID: another precision. */

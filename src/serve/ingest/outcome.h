@@ -32,7 +32,8 @@ typedef enum tcsi_outcome_class { TCSI_OUTCOME_TAKEN, TCSI_OUTCOME_PASSED, TCSI_
     X(REORDERED, "reordered", TAKEN, "a value older than the last, within the window: kept in the journal, and not judged")        \
     X(DUPLICATE, "duplicate", PASSED, "a value for a time that its series has already")                                            \
     X(TOO_OLD, "too_old", REFUSED, "older than the last by more than the window")                                             \
-    X(TOO_FAR_AHEAD, "too_far_ahead", REFUSED, "further in the future than clocks may differ")
+    X(TOO_FAR_AHEAD, "too_far_ahead", REFUSED, "further in the future than clocks may differ")                                     \
+    X(BACKFILLED, "backfilled", TAKEN, "a value of the past, brought to teach: judged by nobody, and nobody is told")
 
 typedef enum tcsi_outcome {
 #define X(name, word, class, help) TCSI_OUTCOME_##name,

@@ -5,10 +5,9 @@
 #include "detect/detector.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000 };
-
-static const double SURE_TIMES = 10;
 
 const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new", "learning", "ready", "ended" };
 
@@ -18,8 +17,10 @@ tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs
 {
     *cell = (tcsi_cell){ .options = *options };
     tcsi_reel_init(&cell->reel, &options->reel);
-    const tcs_status status = tcsi_cell_answers_init(&cell->answers, err);
-    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, options->rate, RUN_LENGTH, err) : status;
+    tcs_status status = tcsi_second_look_init(&cell->second_look, &options->second_look, err);
+    const double fast_rate = options->rate * tcsi_second_look_fast_part(&cell->second_look);
+    if (status == TCS_OK) status = tcsi_cell_answers_init(&cell->answers, err);
+    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, fast_rate, RUN_LENGTH, err) : status;
 }
 
 void tcsi_cell_deinit(tcsi_cell *cell)
@@ -27,6 +28,9 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     for (size_t i = 0; i < cell->piece_count; i++) tcsi_free(cell->pieces[i]);
     tcsi_free(cell->pieces);
     tcsi_cohort_deinit(&cell->cohort);
+    tcsi_second_look_deinit(&cell->second_look);
+    tcsi_pasts_deinit(&cell->pasts);
+    tcsi_policies_deinit(&cell->policies);
     tcsi_cell_answers_deinit(&cell->answers);
     tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
@@ -35,9 +39,10 @@ void tcsi_cell_deinit(tcsi_cell *cell)
 size_t tcsi_cell_size_max(size_t series_count)
 {
     const size_t pieces = series_count / PIECE + (series_count % PIECE > 0);
-    const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series));
-    const size_t once = 3 * TCSI_COHORT_BODY * sizeof(double) + TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
-    return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), once));
+    const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series) + 2 * sizeof(int64_t));
+    const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size() +
+                             TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
+    return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), decisions));
 }
 
 static tcs_status add_piece(tcsi_cell *cell, tcs_error *err)
@@ -83,7 +88,13 @@ tcsi_live_readiness tcsi_live_series_readiness(const tcsi_live_series *series)
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate)
 {
     cell->options.rate = rate;
-    tcsi_cohort_set_rate(&cell->cohort, rate);
+    tcsi_cohort_set_rate(&cell->cohort, rate * tcsi_second_look_fast_part(&cell->second_look));
+}
+
+void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *options)
+{
+    tcsi_second_look_set(&cell->second_look, options);
+    tcsi_cell_set_rate(cell, cell->options.rate); /* the fast layer's part of it has changed */
 }
 
 /* ---- what happened ---- */
@@ -108,10 +119,33 @@ void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event e
     tell(cell, series, event);
 }
 
-/* Ten times rarer than what is allowed, or longer than scores remember each other. */
+/* Ten times rarer than what is allowed, or longer than scores remember each other; unless the deep layer knows better. */
 static bool is_sure(const tcsi_cell *cell, const tcsi_live_episode *episode)
 {
-    return episode->lasted > RUN_LENGTH || SURE_TIMES * tcsi_cohort_rate(&cell->cohort, (double)episode->height) <= cell->options.rate;
+    const double rate = tcsi_cohort_rate(&cell->cohort, (double)episode->height);
+    return tcsi_second_look_confirms(cell, episode, rate, episode->lasted > RUN_LENGTH);
+}
+
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
+                            bool is_update)
+{
+    tcsi_cell_tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY,
+                                                    .state = (uint8_t)state, .is_update = is_update, .episode = series->anomaly,
+                                                    .time_ns = time_ns });
+}
+
+/* What answers keep quiet is confirmed by nothing, and what they raise by nothing else. */
+static bool confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, bool is_raised)
+{
+    if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series) || !(is_raised || is_sure(cell, &series->anomaly))) return false;
+    series->anomaly.is_confirmed = 1;
+    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, sequence, time_ns, false);
+    return true;
+}
+
+bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns)
+{
+    return confirm(cell, series, sequence, time_ns, false);
 }
 
 static void keep_peak(tcsi_live_episode *episode, const tcsi_live_row *row, const tcsi_live_outcome *outcome)
@@ -124,36 +158,32 @@ static void keep_peak(tcsi_live_episode *episode, const tcsi_live_row *row, cons
     episode->deviation = outcome->deviation;
 }
 
+/* Anomalies of a series may be none of anybody's business. */
+static bool is_judged(const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    return !isinf(tcsi_policies_get(&cell->policies, series->policy)->anomaly_s);
+}
+
 /* row's value is the one that was judged. */
 static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                            const tcsi_live_outcome *outcome)
 {
     tcsi_live_episode *episode = &series->anomaly;
-    tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY, .time_ns = row->time_ns };
     const bool is_raising = outcome->verdict.is_unusual && !outcome->verdict.is_opening && episode->begin_sequence == 0 &&
                             tcsi_taught_raises(cell, series, row->time_ns, row->value < outcome->expected);
     const bool is_opening = outcome->verdict.is_opening || is_raising;
     if (is_raising) tcsi_cohort_open(&series->member);
-    if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns };
+    if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns, .deep_p_value = 1 };
+    if (episode->begin_sequence && outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
+    if (episode->begin_sequence) keep_peak(episode, row, outcome);
+    if (is_judged(cell, series)) tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
-    if (outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
-    keep_peak(episode, row, outcome);
     const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
-    if (is_opening) {
-        event.state = TCSI_LIVE_SUSPECTED;
-        event.episode = *episode;
-        tell(cell, series, event);
-    }
-    if (!episode->is_confirmed && !tcsi_answered_is_quiet(series) && (is_raised || is_sure(cell, episode))) {
-        episode->is_confirmed = 1;
-        event.state = TCSI_LIVE_CONFIRMED;
-        event.episode = *episode;
-        tell(cell, series, event);
-    }
+    if (is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
+    (void)confirm(cell, series, sequence, row->time_ns, is_raised);
     if (!outcome->verdict.is_closing) return;
-    event.state = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
-    event.episode = *episode;
-    tell(cell, series, event);
+    const tcsi_live_state end = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
+    tcsi_cell_tell_anomaly(cell, series, end, sequence, row->time_ns, false);
     *episode = (tcsi_live_episode){ 0 };
 }
 
@@ -187,6 +217,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     tcsi_answered_row(series, row->value);
     tcsi_taught_row(cell, series);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
+    tcsi_last_rows_push(&series->last_rows, tcsi_residual_chart_distance(&series->chart, row->value));
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
     outcome->is_scored = !isnan(outcome->score);
     tcsi_reel_push(&cell->reel, row->place, series->number,
@@ -194,7 +225,10 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
-    const tcs_status status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
+    tcs_status status = TCS_OK;
+    if (is_judged(cell, series))
+        status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
+    else outcome->verdict = (tcsi_cohort_verdict){ .is_closing = true }; /* what was open when that was set */
     follow_anomaly(cell, series, row, sequence, outcome);
     if (cell->row_count++ % TCSI_PULSE_EVERY == 0)
         tcsi_pulse_take(&cell->pulse, tcsi_cohort_p_value(&cell->cohort, outcome->verdict.height), outcome->score,
@@ -207,27 +241,69 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
 static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_presence_row *came, tcsi_live_row *row, uint64_t sequence,
                        tcsi_live_outcome *outcome, tcsi_presence_news *news, tcs_error *err)
 {
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     if (!value_of(series, row, &row->value) || !tcsi_value_ok(row->value)) return TCS_OK;
-    tcsi_presence_value(&series->presence, &tcsi_presence_policy_auto, came, row->value, series->chart.last, series->chart.count > 0, news);
+    tcsi_presence_value(&series->presence, &policy->presence, came, row->value, series->chart.last, series->chart.count > 0, news);
     return judge(cell, series, row, sequence, outcome, err);
+}
+
+/* A row of the past: as judged, but that nothing comes of it. */
+static tcs_status teach(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, int64_t receive_ns,
+                        tcsi_live_outcome *outcome, tcs_error *err)
+{
+    const bool is_busy = series->anomaly.begin_sequence || series->presence.open;
+    const tcs_status status = tcsi_pasts_reserve(&cell->pasts, row->place, err);
+    if (status != TCS_OK) return status;
+    int64_t *newest_ns = &cell->pasts.newest_ns[row->place];
+    const tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = *newest_ns };
+    outcome->outcome = tcsi_backfill_push(&series->backfill, newest_ns, &cell->options.arrival, row->time_ns, receive_ns, is_busy);
+    if (outcome->outcome != TCSI_OUTCOME_BACKFILLED) return TCS_OK;
+    if (series->backfill.live_s == 0)
+        (void)!tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns);
+    if (tcsi_value_is_stale(row->value) || row->time_ns <= series->rate.time_ns) tcsi_rate_begin(&series->rate);
+    double value;
+    if (tcsi_value_is_stale(row->value) || !value_of(series, row, &value) || !tcsi_value_ok(value)) return TCS_OK;
+    cell->rows_per_s -= tcsi_presence_rate(&series->presence);
+    tcsi_presence_teach(&series->presence, &came, value, series->chart.last, series->chart.count > 0);
+    cell->rows_per_s += tcsi_presence_rate(&series->presence);
+    outcome->value = value;
+    tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
+    outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, value);
+    outcome->is_scored = !isnan(outcome->score);
+    return outcome->is_scored ? tcsi_cohort_push(&cell->cohort, &series->member, outcome->score, &outcome->verdict, err) : TCS_OK;
+}
+
+/* An alarm that was on when the past ended was told to nobody: if it goes on, it opens now. */
+static void end_backfill(tcsi_live_series *series)
+{
+    if (series->anomaly.begin_sequence == 0) series->member.open_for = series->member.since = 0;
+    if (series->anomaly.begin_sequence == 0) series->member.peak = 0;
 }
 
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err)
 {
     tcsi_live_series *series = tcsi_cell_series(cell, row->place);
+    if (row->is_backfill) {
+        *ret_outcome = (tcsi_live_outcome){ .value = NAN };
+        const tcs_status taught = teach(cell, series, row, receive_ns, ret_outcome, err);
+        cell->outcomes[ret_outcome->outcome]++;
+        return taught;
+    }
     tcsi_presence_row came = { .time_ns = row->time_ns, .receive_ns = receive_ns, .newest_ns = series->arrival.newest_ns[0] };
     tcsi_live_outcome outcome = { .outcome = tcsi_arrival_push(&series->arrival, &cell->options.arrival, row->time_ns, receive_ns),
                                   .value = NAN };
+    const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
     tcsi_presence_news news = { .count = 0 };
     tcsi_live_row judged = *row;
     tcs_status status = TCS_OK;
     const bool is_new = outcome.outcome == TCSI_OUTCOME_ACCEPTED;
+    if (is_new && tcsi_backfill_live(&series->backfill, row->time_ns)) end_backfill(series);
     if (is_new && tcsi_value_is_stale(row->value)) outcome.outcome = TCSI_OUTCOME_STALE;
     came.outcome = outcome.outcome;
     cell->now_ns = receive_ns;
     cell->rows_per_s -= tcsi_presence_rate(&series->presence);
-    tcsi_presence_push(&series->presence, &tcsi_presence_policy_auto, &came, &news);
+    tcsi_presence_push(&series->presence, &policy->presence, &came, &news);
     cell->rows_per_s += tcsi_presence_rate(&series->presence);
     if (outcome.outcome == TCSI_OUTCOME_STALE) tcsi_rate_begin(&series->rate); /* nothing links the next row with the last one */
     else if (is_new) status = take(cell, series, &came, &judged, sequence, &outcome, &news, err);
@@ -242,14 +318,31 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
     tcsi_answered_turn(cell);
+    tcsi_second_look_tick(cell, sequence, time_ns);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
         tcsi_live_series *series = tcsi_cell_series(cell, i);
+        const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
         if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
-        tcsi_presence_tick(&series->presence, &tcsi_presence_policy_auto, &cell->watch, series->arrival.newest_ns[0], &news);
+        tcsi_presence_tick(&series->presence, &policy->presence, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
+}
+
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err)
+{
+    tcsi_policies policies;
+    const tcs_status status = tcsi_policies_init(&policies, text, strlen(text), err);
+    if (status != TCS_OK) return status;
+    tcsi_policies_deinit(&cell->policies);
+    cell->policies = policies;
+    return TCS_OK;
+}
+
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key)
+{
+    tcsi_cell_series(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
 }
 
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
@@ -262,7 +355,7 @@ void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
 
 static void persist_episode(tcsi_live_episode *episode, tcsi_codec *codec)
 {
-    uint32_t lasted = episode->lasted, is_confirmed = episode->is_confirmed;
+    uint32_t lasted = episode->lasted, is_confirmed = episode->is_confirmed, verdict = episode->verdict;
     tcsi_codec_u64(codec, &episode->begin_sequence);
     tcsi_codec_i64(codec, &episode->begin_ns);
     tcsi_codec_i64(codec, &episode->peak_ns);
@@ -272,12 +365,16 @@ static void persist_episode(tcsi_live_episode *episode, tcsi_codec *codec)
     tcsi_codec_f32(codec, &episode->height);
     tcsi_codec_u32(codec, &lasted);
     tcsi_codec_u32(codec, &is_confirmed);
+    tcsi_codec_u32(codec, &verdict);
+    tcsi_codec_f32(codec, &episode->deep_p_value);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     episode->lasted = (uint16_t)lasted;
     episode->is_confirmed = (uint8_t)is_confirmed;
+    episode->verdict = (uint8_t)verdict;
     const bool is_finite = isfinite(episode->peak_value) && isfinite(episode->expected) && isfinite(episode->deviation);
     const bool is_height = episode->height >= 0 && (double)episode->height <= TCSI_COHORT_HEIGHT_MAX;
-    if (lasted > LASTED_MAX || is_confirmed > 1 || !is_finite || !is_height)
+    const bool is_verdict = verdict < TCSI_VERDICT_COUNT && episode->deep_p_value >= 0 && episode->deep_p_value <= 1;
+    if (lasted > LASTED_MAX || is_confirmed > 1 || !is_finite || !is_height || !is_verdict)
         tcsi_codec_refuse(codec, "an episode out of range");
 }
 
@@ -291,7 +388,7 @@ static bool is_sound(const tcsi_live_series *series)
 
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
-    uint32_t kind = series->kind;
+    uint32_t kind = series->kind, policy = series->policy;
     tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
@@ -299,11 +396,16 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_residual_chart_persist(&series->chart, codec);
     tcsi_cohort_member_persist(&series->member, codec);
     tcsi_presence_persist(&series->presence, codec);
+    tcsi_backfill_persist(&series->backfill, codec);
+    tcsi_codec_u32(codec, &policy);
     tcsi_codec_u32(codec, &kind);
     persist_episode(&series->anomaly, codec);
+    tcsi_second_look_member_persist(&series->look, codec);
+    tcsi_last_rows_persist(&series->last_rows, codec);
     tcsi_answered_persist(&series->answered, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
+    series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
@@ -313,8 +415,10 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_tag(codec, "CEL2");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
+    tcsi_second_look_persist(&cell->second_look, codec);
     tcsi_codec_f64(codec, &cell->rows_per_s);
     tcsi_presence_watch_persist(&cell->watch, codec);
+    tcsi_policies_persist(&cell->policies, codec);
     tcsi_pulse_persist(&cell->pulse, codec);
     tcsi_codec_u64(codec, &cell->row_count);
     tcsi_codec_u64(codec, &cell->unusual_count);
@@ -331,4 +435,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
             codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
         else persist_series(tcsi_cell_series(cell, i), codec);
     }
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !tcsi_second_look_fits(&cell->second_look, cell->series_count))
+        tcsi_codec_refuse(codec, "questions about series that there are not");
+    tcsi_pasts_persist(&cell->pasts, series_count, codec);
 }

@@ -4,8 +4,8 @@
  * happens in it depends on nothing but the rows and ticks it is given, in their order.  So any number of threads gives the same bits, and
  * so does a replay of the journal.
  *
- *     row:  arrival -> presence -> rate -> chart -> cohort -> episode
- *           ingest/    here        ingest/ detect/  decide/   here: opened, confirmed, closed
+ *     row:  arrival -> presence -> rate -> chart -> cohort -> episode                          -> second look
+ *           ingest/    here        ingest/ detect/  decide/   here: opened, confirmed, closed    second_look.h
  *
  * What can happen to a series stands in kind.h: each is an episode of its own, with an onset and an end.  What has to do with whether rows
  * come is known by presence.h, some of it by a tick: at onset, not when data come back.
@@ -23,9 +23,12 @@
 #include "serve/ingest/arrival.h"
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
+#include "serve/shard/backfill.h"
+#include "serve/shard/policy.h"
 #include "serve/shard/presence.h"
 #include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
+#include "serve/shard/second_look.h"
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -45,6 +48,8 @@ typedef struct tcsi_live_episode {
     float height;                           /* at the peak, as decide/cohort.h has it */
     uint16_t lasted;                        /* rows out of the ordinary so far, saturating */
     uint8_t is_confirmed;
+    uint8_t verdict;                        /* tcsi_verdict: what the deep layer makes of it */
+    float deep_p_value;                     /* the lowest it gave so far; 1 before the first */
 } tcsi_live_episode;
 
 typedef struct tcsi_live_series {
@@ -54,8 +59,12 @@ typedef struct tcsi_live_series {
     tcsi_residual_chart chart;
     tcsi_cohort_member member;
     tcsi_presence presence;
+    tcsi_backfill backfill;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
+    uint8_t policy;          /* as tcsi_policies_find has it */
     tcsi_live_episode anomaly;
+    tcsi_second_look_member look;
+    tcsi_last_rows last_rows;
     tcsi_answered answered;
 } tcsi_live_series;
 
@@ -66,6 +75,7 @@ typedef struct tcsi_live_event {
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
     uint8_t is_answered; /* it is because of an answer to this very episode */
+    uint8_t is_update;   /* nothing new but the deep layer's verdict */
     float cadence_s;     /* the series' usual step; 0: not known */
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
@@ -83,16 +93,22 @@ typedef struct tcsi_cell_options {
     size_t series_count_max;
     /* Told of every event, from within push and tick; NULL: nobody listens. */
     void (*tell)(void *self, const tcsi_live_event *event);
+    /* Told of each question to the deep layer, from within push; NULL: nobody answers. */
+    void (*ask)(void *self, const tcsi_deep_question *question);
     void *self;
+    tcsi_second_look_options second_look;
 } tcsi_cell_options;
 
 typedef struct tcsi_cell {
     tcsi_cell_options options;
     tcsi_cohort cohort;
+    tcsi_second_look second_look;
     tcsi_live_series **pieces;      /* of so many series each */
     size_t piece_count;
     uint32_t series_count;
     tcsi_presence_watch watch;
+    tcsi_pasts pasts;
+    tcsi_policies policies;
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
     tcsi_taught taught;
@@ -115,6 +131,7 @@ typedef struct tcsi_live_row {
     uint32_t place;      /* of the series in its cell */
     int64_t time_ns;     /* as stamped */
     double value;        /* finite, or the stale mark */
+    bool is_backfill;    /* of the past: backfill.h */
 } tcsi_live_row;
 
 typedef struct tcsi_live_outcome {
@@ -131,10 +148,19 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 /* It is time_ns: who in the places begin, begin + stride, ... has been silent for too long?  stride >= 1. */
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
+void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *options);
+/* Rules (policy.h) from now on; each series is to be given its own then, and each new one.  E_FORMAT and E_MEMORY change nothing. */
+tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err) TCS_WARN_UNUSED;
+void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key);
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 /* For the parts of a cell: an event of this series. */
 void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event);
+
+/* For second_look.c: tells of the series' open anomaly; confirms it if it is to be, and says whether it has. */
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
+                            bool is_update);
+bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns);
 
 /* Between two rows.  Loading, the cell was initialized and has no series. */
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);

@@ -298,6 +298,70 @@ static void test_saved_and_loaded_is_never_stopped(void **state)
 }
 
 /* After warm-up a row allocates nothing; a fit of the cohort does, once in a thousand rows or more. */
+/* Rows of the past: the series is ready with its first live row, on its own scale, and nobody was told of what happened then. */
+static void test_a_backfill_teaches_and_tells_nothing(void **state)
+{
+    (void)state;
+    static world w;
+    tcsi_live_outcome outcome;
+    uint32_t place;
+    world_init(&w, 1, 400);
+    w.heard.count = 0;
+    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &place, test_err));
+    tcsi_rng rng = tcsi_rng_make(5, 0);
+    for (int i = 0; i < 2000; i++) {
+        const bool is_jump = i > 500 && i % 400 < 5, is_stuck = i > 1000 && i < 1300;
+        const double value = is_stuck ? 7 : 50 + 3 * tcsi_rng_normal(&rng) + (is_jump ? 100 : 0);
+        const tcsi_live_row row = { .place = place, .time_ns = time_at((size_t)i), .value = value, .is_backfill = true };
+        assert_ok(tcsi_cell_push(&w.cell, &row, 1 + (uint64_t)i, time_at(2000), &outcome, test_err));
+        assert_int_equal(outcome.outcome, TCSI_OUTCOME_BACKFILLED);
+        if (i % 100 == 0) tcsi_cell_tick(&w.cell, 1 + (uint64_t)i, time_at(2000), 0, 1);
+    }
+    assert_int_equal(w.heard.count, 0);
+    const tcsi_live_series *series = tcsi_cell_series(&w.cell, place);
+    assert_int_equal(tcsi_live_series_readiness(series), TCSI_LIVE_READY);
+    assert_near(tcsi_presence_rate(&series->presence) * (double)(time_at(1) - time_at(0)) * 1e-9, 1, 0.01);
+    /* The same again, and older ones; and then it lives. */
+    const tcsi_live_row old = { .place = place, .time_ns = time_at(1998), .value = 50, .is_backfill = true };
+    assert_ok(tcsi_cell_push(&w.cell, &old, 3000, time_at(2000), &outcome, test_err));
+    assert_int_equal(outcome.outcome, TCSI_OUTCOME_TOO_OLD);
+    for (size_t i = 2000; i < 2100; i++) {
+        const tcsi_live_row row = { .place = place, .time_ns = time_at(i), .value = 50 + 3 * tcsi_rng_normal(&rng) };
+        assert_ok(tcsi_cell_push(&w.cell, &row, 3000 + i, time_at(i), &outcome, test_err));
+        assert_true(outcome.outcome == TCSI_OUTCOME_ACCEPTED && outcome.is_scored && outcome.score < 8);
+    }
+    const tcsi_live_row late = { .place = place, .time_ns = time_at(2001), .value = 50, .is_backfill = true };
+    assert_ok(tcsi_cell_push(&w.cell, &late, 6000, time_at(2100), &outcome, test_err));
+    assert_int_equal(outcome.outcome, TCSI_OUTCOME_DUPLICATE);
+    assert_int_equal(w.heard.count, 0);
+    const tcsi_live_row jump = { .place = place, .time_ns = time_at(2100), .value = 500 };
+    assert_ok(tcsi_cell_push(&w.cell, &jump, 6001, time_at(2100), &outcome, test_err));
+    assert_true(w.heard.count >= 1 && w.heard.events[0].kind == TCSI_LIVE_ANOMALY);
+    tcsi_cell_deinit(&w.cell);
+}
+
+/* An anomaly that began in the past and goes on is told when the series lives. */
+static void test_what_goes_on_after_a_backfill_is_told(void **state)
+{
+    (void)state;
+    static world w;
+    tcsi_live_outcome outcome;
+    uint32_t place;
+    world_init(&w, 1, 400);
+    w.heard.count = 0;
+    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &place, test_err));
+    tcsi_rng rng = tcsi_rng_make(6, 0);
+    for (size_t i = 0; i < 1210; i++) {
+        const double value = 50 + 3 * tcsi_rng_normal(&rng) + (i >= 1195 ? 200 : 0);
+        const tcsi_live_row row = { .place = place, .time_ns = time_at(i), .value = value, .is_backfill = i < 1200 };
+        assert_ok(tcsi_cell_push(&w.cell, &row, 1 + i, time_at(i < 1200 ? 1200 : i), &outcome, test_err));
+    }
+    assert_true(w.heard.count >= 1);
+    assert_int_equal(w.heard.events[0].kind, TCSI_LIVE_ANOMALY);
+    assert_int_equal(w.heard.events[0].episode.begin_ns, time_at(1200));
+    tcsi_cell_deinit(&w.cell);
+}
+
 static void test_rows_allocate_nothing(void **state)
 {
     (void)state;
@@ -315,7 +379,7 @@ static void test_rows_allocate_nothing(void **state)
         if (!is_fit) assert_int_equal(tcsi_alloc_trace_stats().total_count, allocations);
     }
     assert_true(fits <= 4);
-    assert_true(sizeof(tcsi_live_series) <= 320); /* five lines of the cache */
+    assert_true(sizeof(tcsi_live_series) <= 512); /* eight lines of the cache */
     tcsi_cell_deinit(&w.cell);
     assert_int_equal(tcsi_alloc_trace_stats().live_count, 0);
     tcsi_alloc_trace_end();
@@ -325,4 +389,5 @@ TCS_TEST_MAIN(cmocka_unit_test(test_an_anomaly_is_suspected_confirmed_resolved),
               cmocka_unit_test(test_a_blip_is_dismissed_and_a_shift_is_not), cmocka_unit_test(test_absence_is_told_at_onset),
               cmocka_unit_test(test_a_stuck_value_is_told_and_a_constant_is_not), cmocka_unit_test(test_a_counter_is_judged_by_its_rate),
               cmocka_unit_test(test_every_outcome_is_counted), cmocka_unit_test(test_saved_and_loaded_is_never_stopped),
-              cmocka_unit_test(test_rows_allocate_nothing))
+              cmocka_unit_test(test_a_backfill_teaches_and_tells_nothing),
+              cmocka_unit_test(test_what_goes_on_after_a_backfill_is_told), cmocka_unit_test(test_rows_allocate_nothing))

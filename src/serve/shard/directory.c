@@ -135,8 +135,8 @@ static tcs_status reserve_bytes(tcsi_directory *directory, size_t size, tcs_erro
     return TCS_OK;
 }
 
-static tcs_status add(tcsi_directory *directory, tcsi_fingerprint hash, const unsigned char *bytes, size_t size, tcsi_series_kind kind,
-                      int64_t time_ns, uint32_t *ret_series, tcs_error *err)
+static tcs_status add(tcsi_directory *directory, tcsi_fingerprint hash, const unsigned char *bytes, size_t size,
+                      const tcsi_directory_source *source, uint32_t *ret_series, tcs_error *err)
 {
     const uint32_t series = tcsi_directory_count(directory), cell = (uint32_t)(hash.high % TCSI_CELL_COUNT);
     if (series >= directory->series_count_max)
@@ -148,8 +148,8 @@ static tcs_status add(tcsi_directory *directory, tcsi_fingerprint hash, const un
     if (status != TCS_OK) return status;
     memcpy(directory->bytes, bytes, size);
     (*piece)[series % PIECE] = (tcsi_directory_entry){ .key = directory->bytes, .key_size = (uint32_t)size, .cell = (uint8_t)cell,
-                                                       .kind = (uint8_t)kind, .place = directory->cell_counts[cell]++,
-                                                       .first_seen_ns = time_ns };
+                                                       .kind = (uint8_t)source->kind, .place = directory->cell_counts[cell]++,
+                                                       .first_seen_ns = source->time_ns, .sequence = source->sequence };
     directory->bytes += size;
     directory->bytes_left -= size;
     table_add(&directory->by_key, hash, series);
@@ -158,9 +158,10 @@ static tcs_status add(tcsi_directory *directory, tcsi_fingerprint hash, const un
     return TCS_OK;
 }
 
-tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key, tcsi_series_kind kind,
-                                  int64_t time_ns, uint32_t *ret_series, bool *ret_is_new, tcs_error *err)
+tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key,
+                                  const tcsi_directory_source *source, uint32_t *ret_series, bool *ret_is_new, tcs_error *err)
 {
+    tcsi_directory_source known = *source;
     unsigned char bytes[TCSI_KEY_SIZE_MAX];
     const size_t size = tcsi_key_encode(key, bytes);
     const tcsi_fingerprint hash = tcsi_fingerprint_of(bytes, size, 0);
@@ -169,7 +170,8 @@ tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fi
     if (status != TCS_OK) return status;
     *ret_series = find_bytes(directory, hash, bytes, size);
     *ret_is_new = *ret_series == TCSI_SERIES_NONE;
-    if (*ret_is_new) status = add(directory, hash, bytes, size, tcsi_rate_kind(kind, key), time_ns, ret_series, err);
+    known.kind = tcsi_rate_kind(source->kind, key);
+    if (*ret_is_new) status = add(directory, hash, bytes, size, &known, ret_series, err);
     if (status == TCS_OK && is_remembered) table_add(&directory->by_fingerprint, fingerprint, *ret_series);
     return status;
 }
@@ -181,25 +183,27 @@ static void load_entry(tcsi_directory *directory, tcsi_codec *codec)
     unsigned char bytes[TCSI_KEY_SIZE_MAX];
     size_t size = 0;
     uint32_t kind = 0, series;
-    int64_t time_ns = 0;
+    tcsi_directory_source source = { .time_ns = 0 };
     tcsi_key key;
     tcs_error err;
     tcsi_codec_size(codec, &size, sizeof bytes);
     if (tcsi_codec_status(codec) == TCS_OK) tcsi_codec_bytes(codec, bytes, size);
     tcsi_codec_u32(codec, &kind);
-    tcsi_codec_i64(codec, &time_ns);
+    tcsi_codec_i64(codec, &source.time_ns);
+    tcsi_codec_u64(codec, &source.sequence);
+    source.kind = (tcsi_series_kind)kind;
     if (tcsi_codec_status(codec) != TCS_OK) return;
     const tcsi_fingerprint hash = tcsi_fingerprint_of(bytes, size, 0);
     if (kind > TCSI_SERIES_RATE || tcsi_key_decode(bytes, size, &key, &err) != TCS_OK) tcsi_codec_refuse(codec, "a key that is none");
     else if (find_bytes(directory, hash, bytes, size) != TCSI_SERIES_NONE) tcsi_codec_refuse(codec, "a series twice");
-    else if (add(directory, hash, bytes, size, (tcsi_series_kind)kind, time_ns, &series, &err) != TCS_OK)
+    else if (add(directory, hash, bytes, size, &source, &series, &err) != TCS_OK)
         codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
 }
 
 void tcsi_directory_persist(tcsi_directory *directory, tcsi_codec *codec)
 {
     uint32_t count = tcsi_directory_count(directory);
-    tcsi_codec_tag(codec, "DIRE");
+    tcsi_codec_tag(codec, "DIR2");
     tcsi_codec_u32(codec, &count);
     for (uint32_t i = 0; i < count && tcsi_codec_status(codec) == TCS_OK; i++) {
         if (tcsi_codec_loading(codec)) {
@@ -210,11 +214,13 @@ void tcsi_directory_persist(tcsi_directory *directory, tcsi_codec *codec)
         size_t size = entry->key_size;
         uint32_t kind = entry->kind;
         int64_t time_ns = entry->first_seen_ns;
+        uint64_t sequence = entry->sequence;
         unsigned char bytes[TCSI_KEY_SIZE_MAX];
         memcpy(bytes, entry->key, size);
         tcsi_codec_size(codec, &size, TCSI_KEY_SIZE_MAX);
         tcsi_codec_bytes(codec, bytes, size);
         tcsi_codec_u32(codec, &kind);
         tcsi_codec_i64(codec, &time_ns);
+        tcsi_codec_u64(codec, &sequence);
     }
 }

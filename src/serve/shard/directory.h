@@ -23,6 +23,7 @@ typedef struct tcsi_directory_entry {
     uint8_t cell, kind;       /* kind: tcsi_series_kind, GAUGE, COUNTER or RATE */
     uint32_t place;           /* in the cell */
     int64_t first_seen_ns;
+    uint64_t sequence;        /* of the record that brought it */
 } tcsi_directory_entry;
 
 typedef struct tcsi_directory_table {
@@ -47,10 +48,18 @@ void tcsi_directory_deinit(tcsi_directory *directory); /* accepts a zeroed one *
 
 /* The series with this fingerprint; TCSI_SERIES_NONE: never met. */
 uint32_t tcsi_directory_find(const tcsi_directory *directory, tcsi_fingerprint fingerprint);
-/* The series with this key, added if there is none, and the fingerprint remembered.  kind: stated or not (rate.h).  E_LIMIT: there are
- * series_count_max already; E_MEMORY.  Neither changes anything. */
-tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key, tcsi_series_kind kind,
-                                  int64_t time_ns, uint32_t *ret_series, bool *ret_is_new, tcs_error *err) TCS_WARN_UNUSED;
+/* What brings a series. */
+typedef struct tcsi_directory_source {
+    tcsi_series_kind kind; /* stated or not (rate.h) */
+    int64_t time_ns;
+    uint64_t sequence;
+} tcsi_directory_source;
+
+/* The series with this key, added if there is none, and the fingerprint remembered.  E_LIMIT: there are series_count_max already; E_MEMORY.
+ * Neither changes anything. */
+tcs_status tcsi_directory_resolve(tcsi_directory *directory, tcsi_fingerprint fingerprint, const tcsi_key *key,
+                                  const tcsi_directory_source *source, uint32_t *ret_series, bool *ret_is_new,
+                                  tcs_error *err) TCS_WARN_UNUSED;
 uint32_t tcsi_directory_count(const tcsi_directory *directory);
 const tcsi_directory_entry *tcsi_directory_entry_of(const tcsi_directory *directory, uint32_t series);
 /* By whom the key is known, TCSI_SERIES_NONE: nobody. */

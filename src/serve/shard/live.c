@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/pool.h"
+#include "serve/shard/verdicts.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -35,10 +36,17 @@ typedef struct held_action {
     struct held_action *next;    /* of the teller's */
     tcsi_arena arena;            /* its texts */
     tcsi_action action;
+    bool has_second_look;        /* it was a setting: */
+    tcsi_second_look_options second_look;
     _Atomic size_t holder_count;
 } held_action;
 
-typedef enum message_kind { ROWS, TICK, ACT, SAVE, ASK, STOP } message_kind;
+typedef struct queued_answer {
+    uint32_t cell;
+    tcsi_deep_answer answer;
+} queued_answer;
+
+typedef enum message_kind { ROWS, TICK, ACT, HEAR, SAVE, ASK, STOP } message_kind;
 
 typedef struct message {
     struct message *next;
@@ -48,10 +56,13 @@ typedef struct message {
     new_series *added;
     queued_row *rows;
     size_t added_count, added_capacity, row_count, row_capacity;
+    bool is_backfill;        /* ROWS: of the past */
     uint32_t series_count;   /* TICK: of all cells */
     double alarms_per_s;     /* TICK */
     uint32_t begin;          /* TICK */
     held_action *act;        /* ACT */
+    queued_answer *answers;  /* HEAR */
+    size_t answer_count, answer_capacity;
     uint32_t cell, place;    /* ASK */
     tcsi_live_look look;     /* ASK */
     void *context;           /* ASK */
@@ -97,6 +108,7 @@ struct tcsi_live {
     uint64_t sequence;
     uint64_t tick_count;
     double alarms_per_s;            /* as the journal has it */
+    tcsi_second_look_options second_look; /* likewise */
 
     /* of the teller */
     pthread_t teller;
@@ -172,6 +184,13 @@ static void on_event(void *self, const tcsi_live_event *event)
     if (status != TCS_OK) stop(w->live, &failure);
 }
 
+/* Likewise. */
+static void on_question(void *self, const tcsi_deep_question *question)
+{
+    const tcsi_live *live = ((worker *)self)->live;
+    if (live->options.ask) live->options.ask(live->options.asked, question);
+}
+
 static bool is_mine(const worker *w, size_t cell)
 {
     return cell % w->live->worker_count == w->index;
@@ -188,6 +207,16 @@ static tcs_status note_judged(worker *w, const message *m, const queued_row *row
     return TCS_OK;
 }
 
+/* The directory has every series that a worker was told of. */
+static void choose_policy(tcsi_live *live, tcsi_cell *cell, uint32_t place)
+{
+    const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, tcsi_cell_series(cell, place)->number);
+    tcsi_key key;
+    tcs_error ignored;
+    if (cell->policies.count == 0) tcsi_cell_series(cell, place)->policy = 0;
+    else if (tcsi_key_decode(entry->key, entry->key_size, &key, &ignored) == TCS_OK) tcsi_cell_choose_policy(cell, place, &key);
+}
+
 static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
 {
     const tcsi_live_options *options = &w->live->options;
@@ -199,6 +228,7 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
         const new_series *added = &m->added[i];
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
+        if (status == TCS_OK) choose_policy(w->live, &w->live->cells[added->cell], added->place);
         if (status == TCS_OK) tcsi_cell_series(&w->live->cells[added->cell], place)->answered.family = added->family;
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
@@ -209,8 +239,8 @@ static tcs_status do_rows(worker *w, const message *m, tcs_error *err)
             for (size_t line = 0; line < sizeof(tcsi_live_series); line += 64) __builtin_prefetch(series + line, 1);
             tcsi_reel_prefetch(&w->live->cells[later->cell].reel, later->place);
         }
-        status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value }, m->sequence,
-                                m->time_ns, &outcome, err);
+        status = tcsi_cell_push(&w->live->cells[row->cell], &(tcsi_live_row){ row->place, row->time_ns, row->value, m->is_backfill },
+                                m->sequence, m->time_ns, &outcome, err);
         if (status == TCS_OK && options->judge) status = note_judged(w, m, row, &outcome, err);
     }
     if (status == TCS_OK && w->judged_count) options->judge(options->judge_self, w->index, w->judged, w->judged_count);
@@ -224,6 +254,7 @@ static void share_budget(tcsi_cell *cell, const message *m)
     if (cell->series_count == 0 || !(cell->rows_per_s > 0)) return;
     const double alarms_per_s = m->alarms_per_s * (double)cell->series_count / (double)m->series_count;
     const double rate = fmin(fmax(alarms_per_s / cell->rows_per_s, RATE_MIN), RATE_MAX), change = rate / cell->options.rate;
+    tcsi_second_look_set_share(&cell->second_look, (double)cell->series_count / (double)m->series_count, cell->rows_per_s);
     if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(cell, rate);
 }
 
@@ -255,10 +286,35 @@ static void release_action(held_action *held)
     tcsi_free(held);
 }
 
-static void do_act(worker *w, const message *m)
+/* Rules that are none were never taken; those of another version change nothing. */
+static tcs_status set_rules(worker *w, tcsi_cell *cell, const char *text, tcs_error *err)
 {
-    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
-        if (is_mine(w, c)) tcsi_cell_act(&w->live->cells[c], &m->act->action);
+    const tcs_status status = tcsi_cell_set_rules(cell, text, err);
+    for (uint32_t i = 0; status == TCS_OK && i < cell->series_count; i++) choose_policy(w->live, cell, i);
+    return status == TCS_E_MEMORY ? status : TCS_OK;
+}
+
+static tcs_status do_act(worker *w, const message *m, tcs_error *err)
+{
+    const tcsi_action *action = &m->act->action;
+    const bool is_rules = action->kind == TCSI_ACTION_SETTING && strcmp(action->object, TCSI_SETTING_RULES) == 0;
+    tcs_status status = TCS_OK;
+    for (size_t c = 0; status == TCS_OK && c < TCSI_CELL_COUNT; c++) {
+        if (!is_mine(w, c)) continue;
+        tcsi_cell_act(&w->live->cells[c], action);
+        if (m->act->has_second_look) tcsi_cell_set_second_look(&w->live->cells[c], &m->act->second_look);
+        if (is_rules) status = set_rules(w, &w->live->cells[c], action->document, err);
+    }
+    return status;
+}
+
+static void do_hear(worker *w, const message *m)
+{
+    for (size_t i = 0; i < m->answer_count; i++) {
+        tcsi_cell *cell = &w->live->cells[m->answers[i].cell];
+        cell->now_ns = m->time_ns;
+        tcsi_second_look_hear(cell, &m->answers[i].answer, m->sequence);
+    }
 }
 
 static void do_ask(worker *w, const message *m)
@@ -286,6 +342,7 @@ static tcsi_live_stats count_cells(const worker *w)
         stats.merged_count += cell->reel.merged_count;
         stats.unreeled_count += cell->reel.lost_count;
         if (cell->reel.step_ns > stats.step_ns) stats.step_ns = cell->reel.step_ns;
+        tcsi_second_look_add(&cell->second_look, &stats.second_look);
         for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) stats.outcomes[i] += cell->outcomes[i];
     }
     return stats;
@@ -298,7 +355,8 @@ static void do_message(worker *w, const message *m)
     if (atomic_load(&w->live->is_stopped)) return; /* its state is not what the journal says any more */
     if (m->kind == ROWS) status = do_rows(w, m, &failure);
     else if (m->kind == TICK) do_tick(w, m);
-    else if (m->kind == ACT) do_act(w, m);
+    else if (m->kind == ACT) status = do_act(w, m, &failure);
+    else if (m->kind == HEAR) do_hear(w, m);
     else if (m->kind == SAVE) status = do_save(w, &failure);
     if (status != TCS_OK) stop(w->live, &failure);
 }
@@ -330,7 +388,7 @@ static void finish(worker *w, message *m)
     memcpy(stats.latencies, w->latencies, sizeof stats.latencies);
     pthread_mutex_lock(&w->mutex);
     if (m->kind != ASK) w->done = m->sequence;
-    if (m->kind == ROWS || m->kind == TICK || m->kind == ACT) w->done_ns = m->time_ns;
+    if (m->kind == ROWS || m->kind == TICK || m->kind == ACT || m->kind == HEAR) w->done_ns = m->time_ns;
     if (m->kind == SAVE) w->is_saved = true;
     w->stats = stats;
     atomic_fetch_sub(&w->live->waiting_row_count, m->row_count);
@@ -376,7 +434,7 @@ static message *take_message(worker *w, message_kind kind, uint64_t sequence, in
     m->kind = kind;
     m->sequence = sequence;
     m->time_ns = time_ns;
-    m->added_count = m->row_count = 0;
+    m->added_count = m->row_count = m->answer_count = 0;
     return m;
 }
 
@@ -395,6 +453,7 @@ static void message_destroy(message *m)
     if (!m) return;
     tcsi_free(m->added);
     tcsi_free(m->rows);
+    tcsi_free(m->answers);
     tcsi_free(m);
 }
 
@@ -439,7 +498,8 @@ static uint32_t family_of(const tcsi_key *key)
 }
 
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
-static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, int64_t receive_ns, uint32_t *ret_series, tcs_error *err)
+static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, const tcsi_directory_source *record, uint32_t *ret_series,
+                              tcs_error *err)
 {
     const tcsi_batch_series *named = &batch->series[index];
     tcsi_key key;
@@ -451,8 +511,8 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
         tcsi_batch_refuse(batch, index, outcome);
         return TCS_OK;
     }
-    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, (tcsi_series_kind)named->kind, receive_ns,
-                                               ret_series, &is_new, err);
+    const tcsi_directory_source source = { (tcsi_series_kind)named->kind, record->time_ns, record->sequence };
+    tcs_status status = tcsi_directory_resolve(&live->directory, named->fingerprint, &key, &source, ret_series, &is_new, err);
     if (status == TCS_E_LIMIT) {
         *ret_series = TCSI_SERIES_NONE;
         tcsi_batch_refuse(batch, index, TCSI_OUTCOME_TOO_MANY_SERIES);
@@ -485,6 +545,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     size_t staged = 0;
     if (atomic_load(&live->is_stopped)) return stopped(live, err);
     tcs_error failure = { 0 };
+    const tcsi_directory_source record = { .time_ns = receive_ns, .sequence = sequence };
     tcs_status status = stage(live, ROWS, sequence, receive_ns, &failure);
     if (status != TCS_OK) {
         stop(live, &failure);
@@ -492,7 +553,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
     }
     for (size_t i = 0; status == TCS_OK && i < batch->series_count; i++) {
         uint32_t series;
-        status = find_series(live, batch, i, receive_ns, &series, &failure);
+        status = find_series(live, batch, i, &record, &series, &failure);
         if (status != TCS_OK || series == TCSI_SERIES_NONE) continue;
         status = stage_rows(live, batch, i, series, &failure);
         staged += batch->series[i].sample_count;
@@ -502,6 +563,7 @@ tcs_status tcsi_live_apply(tcsi_live *live, uint64_t sequence, int64_t receive_n
         stop(live, &failure);
         return stopped(live, err);
     }
+    for (size_t i = 0; i < live->worker_count; i++) live->staged[i]->is_backfill = batch->is_backfill;
     live->sequence = sequence;
     tcsi_live_release(live, admitted - staged);
     send_staged(live);
@@ -557,14 +619,35 @@ static tcs_status hold_action(tcsi_live *live, uint64_t sequence, int64_t time_n
     return status;
 }
 
-/* The one setting that lives here. */
+static bool is_number(const tcsi_json_value *value, double min, double max)
+{
+    return value && value->type == TCSI_JSON_NUMBER && value->number >= min && value->number <= max;
+}
+
+static void take_second_look(tcsi_live *live, held_action *held, const tcsi_json_value *root)
+{
+    const tcsi_json_value *is_on = tcsi_json_get(root, "is_on"), *sampled = tcsi_json_get(root, "sampled_per_s");
+    const tcsi_json_value *deadline = tcsi_json_get(root, "deadline_s");
+    if (!is_on || is_on->type > TCSI_JSON_TRUE || !is_number(sampled, 0, 1e9) || !is_number(deadline, 1e-3, 1e6)) return;
+    held->second_look = (tcsi_second_look_options){ .is_on = is_on->type == TCSI_JSON_TRUE, .sampled_per_s = sampled->number,
+                                                    .deadline_ns = (int64_t)rint(1e9 * deadline->number) };
+    held->has_second_look = true;
+    live->second_look = held->second_look;
+}
+
+/* The settings that live here. */
 static void take_setting(tcsi_live *live, held_action *held)
 {
     const tcsi_action *action = &held->action;
     const tcsi_json_value *root, *value;
     tcs_error ignored;
-    if (action->kind != TCSI_ACTION_SETTING || strcmp(action->object, TCSI_SETTING_BUDGET) != 0 || live->options.is_budget_fixed) return;
+    const bool is_budget = strcmp(action->object, TCSI_SETTING_BUDGET) == 0, is_deep = strcmp(action->object, TCSI_SETTING_DEEP) == 0;
+    if (action->kind != TCSI_ACTION_SETTING || !(is_deep || (is_budget && !live->options.is_budget_fixed))) return;
     if (tcsi_json_parse(action->document, strlen(action->document), &held->arena, &root, &ignored) != TCS_OK) return;
+    if (is_deep) {
+        take_second_look(live, held, root);
+        return;
+    }
     value = tcsi_json_get(root, "value");
     if (value && value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number)) live->alarms_per_s = value->number;
 }
@@ -588,6 +671,40 @@ tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, co
     else live->acts = held;
     live->acts_last = held;
     pthread_mutex_unlock(&live->mutex);
+    live->sequence = sequence;
+    send_staged(live);
+    return TCS_OK;
+}
+
+/* Each answer to the worker of its series. */
+static tcs_status stage_answers(tcsi_live *live, const void *bytes, size_t size, tcs_error *err)
+{
+    size_t count;
+    tcs_status status = tcsi_verdicts_check(bytes, size, &count, err);
+    for (size_t i = 0; status == TCS_OK && i < count; i++) {
+        const tcsi_deep_answer answer = tcsi_verdicts_at(bytes, i);
+        if (answer.number >= tcsi_directory_count(&live->directory))
+            return tcsi_fail(err, TCS_E_FORMAT, "a verdict on series %lu, of which there are %lu", (unsigned long)answer.number,
+                             (unsigned long)tcsi_directory_count(&live->directory));
+        const uint8_t cell = tcsi_directory_entry_of(&live->directory, answer.number)->cell;
+        message *m = live->staged[cell % live->worker_count];
+        status = grow((void **)&m->answers, &m->answer_capacity, m->answer_count, sizeof *m->answers, err);
+        if (status == TCS_OK) m->answers[m->answer_count++] = (queued_answer){ cell, answer };
+    }
+    return status;
+}
+
+tcs_status tcsi_live_hear(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size, tcs_error *err)
+{
+    if (atomic_load(&live->is_stopped)) return stopped(live, err);
+    tcs_error failure = { 0 };
+    tcs_status status = stage(live, HEAR, sequence, time_ns, &failure);
+    if (status == TCS_OK && (status = stage_answers(live, bytes, size, &failure)) != TCS_OK)
+        for (size_t i = 0; i < live->worker_count; i++) message_destroy(live->staged[i]);
+    if (status != TCS_OK) {
+        stop(live, &failure);
+        return stopped(live, err);
+    }
     live->sequence = sequence;
     send_staged(live);
     return TCS_OK;
@@ -658,6 +775,7 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
         status = tcsi_codec_status(&codec);
     }
     if (status == TCS_OK && !is_consistent(live)) status = tcsi_fail(err, TCS_E_FORMAT, "a snapshot whose parts do not belong together");
+    live->second_look = live->cells[0].second_look.options;
     pthread_mutex_lock(&live->mutex);
     live->told = live->sequence;
     pthread_mutex_unlock(&live->mutex);
@@ -906,6 +1024,11 @@ bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *
     return true;
 }
 
+tcsi_second_look_options tcsi_live_second_look(const tcsi_live *live)
+{
+    return live->second_look;
+}
+
 double tcsi_live_budget(const tcsi_live *live)
 {
     return live->alarms_per_s;
@@ -932,6 +1055,7 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
         sum.merged_count += w->stats.merged_count;
         sum.unreeled_count += w->stats.unreeled_count;
         if (w->stats.step_ns > sum.step_ns) sum.step_ns = w->stats.step_ns;
+        tcsi_second_look_sum(&w->stats.second_look, &sum.second_look);
         for (size_t k = 0; k < TCSI_OUTCOME_COUNT; k++) sum.outcomes[k] += w->stats.outcomes[k];
         for (size_t k = 0; k < TCSI_LIVE_LATENCY_COUNT; k++) sum.latencies[k] += w->stats.latencies[k];
         pthread_mutex_unlock(&w->mutex);
@@ -959,7 +1083,8 @@ static tcs_status init_cells(tcsi_live *live, tcs_error *err)
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) {
         reel.index = c;
         const tcsi_cell_options options = { .reel = reel, .rate = RATE_START, .arrival = live->options.arrival,
-                                            .series_count_max = live->options.series_count_max, .tell = on_event,
+                                            .series_count_max = live->options.series_count_max, .tell = on_event, .ask = on_question,
+                                            .second_look = live->options.second_look,
                                             .self = &live->workers[c % live->worker_count] };
         const tcs_status status = tcsi_cell_init(&live->cells[c], &options, err);
         if (status != TCS_OK) return status;
@@ -973,6 +1098,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     if (!live) return tcsi_fail_memory(err, "live series");
     live->options = *options;
     live->alarms_per_s = options->alarms_per_s;
+    live->second_look = options->second_look;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
     live->worker_count = options->thread_count ? options->thread_count : tcsi_processor_count();
     if (live->worker_count > TCSI_CELL_COUNT) live->worker_count = TCSI_CELL_COUNT;

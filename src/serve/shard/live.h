@@ -1,6 +1,7 @@
 /* serve/shard/live.h -- all live series: from records of the journal, in their order, to what happened, in that order again.
  *
- *     apply, tick, act (one thread, in the journal's order) ──> a queue a worker ──> cells ──> events ──> tell (one thread, in that order)
+ *     apply, tick, act, hear (one thread, in the journal's order) ──> a queue a worker ──> cells ──> events
+ *                                                                                       ──> tell (one thread, in that order)
  *
  * Series are spread over TCSI_CELL_COUNT cells, and cells over worker threads; a worker does what its queue says, without a lock a row.
  * Events are held until every worker has done the record that they belong to, and then told sorted by record and series: what is told, and
@@ -9,7 +10,7 @@
  * Bounded: rows that wait are counted before they are accepted (admit); beyond waiting_row_max the sender is asked to come again.
  * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
  * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
- * Threads: admit, release, ask, wait, stat from any; apply, tick, act, save from one at a time, in the journal's order. */
+ * Threads: admit, release, ask, wait, stat from any; apply, tick, act, hear, save from one at a time, in the journal's order. */
 #ifndef TCS_SERVE_SHARD_LIVE_H
 #define TCS_SERVE_SHARD_LIVE_H
 
@@ -21,6 +22,8 @@ typedef struct tcsi_live tcsi_live;
 
 /* Object of the action that sets the budget, so that a replay has it at the same place: {"value": alarms a second}. */
 #define TCSI_SETTING_BUDGET "alarms_per_s"
+/* And of the one that says what the deep layer is asked: {"is_on": true, "sampled_per_s": 50, "deadline_s": 1}. */
+#define TCSI_SETTING_DEEP "deep"
 
 typedef struct tcsi_live_snapshot {
     uint64_t sequence;         /* records up to this one are in it */
@@ -56,6 +59,10 @@ typedef struct tcsi_live_options {
     double alarms_per_s;       /* of chance, of all series together; > 0; until the journal says another (TCSI_SETTING_BUDGET) */
     bool is_budget_fixed;      /* whatever the journal says */
     tcsi_arrival_limits arrival;
+    tcsi_second_look_options second_look; /* likewise (TCSI_SETTING_DEEP) */
+    /* Told of each question to the deep layer, from any worker's thread; NULL: nobody answers. */
+    void (*ask)(void *asked, const tcsi_deep_question *question);
+    void *asked;
     tcsi_reel_options reel;    /* of each cell (history/chronicle.h); zeros: no history is kept */
     void (*tell)(void *self, const tcsi_live_news *news); /* from one thread; NULL: nobody listens */
     /* What save asked for, after everything up to it was told; NULL: save is never called. */
@@ -86,6 +93,9 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
  * is none, and everything has stopped; E_MEMORY likewise. */
 tcs_status tcsi_live_act(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size,
                          tcs_error *err) TCS_WARN_UNUSED;
+/* What tcsi_verdicts_write wrote.  E_FORMAT: it is none, and everything has stopped; E_MEMORY likewise. */
+tcs_status tcsi_live_hear(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size,
+                          tcs_error *err) TCS_WARN_UNUSED;
 /* Everything as of the last record, to be handed to keep. */
 tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
 /* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
@@ -101,6 +111,7 @@ bool tcsi_live_ask(tcsi_live *live, uint32_t number, tcsi_live_look look, void *
 const tcsi_directory *tcsi_live_directory(const tcsi_live *live);
 /* The budget in force; of the one who applies. */
 double tcsi_live_budget(const tcsi_live *live);
+tcsi_second_look_options tcsi_live_second_look(const tcsi_live *live); /* likewise */
 
 /* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/2) us, the last one of all others. */
 enum { TCSI_LIVE_LATENCY_COUNT = 44 };
@@ -114,6 +125,7 @@ typedef struct tcsi_live_stats {
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* since this process began */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     size_t series_count, waiting_row_count;
+    tcsi_second_look_counts second_look;
 } tcsi_live_stats;
 /* Counts of the rows done so far, each worker's as of some moment. */
 tcsi_live_stats tcsi_live_stat(tcsi_live *live);

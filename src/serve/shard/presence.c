@@ -290,6 +290,21 @@ void tcsi_presence_value(tcsi_presence *presence, const tcsi_presence_policy *po
                                                            NAN });
 }
 
+/* ---- a row of the past ---- */
+
+void tcsi_presence_teach(tcsi_presence *presence, const tcsi_presence_row *row, double value, double last, bool has_last)
+{
+    static const tcsi_presence_policy silent = { INFINITY, INFINITY, INFINITY, INFINITY, INFINITY };
+    tcsi_presence_news news = { .count = 0 };
+    if (row->newest_ns != INT64_MIN) {
+        const double step_s = seconds(row->newest_ns, row->time_ns);
+        learn_cadence(presence, step_s);
+        follow_pace(presence, &silent, row, step_s, &news);
+    }
+    tcsi_presence_value(presence, &silent, row, value, last, has_last, &news);
+    TCS_ASSERT(news.count == 0);
+}
+
 /* ---- a tick ---- */
 
 void tcsi_presence_look(tcsi_presence_watch *watch, int64_t now_ns)

@@ -94,6 +94,10 @@ void tcsi_presence_push(tcsi_presence *presence, const tcsi_presence_policy *pol
 void tcsi_presence_value(tcsi_presence *presence, const tcsi_presence_policy *policy, const tcsi_presence_row *row, double value,
                          double last, bool has_last, tcsi_presence_news *news);
 
+/* A row of the past, newer than newest_ns, which is that of the one before it: what steps are usual, and how often values stay the same.
+ * It was not received: nothing opens. */
+void tcsi_presence_teach(tcsi_presence *presence, const tcsi_presence_row *row, double value, double last, bool has_last);
+
 void tcsi_presence_look(tcsi_presence_watch *watch, int64_t now_ns);
 /* newest_ns: its newest stamp. */
 void tcsi_presence_tick(tcsi_presence *presence, const tcsi_presence_policy *policy, const tcsi_presence_watch *watch, int64_t newest_ns,

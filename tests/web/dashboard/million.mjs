@@ -1,7 +1,8 @@
 // How long a frame of panning and zooming takes, by the number of points that the browser holds.  The page is the real one; only the
 // history is made up inside of it, since no request gives a million points at once.
 
-/** In the page: answers every request for history with so many buckets over the span that was asked for. */
+/** In the page: answers the first request for history with so many buckets over the span that was asked for, and later ones not at all, so
+ * that frames are measured and not the reading of an answer. */
 function fakeHistory(points) {
   const real = window.fetch;
   const make = (from, to) => {
@@ -21,13 +22,15 @@ function fakeHistory(points) {
     }
     return { series: 's', number: 3, step_seconds: step, ...columns };
   };
-  let kept = null; // as a service whose finest step this is
+  let isFirst = true;
   window.fetch = async (target, options) => {
     const url = new URL(String(target), location.href);
     if (url.pathname.endsWith('/history')) {
       const seconds = (name) => Date.parse(url.searchParams.get(name)) / 1000;
-      kept ??= make(seconds('from'), seconds('to'));
-      return { ok: true, status: 200, text: async () => JSON.stringify(kept) };
+      if (!isFirst) return new Promise(() => undefined);
+      isFirst = false;
+      const text = JSON.stringify(make(seconds('from'), seconds('to')));
+      return { ok: true, status: 200, text: async () => text };
     }
     const answer = await real(target, options);
     if (!url.pathname.endsWith('/openapi.json')) return answer;

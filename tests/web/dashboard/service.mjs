@@ -64,6 +64,12 @@ export class Service {
     }
   }
 
+  async answer(id, document) {
+    const answer = await fetch(`${this.url}/api/v1/episodes/${id}/answers`, { method: 'POST', body: JSON.stringify(document), headers: this.headers({ 'Content-Type': 'application/json' }) });
+    if (!answer.ok) throw new Error(`answer: status ${answer.status}: ${await answer.text()}`);
+    return answer.json();
+  }
+
   /** A second a row, from second `first` to before `last` since `begin`; `spike(i, second)` is added. */
   async feed(begin, first, last, spike = () => 0) {
     const rows = [];

@@ -71,7 +71,7 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
       </Fact>
       {episode.kind === 'anomaly' ? (
         <>
-          <Fact name="Value at its worst" against={<At time={episode.peak} />}>
+          <Fact name="Value at its rarest" against={<At time={episode.peak} />}>
             {say(episode.value)}
           </Fact>
           <Fact name="Expected" against={`± ${say(episode.deviation, 2)}, one deviation`}>
@@ -185,7 +185,37 @@ function Way({ episode, series }: { episode: Episode; series: Series | null }) {
           </li>
         ))}
       </ol>
+      <SaveRecord episode={episode} />
     </section>
+  );
+}
+
+/** Everything that is known of it in one document, to be filed; by a request of this page, since a link would send no token. */
+function SaveRecord({ episode }: { episode: Episode }) {
+  const { can } = useStore(live);
+  const [error, fail] = useState<Error | null>(null);
+  if (!can?.has('GET /api/v1/episodes/{id}/record')) return null;
+  const save = (): void => {
+    ask<unknown>(`${paths.episode(episode.id)}/record`).then(
+      (record) => {
+        const link = document.createElement('a');
+        link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2)], { type: 'application/json' }));
+        link.download = `${episode.id}.json`;
+        link.click();
+        URL.revokeObjectURL(link.href);
+      },
+      (reason: unknown) => {
+        fail(reason as Error);
+      },
+    );
+  };
+  return (
+    <>
+      <button type="button" onClick={save}>
+        Save the record of this decision
+      </button>
+      {error ? <Problem error={error} what="The record" /> : null}
+    </>
   );
 }
 

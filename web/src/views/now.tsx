@@ -1,20 +1,19 @@
 // Now: what is open, the worst first; how many alarms were raised against how many were allowed; how the service is.
 import { useMemo, useState } from 'preact/hooks';
-import type { Episode, Incident, Status, Verdict } from '../api';
+import type { Episode, Incident, Verdict } from '../api';
 import { answer, canAnswer, VERDICTS } from '../answers';
 import { count, distance, number, unitOf, withUnit } from '../format';
 import { useKeys, type Bindings } from '../keys';
-import { isOpen, live, now, type Live } from '../live';
+import { isLoud, isOpen, live, now, type Live } from '../live';
+import { Health } from '../health';
 import { go } from '../place';
 import { Silences } from '../silences';
 import { useStore } from '../store';
 import { ago, formatSpan, parseTime } from '../time';
-import { Ago, Fact, Gauge, Loading, latency, Note, Problem, SeriesLabel, Severity, State } from '../ui';
+import { Ago, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
 import { formatPlace } from '../url';
 
 const SHOWN_FIRST = 100;
-/** Received to scored, p99 (docs/internals/serve.md). */
-const LATENCY_AIM_S = 0.005;
 
 export interface Group {
   key: string;
@@ -36,20 +35,6 @@ export function groupEpisodes(episodes: readonly Episode[], incidents: ReadonlyM
   const order = (a: { severity: number }, b: { severity: number }): number => b.severity - a.severity;
   for (const group of groups.values()) group.episodes.sort((a, b) => order(a, b) || b.sequence - a.sequence);
   return [...groups.values()].sort((a, b) => order(a, b) || (b.episodes[0]?.sequence ?? 0) - (a.episodes[0]?.sequence ?? 0));
-}
-
-/** Confirmed alarms of the last day, where the status does not count them: told ones, whatever became of them. */
-export function raisedLastDay(episodes: Iterable<Episode>, at: number): number {
-  let raised = 0;
-  for (const episode of episodes)
-    if (
-      episode.kind === 'anomaly' &&
-      episode.state !== 'dismissed' &&
-      episode.state !== 'suspected' &&
-      (parseTime(episode.begin) ?? 0) > at - 86400
-    )
-      raised++;
-  return raised;
 }
 
 /** The sentence of an episode without the name that stands before it. */
@@ -103,7 +88,7 @@ function Row({ episode }: { episode: Episode }) {
 function GroupOf({ group }: { group: Group }) {
   const [first] = group.episodes;
   if (!first) return null;
-  if (group.episodes.length === 1 && !group.incident) return <Row episode={first} />;
+  if (group.episodes.length === 1 && (group.incident?.episode_count ?? 1) <= 1) return <Row episode={first} />;
   return (
     <li class="incident">
       <details open={group.episodes.length <= 6}>
@@ -146,121 +131,6 @@ function Headline({ open, state }: { open: readonly Episode[]; state: Live }) {
         {formatSpan(at - (parseTime(worst.begin) ?? at))}
       </small>
     </h1>
-  );
-}
-
-function Load({ state, at }: { state: Live; at: number }) {
-  const budget = state.status?.budget;
-  const raised = budget?.raised_24h ?? raisedLastDay(state.episodes.values(), at);
-  if (!budget)
-    return (
-      <Fact name="Alarms, 24 h" against="of anomalies that were confirmed">
-        {count(raised)}
-      </Fact>
-    );
-  return (
-    <Gauge
-      name="Alarms, 24 h"
-      value={raised}
-      limit={budget.alarms_per_day}
-      text={count(raised)}
-      against={`allowed by chance: ${number(budget.alarms_per_day, 3)} a day`}
-    />
-  );
-}
-
-const DEEP_WORDS: Record<string, string> = {
-  off: 'off',
-  training: 'training',
-  on: 'on',
-  open: 'out of order: the first look decides alone',
-};
-
-function Deep({ deep }: { deep: NonNullable<Status['deep']> }) {
-  const parts = [
-    deep.escalated !== undefined ? `${count(deep.escalated)} rows looked at` : '',
-    deep.unconfirmed ? `${count(deep.unconfirmed)} not in time` : '',
-    deep.deadline_seconds ? `deadline ${number(deep.deadline_seconds, 3)} s` : '',
-  ].filter(Boolean);
-  return (
-    <Fact name="Second look (networks)" against={parts.join(', ')}>
-      <span class={deep.state === 'open' ? 'warn' : ''}>
-        {deep.state === 'open' ? '▲ ' : ''}
-        {DEEP_WORDS[deep.state] ?? deep.state}
-      </span>
-    </Fact>
-  );
-}
-
-function Health({ state }: { state: Live }) {
-  const at = useStore(now);
-  const { status, ready } = state;
-  if (!status) return null;
-  const failing = ready?.checks.filter((check) => !check.ok) ?? [];
-  const refused = Object.entries(status.samples).filter(([name, value]) => value > 0 && !/^(accepted|taken|new|ok)/.test(name));
-  return (
-    <section aria-labelledby="health">
-      <h2 id="health">Load and health</h2>
-      <dl class="facts">
-        <Load state={state} at={at} />
-        <Fact name="Series" against={`${count(status.rows_scored)} rows scored since the start`}>
-          <a href="#/series">{count(status.series)}</a>
-        </Fact>
-        <Fact
-          name="Received to scored, p99"
-          against={`half within ${latency(status.latency_p50_seconds)}; aim: ${latency(LATENCY_AIM_S)}`}
-        >
-          {latency(status.latency_p99_seconds)}
-        </Fact>
-        <Fact name="Rows waiting" against="accepted, not judged yet">
-          {count(status.rows_waiting)}
-        </Fact>
-        {status.deep ? <Deep deep={status.deep} /> : null}
-        <Fact
-          name="Service"
-          against={
-            <>
-              up since <Ago time={status.started} />
-              {status.journal_failures ? `, the disk failed ${status.journal_failures} times` : ''}
-            </>
-          }
-        >
-          {failing.length ? (
-            <span class="warn">▲ {failing.map((check) => check.name).join(', ')}</span>
-          ) : (
-            <span class="fine">✓ ready</span>
-          )}
-        </Fact>
-      </dl>
-      {failing.map((check) => (
-        <p class="note problem" role="alert" key={check.name}>
-          <b>{check.name}:</b> {check.reason}
-        </p>
-      ))}
-      {refused.length > 0 ? (
-        <details class="outcomes">
-          <summary>Samples by what became of them</summary>
-          <table class="data">
-            <thead>
-              <tr>
-                <th scope="col">outcome</th>
-                <th scope="col">samples</th>
-              </tr>
-            </thead>
-            <tbody>
-              {Object.entries(status.samples)
-                .filter(([, value]) => value > 0)
-                .map(([name, value]) => (
-                  <tr key={name}>
-                    <th scope="row">{name.replaceAll('_', ' ')}</th>
-                    <td>{count(value)}</td>
-                  </tr>
-                ))}
-            </tbody>
-          </table>
-        </details>
-      ) : null}
-    </section>
   );
 }
 
@@ -356,11 +226,11 @@ export function NowView() {
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
   const { open, groups, over } = useMemo(() => {
     const wanted = [...state.episodes.values()].filter((episode) => matches(episode, words));
-    const opened = wanted.filter(isOpen).sort((a, b) => b.severity - a.severity);
+    const opened = wanted.filter(isLoud).sort((a, b) => b.severity - a.severity);
     return {
       open: opened,
       groups: groupEpisodes(opened, state.incidents),
-      over: wanted.filter((episode) => !isOpen(episode)).sort((a, b) => b.sequence - a.sequence),
+      over: wanted.filter((episode) => !isLoud(episode)).sort((a, b) => b.sequence - a.sequence),
     };
   }, [state.episodes, state.incidents, filter]);
   const shown = isAll ? groups : groups.slice(0, SHOWN_FIRST);
@@ -419,7 +289,7 @@ export function NowView() {
       <Silences />
       <Health state={state} />
       <section aria-labelledby="over-heading">
-        <h2 id="over-heading">Over, last 24 hours</h2>
+        <h2 id="over-heading">Over or kept quiet, last 24 hours</h2>
         {over.length === 0 ? <Note>None.</Note> : null}
         <ul class="episodes over">
           {over.slice(0, 50).map((episode) => (

@@ -22,6 +22,12 @@ export function totalsOf(days: readonly QualityDay[]): Totals {
   );
 }
 
+/** The latest first, and those without anything to say left out; all of them where none has. */
+export function shownDays(days: readonly QualityDay[]): QualityDay[] {
+  const some = days.filter((day) => day.alarms + day.answered + (day.missed ?? 0) > 0);
+  return [...(some.length > 0 ? some : days.slice(-1))].reverse();
+}
+
 /** Where a day's precision surely lies, drawn between 0 and 1; the table beside it has the figures. */
 function Interval({ day }: { day: QualityDay }) {
   const at = (share: number | null | undefined): string => `${Math.round(Math.max(0, Math.min(1, share ?? 0)) * 1000) / 10}%`;
@@ -85,16 +91,18 @@ export function QualityView() {
           <table class="data">
             <thead>
               <tr>
-                {['day', 'alarms', 'answered', 'true', 'expected', 'not mine', 'precision', 'surely between', ''].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                    {name ? null : <span class="visually-hidden">drawn, from 0 to 100 %</span>}
-                  </th>
-                ))}
+                {['day', 'alarms', 'answered', 'true', 'expected', 'not mine', 'missed', 'precision', 'surely between', ''].map(
+                  (name) => (
+                    <th key={name} scope="col">
+                      {name}
+                      {name ? null : <span class="visually-hidden">drawn, from 0 to 100 %</span>}
+                    </th>
+                  ),
+                )}
               </tr>
             </thead>
             <tbody>
-              {list.map((day) => (
+              {shownDays(list).map((day) => (
                 <tr key={day.day}>
                   <th scope="row">{day.day}</th>
                   <td>{count(day.alarms)}</td>
@@ -102,9 +110,12 @@ export function QualityView() {
                   <td>{count(day.true)}</td>
                   <td>{count(day.expected)}</td>
                   <td>{count(day.not_mine)}</td>
+                  <td>{count(day.missed)}</td>
                   <td>{percent(day.precision)}</td>
                   <td>
-                    {percent(day.precision_low)} and {percent(day.precision_high)}
+                    {typeof day.precision_low === 'number'
+                      ? `${percent(day.precision_low)} and ${percent(day.precision_high)}`
+                      : '–'}
                   </td>
                   <td>
                     <Interval day={day} />

@@ -1,13 +1,18 @@
 // Review: work through what the service is least sure of, the guideline beside it; say what it missed.
-import { useState } from 'preact/hooks';
-import { ask, send, type Episode, type ReviewItem } from '../api';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { answer, canAnswer, VERDICTS, verdictWord } from '../answers';
-import { number, percent } from '../format';
+import { ask, send, type Episode, type Review, type ReviewItem, type Verdict } from '../api';
+import { number, percent, unitOf } from '../format';
+import { useTimeline } from '../history';
 import { useKeys, type Bindings } from '../keys';
-import { live } from '../live';
+import { live, may, now } from '../live';
+import { SeriesChart } from '../serieschart';
 import { useAsk, useStore } from '../store';
+import { parseTime } from '../time';
 import { Ago, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
 import { formatPlace } from '../url';
+import { spanAround } from './episode';
+import { withoutName } from './now';
 
 /** The document's fields may stand beside the reason or in `episode`. */
 export function episodeOf(item: ReviewItem): Episode | null {
@@ -40,7 +45,7 @@ function Missed() {
   const { can } = useStore(live);
   const [said, say] = useState('');
   const [error, fail] = useState<Error | null>(null);
-  if (!can?.has('POST /api/v1/marks')) return null;
+  if (!can?.has('POST /api/v1/marks') || !may('analyst')) return null;
   const mark = (event: SubmitEvent): void => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -88,8 +93,9 @@ function Missed() {
   );
 }
 
-function Item({ item }: { item: ReviewItem }) {
+function Item({ item, give }: { item: ReviewItem; give: (id: string, verdict: Verdict, word: string) => void }) {
   const episode = episodeOf(item);
+  const [isSeen, see] = useState(false);
   if (!episode) return null;
   return (
     <li class="episode" data-id={item.id}>
@@ -97,33 +103,104 @@ function Item({ item }: { item: ReviewItem }) {
       <a class="what" href={formatPlace('episode', item.id)} data-row>
         <SeriesLabel text={episode.series} />
       </a>
-      <span class="measured">{episode.summary}</span>
+      <span class="measured">{withoutName(episode)}</span>
       <State episode={episode} />
       <span class="when">
         <Ago time={episode.begin} />
       </span>
-      <span class="notes">
-        <span class="chip">
-          {item.reason ?? 'would teach most'}
-          {item.gain !== undefined ? ` (worth ${number(item.gain, 2)})` : ''}
-        </span>
-        {episode.answer ? (
-          <span class="chip">
-            {verdictWord(episode.answer)}
-            {typeof episode.answer_probability === 'number' ? ` ${percent(episode.answer_probability)}` : ''}
-          </span>
-        ) : null}
+      <span class="reason">
+        {item.reason ?? 'would teach most'}
+        {episode.answer ? `; so far: ${verdictWord(episode.answer)}` : ''}
       </span>
+      <div class="buttons above">
+        {canAnswer()
+          ? VERDICTS.map(([verdict, key, word]) => (
+              <button
+                type="button"
+                key={verdict}
+                onClick={() => {
+                  give(item.id, verdict, word);
+                }}
+              >
+                {word} <kbd>{key}</kbd>
+              </button>
+            ))
+          : null}
+        <details
+          onToggle={(event) => {
+            see(event.currentTarget.open);
+          }}
+        >
+          <summary>Look</summary>
+          {isSeen ? <Look episode={episode} /> : null}
+        </details>
+      </div>
     </li>
+  );
+}
+
+function Look({ episode }: { episode: Episode }) {
+  const begin = parseTime(episode.begin) ?? now.get();
+  const end = parseTime(episode.end) ?? now.get();
+  const { timeline, turn } = useTimeline(`review ${episode.id}`, () => spanAround(begin, end, 1, now.get()), false, false);
+  const shades = useMemo(() => [{ from: begin, to: end, label: episode.kind, isChosen: true }], [begin, end]);
+  return (
+    <SeriesChart
+      number={episode.number}
+      title={episode.series}
+      unit={unitOf(episode.series, false)}
+      timeline={timeline}
+      turn={turn}
+      height={150}
+      shades={shades}
+    />
+  );
+}
+
+/** How far each person's answers are believed: by how often they agree with what came out. */
+function Raters({ review }: { review: Review }) {
+  const raters = review.raters ?? [];
+  if (raters.length === 0) return null;
+  return (
+    <section class="card" aria-labelledby="raters">
+      <h2 id="raters">How far people are believed</h2>
+      <table class="data">
+        <thead>
+          <tr>
+            <th scope="col">who</th>
+            <th scope="col">answers</th>
+            <th scope="col">right, as far as is known</th>
+          </tr>
+        </thead>
+        <tbody>
+          {raters.map((rater) => (
+            <tr key={rater.who}>
+              <th scope="row">{rater.who}</th>
+              <td>{number(rater.answers, 3)}</td>
+              <td>{percent(rater.reliability)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {typeof review.noise === 'number' ? (
+        <p class="soft">{percent(review.noise)} of all answers are wrong, by the same estimate.</p>
+      ) : null}
+    </section>
   );
 }
 
 export function ReviewView() {
   const { changes } = useStore(live);
   const [said, say] = useState('');
-  const asked = useAsk<{ review: ReviewItem[] }>(`review#${changes}`, (signal) => ask('/api/v1/review?limit=50', { signal }));
+  const asked = useAsk<Review>(`review#${changes}`, (signal) => ask('/api/v1/review?limit=50', { signal }));
   const [kept, keep] = useState<ReviewItem[]>([]);
   if (asked.data && asked.data.review !== kept) keep(asked.data.review);
+  const at = useRef(-1); // of the entry that was answered: the one that takes its place is next
+  useEffect(() => {
+    if (at.current < 0 || document.activeElement !== document.body) return;
+    const rows = document.querySelectorAll<HTMLElement>('a[data-row]');
+    rows[Math.min(at.current, rows.length - 1)]?.focus();
+  }, [kept]);
   const move = (by: number): void => {
     const rows = [...document.querySelectorAll<HTMLElement>('a[data-row]')];
     const at = rows.indexOf(document.activeElement as HTMLElement);
@@ -143,22 +220,27 @@ export function ReviewView() {
       },
     },
   };
+  const give = (id: string, verdict: Verdict, word: string): void => {
+    if (!id || !canAnswer()) {
+      say(id ? 'This service takes no answers from you.' : 'Choose one first: j and k.');
+      return;
+    }
+    at.current = kept.findIndex((item) => item.id === id);
+    answer(id, { verdict, scope: 'pattern' }).then(
+      () => {
+        say(`Answered “${word}”.`);
+        asked.again();
+      },
+      (e: unknown) => {
+        say((e as Error).message);
+      },
+    );
+  };
   for (const [verdict, key, word] of VERDICTS)
     bindings[key] = {
       help: `answer “${word}” to the chosen one`,
       act: () => {
-        const id = document.activeElement?.closest<HTMLElement>('[data-id]')?.dataset['id'] ?? '';
-        if (!id || !canAnswer()) say(id ? 'This service takes no answers.' : 'Choose one first: j and k.');
-        else
-          answer(id, { verdict, scope: 'pattern' }).then(
-            () => {
-              say(`Answered “${word}”.`);
-              asked.again();
-            },
-            (e: unknown) => {
-              say((e as Error).message);
-            },
-          );
+        give(document.activeElement?.closest<HTMLElement>('[data-id]')?.dataset['id'] ?? '', verdict, word);
       },
     };
   useKeys(bindings);
@@ -178,12 +260,13 @@ export function ReviewView() {
           {asked.data?.review.length === 0 ? <Note>Nothing waits for an answer.</Note> : null}
           <ul class="episodes">
             {kept.map((item) => (
-              <Item key={item.id} item={item} />
+              <Item key={item.id} item={item} give={give} />
             ))}
           </ul>
         </section>
         <div>
           <Guideline />
+          {asked.data ? <Raters review={asked.data} /> : null}
           <Missed />
         </div>
       </div>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "serve/history/pattern.h"
+#include "serve/history/regex.h"
 
 #include <time.h>
 
-static tcsi_pattern pattern;
+static tcsi_regex pattern;
 
 static bool matches(const char *regex, const char *text)
 {
-    assert_ok(tcsi_pattern_compile(&pattern, regex, strlen(regex), test_err));
-    return tcsi_pattern_match(&pattern, text, strlen(text));
+    assert_ok(tcsi_regex_compile(&pattern, regex, strlen(regex), test_err));
+    return tcsi_regex_match(&pattern, text, strlen(text));
 }
 
 /* pattern, texts that match, texts that do not; as Go's regexp/syntax has it for ^(?s:...)$. */
@@ -78,7 +78,7 @@ static void test_refused(void **state)
     };
     for (size_t i = 0; i < TCS_COUNT(cases); i++) {
         tcs_error failure = { 0 };
-        assert_int_equal(tcsi_pattern_compile(&pattern, cases[i].regex, strlen(cases[i].regex), &failure), TCS_E_INVALID);
+        assert_int_equal(tcsi_regex_compile(&pattern, cases[i].regex, strlen(cases[i].regex), &failure), TCS_E_INVALID);
         if (!strstr(failure.text, cases[i].words)) fail_msg("%s: %s", cases[i].regex, failure.text);
     }
 }
@@ -90,19 +90,20 @@ static void test_hostile(void **state)
     tcs_error failure;
     char text[2048], deep[512];
     static const char *const large[] = { "a{100}{100}", "((a{100}){100}){100}", "(.{1000}){1000}", "(a|b|c){500}" };
-    for (size_t i = 0; i < TCS_COUNT(large); i++) assert_true(tcsi_pattern_compile(&pattern, large[i], strlen(large[i]), &failure) != TCS_OK);
+    for (size_t i = 0; i < TCS_COUNT(large); i++)
+        assert_true(tcsi_regex_compile(&pattern, large[i], strlen(large[i]), &failure) != TCS_OK);
     memset(deep, '(', sizeof deep);
-    assert_true(tcsi_pattern_compile(&pattern, deep, sizeof deep, &failure) != TCS_OK);
-    static char longer[TCSI_PATTERN_SIZE_MAX + 1];
+    assert_true(tcsi_regex_compile(&pattern, deep, sizeof deep, &failure) != TCS_OK);
+    static char longer[TCSI_REGEX_SIZE_MAX + 1];
     memset(longer, 'a', sizeof longer);
-    assert_int_equal(tcsi_pattern_compile(&pattern, longer, sizeof longer, &failure), TCS_E_LIMIT);
-    assert_ok(tcsi_pattern_compile(&pattern, longer, sizeof longer - 1, test_err));
+    assert_int_equal(tcsi_regex_compile(&pattern, longer, sizeof longer, &failure), TCS_E_LIMIT);
+    assert_ok(tcsi_regex_compile(&pattern, longer, sizeof longer - 1, test_err));
     memset(text, 'a', sizeof text);
     static const char *const slow[] = { "(a*)*b", "(a|a)*b", "(a|aa)+$b", "(.*)(.*)(.*)(.*)(.*)x", "(a?){60}a{60}b", "((a*)*)*b" };
     const clock_t begin = clock();
     for (size_t i = 0; i < TCS_COUNT(slow); i++) {
-        assert_ok(tcsi_pattern_compile(&pattern, slow[i], strlen(slow[i]), test_err));
-        assert_false(tcsi_pattern_match(&pattern, text, sizeof text));
+        assert_ok(tcsi_regex_compile(&pattern, slow[i], strlen(slow[i]), test_err));
+        assert_false(tcsi_regex_match(&pattern, text, sizeof text));
         assert_true(pattern.cost <= 2 * pattern.step_count * (sizeof text + 1));
     }
     assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 2);

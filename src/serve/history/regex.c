@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "serve/history/pattern.h"
+#include "serve/history/regex.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@ enum { REPEAT_MAX = 1000, UNBOUNDED = -1 };
 
 /* Reading and writing at once: code of a part is appended, moved and copied as a whole, as all jumps within it are relative. */
 typedef struct compiler {
-    tcsi_pattern *p;
+    tcsi_regex *p;
     const char *text;
     size_t size, at;
     int depth;
@@ -39,20 +39,20 @@ static bool take(compiler *c, char byte)
 static void emit(compiler *c, int kind, ptrdiff_t x, ptrdiff_t y)
 {
     if (c->status != TCS_OK) return;
-    if (c->p->step_count + 1 >= TCSI_PATTERN_PROGRAM_MAX) { /* one is left for MATCH */
+    if (c->p->step_count + 1 >= TCSI_REGEX_PROGRAM_MAX) { /* one is left for MATCH */
         c->status = tcsi_fail(c->err, TCS_E_LIMIT, "pattern: more than %d steps; repetitions count as often as they may happen",
-                              TCSI_PATTERN_PROGRAM_MAX);
+                              TCSI_REGEX_PROGRAM_MAX);
         return;
     }
-    c->p->program[c->p->step_count++] = (tcsi_pattern_step){ (uint8_t)kind, (int16_t)x, (int16_t)y };
+    c->p->program[c->p->step_count++] = (tcsi_regex_step){ (uint8_t)kind, (int16_t)x, (int16_t)y };
 }
 
 static void emit_set(compiler *c, const uint64_t set[4])
 {
     size_t i = 0;
     while (i < c->p->set_count && memcmp(c->p->sets[i], set, sizeof c->p->sets[i]) != 0) i++;
-    if (i == TCSI_PATTERN_SETS_MAX) {
-        if (c->status == TCS_OK) c->status = tcsi_fail(c->err, TCS_E_LIMIT, "pattern: more than %d sets", TCSI_PATTERN_SETS_MAX);
+    if (i == TCSI_REGEX_SETS_MAX) {
+        if (c->status == TCS_OK) c->status = tcsi_fail(c->err, TCS_E_LIMIT, "pattern: more than %d sets", TCSI_REGEX_SETS_MAX);
         return;
     }
     if (i == c->p->set_count) memcpy(c->p->sets[c->p->set_count++], set, sizeof c->p->sets[i]);
@@ -86,8 +86,8 @@ static void insert(compiler *c, size_t begin, int kind, ptrdiff_t x, ptrdiff_t y
 {
     emit(c, kind, x, y);
     if (c->status != TCS_OK) return;
-    tcsi_pattern_step *program = c->p->program;
-    const tcsi_pattern_step step = program[c->p->step_count - 1];
+    tcsi_regex_step *program = c->p->program;
+    const tcsi_regex_step step = program[c->p->step_count - 1];
     memmove(program + begin + 1, program + begin, (c->p->step_count - 1 - begin) * sizeof *program);
     program[begin] = step;
 }
@@ -96,7 +96,7 @@ static void insert(compiler *c, size_t begin, int kind, ptrdiff_t x, ptrdiff_t y
 static void copy(compiler *c, size_t begin, size_t end)
 {
     for (size_t i = begin; i < end && c->status == TCS_OK; i++) {
-        const tcsi_pattern_step step = c->p->program[i];
+        const tcsi_regex_step step = c->p->program[i];
         emit(c, step.kind, step.x, step.y);
     }
 }
@@ -223,7 +223,7 @@ static void read_set(compiler *c)
 static void read_group(compiler *c)
 {
     if (take(c, '?') && !take(c, ':')) refuse(c, "a flag; only (?: and, at the beginning, (?i) are known here");
-    if (++c->depth > TCSI_PATTERN_DEPTH_MAX) refuse(c, "too many brackets within each other");
+    if (++c->depth > TCSI_REGEX_DEPTH_MAX) refuse(c, "too many brackets within each other");
     read_any(c);
     c->depth--;
     if (!take(c, ')')) refuse(c, "a ( that is not closed");
@@ -348,22 +348,22 @@ static void read_any(compiler *c)
     }
 }
 
-tcs_status tcsi_pattern_compile(tcsi_pattern *pattern, const char *text, size_t size, tcs_error *err)
+tcs_status tcsi_regex_compile(tcsi_regex *pattern, const char *text, size_t size, tcs_error *err)
 {
     compiler c = { .p = pattern, .text = text, .size = size, .err = err };
     pattern->step_count = pattern->set_count = 0;
     pattern->cost = 0;
     pattern->mark = 0;
     memset(pattern->marks, 0, sizeof pattern->marks);
-    if (size > TCSI_PATTERN_SIZE_MAX)
-        return tcsi_fail(err, TCS_E_LIMIT, "pattern: %zu bytes, at most %d", size, TCSI_PATTERN_SIZE_MAX);
+    if (size > TCSI_REGEX_SIZE_MAX)
+        return tcsi_fail(err, TCS_E_LIMIT, "pattern: %zu bytes, at most %d", size, TCSI_REGEX_SIZE_MAX);
     if (size >= 4 && memcmp(text, "(?i)", 4) == 0) {
         c.is_folded = true;
         c.at = 4;
     }
     read_any(&c);
     if (c.status == TCS_OK && c.at < size) refuse(&c, "a ) that was not opened");
-    if (c.status == TCS_OK) pattern->program[pattern->step_count++] = (tcsi_pattern_step){ .kind = MATCH };
+    if (c.status == TCS_OK) pattern->program[pattern->step_count++] = (tcsi_regex_step){ .kind = MATCH };
     return c.status;
 }
 
@@ -374,13 +374,13 @@ typedef struct place {
 } place;
 
 /* Step and everything that is reached from it without a byte onto the list. */
-static size_t follow(tcsi_pattern *p, size_t step, place where, uint16_t *list, size_t count)
+static size_t follow(tcsi_regex *p, size_t step, place where, uint16_t *list, size_t count)
 {
     size_t stacked = 0;
     p->stack[stacked++] = (uint16_t)step;
     while (stacked > 0) {
         const size_t at = p->stack[--stacked];
-        const tcsi_pattern_step *s = &p->program[at];
+        const tcsi_regex_step *s = &p->program[at];
         if (p->marks[at] == p->mark) continue;
         p->marks[at] = p->mark;
         p->cost++;
@@ -394,14 +394,14 @@ static size_t follow(tcsi_pattern *p, size_t step, place where, uint16_t *list, 
     return count;
 }
 
-static void next_mark(tcsi_pattern *p)
+static void next_mark(tcsi_regex *p)
 {
     if (++p->mark != 0) return;
     memset(p->marks, 0, sizeof p->marks);
     p->mark = 1;
 }
 
-bool tcsi_pattern_match(tcsi_pattern *pattern, const char *text, size_t size)
+bool tcsi_regex_match(tcsi_regex *pattern, const char *text, size_t size)
 {
     uint16_t *now = pattern->lists[0], *next = pattern->lists[1];
     next_mark(pattern);
@@ -410,7 +410,7 @@ bool tcsi_pattern_match(tcsi_pattern *pattern, const char *text, size_t size)
         size_t next_count = 0;
         next_mark(pattern);
         for (size_t i = 0; i < count; i++) {
-            const tcsi_pattern_step *s = &pattern->program[now[i]];
+            const tcsi_regex_step *s = &pattern->program[now[i]];
             pattern->cost++;
             if (s->kind == SET && holds(pattern->sets[s->x], (unsigned char)text[at]))
                 next_count = follow(pattern, now[i] + 1u, (place){ at + 1, size }, next, next_count);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "serve/shard/last_rows.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double STEPS = 2048, ROW_MAX = 32767;
+
+void tcsi_last_rows_push(tcsi_last_rows *rows, double deviations)
+{
+    const double row = isnan(deviations) ? 0 : rint(STEPS * asinh(deviations));
+    rows->ring[rows->at] = (int16_t)fmin(fmax(row, -ROW_MAX), ROW_MAX);
+    rows->at = (uint8_t)((rows->at + 1) % TCSI_LAST_ROWS);
+    if (rows->count < TCSI_LAST_ROWS) rows->count++;
+}
+
+bool tcsi_last_rows_window(const tcsi_last_rows *rows, int16_t ret_rows[TCSI_LAST_ROWS])
+{
+    if (rows->count < TCSI_LAST_ROWS) return false;
+    const size_t older = (size_t)(TCSI_LAST_ROWS - rows->at);
+    memcpy(ret_rows, rows->ring + rows->at, older * sizeof *ret_rows);
+    memcpy(ret_rows + older, rows->ring, rows->at * sizeof *ret_rows);
+    return true;
+}
+
+void tcsi_last_rows_read(const int16_t *rows, size_t count, float *ret_values)
+{
+    for (size_t i = 0; i < count; i++) ret_values[i] = (float)rows[i] * (float)(1 / STEPS);
+}
+
+void tcsi_last_rows_persist(tcsi_last_rows *rows, tcsi_codec *codec)
+{
+    unsigned char bytes[2 * TCSI_LAST_ROWS + 2];
+    for (size_t i = 0; i < TCSI_LAST_ROWS; i++) {
+        bytes[2 * i] = (unsigned char)((uint16_t)rows->ring[i] & 255);
+        bytes[2 * i + 1] = (unsigned char)((uint16_t)rows->ring[i] >> 8);
+    }
+    bytes[sizeof bytes - 2] = rows->at;
+    bytes[sizeof bytes - 1] = rows->count;
+    tcsi_codec_bytes(codec, bytes, sizeof bytes);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    for (size_t i = 0; i < TCSI_LAST_ROWS; i++) rows->ring[i] = (int16_t)(uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+    rows->at = bytes[sizeof bytes - 2];
+    rows->count = bytes[sizeof bytes - 1];
+    const bool is_sound = rows->at < TCSI_LAST_ROWS && rows->count <= TCSI_LAST_ROWS &&
+                          (rows->count == TCSI_LAST_ROWS || rows->at == rows->count);
+    if (!is_sound) tcsi_codec_refuse(codec, "last rows out of range");
+}
