@@ -40,7 +40,8 @@ size_t tcsi_cell_size_max(size_t series_count)
 {
     const size_t pieces = series_count / PIECE + (series_count % PIECE > 0);
     const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series) + 2 * sizeof(int64_t));
-    const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size() + TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
+    const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size() +
+                             TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
     return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), decisions));
 }
 

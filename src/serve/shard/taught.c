@@ -26,6 +26,7 @@ static void set_scale(tcsi_live_series *series, const tcsi_scale *scale)
 void tcsi_taught_row(tcsi_cell *cell, const tcsi_live_series *series)
 {
     cell->taught.now = scale_of(series);
+    cell->taught.now_of = (uint64_t)series->number + 1;
 }
 
 tcsi_cohort_regard tcsi_taught_score(const tcsi_cell *cell, tcsi_live_series *series)
@@ -38,9 +39,10 @@ tcsi_cohort_regard tcsi_taught_score(const tcsi_cell *cell, tcsi_live_series *se
 void tcsi_taught_open(tcsi_cell *cell, const tcsi_live_series *series)
 {
     tcsi_taught *taught = &cell->taught;
+    const bool is_now = taught->now_of == (uint64_t)series->number + 1; /* else it opens between two rows, by what a network said */
     taught->before[taught->before_count % TCSI_TAUGHT_INCIDENTS] =
         (tcsi_before){ .begin_ns = series->anomaly.begin_ns, .series = series->number, .count = series->member.count,
-                       .scale = taught->now };
+                       .scale = is_now ? taught->now : scale_of(series) };
     if (++taught->before_count == UINT32_MAX) taught->before_count = TCSI_TAUGHT_INCIDENTS;
 }
 
@@ -150,25 +152,31 @@ void tcsi_taught_share(tcsi_cell *cell)
 
 /* ---- saved form ---- */
 
-static void persist_before(tcsi_before *before, tcsi_codec *codec)
+static void persist_scale(tcsi_scale *scale, tcsi_codec *codec)
 {
-    tcsi_codec_i64(codec, &before->begin_ns);
-    tcsi_codec_u32(codec, &before->series);
-    tcsi_codec_u32(codec, &before->count);
-    tcsi_codec_f32(codec, &before->scale.variance);
-    tcsi_codec_f32(codec, &before->scale.covariance);
-    tcsi_codec_f32(codec, &before->scale.residual_square);
-    tcsi_codec_f32(codec, &before->scale.usual);
+    tcsi_codec_f32(codec, &scale->variance);
+    tcsi_codec_f32(codec, &scale->covariance);
+    tcsi_codec_f32(codec, &scale->residual_square);
+    tcsi_codec_f32(codec, &scale->usual);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    const tcsi_scale *scale = &before->scale;
     const bool is_sound = scale->variance >= 0 && scale->variance <= 1e38F && fabsf(scale->covariance) <= 1e38F &&
                           scale->residual_square >= 0 && scale->residual_square <= 1e38F && scale->usual >= 0 && scale->usual <= 2e30F;
     if (!is_sound) tcsi_codec_refuse(codec, "a scale of before an anomaly out of range");
 }
 
+static void persist_before(tcsi_before *before, tcsi_codec *codec)
+{
+    tcsi_codec_i64(codec, &before->begin_ns);
+    tcsi_codec_u32(codec, &before->series);
+    tcsi_codec_u32(codec, &before->count);
+    persist_scale(&before->scale, codec);
+}
+
 void tcsi_taught_persist(tcsi_taught *taught, tcsi_codec *codec)
 {
     tcsi_codec_tag(codec, "TAUG");
+    persist_scale(&taught->now, codec);
+    tcsi_codec_u64(codec, &taught->now_of);
     tcsi_codec_u32(codec, &taught->before_count);
     tcsi_codec_f64(codec, &taught->raise_share);
     for (size_t i = 0; i < TCSI_TAUGHT_INCIDENTS && i < taught->before_count; i++) persist_before(&taught->before[i], codec);

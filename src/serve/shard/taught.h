@@ -42,7 +42,8 @@ typedef struct tcsi_before {
 
 /* Of one cell. */
 typedef struct tcsi_taught {
-    tcsi_scale now;         /* of the series whose row is judged, before it */
+    tcsi_scale now;         /* of the series whose row was judged last, before it */
+    uint64_t now_of;        /* its number and 1; 0: none was */
     tcsi_before before[TCSI_TAUGHT_INCIDENTS];
     uint32_t before_count;  /* kept so far: the next one goes to before_count % TCSI_TAUGHT_INCIDENTS */
     double raise_share;     /* how alike a near miss must be; 0: none is raised */
