@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NONE = UINT32_MAX };
@@ -418,6 +419,25 @@ static void load_episode(tcsi_incidents *self, uint32_t number, uint32_t kind, u
     if (tcsi_codec_status(codec) == TCS_OK) incident->open_count++;
 }
 
+static int by_serial_and_series(const void *a, const void *b)
+{
+    const episode *x = a, *y = b;
+    if (x->serial != y->serial) return x->serial < y->serial ? -1 : 1;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+/* Places are used again, so that where an episode stands tells of what was before: what is saved must not.  NULL: none, or no memory. */
+static episode *list_open(const tcsi_incidents *incidents, size_t open_count)
+{
+    size_t count = 0;
+    episode *open = open_count ? TCSI_NEW_ARRAY(episode, open_count) : NULL;
+    for (uint32_t i = 0; open && i < incidents->episode_count; i++)
+        if (incidents->episodes[i].is_used) open[count++] = incidents->episodes[i];
+    if (open) qsort(open, count, sizeof *open, by_serial_and_series);
+    return open;
+}
+
 void tcsi_incidents_persist(tcsi_incidents *incidents, const tcsi_directory *directory, tcsi_codec *codec)
 {
     const uint32_t series_count = tcsi_directory_count(directory);
@@ -431,18 +451,19 @@ void tcsi_incidents_persist(tcsi_incidents *incidents, const tcsi_directory *dir
         else persist_incident(incidents, incidents->items[i], series_count, codec);
     }
     for (uint32_t i = 0; i < incidents->episode_count; i++) open_count += incidents->episodes[i].is_used;
+    episode *open = tcsi_codec_loading(codec) ? NULL : list_open(incidents, open_count);
+    if (open_count && !open) codec->status = tcsi_fail_memory(codec->err, "incidents");
     tcsi_codec_size(codec, &open_count, NONE);
-    for (uint32_t i = 0, left = (uint32_t)open_count; left > 0 && tcsi_codec_status(codec) == TCS_OK; i++) {
+    for (size_t i = 0; i < open_count && tcsi_codec_status(codec) == TCS_OK; i++) {
         episode e = { 0 };
-        if (!tcsi_codec_loading(codec)) e = incidents->episodes[i];
-        if (!tcsi_codec_loading(codec) && !e.is_used) continue;
+        if (!tcsi_codec_loading(codec)) e = open[i];
         uint32_t kind = e.kind;
         tcsi_codec_u32(codec, &e.number);
         tcsi_codec_u32(codec, &kind);
         tcsi_codec_u64(codec, &e.serial);
         if (tcsi_codec_loading(codec)) load_episode(incidents, e.number, kind, e.serial, series_count, codec);
-        left--;
     }
+    tcsi_free(open);
     for (size_t i = 0; i < incidents->count; i++)
         if (tcsi_codec_loading(codec) && incidents->items[i]->open_count == 0) tcsi_codec_refuse(codec, "an incident without episodes");
 }

@@ -39,8 +39,6 @@ BUGS = {
                       "tcsi_clock_wall_ns(), tcsi_clock_wall_ns(), err);"),
     "few-waiting": ("a new life looks at the first 8 messages that wait, for which episodes are held", "src/serve/deliver/deliver.c",
                     "INT64_MAX - 1, SIZE_MAX, note_waiting", "INT64_MAX - 1, 8, note_waiting"),
-    "no-retry": ("what the store refuses is forgotten", "src/serve/keeper.c",
-                 "        if (!wait_after(keeper, &failure)) return;", "        { (void)wait_after(keeper, &failure); break; }"),
     "ticks-together": ("ticks that are done at once are told as one", "src/serve/shard/live.c",
                        "        tell_until(live, tick.sequence, tick.time_ns, true);\n        *told = tick.sequence;",
                        "        if (tick.sequence < sequence) continue;\n        tell_until(live, tick.sequence, tick.time_ns, true);\n"

@@ -890,7 +890,28 @@ static void release_actions(tcsi_live *live, uint64_t sequence)
     }
 }
 
-static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns, bool is_tick)
+/* Record by record, as far as something happened, and what lies between as one: who is told must not see how much was done at once. */
+static void tell_records(tcsi_live *live, uint64_t told, tcsi_live_news all)
+{
+    void (*const tell)(void *, const tcsi_live_news *) = live->options.tell;
+    size_t e = 0, a = 0;
+    while (e < all.event_count || a < all.action_count) {
+        const bool is_event = e < all.event_count && (a == all.action_count || all.events[e].sequence < all.actions[a].sequence);
+        tcsi_live_news one = { .events = all.events + e, .actions = all.actions + a };
+        one.sequence = is_event ? all.events[e].sequence : all.actions[a].sequence;
+        one.time_ns = is_event ? all.events[e].received_ns : all.actions[a].time_ns;
+        one.is_tick = all.is_tick && one.sequence == all.sequence;
+        for (; e < all.event_count && all.events[e].sequence == one.sequence; e++) one.event_count++;
+        for (; a < all.action_count && all.actions[a].sequence == one.sequence; a++) one.action_count++;
+        if (told + 1 < one.sequence) tell(live->options.self, &(tcsi_live_news){ .sequence = one.sequence - 1, .time_ns = one.time_ns });
+        tell(live->options.self, &one);
+        told = one.sequence;
+    }
+    all.event_count = all.action_count = 0;
+    if (told < all.sequence) tell(live->options.self, &all);
+}
+
+static void tell_until(tcsi_live *live, uint64_t told, uint64_t sequence, int64_t time_ns, bool is_tick)
 {
     tcs_error failure;
     size_t event_count, action_count;
@@ -902,7 +923,7 @@ static void tell_until(tcsi_live *live, uint64_t sequence, int64_t time_ns, bool
     }
     const tcsi_live_news news = { .events = live->telling, .event_count = event_count, .actions = live->acting,
                                   .action_count = action_count, .sequence = sequence, .time_ns = time_ns, .is_tick = is_tick };
-    if (live->options.tell) live->options.tell(live->options.self, &news);
+    if (live->options.tell) tell_records(live, told, news);
     release_actions(live, sequence);
 }
 
@@ -928,10 +949,10 @@ static void tell_ticks(tcsi_live *live, uint64_t *told, uint64_t sequence, int64
 {
     waiting_tick tick;
     while (take_tick(live, sequence, &tick)) {
-        tell_until(live, tick.sequence, tick.time_ns, true);
+        tell_until(live, *told, tick.sequence, tick.time_ns, true);
         *told = tick.sequence;
     }
-    if (*told < sequence) tell_until(live, sequence, time_ns, false);
+    if (*told < sequence) tell_until(live, *told, sequence, time_ns, false);
     *told = sequence;
 }
 

@@ -39,8 +39,8 @@ typedef struct tcsi_live_news {
     size_t event_count, action_count;
     uint64_t sequence;
     int64_t time_ns;
-    bool is_tick;   /* record `sequence` is a tick.  Each is told by itself: who goes by time sees the same times in the same places, */
-                    /* however much was done at once */
+    bool is_tick;   /* record `sequence` is a tick.  Each tick, and each record that something happened in, is told by itself: who goes */
+                    /* by time and by what came together sees the same in the same places, however much was done at once */
 } tcsi_live_news;
 
 /* A row, and what became of it. */
