@@ -9,6 +9,7 @@
 #include "serve/api/api.h"
 #include "serve/http/builtin.h"
 #include "serve/http/openapi.h"
+#include "serve/web/web.h"
 
 #include <string.h>
 
@@ -212,6 +213,7 @@ static void print_routes(tcs_status (*write)(const tcsi_router *, tcsi_buffer *,
     tcs_status status = tcsi_router_create(&router, &err);
     if (status == TCS_OK) status = tcsi_builtin_mount(router, &builtin, &err);
     if (status == TCS_OK) status = tcsi_api_mount(router, &api, &err);
+    if (status == TCS_OK) status = tcsi_web_mount(router, &err);
     if (status == TCS_OK) status = write(router, &page, &err);
     if (status == TCS_OK) printf("%s%s", heading, page.data);
     else fprintf(stderr, "%s\n", err.text);

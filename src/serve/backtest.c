@@ -206,10 +206,11 @@ static tcs_status start(run *r, tcs_error *err)
 {
     const tcsi_store_options scratch = { .scratch = true };
     tcs_status status = tcsi_store_open("", &scratch, &r->made, err);
-    const tcsi_keeper_options keeper = { .store = r->made, .step = on_step, .step_self = r };
+    const double alarms_per_s = r->options->alarms_per_s > 0 ? r->options->alarms_per_s : BUDGET_UNKNOWN;
+    const tcsi_keeper_options keeper = { .store = r->made, .alarms_per_s = alarms_per_s, .step = on_step, .step_self = r };
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &r->keeper, err);
     const tcsi_live_options live = { .thread_count = r->options->thread_count, .is_budget_fixed = r->options->alarms_per_s > 0,
-                                     .alarms_per_s = r->options->alarms_per_s > 0 ? r->options->alarms_per_s : BUDGET_UNKNOWN,
+                                     .alarms_per_s = alarms_per_s,
                                      .series_count_max = r->options->series_count_max ? r->options->series_count_max : SERIES_COUNT_MAX,
                                      .arrival = tcsi_arrival_limits_default(), .tell = on_tell, .self = r, .judge = on_judge,
                                      .judge_self = r };

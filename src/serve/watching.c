@@ -132,7 +132,10 @@ void tcsi_watching_take(tcsi_watching *w, int64_t now_ns)
                                  .alarms = tcsi_keeper_count(w->options.keeper, TCSI_LIVE_ANOMALY, TCSI_LIVE_SUSPECTED),
                                  .alarms_per_s = tcsi_live_budget(w->options.live), .answered_true = w->answered_true,
                                  .answered_false = w->answered_false };
+    const tcsi_second_look_counts *look = &sample.live.second_look;
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) sample.not_received += intake.outcomes[i];
+    sample.deep_unconfirmed = look->expired + look->overflowed + look->held_back;
+    sample.deep_asked = look->answered + sample.deep_unconfirmed;
     tcsi_watch_take(w->watch, &sample);
 }
 

@@ -58,6 +58,11 @@ static void test_series_have_one_id_for_good(void **state)
     store = place_open(p);
     assert_int_equal(put_series(store, "b"), 2);
     assert_int_equal(put_series(store, wide), 3);
+    int64_t found = -1;
+    assert_done(tcsi_store_series_find(store, "b", 1, &found, &err)); /* looking makes none */
+    assert_int_equal(found, 2);
+    assert_done(tcsi_store_series_find(store, "c", 1, &found, &err));
+    assert_int_equal(found, 0);
     clear_seen();
     assert_done(tcsi_store_series_list(store, 0, 2, see_series, NULL, &err));
     assert_string_equal(seen, "1 a 2 7;2 b 2 7;");

@@ -148,7 +148,7 @@ def running(settings="", *more):
             hooks.server.shutdown()
 
 
-OPS = "receivers:\n  - name: ops\n    kind: webhook\n    url: HOOKS/ops\n"
+OPS = "tell: episodes\ngroup_within: off\nreceivers:\n  - name: ops\n    kind: webhook\n    url: HOOKS/ops\n"
 BOSS = OPS + "  - name: boss\n    kind: webhook\n    url: HOOKS/boss\n    only_escalated: yes\nescalate_after: 6s\n"
 
 

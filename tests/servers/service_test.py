@@ -202,10 +202,51 @@ def second_look(service):
     assert deep(service)["state"] == "on" and deep(service)["sampled"] >= 1000, deep(service)
     again = [e for e in service.ask("/api/v1/episodes?kind=anomaly")["episodes"] if e["id"] == episode["id"]]
     assert again and again[0]["verdict"] == episode["verdict"], (again, episode)
+    go_back(service, begin)
     assert service.stop() == 0
     service = Service(service.folder, "--deep", "off")
     assert deep(service)["state"] == "off"
     service.stop(signal.SIGKILL)
+
+
+def go_back(service, begin):
+    """Back to the network before while rows come: it answers within a second or so, no row stays unscored; it stays until another is promoted."""
+    def live():
+        return [one for one in service.ask("/api/v1/models")["models"] if one["name"] == "live"]
+
+    def champion():
+        return next(one["hash"] for one in live() if one["role"] == "champion")
+
+    def say(path):
+        return service.send(path, '{"reason": "for the test"}', "application/json")[0]
+    assert all(one["card"]["lineage"]["format"] == "tocsin live network" for one in live()), live()
+    first = champion()
+    for step in range(325, 725, 10):
+        feed(service, begin, step, step + 10)
+        time.sleep(0.1)
+    service.wait("/api/v1/models", lambda a: [one for one in a["models"] if one["role"] == "champion" and one["hash"] != first], seconds=120)
+    before = service.ask("/api/v1/status")
+    over = threading.Event()
+
+    def load():
+        for step in range(725, 20000):
+            if over.is_set():
+                return
+            feed(service, begin, step, step + 1)
+    loader = threading.Thread(target=load)
+    loader.start()
+    asked = time.monotonic()
+    assert say("/api/v1/models/rollback") == 204
+    now = champion()
+    service.wait("/api/v1/status", lambda a: a["deep"]["model"] == now, seconds=60)
+    print(f"# answered with the network before after {time.monotonic() - asked:.2f} s")
+    over.set()
+    loader.join()
+    after = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    assert after["rows_scored"] - before["rows_scored"] == after["samples"]["accepted"] - before["samples"]["accepted"] > 0, (before, after)
+    assert champion() == now
+    assert say(f"/api/v1/models/{next(one['hash'] for one in live() if one['hash'] != now)}/promotion") == 204
+    service.wait("/api/v1/status", lambda a: a["deep"]["model"] != now, seconds=60)
 
 
 def answered(service):

@@ -36,7 +36,8 @@ tcs_status sim_life_begin(const sim_plan *plan, sim_life *ret_life, tcs_error *e
     sim_life *life = ret_life;
     *life = (sim_life){ 0 };
     tcs_status status = open_stores(plan, life, err);
-    const tcsi_keeper_options keeper = { .store = life->store, .settings = plan->settings, .retry_ns = RETRY_NS };
+    const tcsi_keeper_options keeper = { .store = life->store, .settings = plan->settings, .retry_ns = RETRY_NS,
+                                           .alarms_per_s = plan->alarms_per_s };
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &life->keeper, err);
     const tcsi_live_options live = { .thread_count = plan->thread_count, .series_count_max = SERIES_MAX,
                                      .alarms_per_s = plan->alarms_per_s, .arrival = tcsi_arrival_limits_default(),

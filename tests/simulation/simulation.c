@@ -6,7 +6,7 @@
  *
  *     1. A request that was acknowledged is in the journal, each time that it was; one that was refused is not.
  *     2. No row is taken twice; each row has the outcome that the rows before it in the journal give it.
- *     3. The state, every episode and every entry of the audit log are those of a service that was never stopped and reads the same
+ *     3. The state, every episode, incident and entry of the audit log are those of a service that was never stopped and reads the same
  *        journal: byte for byte.
  *     4. Every message that this service would have sent was delivered, those of an episode in their order, and none of an episode that
  *        was not in the store at that moment.
@@ -75,8 +75,7 @@ static void begin_world(world *w, uint64_t seed, size_t step_max)
     memcpy(settings.receivers, receivers, sizeof receivers);
     settings.receiver_count = SIM_RECEIVERS;
     settings.escalate_after_ns = seed % 2 ? 60 * SIM_SECOND_NS : 0;
-    settings.group_within_ns = seed % 3 ? 20 * SIM_SECOND_NS : 0;
-    settings.group_by = "p";
+    settings.tells_episodes = true;
     w->seed = seed;
     w->rng = tcsi_rng_make(seed, 1);
     w->step_count = 10 + tcsi_rng_below(&w->rng, tcsi_rng_uniform(&w->rng) < 0.08 ? STEPS_MAX : 30);

@@ -161,7 +161,7 @@ static bool compare_record(void *context, const tcsi_store_record *record)
 {
     listing *l = context;
     tcs_error err = { 0 };
-    const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .id = record->id, .limit = 1 };
+    const tcsi_store_record_query query = { .kind = record->kind, .id = record->id, .limit = 1 };
     l->count = 0;
     if (tcsi_store_record_list(l->other, &query, copy_record, l, &err) != TCS_OK)
         sim_fail(l->world, "episodes cannot be read: %s", err.text);
@@ -182,14 +182,18 @@ static bool sum_entry(void *context, const tcsi_store_audit_entry *entry)
 
 static void compare_stores(world *w, tcsi_store *never_stopped)
 {
+    static const tcsi_store_record_kind kinds[] = { TCSI_STORE_EPISODE, TCSI_STORE_INCIDENT };
     static listing l;
-    const tcsi_store_record_query all = { .kind = TCSI_STORE_EPISODE };
     tcsi_buffer here, there;
     tcs_error err = { 0 };
-    l = (listing){ .world = w, .other = w->life.store, .whose = "the one that was never stopped" };
-    tcs_status status = tcsi_store_record_list(never_stopped, &all, compare_record, &l, &err);
-    l = (listing){ .world = w, .other = never_stopped, .whose = "the one that was stopped" };
-    if (status == TCS_OK) status = tcsi_store_record_list(w->life.store, &all, compare_record, &l, &err);
+    tcs_status status = TCS_OK;
+    for (size_t i = 0; status == TCS_OK && i < TCS_COUNT(kinds); i++) {
+        const tcsi_store_record_query all = { .kind = kinds[i] };
+        l = (listing){ .world = w, .other = w->life.store, .whose = "the one that was never stopped" };
+        status = tcsi_store_record_list(never_stopped, &all, compare_record, &l, &err);
+        l = (listing){ .world = w, .other = never_stopped, .whose = "the one that was stopped" };
+        if (status == TCS_OK) status = tcsi_store_record_list(w->life.store, &all, compare_record, &l, &err);
+    }
     tcsi_buffer_init(&here, 1 << 24);
     tcsi_buffer_init(&there, 1 << 24);
     if (status == TCS_OK) status = tcsi_store_audit_list(w->life.store, 0, 0, sum_entry, &here, &err);

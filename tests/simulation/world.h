@@ -10,6 +10,7 @@
 #include "life.h"
 
 #include "base/clock.h"
+#include "serve/words.h"
 
 enum { PRODUCERS = 3, SERIES = 8, ROWS = 16, BODIES = 300, PASTS = 12, UNSURE_MAX = 64, DELIVERIES_MAX = 20000, STEPS_MAX = 300 };
 enum { FOLDER_SIZE = 256, HOOK = 0, ALERTMANAGER = 1 };

@@ -2,13 +2,17 @@
 #include "serve/deep/model.h"
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "decide/history.h"
+#include "serve/models/envelope.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
-enum { SEED = 1, VERSION = 1, CLUSTERS_WANTED = 10 };
+enum { SEED = 1, VERSION = 2, CLUSTERS_WANTED = 10 };
+static const char FORMAT[] = "tocsin live network";
 
 static tcs_status create(tcsi_deep_model **ret_model, tcs_error *err)
 {
@@ -36,6 +40,13 @@ void tcsi_deep_model_release(tcsi_deep_model *model)
 
 /* ---- making one ---- */
 
+static double mean(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += values[i];
+    return sum / (double)count;
+}
+
 /* What scores mean.  Windows of one sort come from many series in turn: each is a cluster of its own. */
 static tcs_status compare(tcsi_deep_model *model, const tcsi_deep_windows references[TCSI_QUESTION_SORT_COUNT], tcs_error *err)
 {
@@ -46,6 +57,7 @@ static tcs_status compare(tcsi_deep_model *model, const tcsi_deep_windows refere
         const size_t count = references[i].count < TCSI_DEEP_TAIL_MAX ? references[i].count : TCSI_DEEP_TAIL_MAX;
         if (count < TCSI_DEEP_TAIL_MIN) continue;
         tcsi_deep_scorer_run(&scorer, references[i].rows, count, scores);
+        if (i == TCSI_QUESTION_SAMPLED) model->strangeness = mean(scores, count);
         const tcsi_pareto_prior prior = tcsi_prior_at_age(count);
         status = tcsi_tail_fit_scores(scores, count, 1, CLUSTERS_WANTED, &prior, &model->tails[i], err);
     }
@@ -116,23 +128,41 @@ static void persist(tcsi_deep_model *model, tcsi_codec *codec)
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && version != VERSION)
         tcsi_codec_refuse(codec, "a deep model of another version");
     tcsi_codec_u64(codec, &model->window_count);
+    tcsi_codec_f64(codec, &model->strangeness);
+    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(model->strangeness >= 0 && isfinite(model->strangeness)))
+        tcsi_codec_refuse(codec, "a deep model out of range");
     tcsi_net_persist(model->network.net, codec);
     for (size_t i = 0; i < TCSI_QUESTION_SORT_COUNT; i++) tcsi_tail_persist(&model->tails[i], TCSI_DEEP_TAIL_MAX, codec);
 }
 
 tcs_status tcsi_deep_model_save(const tcsi_deep_model *model, tcsi_buffer *out, tcs_error *err)
 {
-    tcsi_codec codec = tcsi_codec_save(out, err);
+    tcsi_buffer state;
+    char windows[24], escalated[24], sampled[24], strangeness[TCSI_NUMBER_TEXT_SIZE];
+    tcsi_buffer_init(&state, (size_t)1 << 24);
+    tcsi_codec codec = tcsi_codec_save(&state, err);
     persist((tcsi_deep_model *)model, &codec); /* saving changes nothing */
-    return tcsi_codec_status(&codec);
+    tcs_status status = tcsi_codec_status(&codec);
+    snprintf(windows, sizeof windows, "%llu", (unsigned long long)model->window_count);
+    snprintf(escalated, sizeof escalated, "%zu", model->tails[TCSI_QUESTION_ESCALATED].count);
+    snprintf(sampled, sizeof sampled, "%zu", model->tails[TCSI_QUESTION_SAMPLED].count);
+    strangeness[tcsi_number_format(model->strangeness, strangeness)] = 0;
+    const tcsi_envelope_note notes[] = { { "format", FORMAT }, { "windows", windows }, { "references_escalated", escalated },
+                                         { "references_sampled", sampled }, { "strangeness", strangeness } };
+    if (status == TCS_OK) status = tcsi_envelope_write(notes, TCS_COUNT(notes), state.data, state.size, out, err);
+    tcsi_buffer_deinit(&state);
+    return status;
 }
 
 tcs_status tcsi_deep_model_load(const void *bytes, size_t size, tcsi_deep_model **ret_model, tcs_error *err)
 {
     tcsi_deep_model *model = NULL;
-    tcs_status status = create(&model, err);
+    const void *inside;
+    size_t inside_size;
+    tcs_status status = tcsi_envelope_open(bytes, size, FORMAT, &inside, &inside_size, err);
+    if (status == TCS_OK) status = create(&model, err);
     if (status != TCS_OK) return status;
-    tcsi_codec codec = tcsi_codec_load(bytes, size, err);
+    tcsi_codec codec = tcsi_codec_load(inside, inside_size, err);
     persist(model, &codec);
     if (tcsi_codec_status(&codec) == TCS_OK && codec.in_size) tcsi_codec_refuse(&codec, "bytes behind its end");
     status = tcsi_codec_status(&codec);

@@ -25,6 +25,7 @@ typedef struct tcsi_deep_model {
     tcsi_deep_network network;
     tcsi_tail tails[TCSI_QUESTION_SORT_COUNT]; /* count 0: too few windows so far, and nothing is strange */
     uint64_t window_count;                     /* seen up to its training */
+    double strangeness;                        /* mean score of the sampled references: less is better; 0: too few of them */
     char hash[TCSI_HASH_TEXT_SIZE];            /* of its saved form */
     _Atomic size_t user_count;
 } tcsi_deep_model;

@@ -3,19 +3,19 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "serve/deep/past.h"
 #include "serve/models/models.h"
-#include "series/time.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
 enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000, LOWEST_PRIORITY = 19 };
-enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24 };
+enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24, REASON_SIZE = 160, LOOK_NS = 400000000 };
+static const char WHO[] = "service";
 static const double SHARE = 0.1, FIRST_RATE = 5e-3, LATER_RATE = 2e-3, MORE_REFERENCES = 1.5;
 
 struct tcsi_teacher {
@@ -29,6 +29,8 @@ struct tcsi_teacher {
     char kept[KEPT_MODELS][TCSI_HASH_TEXT_SIZE]; /* a ring: what this process has put into the store */
     uint64_t kept_count;
     double step_begin_s;     /* processor time of the thread */
+    bool has_complained;     /* of the champion */
+    int64_t looked_ns;       /* at the store, by the monotonic clock */
 
     pthread_mutex_t mutex;   /* of what follows */
     pthread_cond_t changed;  /* there may be something to learn, or it ends */
@@ -65,35 +67,19 @@ static bool rest(tcsi_teacher *teacher, double work_s)
     return goes_on;
 }
 
+static void look_at_store(tcsi_teacher *teacher);
+
 static bool go_on(void *self, size_t step)
 {
     tcsi_teacher *teacher = self;
     (void)step;
     const bool goes_on = rest(teacher, processor_s() - teacher->step_begin_s);
+    if (goes_on && tcsi_clock_monotonic_ns() - teacher->looked_ns > LOOK_NS) look_at_store(teacher);
     teacher->step_begin_s = processor_s();
     return goes_on;
 }
 
 /* ---- the store ---- */
-
-static tcs_status write_lineage(const tcsi_deep_model *model, const tcsi_deep_model *parent, int64_t now_ns, tcsi_buffer *out,
-                                tcs_error *err)
-{
-    tcsi_json_writer writer;
-    char time[TCSI_TIME_TEXT_SIZE];
-    (void)tcsi_time_format_iso(now_ns, time, sizeof time);
-    tcsi_json_writer_init(&writer, out, false);
-    tcsi_json_begin_object(&writer);
-    tcsi_json_put_string(&writer, "name", TCSI_MODEL_LIVE);
-    tcsi_json_put_string(&writer, "kind", "deep");
-    tcsi_json_put_string(&writer, "made", time);
-    tcsi_json_put_string(&writer, "parent", parent ? parent->hash : "");
-    tcsi_json_put_integer(&writer, "windows", (int64_t)model->window_count);
-    tcsi_json_put_integer(&writer, "references_escalated", (int64_t)model->tails[TCSI_QUESTION_ESCALATED].count);
-    tcsi_json_put_integer(&writer, "references_sampled", (int64_t)model->tails[TCSI_QUESTION_SAMPLED].count);
-    tcsi_json_end_object(&writer);
-    return tcsi_json_finish(&writer, err);
-}
 
 /* Those made before go, a few aside; who named one keeps it. */
 static void keep_few(tcsi_teacher *teacher, const char *hash)
@@ -104,48 +90,53 @@ static void keep_few(tcsi_teacher *teacher, const char *hash)
     memcpy(place, hash, TCSI_HASH_TEXT_SIZE);
 }
 
-/* A store that others write to may be busy for a while. */
-static tcs_status put(tcsi_teacher *teacher, const tcsi_buffer *bytes, const char *document, int64_t time_ns,
-                      char ret_hash[TCSI_HASH_TEXT_SIZE], tcs_error *err)
+typedef struct making {
+    const tcsi_deep_model *model;
+    const char *parent, *reason; /* reason: why it decides from now on; NULL: it does not, and is the challenger */
+} making;
+
+static tcs_status put_once(tcsi_teacher *teacher, const tcsi_buffer *bytes, const making *m, char ret_hash[TCSI_HASH_TEXT_SIZE],
+                           tcs_error *err)
 {
-    tcsi_store *store = teacher->options.store;
-    tcs_status status = TCS_E_IO;
-    for (int i = 0; status == TCS_E_IO && i < ATTEMPTS && (i == 0 || rest(teacher, 0)); i++) {
-        status = tcsi_store_model_put(store, bytes->data, bytes->size, time_ns, document, ret_hash, err);
-        if (status == TCS_OK) status = tcsi_store_alias_set(store, TCSI_DEEP_ALIAS, ret_hash, err);
-    }
+    char decides[TCSI_HASH_TEXT_SIZE];
+    const int64_t now_ns = tcsi_clock_wall_ns();
+    const tcsi_model_import import = { .name = TCSI_MODEL_LIVE, .parent = m->parent, .who = WHO, .now_ns = now_ns };
+    tcs_status status = tcsi_models_import(teacher->options.store, bytes->data, bytes->size, &import, ret_hash, err);
+    if (status == TCS_OK && !m->reason) return tcsi_store_alias_set(teacher->options.store, "challenger", ret_hash, err);
+    if (status == TCS_OK)
+        status = tcsi_models_promote(teacher->options.store, TCSI_DEEP_ALIAS, ret_hash, m->reason, WHO, now_ns, decides, err);
     return status;
 }
 
-static void keep(tcsi_teacher *teacher, const tcsi_deep_model *model, const tcsi_deep_model *parent)
-{
-    tcsi_buffer bytes, document;
-    tcs_error failure = { 0 };
-    char hash[TCSI_HASH_TEXT_SIZE];
-    const int64_t now_ns = tcsi_clock_wall_ns();
-    tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
-    tcsi_buffer_init(&document, 1 << 12);
-    tcs_status status = tcsi_deep_model_save(model, &bytes, &failure);
-    if (status == TCS_OK) status = write_lineage(model, parent, now_ns, &document, &failure);
-    if (status == TCS_OK) status = put(teacher, &bytes, document.data, now_ns, hash, &failure);
-    if (status == TCS_OK) keep_few(teacher, hash);
-    else tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-KEPT", "a trained network was not kept: %s", failure.text);
-    tcsi_buffer_deinit(&bytes);
-    tcsi_buffer_deinit(&document);
-}
-
-static void load_champion(tcsi_teacher *teacher)
+/* A store that others write to may be busy for a while. */
+static void keep(tcsi_teacher *teacher, const making *m)
 {
     tcsi_buffer bytes;
     tcs_error failure = { 0 };
     char hash[TCSI_HASH_TEXT_SIZE];
-    bool is_found = false;
     tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
-    tcs_status status = tcsi_store_alias_get(teacher->options.store, TCSI_DEEP_ALIAS, hash, &is_found, &failure);
-    if (status == TCS_OK && is_found) status = tcsi_store_model_get(teacher->options.store, hash, &bytes, &failure);
-    if (status == TCS_OK && is_found) status = tcsi_deep_model_load(bytes.data, bytes.size, &teacher->model, &failure);
-    if (status != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-READ", "the trained network is of no use: %s", failure.text);
+    tcs_status status = tcsi_deep_model_save(m->model, &bytes, &failure);
+    if (status == TCS_OK) status = TCS_E_IO;
+    for (int i = 0; status == TCS_E_IO && i < ATTEMPTS && (i == 0 || rest(teacher, 0)); i++)
+        status = put_once(teacher, &bytes, m, hash, &failure);
+    if (status == TCS_OK) keep_few(teacher, hash);
+    else tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-KEPT", "a trained network was not kept: %s", failure.text);
     tcsi_buffer_deinit(&bytes);
+}
+
+/* The store's champion, where it is another one than `model`: then *ret_model is it. */
+static tcs_status load_champion(tcsi_teacher *teacher, tcsi_deep_model **ret_model, tcs_error *err)
+{
+    tcsi_buffer bytes;
+    char hash[TCSI_HASH_TEXT_SIZE];
+    bool is_found = false;
+    tcs_status status = tcsi_store_alias_get(teacher->options.store, TCSI_DEEP_ALIAS, hash, &is_found, err);
+    if (status != TCS_OK || !is_found || (teacher->model && strcmp(teacher->model->hash, hash) == 0)) return status;
+    tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
+    status = tcsi_store_model_get(teacher->options.store, hash, &bytes, err);
+    if (status == TCS_OK) status = tcsi_deep_model_load(bytes.data, bytes.size, ret_model, err);
+    tcsi_buffer_deinit(&bytes);
+    return status;
 }
 
 /* ---- lessons ---- */
@@ -168,6 +159,64 @@ static tcs_status make(tcsi_teacher *teacher, bool is_training, tcsi_deep_model 
     return tcsi_deep_model_train(teacher->model, tcsi_deep_ring_windows(&past->lesson), &training, references, seen, ret_model, err);
 }
 
+/* From now on it is answered with. */
+static void take_over(tcsi_teacher *teacher, tcsi_deep_model *model)
+{
+    publish(teacher, model);
+    tcsi_deep_model_release(teacher->model);
+    teacher->model = model;
+}
+
+/* Somebody promoted another one, or went back. */
+static void look_at_store(tcsi_teacher *teacher)
+{
+    tcsi_deep_model *model = NULL;
+    tcs_error failure = { 0 };
+    teacher->looked_ns = tcsi_clock_monotonic_ns();
+    if (!teacher->options.store) return;
+    if (load_champion(teacher, &model, &failure) != TCS_OK && !teacher->has_complained)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-READ", "the champion is of no use: %s", failure.text);
+    teacher->has_complained = failure.status != TCS_OK;
+    if (model) take_over(teacher, model);
+}
+
+/* The gate: on the same windows, which neither has learned from, a new network finds the ordinary no stranger than the one before. */
+static bool is_better(tcsi_teacher *teacher, const tcsi_deep_model *model, char ret_reason[REASON_SIZE])
+{
+    tcsi_deep_model *before = NULL;
+    tcs_error failure;
+    bool is = false;
+    if (!teacher->model) {
+        snprintf(ret_reason, REASON_SIZE, "the first one");
+        return true;
+    }
+    if (make(teacher, false, &before, &failure) == TCS_OK) is = model->strangeness <= before->strangeness;
+    if (before)
+        snprintf(ret_reason, REASON_SIZE, "on the same windows the ordinary has a mean score of %.4g, with the one before %.4g",
+                 model->strangeness, before->strangeness);
+    tcsi_deep_model_release(before);
+    return is;
+}
+
+/* After a rollback people decide. */
+static bool may_promote(tcsi_teacher *teacher)
+{
+    bool is_rolled_back = false;
+    tcs_error ignored;
+    return !teacher->options.store ||
+           (tcsi_models_is_rolled_back(teacher->options.store, TCSI_DEEP_ALIAS, &is_rolled_back, &ignored) == TCS_OK && !is_rolled_back);
+}
+
+static void hand_in(tcsi_teacher *teacher, tcsi_deep_model *model, bool is_training)
+{
+    char reason[REASON_SIZE] = "the same weights; what its scores mean is told by newer windows";
+    const bool decides = may_promote(teacher) && (!is_training || is_better(teacher, model, reason));
+    const making m = { model, teacher->model ? teacher->model->hash : NULL, decides ? reason : NULL };
+    if (teacher->options.store) keep(teacher, &m);
+    if (decides) take_over(teacher, model);
+    else tcsi_deep_model_release(model);
+}
+
 static void teach(tcsi_teacher *teacher, bool is_training)
 {
     tcsi_deep_model *model = NULL;
@@ -175,14 +224,8 @@ static void teach(tcsi_teacher *teacher, bool is_training)
     teacher->step_begin_s = processor_s();
     const tcs_status status = make(teacher, is_training, &model, &failure);
     teacher->compared = teacher->studied.seen[TCSI_QUESTION_ESCALATED];
-    if (status == TCS_OK) {
-        if (teacher->options.store) keep(teacher, model, teacher->model);
-        publish(teacher, model);
-        tcsi_deep_model_release(teacher->model);
-        teacher->model = model;
-    } else if (status != TCS_E_CANCELLED) {
-        tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNTRAINED", "a training failed: %s", failure.text);
-    }
+    if (status == TCS_OK) hand_in(teacher, model, is_training);
+    else if (status != TCS_E_CANCELLED) tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNTRAINED", "a training failed: %s", failure.text);
     pthread_mutex_lock(&teacher->mutex);
     teacher->stats.trained_count += is_training && status == TCS_OK;
     pthread_mutex_unlock(&teacher->mutex);
@@ -201,14 +244,33 @@ static bool is_comparing_due(const tcsi_teacher *teacher)
     return teacher->model && seen >= TCSI_DEEP_TAIL_MIN && (double)seen >= MORE_REFERENCES * (double)teacher->compared;
 }
 
+/* Waits for something to learn, looking at the store now and then.  Under the mutex. */
+static void wait_for_work(tcsi_teacher *teacher)
+{
+    while (!teacher->is_ending && !is_training_due(teacher) && !is_comparing_due(teacher)) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += LOOK_NS;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_sec++;
+            until.tv_nsec -= 1000000000;
+        }
+        const bool is_time = pthread_cond_timedwait(&teacher->changed, &teacher->mutex, &until) != 0;
+        if (!is_time) continue;
+        pthread_mutex_unlock(&teacher->mutex);
+        look_at_store(teacher);
+        pthread_mutex_lock(&teacher->mutex);
+    }
+}
+
 static void *run(void *argument)
 {
     tcsi_teacher *teacher = argument;
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY); /* of this thread alone, on Linux; elsewhere it must do without */
+    if (teacher->options.share < 1) /* of this thread alone, on Linux; elsewhere it must do without */
+        (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
     pthread_mutex_lock(&teacher->mutex);
     for (;;) {
-        while (!teacher->is_ending && !is_training_due(teacher) && !is_comparing_due(teacher))
-            pthread_cond_wait(&teacher->changed, &teacher->mutex);
+        wait_for_work(teacher);
         if (teacher->is_ending) break;
         const bool is_training = is_training_due(teacher);
         const uint64_t seen = teacher->past.seen[TCSI_QUESTION_SAMPLED];
@@ -235,8 +297,7 @@ tcs_status tcsi_teacher_create(const tcsi_teacher_options *options, tcsi_teacher
     pthread_cond_init(&teacher->changed, NULL);
     tcs_status status = tcsi_deep_past_init(&teacher->past, err);
     if (status == TCS_OK) status = tcsi_deep_past_init(&teacher->studied, err);
-    if (status == TCS_OK && options->store) load_champion(teacher);
-    if (status == TCS_OK && teacher->model) publish(teacher, teacher->model);
+    if (status == TCS_OK) look_at_store(teacher);
     if (status == TCS_OK && pthread_create(&teacher->thread, NULL, run, teacher) != 0)
         status = tcsi_fail(err, TCS_E_IO, "no thread for the deep layer");
     if (status == TCS_OK) {

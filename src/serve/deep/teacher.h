@@ -1,9 +1,12 @@
 /* serve/deep/teacher.h -- trains the network in the background, on what the deep layer has been shown.
  *
- * One thread of the lowest priority, which works for `share` of one processor's time at most and sleeps for the rest.  It trains when there
+ * One thread of the lowest priority, which works for `share` of one processor's time at most and sleeps for the rest; with a share of 1 it
+ * works like any other.  It trains when there
  * are TCSI_DEEP_WINDOWS_MIN windows of ordinary rows, again whenever they have doubled, and later for every 32,000 more, going on from the
  * weights there are; in between, when there are half as many references again, it looks anew at what scores mean.  What it makes is
- * published, one pointer, and put into the store with its lineage under the alias "champion", from where the next start takes it.
+ * published, one pointer, and put into the registry (models/models.h), from where the next start takes it.  A network that was trained anew
+ * takes over when on the same windows it finds the ordinary no stranger than the one before, and is the challenger otherwise.  Whom people
+ * promote is answered with half a second later; after a rollback it stays so until somebody promotes.
  * Which model answers when is nothing that the state depends on: answers are input (shard/second_look.h).
  * Threads: push, stat from any; create, destroy from one. */
 #ifndef TCS_SERVE_DEEP_TEACHER_H

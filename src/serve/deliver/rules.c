@@ -111,11 +111,11 @@ tcs_status tcsi_deliver_rules_write(const tcsi_deliver_rules *rules, tcsi_proble
     tcsi_json_writer writer;
     tcsi_buffer text;
     *ret_text = NULL;
-    if (!rules->within_ns && !rules->places && !rules->policies) return TCS_OK;
+    if (rules->within_ns < 0 && !rules->places && !rules->policies) return TCS_OK;
     tcsi_buffer_init(&text, TCSI_RULES_SIZE_MAX);
     tcsi_json_writer_init(&writer, &text, false);
     tcsi_json_begin_object(&writer);
-    if (rules->within_ns) tcsi_json_put_number(&writer, "within_s", (double)rules->within_ns * 1e-9);
+    if (rules->within_ns >= 0) tcsi_json_put_number(&writer, "within_s", (double)rules->within_ns * 1e-9);
     if (rules->places) put_places(rules->places, problems, &writer);
     if (rules->policies) put_policies(rules->policies, problems, &writer);
     tcsi_json_end_object(&writer);

@@ -8,7 +8,7 @@
 #include "knowledge/yaml.h"
 
 typedef struct tcsi_deliver_rules {
-    int64_t within_ns;          /* group_within; 0: it is not set */
+    int64_t within_ns;          /* group_within; -1: it is not set; 0: nothing is one incident */
     const tcsi_yaml *places;    /* group_by; NULL: likewise */
     const tcsi_yaml *policies;  /* NULL: there are none */
 } tcsi_deliver_rules;

@@ -66,7 +66,7 @@ typedef struct reader {
     tcsi_deliver_settings *settings;
     tcsi_problems *problems;
     const tcsi_yaml *programs; /* those that may be run */
-    int64_t within_ns;         /* 0: it is not set */
+    int64_t within_ns;         /* -1: it is not set */
     const tcsi_yaml *places, *policies;
     bool is_memory_out;
 } reader;
@@ -387,7 +387,8 @@ static void read_root(reader *r, const tcsi_yaml *root)
             }
         }
         if (k == 3) set_time(r, item, item->key, 1, 86400, &s->escalate_after_ns);
-        if (k == 4) set_time(r, item, item->key, 1, 86400, &r->within_ns);
+        if (k == 4 && item->kind == TCSI_YAML_TEXT && strcmp(item->text, "off") == 0) r->within_ns = 0;
+        else if (k == 4) set_time(r, item, item->key, 1, 86400, &r->within_ns);
         if (k == 5) r->places = item;
         if (k == 7) read_tell(r, item);
         if (k == 8) r->policies = item;
@@ -409,7 +410,7 @@ tcs_status tcsi_deliver_settings_parse(const char *text, size_t size, const char
     }
     if (status == TCS_OK) status = tcsi_yaml_parse(text, size, &tree, problems, &root, err);
     if (status == TCS_OK && root) {
-        reader r = { .settings = settings, .problems = problems };
+        reader r = { .settings = settings, .problems = problems, .within_ns = -1 };
         read_root(&r, root);
         if (tcsi_deliver_rules_write(&(tcsi_deliver_rules){ r.within_ns, r.places, r.policies }, problems, &settings->arena,
                                      &settings->rules, err) != TCS_OK) r.is_memory_out = true;

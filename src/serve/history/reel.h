@@ -5,9 +5,9 @@
  * given away as it is (chronicle.h sorts and packs it) and begun anew.
  *
  * What is kept is bounded: rows_per_s rows a second of stamps.  Where a cell's series give more, or where so many series share a reel that
- * blocks of a few rows would have to be written all the time, rows of one *step* of time are merged into one: mean, least and greatest
- * value, mean of what was expected and of its deviation, greatest score.  Steps are chosen at ticks from figures of the cell alone.  So
- * what is on a reel, and where one ends, is a function of the journal, as everything in a cell; a snapshot has the reel in it.
+ * blocks of a few rows would have to be written all the time, rows of one *step*, so long from a first row on, are merged into one: mean,
+ * least and greatest value, mean of what was expected and of its deviation, greatest score.  Steps are chosen at ticks from figures of the
+ * cell alone.  So what is on a reel, and where one ends, is a function of the journal, as everything in a cell; a snapshot has it in it.
  *
  * Value is exact.  Expected is kept as value - expected, so that a band is as sharp at an offset of 1e12 as at 0; that, deviation and score
  * are kept to TCSI_REEL_PRECISION of themselves, which costs a third of the bytes that they would otherwise take.

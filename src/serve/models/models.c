@@ -273,6 +273,7 @@ typedef struct folding {
     const char *alias;
     char (*hashes)[TCSI_HASH_TEXT_SIZE];
     size_t count, capacity;
+    bool is_rolled_back;   /* by the last entry */
     tcsi_arena *arena;
     tcs_status status;
     tcs_error err;
@@ -301,7 +302,8 @@ static bool fold(void *context, const tcsi_store_audit_entry *entry)
     said s;
     if (strcmp(entry->action, tcsi_action_names[TCSI_ACTION_MODEL]) != 0) return true;
     if (read_said(entry->detail, f->arena, &s, &ignored) != TCS_OK || strcmp(s.alias, f->alias) != 0) return true;
-    if (strcmp(s.operation, "rollback") != 0) push_hash(f, s.to);
+    f->is_rolled_back = strcmp(s.operation, "rollback") == 0;
+    if (!f->is_rolled_back) push_hash(f, s.to);
     else if (f->count > 1) f->count--; /* one that found nothing before it changed nothing */
     return f->status == TCS_OK;
 }
@@ -347,6 +349,18 @@ tcs_status tcsi_models_settle(tcsi_store *store, const char *detail, char ret_ha
         memcpy(ret_hash, f.hashes[f.count - 1], TCSI_HASH_TEXT_SIZE);
         status = tcsi_store_alias_set(store, s.alias, ret_hash, err);
     }
+    tcsi_arena_deinit(&arena);
+    return status;
+}
+
+tcs_status tcsi_models_is_rolled_back(tcsi_store *store, const char *alias, bool *ret_is, tcs_error *err)
+{
+    tcsi_arena arena;
+    folding f = { .alias = alias, .arena = &arena };
+    tcsi_arena_init(&arena, (size_t)1 << 30);
+    tcs_status status = tcsi_store_audit_list(store, 0, 0, fold, &f, err);
+    if (status == TCS_OK && f.status != TCS_OK) status = tcsi_fail(err, f.status, "%s", f.err.text);
+    *ret_is = status == TCS_OK && f.is_rolled_back;
     tcsi_arena_deinit(&arena);
     return status;
 }

@@ -74,6 +74,9 @@ tcs_status tcsi_models_settle(tcsi_store *store, const char *detail, char ret_ha
 tcs_status tcsi_models_promote(tcsi_store *store, const char *alias, const char *to, const char *reason, const char *who, int64_t now_ns,
                                char ret_hash[TCSI_HASH_TEXT_SIZE], tcs_error *err) TCS_WARN_UNUSED;
 
+/* Whether the last word about an alias was a rollback: then nobody is promoted without a person's word. */
+tcs_status tcsi_models_is_rolled_back(tcsi_store *store, const char *alias, bool *ret_is, tcs_error *err) TCS_WARN_UNUSED;
+
 /* ---- evidence ---- */
 
 typedef struct tcsi_model_evidence {

@@ -99,6 +99,13 @@ static void promote(const char *to, const char *expected)
     assert_string_equal(hash, expected);
 }
 
+static bool is_rolled_back(void)
+{
+    bool is = false;
+    assert_ok(tcsi_models_is_rolled_back(store, "pump/champion", &is, test_err));
+    return is;
+}
+
 /* The alias is what the log comes to: promotions push, rollbacks pop. */
 static void test_rollback(void **state)
 {
@@ -117,8 +124,11 @@ static void test_rollback(void **state)
     assert_int_equal(entry_count, count_before); /* what could not be done leaves nothing */
     promote(b, b);
     promote(c, c);
+    assert_false(is_rolled_back());
     promote("", b);
+    assert_true(is_rolled_back());
     promote(c, c);
+    assert_false(is_rolled_back());
     promote("", b);
     promote("", a);
     assert_ok(tcsi_models_promote(store, "challenger", b, "another alias", "ann", 1, hash, test_err));
