@@ -197,7 +197,7 @@ static void snapshot(tcsi_store *store, double *ret_save, double *ret_load)
     MUST(tcsi_store_snapshot_end(store, "state", number, PARTS, 2, &err));
     *ret_save = PARTS * (PART_SIZE / 1e6) / (seconds(CLOCK_MONOTONIC) - begun);
     begun = seconds(CLOCK_MONOTONIC);
-    MUST(tcsi_store_snapshot_load(store, "state", count_part, &size, &info, &found, &err));
+    MUST(tcsi_store_snapshot_load(store, "state", INT64_MAX, count_part, &size, &info, &found, &err));
     *ret_load = PARTS * (PART_SIZE / 1e6) / (seconds(CLOCK_MONOTONIC) - begun);
     if (size != (size_t)PARTS * PART_SIZE) exit((fprintf(stderr, "store_bench: a snapshot came back as something else\n"), 1));
 }
