@@ -4,7 +4,7 @@ import { count, duration, number, percent } from './format';
 import { live, now, type Live } from './live';
 import { useAsk, useStore } from './store';
 import { parseTime } from './time';
-import { Ago, Fact, Gauge, latency, Problem } from './ui';
+import { Ago, Fact, Gauge, isAway, latency, Problem } from './ui';
 
 /** Received to scored, p99 (docs/internals/serve.md). */
 const LATENCY_AIM_S = 0.005;
@@ -101,14 +101,18 @@ const WATCH_STATES: Record<string, string> = {
 
 /** What the service watches of itself: what is beyond its bound stands alone, everything in a table. */
 function Watch() {
-  const { can } = useStore(live);
+  const { can, connection } = useStore(live);
   const isKnown = can?.has('GET /api/v1/watch') ?? false;
-  const asked = useAsk<{ watch: Watched[] }>(isKnown ? 'watch' : null, (signal) => ask('/api/v1/watch', { signal }), 30);
+  const asked = useAsk<{ watch: Watched[] }>(
+    isKnown ? `watch ${connection}` : null,
+    (signal) => ask('/api/v1/watch', { signal }),
+    30,
+  );
   if (!isKnown) return null;
   const all = asked.data?.watch ?? [];
   return (
     <>
-      {asked.error ? <Problem error={asked.error} what="What the service watches" /> : null}
+      {asked.error && !isAway(asked.error) ? <Problem error={asked.error} what="What the service watches" /> : null}
       {all
         .filter((one) => one.state === 'breached')
         .map((one) => (

@@ -5,7 +5,7 @@ import { parseSeries } from './format';
 import { live, may, now } from './live';
 import { useAsk, useStore } from './store';
 import { clock, formatTime } from './time';
-import { At, Problem } from './ui';
+import { At, isAway, Problem } from './ui';
 
 const LENGTHS: readonly (readonly [number, string])[] = [
   [3600, '1 hour'],
@@ -88,9 +88,9 @@ export function Silencing({ episode }: { episode: Episode }) {
 const text = (matcher: Matcher): string => `${matcher.name}${matcher.op}"${matcher.value}"`;
 
 function List({ path, word }: { path: string; word: string }) {
-  const { changes } = useStore(live);
+  const { changes, connection } = useStore(live);
   const [error, fail] = useState<Error | null>(null);
-  const asked = useAsk<Silence[]>(`${path}#${changes}`, (signal) => ask(path, { signal }), 30);
+  const asked = useAsk<Silence[]>(`${path}#${changes} ${connection}`, (signal) => ask(path, { signal }), 30);
   const end = (id: string): void => {
     send('DELETE', `${path}/${encodeURIComponent(id)}`).then(
       () => {
@@ -103,7 +103,7 @@ function List({ path, word }: { path: string; word: string }) {
   };
   return (
     <>
-      {asked.error ? <Problem error={asked.error} what={word} /> : null}
+      {asked.error && !isAway(asked.error) ? <Problem error={asked.error} what={word} /> : null}
       {error ? <Problem error={error} what="The end was not taken; it" /> : null}
       {asked.data?.map((silence) => (
         <li key={silence.id}>

@@ -127,6 +127,9 @@ const ADVICE: Record<number, string> = {
   503: 'The service is starting, stopping or its store is away; /readyz says which.',
 };
 
+/** The service does not answer at all: that is said once, above everything. */
+export const isAway = (error: Error): boolean => error instanceof ApiError && error.status === 0;
+
 export function Problem({ error, what }: { error: Error; what: string }) {
   const advice = error instanceof ApiError ? ADVICE[error.status] : undefined;
   return (
