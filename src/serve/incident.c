@@ -408,8 +408,24 @@ static void load_incident(tcsi_incidents *self, uint32_t series_count, tcsi_code
     if (tcsi_codec_status(codec) != TCS_OK) destroy(incident);
 }
 
-static void load_episode(tcsi_incidents *self, uint32_t number, uint32_t kind, uint64_t serial, uint32_t series_count, tcsi_codec *codec)
+static void save_episode(const tcsi_incidents *self, uint32_t number, uint8_t kind, tcsi_codec *codec)
 {
+    const uint32_t at = find_episode(self, number, kind);
+    uint32_t wide = kind;
+    if (at == NONE) return;
+    uint64_t serial = self->episodes[at].serial;
+    tcsi_codec_u32(codec, &number);
+    tcsi_codec_u32(codec, &wide);
+    tcsi_codec_u64(codec, &serial);
+}
+
+static void load_episode(tcsi_incidents *self, uint32_t series_count, tcsi_codec *codec)
+{
+    uint32_t number = 0, kind = 0;
+    uint64_t serial = 0;
+    tcsi_codec_u32(codec, &number);
+    tcsi_codec_u32(codec, &kind);
+    tcsi_codec_u64(codec, &serial);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     tcsi_incident *incident = find_incident(self, serial);
     const bool is_sound = number < series_count && kind < TCSI_LIVE_KIND_COUNT && incident;
@@ -432,17 +448,11 @@ void tcsi_incidents_persist(tcsi_incidents *incidents, const tcsi_directory *dir
     }
     for (uint32_t i = 0; i < incidents->episode_count; i++) open_count += incidents->episodes[i].is_used;
     tcsi_codec_size(codec, &open_count, NONE);
-    for (uint32_t i = 0, left = (uint32_t)open_count; left > 0 && tcsi_codec_status(codec) == TCS_OK; i++) {
-        episode e = { 0 };
-        if (!tcsi_codec_loading(codec)) e = incidents->episodes[i];
-        if (!tcsi_codec_loading(codec) && !e.is_used) continue;
-        uint32_t kind = e.kind;
-        tcsi_codec_u32(codec, &e.number);
-        tcsi_codec_u32(codec, &kind);
-        tcsi_codec_u64(codec, &e.serial);
-        if (tcsi_codec_loading(codec)) load_episode(incidents, e.number, kind, e.serial, series_count, codec);
-        left--;
-    }
+    /* By series and kind, so that the same state has the same bytes whatever was open in between. */
+    for (uint32_t i = 0; !tcsi_codec_loading(codec) && i < incidents->first_count; i++)
+        for (uint8_t k = 0; incidents->first[i] && k < TCSI_LIVE_KIND_COUNT; k++) save_episode(incidents, i, k, codec);
+    for (size_t i = 0; tcsi_codec_loading(codec) && i < open_count && tcsi_codec_status(codec) == TCS_OK; i++)
+        load_episode(incidents, series_count, codec);
     for (size_t i = 0; i < incidents->count; i++)
         if (tcsi_codec_loading(codec) && incidents->items[i]->open_count == 0) tcsi_codec_refuse(codec, "an incident without episodes");
 }
