@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { NONE = UINT32_MAX };
@@ -409,33 +408,30 @@ static void load_incident(tcsi_incidents *self, uint32_t series_count, tcsi_code
     if (tcsi_codec_status(codec) != TCS_OK) destroy(incident);
 }
 
-static void load_episode(tcsi_incidents *self, uint32_t number, uint32_t kind, uint64_t serial, uint32_t series_count, tcsi_codec *codec)
+static void save_episode(const tcsi_incidents *self, uint32_t number, uint8_t kind, tcsi_codec *codec)
 {
+    const uint32_t at = find_episode(self, number, kind);
+    uint32_t wide = kind;
+    if (at == NONE) return;
+    uint64_t serial = self->episodes[at].serial;
+    tcsi_codec_u32(codec, &number);
+    tcsi_codec_u32(codec, &wide);
+    tcsi_codec_u64(codec, &serial);
+}
+
+static void load_episode(tcsi_incidents *self, uint32_t series_count, tcsi_codec *codec)
+{
+    uint32_t number = 0, kind = 0;
+    uint64_t serial = 0;
+    tcsi_codec_u32(codec, &number);
+    tcsi_codec_u32(codec, &kind);
+    tcsi_codec_u64(codec, &serial);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     tcsi_incident *incident = find_incident(self, serial);
     const bool is_sound = number < series_count && kind < TCSI_LIVE_KIND_COUNT && incident;
     if (!is_sound || find_episode(self, number, (uint8_t)kind) != NONE) tcsi_codec_refuse(codec, "an episode that is none");
     else codec->status = add_episode(self, number, (uint8_t)kind, serial, codec->err);
     if (tcsi_codec_status(codec) == TCS_OK) incident->open_count++;
-}
-
-static int by_serial_and_series(const void *a, const void *b)
-{
-    const episode *x = a, *y = b;
-    if (x->serial != y->serial) return x->serial < y->serial ? -1 : 1;
-    if (x->number != y->number) return x->number < y->number ? -1 : 1;
-    return (x->kind > y->kind) - (x->kind < y->kind);
-}
-
-/* Places are used again, so that where an episode stands tells of what was before: what is saved must not.  NULL: none, or no memory. */
-static episode *list_open(const tcsi_incidents *incidents, size_t open_count)
-{
-    size_t count = 0;
-    episode *open = open_count ? TCSI_NEW_ARRAY(episode, open_count) : NULL;
-    for (uint32_t i = 0; open && i < incidents->episode_count; i++)
-        if (incidents->episodes[i].is_used) open[count++] = incidents->episodes[i];
-    if (open) qsort(open, count, sizeof *open, by_serial_and_series);
-    return open;
 }
 
 void tcsi_incidents_persist(tcsi_incidents *incidents, const tcsi_directory *directory, tcsi_codec *codec)
@@ -451,19 +447,12 @@ void tcsi_incidents_persist(tcsi_incidents *incidents, const tcsi_directory *dir
         else persist_incident(incidents, incidents->items[i], series_count, codec);
     }
     for (uint32_t i = 0; i < incidents->episode_count; i++) open_count += incidents->episodes[i].is_used;
-    episode *open = tcsi_codec_loading(codec) ? NULL : list_open(incidents, open_count);
-    if (open_count && !open) codec->status = tcsi_fail_memory(codec->err, "incidents");
     tcsi_codec_size(codec, &open_count, NONE);
-    for (size_t i = 0; i < open_count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        episode e = { 0 };
-        if (!tcsi_codec_loading(codec)) e = open[i];
-        uint32_t kind = e.kind;
-        tcsi_codec_u32(codec, &e.number);
-        tcsi_codec_u32(codec, &kind);
-        tcsi_codec_u64(codec, &e.serial);
-        if (tcsi_codec_loading(codec)) load_episode(incidents, e.number, kind, e.serial, series_count, codec);
-    }
-    tcsi_free(open);
+    /* By series and kind, so that the same state has the same bytes whatever was open in between. */
+    for (uint32_t i = 0; !tcsi_codec_loading(codec) && i < incidents->first_count; i++)
+        for (uint8_t k = 0; incidents->first[i] && k < TCSI_LIVE_KIND_COUNT; k++) save_episode(incidents, i, k, codec);
+    for (size_t i = 0; tcsi_codec_loading(codec) && i < open_count && tcsi_codec_status(codec) == TCS_OK; i++)
+        load_episode(incidents, series_count, codec);
     for (size_t i = 0; i < incidents->count; i++)
         if (tcsi_codec_loading(codec) && incidents->items[i]->open_count == 0) tcsi_codec_refuse(codec, "an incident without episodes");
 }

@@ -308,6 +308,7 @@ static void test_saved_and_loaded(void **state)
         save(&w, &before);
         save(&again, &after);
         assert_int_equal(before.size, after.size);
+        assert_memory_equal(before.data, after.data, before.size);
         tcsi_incidents_deinit(&again.incidents);
     }
     for (int i = 0; i < 2000; i++) {

@@ -372,29 +372,27 @@ static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event,
     return tcsi_incidents_update(&keeper->incidents, keeper->directory, &key, event, sentence, ret_serial, err);
 }
 
-/* Which incident each event is of, all of them before the first word is said; false: the service ends, which had no memory for it. */
-static bool group(tcsi_keeper *keeper, const tcsi_live_news *news)
+/* Room for the incident of each event; false: the service ends, which had no memory for it. */
+static bool make_serials(tcsi_keeper *keeper, size_t count)
 {
     tcs_error failure = { 0 };
-    while (news->event_count > keeper->serial_capacity) {
-        uint64_t *serials = tcsi_realloc_array(keeper->serials, news->event_count, sizeof *serials);
+    while (count > keeper->serial_capacity) {
+        uint64_t *serials = tcsi_realloc_array(keeper->serials, count, sizeof *serials);
         if (serials) {
             keeper->serials = serials;
-            keeper->serial_capacity = news->event_count;
+            keeper->serial_capacity = count;
         } else if (tcsi_fail_memory(&failure, "incidents"), !wait_after(keeper, &failure)) return false;
     }
-    size_t acted = 0;
-    for (size_t i = 0; i < news->event_count; i++) {
-        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
-            tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
-        while (group_event(keeper, &news->events[i], &keeper->serials[i], &failure) != TCS_OK)
-            if (!wait_after(keeper, &failure)) return false;
-    }
-    for (; acted < news->action_count; acted++) tcsi_keep_incidents_act(&keeper->incidents, &news->actions[acted]);
     return true;
 }
 
-/* What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
+static void act(tcsi_keeper *keeper, const tcsi_action *action)
+{
+    tcsi_keep_incidents_act(&keeper->incidents, action);
+    tcsi_desk_act(&keeper->desk, keeper->notify, action);
+}
+
+/* Event by event, whatever comes with it: how many are told together must not show.  What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
 static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
     tcs_error failure;
@@ -402,14 +400,17 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
     keeper->pending_count = 0;
     tcsi_arena_reset(&keeper->arena);
     for (size_t i = 0; i < news->event_count; i++) {
-        for (; acted < news->action_count && news->actions[acted].sequence <= news->events[i].sequence; acted++)
-            tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
-        if (keeper->notify && is_news(&news->events[i]) && notify_of(keeper, &news->events[i], keeper->serials[i], &failure) != TCS_OK)
+        const tcsi_live_event *event = &news->events[i];
+        for (; acted < news->action_count && news->actions[acted].sequence <= event->sequence; acted++)
+            act(keeper, &news->actions[acted]);
+        while (group_event(keeper, event, &keeper->serials[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return;
+        if (!keeper->notify) continue;
+        if (is_news(event) && notify_of(keeper, event, keeper->serials[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+        if (notify_of_incidents(keeper, &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
-    for (; acted < news->action_count; acted++) tcsi_desk_act(&keeper->desk, keeper->notify, &news->actions[acted]);
-    if (keeper->notify && news->event_count && notify_of_incidents(keeper, &failure) != TCS_OK)
-        tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
+    for (; acted < news->action_count; acted++) act(keeper, &news->actions[acted]);
     if (!news->is_tick) return; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
@@ -495,7 +496,7 @@ static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
 
 static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    if (!group(keeper, news)) return;
+    if (!make_serials(keeper, news->event_count)) return;
     find_messages(keeper, news);
     const bool has_news = news->event_count || news->action_count || keeper->pending_count;
     if (has_news && !keep_news(keeper, news)) return;
