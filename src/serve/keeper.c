@@ -392,7 +392,8 @@ static void act(tcsi_keeper *keeper, const tcsi_action *action)
     tcsi_desk_act(&keeper->desk, keeper->notify, action);
 }
 
-/* Event by event, whatever comes with it: how many are told together must not show.  What is to be said, into `pending`.  What cannot be said is logged: an episode is kept whether or not anybody hears of it. */
+/* Event by event, whatever comes with it: how many are told together must not show.  What is to be said, into `pending`.  What cannot be
+ * said is logged: an episode is kept whether or not anybody hears of it. */
 static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
     tcs_error failure;
