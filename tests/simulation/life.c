@@ -67,10 +67,10 @@ void sim_life_end(sim_life *life, bool is_killed)
     tcsi_intake_close(life->intake);
     tcsi_live_destroy(life->live);
     tcsi_deliver_destroy(life->deliver);
-    tcsi_keeper_destroy(life->keeper);
     for (size_t i = 0; i < SIM_RECEIVERS; i++) tcsi_store_close(life->outbox_stores[i]);
     tcsi_store_close(life->reader);
     tcsi_store_close(life->store);
+    tcsi_keeper_destroy(life->keeper); /* who dies while a store is closed stops it */
     *life = (sim_life){ 0 };
 }
 
