@@ -355,6 +355,18 @@ static tcs_status make_history(tcsi_service *s, tcs_error *err)
     return tcsi_chronicle_create(&history, &s->history, err);
 }
 
+/* What is told while the journal is read would be told again after a power loss: it need not be synced step by step.  No snapshot is
+ * kept meanwhile, so that nothing of the journal goes. */
+static tcs_status read_journal(tcsi_service *s, const tcsi_intake_options *intake, tcs_error *err)
+{
+    tcs_error ignored; /* a database that is away is slow, not wrong */
+    if (!s->standby) (void)!tcsi_store_hurry(s->store, true, &ignored);
+    const tcs_status status = tcsi_intake_open(intake, &s->intake, &s->replayed, err);
+    if (!s->standby && tcsi_store_hurry(s->store, false, &ignored) != TCS_OK && status == TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-STORE-FAILED", "%s", ignored.text);
+    return status;
+}
+
 static tcs_status start_live(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = s->options.receivers ? tcsi_deliver_settings_load(s->options.receivers, &s->settings, err) : TCS_OK;
@@ -381,7 +393,7 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK && s->options.has_standby) status = create_standby(s, intake.sequence, err);
     if (s->standby) intake.log = tcsi_standby_log(s->standby);
-    if (status == TCS_OK) status = tcsi_intake_open(&intake, &s->intake, &s->replayed, err);
+    if (status == TCS_OK) status = read_journal(s, &intake, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
     if (status == TCS_OK && !s->standby) status = say_settings(s, err);
     if (status == TCS_OK && !s->standby && s->deep) tcsi_deep_start(s->deep, s->intake);

@@ -26,6 +26,7 @@ typedef struct tcsi_database tcsi_database;
 typedef struct tcsi_database_ops {
     const char *name;        /* "SQLite" */
     const char *before, *after; /* statements before and after the schema is made or changed */
+    const char *hasty, *careful; /* statements after which commits are not synced one by one, and after which they are */
     const char *type_bytes, *type_text, *type_key; /* what {bytes}, {text} and {key} are in a schema */
     /* Makes a lost connection anew; called before a scope begins.  A file has nothing to do. */
     tcs_status (*ready)(tcsi_database *database, tcs_error *err);

@@ -400,7 +400,8 @@ static void close_database(tcsi_database *base)
 tcs_status tcsi_database_open_postgresql(const char *url, tcsi_database **ret_database, tcs_error *err)
 {
     static const tcsi_database_ops ops = {
-        .name = "PostgreSQL", .before = make_schema, .after = keep_plain, .type_bytes = "bytea", .type_text = "text collate \"C\"",
+        .name = "PostgreSQL", .before = make_schema, .after = keep_plain, .hasty = "set synchronous_commit = off;",
+        .careful = "set synchronous_commit = on;", .type_bytes = "bytea", .type_text = "text collate \"C\"",
         .type_key = "bigint primary key", .ready = ready, .begin = begin, .commit = commit, .rollback = rollback, .run = run, .next = next,
         .value = value, .finish = finish, .script = script, .clock = clock_now, .tend = tend, .check = check,
         .complete = tend, .close = close_database,

@@ -326,7 +326,8 @@ static tcs_status settle(sqlite_database *self, tcs_error *err)
 tcs_status tcsi_database_open_sqlite(const char *path, bool alone, bool must_exist, tcsi_database **ret_database, tcs_error *err)
 {
     static const tcsi_database_ops ops = {
-        .name = "SQLite", .before = "", .after = "", .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key",
+        .name = "SQLite", .before = "", .after = "", .hasty = "pragma synchronous = normal;", .careful = "pragma synchronous = full;",
+        .type_bytes = "blob", .type_text = "text", .type_key = "integer primary key",
         .ready = ready, .begin = begin, .commit = commit, .rollback = rollback, .run = run, .next = next, .value = value, .finish = finish,
         .script = script, .clock = clock_now, .tend = tend, .check = check, .complete = complete, .close = close_database,
     };

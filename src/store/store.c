@@ -114,6 +114,13 @@ tcs_status tcsi_store_commit(tcsi_store *store, tcs_error *err)
     return store->database->ops->commit(store->database, err);
 }
 
+tcs_status tcsi_store_hurry(tcsi_store *store, bool is_hasty, tcs_error *err)
+{
+    const tcsi_database_ops *ops = store->database->ops;
+    TCS_ASSERT(!store->begun && !store->inside);
+    return ops->script(store->database, is_hasty ? ops->hasty : ops->careful, err);
+}
+
 void tcsi_store_rollback(tcsi_store *store)
 {
     TCS_ASSERT(!store->inside);

@@ -40,6 +40,10 @@ tcs_status tcsi_store_begin(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_store_commit(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_store_rollback(tcsi_store *store); /* also when nothing was begun */
 
+/* While is_hasty, commits are in order but not synced one by one: after a power loss the last ones may be missing, and no others.  For who
+ * can do them again, as a journal that is read.  Not within a scope.  The first commit afterwards makes all durable. */
+tcs_status tcsi_store_hurry(tcsi_store *store, bool is_hasty, tcs_error *err) TCS_WARN_UNUSED;
+
 /* ---- series ---- */
 typedef struct tcsi_store_series {
     int64_t id;            /* from 1 on; without gaps, except where one was erased */

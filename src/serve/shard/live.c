@@ -100,6 +100,7 @@ struct tcsi_live {
     tcsi_cell cells[TCSI_CELL_COUNT];
     worker *workers;
     size_t worker_count;
+    int64_t created_ns;             /* wall clock */
     message **staged;               /* (worker_count) being filled by apply */
     _Atomic size_t waiting_row_count;
     _Atomic bool is_stopped;
@@ -364,6 +365,7 @@ static void do_message(worker *w, const message *m)
 /* From receipt, as the record has it, to now, when its rows are judged. */
 static void note_latency(worker *w, const message *m)
 {
+    if (m->time_ns < w->live->created_ns) return; /* of the journal, from before this process */
     const double elapsed_us = (double)(tcsi_clock_wall_ns() - m->time_ns) / 1000;
     const double place = elapsed_us > 1 ? ceil(2 * log2(elapsed_us)) : 0;
     w->latencies[place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1] += m->row_count;
@@ -1118,6 +1120,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     tcsi_live *live = TCSI_NEW(tcsi_live);
     if (!live) return tcsi_fail_memory(err, "live series");
     live->options = *options;
+    live->created_ns = tcsi_clock_wall_ns();
     live->alarms_per_s = options->alarms_per_s;
     live->second_look = options->second_look;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
