@@ -24,6 +24,12 @@ enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16 };
 static const int64_t RETRY_NS = INT64_C(200000000);
 static const double BAND_DEVIATIONS = 3;
 
+/* An event while it is told. */
+typedef struct telling {
+    uint64_t serial; /* of its incident */
+    size_t document; /* where its document begins in the keeper's documents, once it is kept */
+} telling;
+
 /* A message for a receiver, until it is in the outbox. */
 typedef struct pending {
     const tcsi_receiver *receiver;
@@ -43,8 +49,9 @@ struct tcsi_keeper {
     size_t pending_count, pending_capacity;
     tcsi_arena arena;      /* of pending */
     tcsi_incidents incidents;
-    uint64_t *serials;     /* (serial_capacity) of the incident of each event that is being told */
-    size_t serial_capacity;
+    telling *told;         /* (told_capacity) of each event that is being told */
+    size_t told_capacity;
+    tcsi_buffer documents; /* of these, as they were kept, each with its 0; empty: another process keeps them */
     tcsi_buffer saved;     /* notify's state, and that of incidents */
     tcsi_buffer name, document;
     pthread_mutex_t mutex; /* of what follows */
@@ -69,6 +76,7 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
     tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
     tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
+    tcsi_buffer_init(&keeper->documents, (size_t)1 << 30);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
     tcsi_arena_init(&keeper->arena, (size_t)1 << 30);
     keeper->outbox = tcsi_outbox_of_store(options->store);
@@ -97,10 +105,11 @@ void tcsi_keeper_destroy(tcsi_keeper *keeper)
     if (!keeper) return;
     tcsi_buffer_deinit(&keeper->name);
     tcsi_buffer_deinit(&keeper->document);
+    tcsi_buffer_deinit(&keeper->documents);
     tcsi_buffer_deinit(&keeper->saved);
     tcsi_arena_deinit(&keeper->arena);
     tcsi_incidents_deinit(&keeper->incidents);
-    tcsi_free(keeper->serials);
+    tcsi_free(keeper->told);
     tcsi_notify_destroy(keeper->notify);
     tcsi_desk_deinit(&keeper->desk);
     tcsi_free(keeper->pending);
@@ -372,15 +381,15 @@ static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event,
     return tcsi_incidents_update(&keeper->incidents, keeper->directory, &key, event, sentence, ret_serial, err);
 }
 
-/* Room for the incident of each event; false: the service ends, which had no memory for it. */
-static bool make_serials(tcsi_keeper *keeper, size_t count)
+/* Room for so many events; false: the service ends, which had no memory for it. */
+static bool make_room(tcsi_keeper *keeper, size_t count)
 {
     tcs_error failure = { 0 };
-    while (count > keeper->serial_capacity) {
-        uint64_t *serials = tcsi_realloc_array(keeper->serials, count, sizeof *serials);
-        if (serials) {
-            keeper->serials = serials;
-            keeper->serial_capacity = count;
+    while (count > keeper->told_capacity) {
+        telling *more = tcsi_realloc_array(keeper->told, count, sizeof *more);
+        if (more) {
+            keeper->told = more;
+            keeper->told_capacity = count;
         } else if (tcsi_fail_memory(&failure, "incidents"), !wait_after(keeper, &failure)) return false;
     }
     return true;
@@ -404,10 +413,10 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
         const tcsi_live_event *event = &news->events[i];
         for (; acted < news->action_count && news->actions[acted].sequence <= event->sequence; acted++)
             act(keeper, &news->actions[acted]);
-        while (group_event(keeper, event, &keeper->serials[i], &failure) != TCS_OK)
+        while (group_event(keeper, event, &keeper->told[i].serial, &failure) != TCS_OK)
             if (!wait_after(keeper, &failure)) return;
         if (!keeper->notify) continue;
-        if (is_news(event) && notify_of(keeper, event, keeper->serials[i], &failure) != TCS_OK)
+        if (is_news(event) && notify_of(keeper, event, keeper->told[i].serial, &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
         if (notify_of_incidents(keeper, &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
@@ -420,7 +429,7 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 
 /* ---- events ---- */
 
-static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
+static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, telling *one, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
@@ -429,8 +438,10 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, u
     tcs_status status = name_of(keeper, event, &key, err);
     if (status != TCS_OK) return status;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
-    status = write_document(keeper, event, serial, id, err);
+    status = write_document(keeper, event, one->serial, id, err);
     if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
+    one->document = keeper->documents.size;
+    if (status == TCS_OK) status = tcsi_buffer_append(&keeper->documents, keeper->document.data, keeper->document.size + 1, err);
     const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
                                        .first_seen_ns = entry->first_seen_ns };
     if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
@@ -445,10 +456,11 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, u
 static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_error *err)
 {
     tcs_status status = tcsi_store_begin(keeper->options.store, err);
+    tcsi_buffer_clear(&keeper->documents);
     for (size_t i = 0; status == TCS_OK && i < news->action_count; i++)
         status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
     for (size_t i = 0; status == TCS_OK && i < news->event_count; i++)
-        status = put_event(keeper, &news->events[i], keeper->serials[i], err);
+        status = put_event(keeper, &news->events[i], &keeper->told[i], err);
     if (status == TCS_OK)
         status = tcsi_keep_incidents(keeper->options.store, &keeper->incidents, keeper->directory, &keeper->document, err);
     for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
@@ -456,22 +468,34 @@ static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_
                                   (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
     if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
     tcsi_store_rollback(keeper->options.store);
+    tcsi_buffer_clear(&keeper->documents);
+    return status;
+}
+
+/* The document of an event that another process keeps. */
+static tcs_status write_for_listeners(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, const char *id, tcs_error *err)
+{
+    tcsi_key key;
+    tcs_status status = name_of(keeper, event, &key, err);
+    if (status == TCS_OK) status = write_document(keeper, event, serial, id, err);
+    if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
     return status;
 }
 
 /* To those who listen, once it is kept. */
-static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial)
+static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, const telling *one)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     char id[TCSI_EPISODE_ID_SIZE];
     tcs_error failure;
-    tcsi_key key;
+    tcs_status status = TCS_OK;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
-    if (name_of(keeper, event, &key, &failure) != TCS_OK || write_document(keeper, event, serial, id, &failure) != TCS_OK ||
-        tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, &failure) != TCS_OK ||
-        (keeper->options.events && tcsi_events_publish(keeper->options.events, "episode", keeper->document.data, &failure) != TCS_OK))
-        tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
-    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, keeper->document.data);
+    const bool is_kept_here = keeper->documents.size > 0;
+    if (!is_kept_here) status = write_for_listeners(keeper, event, one->serial, id, &failure);
+    const char *document = is_kept_here ? keeper->documents.data + one->document : keeper->document.data;
+    if (status == TCS_OK && keeper->options.events) status = tcsi_events_publish(keeper->options.events, "episode", document, &failure);
+    if (status != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
+    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, document);
 }
 
 static void note_kept(tcsi_keeper *keeper, uint64_t sequence)
@@ -497,7 +521,8 @@ static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
 
 static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    if (!make_serials(keeper, news->event_count)) return;
+    if (!make_room(keeper, news->event_count)) return;
+    tcsi_buffer_clear(&keeper->documents);
     find_messages(keeper, news);
     const bool has_news = news->event_count || news->action_count || keeper->pending_count;
     if (has_news && !keep_news(keeper, news)) return;
@@ -508,7 +533,7 @@ static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
         tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
     if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
     for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], keeper->serials[i]);
+        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], &keeper->told[i]);
         pthread_mutex_lock(&keeper->mutex);
         keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
         pthread_mutex_unlock(&keeper->mutex);
