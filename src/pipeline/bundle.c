@@ -7,6 +7,7 @@
 #include "pipeline/pipeline.h"
 
 #include "base/alloc.h"
+#include "base/envelope.h"
 #include "base/json.h"
 #include "detect/registry.h"
 
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BUNDLE_VERSION = 2, LENGTH_SIZE = 8, BORDER = 8, SEAL_SIZE = 8 };
+enum { BUNDLE_VERSION = 2, LENGTH_SIZE = 8, SEAL_SIZE = 8 };
 
 static const char FORMAT[] = "tocsin bundle";
 
@@ -181,7 +182,7 @@ static void fill_budget(tcsi_json_writer *w, const tcsi_pipeline *pipeline)
     tcsi_json_end_object(w);
 }
 
-/* The header of a file whose state has so many bytes, padded to BORDER. */
+/* The header of a file whose state has so many bytes. */
 static tcs_status make_header(const tcsi_pipeline *pipeline, size_t state_size, tcsi_buffer *out, tcs_error *err)
 {
     tcsi_json_writer w;
@@ -207,23 +208,7 @@ static tcs_status make_header(const tcsi_pipeline *pipeline, size_t state_size, 
     if (status != TCS_OK) return status;
     if (pipeline->knowledge) tcsi_json_put_string(&w, "knowledge", pipeline->knowledge->text);
     tcsi_json_end_object(&w);
-    tcsi_json_key(&w, "pipeline");
-    tcsi_json_begin_object(&w);
-    tcsi_json_put_string(&w, "dtype", "U8");
-    tcsi_json_key(&w, "shape");
-    tcsi_json_begin_array(&w);
-    tcsi_json_integer(&w, (int64_t)state_size);
-    tcsi_json_end_array(&w);
-    tcsi_json_key(&w, "data_offsets");
-    tcsi_json_begin_array(&w);
-    tcsi_json_integer(&w, 0);
-    tcsi_json_integer(&w, (int64_t)state_size);
-    tcsi_json_end_array(&w);
-    tcsi_json_end_object(&w);
-    tcsi_json_end_object(&w);
-    status = tcsi_json_finish(&w, err);
-    while (status == TCS_OK && out->size % BORDER != 0) status = tcsi_buffer_append(out, " ", 1, err);
-    return status;
+    return tcsi_envelope_end(&w, "pipeline", state_size, err);
 }
 
 /* ---- both ways ---- */

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "decide/history.h"
-#include "serve/models/envelope.h"
+#include "base/envelope.h"
 
 #include <float.h>
 #include <math.h>

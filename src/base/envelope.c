@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "serve/models/envelope.h"
-
-#include "base/json.h"
+#include "base/envelope.h"
 
 #include <string.h>
 
 enum { LENGTH_SIZE = 8, BORDER = 8, HEADER_SIZE_MAX = 1 << 20 };
+
+tcs_status tcsi_envelope_end(tcsi_json_writer *writer, const char *name, size_t state_size, tcs_error *err)
+{
+    tcsi_json_key(writer, name);
+    tcsi_json_begin_object(writer);
+    tcsi_json_put_string(writer, "dtype", "U8");
+    tcsi_json_key(writer, "shape");
+    tcsi_json_begin_array(writer);
+    tcsi_json_integer(writer, (int64_t)state_size);
+    tcsi_json_end_array(writer);
+    tcsi_json_key(writer, "data_offsets");
+    tcsi_json_begin_array(writer);
+    tcsi_json_integer(writer, 0);
+    tcsi_json_integer(writer, (int64_t)state_size);
+    tcsi_json_end_array(writer);
+    tcsi_json_end_object(writer);
+    tcsi_json_end_object(writer);
+    tcs_status status = tcsi_json_finish(writer, err);
+    while (status == TCS_OK && writer->out->size % BORDER != 0) status = tcsi_buffer_append(writer->out, " ", 1, err);
+    return status;
+}
 
 static tcs_status write_header(const tcsi_envelope_note *notes, size_t note_count, size_t state_size, tcsi_buffer *out, tcs_error *err)
 {
@@ -16,23 +35,7 @@ static tcs_status write_header(const tcsi_envelope_note *notes, size_t note_coun
     tcsi_json_begin_object(&w);
     for (size_t i = 0; i < note_count; i++) tcsi_json_put_string(&w, notes[i].key, notes[i].text);
     tcsi_json_end_object(&w);
-    tcsi_json_key(&w, "state");
-    tcsi_json_begin_object(&w);
-    tcsi_json_put_string(&w, "dtype", "U8");
-    tcsi_json_key(&w, "shape");
-    tcsi_json_begin_array(&w);
-    tcsi_json_integer(&w, (int64_t)state_size);
-    tcsi_json_end_array(&w);
-    tcsi_json_key(&w, "data_offsets");
-    tcsi_json_begin_array(&w);
-    tcsi_json_integer(&w, 0);
-    tcsi_json_integer(&w, (int64_t)state_size);
-    tcsi_json_end_array(&w);
-    tcsi_json_end_object(&w);
-    tcsi_json_end_object(&w);
-    tcs_status status = tcsi_json_finish(&w, err);
-    while (status == TCS_OK && out->size % BORDER != 0) status = tcsi_buffer_append(out, " ", 1, err);
-    return status;
+    return tcsi_envelope_end(&w, "state", state_size, err);
 }
 
 tcs_status tcsi_envelope_write(const tcsi_envelope_note *notes, size_t note_count, const void *state, size_t state_size, tcsi_buffer *out,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "serve/models/envelope.h"
+#include "base/envelope.h"
 #include "serve/models/models.h"
 
 static const tcsi_envelope_note notes[] = { { "format", "a thing" }, { "note", "it \"is\" one" } };
