@@ -521,7 +521,7 @@ def watches_itself():
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         (folder / "receivers.yaml").write_text(f"receivers:\n  - name: hook\n    kind: webhook\n    url: http://127.0.0.1:{server.server_port}/\n")
-        service = Service(folder / "data", "--watch", "1", "--receivers", str(folder / "receivers.yaml"))
+        service = Service(folder / "data", "--watch", "1", "--latency-objective", "0.000001", "--receivers", str(folder / "receivers.yaml"))
         try:
             figures = {one["figure"]: one for one in service.ask("/api/v1/watch")["watch"]}
             assert len(figures) == 8 and all(one["state"] == "unknown" for one in figures.values()), figures
@@ -532,15 +532,18 @@ def watches_itself():
             now = time.time()
             for _ in range(3):
                 service.rows([("late", now - 40 * 86400 + i, 1.0) for i in range(1000)])
+                service.rows([(f"new{i}", time.time(), 1.0) for i in range(500)])
                 time.sleep(1)
             service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "missing"] == ["breached"])
+            service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "latency"] == ["breached"])
             with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
-                assert 'tocsin_watch_breached{figure="missing"} 1' in answer.read().decode()
+                text = answer.read().decode()
+                assert 'tocsin_watch_breached{figure="missing"} 1' in text and 'tocsin_watch_breached{figure="latency"} 1' in text, text
             for _ in range(100):
                 if heard:
                     break
                 time.sleep(0.1)
-            assert heard and "missing" in json.dumps(heard[0]), heard
+            assert heard and any("missing" in json.dumps(one) for one in heard), heard
         finally:
             service.stop(signal.SIGKILL)
             server.shutdown()
