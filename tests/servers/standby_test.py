@@ -236,6 +236,17 @@ def stands_by():
         assert database.ask("select count(*) from tocsin.lease") == "1"
 
 
+def says_where_it_is_reached():
+    """The leader is named by the address it advertises, which need not be one it listens on."""
+    with pair("--advertise", "https://plant.example.org:9740") as (_, one, two):
+        for _ in range(100):
+            code, text = two.ask("/readyz")
+            if "plant" in text:
+                break
+            time.sleep(0.1)
+        assert code == 503 and "standby: https://plant.example.org:9740 leads" in text and one.is_ready(), text
+
+
 def killed_under_load():
     """kill -9 of the leader, six times, each time with the killed one coming back as the standby."""
     with pair() as (_, one, two):
@@ -472,7 +483,8 @@ def what_is_refused():
 
 def main():
     suite = Suite()
-    cases = [("one leads, the other stands by", stands_by), ("the leader is killed under load", killed_under_load),
+    cases = [("one leads, the other stands by", stands_by), ("a leader is named by the address it advertises", says_where_it_is_reached),
+             ("the leader is killed under load", killed_under_load),
              ("the leader is ended in good order", ended_in_good_order), ("the leader is frozen, and wakes", frozen_and_awake_again),
              ("PostgreSQL is restarted", the_database_restarts), ("connections are cut", connections_are_cut),
              ("episodes are kept once", episodes_are_kept_once), ("what the leader had not kept", what_was_not_kept_is_kept_by_the_other),
