@@ -73,6 +73,18 @@ void *tcsi_realloc_array(void *block, size_t count, size_t size)
     return current.reallocate(current.context, block, total ? total : 1);
 }
 
+bool tcsi_grow(void **array, size_t *capacity, size_t count, size_t size, size_t first_capacity)
+{
+    if (count < *capacity) return true;
+    size_t wanted = first_capacity;
+    if (*capacity && !tcsi_multiply(*capacity, 2, &wanted)) return false;
+    void *block = tcsi_realloc_array(*array, wanted, size);
+    if (!block) return false;
+    *array = block;
+    *capacity = wanted;
+    return true;
+}
+
 void tcsi_free(void *block)
 {
     current.release(current.context, block);

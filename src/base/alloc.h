@@ -26,6 +26,8 @@ void *tcsi_alloc(size_t size) TCS_WARN_UNUSED;                           /* unin
 void *tcsi_alloc_zero(size_t count, size_t size) TCS_WARN_UNUSED;        /* zeroed array */
 void *tcsi_alloc_array(size_t count, size_t size) TCS_WARN_UNUSED;       /* uninitialised array */
 void *tcsi_realloc_array(void *block, size_t count, size_t size) TCS_WARN_UNUSED;
+/* Room for one more element behind `count` of them: the array doubles where it is full, from first_capacity on; false: it is as it was. */
+bool tcsi_grow(void **array, size_t *capacity, size_t count, size_t size, size_t first_capacity) TCS_WARN_UNUSED;
 void tcsi_free(void *block);
 char *tcsi_strdup(const char *text) TCS_WARN_UNUSED;
 char *tcsi_strndup(const char *text, size_t length) TCS_WARN_UNUSED;

@@ -53,18 +53,6 @@ static tcsi_node_id refuse(tcsi_net *net, tcs_status status)
     return TCSI_NODE_NONE;
 }
 
-/* Room for one more element at the end of an array that doubles. */
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity) return true;
-    size_t wanted = *capacity ? *capacity * 2 : 16;
-    void *block = tcsi_realloc_array(*array, wanted, size);
-    if (!block) return false;
-    *array = block;
-    *capacity = wanted;
-    return true;
-}
-
 static tcs_status check_inputs(const tcsi_net *net, const tcsi_op *op, const tcsi_node_id *inputs, size_t input_count, tcs_error *err)
 {
     TCS_ASSERT(!net->is_finished);
@@ -94,7 +82,7 @@ static tcsi_node_id add_node(tcsi_net *net, const tcsi_op *op, const tcsi_node_i
     tcs_status status = check_inputs(net, op, inputs, input_count, &net->err);
     if (status != TCS_OK) return refuse(net, status);
     void *copy = op->options_size ? tcsi_arena_alloc(&net->arena, 1, op->options_size) : NULL;
-    if ((op->options_size && !copy) || !grow((void **)&net->nodes, &net->node_capacity, net->node_count, sizeof *net->nodes))
+    if ((op->options_size && !copy) || !tcsi_grow((void **)&net->nodes, &net->node_capacity, net->node_count, sizeof *net->nodes, 16))
         return refuse(net, tcsi_fail_memory(&net->err, "a network"));
     if (copy) memcpy(copy, options, op->options_size);
     tcsi_node node = { .op = op, .options = copy, .input_count = input_count,
@@ -161,7 +149,7 @@ tcs_status tcsi_net_weight(tcsi_net *net, tcsi_node *node, const tcsi_weight *we
     if (count == 0 || count > TCSI_NET_FLOATS_MAX - *total)
         return tcsi_fail(err, TCS_E_INVALID, "%s: weight %s is empty or larger than %zu numbers", node->op->name, weight->name,
                          TCSI_NET_FLOATS_MAX);
-    if (!grow((void **)&net->tensors, &net->tensor_capacity, net->tensor_count, sizeof *net->tensors))
+    if (!tcsi_grow((void **)&net->tensors, &net->tensor_capacity, net->tensor_count, sizeof *net->tensors, 16))
         return tcsi_fail_memory(err, "a network");
     tcsi_weight *own = &net->tensors[net->tensor_count];
     *own = *weight;

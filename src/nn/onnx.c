@@ -84,28 +84,17 @@ static tcsi_onnx_value fail_memory(tcsi_onnx *onnx)
     return onnx->status == TCS_OK ? fail(onnx, tcsi_fail_memory(&onnx->err, "an ONNX model")) : none;
 }
 
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    if (count < *capacity) return true;
-    size_t wanted = *capacity ? *capacity * 2 : 64;
-    void *block = tcsi_realloc_array(*array, wanted, size);
-    if (!block) return false;
-    *array = block;
-    *capacity = wanted;
-    return true;
-}
-
 static bool keep_text(tcsi_onnx *onnx, text_list *list, const char *text)
 {
     char *copy = tcsi_arena_strndup(&onnx->arena, text, strlen(text));
-    if (!copy || !grow((void **)&list->texts, &list->capacity, list->count, sizeof *list->texts)) return false;
+    if (!copy || !tcsi_grow((void **)&list->texts, &list->capacity, list->count, sizeof *list->texts, 64)) return false;
     list->texts[list->count++] = copy;
     return true;
 }
 
 static tcsi_onnx_value new_value(tcsi_onnx *onnx, const char *name, uint32_t twin)
 {
-    if (!grow((void **)&onnx->values, &onnx->value_capacity, onnx->value_count, sizeof *onnx->values)) return fail_memory(onnx);
+    if (!tcsi_grow((void **)&onnx->values, &onnx->value_capacity, onnx->value_count, sizeof *onnx->values, 64)) return fail_memory(onnx);
     onnx->values[onnx->value_count++] = (value){ name, twin };
     return (tcsi_onnx_value){ (uint32_t)onnx->value_count };
 }
@@ -404,7 +393,7 @@ static tcsi_onnx_value weight_in_form(tcsi_onnx *onnx, const tcsi_node *node, si
     for (size_t k = 0; k < onnx->constant_count; k++)
         if (onnx->constants[k].weight == index && onnx->constants[k].form == form) return onnx->constants[k].value;
     const char *name = weight_name(onnx, index, form);
-    if (!name || !grow((void **)&onnx->constants, &onnx->constant_capacity, onnx->constant_count, sizeof *onnx->constants))
+    if (!name || !tcsi_grow((void **)&onnx->constants, &onnx->constant_capacity, onnx->constant_count, sizeof *onnx->constants, 64))
         return fail_memory(onnx);
     tcsi_onnx_value added = add_floats(onnx, name, values, dims, dim_count);
     onnx->constants[onnx->constant_count++] = (constant){ index, form, added };
