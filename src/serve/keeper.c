@@ -11,6 +11,7 @@
 #include "serve/keep_action.h"
 #include "serve/keep_answer.h"
 #include "serve/keep_incident.h"
+#include "serve/why/grounds_json.h"
 #include "serve/words.h"
 #include "series/time.h"
 
@@ -262,6 +263,10 @@ static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *eve
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     tcsi_words_event(keeper->name.data, event, sentence);
     tcsi_json_put_string(&writer, "summary", sentence);
+    if (event->grounds.sequence) {
+        tcsi_json_key(&writer, "grounds");
+        tcsi_grounds_write(&event->grounds, &writer);
+    }
     tcsi_json_end_object(&writer);
     return tcsi_json_finish(&writer, err);
 }
@@ -339,6 +344,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, episode->begin_ns, id);
     tcsi_words_event(keeper->name.data, event, words.summary);
     tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
+    if (!*words.description) tcsi_words_advice(event, words.description, sizeof words.description);
     if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
     const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,

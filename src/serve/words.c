@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/words.h"
 
+#include "serve/why/first_look.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -69,4 +71,15 @@ void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret
                  episode->peak_value > episode->expected ? "above" : "below", legible(episode->expected, episode->peak_value),
                  legible(episode->deviation, episode->peak_value));
     }
+}
+
+void tcsi_words_advice(const tcsi_live_event *event, char *text, size_t size)
+{
+    const tcsi_grounds *grounds = &event->grounds;
+    *text = 0;
+    if (event->kind != TCSI_LIVE_ANOMALY || grounds->opened_by != TCSI_GROUNDS_HEIGHT || !grounds->onset.is_known) return;
+    const tcsi_first_look look = tcsi_first_look_of(&grounds->onset);
+    if (!(look.low <= look.high) || !isfinite(look.high - look.low)) return;
+    snprintf(text, size, "It began with %.6g; anything from %.6g to %.6g would not have been told.", grounds->onset.value,
+             legible(look.low, grounds->onset.value), legible(look.high, grounds->onset.value));
 }

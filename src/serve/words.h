@@ -16,6 +16,8 @@ static inline bool tcsi_words_is_over(const tcsi_live_event *event)
 void tcsi_words_episode_id(const tcsi_directory_entry *series, tcsi_live_kind kind, int64_t begin_ns, char ret_id[TCSI_EPISODE_ID_SIZE]);
 /* "12.5 s", "3.2 min", "7 h" */
 void tcsi_words_span(double seconds, char *text, size_t size);
+/* What would have been ordinary, of an anomaly whose grounds are known: "Anything from 19.2 to 181 would have been ordinary."; else "". */
+void tcsi_words_advice(const tcsi_live_event *event, char *text, size_t size);
 void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret_text[TCSI_SENTENCE_SIZE]);
 
 #endif

@@ -45,18 +45,26 @@ static float as_variance(double value)
     return value < 1e38 ? (float)value : 1e38F;
 }
 
+tcsi_residual_parts tcsi_residual_chart_parts(const tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value)
+{
+    const double drift = rho_of(chart) * (chart->last - chart->level), step = value - chart->level, rest = step - drift;
+    const double spread = tcsi_robust_floor(sqrt((double)chart->variance), options->spread_min, chart->level);
+    const double rest_spread = tcsi_robust_floor(sqrt((double)chart->residual_square), options->spread_min, chart->level);
+    return (tcsi_residual_parts){ .level = chart->level, .forecast = chart->level + drift, .spread = spread, .rest_spread = rest_spread,
+                                  .step = step, .rest = rest, .by_level = fabs(step) / spread, .by_forecast = fabs(rest) / rest_spread,
+                                  .is_ready = chart->count >= options->warmup_count };
+}
+
 double tcsi_residual_chart_push(tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value)
 {
     if (chart->count == 0) {
         *chart = (tcsi_residual_chart){ .level = value, .last = value, .count = 1 };
         return NAN;
     }
-    const double step = value - chart->level;
-    const double rest = step - rho_of(chart) * (chart->last - chart->level);
-    const double spread = tcsi_robust_floor(sqrt((double)chart->variance), options->spread_min, chart->level);
-    const double rest_spread = tcsi_robust_floor(sqrt((double)chart->residual_square), options->spread_min, chart->level);
-    const double score = fmax(fabs(step) / spread, fabs(rest) / rest_spread);
-    const bool is_ready = chart->count >= options->warmup_count;
+    const tcsi_residual_parts parts = tcsi_residual_chart_parts(chart, options, value);
+    const double step = parts.step, rest = parts.rest, spread = parts.spread, rest_spread = parts.rest_spread;
+    const double score = fmax(parts.by_level, parts.by_forecast);
+    const bool is_ready = parts.is_ready;
     const double alpha = fmax(options->alpha, 1 / (double)(chart->count + 1));
     double absorbed = step, absorbed_rest = rest;
     const bool is_far = is_ready && (fabs(step) > options->clip * spread || fabs(rest) > options->clip * rest_spread);

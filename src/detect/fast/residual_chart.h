@@ -38,6 +38,16 @@ extern const tcsi_residual_chart_options tcsi_residual_chart_defaults;
 /* The score of a usable value (tcsi_value_ok), which is then absorbed; NaN while there are fewer than warmup_count rows.  A chart of zeros
  * is at its beginning. */
 double tcsi_residual_chart_push(tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value);
+/* What a score is the larger of: how far a value is from the forecast, and from the level, each in its own deviation. */
+typedef struct tcsi_residual_parts {
+    double level, forecast;        /* before the row */
+    double spread, rest_spread;    /* deviations of values around the level, of residuals around the forecast; floored (robust.h) */
+    double step, rest;             /* value - level, value - forecast */
+    double by_level, by_forecast;  /* |step| / spread, |rest| / rest_spread */
+    bool is_ready;                 /* there were warmup_count rows: the larger of the two is the score */
+} tcsi_residual_parts;
+/* Of the value that a push would absorb next: the same bits.  The chart has had a row. */
+tcsi_residual_parts tcsi_residual_chart_parts(const tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value);
 /* What the next row is expected to be, and its deviation. */
 void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_value, double *ret_deviation);
 /* How far a value is from the level, in deviations of values; NaN before the first row. */

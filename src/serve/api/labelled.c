@@ -3,6 +3,7 @@
 
 #include "adapt/raters.h"
 #include "base/alloc.h"
+#include "serve/why/grounds_json.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -337,9 +338,11 @@ void tcsi_labelled_write_answer(const tcsi_store_label *label, tcsi_arena *arena
     write_answer(&s, label->sequence, label->is_undone, writer);
 }
 
-/* The document's members and then ours: it is an object without a space at its end. */
+/* The document's members and then ours: it is an object without a space at its end.  What it was judged by is for those who ask for it
+ * (explanation.c): lists would be twice as long. */
 void tcsi_labelled_write_episode(const tcsi_api *api, const tcsi_store_record *record, tcsi_json_writer *writer)
 {
+    const tcsi_grounds_place grounds = tcsi_grounds_find(record->document);
     const tcsi_labelled_item *item = tcsi_labelled_find(api, record->id);
     const tcsi_labelled *labelled = api->labelled;
     const size_t size = strlen(record->document);
@@ -359,7 +362,9 @@ void tcsi_labelled_write_episode(const tcsi_api *api, const tcsi_store_record *r
     tcsi_json_put_number(&added, "disagreement", item ? item->disagreement : NAN);
     tcsi_json_end_object(&added);
     tcs_status status = tcsi_json_finish(&added, &ignored);
-    if (status == TCS_OK && size > 2) status = tcsi_buffer_append(&whole, record->document, size - 1, &ignored);
+    const size_t behind = grounds.begin + grounds.size;
+    if (status == TCS_OK && grounds.size) status = tcsi_buffer_append(&whole, record->document, grounds.begin, &ignored);
+    if (status == TCS_OK && size > 2) status = tcsi_buffer_append(&whole, record->document + behind, size - behind - 1, &ignored);
     if (status == TCS_OK) status = tcsi_buffer_append(&whole, ",", 1, &ignored);
     if (status == TCS_OK) status = tcsi_buffer_append(&whole, text.data + 1, text.size - 1, &ignored);
     if (status == TCS_OK) tcsi_json_raw(writer, whole.data);

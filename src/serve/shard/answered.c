@@ -269,6 +269,7 @@ static void answer_open(tcsi_cell *cell, tcsi_live_series *series, const tcsi_ep
     if (is_anomaly) {
         cell->answers.advice = advice;
         series->anomaly.is_confirmed = is_told;
+        if (is_told && !was_told) tcsi_grounds_confirm(cell, series, TCSI_GROUNDS_ANSWER, cell->now_ns);
         series->answered.is_incident = 0;
         if (advice.kind == TCSI_ADVICE_RAISE) mark_incident(cell, series);
         event.episode = series->anomaly;

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PIECE = 4096, RUN_LENGTH = 4, READY_ROWS = 200, LASTED_MAX = 60000 };
+enum { PIECE = 4096, READY_ROWS = 200, LASTED_MAX = 60000 };
 
 const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new", "learning", "ready", "ended" };
 
@@ -20,7 +20,8 @@ tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs
     tcs_status status = tcsi_second_look_init(&cell->second_look, &options->second_look, err);
     const double fast_rate = options->rate * tcsi_second_look_fast_part(&cell->second_look);
     if (status == TCS_OK) status = tcsi_cell_answers_init(&cell->answers, err);
-    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, fast_rate, RUN_LENGTH, err) : status;
+    if (status == TCS_OK) status = tcsi_cell_grounds_init(&cell->grounds, err);
+    return status == TCS_OK ? tcsi_cohort_init(&cell->cohort, fast_rate, TCSI_CELL_RUN_LENGTH, err) : status;
 }
 
 void tcsi_cell_deinit(tcsi_cell *cell)
@@ -32,6 +33,7 @@ void tcsi_cell_deinit(tcsi_cell *cell)
     tcsi_pasts_deinit(&cell->pasts);
     tcsi_policies_deinit(&cell->policies);
     tcsi_cell_answers_deinit(&cell->answers);
+    tcsi_cell_grounds_deinit(&cell->grounds);
     tcsi_reel_deinit(&cell->reel);
     *cell = (tcsi_cell){ 0 };
 }
@@ -40,7 +42,7 @@ size_t tcsi_cell_size_max(size_t series_count)
 {
     const size_t pieces = series_count / PIECE + (series_count % PIECE > 0);
     const size_t series = tcsi_size_product(tcsi_size_product(pieces, PIECE), sizeof(tcsi_live_series) + 2 * sizeof(int64_t));
-    const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size() +
+    const size_t decisions = 3 * TCSI_COHORT_BODY * sizeof(double) + tcsi_second_look_size() + tcsi_cell_grounds_size() +
                              TCSI_MEMORY_MAX * sizeof(tcsi_remembered);
     return tcsi_size_sum(series, tcsi_size_sum(tcsi_size_product(pieces, sizeof(void *)), decisions));
 }
@@ -109,6 +111,7 @@ static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event even
         const double height = (double)event.episode.height;
         event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
+        event.grounds = *tcsi_grounds_of(cell, series);
     }
     tcsi_answered_tell(cell, series, &event);
     if (cell->options.tell) cell->options.tell(cell->options.self, &event);
@@ -119,11 +122,11 @@ void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event e
     tell(cell, series, event);
 }
 
-/* Ten times rarer than what is allowed, or longer than scores remember each other; unless the deep layer knows better. */
-static bool is_sure(const tcsi_cell *cell, const tcsi_live_episode *episode)
+/* Ten times rarer than what is allowed, or longer than scores remember each other; unless the deep layer knows better.  By which, if so. */
+static tcsi_grounds_by sure_by(const tcsi_cell *cell, const tcsi_live_episode *episode)
 {
     const double rate = tcsi_cohort_rate(&cell->cohort, (double)episode->height);
-    return tcsi_second_look_confirms(cell, episode, rate, episode->lasted > RUN_LENGTH);
+    return tcsi_second_look_confirms(cell, episode, rate, episode->lasted > TCSI_CELL_RUN_LENGTH);
 }
 
 void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
@@ -137,8 +140,11 @@ void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live
 /* What answers keep quiet is confirmed by nothing, and what they raise by nothing else. */
 static bool confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, bool is_raised)
 {
-    if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series) || !(is_raised || is_sure(cell, &series->anomaly))) return false;
+    if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series)) return false;
+    const tcsi_grounds_by by = is_raised ? TCSI_GROUNDS_ANSWER : sure_by(cell, &series->anomaly);
+    if (by == TCSI_GROUNDS_NONE) return false;
     series->anomaly.is_confirmed = 1;
+    tcsi_grounds_confirm(cell, series, by, time_ns);
     tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, sequence, time_ns, false);
     return true;
 }
@@ -148,9 +154,11 @@ bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t seque
     return confirm(cell, series, sequence, time_ns, false);
 }
 
-static void keep_peak(tcsi_live_episode *episode, const tcsi_live_row *row, const tcsi_live_outcome *outcome)
+static void keep_peak(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, const tcsi_live_outcome *outcome)
 {
+    tcsi_live_episode *episode = &series->anomaly;
     if (!(outcome->verdict.height > (double)episode->height)) return;
+    tcsi_grounds_peak(cell, series);
     episode->height = (float)outcome->verdict.height;
     episode->peak_ns = row->time_ns;
     episode->peak_value = row->value;
@@ -174,8 +182,9 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     const bool is_opening = outcome->verdict.is_opening || is_raising;
     if (is_raising) tcsi_cohort_open(&series->member);
     if (is_opening) *episode = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = row->time_ns, .deep_p_value = 1 };
+    if (is_opening) tcsi_grounds_open(cell, series, is_raising ? TCSI_GROUNDS_ANSWER : TCSI_GROUNDS_HEIGHT);
     if (episode->begin_sequence && outcome->verdict.is_unusual && episode->lasted < LASTED_MAX) episode->lasted++;
-    if (episode->begin_sequence) keep_peak(episode, row, outcome);
+    if (episode->begin_sequence) keep_peak(cell, series, row, outcome);
     if (is_judged(cell, series)) tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
     const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
@@ -184,6 +193,7 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (!outcome->verdict.is_closing) return;
     const tcsi_live_state end = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
     tcsi_cell_tell_anomaly(cell, series, end, sequence, row->time_ns, false);
+    tcsi_grounds_close(cell, series);
     *episode = (tcsi_live_episode){ 0 };
 }
 
@@ -216,6 +226,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     outcome->value = row->value;
     tcsi_answered_row(series, row->value);
     tcsi_taught_row(cell, series);
+    tcsi_grounds_chart(cell, series, row);
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     tcsi_last_rows_push(&series->last_rows, tcsi_residual_chart_distance(&series->chart, row->value));
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
@@ -225,6 +236,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
+    tcsi_grounds_scale(cell, series, regard.share);
     tcs_status status = TCS_OK;
     if (is_judged(cell, series))
         status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
@@ -388,7 +400,7 @@ static bool is_sound(const tcsi_live_series *series)
 
 static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 {
-    uint32_t kind = series->kind, policy = series->policy;
+    uint32_t kind = series->kind, policy = series->policy, grounds = series->grounds;
     tcsi_codec_u32(codec, &series->number);
     for (size_t i = 0; i < TCSI_ARRIVAL_DEPTH; i++) tcsi_codec_i64(codec, &series->arrival.newest_ns[i]);
     tcsi_codec_i64(codec, &series->rate.time_ns);
@@ -399,6 +411,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_backfill_persist(&series->backfill, codec);
     tcsi_codec_u32(codec, &policy);
     tcsi_codec_u32(codec, &kind);
+    tcsi_codec_u32(codec, &grounds);
     persist_episode(&series->anomaly, codec);
     tcsi_second_look_member_persist(&series->look, codec);
     tcsi_last_rows_persist(&series->last_rows, codec);
@@ -406,13 +419,14 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
     series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
+    series->grounds = (uint16_t)(grounds <= TCSI_GROUNDS_MAX ? grounds : 0);
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
 {
     uint32_t series_count = cell->series_count, added;
-    tcsi_codec_tag(codec, "CEL2");
+    tcsi_codec_tag(codec, "CEL3");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_second_look_persist(&cell->second_look, codec);
@@ -424,6 +438,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_codec_u64(codec, &cell->unusual_count);
     tcsi_cell_answers_persist(&cell->answers, codec);
     tcsi_taught_persist(&cell->taught, codec);
+    tcsi_cell_grounds_persist(&cell->grounds, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);

@@ -24,11 +24,15 @@
 #include "serve/ingest/rate.h"
 #include "serve/shard/answered.h"
 #include "serve/shard/backfill.h"
+#include "serve/shard/grounds.h"
 #include "serve/shard/policy.h"
 #include "serve/shard/presence.h"
 #include "serve/shard/taught.h"
 #include "serve/shard/pulse.h"
 #include "serve/shard/second_look.h"
+
+/* Neighbouring scores belong together: so many without a new highest end an episode, and one that is longer is no blip. */
+enum { TCSI_CELL_RUN_LENGTH = 4 };
 
 /* How far a series is: what its judgement rests on. */
 typedef enum tcsi_live_readiness {
@@ -62,6 +66,7 @@ typedef struct tcsi_live_series {
     tcsi_backfill backfill;
     uint8_t kind;            /* tcsi_series_kind: what its values are */
     uint8_t policy;          /* as tcsi_policies_find has it */
+    uint16_t grounds;        /* of its open anomaly: place in the cell's and 1; 0: nothing is known */
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
     tcsi_last_rows last_rows;
@@ -84,6 +89,7 @@ typedef struct tcsi_live_event {
     double p_value;      /* of the peak; 1 where the kind has none */
     tcsi_pattern pattern; /* what it looks like so far */
     tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
+    tcsi_grounds grounds; /* of an anomaly, as far as they are known */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
@@ -112,6 +118,7 @@ typedef struct tcsi_cell {
     int64_t now_ns;                 /* of the record that is being judged */
     tcsi_cell_answers answers;
     tcsi_taught taught;
+    tcsi_cell_grounds grounds;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
     tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */

@@ -28,20 +28,26 @@ void tcsi_last_rows_read(const int16_t *rows, size_t count, float *ret_values)
     for (size_t i = 0; i < count; i++) ret_values[i] = (float)rows[i] * (float)(1 / STEPS);
 }
 
-void tcsi_last_rows_persist(tcsi_last_rows *rows, tcsi_codec *codec)
+void tcsi_last_rows_persist_window(int16_t rows[TCSI_LAST_ROWS], tcsi_codec *codec)
 {
-    unsigned char bytes[2 * TCSI_LAST_ROWS + 2];
+    unsigned char bytes[2 * TCSI_LAST_ROWS];
     for (size_t i = 0; i < TCSI_LAST_ROWS; i++) {
-        bytes[2 * i] = (unsigned char)((uint16_t)rows->ring[i] & 255);
-        bytes[2 * i + 1] = (unsigned char)((uint16_t)rows->ring[i] >> 8);
+        bytes[2 * i] = (unsigned char)((uint16_t)rows[i] & 255);
+        bytes[2 * i + 1] = (unsigned char)((uint16_t)rows[i] >> 8);
     }
-    bytes[sizeof bytes - 2] = rows->at;
-    bytes[sizeof bytes - 1] = rows->count;
     tcsi_codec_bytes(codec, bytes, sizeof bytes);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    for (size_t i = 0; i < TCSI_LAST_ROWS; i++) rows->ring[i] = (int16_t)(uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
-    rows->at = bytes[sizeof bytes - 2];
-    rows->count = bytes[sizeof bytes - 1];
+    for (size_t i = 0; i < TCSI_LAST_ROWS; i++) rows[i] = (int16_t)(uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
+}
+
+void tcsi_last_rows_persist(tcsi_last_rows *rows, tcsi_codec *codec)
+{
+    unsigned char ends[2] = { rows->at, rows->count };
+    tcsi_last_rows_persist_window(rows->ring, codec);
+    tcsi_codec_bytes(codec, ends, sizeof ends);
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    rows->at = ends[0];
+    rows->count = ends[1];
     const bool is_sound = rows->at < TCSI_LAST_ROWS && rows->count <= TCSI_LAST_ROWS &&
                           (rows->count == TCSI_LAST_ROWS || rows->at == rows->count);
     if (!is_sound) tcsi_codec_refuse(codec, "last rows out of range");

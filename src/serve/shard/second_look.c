@@ -6,6 +6,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 enum { QUESTION_MAX = 512 };
 
@@ -114,9 +115,12 @@ static void ask(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_wait
     tcsi_second_look *look = &cell->second_look;
     tcsi_deep_question question = { .serial = look->next, .number = series->number, .sort = (uint8_t)waiting->sort,
                                .received_ns = waiting->received_ns, .height = waiting->height };
-    *waiting_at(look, look->next++) = *waiting;
+    const bool is_whole = tcsi_last_rows_window(&series->last_rows, question.rows);
+    tcsi_waiting *asked = waiting_at(look, look->next++);
+    *asked = *waiting;
+    memcpy(asked->rows, question.rows, sizeof asked->rows);
     look->counts.asked[waiting->sort]++;
-    if (cell->options.ask && tcsi_last_rows_window(&series->last_rows, question.rows)) cell->options.ask(cell->options.self, &question);
+    if (cell->options.ask && is_whole) cell->options.ask(cell->options.self, &question);
 }
 
 void tcsi_second_look_row(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
@@ -159,19 +163,34 @@ static double chance_of_both(const tcsi_cell *cell, double height, double deep)
     return share * product * (1 - log(product));
 }
 
-bool tcsi_second_look_confirms(const tcsi_cell *cell, const tcsi_live_episode *episode, double rate, bool has_lasted)
+tcsi_grounds_by tcsi_second_look_confirms(const tcsi_cell *cell, const tcsi_live_episode *episode, double rate, bool has_lasted)
 {
     switch ((tcsi_verdict)episode->verdict) {
-    case TCSI_VERDICT_CONFIRMED: return true;
-    case TCSI_VERDICT_ORDINARY: case TCSI_VERDICT_PENDING: return HOLD_TIMES * rate <= cell->options.rate;
-    default: return SURE_TIMES * rate <= cell->options.rate || has_lasted;
+    case TCSI_VERDICT_CONFIRMED: return TCSI_GROUNDS_DEEP;
+    case TCSI_VERDICT_ORDINARY: case TCSI_VERDICT_PENDING:
+        return HOLD_TIMES * rate <= cell->options.rate ? TCSI_GROUNDS_HEIGHT : TCSI_GROUNDS_NONE;
+    default:
+        if (SURE_TIMES * rate <= cell->options.rate) return TCSI_GROUNDS_HEIGHT;
+        return has_lasted ? TCSI_GROUNDS_LENGTH : TCSI_GROUNDS_NONE;
     }
 }
 
-/* The chance, had this series been like all others so far. */
-static float adjusted(const tcsi_second_look_member *member, float p_value)
+void tcsi_second_look_heights(const tcsi_cell *cell, double *ret_sure, double *ret_hold)
 {
-    const double mean = (MEAN_WEIGHT + (double)member->strange) / (MEAN_WEIGHT + (double)member->count);
+    const tcsi_tail *tail = &cell->cohort.tail;
+    *ret_sure = tail->count ? tcsi_tail_threshold(tail, cell->options.rate / SURE_TIMES, 1) : INFINITY;
+    *ret_hold = tail->count ? tcsi_tail_threshold(tail, cell->options.rate / HOLD_TIMES, 1) : INFINITY;
+}
+
+/* How strange its rows looked so far; of all series: 1. */
+static double mean_of(const tcsi_second_look_member *member)
+{
+    return (MEAN_WEIGHT + (double)member->strange) / (MEAN_WEIGHT + (double)member->count);
+}
+
+/* The chance, had this series been like all others so far. */
+static float adjusted(float p_value, double mean)
+{
     return (float)fmax(exp(log((double)p_value) / mean), (double)FLT_MIN);
 }
 
@@ -189,12 +208,28 @@ static double chance_per_row(const tcsi_cell *cell, const tcsi_live_series *seri
     return chance_of_both(cell, (double)waiting->height, (double)p_value) * bar;
 }
 
-static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting *waiting, float p_value, uint64_t sequence)
+/* The largest chance that would have opened one: what is rarer, opens. */
+static double limit_of(const tcsi_cell *cell, const tcsi_live_series *series, const tcsi_waiting *waiting, float p_value, double allowed)
+{
+    double low = log((double)p_value), high = 0; /* of chances that open, and that need not */
+    if (chance_per_row(cell, series, waiting, 1) <= allowed) return 1;
+    for (int i = 0; i < 40; i++) {
+        const double middle = (low + high) / 2;
+        if (chance_per_row(cell, series, waiting, (float)exp(middle)) <= allowed) low = middle;
+        else high = middle;
+    }
+    return exp(low);
+}
+
+static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting *waiting, const tcsi_deep_answer *answer,
+                         double limit, uint64_t sequence)
 {
     series->anomaly = (tcsi_live_episode){ .begin_sequence = sequence, .begin_ns = waiting->time_ns, .peak_ns = waiting->time_ns,
                                            .peak_value = waiting->value, .expected = waiting->expected, .deviation = waiting->deviation,
-                                           .height = waiting->height, .lasted = 1, .deep_p_value = p_value,
+                                           .height = waiting->height, .lasted = 1, .deep_p_value = answer->p_value,
                                            .verdict = TCSI_VERDICT_CONFIRMED };
+    tcsi_grounds_open(cell, series, TCSI_GROUNDS_DEEP);
+    tcsi_grounds_hear(cell, series, waiting, answer, limit);
     tcsi_cohort_open(&series->member);
     cell->second_look.counts.opened++;
     cell->answers.height = (double)waiting->height * (double)series->member.bar;
@@ -204,14 +239,19 @@ static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_w
 }
 
 /* An answer on a row of the open episode. */
-static void weigh(const tcsi_second_look *look, tcsi_live_episode *episode, const tcsi_deep_answer *answer)
+static void weigh(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting *waiting, const tcsi_deep_answer *answer)
 {
+    const double agree = cell->second_look.options.rule->agree;
+    tcsi_live_episode *episode = &series->anomaly;
     if (answer->is_untrained) {
         if (episode->verdict == TCSI_VERDICT_PENDING) episode->verdict = TCSI_VERDICT_NONE;
         return;
     }
-    if (answer->p_value < episode->deep_p_value) episode->deep_p_value = answer->p_value;
-    episode->verdict = (double)episode->deep_p_value <= look->options.rule->agree ? TCSI_VERDICT_CONFIRMED : TCSI_VERDICT_ORDINARY;
+    if (answer->p_value <= episode->deep_p_value) {
+        episode->deep_p_value = answer->p_value;
+        tcsi_grounds_hear(cell, series, waiting, answer, agree);
+    }
+    episode->verdict = (double)episode->deep_p_value <= agree ? TCSI_VERDICT_CONFIRMED : TCSI_VERDICT_ORDINARY;
 }
 
 /* The verdict may have confirmed the episode, or have changed without. */
@@ -230,7 +270,7 @@ static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiti
     const uint8_t verdict_before = episode->verdict;
     if (episode->begin_sequence) {
         if (waiting->sort != TCSI_QUESTION_ESCALATED || waiting->time_ns < episode->begin_ns) return;
-        weigh(&cell->second_look, episode, answer);
+        weigh(cell, series, waiting, answer);
         tell_change(cell, series, sequence, waiting->time_ns, verdict_before);
         return;
     }
@@ -239,7 +279,7 @@ static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiti
     const double chance = chance_per_row(cell, series, waiting, answer->p_value);
     if (chance > allowed) return;
     if (waiting->sort == TCSI_QUESTION_SAMPLED) cell->second_look.counts.missed += 1 / cell->second_look.sample_share;
-    open_episode(cell, series, waiting, answer->p_value, sequence);
+    open_episode(cell, series, waiting, answer, limit_of(cell, series, waiting, answer->p_value, allowed), sequence);
     (void)tcsi_cell_confirm(cell, series, sequence, waiting->time_ns);
 }
 
@@ -256,8 +296,11 @@ void tcsi_second_look_hear(tcsi_cell *cell, const tcsi_deep_answer *answer, uint
     else look->counts.answered++;
     tcsi_breaker_note(&look->breaker, false);
     tcsi_deep_answer weighed = *answer;
+    waiting->p_value = answer->p_value;
+    waiting->mean = 1;
     if (waiting->sort == TCSI_QUESTION_ESCALATED && !answer->is_untrained) {
-        weighed.p_value = adjusted(&series->look, answer->p_value);
+        waiting->mean = (float)mean_of(&series->look);
+        weighed.p_value = adjusted(answer->p_value, mean_of(&series->look));
         learn(&series->look, answer->p_value);
     }
     consider(cell, series, waiting, &weighed, sequence);
@@ -305,6 +348,7 @@ static void persist_waiting(tcsi_waiting *waiting, tcsi_codec *codec)
     tcsi_codec_f64(codec, &waiting->value);
     tcsi_codec_f64(codec, &waiting->expected);
     tcsi_codec_f64(codec, &waiting->deviation);
+    if (waiting->is_waiting) tcsi_last_rows_persist_window(waiting->rows, codec);
 }
 
 static void persist_counts(tcsi_second_look_counts *counts, tcsi_codec *codec)
@@ -335,7 +379,7 @@ void tcsi_second_look_member_persist(tcsi_second_look_member *member, tcsi_codec
 
 void tcsi_second_look_persist(tcsi_second_look *look, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "LOOK");
+    tcsi_codec_tag(codec, "LOO2");
     tcsi_codec_bool(codec, &look->options.is_on);
     tcsi_codec_f64(codec, &look->options.sampled_per_s);
     tcsi_codec_i64(codec, &look->options.deadline_ns);

@@ -30,6 +30,7 @@
 #define TCS_SERVE_SHARD_SECOND_LOOK_H
 
 #include "serve/shard/breaker.h"
+#include "serve/shard/grounds.h"
 #include "serve/shard/last_rows.h"
 
 struct tcsi_cell;
@@ -64,6 +65,7 @@ typedef struct tcsi_deep_answer {
     uint32_t number;
     bool is_untrained;        /* in time, and nobody knows */
     float p_value;            /* in (0, 1] */
+    unsigned char model[TCSI_HASH_SIZE]; /* that said so; zeros: none, or nobody asked */
 } tcsi_deep_answer;
 
 typedef struct tcsi_second_look_rule {
@@ -87,6 +89,8 @@ typedef struct tcsi_waiting {
     uint64_t sequence;
     int64_t time_ns, received_ns;
     double value, expected, deviation;
+    int16_t rows[TCSI_LAST_ROWS]; /* what is asked about, for whoever wants to know afterwards */
+    float p_value, mean;      /* once it is answered: grounds.h */
 } tcsi_waiting;
 
 typedef struct tcsi_second_look_counts {
@@ -134,8 +138,14 @@ void tcsi_second_look_row(struct tcsi_cell *cell, struct tcsi_live_series *serie
 void tcsi_second_look_hear(struct tcsi_cell *cell, const tcsi_deep_answer *answer, uint64_t sequence);
 /* It is time_ns: who has waited for too long? */
 void tcsi_second_look_tick(struct tcsi_cell *cell, uint64_t sequence, int64_t time_ns);
-/* Is the episode to be confirmed?  rate: alarms of its height that chance raises per row, by the fast layer alone. */
-bool tcsi_second_look_confirms(const struct tcsi_cell *cell, const struct tcsi_live_episode *episode, double rate, bool has_lasted);
+/* By what is the episode to be confirmed; NONE: by nothing.  rate: alarms of its height that chance raises per row, by the fast layer
+ * alone. */
+tcsi_grounds_by tcsi_second_look_confirms(const struct tcsi_cell *cell, const struct tcsi_live_episode *episode, double rate,
+                                          bool has_lasted);
+
+/* The heights from which an episode is confirmed by its height alone: without the deep layer, and against its word.  Infinite before the
+ * cohort knows its tail. */
+void tcsi_second_look_heights(const struct tcsi_cell *cell, double *ret_sure, double *ret_hold);
 
 void tcsi_second_look_member_persist(tcsi_second_look_member *member, tcsi_codec *codec);
 void tcsi_second_look_persist(tcsi_second_look *look, tcsi_codec *codec);

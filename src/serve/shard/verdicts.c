@@ -64,5 +64,6 @@ tcsi_deep_answer tcsi_verdicts_at(const void *bytes, size_t index)
     const uint32_t bits = (uint32_t)get(item + 16, 4);
     tcsi_deep_answer answer = { .serial = get(item, 8), .number = (uint32_t)get(item + 8, 4), .is_untrained = get(item + 12, 4) != 0 };
     memcpy(&answer.p_value, &bits, sizeof bits);
+    memcpy(answer.model, bytes, sizeof answer.model);
     return answer;
 }
