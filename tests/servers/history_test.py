@@ -5,10 +5,13 @@ usage: history_test.py TOCSIN        Prints TAP; what needs promtool is skipped 
 """
 import json
 import math
+import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.parse
@@ -141,6 +144,52 @@ def with_promtool(service):
     assert got.returncode != 0 and "bad_data" in got.stderr and "one selector" in got.stderr, got.stderr
 
 
+def of_page(heading, language):
+    """The block of that language in that section of the how-to."""
+    text = (pathlib.Path(__file__).parents[2] / "docs/how-to/look-back.md").read_text()
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0].split(f"```{language}\n")[1].split("```")[0]
+
+
+def as_grafana_is_told():
+    """The data source and the panel of the how-to, word for word, on a service that asks for tokens."""
+    source, panel = of_page("Grafana", "yaml"), json.loads(of_page("Grafana", "json"))
+    settings = dict(re.findall(r"^ +(\w+): (.+)$", source, re.M))
+    assert settings["type"] == "prometheus" and panel["datasource"] == {"type": settings["type"], "uid": settings["uid"]}, settings
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        tokens = {role: subprocess.run([TOCSIN, "token", "--file", str(folder / "tokens"), "--name", role, "--role", role], check=True,
+                                       capture_output=True, text=True, timeout=30).stdout.strip() for role in ("viewer", "admin")}
+        service = Service(folder / "data", "--tokens", str(folder / "tokens"))
+        try:
+            begin = begin_of()
+            rows = "".join(json.dumps({"series": 'load{host="a"}', "time": begin + t, "value": value("a", t)}) + "\n" for t in range(SPAN))
+            request = urllib.request.Request(service.url + "/api/v1/rows", rows.encode(), {
+                "Content-Type": "application/x-ndjson", "Authorization": "Bearer " + tokens["admin"]})
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                assert answer.status in (200, 204)
+            url = settings["url"].replace("http://127.0.0.1:9740", service.url)
+            header = f"{settings['httpHeaderName1']}={settings['httpHeaderValue1'].replace('$TOCSIN_TOKEN', tokens['viewer'])}"
+            end, seen = begin + SPAN - 1, {}
+            span = (f"--start={end - 600}", f"--end={end}", "--step=60s", url)
+            for _ in range(100):
+                if promtool("instant", "--header", header, f"--time={end}", url, panel["targets"][0]["expr"]).stdout:
+                    break
+                time.sleep(0.1)
+            for target in panel["targets"]:
+                got = promtool("range", "--header", header, *span, target["expr"])
+                lines = got.stdout.strip().splitlines()
+                assert got.returncode == 0 and len(lines) == 12, (target, got)
+                seen[target["legendFormat"]] = [float(line.split(" @[")[0]) for line in lines[1:]]
+            assert seen["value"] == [value("a", SPAN - 601 + 60 * i) for i in range(11)], seen
+            assert all(low < middle < high for low, middle, high in zip(seen["lower"], seen["expected"], seen["upper"])), seen
+            names = {f["matcher"]["options"] for f in panel["fieldConfig"]["overrides"]}
+            assert names == {"upper", "lower"} and panel["fieldConfig"]["overrides"][0]["properties"][0]["value"] == "lower"
+            refused = promtool("range", "--header", "Authorization=Bearer nobody", *span, panel["targets"][0]["expr"])
+            assert refused.returncode != 0 and refused.stdout == "", refused
+        finally:
+            service.stop(signal.SIGKILL)
+
+
 def ask_raw(service, path, form=None):
     """Status and document, whatever the status."""
     body = urllib.parse.urlencode(form).encode() if form is not None else None
@@ -228,8 +277,10 @@ def main():
     suite.run("blocks in the store give back every row", with_service(blocks_in_the_store))
     if shutil.which("promtool"):
         suite.run("promtool reads values, scores and bands", with_service(with_promtool))
+        suite.run("the data source and the panel for Grafana, as the how-to has them", as_grafana_is_told)
     else:
         suite.skip("promtool reads values, scores and bands", "promtool is not installed")
+        suite.skip("the data source and the panel for Grafana, as the how-to has them", "promtool is not installed")
     suite.run("documents are those of Prometheus", with_service(documents))
     suite.run("errors are, too, and soon", with_service(errors))
     suite.run("off: nothing is kept", with_service(off, "--history", "off"))
