@@ -695,6 +695,29 @@ policies:
                 service.stop(signal.SIGKILL)
 
 
+def ended_by_the_sender():
+    """Series that their sender marks as over: suspected, confirmed where a policy says so, or nobody's business."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        (folder / "settings.yaml").write_text("policies:\n  - match: ['kind=\"pump\"']\n    stale: confirm\n  - match: ['kind=\"job\"']\n    stale: off\n")
+        service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"))
+        try:
+            now = time.time()
+            for kind in ("pump", "job", "other"):
+                points = [{"asDouble": (t * 7919 % 100) / 10, "timeUnixNano": str(int((now - 230 + t) * 1e9)),
+                           "attributes": [{"key": "kind", "value": {"stringValue": kind}}]} for t in range(230)]
+                points.append(dict(points[0], timeUnixNano=str(int(now * 1e9)), flags=1))
+                body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "load", "gauge": {"dataPoints": points}}]}]}]}
+                assert service.send("/v1/metrics", json.dumps(body), "application/json")[0] == 200
+            found = service.wait("/api/v1/episodes", lambda a: len(a["episodes"]) >= 2, 30)["episodes"]
+            time.sleep(8.5)  # each series is looked at once in eight ticks
+            found = service.ask("/api/v1/episodes")["episodes"]
+            told = {(e["series"], e["kind"], e["state"]) for e in found}
+            assert told == {('load{kind="pump"}', "stale", "confirmed"), ('load{kind="other"}', "stale", "suspected")}, told
+        finally:
+            service.stop(signal.SIGKILL)
+
+
 def said_before_it_starts():
     folder = tempfile.mkdtemp()
     plan = subprocess.run([TOCSIN, "serve", "--plan", "1000000"], capture_output=True, text=True, timeout=20)
@@ -723,6 +746,7 @@ def main():
     suite.run("which model decides", models)
     suite.run("a fleet that moves in step is told once", a_fleet_is_told_once)
     suite.run("policies of series", policies_hold)
+    suite.run("series that their sender ends, as policies have it", ended_by_the_sender)
     suite.run("it watches itself", watches_itself)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):

@@ -9,13 +9,19 @@
 
 static const double TIME_MIN_S = 1, TIME_MAX_S = 86400 * 400.0;
 
+/* Beside off and auto. */
+static const char *const expectations[] = { [TCSI_POLICY_SWITCH] = "", [TCSI_POLICY_TIME] = ", or a time such as 10min",
+                                            [TCSI_POLICY_CONFIRM] = ", confirm, or a time such as 10min" };
+static const char *const values[] = { [TCSI_POLICY_SWITCH] = "", [TCSI_POLICY_TIME] = ", a time",
+                                      [TCSI_POLICY_CONFIRM] = ", confirm, a time" };
+
 typedef struct policy_key {
     const char *name, *help;
-    bool is_time;
+    tcsi_policy_value kind;
 } policy_key;
 
 static const policy_key KEYS[] = {
-#define X(name, field, is_time, help) { #name, help, is_time },
+#define X(name, field, kind, help) { #name, help, kind },
     TCSI_POLICY_LIST(X)
 #undef X
 };
@@ -60,12 +66,13 @@ static void put_value(const tcsi_yaml *node, const policy_key *key, tcsi_problem
 {
     const char *text = node->kind == TCSI_YAML_TEXT ? node->text : "";
     int64_t ns = 0;
+    const bool is_time = tcsi_duration_parse(text, &ns) && (double)ns >= 1e9 * TIME_MIN_S && (double)ns <= 1e9 * TIME_MAX_S;
+    const bool is_confirm = strcmp(text, TCSI_POLICY_CONFIRM_WORD) == 0;
     if (strcmp(text, "auto") == 0) return;
     if (strcmp(text, "off") == 0 || strcmp(text, "no") == 0) tcsi_json_put_string(writer, key->name, "off");
-    else if (key->is_time && tcsi_duration_parse(text, &ns) && (double)ns >= 1e9 * TIME_MIN_S && (double)ns <= 1e9 * TIME_MAX_S)
-        tcsi_json_put_number(writer, key->name, (double)ns * 1e-9);
-    else tcsi_problems_add(problems, node->line, "%s: '%.40s'; expected off, auto%s", key->name, text,
-                           key->is_time ? ", or a time such as 10min" : "");
+    else if (key->kind == TCSI_POLICY_CONFIRM && is_confirm) tcsi_json_put_string(writer, key->name, text);
+    else if (key->kind != TCSI_POLICY_SWITCH && is_time) tcsi_json_put_number(writer, key->name, (double)ns * 1e-9);
+    else tcsi_problems_add(problems, node->line, "%s: '%.40s'; expected off, auto%s", key->name, text, expectations[key->kind]);
 }
 
 static void put_policy(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json_writer *writer)
@@ -129,7 +136,6 @@ tcs_status tcsi_deliver_rules_describe(tcsi_buffer *out, tcs_error *err)
 {
     tcs_status status = tcsi_buffer_puts(out, "| key of a policy | values | event |\n|---|---|---|\n", err);
     for (size_t i = 0; i < TCS_COUNT(KEYS) && status == TCS_OK; i++)
-        status = tcsi_buffer_printf(out, err, "| `%s` | off, auto%s | %s |\n", KEYS[i].name, KEYS[i].is_time ? ", a time" : "",
-                                    KEYS[i].help);
+        status = tcsi_buffer_printf(out, err, "| `%s` | off, auto%s | %s |\n", KEYS[i].name, values[KEYS[i].kind], KEYS[i].help);
     return status;
 }

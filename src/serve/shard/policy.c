@@ -8,13 +8,17 @@
 
 static const tcsi_policy learned = { .presence = { NAN, NAN, NAN, NAN, NAN }, .anomaly_s = NAN };
 
-static tcs_status read_time(const tcsi_json_value *object, const char *key, bool is_time, double *ret_s, tcs_error *err)
+static tcs_status read_value(const tcsi_json_value *object, const char *key, tcsi_policy_value kind, double *ret_s, tcs_error *err)
 {
     const tcsi_json_value *value = tcsi_json_get(object, key);
     if (!value) return TCS_OK;
-    if (value->type == TCSI_JSON_STRING && strcmp(value->text, "off") == 0) *ret_s = INFINITY;
-    else if (is_time && value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number)) *ret_s = value->number;
-    else return tcsi_fail(err, TCS_E_FORMAT, "rules: %s, expected \"off\"%s", key, is_time ? " or seconds" : "");
+    const bool is_number = value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number);
+    const char *word = value->type == TCSI_JSON_STRING ? value->text : "";
+    if (strcmp(word, "off") == 0) *ret_s = INFINITY;
+    else if (kind == TCSI_POLICY_CONFIRM && strcmp(word, TCSI_POLICY_CONFIRM_WORD) == 0) *ret_s = 0;
+    else if (kind != TCSI_POLICY_SWITCH && is_number) *ret_s = value->number;
+    else return tcsi_fail(err, TCS_E_FORMAT, "rules: %s, expected \"off\"%s%s", key, kind == TCSI_POLICY_CONFIRM ? ", \"confirm\"" : "",
+                          kind != TCSI_POLICY_SWITCH ? " or seconds" : "");
     return TCS_OK;
 }
 
@@ -30,8 +34,8 @@ static tcs_status read_policy(const tcsi_json_value *object, tcsi_policy *policy
         status = tcsi_matcher_parse(match->items[i].text, &policy->match[i], err);
         policy->match_count += status == TCS_OK;
     }
-#define X(name, field, is_time, help) \
-    if (status == TCS_OK) status = read_time(object, #name, is_time, &policy->field, err);
+#define X(name, field, kind, help) \
+    if (status == TCS_OK) status = read_value(object, #name, kind, &policy->field, err);
     TCSI_POLICY_LIST(X)
 #undef X
     return status;

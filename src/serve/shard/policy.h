@@ -1,9 +1,9 @@
 /* serve/shard/policy.h -- what is set for some series: which events they may raise, and after how long.
  *
- *     rules: {"within_s":120,"places":["host"],"policies":[{"match":["job=\"pump\""],"absence":"off","stuck":600,"anomaly":"off"}]}
+ *     rules: {"within_s":120,"places":["host"],"policies":[{"match":["job=\"pump\""],"absence":"off","stuck":600,"stale":"confirm"}]}
  *
  * A policy holds for the series of whose tags all its matchers hold (deliver/match.h); the first one that does is a series' own.  Each of
- * its keys is "off", a number of seconds, or left out: then it is learned.
+ * its keys is "off", a number of seconds, a word of its own, or left out: then it is learned.
  * Rules decide what happens, so they come by the journal, as the action SETTING `rules`, and hold for all series from that record on:
  * those that are there, and those that come.  Cells save them.  The service writes such a record at its start when its settings say other
  * rules than the store remembers, which is where the last record's stand.
@@ -21,14 +21,23 @@
 
 enum { TCSI_POLICY_COUNT_MAX = 64, TCSI_RULES_SIZE_MAX = 1 << 17 };
 
-/* One row a key: name in rules and settings, field, may it be a time, help. */
-#define TCSI_POLICY_LIST(X)                                                                              \
-    X(absence, presence.absence_s, true, "nothing comes: after so long")                                 \
-    X(stale, presence.stale_s, true, "ended by its sender: confirmed after so long; else suspected only") \
-    X(stuck, presence.stuck_s, true, "the same value: for so long")                                      \
-    X(late, presence.late_s, true, "rows stamped longer ago than that, or ahead by as much")             \
-    X(cadence, presence.cadence_s, false, "another step of stamps")                                      \
-    X(anomaly, anomaly_s, false, "unusual values")
+/* What may stand at a key beside off. */
+typedef enum tcsi_policy_value {
+    TCSI_POLICY_SWITCH,  /* nothing */
+    TCSI_POLICY_TIME,
+    TCSI_POLICY_CONFIRM  /* a time, or the word confirm */
+} tcsi_policy_value;
+#define TCSI_POLICY_CONFIRM_WORD "confirm"
+
+/* One row a key: name in rules and settings, field, what may stand at it, help. */
+#define TCSI_POLICY_LIST(X)                                                                                        \
+    X(absence, presence.absence_s, TCSI_POLICY_TIME, "nothing comes: after so long")                               \
+    X(stale, presence.stale_s, TCSI_POLICY_CONFIRM,                                                                \
+      "ended by its sender: confirmed after so long, with `confirm` after the wait that is learned; else suspected only") \
+    X(stuck, presence.stuck_s, TCSI_POLICY_TIME, "the same value: for so long")                                    \
+    X(late, presence.late_s, TCSI_POLICY_TIME, "rows stamped longer ago than that, or ahead by as much")           \
+    X(cadence, presence.cadence_s, TCSI_POLICY_SWITCH, "another step of stamps")                                   \
+    X(anomaly, anomaly_s, TCSI_POLICY_SWITCH, "unusual values")
 
 typedef struct tcsi_policy {
     tcsi_matcher match[TCSI_MATCHER_COUNT_MAX];

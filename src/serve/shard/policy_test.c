@@ -5,7 +5,8 @@
 #include "serve/shard/live.h"
 
 static const char rules[] =
-    "{\"within_s\":60,\"policies\":[{\"match\":[\"job=\\\"pump\\\"\",\"unit!=\\\"1\\\"\"],\"absence\":\"off\",\"stuck\":40},"
+    "{\"within_s\":60,\"policies\":[{\"match\":[\"job=\\\"pump\\\"\",\"unit!=\\\"1\\\"\"],\"absence\":\"off\",\"stuck\":40,"
+    "\"stale\":\"confirm\"},"
     "{\"match\":[\"job=~\\\"pu.*\\\"\"],\"absence\":30,\"anomaly\":\"off\"}]}";
 
 static void make_key(tcsi_key *key, const char *job, const char *unit)
@@ -30,6 +31,7 @@ static void test_the_first_that_matches(void **state)
         make_key(&key, cases[i].job, cases[i].unit);
         assert_int_equal(tcsi_policies_find(&policies, &key), cases[i].place);
     }
+    assert_true(tcsi_policies_get(&policies, 1)->presence.stale_s == 0 && isnan(tcsi_policies_get(&policies, 2)->presence.stale_s));
     assert_true(isinf(tcsi_policies_get(&policies, 1)->presence.absence_s) && tcsi_policies_get(&policies, 1)->presence.stuck_s == 40);
     assert_true(isnan(tcsi_policies_get(&policies, 1)->presence.late_s) && isinf(tcsi_policies_get(&policies, 2)->anomaly_s));
     assert_true(isnan(tcsi_policies_get(&policies, 0)->presence.absence_s) && isnan(tcsi_policies_get(&policies, 0)->anomaly_s));
@@ -43,6 +45,7 @@ static void test_what_is_no_rule(void **state)
         "", "[", "{\"policies\":1}", "{\"policies\":[1]}", "{\"policies\":[{}]}", "{\"policies\":[{\"match\":[1]}]}",
         "{\"policies\":[{\"match\":[\"nonsense\"]}]}", "{\"policies\":[{\"match\":[],\"absence\":-1}]}",
         "{\"policies\":[{\"match\":[],\"cadence\":60}]}", "{\"policies\":[{\"match\":[\"a=b\"],\"absence\":\"maybe\"}]}",
+        "{\"policies\":[{\"match\":[],\"absence\":\"confirm\"}]}", "{\"policies\":[{\"match\":[],\"stale\":0}]}",
     };
     for (size_t i = 0; i < TCS_COUNT(texts); i++) {
         tcsi_policies policies;

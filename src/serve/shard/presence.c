@@ -324,19 +324,19 @@ static double silent_s(const tcsi_presence *p, const tcsi_presence_watch *watch)
     return seconds(is_past ? p->received_ns : watch->since_ns, watch->tick_ns);
 }
 
+/* Is it known only now that it is one to be sure of, it becomes so; but what ended long before that was said is past. */
 static void tick_ended(tcsi_presence *p, const tcsi_presence_policy *policy, double silence_s, struct tcsi_presence_item item,
                        tcsi_presence_news *news)
 {
-    const bool is_set = !isnan(policy->stale_s), is_over = silence_s > STALE_S;
+    const bool is_sure = !isnan(policy->stale_s), is_open = tcsi_presence_is_open(p, TCSI_LIVE_STALE);
+    const double limit_s = silence_limit(p, policy->stale_s == 0 ? NAN : policy->stale_s);
     item.kind = TCSI_LIVE_STALE;
-    item.state = TCSI_LIVE_DISMISSED;
-    if (tcsi_presence_is_open(p, TCSI_LIVE_STALE)) {
-        if (!p->is_stale_sure && is_over) close_kind(p, news, item);
-        return;
-    }
-    if (silence_s <= silence_limit(p, policy->stale_s) || (!is_set && (p->step_count < STALE_ROWS || is_over))) return;
-    p->is_stale_sure = is_set;
-    item.state = is_set ? TCSI_LIVE_CONFIRMED : TCSI_LIVE_SUSPECTED;
+    item.state = is_sure ? TCSI_LIVE_CONFIRMED : silence_s > STALE_S ? TCSI_LIVE_DISMISSED : TCSI_LIVE_SUSPECTED;
+    if (is_open && p->is_stale_sure) return;
+    if (is_open && !is_sure && item.state == TCSI_LIVE_DISMISSED) close_kind(p, news, item);
+    if (silence_s <= limit_s || (is_open && !is_sure)) return;
+    if (!is_open && (silence_s > (is_sure ? limit_s : 0) + STALE_S || (!is_sure && p->step_count < STALE_ROWS))) return;
+    p->is_stale_sure = is_sure;
     open_kind(p, news, item);
 }
 

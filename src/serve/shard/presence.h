@@ -10,8 +10,9 @@
  *
  * kind      opens                                                              ends
  * ABSENCE   a tick finds it silent for 5 cadences, 3 gaps and 3 s              something comes, in time or not
- * STALE     suspected, when a mark of its sender that it is over was not       a row comes; or after a day: it is over, for good
- *           taken back for as long, and it had 200 rows before
+ * STALE     suspected, when a mark of its sender that it is over was not       a row comes; or, suspected only, after a day: it is
+ *           taken back for as long, and it had 200 rows before; confirmed      over, for good
+ *           where a policy says so, however few rows it had
  * LATE      for 3 gaps and 15 s on end every receipt's newest row was behind    a receipt is in time again
  *           its receipt by 5 cadences or gaps, 5 s and 8 usual distances more
  *           than usual; or as much ahead of it, and of the usual
@@ -35,7 +36,7 @@
 #include "serve/ingest/outcome.h"
 #include "serve/shard/kind.h"
 
-/* Seconds; NaN: as it is learned; infinite: never told. */
+/* Seconds; NaN: as it is learned; infinite: never told.  stale_s, where it is a number, confirms: 0 after the wait that is learned. */
 typedef struct tcsi_presence_policy {
     double absence_s, stale_s, stuck_s, late_s, cadence_s; /* cadence_s: NaN or infinite */
 } tcsi_presence_policy;

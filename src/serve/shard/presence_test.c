@@ -458,6 +458,40 @@ static void test_stale(void **state)
     assert_int_equal(w.state[TCSI_LIVE_STALE], TCSI_LIVE_RESOLVED);
 }
 
+/* Confirmed after the wait that is learned; and when a policy says so while it is suspected, once.  What ended long before is past. */
+static void test_stale_that_is_confirmed(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w, 14);
+    w.policy.stale_s = 0;
+    regular(&w, 100, 1, 0.1); /* too few rows for a suspicion */
+    (void)push(&w, w.now_s, nan(""));
+    pass(&w, 5000);
+    assert_quiet_but(&w, TCSI_LIVE_STALE);
+    assert_int_equal(w.state[TCSI_LIVE_STALE], TCSI_LIVE_CONFIRMED);
+    assert_true(w.opened_s[TCSI_LIVE_STALE] > 103 && w.opened_s[TCSI_LIVE_STALE] <= 122);
+    pass(&w, 5000 + 2 * DAY_S);
+    assert_int_equal(w.state[TCSI_LIVE_STALE], TCSI_LIVE_CONFIRMED); /* it lasts until a row comes */
+    world_init(&w, 15);
+    regular(&w, 3600, 1, 0.1);
+    (void)push(&w, w.now_s, nan(""));
+    pass(&w, 5000);
+    assert_int_equal(w.state[TCSI_LIVE_STALE], TCSI_LIVE_SUSPECTED);
+    w.policy.stale_s = 0;
+    pass(&w, 9000);
+    assert_int_equal(w.state[TCSI_LIVE_STALE], TCSI_LIVE_CONFIRMED);
+    assert_int_equal(w.opened[TCSI_LIVE_STALE], 2); /* suspected and confirmed, each once */
+    world_init(&w, 16);
+    regular(&w, 3600, 1, 0.1);
+    w.policy.stale_s = INFINITY;
+    (void)push(&w, w.now_s, nan(""));
+    pass(&w, 3600 + 2 * DAY_S);
+    w.policy.stale_s = 0;
+    pass(&w, 3700 + 2 * DAY_S);
+    assert_int_equal(opened_all(&w), 0);
+}
+
 static void test_policies(void **state)
 {
     (void)state;
@@ -520,4 +554,5 @@ static void test_saved_and_loaded(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_false_alarms), cmocka_unit_test(test_absence_onset), cmocka_unit_test(test_a_backlog_is_late),
               cmocka_unit_test(test_a_growing_lag_is_late), cmocka_unit_test(test_a_clock_that_jumps),
               cmocka_unit_test(test_the_services_own_absence), cmocka_unit_test(test_cadence_onset), cmocka_unit_test(test_stuck_onset),
-              cmocka_unit_test(test_stale), cmocka_unit_test(test_policies), cmocka_unit_test(test_saved_and_loaded))
+              cmocka_unit_test(test_stale), cmocka_unit_test(test_stale_that_is_confirmed),
+              cmocka_unit_test(test_policies), cmocka_unit_test(test_saved_and_loaded))
