@@ -308,26 +308,6 @@ static tcs_status name_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcs
     return status == TCS_OK ? tcsi_key_print(ret_key, &keeper->name, err) : status;
 }
 
-/* The series' tags and the event's kind, which is part of what makes an alert this one; by name. */
-static size_t alert_tags(const tcsi_key *key, const tcsi_live_event *event, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
-{
-    static const char kind[] = "tocsin_kind";
-    size_t count = 0;
-    bool has_kind = false;
-    for (size_t i = 0; i <= key->tag_count && count < TCSI_ALERT_TAG_COUNT_MAX; i++) {
-        const tcsi_tag *tag = &key->tags[i];
-        const bool is_end = i == key->tag_count;
-        char *name = is_end ? NULL : tcsi_arena_strndup(arena, tag->name, tag->name_size);
-        char *value = is_end ? NULL : tcsi_arena_strndup(arena, tag->value, tag->value_size);
-        if (!has_kind && (is_end || (name && strcmp(name, kind) > 0))) {
-            ret_tags[count++] = (tcsi_alert_tag){ kind, tcsi_live_kind_names[event->kind] };
-            has_kind = true;
-        }
-        if (name && value && count < TCSI_ALERT_TAG_COUNT_MAX) ret_tags[count++] = (tcsi_alert_tag){ name, value };
-    }
-    return count;
-}
-
 static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
@@ -346,7 +326,8 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
     tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
     if (!*words.description) tcsi_words_advice(event, words.description, sizeof words.description);
     if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
-    const tcsi_alert alert = { .tags = tags, .tag_count = alert_tags(&key, event, &keeper->arena, tags), .episode_id = id,
+    const size_t tag_count = tcsi_words_alert_tags(&key, (tcsi_live_kind)event->kind, &keeper->arena, tags);
+    const tcsi_alert alert = { .tags = tags, .tag_count = tag_count, .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
                                .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,

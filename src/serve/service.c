@@ -459,6 +459,7 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.deep = &s->deep_report;
     s->api.watching = s->watching;
     s->api.history = s->history;
+    s->api.traces = &s->traces;
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);

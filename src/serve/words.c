@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 void tcsi_words_episode_id(const tcsi_directory_entry *series, tcsi_live_kind kind, int64_t begin_ns, char ret_id[TCSI_EPISODE_ID_SIZE])
 {
@@ -82,4 +83,23 @@ void tcsi_words_advice(const tcsi_live_event *event, char *text, size_t size)
     if (!(look.low <= look.high) || !isfinite(look.high - look.low)) return;
     snprintf(text, size, "It began with %.6g; anything from %.6g to %.6g would not have been told.", grounds->onset.value,
              legible(look.low, grounds->onset.value), legible(look.high, grounds->onset.value));
+}
+
+size_t tcsi_words_alert_tags(const tcsi_key *key, tcsi_live_kind kind, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
+{
+    static const char kind_name[] = "tocsin_kind";
+    size_t count = 0;
+    bool has_kind = false;
+    for (size_t i = 0; i <= key->tag_count && count < TCSI_ALERT_TAG_COUNT_MAX; i++) {
+        const tcsi_tag *tag = &key->tags[i];
+        const bool is_end = i == key->tag_count;
+        char *name = is_end ? NULL : tcsi_arena_strndup(arena, tag->name, tag->name_size);
+        char *value = is_end ? NULL : tcsi_arena_strndup(arena, tag->value, tag->value_size);
+        if (!has_kind && (is_end || (name && strcmp(name, kind_name) > 0))) {
+            ret_tags[count++] = (tcsi_alert_tag){ kind_name, tcsi_live_kind_names[kind] };
+            has_kind = true;
+        }
+        if (name && value && count < TCSI_ALERT_TAG_COUNT_MAX) ret_tags[count++] = (tcsi_alert_tag){ name, value };
+    }
+    return count;
 }

@@ -2,6 +2,7 @@
 #ifndef TCS_SERVE_WORDS_H
 #define TCS_SERVE_WORDS_H
 
+#include "serve/alert.h"
 #include "serve/shard/cell.h"
 #include "serve/shard/directory.h"
 
@@ -18,6 +19,9 @@ void tcsi_words_episode_id(const tcsi_directory_entry *series, tcsi_live_kind ki
 void tcsi_words_span(double seconds, char *text, size_t size);
 /* What would have been ordinary, of an anomaly whose grounds are known: "Anything from 19.2 to 181 would have been ordinary."; else "". */
 void tcsi_words_advice(const tcsi_live_event *event, char *text, size_t size);
+/* The series' tags and the episode's kind, which is part of what makes an alert this one; by name.  ret_tags: TCSI_ALERT_TAG_COUNT_MAX of
+ * them, texts in arena; returns how many there are. */
+size_t tcsi_words_alert_tags(const tcsi_key *key, tcsi_live_kind kind, tcsi_arena *arena, tcsi_alert_tag *ret_tags);
 void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret_text[TCSI_SENTENCE_SIZE]);
 
 #endif

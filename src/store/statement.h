@@ -92,7 +92,14 @@
                   "where receiver = $1 and state = 0 and due_ns <= $2 order by due_ns, id limit $3")                                   \
     X(OUTBOX_DONE, "update outbox set state = 1, ended_ns = $3, attempt_count = attempt_count + 1, payload = $4 "                      \
                    "where receiver = $1 and id = $2 and state = 0")                                                                    \
-    X(OUTBOX_RETRY, "update outbox set state = $3, due_ns = $4, ended_ns = $5, error = $6, attempt_count = attempt_count + 1 "         \
+    X(OUTBOX_REPLACE, "update outbox set state = case when ended_ns > 0 then 1 else 3 end, "                                           \
+                      "ended_ns = case when ended_ns > 0 then ended_ns else $3 end, payload = $4 "                                     \
+                      "where receiver = $1 and id = $2 and state = 0")                                                                 \
+    X(OUTBOX_RECEIVER, "select receiver from outbox where receiver > $1 order by receiver limit 1")                                    \
+    X(OUTBOX_TOLD, "select id, trace, due_ns, attempt_count, state, ended_ns, error from outbox "                                      \
+                   "where receiver = $1 and id >= $2 and id < $3 order by id")                                                         \
+    X(OUTBOX_RETRY, "update outbox set state = $3, due_ns = $4, ended_ns = case when $5 > 0 then $5 else ended_ns end, "               \
+                    "error = $6, attempt_count = attempt_count + 1 "                                                                   \
                     "where receiver = $1 and id = $2 and state = 0")                                                                   \
     X(OUTBOX_STAT, "select count(*) filter (where state = 0), count(*) filter (where state = 2), "                                     \
                    "coalesce(min(due_ns) filter (where state = 0), 9223372036854775807) from outbox "                                  \

@@ -184,7 +184,11 @@ typedef bool (*tcsi_store_message_each)(void *context, const tcsi_store_message 
 tcs_status tcsi_store_outbox_due(tcsi_store *store, const char *receiver, int64_t now_ns, size_t limit, tcsi_store_message_each each,
                                  void *context, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_store_outbox_done(tcsi_store *store, const char *receiver, const char *id, int64_t now_ns, tcs_error *err) TCS_WARN_UNUSED;
-/* The attempt at now_ns failed: again at due_ns; INT64_MAX: never, it is given up (not listed any more, but counted). */
+/* A newer message says more than this one: it is not needed any more, whether or not it was sent before. */
+tcs_status tcsi_store_outbox_replace(tcsi_store *store, const char *receiver, const char *id, int64_t now_ns,
+                                     tcs_error *err) TCS_WARN_UNUSED;
+/* The attempt at now_ns failed, or it went well (error "") and is to be made again: at due_ns; INT64_MAX: never, it is given up (not
+ * listed any more, but counted). */
 tcs_status tcsi_store_outbox_retry(tcsi_store *store, const char *receiver, const char *id, int64_t now_ns, int64_t due_ns,
                                    const char *error, tcs_error *err) TCS_WARN_UNUSED;
 typedef struct tcsi_store_outbox_stats {
@@ -192,6 +196,21 @@ typedef struct tcsi_store_outbox_stats {
     int64_t due_ns_min;      /* of those waiting; INT64_MAX: none waits */
 } tcsi_store_outbox_stats;
 tcs_status tcsi_store_outbox_stat(tcsi_store *store, const char *receiver, tcsi_store_outbox_stats *ret_stats,
+                                  tcs_error *err) TCS_WARN_UNUSED;
+/* What became of messages, for whoever wants to know who was told. */
+typedef enum tcsi_store_told_outcome {
+    TCSI_STORE_TOLD_WAITING, TCSI_STORE_TOLD_SENT, TCSI_STORE_TOLD_GIVEN_UP, TCSI_STORE_TOLD_REPLACED /* before it was sent */
+} tcsi_store_told_outcome;
+typedef struct tcsi_store_told {
+    const char *receiver, *id, *trace;
+    tcsi_store_told_outcome outcome;
+    int64_t time_ns;         /* sent: when last; given up, replaced: when; 0: not yet */
+    uint32_t attempt_count;
+    const char *error;       /* of the last attempt; "": it did not fail, or there was none */
+} tcsi_store_told;
+/* All whose ids begin with key and '#' (serve/deliver/deliver.h), by receiver and id, until they are forgotten. */
+typedef bool (*tcsi_store_told_each)(void *context, const tcsi_store_told *told);
+tcs_status tcsi_store_outbox_told(tcsi_store *store, const char *key, tcsi_store_told_each each, void *context,
                                   tcs_error *err) TCS_WARN_UNUSED;
 /* Forgets messages done or given up before before_ns, and with them that their ids were used. */
 tcs_status tcsi_store_outbox_forget(tcsi_store *store, int64_t before_ns, size_t *ret_count, tcs_error *err) TCS_WARN_UNUSED;

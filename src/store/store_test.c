@@ -321,6 +321,48 @@ static void test_outbox_keeps_until_done(void **state)
     tcsi_store_close(store);
 }
 
+static bool join_told(void *context, const tcsi_store_told *told)
+{
+    static const char *const outcomes[] = { "waiting", "sent", "given up", "replaced" };
+    char *text = context;
+    const size_t used = strlen(text);
+    snprintf(text + used, 1024 - used, "%s %s %s@%lld #%u%s%s;", told->receiver, told->id, outcomes[told->outcome],
+             (long long)told->time_ns, (unsigned)told->attempt_count, *told->error ? " " : "", told->error);
+    return true;
+}
+
+/* Whether it was sent, and when; what a newer one came before; and of no other alert. */
+static void test_outbox_knows_who_was_told(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    char text[1024] = "";
+    for (int i = 1; i <= 4; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "ab#%06d", i);
+        put_message(store, "ops", id, 10);
+    }
+    put_message(store, "boss", "ab#000001", 10);
+    put_message(store, "ops", "abc#000001", 10); /* other alerts */
+    put_message(store, "ops", "a#000001", 10);
+    put_message(store, "zoo", "b#000001", 10);
+    assert_done(tcsi_store_outbox_done(store, "ops", "ab#000001", 20, &err));
+    assert_done(tcsi_store_outbox_replace(store, "ops", "ab#000002", 30, &err)); /* never sent */
+    assert_done(tcsi_store_outbox_retry(store, "ops", "ab#000003", 35, 90, "", &err)); /* sent, and to be sent again */
+    assert_done(tcsi_store_outbox_retry(store, "ops", "ab#000003", 90, 95, "refused", &err));
+    assert_done(tcsi_store_outbox_told(store, "ab", join_told, text, &err));
+    assert_string_equal(text, "boss ab#000001 waiting@0 #0;ops ab#000001 sent@20 #1;ops ab#000002 replaced@30 #0;"
+                              "ops ab#000003 sent@35 #2 refused;ops ab#000004 waiting@0 #0;");
+    assert_done(tcsi_store_outbox_replace(store, "ops", "ab#000003", 99, &err));
+    assert_done(tcsi_store_outbox_retry(store, "ops", "ab#000004", 96, INT64_MAX, "gone", &err));
+    assert_done(tcsi_store_outbox_done(store, "boss", "ab#000001", 97, &err));
+    *text = 0;
+    assert_done(tcsi_store_outbox_told(store, "ab", join_told, text, &err));
+    assert_string_equal(text, "boss ab#000001 sent@97 #1;ops ab#000001 sent@20 #1;ops ab#000002 replaced@30 #0;"
+                              "ops ab#000003 sent@35 #2 refused;ops ab#000004 given up@96 #1 gone;");
+    assert_string_equal(due(store, "ops", 100, 0), "a#000001=a#000001@10 #0 00-t;abc#000001=abc#000001@10 #0 00-t;");
+    tcsi_store_close(store);
+}
+
 /* ---- audit ---- */
 
 static void put_entry(tcsi_store *store, const char *id)
@@ -890,7 +932,8 @@ static void test_a_series_is_erased_and_nothing_else(void **state)
 
 STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks), ON_BOTH(test_records),
                 ON_BOTH(test_labels_are_appended_and_taken_back), ON_BOTH(test_models_are_named_by_what_they_hold),
-                ON_BOTH(test_outbox_keeps_until_done), ON_BOTH(test_audit_shows_what_was_changed),
+                ON_BOTH(test_outbox_keeps_until_done), ON_BOTH(test_outbox_knows_who_was_told),
+                ON_BOTH(test_audit_shows_what_was_changed),
                 ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
                 ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
                 ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),

@@ -16,6 +16,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_silences,
         tcsi_api_mount_audit,
         tcsi_api_mount_models,
+        tcsi_api_mount_explanation,
         tcsi_api_mount_record,
         tcsi_api_mount_answers,
         tcsi_api_mount_review,

@@ -9,6 +9,7 @@
 #include "serve/history/chronicle.h"
 #include "serve/http/route.h"
 #include "serve/intake.h"
+#include "serve/traces.h"
 #include "serve/watching.h"
 #include "store/store.h"
 
@@ -24,6 +25,7 @@ typedef struct tcsi_api {
     tcsi_watching *watching;
     tcsi_audit_chain audit_chain; /* of the audit log, as far as it was followed; under store_mutex */
     int64_t audit_verified_ns;    /* when that was begun, monotonic */
+    tcsi_traces *traces;          /* of late requests; NULL: they are not kept */
     int64_t started_ns;
     const tcsi_deep_report *deep;
     struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
@@ -42,6 +44,7 @@ tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *
 tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_explanation(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_record(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_query(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;

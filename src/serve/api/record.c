@@ -3,8 +3,10 @@
  * model and budget, what people said and did about it with the hashes of the audit log, and whether it can be judged again. */
 #include "serve/api/api.h"
 
+#include "serve/api/explained.h"
 #include "serve/api/labelled.h"
 #include "serve/audit_entry.h"
+#include "serve/why/grounds_json.h"
 
 #include <string.h>
 
@@ -95,6 +97,18 @@ static tcs_status write_parts(tcsi_api *api, recording *r, tcs_error *err)
     return status;
 }
 
+/* What it was judged by, and who was told what. */
+static tcs_status write_told(tcsi_api *api, const tcsi_request *request, recording *r, tcs_error *err)
+{
+    tcsi_explained explained;
+    tcs_status status = tcsi_explained_find(api, request, r->episode, &explained, err);
+    if (status != TCS_OK) return status;
+    tcsi_json_key(&r->writer, "grounds");
+    if (explained.grounds.sequence) tcsi_grounds_write(&explained.grounds, &r->writer);
+    else tcsi_json_null(&r->writer);
+    return tcsi_explained_write_told(&explained, &r->writer, err);
+}
+
 static tcs_status get_record(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
 {
     tcsi_api *api = context;
@@ -107,6 +121,7 @@ static tcs_status get_record(void *context, const tcsi_request *request, tcsi_re
     tcsi_labelled_end(api);
     tcsi_json_put_number(&r.writer, "alarms_per_day_allowed", 86400 * tcsi_live_budget(api->live));
     write_journal(&r);
+    if (status == TCS_OK && r.is_found) status = write_told(api, request, &r, err);
     tcsi_json_end_object(&r.writer);
     if (status == TCS_OK && r.is_found) return tcsi_json_finish(&r.writer, err);
     tcsi_buffer_clear(&response->body);
@@ -117,7 +132,8 @@ static tcs_status get_record(void *context, const tcsi_request *request, tcsi_re
 /* ---- the table ---- */
 
 static const char record_schema[] =
-    "{\"type\":\"object\",\"required\":[\"episode\",\"audit\",\"journal\"],\"properties\":{\"episode\":{\"type\":\"object\"},"
+    "{\"type\":\"object\",\"required\":[\"episode\",\"audit\",\"journal\",\"grounds\",\"told\"],\"properties\":{"
+    "\"episode\":{\"type\":\"object\"},"
     "\"audit\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"journal\":{\"type\":\"object\"}}}";
 
 static const tcsi_route table[] = {

@@ -3,6 +3,7 @@
  * Nothing in here decides.  A question reads the newest episodes of the store, at most RECENT_MAX, and looks at their patterns.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api/labelled.h"
+#include "serve/api/similar.h"
 
 #include "adapt/review.h"
 #include "base/alloc.h"
@@ -113,36 +114,55 @@ static void write_near(const tcsi_api *api, const near *n, tcsi_json_writer *wri
     tcsi_json_end_object(writer);
 }
 
+static tcs_status write_similar(tcsi_api *api, const tcsi_request *request, const char *id, const tcsi_pattern *pattern,
+                                tcsi_json_writer *writer, tcs_error *err)
+{
+    near nearest[SIMILAR_MAX];
+    listing l;
+    tcs_status status = list_recent(api, request, pattern->begin_ns, &l, err);
+    tcsi_json_key(writer, "similar");
+    tcsi_json_begin_array(writer);
+    if (status == TCS_OK && (status = tcsi_labelled_begin(api, err)) == TCS_OK) {
+        const size_t count = find_nearest(&l, pattern, id, nearest);
+        for (size_t i = 0; i < count; i++) write_near(api, &nearest[i], writer);
+        tcsi_labelled_end(api);
+    }
+    tcsi_json_end_array(writer);
+    tcsi_free(l.items);
+    return status;
+}
+
+tcs_status tcsi_similar_write(tcsi_api *api, const tcsi_request *request, const char *id, tcsi_json_writer *writer, tcs_error *err)
+{
+    tcsi_pattern pattern;
+    bool is_found;
+    const tcs_status status = tcsi_labelled_pattern(api, request, id, &pattern, &is_found, err);
+    if (status != TCS_OK) return status;
+    if (is_found) return write_similar(api, request, id, &pattern, writer, err);
+    tcsi_json_key(writer, "similar");
+    tcsi_json_begin_array(writer);
+    tcsi_json_end_array(writer);
+    return TCS_OK;
+}
+
 static tcs_status get_similar(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
 {
     tcsi_api *api = context;
     const char *id = tcsi_request_text(request, "id");
-    near nearest[SIMILAR_MAX];
     tcsi_json_writer writer;
     tcsi_pattern pattern;
     bool is_found;
-    listing l;
     tcs_status status = tcsi_labelled_pattern(api, request, id, &pattern, &is_found, err);
     if (status != TCS_OK) return status;
     if (!is_found) {
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s' that could be like another", id);
         return TCS_OK;
     }
-    status = list_recent(api, request, pattern.begin_ns, &l, err);
-    if (status == TCS_OK && (status = tcsi_labelled_begin(api, err)) == TCS_OK) {
-        const size_t count = find_nearest(&l, &pattern, id, nearest);
-        tcsi_json_writer_init(&writer, &response->body, false);
-        tcsi_json_begin_object(&writer);
-        tcsi_json_key(&writer, "similar");
-        tcsi_json_begin_array(&writer);
-        for (size_t i = 0; i < count; i++) write_near(api, &nearest[i], &writer);
-        tcsi_json_end_array(&writer);
-        tcsi_json_end_object(&writer);
-        tcsi_labelled_end(api);
-        status = tcsi_json_finish(&writer, err);
-    }
-    tcsi_free(l.items);
-    return status;
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    status = write_similar(api, request, id, &pattern, &writer, err);
+    tcsi_json_end_object(&writer);
+    return status == TCS_OK ? tcsi_json_finish(&writer, err) : status;
 }
 
 /* ---- what to ask ---- */

@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "serve/deep/past.h"
+#include "serve/deep/reason.h"
 
 enum { WINDOWS = 3000, BROKEN = 200 };
 
@@ -90,6 +91,72 @@ static void test_scores_are_the_same_in_any_company(void **state)
     tcsi_deep_scorer_deinit(&scorer);
 }
 
+static tcsi_deep_reason reason_of(const int16_t *rows, double limit)
+{
+    const tcsi_deep_verdict_options options = { .sort = TCSI_QUESTION_SAMPLED, .mean = 1, .limit = limit };
+    tcsi_deep_reason reason;
+    assert_ok(tcsi_deep_reason_find(model, rows, &options, &reason, test_err));
+    return reason;
+}
+
+/* Shares sum to what they share out; rows that are as expected have none; what was planted has the most. */
+static void test_what_carried_a_judgement(void **state)
+{
+    (void)state;
+    enum { EACH = 30 };
+    size_t named = 0, found = 0;
+    double within = 0;
+    for (uint64_t i = 0; i < EACH; i++) {
+        int16_t rows[TCSI_LAST_ROWS];
+        double sum = 0, largest = 0, score;
+        size_t place = 0;
+        tcsi_deep_scorer scorer;
+        make_window(i + 31337, i % 2 ? LAST_ROW : LAST_STRETCH, rows);
+        const tcsi_deep_reason reason = reason_of(rows, 0.2), again = reason_of(rows, 0.2);
+        assert_memory_equal(&reason, &again, sizeof reason);
+        assert_ok(tcsi_deep_scorer_init(&scorer, &model->network, test_err));
+        tcsi_deep_scorer_run(&scorer, rows, 1, &score);
+        assert_true(reason.score == score && reason.score_expected < 0.1 * reason.score);
+        for (size_t t = 0; t < TCSI_LAST_ROWS; t++) {
+            sum += reason.shares[t];
+            if (reason.expected[t] == rows[t]) assert_true(reason.shares[t] == 0);
+            if (reason.shares[t] > largest) place = t;
+            largest = fmax(largest, reason.shares[t]);
+        }
+        assert_true(fabs(sum - (reason.score - reason.score_expected)) < 1e-9 * (1 + reason.score));
+        named += i % 2 && place == TCSI_LAST_ROWS - 1;
+        for (size_t t = TCSI_LAST_ROWS - 16; t < TCSI_LAST_ROWS; t++) within += i % 2 ? 0 : reason.shares[t] / sum;
+        found += reason.is_found;
+        if (reason.is_found) { /* and it is so */
+            tcsi_deep_scorer_run(&scorer, reason.instead, 1, &score);
+            assert_true(score == reason.score_after && score < reason.score);
+            assert_true((double)tcsi_deep_model_p_value(model, TCSI_QUESTION_SAMPLED, score) > 0.2 * (1 - 1e-6));
+            assert_true(memcmp(reason.instead, rows, sizeof rows) != 0 && reason.way > 0 && reason.way <= 1);
+        }
+        tcsi_deep_scorer_deinit(&scorer);
+    }
+    print_message("# the broken row has the largest share in %zu of %d windows, the broken stretch %.2f of the shares; %zu of %d found\n",
+                  named, EACH / 2, within / (EACH / 2), found, EACH);
+    assert_true(named >= EACH / 2 - 1 && within / (EACH / 2) > 0.7 && found >= EACH - 2);
+}
+
+/* What is ordinary already is left as it is; what nothing can make ordinary has no counterfactual. */
+static void test_nothing_to_change_and_nothing_found(void **state)
+{
+    (void)state;
+    int16_t rows[TCSI_LAST_ROWS];
+    make_window(4242, NONE, rows);
+    tcsi_deep_reason reason = reason_of(rows, 1e-6);
+    assert_true(!reason.is_found && reason.changed_count == 0 && reason.p_value > 1e-6);
+    make_window(4242, LAST_ROW, rows);
+    reason = reason_of(rows, 1); /* no chance is larger */
+    assert_true(!reason.is_found);
+    assert_memory_equal(reason.instead, rows, sizeof rows);
+    memset(rows, 0, sizeof rows); /* a flat line is a window, too */
+    reason = reason_of(rows, 0.2);
+    assert_true(isfinite(reason.score) && isfinite(reason.error));
+}
+
 static void test_saved_loaded_and_damaged(void **state)
 {
     (void)state;
@@ -157,4 +224,5 @@ static void test_training_goes_on_and_is_given_up(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_chances_are_kept_and_breaks_are_found), cmocka_unit_test(test_scores_are_the_same_in_any_company),
+              cmocka_unit_test(test_what_carried_a_judgement), cmocka_unit_test(test_nothing_to_change_and_nothing_found),
               cmocka_unit_test(test_saved_loaded_and_damaged), cmocka_unit_test(test_training_goes_on_and_is_given_up))

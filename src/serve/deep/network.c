@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { STEPS = TCSI_LAST_ROWS - 1, CHANNELS = 16, BLOCKS = 4, KERNEL = 3, STRETCH = 16 };
+enum { STEPS = TCSI_LAST_ROWS - 1, CHANNELS = 16, BLOCKS = 4, KERNEL = 3, STRETCH = TCSI_DEEP_STRETCH };
 
 static const float DEGREES = 4;
 static const double CLIP_NORM = 1, DECAY = 1e-4, SURPRISE_MAX = 1e6;
@@ -122,6 +122,19 @@ static double strangeness(const float *said, const float *target)
     }
     const double score = fmax(surprise, stretch * sqrt(STRETCH));
     return isnan(score) ? SURPRISE_MAX : score;
+}
+
+void tcsi_deep_scorer_expect(tcsi_deep_scorer *scorer, const int16_t *window, tcsi_deep_expectation ret[TCSI_LAST_ROWS])
+{
+    read_window(window, scorer->inputs, scorer->targets);
+    const tcsi_run run = { .inputs = { scorer->inputs, scorer->targets }, .batch = 1 };
+    tcsi_plan_forward(scorer->plan, NULL, &run);
+    const float *said = tcsi_plan_values(scorer->plan, scorer->network->output);
+    ret[0] = (tcsi_deep_expectation){ .row = window[0] };
+    for (size_t t = 0; t < STEPS; t++) {
+        const double z = ((double)scorer->targets[t] - (double)said[2 * t]) / (double)said[2 * t + 1];
+        ret[t + 1] = (tcsi_deep_expectation){ .row = tcsi_last_rows_write((double)said[2 * t]), .distance = isnan(z) ? INFINITY : z };
+    }
 }
 
 void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores)

@@ -20,7 +20,7 @@
 #include "nn/plan.h"
 #include "serve/shard/last_rows.h"
 
-enum { TCSI_DEEP_BATCH = 64 };
+enum { TCSI_DEEP_BATCH = 64, TCSI_DEEP_STRETCH = 16 /* last rows that a score is about */ };
 
 typedef struct tcsi_deep_network {
     tcsi_net *net;
@@ -54,6 +54,13 @@ typedef struct tcsi_deep_scorer {
 
 tcs_status tcsi_deep_scorer_init(tcsi_deep_scorer *scorer, const tcsi_deep_network *network, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_deep_scorer_deinit(tcsi_deep_scorer *scorer); /* accepts a zeroed one */
+/* What the network says of one row from those before it. */
+typedef struct tcsi_deep_expectation {
+    int16_t row;      /* as last_rows.h has it: the location */
+    double distance;  /* of the row from it, in scales */
+} tcsi_deep_expectation;
+/* Of one window; of its first row, of which nothing is said: that row, at a distance of 0. */
+void tcsi_deep_scorer_expect(tcsi_deep_scorer *scorer, const int16_t *window, tcsi_deep_expectation ret[TCSI_LAST_ROWS]);
 /* Windows (count, TCSI_LAST_ROWS) -> how strange their ends are, >= 0, finite.  The same bits in any company. */
 void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores);
 

@@ -508,7 +508,7 @@ tcs_status tcsi_deliver_put(const tcsi_outbox *outbox, const tcsi_receiver *rece
     const uint32_t first = alert->revision > STALE_MAX ? alert->revision - STALE_MAX : 1;
     for (uint32_t old = first; status == TCS_OK && tcsi_receiver_keeps_state(receiver) && old < alert->revision; old++) {
         make_id(key, old, id);
-        status = outbox->ops->done(outbox->context, receiver->name, id, now_ns, err);
+        status = outbox->ops->replace(outbox->context, receiver->name, id, now_ns, err);
     }
     if (status == TCS_OK) {
         make_id(key, alert->revision, id);

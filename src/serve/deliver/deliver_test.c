@@ -138,7 +138,7 @@ static tcs_status fake_next(void *context, const char *receiver, int64_t *ret_du
     return TCS_OK;
 }
 
-static const tcsi_outbox_ops fake_ops = { fake_put, fake_due, fake_done, fake_retry, fake_next };
+static const tcsi_outbox_ops fake_ops = { fake_put, fake_due, fake_done, fake_done, fake_retry, fake_next };
 
 /* ---- the receivers ---- */
 

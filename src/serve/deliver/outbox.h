@@ -29,8 +29,10 @@ typedef struct tcsi_outbox_ops {
     /* Those due at now_ns, by due_ns and id; each must not use the outbox. */
     tcs_status (*due)(void *context, const char *receiver, int64_t now_ns, size_t limit, tcsi_outbox_each each, void *each_context,
                       tcs_error *err);
-    /* Sent, or not needed any more; one that is not there is done. */
+    /* Sent; one that is not there is done. */
     tcs_status (*done)(void *context, const char *receiver, const char *id, int64_t now_ns, tcs_error *err);
+    /* Not needed any more, sent or not: a newer one says more. */
+    tcs_status (*replace)(void *context, const char *receiver, const char *id, int64_t now_ns, tcs_error *err);
     /* Again at due_ns; INT64_MAX: never, it is given up and kept with its error.  One that is done stays done. */
     tcs_status (*retry)(void *context, const char *receiver, const char *id, int64_t now_ns, int64_t due_ns, const char *error,
                         tcs_error *err);

@@ -33,6 +33,11 @@ static tcs_status done(void *context, const char *receiver, const char *id, int6
     return tcsi_store_outbox_done(context, receiver, id, now_ns, err);
 }
 
+static tcs_status replace(void *context, const char *receiver, const char *id, int64_t now_ns, tcs_error *err)
+{
+    return tcsi_store_outbox_replace(context, receiver, id, now_ns, err);
+}
+
 static tcs_status retry(void *context, const char *receiver, const char *id, int64_t now_ns, int64_t due_ns, const char *error,
                         tcs_error *err)
 {
@@ -47,7 +52,7 @@ static tcs_status next(void *context, const char *receiver, int64_t *ret_due_ns,
     return status;
 }
 
-static const tcsi_outbox_ops store_ops = { put, due, done, retry, next };
+static const tcsi_outbox_ops store_ops = { put, due, done, replace, retry, next };
 
 tcsi_outbox tcsi_outbox_of_store(tcsi_store *store)
 {

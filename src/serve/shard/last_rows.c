@@ -6,10 +6,19 @@
 
 static const double STEPS = 2048, ROW_MAX = 32767;
 
+int16_t tcsi_last_rows_write(double value)
+{
+    return isnan(value) ? 0 : (int16_t)fmin(fmax(rint(STEPS * value), -ROW_MAX), ROW_MAX);
+}
+
+double tcsi_last_rows_deviations(int16_t row)
+{
+    return sinh((double)row / STEPS);
+}
+
 void tcsi_last_rows_push(tcsi_last_rows *rows, double deviations)
 {
-    const double row = isnan(deviations) ? 0 : rint(STEPS * asinh(deviations));
-    rows->ring[rows->at] = (int16_t)fmin(fmax(row, -ROW_MAX), ROW_MAX);
+    rows->ring[rows->at] = tcsi_last_rows_write(asinh(deviations));
     rows->at = (uint8_t)((rows->at + 1) % TCSI_LAST_ROWS);
     if (rows->count < TCSI_LAST_ROWS) rows->count++;
 }

@@ -24,6 +24,10 @@ void tcsi_last_rows_push(tcsi_last_rows *rows, double deviations);
 bool tcsi_last_rows_window(const tcsi_last_rows *rows, int16_t ret_rows[TCSI_LAST_ROWS]);
 /* What a network reads: within +-16. */
 void tcsi_last_rows_read(const int16_t *rows, size_t count, float *ret_values);
+/* The other way: the nearest that is kept; NaN is 0. */
+int16_t tcsi_last_rows_write(double value);
+/* In deviations of the chart. */
+double tcsi_last_rows_deviations(int16_t row);
 void tcsi_last_rows_persist_window(int16_t rows[TCSI_LAST_ROWS], tcsi_codec *codec);
 void tcsi_last_rows_persist(tcsi_last_rows *rows, tcsi_codec *codec);
 

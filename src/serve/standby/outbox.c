@@ -21,6 +21,12 @@ static tcs_status done(void *context, const char *receiver, const char *id, int6
     return o->inner.ops->done(o->inner.context, receiver, id, now_ns, err); /* it was sent, whoever leads now */
 }
 
+static tcs_status replace(void *context, const char *receiver, const char *id, int64_t now_ns, tcs_error *err)
+{
+    const tcsi_standby_outbox *o = context;
+    return o->inner.ops->replace(o->inner.context, receiver, id, now_ns, err);
+}
+
 static tcs_status retry(void *context, const char *receiver, const char *id, int64_t now_ns, int64_t due_ns, const char *error,
                         tcs_error *err)
 {
@@ -38,6 +44,6 @@ static tcs_status next(void *context, const char *receiver, int64_t *ret_due_ns,
 
 tcsi_outbox tcsi_standby_guard(tcsi_standby_outbox *outbox)
 {
-    static const tcsi_outbox_ops ops = { put, due, done, retry, next };
+    static const tcsi_outbox_ops ops = { put, due, done, replace, retry, next };
     return (tcsi_outbox){ &ops, outbox };
 }
