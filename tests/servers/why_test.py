@@ -123,7 +123,7 @@ def stamp(text):
 def spike_and_shift(folder):
     """One row far off, and another series that shifts for good: what is said would have been quiet is quiet, when it is sent."""
     begin = time.time() - FIRST - 60
-    off = {(3, AT): 40} | {(9, t): 15 for t in range(AT, FIRST + 30)}
+    off = {(3, AT): 40} | {(9, t): 30 for t in range(AT, FIRST + 30)}
     one = Service(folder / "one", "--deep", "off")
     one.feed(begin, 0, FIRST, off)
     one.settled()
@@ -147,7 +147,7 @@ def spike_and_shift(folder):
         assert brief["schema"] == "tocsin/explanation/1" and brief["channels"][0]["kind"] in ("spike", "level shift", "unclear"), brief
         assert is_single is False or brief["channels"][0]["kind"] == "spike", brief["channels"][0]
         instead = {(i, min(range(FIRST), key=lambda t, at=stamp(row["time"]): abs(begin + t - at))):
-                   0.8 * row["instead"] + 0.2 * look["expected"] for row in change["rows"]}  # ticks come as they do, and thresholds with them
+                   0.5 * (row["instead"] + look["expected"]) for row in change["rows"]}  # ticks come as they do, and thresholds with them
         two = Service(folder / f"two{i}", "--deep", "off")
         two.feed(begin, 0, FIRST, off, instead)
         two.settled()
