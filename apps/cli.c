@@ -57,9 +57,21 @@ static bool is_allowed(const char *argument, const char *value)
     return false;
 }
 
+const char *cli_range(const cli_option *option, char ret_text[CLI_RANGE_SIZE])
+{
+    const bool has_range = option->low < option->high;
+    snprintf(ret_text, CLI_RANGE_SIZE, has_range ? "; %.10g to %.10g" : "", option->low, option->high);
+    return ret_text;
+}
+
+static bool is_within(const cli_option *option, double number)
+{
+    return !(option->low < option->high) || (number >= option->low && number <= option->high);
+}
+
 static int store(parse *p, const cli_option *option, const char *value)
 {
-    char text[512], *end;
+    char text[512], range[CLI_RANGE_SIZE], *end;
     void *at = p->options + option->offset;
     if (!is_allowed(option->argument, value)) {
         snprintf(text, sizeof text, "%s %s: expected %s", option->name, value, option->argument);
@@ -77,7 +89,7 @@ static int store(parse *p, const cli_option *option, const char *value)
     }
     case CLI_COUNT: {
         unsigned long long number = strtoull(value, &end, 10);
-        if (*value >= '0' && *value <= '9' && *end == 0 && errno == 0) {
+        if (*value >= '0' && *value <= '9' && *end == 0 && errno == 0 && is_within(option, (double)number)) {
             *(size_t *)at = (size_t)number;
             return EXIT_DONE;
         }
@@ -85,14 +97,15 @@ static int store(parse *p, const cli_option *option, const char *value)
     }
     case CLI_REAL: {
         double number = strtod(value, &end);
-        if (end != value && *end == 0 && isfinite(number)) {
+        if (end != value && *end == 0 && isfinite(number) && is_within(option, number)) {
             *(double *)at = number;
             return EXIT_DONE;
         }
         break;
     }
     }
-    snprintf(text, sizeof text, "%s %s: expected a %snumber", option->name, value, option->kind == CLI_COUNT ? "whole " : "");
+    snprintf(text, sizeof text, "%s %s: expected a %snumber%s%s", option->name, value, option->kind == CLI_COUNT ? "whole " : "",
+             option->low < option->high ? " from " : "", option->low < option->high ? cli_range(option, range) + strlen("; ") : "");
     return usage_error(p->command, text);
 }
 
@@ -198,7 +211,9 @@ void cli_help(const cli_command *command, FILE *stream)
                            option->argument ? option->argument : "");
         if (used > 27) fprintf(stream, "\n%29s", "");
         else fprintf(stream, "%*s", 29 - used, "");
-        wrap(stream, option->help, 29);
+        char text[1024], range[CLI_RANGE_SIZE];
+        snprintf(text, sizeof text, "%s%s", option->help, cli_range(option, range));
+        wrap(stream, text, 29);
     }
     fprintf(stream, "  %-27s%s\n\nexamples:\n%s", "--help", "this text", command->examples);
 }

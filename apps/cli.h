@@ -26,7 +26,12 @@ typedef struct cli_option {
     size_t offset;        /* of a bool, const char *, size_t, double or cli_texts in the command's options struct */
     const char *help;
     char letter;          /* 'o': -o means the same; 0: none */
+    double low, high;     /* what a number may be, both included; both 0: anything */
 } cli_option;
+
+enum { CLI_RANGE_SIZE = 64 };
+/* "; 0.001 to 1", for behind the help; empty where there is no range.  Returns ret_text. */
+const char *cli_range(const cli_option *option, char ret_text[CLI_RANGE_SIZE]);
 
 typedef struct cli_command {
     const char *name;

@@ -34,24 +34,27 @@ static const cli_option options[] = {
     { "--alarm-budget", "N[/day]", CLI_TEXT, AT(budget), "false alarms that are acceptable, of all series together: 2/week, 1/day; "
                                                            "default 1/day" },
     { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes: Alertmanager, webhooks, Grafana, mail, programs" },
-    { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000" },
+    { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000", .low = 1, .high = 1e8 },
     { "--deep", "on|off", CLI_TEXT, AT(deep), "look a second time, by a network that trains itself, at what is out of the ordinary; "
                                                "default on" },
-    { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1" },
-    { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1" },
+    { "--deep-deadline", "SECONDS", CLI_REAL, AT(deep_deadline), "after which a row stands unconfirmed, from its receipt; default 1",
+      .low = 0.001, .high = 3600 },
+    { "--deep-share", "SHARE", CLI_REAL, AT(deep_share), "of one processor that training may take; default 0.1", .low = 0.001, .high = 1 },
     { "--store", "URL", CLI_TEXT, AT(store), "sqlite:PATH or postgresql://...; default tocsin.db in the folder" },
     { "--standby", NULL, CLI_FLAG, AT(standby), "others run on the same --store, a PostgreSQL; one takes rows, another takes over when "
                                                 "it ends, hangs or dies" },
     { "--advertise", "URL", CLI_TEXT, AT(advertise), "with --standby: where this one is reached, told by the others while it leads" },
-    { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5" },
+    { "--lease", "SECONDS", CLI_REAL, AT(lease), "with --standby: so long may the leader be silent; default 5", .low = 0.5, .high = 3600 },
     { "--tokens", "FILE", CLI_TEXT, AT(tokens), "tokens and their roles; without it nobody is asked for one" },
     { "--certificate", "FILE", CLI_TEXT, AT(certificate), "PEM, for TLS" },
     { "--key", "FILE", CLI_TEXT, AT(key), "PEM, of the certificate" },
-    { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it" },
-    { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300" },
+    { "--threads", "N", CLI_COUNT, AT(threads), "that judge rows; default one per processor.  What is judged does not depend on it",
+      .low = 1, .high = 1024 },
+    { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300", .low = 1, .high = 86400 },
     { "--latency-objective", "SECONDS", CLI_REAL, AT(latency), "99 of 100 rows are to be scored within; default 0.1.  Past it the service "
-                                                                "complains of itself" },
-    { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60" },
+                                                                "complains of itself", .low = 1e-6, .high = 3600 },
+    { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60",
+      .low = 1, .high = 86400 },
     { "--history", "ROWS", CLI_TEXT, AT(history), "so many rows a second, of all series, are kept singly to be looked at again; what comes "
                                                    "beyond is merged to longer steps; off: nothing is kept; default 10000" },
     { "--retention", "DURATION", CLI_TEXT, AT(retention), "how long they are kept: 12h, 30d, 1w; default 30d" },
@@ -62,7 +65,7 @@ static const cli_option options[] = {
     { "--keep-journal", NULL, CLI_FLAG, AT(keep_journal), "keep everything that was received, for `tocsin backtest`; otherwise what a "
                                                            "restart needs" },
     { "--scores", "FILE", CLI_TEXT, AT(scores), "add a line of JSON for every row that is judged, as `tocsin backtest --scores` does" },
-    { "--plan", "SERIES", CLI_COUNT, AT(plan), "only say how much memory so many series will take" },
+    { "--plan", "SERIES", CLI_COUNT, AT(plan), "only say how much memory so many series will take", .low = 1, .high = 1e9 },
 };
 
 static int fail(tcs_status status, tcs_error *err, const char *what)
@@ -212,13 +215,6 @@ static int serve(const tcsi_service_options *asked, const char *address)
     return result;
 }
 
-static int refuse(tcs_error *err, const char *option, const char *expected)
-{
-    err->status = TCS_E_INVALID;
-    snprintf(err->text, sizeof err->text, "%s: expected %s", option, expected);
-    return fail(err->status, err, NULL);
-}
-
 static int run(const void *raw, const char *const *inputs, size_t input_count)
 {
     static const char *const levels[] = { "error", "warning", "info", "debug" };
@@ -237,9 +233,6 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
     if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
-    if (o->deep && strcmp(o->deep, "on") != 0 && strcmp(o->deep, "off") != 0) return refuse(&err, "--deep", "on or off");
-    if (o->deep_deadline < 0 || o->deep_deadline > 3600) return refuse(&err, "--deep-deadline", "0 (1) to 3600 seconds");
-    if (o->deep_share < 0 || o->deep_share > 1) return refuse(&err, "--deep-share", "0 (0.1) to 1");
     asked.has_deep = !o->deep || strcmp(o->deep, "on") == 0;
     asked.deep_deadline_s = o->deep_deadline;
     asked.deep_share = o->deep_share;
