@@ -45,8 +45,8 @@ static void test_each_bit_changes_half_of_the_hash(void **state)
             text[bit / 8] ^= (unsigned char)(1 << bit % 8);
             tcsi_fingerprint after = tcsi_fingerprint_of(text, size, 0);
             for (int b = 0; b < 64; b++) {
-                flips[b] += (before.low ^ after.low) >> b & 1;
-                flips[64 + b] += (before.high ^ after.high) >> b & 1;
+                flips[b] += (int)((before.low ^ after.low) >> b & 1);
+                flips[64 + b] += (int)((before.high ^ after.high) >> b & 1);
             }
         }
         for (int b = 0; b < 128; b++) assert_in_range(flips[b], ROUNDS / 2 - 60, ROUNDS / 2 + 60); /* six deviations */

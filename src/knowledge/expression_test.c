@@ -191,8 +191,9 @@ static void test_refused_formulas_say_where(void **state)
         assert_false(is_good);
         assert_int_equal(problems.count, 1);
         assert_int_equal(problems.items[0].line, 7);
-        if (!strstr(problems.items[0].text, cases[i].expected)) print_error("%s\n  not: %s\n", problems.items[0].text, cases[i].expected);
-        assert_non_null(strstr(problems.items[0].text, cases[i].expected));
+        const char *found = strstr(problems.items[0].text, cases[i].expected);
+        if (!found) print_error("case %zu: %s\n", i, problems.items[0].text);
+        assert_non_null(found);
         tcsi_arena_deinit(&arena);
     }
 }

@@ -378,7 +378,7 @@ static bool clock_cron(const char *text, int weekday, tcsi_cron *ret_cron)
     unsigned hour, minute;
     if (!tcsi_clock_parse(text, &hour, &minute)) return false;
     *ret_cron = (tcsi_cron){ .minutes = UINT64_C(1) << minute, .hours = 1u << hour, .days = ~1u, .months = 0x1ffe,
-                             .weekdays = weekday < 0 ? 0x7f : (uint8_t)(1u << weekday) };
+                             .weekdays = (uint8_t)(weekday < 0 ? 0x7fu : 1u << weekday) };
     return true;
 }
 

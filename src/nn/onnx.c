@@ -92,6 +92,14 @@ static bool keep_text(tcsi_onnx *onnx, text_list *list, const char *text)
     return true;
 }
 
+/* Is it one of every step-th of them? */
+static bool is_kept(const text_list *list, size_t step, const char *text)
+{
+    size_t i = 0;
+    while (i < list->count && strcmp(list->texts[i], text) != 0) i += step;
+    return i < list->count;
+}
+
 static tcsi_onnx_value new_value(tcsi_onnx *onnx, const char *name, uint32_t twin)
 {
     if (!tcsi_grow((void **)&onnx->values, &onnx->value_capacity, onnx->value_count, sizeof *onnx->values, 64)) return fail_memory(onnx);
@@ -124,9 +132,8 @@ static bool take_port_name(tcsi_onnx *onnx, const char *name)
     if (!is_identifier(name))
         (void)fail(onnx, tcsi_fail(&onnx->err, TCS_E_INVALID, "'%s' cannot name an input or output of an ONNX model, expected an "
                                    "identifier such as score_1", name));
-    for (size_t i = 0; i < onnx->ports.count && onnx->status == TCS_OK; i++)
-        if (strcmp(onnx->ports.texts[i], name) == 0)
-            (void)fail(onnx, tcsi_fail(&onnx->err, TCS_E_INVALID, "two inputs or outputs of an ONNX model are called '%s'", name));
+    else if (is_kept(&onnx->ports, 1, name))
+        (void)fail(onnx, tcsi_fail(&onnx->err, TCS_E_INVALID, "two inputs or outputs of an ONNX model are called '%s'", name));
     if (onnx->status == TCS_OK && !keep_text(onnx, &onnx->ports, name)) (void)fail_memory(onnx);
     return onnx->status == TCS_OK;
 }
@@ -350,9 +357,8 @@ void tcsi_onnx_output(tcsi_onnx *onnx, const tcsi_onnx_port *port, tcsi_onnx_val
 
 void tcsi_onnx_note(tcsi_onnx *onnx, const char *key, const char *text)
 {
-    for (size_t i = 0; i < onnx->notes.count && onnx->status == TCS_OK; i += 2)
-        if (strcmp(onnx->notes.texts[i], key) == 0)
-            (void)fail(onnx, tcsi_fail(&onnx->err, TCS_E_INVALID, "a second note '%s' in an ONNX model", key));
+    if (onnx->status == TCS_OK && is_kept(&onnx->notes, 2, key))
+        (void)fail(onnx, tcsi_fail(&onnx->err, TCS_E_INVALID, "a second note '%s' in an ONNX model", key));
     if (onnx->status == TCS_OK && !(keep_text(onnx, &onnx->notes, key) && keep_text(onnx, &onnx->notes, text))) (void)fail_memory(onnx);
 }
 

@@ -301,11 +301,11 @@ static void test_damaged_bundles(void **state)
         tcsi_buffer_init(&bytes, SIZE_MAX);
         assert_ok(tcsi_pipeline_save(pipeline, &bytes, NULL));
         for (size_t at = 0; at < bytes.size; at++) {
-            bytes.data[at] ^= 1 << at % 8;
+            bytes.data[at] ^= (char)(1 << at % 8);
             const tcs_status status = tcsi_pipeline_load(bytes.data, bytes.size, "x.tocsin", &loaded, &err);
             assert_true(status == TCS_E_FORMAT || status == TCS_E_UNSUPPORTED);
             assert_non_null(strstr(err.text, "x.tocsin: "));
-            bytes.data[at] ^= 1 << at % 8;
+            bytes.data[at] ^= (char)(1 << at % 8);
         }
         for (size_t size = 0; size < bytes.size; size += 1 + size / 50)
             assert_int_equal(tcsi_pipeline_load(bytes.data, size, "x.tocsin", &loaded, &err), TCS_E_FORMAT);

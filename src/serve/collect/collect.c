@@ -146,7 +146,7 @@ static ssize_t read_file(tcsi_collector *self, size_t index)
 
 static tcsi_figure_label label_of(const char *text)
 {
-    return (tcsi_figure_label){ text, strlen(text) };
+    return (tcsi_figure_label){ text, strnlen(text, TCSI_MOUNT_TEXT_SIZE) };
 }
 
 static bool set_file_system(const tcsi_mount *mount, tcsi_figures *figures)
