@@ -328,6 +328,7 @@ static tcs_status erase(work *w, tcs_error *err)
     say_count(w, "series", (int64_t)report.series_count);
     say_count(w, "blocks", (int64_t)report.erased.block_count);
     say_count(w, "records", (int64_t)report.erased.record_count);
+    say_count(w, "incidents", (int64_t)report.incident_count);
     say_count(w, "labels", (int64_t)report.erased.label_count);
     say_count(w, "messages", (int64_t)report.erased.message_count);
     say_text(w, "state", report.has_state ? "snapshots and journal may hold something of them yet; --also-state removes those"

@@ -7,6 +7,7 @@
 #include "series/key.h"
 #include "serve/action.h"
 #include "serve/deliver/match.h"
+#include "serve/erase_incident.h"
 #include "serve/keeper.h"
 #include "store/journal.h"
 
@@ -16,6 +17,7 @@ typedef struct search {
     tcsi_matcher matchers[TCSI_MATCHER_COUNT_MAX];
     size_t matcher_count;
     tcsi_buffer found; /* int64_t ids */
+    tcsi_erased_words words; /* names in the order of found */
     tcsi_arena arena;
     tcs_status status;
     tcs_error *err;
@@ -47,8 +49,9 @@ static bool match_series(void *context, const tcsi_store_series *series)
         tags[i].value = tcsi_arena_strndup(&s->arena, key.tags[i].value, key.tags[i].value_size);
         if (!tags[i].name || !tags[i].value) s->status = tcsi_fail_memory(s->err, "a series' tags");
     }
-    if (s->status == TCS_OK && tcsi_matchers_hold(s->matchers, s->matcher_count, tags, key.tag_count))
-        s->status = tcsi_buffer_append(&s->found, &series->id, sizeof series->id, s->err);
+    if (s->status != TCS_OK || !tcsi_matchers_hold(s->matchers, s->matcher_count, tags, key.tag_count)) return s->status == TCS_OK;
+    s->status = tcsi_buffer_append(&s->found, &series->id, sizeof series->id, s->err);
+    if (s->status == TCS_OK) s->status = tcsi_erased_words_name(&s->words, series->tags, series->tags_size, s->err);
     return s->status == TCS_OK;
 }
 
@@ -78,6 +81,7 @@ static tcs_status audit(tcsi_store *store, const tcsi_erase_order *order, const 
     tcsi_json_put_integer(&writer, "series", (int64_t)report->series_count);
     tcsi_json_put_integer(&writer, "blocks", (int64_t)report->erased.block_count);
     tcsi_json_put_integer(&writer, "records", (int64_t)report->erased.record_count);
+    tcsi_json_put_integer(&writer, "incidents", (int64_t)report->incident_count);
     tcsi_json_put_integer(&writer, "labels", (int64_t)report->erased.label_count);
     tcsi_json_put_integer(&writer, "messages", (int64_t)report->erased.message_count);
     tcsi_json_put_bool(&writer, "also_state", order->also_state);
@@ -103,16 +107,20 @@ static void find_snapshots(void *context, const char *name, int64_t row_count)
 static tcs_status erase_found(search *s, tcsi_store *store, const tcsi_erase_order *order, tcsi_erase_report *report, tcs_error *err)
 {
     const int64_t *ids = (const int64_t *)(const void *)s->found.data;
+    const char *name = s->words.names.data;
     tcs_status status = TCS_OK;
     report->series_count = s->found.size / sizeof *ids;
     for (size_t i = 0; i < report->series_count && status == TCS_OK; i++) {
         tcsi_store_erased one = { 0 };
-        status = tcsi_store_erase(store, ids[i], &one, err);
+        status = tcsi_erased_words_episodes(&s->words, store, ids[i], err);
+        if (status == TCS_OK) status = tcsi_store_erase(store, ids[i], name, &one, err);
+        name += strlen(name) + 1;
         report->erased.block_count += one.block_count;
         report->erased.record_count += one.record_count;
         report->erased.label_count += one.label_count;
         report->erased.message_count += one.message_count;
     }
+    if (status == TCS_OK) status = tcsi_erase_incidents(store, &s->words, &report->incident_count, err);
     if (status == TCS_OK && order->also_state) status = tcsi_store_snapshot_remove(store, TCSI_KEEPER_SNAPSHOT, err);
     if (status == TCS_OK && order->also_state) status = tcsi_store_batch_remove(store, err);
     return status == TCS_OK ? audit(store, order, report, err) : status;
@@ -140,10 +148,12 @@ tcs_status tcsi_erase(tcsi_store *store, const tcsi_erase_order *order, tcsi_era
     if (!s) return tcsi_fail_memory(err, "a search for series");
     s->err = err;
     tcsi_buffer_init(&s->found, (size_t)1 << 30);
+    tcsi_erased_words_init(&s->words);
     tcsi_arena_init(&s->arena, 1 << 20);
     const tcs_status status = erase(s, store, order, &report, err);
     for (size_t i = 0; i < s->matcher_count; i++) tcsi_matcher_deinit(&s->matchers[i]);
     tcsi_buffer_deinit(&s->found);
+    tcsi_erased_words_deinit(&s->words);
     tcsi_arena_deinit(&s->arena);
     tcsi_free(s);
     report.has_state |= order->journal && !order->also_state;

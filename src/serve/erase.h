@@ -1,8 +1,9 @@
 /* serve/erase.h -- everything that is kept of the series that matchers name goes, on purpose and on the record.
  *
- * Removed from the store: names, blocks, episodes, messages; labels become tombstones (store/erase.c).  The file is then written anew, so
- * that nothing is left in free pages.  The audit log gets one entry with counts and with a SHA-256 of the matchers, not with the matchers:
- * what somebody wants to have forgotten is not written down for good where it cannot be removed.
+ * Removed from the store: names, blocks, episodes, messages; labels become tombstones (store/erase.c), and incidents say no more of them
+ * (erase_incident.h).  The file is then written anew, so that nothing is left in free pages.  The audit log gets one entry with counts and
+ * with a SHA-256 of the matchers, not with the matchers: what somebody wants to have forgotten is not written down for good where it cannot
+ * be removed.
  * What else holds something of a series:
  *   - snapshots and the journal: names and states of all series, and rows as they were sent.  They cannot be had without these series
  *     short of learning anew, which also_state does by removing them all.  Without it a service that starts again knows the series again.
@@ -25,6 +26,7 @@ typedef struct tcsi_erase_order {
 typedef struct tcsi_erase_report {
     size_t series_count;
     tcsi_store_erased erased;
+    size_t incident_count; /* that say less, or are gone */
     bool has_state; /* snapshots or a journal remain, and may hold something */
 } tcsi_erase_report;
 

@@ -35,6 +35,7 @@ static bool keep_label(void *context, tcsi_rows *rows, tcs_status *ret_status, t
 }
 
 typedef struct message_search {
+    const char *name;            /* of the series; "": nobody looks for it */
     const tcsi_buffer *episodes; /* ids, each with its 0 */
     tcsi_buffer *found;          /* receiver and id, each with its 0 */
     size_t count;
@@ -48,13 +49,13 @@ static bool holds_text(const char *bytes, size_t size, const char *text)
     return false;
 }
 
-/* A message tells of the series when an episode's id stands in it. */
+/* A message tells of the series when its name or an episode's id stands in it. */
 static bool search_message(void *context, tcsi_rows *rows, tcs_status *ret_status, tcs_error *err)
 {
     message_search *search = context;
     size_t size;
     const char *payload = tcsi_rows_bytes(rows, 2, &size);
-    bool is_about = false;
+    bool is_about = holds_text(payload, size, search->name);
     for (size_t at = 0; at < search->episodes->size && !is_about; at += strlen(search->episodes->data + at) + 1)
         is_about = holds_text(payload, size, search->episodes->data + at);
     if (!is_about) return true;
@@ -66,9 +67,10 @@ static bool search_message(void *context, tcsi_rows *rows, tcs_status *ret_statu
 
 /* ---- erasing ---- */
 
-static tcs_status erase_messages(tcsi_store *store, const tcsi_buffer *episodes, tcsi_buffer *found, size_t *ret_count, tcs_error *err)
+static tcs_status erase_messages(tcsi_store *store, const char *name, const tcsi_buffer *episodes, tcsi_buffer *found, size_t *ret_count,
+                                 tcs_error *err)
 {
-    message_search search = { episodes, found, 0 };
+    message_search search = { name, episodes, found, 0 };
     tcs_status status = tcsi_store_run(store, TCSI_SQL_COPY_OUT_OUTBOX, NULL, 0, search_message, &search, err);
     for (size_t at = 0; at < found->size && status == TCS_OK;) {
         const char *receiver = found->data + at, *id = receiver + strlen(receiver) + 1;
@@ -98,15 +100,15 @@ static tcs_status erase_labels(tcsi_store *store, const tcsi_buffer *found, size
     return status;
 }
 
-static tcs_status erase(tcsi_store *store, int64_t series_id, tcsi_buffer *episodes, tcsi_buffer *found, tcsi_store_erased *ret_erased,
-                        tcs_error *err)
+static tcs_status erase(tcsi_store *store, int64_t series_id, const char *name, tcsi_buffer *episodes, tcsi_buffer *found,
+                        tcsi_store_erased *ret_erased, tcs_error *err)
 {
     const tcsi_value series = tcsi_value_integer(series_id);
     tcs_status status = tcsi_store_run(store, TCSI_SQL_LABEL_ERASABLE, &series, 1, keep_label, found, err);
     if (status == TCS_OK) status = erase_labels(store, found, &ret_erased->label_count, err);
     if (status == TCS_OK) status = tcsi_store_run(store, TCSI_SQL_RECORD_ERASABLE, &series, 1, keep_id, episodes, err);
     tcsi_buffer_clear(found);
-    if (status == TCS_OK) status = erase_messages(store, episodes, found, &ret_erased->message_count, err);
+    if (status == TCS_OK) status = erase_messages(store, name, episodes, found, &ret_erased->message_count, err);
     if (status == TCS_OK)
         status = tcsi_store_run(store, TCSI_SQL_RECORD_ERASE, &series, 1, tcsi_store_count_row, &ret_erased->record_count, err);
     if (status == TCS_OK)
@@ -114,7 +116,7 @@ static tcs_status erase(tcsi_store *store, int64_t series_id, tcsi_buffer *episo
     return status == TCS_OK ? tcsi_store_run(store, TCSI_SQL_SERIES_ERASE, &series, 1, NULL, NULL, err) : status;
 }
 
-tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, tcsi_store_erased *ret_erased, tcs_error *err)
+tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, const char *name, tcsi_store_erased *ret_erased, tcs_error *err)
 {
     tcsi_scope scope;
     tcsi_buffer episodes, found;
@@ -123,7 +125,7 @@ tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, tcsi_store_era
     if (status != TCS_OK) return status;
     tcsi_buffer_init(&episodes, (size_t)1 << 30);
     tcsi_buffer_init(&found, (size_t)1 << 30);
-    status = erase(store, series_id, &episodes, &found, &erased, err);
+    status = erase(store, series_id, name, &episodes, &found, &erased, err);
     tcsi_buffer_deinit(&episodes);
     tcsi_buffer_deinit(&found);
     status = tcsi_store_leave(store, scope, status, err);

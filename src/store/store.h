@@ -327,13 +327,15 @@ tcs_status tcsi_store_tend(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
 /* Rows by table, of all tables. */
 typedef void (*tcsi_store_table)(void *context, const char *name, int64_t row_count);
 tcs_status tcsi_store_count(tcsi_store *store, tcsi_store_table each, void *context, tcs_error *err) TCS_WARN_UNUSED;
-/* What is kept of a series goes: its name, blocks, episodes, what waits to be sent of these.  Labels of its episodes become tombstones,
+/* What is kept of a series goes: its name, blocks, episodes, what waits to be sent of these or has its name in it (name: as a payload would
+ * say it; "": it is not looked for).  Labels of its episodes become tombstones,
  * which say nothing but that there was one, so that their numbers have no gap.  The audit log stays.  Nothing of it remains in free pages
  * after tcsi_store_compact. */
 typedef struct tcsi_store_erased {
     size_t block_count, record_count, label_count, message_count;
 } tcsi_store_erased;
-tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, tcsi_store_erased *ret_erased, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_store_erase(tcsi_store *store, int64_t series_id, const char *name, tcsi_store_erased *ret_erased,
+                            tcs_error *err) TCS_WARN_UNUSED;
 /* Writes the store anew without what was removed from it. */
 tcs_status tcsi_store_compact(tcsi_store *store, tcs_error *err) TCS_WARN_UNUSED;
 /* Reads everything: pages, seals, hashes, the audit chain.  each is told every problem; E_FORMAT with the first, if there is any. */

@@ -914,7 +914,7 @@ static void test_a_series_is_erased_and_nothing_else(void **state)
     assert_done(put_label(store, "l2", "two", ""));
     assert_done(put_label(store, "l3", "one", "l1"));
     put_entry(store, "e1");
-    assert_done(tcsi_store_erase(store, gone, &erased, &err));
+    assert_done(tcsi_store_erase(store, gone, "", &erased, &err));
     assert_true(erased.block_count == 2 && erased.record_count == 1 && erased.label_count == 2 && erased.message_count == 1);
     assert_done(tcsi_store_compact(store, &err));
     assert_done(tcsi_store_check(store, NULL, NULL, &err)); /* the numbers of labels have no gap, and seals hold */
@@ -925,7 +925,7 @@ static void test_a_series_is_erased_and_nothing_else(void **state)
     assert_done(tcsi_store_label_list(store, NULL, 0, 0, see_label, NULL, &err));
     assert_string_equal(seen, "1 l1  undone;2 l2 two;3 l3  undoes l1;");
     assert_int_equal(put_series(store, "user-bob"), kept);
-    assert_done(tcsi_store_erase(store, gone, &erased, &err)); /* again: there is nothing */
+    assert_done(tcsi_store_erase(store, gone, "", &erased, &err)); /* again: there is nothing */
     assert_true(erased.block_count + erased.record_count + erased.label_count + erased.message_count == 0);
     tcsi_store_close(store);
 }

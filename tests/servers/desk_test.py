@@ -519,19 +519,26 @@ def erased():
         service.feed(time.time() - 400, 0, 318, spiking=(3, 5), spike=range(310, 400))
         ids = open_episodes(service, (3, 5))
         assert service.send("POST", f"/api/v1/episodes/{ids[3]}/acknowledgement", {"note": "calls unit three"})[0] == 204
+        incident = service.ask("/api/v1/episodes/" + ids[5])["incident"]
+        before = service.ask("/api/v1/incidents/" + incident)
+        assert set(before["episodes"]) >= {ids[3], ids[5]}, before
         assert "in use by process" in run("store", "erase", "--match", 'unit="3"', "--data", folder / "data", status=1)
         service.stop()
         run("store", "erase", "--data", folder / "data", status=2)
         run("store", "erase", "--match", 'unit', "--data", folder / "data", status=1)
         said = json.loads(run("store", "erase", "--match", 'unit="3"', "--data", folder / "data", "--also-state", "--json"))
-        assert said["series"] == 1 and said["records"] == 2, said
+        assert said["series"] == 1 and said["records"] == 2 and said["incidents"] == 1, said
         database = (folder / "data" / "tocsin.db").read_bytes() + b"".join(p.read_bytes() for p in (folder / "data").glob("tocsin.db-*"))
         assert b'sensor{unit="3"}' not in database and b'sensor{unit="5"}' in database
+        assert b'unit=\\"3\\"' not in database and b'unit=\\"5\\"' in database  # as documents say it
         assert run("store", "check", "--data", folder / "data").startswith("sound")
         entry = json.loads(run("audit", "export", "--data", folder / "data").splitlines()[-1])
         assert entry["action"] == "erase" and "unit" not in entry["detail"] and json.loads(entry["detail"])["series"] == 1, entry
         service = start()
         assert service.send("GET", "/api/v1/episodes/" + ids[3])[0] == 404 and service.send("GET", "/api/v1/episodes/" + ids[5])[0] == 200
+        after = service.ask("/api/v1/incidents/" + incident)
+        assert ids[3] not in after["episodes"] and ids[5] in after["episodes"] and after["shared"] == {}, after
+        assert {**after, "episodes": 0, "summary": 0, "shared": 0} == {**before, "episodes": 0, "summary": 0, "shared": 0}, (before, after)
         assert service.ask("/api/v1/status")["series"] == 0  # it learns anew
 
 
