@@ -158,10 +158,17 @@ static void send_rows(process *p, size_t t)
     tcsi_buffer_deinit(&out);
 }
 
+/* Until what is in the journal is done; answers may be on their way. */
+static void settle(process *p)
+{
+    const uint64_t last = tcsi_journal_stat(tcsi_intake_journal(p->intake)).sequence_next - 1;
+    assert_true(tcsi_live_wait(p->live, last, WAIT_S * STEP_NS));
+}
+
 /* Until the deep layer has nothing more to do. */
 static void wait_for_answers(process *p)
 {
-    tcsi_live_settle(p->live);
+    settle(p);
     for (int i = 0; i < 2000 * WAIT_S; i++) {
         const tcsi_deep_stats deep = tcsi_deep_stat(p->deep);
         const tcsi_second_look_counts counts = tcsi_live_stat(p->live).second_look;
@@ -180,7 +187,7 @@ static void run(process *p, size_t begin, size_t end)
         send_rows(p, t);
         if (atomic_load(&p->disturbed) != 2) wait_for_answers(p);
         assert_ok(tcsi_intake_tick(p->intake, START_NS + (int64_t)t * STEP_NS, test_err));
-        tcsi_live_settle(p->live);
+        settle(p);
     }
 }
 

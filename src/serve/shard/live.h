@@ -100,7 +100,7 @@ tcs_status tcsi_live_hear(tcsi_live *live, uint64_t sequence, int64_t time_ns, c
 tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
 /* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
 tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
-/* Returns when everything applied so far is done and told. */
+/* Returns when everything applied so far is done and told.  Nobody may be applying anything: while somebody is, wait. */
 void tcsi_live_settle(tcsi_live *live);
 /* Returns when record `sequence` is done and told, or false after wait_ns. */
 bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns);

@@ -232,7 +232,8 @@ static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_w
     tcsi_grounds_hear(cell, series, waiting, answer, limit);
     tcsi_cohort_open(&series->member);
     cell->second_look.counts.opened++;
-    cell->answers.height = (double)waiting->height * (double)series->member.bar;
+    /* The bar may have risen since it was asked. */
+    cell->answers.height = fmin((double)waiting->height * (double)series->member.bar, TCSI_COHORT_HEIGHT_MAX);
     const bool is_raised = tcsi_answered_follow(cell, series, true) == TCSI_ADVICE_RAISE;
     (void)is_raised; /* it is confirmed at once anyway, unless answers keep it quiet */
     tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, waiting->time_ns, false);

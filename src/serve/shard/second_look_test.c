@@ -255,6 +255,38 @@ static void test_an_answer_may_open_an_episode(void **state)
     tcsi_cell_deinit(&w->cell);
 }
 
+/* A question goes out with the height it has beneath the bar of then; the bar has risen when the answer comes. */
+static void test_a_late_answer_opens_what_can_be_loaded(void **state)
+{
+    (void)state;
+    world *w = world_of(9, true);
+    static tcsi_cell other;
+    const tcsi_cell_options options = { .rate = RATE, .arrival = tcsi_arrival_limits_default(), .series_count_max = SERIES,
+                                        .tell = on_event, .ask = on_question, .self = w };
+    tcsi_buffer out;
+    const tcsi_deep_question q = *next_of_sample(w);
+    tcsi_live_series *series = tcsi_cell_series(&w->cell, 0);
+    while (series->number != q.number) series++;
+    tcsi_second_look *look = &w->cell.second_look;
+    for (uint64_t serial = look->first; serial < look->next; serial++) {
+        tcsi_waiting *waiting = &look->waiting[serial % (tcsi_second_look_size() / sizeof *waiting)];
+        if (serial == q.serial) waiting->height = (float)(TCSI_COHORT_HEIGHT_MAX / (double)series->member.bar);
+    }
+    series->member.bar *= 3;
+    answer(w, &q, 1e-9f, false);
+    assert_string_equal(story(w, q.number), "Sc Cc");
+    tcsi_buffer_init(&out, 1 << 24);
+    tcsi_codec codec = tcsi_codec_save(&out, &failure);
+    tcsi_cell_persist(&w->cell, &codec);
+    assert_ok(tcsi_cell_init(&other, &options, test_err));
+    codec = tcsi_codec_load(out.data, out.size, &failure);
+    tcsi_cell_persist(&other, &codec);
+    assert_ok(tcsi_codec_status(&codec));
+    tcsi_cell_deinit(&other);
+    tcsi_cell_deinit(&w->cell);
+    tcsi_buffer_deinit(&out);
+}
+
 /* So many a second by the stamps, and the same ones again. */
 static void test_the_sample_is_what_was_promised(void **state)
 {
@@ -383,6 +415,7 @@ static void test_verdicts_are_read_as_written(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_an_answer_confirms_early), cmocka_unit_test(test_an_answer_holds_back),
               cmocka_unit_test(test_without_an_answer_the_fast_layer_decides),
               cmocka_unit_test(test_while_nothing_is_learned_there_is_no_verdict), cmocka_unit_test(test_an_answer_may_open_an_episode),
+              cmocka_unit_test(test_a_late_answer_opens_what_can_be_loaded),
               cmocka_unit_test(test_the_sample_is_what_was_promised),
               cmocka_unit_test(test_overload_is_unconfirmed_and_the_breaker_opens_and_closes),
               cmocka_unit_test(test_saved_and_loaded_is_never_stopped), cmocka_unit_test(test_verdicts_are_read_as_written))
