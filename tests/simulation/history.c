@@ -160,16 +160,19 @@ static void produce(world *w)
 
 /* ---- people ---- */
 
-static void act(world *w)
+static void act(world *w, const char *setting)
 {
-    char id[32], document[64];
+    char id[32], document[128];
     bool is_kept;
     tcs_error err;
     fate *f = &w->actions[w->action_count];
     if (w->action_count + 1 >= BODIES) return;
     snprintf(id, sizeof id, "act-%zu", w->action_count);
-    snprintf(document, sizeof document, "{\"value\":%.17g}", 0.001 * tcsi_rng_range(&w->rng, 1, 100));
-    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "ann", .role = "operator", .object = TCSI_SETTING_BUDGET,
+    if (strcmp(setting, TCSI_SETTING_BUDGET) == 0)
+        snprintf(document, sizeof document, "{\"value\":%.17g}", 0.001 * tcsi_rng_range(&w->rng, 1, 100));
+    else snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", happens(w, 0.9) ? "true" : "false",
+                  tcsi_rng_range(&w->rng, 0, 5), tcsi_rng_range(&w->rng, 1, 30));
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "ann", .role = "operator", .object = setting,
                                  .document = document, .time_ns = fake_wall(NULL) };
     w->action_count++;
     if (tcsi_intake_act(w->life.intake, &action, &is_kept, &err) != TCS_OK) {
@@ -179,6 +182,15 @@ static void act(world *w)
     f->kept++;
     succeed(w);
     if (!is_kept && !sim_disk_is_dead()) sim_fail(w, "an action was not kept though the store answers");
+}
+
+/* Most histories have a deep layer from early on. */
+static void decide(world *w)
+{
+    const bool begins = !w->has_deep && w->seed % 4 != 0 && happens(w, 0.3);
+    w->has_deep |= begins;
+    if (begins || happens(w, 0.01)) act(w, TCSI_SETTING_DEEP);
+    else if (happens(w, 0.05)) act(w, TCSI_SETTING_BUDGET);
 }
 
 /* ---- receivers ---- */
@@ -275,7 +287,6 @@ static void spoil_receivers(world *w)
     const size_t i = tcsi_rng_below(&w->rng, SIM_RECEIVERS);
     w->moods[i] = (receiver_mood)tcsi_rng_below(&w->rng, MOOD_COUNT);
     w->mood_until_ns[i] = atomic_load(&true_ns) + (int64_t)(tcsi_rng_exponential(&w->rng) * 600) * SIM_SECOND_NS;
-    if (happens(w, 0.1)) w->mood_until_ns[i] += 3600 * SIM_SECOND_NS;
 }
 
 /* An hour back or ahead, as by a wrong zone; a second twice; set right again. */
@@ -288,6 +299,11 @@ static void spoil_clock(world *w)
 
 /* ---- lives ---- */
 
+static void settle(world *w)
+{
+    if (!w->is_store_away) tcsi_live_settle(w->life.live);
+}
+
 static void begin_life(world *w)
 {
     tcs_error err = { 0 };
@@ -299,6 +315,8 @@ static void begin_life(world *w)
     if (!w->is_alive) sim_life_end(&w->life, true);
     atomic_store(&keeper_of_life, w->life.keeper);
     const bool is_excused = !w->is_healed && (status == TCS_E_IO || status == TCS_E_LIMIT); /* the disk fails: it is started again */
+    if (w->is_alive) settle(w);
+    sim_worker_forget(); /* what the reading of the journal asked, it answers itself; what is asked of a life dies with it */
     if (!w->is_alive && !sim_disk_is_dead() && !is_excused) sim_fail(w, "life %zu does not begin: %s", w->life_count, err.text);
 }
 
@@ -319,15 +337,48 @@ static void end_life(world *w)
     doubt_all(w);
 }
 
-static void settle(world *w)
-{
-    if (!w->is_store_away) tcsi_live_settle(w->life.live);
-}
-
 static void tick(world *w)
 {
     tcs_error err;
     if (tcsi_intake_tick(w->life.intake, fake_wall(NULL), &err) == TCS_OK) succeed(w);
+}
+
+static bool is_up(const world *w)
+{
+    return w->is_alive && !sim_disk_is_dead();
+}
+
+static bool has_store(const world *w)
+{
+    return is_up(w) && !w->is_store_away;
+}
+
+/* Each thing that a service does, and then whatever follows from it. */
+static void serve(world *w, bool has_rows, double tick_chance)
+{
+    if (has_rows && is_up(w)) produce(w);
+    if (is_up(w)) settle(w);
+    if (is_up(w) && happens(w, tick_chance)) tick(w);
+    if (is_up(w)) settle(w);
+    if (has_store(w)) decide(w);
+    if (is_up(w)) settle(w);
+    if (has_store(w) && happens(w, 0.7) && sim_worker_answer(w, fake_wall(NULL))) succeed(w);
+    if (is_up(w)) settle(w);
+    if (has_store(w) && sim_disk_faults()->store_failures == 0) deliver(w);
+}
+
+/* A receiver hangs, resets or answers 500 for an hour, in which hardly anybody sends. */
+static void live_through_an_hour(world *w)
+{
+    const size_t i = tcsi_rng_below(&w->rng, SIM_RECEIVERS);
+    const int64_t end_ns = atomic_load(&true_ns) + 3600 * SIM_SECOND_NS;
+    w->moods[i] = (receiver_mood)(FAILING + (int)tcsi_rng_below(&w->rng, MOOD_COUNT - FAILING));
+    w->mood_until_ns[i] = end_ns;
+    w->hour_count++;
+    while (is_up(w) && atomic_load(&true_ns) < end_ns) {
+        atomic_fetch_add(&true_ns, 120 * SIM_SECOND_NS);
+        serve(w, happens(w, 0.2), 1);
+    }
 }
 
 void sim_step(world *w)
@@ -338,13 +389,8 @@ void sim_step(world *w)
     if (happens(w, 0.07)) spoil_disk(w);
     if (happens(w, 0.03)) spoil_receivers(w);
     if (happens(w, 0.02)) spoil_clock(w);
-    if (w->is_alive && !sim_disk_is_dead()) produce(w);
-    if (w->is_alive && !sim_disk_is_dead()) settle(w);
-    if (w->is_alive && !sim_disk_is_dead() && happens(w, 0.8)) tick(w);
-    if (w->is_alive && !sim_disk_is_dead()) settle(w);
-    if (w->is_alive && !sim_disk_is_dead() && !w->is_store_away && happens(w, 0.05)) act(w);
-    if (w->is_alive && !sim_disk_is_dead()) settle(w);
-    if (w->is_alive && !sim_disk_is_dead() && !w->is_store_away && sim_disk_faults()->store_failures == 0) deliver(w);
+    serve(w, true, 0.8);
+    if (is_up(w) && happens(w, 0.004)) live_through_an_hour(w);
     if (w->is_store_away && happens(w, 0.2)) {
         sim_disk_faults()->store_failures = 0;
         w->is_store_away = false;
@@ -390,6 +436,7 @@ void sim_begin(world *w)
 {
     w->plan.attempt = attempt;
     w->plan.self = w;
+    w->plan.ask = sim_worker_ask;
     atomic_store(&true_ns, SIM_START_NS);
     atomic_store(&offset_ns, 0);
     sim_disk_begin(w->archive, w->seed, on_kill, w);

@@ -41,7 +41,7 @@ tcs_status sim_life_begin(const sim_plan *plan, sim_life *ret_life, tcs_error *e
     if (status == TCS_OK) status = tcsi_keeper_create(&keeper, &life->keeper, err);
     const tcsi_live_options live = { .thread_count = plan->thread_count, .series_count_max = SERIES_MAX,
                                      .alarms_per_s = plan->alarms_per_s, .arrival = tcsi_arrival_limits_default(),
-                                     .tell = tcsi_keeper_tell, .keep = tcsi_keeper_keep, .self = life->keeper, .judge = plan->judge,
+                                     .ask = plan->ask, .tell = tcsi_keeper_tell, .keep = tcsi_keeper_keep, .self = life->keeper, .judge = plan->judge,
                                      .judge_self = plan->judge_self };
     if (status == TCS_OK) status = tcsi_live_create(&live, &life->live, err);
     if (status != TCS_OK) return status;

@@ -18,6 +18,7 @@ typedef struct sim_plan {
     /* Of receivers; self is attempt's context. */
     void (*attempt)(void *self, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcsi_attempt *ret_attempt);
     void *self;
+    void (*ask)(void *asked, const tcsi_deep_question *question); /* of the deep layer; NULL: nobody answers */
     /* Of every row; NULL: nobody asks. */
     void (*judge)(void *judge_self, size_t worker, const tcsi_live_judged *rows, size_t count);
     void *judge_self;

@@ -2,7 +2,7 @@
  *
  * Producers send rows, twice, out of order, and again when an answer was lost; the clock jumps; the power goes at any operation of the
  * disk; the disk fills up and the store fails, and both come back; receivers hang, refuse the connection, take a message and never say
- * so; people change settings.  Then everything heals, and this must hold:
+ * so, for an hour at times; the deep layer answers late, twice, or never; people change settings.  Then everything heals, and this must hold:
  *
  *     1. A request that was acknowledged is in the journal, each time that it was; one that was refused is not.
  *     2. No row is taken twice; each row has the outcome that the rows before it in the journal give it.
@@ -99,7 +99,7 @@ static void live_through(world *w, uint64_t seed, size_t step_max)
 /* ---- many ---- */
 
 typedef struct totals {
-    size_t history_count, failed_count, life_count, kill_count, outage_count, delivery_count, action_count;
+    size_t history_count, failed_count, life_count, kill_count, outage_count, hour_count, delivery_count, action_count, answer_count;
     long operations;
 } totals;
 
@@ -167,6 +167,8 @@ static void run(totals *t, const order *o, size_t job)
         t->life_count += w->life_count;
         t->kill_count += w->kill_count;
         t->outage_count += w->outage_count;
+        t->hour_count += w->hour_count;
+        t->answer_count += w->answer_count;
         t->delivery_count += w->delivery_count;
         t->action_count += w->action_count;
         t->operations += sim_disk_operations();
@@ -203,6 +205,8 @@ static bool run_jobs(totals *t, const order *o)
         t->life_count += own.life_count;
         t->kill_count += own.kill_count;
         t->outage_count += own.outage_count;
+        t->hour_count += own.hour_count;
+        t->answer_count += own.answer_count;
         t->delivery_count += own.delivery_count;
         t->action_count += own.action_count;
         t->operations += own.operations;
@@ -239,9 +243,10 @@ int main(int argc, char **argv)
     tcsi_clock_set(&sim_clock);
     sim_disk_install();
     const bool is_whole = run_jobs(&t, &o);
-    printf("# %zu histories from seed %llu: %zu lives, %zu times the power went, %zu times the store was away for long, %zu messages "
-           "delivered, %zu actions, %ld operations of the disk\n", t.history_count, (unsigned long long)o.seed, t.life_count, t.kill_count,
-           t.outage_count, t.delivery_count, t.action_count, t.operations);
+    printf("# %zu histories from seed %llu: %zu lives, %zu times the power went, %zu times the store was away for long, "
+           "%zu hours without a receiver, %zu messages delivered, %zu actions, %zu answers of the deep layer, %ld operations of the disk\n",
+           t.history_count, (unsigned long long)o.seed, t.life_count, t.kill_count, t.outage_count, t.hour_count, t.delivery_count,
+           t.action_count, t.answer_count, t.operations);
     const bool is_fine = is_whole && t.failed_count == 0 && t.history_count > 0;
     printf("%s 1 - whatever happens, nothing acknowledged is lost, and everything follows from the journal\n1..1\n",
            is_fine ? "ok" : "not ok");

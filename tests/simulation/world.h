@@ -1,6 +1,7 @@
 /* tests/simulation/world.h -- what a history is made of: a service, those who send to it and hear from it, and what is known of both.
  *
  *     simulation.c: one seed after the other ──> history.c: what happens, step by step ──> verdict.c: what must hold in the end
+ *                                                worker.c: what the deep layer answers
  *
  * Threads: one user; the service's own are waited for after each step. */
 #ifndef TCS_TEST_SIMULATION_WORLD_H
@@ -36,7 +37,7 @@ typedef struct world {
     tcsi_rng rng;
     sim_plan plan;
     sim_life life;
-    bool is_alive, is_store_away, is_healed;
+    bool is_alive, is_store_away, is_healed, has_deep;
     char folder[FOLDER_SIZE], journal[FOLDER_SIZE], archive[FOLDER_SIZE], store[FOLDER_SIZE], whole[FOLDER_SIZE];
     fate fates[PRODUCERS][BODIES + PASTS], actions[BODIES]; /* behind the others: of rows of the past */
     size_t next[PRODUCERS], next_past[PRODUCERS], action_count;
@@ -47,7 +48,7 @@ typedef struct world {
     int64_t deliver_ns;      /* the clock of those who deliver never goes back */
     delivery deliveries[DELIVERIES_MAX];
     size_t delivery_count;
-    size_t kill_count, life_count, outage_count;
+    size_t kill_count, life_count, outage_count, answer_count, hour_count;
     char failure[600];
 } world;
 
@@ -64,6 +65,13 @@ void sim_step(world *w);
 /* Everything has healed; the service is ready, and says what it has to say. */
 void sim_heal(world *w);
 void sim_end(world *w);
+
+/* ---- worker.c ---- */
+/* As the live series call it; from their threads. */
+void sim_worker_ask(void *self, const tcsi_deep_question *asked);
+void sim_worker_forget(void); /* the questions so far; nobody may be asking */
+/* Answers some of them; nobody may be asking.  true: a record of them is durable. */
+bool sim_worker_answer(world *w, int64_t now_ns);
 
 /* ---- verdict.c ---- */
 void sim_judge(world *w);
