@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PIECE = 4096, READY_ROWS = 200, LASTED_MAX = 60000 };
+enum { PIECE = 512, READY_ROWS = 200, LASTED_MAX = 60000 };
 
 const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new", "learning", "ready", "ended" };
 
