@@ -1,5 +1,5 @@
 // Keys for everything: a view states what its keys do while it is shown; the help is made of the same statements.
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 export interface Binding {
   help: string;
@@ -11,10 +11,11 @@ export type Bindings = Record<string, Binding>;
 const layers: { current: Bindings }[] = [];
 const SEQUENCE_MS = 1500;
 
+/** They work as soon as the view is seen: whoever is quick presses the next key before the next frame. */
 export function useKeys(bindings: Bindings): void {
   const layer = useRef(bindings);
   layer.current = bindings;
-  useEffect(() => {
+  useLayoutEffect(() => {
     layers.push(layer);
     return () => {
       layers.splice(layers.indexOf(layer), 1);
@@ -39,6 +40,7 @@ export class Sequence {
   private first = '';
   private at = 0;
 
+  /** now: when it was pressed, in ms, which on a busy page is long before it is heard of. */
   next(key: string, now: number, isPrefix: (key: string) => boolean): string {
     const keys = this.first && now - this.at < SEQUENCE_MS ? `${this.first} ${key}` : key;
     this.first = keys === key && isPrefix(key) ? key : '';
@@ -59,7 +61,7 @@ export function installKeys(): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event.target) && event.key !== 'Escape') return;
     if (document.querySelector('dialog[open]')) return; // a dialog has its own
-    const keys = sequence.next(event.key, Date.now(), (key) => bindingsNow().some(([known]) => known.startsWith(`${key} `)));
+    const keys = sequence.next(event.key, event.timeStamp, (key) => bindingsNow().some(([known]) => known.startsWith(`${key} `)));
     const binding = find(keys) ?? (keys === event.key ? undefined : find(event.key));
     if (!binding) return;
     event.preventDefault();

@@ -1,6 +1,6 @@
 // The page: what is always there, and the view that the address asks for.
 import { render } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { session } from './api';
 import { bindingsNow, installKeys, useKeys } from './keys';
 import { live, may, start } from './live';
@@ -36,7 +36,7 @@ const CONNECTION_WORDS = {
 
 function SignIn() {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.current?.focus();
   }, []);
   return (
@@ -70,7 +70,7 @@ function SignIn() {
 function Help({ close }: { close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [bindings] = useState(bindingsNow);
-  useEffect(() => {
+  useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
   return (
@@ -129,12 +129,13 @@ function View() {
   }
 }
 
-/** A change of view is told to whoever does not see it: the title changes, and the heading is focused. */
+/** A change of view is told to whoever does not see it: by title and by focus, before a key can choose anything else. */
 function useFocusOnChange(): void {
   const { view, argument } = useStore(place);
   const isFirst = useRef(true);
-  useEffect(() => {
-    document.title = `${TABS.find(([name]) => name === view)?.[1] ?? 'Episode'} – tocsin`;
+  useLayoutEffect(() => {
+    const tab = TABS.find(([name]) => name === view);
+    if (tab) document.title = `${tab[1]} – tocsin`; // an episode says itself which one it is
     if (isFirst.current) isFirst.current = false;
     else document.querySelector<HTMLElement>('main h1')?.focus();
   }, [view, argument]);

@@ -1,5 +1,5 @@
 // A value that changes, and components that follow it.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 export class Store<T> {
   private listeners = new Set<() => void>();
@@ -28,14 +28,16 @@ export class Store<T> {
 
 export function useStore<T>(store: Store<T>): T {
   const [, turn] = useState(0);
-  useEffect(
-    () =>
-      store.subscribe(() => {
-        turn((n) => n + 1);
-      }),
-    [store],
-  );
-  return store.get();
+  const value = store.get();
+  // Before anything else happens: an ordinary effect waits for the next frame, and what changes until then would not be heard.
+  useLayoutEffect(() => {
+    const changed = (): void => {
+      turn((n) => n + 1);
+    };
+    if (!Object.is(store.get(), value)) changed();
+    return store.subscribe(changed);
+  }, [store]);
+  return value;
 }
 
 export interface Asked<T> {

@@ -80,6 +80,25 @@ function goOn(service, at, spike) {
 const heading = (page) => page.locator('main h1');
 const waitForText = (locator, pattern, timeout = 15000) => locator.filter({ hasText: pattern }).first().waitFor({ timeout });
 
+/** Keys one upon the other, as somebody types who knows them: however busy the page is, no time lies between them. */
+const type = (page, keys) => Promise.all(keys.split(' ').map((key) => page.keyboard.press(key)));
+
+/** Acts, and presses the key at the very moment that the heading says so, before the next frame: nobody is quicker. */
+async function thenAtOnce(page, act, pattern, key) {
+  await page.evaluate(([source, pressed]) => {
+    const seen = new MutationObserver(() => {
+      if (!new RegExp(source).test(document.querySelector('main h1')?.textContent ?? '')) return;
+      seen.disconnect();
+      document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: pressed, bubbles: true, cancelable: true }));
+      window.isPressed = true;
+    });
+    window.isPressed = false;
+    seen.observe(document.body, { childList: true, subtree: true, characterData: true });
+  }, [pattern.source, key]);
+  await act();
+  await page.waitForFunction(() => window.isPressed);
+}
+
 /** One open episode of the fourth sensor. */
 async function withEpisode(service, act) {
   const at = await ordinary(service);
@@ -271,24 +290,22 @@ const cases = {
   'every view opens by its address, and by keys'() {
     return withService([], (service) => withEpisode(service, async (episode) => {
       const page = await open(service, `#/series/3?range=15m`);
+      const title = (pattern) => page.waitForFunction((source) => new RegExp(source).test(document.title), pattern.source);
       await waitForText(heading(page), 'unit=3');
       await page.getByRole('button', { name: '6h' }).click();
-      assert.ok(page.url().endsWith('#/series/3?range=6h'), page.url());
-      await page.keyboard.press('g');
-      await page.keyboard.press('n');
-      await waitForText(heading(page), /open/);
-      await page.keyboard.press('j');
-      assert.equal(await page.evaluate(() => document.activeElement.closest('[data-id]')?.dataset.id), episode.id);
-      await page.keyboard.press('Enter');
-      await waitForText(heading(page), 'Out of the ordinary');
-      await page.keyboard.press('s');
+      await page.waitForURL(/#\/series\/3\?range=6h$/);
+      await thenAtOnce(page, () => type(page, 'g n'), /^\d+ open/, 'j');
+      await title(/^Now/);
+      assert.equal(await page.evaluate(() => document.activeElement.closest('[data-id]')?.dataset.id), episode.id, 'another row is chosen, or none');
+      await thenAtOnce(page, () => page.keyboard.press('Enter'), /^Out of the ordinary/, 's');
       await waitForText(heading(page), /^pump_pressure_bar/);
       await page.goBack();
       await waitForText(heading(page), 'Out of the ordinary');
+      await title(/^anomaly: pump_pressure_bar/);
       await page.keyboard.press('Escape');
-      await waitForText(heading(page), /open/);
-      await page.keyboard.press('g');
-      await page.keyboard.press('e');
+      await waitForText(heading(page), /^\d+ open/);
+      await page.evaluate(() => addEventListener('keydown', () => { for (const end = Date.now() + 2000; Date.now() < end;); }, { once: true }));
+      await type(page, 'g e'); // the page hears of the second key two seconds later
       await waitForText(heading(page), 'Out of the ordinary');
       await page.keyboard.press('?');
       const help = page.getByRole('dialog');

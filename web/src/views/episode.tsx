@@ -1,6 +1,6 @@
 // Episode: one screen that explains one thing that happened: what came, what was expected, how rare that is, what else moved, what it was
 // the last times, which way the row went, and what can be done about it.
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { ask, paths, type Episode, type Related, type Series, type Similar } from '../api';
 import { Acknowledging, answer, Answering, canAnswer, VERDICTS, verdictWord } from '../answers';
 import type { Shade } from '../chart';
@@ -38,8 +38,11 @@ function useEpisode(id: string) {
   const { episodes, changes } = useStore(live);
   const known = episodes.get(id);
   const asked = useAsk<Episode>(`${id}#${known ? '' : changes}`, (signal) => fetchEpisode(id, signal));
+  const fetched = useRef<Episode | null>(null); // stays while it is asked for anew
+  if (asked.data) fetched.current = asked.data;
+  const told = fetched.current?.id === id ? fetched.current : null;
   return {
-    episode: known && (!asked.data || known.sequence >= asked.data.sequence) ? known : asked.data,
+    episode: known && (!told || known.sequence >= told.sequence) ? known : told,
     error: known ? null : asked.error,
   };
 }
@@ -417,9 +420,6 @@ function Explained({ episode }: { episode: Episode }) {
   );
   const unit = unitOf(episode.series, series.data?.is_rate ?? false);
   const isReady = series.data !== null || series.error !== null;
-  useEffect(() => {
-    document.title = `${episode.kind}: ${episode.series} – tocsin`;
-  }, [episode.id]);
   return (
     <>
       <p class="path">
@@ -503,6 +503,11 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
 
 export function EpisodeView({ id }: { id: string }) {
   const { episode, error } = useEpisode(id);
+  const isHeading = document.activeElement?.matches('main h1');
+  useLayoutEffect(() => {
+    document.title = `${episode ? `${episode.kind}: ${episode.series}` : 'Episode'} – tocsin`;
+    if (isHeading) document.querySelector<HTMLElement>('main h1')?.focus(); // it is another one now
+  }, [episode?.id]);
   if (error)
     return (
       <div class="view">

@@ -1,5 +1,5 @@
 // Now: what is open, the worst first; how many alarms were raised against how many were allowed; how the service is.
-import { useMemo, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useState } from 'preact/hooks';
 import type { Episode, Incident, Verdict } from '../api';
 import { answer, canAnswer, VERDICTS } from '../answers';
 import { count, distance, number, unitOf, withUnit } from '../format';
@@ -165,6 +165,15 @@ function focusRow(step: number): void {
 
 const focusedId = (): string => document.activeElement?.closest<HTMLElement>('[data-id]')?.dataset['id'] ?? '';
 
+/** A row that moves, into an incident or past others, is drawn anew, and still is the chosen one. */
+function useChosenRow(): void {
+  const chosen = focusedId();
+  useLayoutEffect(() => {
+    if (chosen && document.activeElement === document.body)
+      document.querySelector<HTMLElement>(`[data-id="${CSS.escape(chosen)}"] a[data-row]`)?.focus({ preventScroll: true });
+  });
+}
+
 function answerKeys(say: (text: string) => void): Bindings {
   const bindings: Bindings = {};
   for (const [verdict, key, word] of VERDICTS)
@@ -202,6 +211,7 @@ export function NowView() {
   const [filter, setFilter] = useState('');
   const [isAll, showAll] = useState(false);
   const [said, say] = useState('');
+  useChosenRow();
   useKeys({
     j: {
       help: 'next episode',
