@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "asked.h"
 #include "cli.h"
+#include "explain_live.h"
 #include "labels.h"
 #include "outcome.h"
 #include "progress.h"
@@ -16,7 +17,7 @@
 typedef struct explain_options {
     cli_detecting detecting;
     cli_reading reading;
-    const char *model, *at, *labels;
+    const char *model, *at, *labels, *service, *token;
     cli_texts ranges;
     bool json;
 } explain_options;
@@ -37,6 +38,9 @@ static const cli_option options[] = {
                           "the first N rows are mostly normal; chosen when not given"),
     CLI_COLUMN_OPTIONS(AT(reading)),
     CLI_READING_OPTIONS(AT(reading), "label column, left out of what is looked at; found when not given; '' for none"),
+    { "--service", "URL", CLI_TEXT, AT(service),
+      "INPUT is the id of an episode of the service there, such as http://127.0.0.1:9740, which explains it" },
+    { "--token", "FILE", CLI_TEXT, AT(token), "with --service: a file with a token of a viewer" },
     { "--json", NULL, CLI_FLAG, AT(json), "print one JSON document instead of words" },
 };
 
@@ -442,6 +446,10 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     tcs_result *result = NULL;
     char shown[1024];
     (void)input_count;
+    if (o->service) {
+        const tcs_status asked = cli_explain_live(o->service, o->token, inputs[0], o->json, &err);
+        return asked == TCS_OK ? EXIT_DONE : cli_fail("explain", &err);
+    }
     if (o->model && (o->detecting.detector || o->detecting.mode)) {
         (void)tcsi_fail(&err, TCS_E_INVALID, "--model says which detector judges, and how: not with --detector or --mode");
         return cli_fail("explain", &err);
@@ -466,11 +474,13 @@ const cli_command cli_explain = {
                    "row: the reading beside what was expected, the score and the channels that carry it, the p-value, the threshold and "
                    "what it assumes. When the row lies in an episode: what happened in a sentence, which channels carry it and since "
                    "when, the most similar rows before it, and the smallest change that would have kept it quiet, which was "
-                   "tried by scoring it again.",
+                   "tried by scoring it again. With --service it is an episode of a live service that is explained, by what was in force "
+                   "when it was decided.",
     .examples = "  tocsin explain plant.csv\n"
                 "  tocsin explain plant.csv --at 2026-01-16T07:05:00Z\n"
                 "  tocsin explain plant.csv --mode online --at 15000 --range tank_level=0:4.5\n"
-                "  tocsin explain -m plant.tocsin tuesday.csv --at 120 --json\n",
+                "  tocsin explain -m plant.tocsin tuesday.csv --at 120 --json\n"
+                "  tocsin explain --service http://127.0.0.1:9740 anomaly-00c4a3f5d2b1e697-17d0f2b9c3a41e00\n",
     .options = options,
     .option_count = TCS_COUNT(options),
     .options_size = sizeof(explain_options),

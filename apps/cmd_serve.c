@@ -21,7 +21,7 @@ typedef struct serve_options {
     const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
     const char *user, *check, *advertise, *deep;
     size_t series_max, threads, plan;
-    double snapshot, lease, watch, latency, deep_deadline, deep_share;
+    double snapshot, lease, watch, latency, deep_deadline, deep_share, cost_false, cost_missed, gain_true;
     bool keep_journal, standby;
 } serve_options;
 
@@ -53,6 +53,11 @@ static const cli_option options[] = {
     { "--snapshot", "SECONDS", CLI_REAL, AT(snapshot), "from one snapshot of the state to the next; default 300", .low = 1, .high = 86400 },
     { "--latency-objective", "SECONDS", CLI_REAL, AT(latency), "99 of 100 rows are to be scored within; default 0.1.  Past it the service "
                                                                 "complains of itself", .low = 1e-6, .high = 3600 },
+    { "--cost-false-alarm", "AMOUNT", CLI_REAL, AT(cost_false), "what a false alarm costs, in a unit of yours, for the view of quality; "
+                                                                "default: not set, and no cost is told", .low = 0, .high = 1e15 },
+    { "--cost-missed", "AMOUNT", CLI_REAL, AT(cost_missed), "what an event costs that was missed; default: not set",
+      .low = 0, .high = 1e15 },
+    { "--gain-true-alarm", "AMOUNT", CLI_REAL, AT(gain_true), "what a true alarm saves; default: not set", .low = 0, .high = 1e15 },
     { "--watch", "SECONDS", CLI_REAL, AT(watch), "from one look of the service at itself to the next; default 60",
       .low = 1, .high = 86400 },
     { "--history", "ROWS", CLI_TEXT, AT(history), "so many rows a second, of all series, are kept singly to be looked at again; what comes "
@@ -233,6 +238,9 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
     if (status == TCS_OK) status = cli_budget_parse(o->budget ? o->budget : "1/day", &asked.alarms_per_s, &err);
     if (status == TCS_OK) status = parse_history(o->history ? o->history : "10000", &asked.history_rows_per_s, &err);
     if (status != TCS_OK) return fail(status, &err, NULL);
+    asked.cost_false_alarm = o->cost_false;
+    asked.cost_missed = o->cost_missed;
+    asked.gain_true_alarm = o->gain_true;
     asked.has_deep = !o->deep || strcmp(o->deep, "on") == 0;
     asked.deep_deadline_s = o->deep_deadline;
     asked.deep_share = o->deep_share;

@@ -439,6 +439,11 @@ static tcs_status start_watching(tcsi_service *s, tcs_error *err)
     return tcsi_watching_create(&watching, &s->watching, err);
 }
 
+static double price_of(double option)
+{
+    return option > 0 ? option : NAN;
+}
+
 static tcs_status start_http(tcsi_service *s, tcs_error *err)
 {
     tcs_status status = tcsi_router_create(&s->router, err);
@@ -460,6 +465,8 @@ static tcs_status start_http(tcsi_service *s, tcs_error *err)
     s->api.watching = s->watching;
     s->api.history = s->history;
     s->api.traces = &s->traces;
+    s->api.prices = (tcsi_tally_prices){ price_of(s->options.cost_false_alarm), price_of(s->options.cost_missed),
+                                           price_of(s->options.gain_true_alarm) };
     s->api.started_ns = tcsi_clock_wall_ns();
     status = tcsi_builtin_mount(s->router, &s->builtin, err);
     if (status == TCS_OK) status = tcsi_labelled_create(&s->api.labelled, err);

@@ -21,6 +21,7 @@ typedef struct tcsi_service_options {
     size_t series_count_max;    /* 0: 1,000,000 */
     size_t thread_count;        /* of the live series; 0: one a processor */
     double watch_s;             /* from one look at itself to the next; 0: 60 */
+    double cost_false_alarm, cost_missed, gain_true_alarm; /* of one, in the owner's unit; 0: not set */
     double latency_s;           /* within which 99 of 100 rows are to be scored; 0: 0.1 */
     double snapshot_s;          /* from one to the next; 0: 300 */
     double history_rows_per_s;  /* kept singly, of all series; 0: 10,000; below 0: no history is kept */

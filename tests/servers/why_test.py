@@ -35,6 +35,13 @@ def rows(begin, t, off=None, instead=None):
     return [(name(i), begin + t, (instead or {}).get((i, t), 100 * i + noise[i] + (off or {}).get((i, t), 0))) for i in range(SERIES)]
 
 
+def command(*arguments, status=0):
+    """What a command prints; on standard error, where it is expected to fail."""
+    done = subprocess.run([TOCSIN, *arguments], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=clean_environment())
+    assert done.returncode == status, (arguments, done)
+    return done.stderr if status else done.stdout
+
+
 class Service:
     """A running `tocsin serve`."""
 
@@ -161,6 +168,11 @@ def spike_and_shift(folder):
     one.settled()
     again = one.ask(f"/api/v1/episodes/{kept['episode']}/explanation")
     assert again["first_look"] == kept["first_look"] and again["peak_look"] == kept["peak_look"], (again, kept)
+    said = command("explain", "--service", one.url, kept["episode"])
+    assert all(text in said for text in (kept["episode"], kept["advice"], kept["brief"]["sentence"], "would have been quiet", "cohort")), said
+    assert json.loads(command("explain", "--service", one.url + "/", kept["episode"], "--json"))["first_look"] == kept["first_look"]
+    assert "there is no episode 'anomaly-0-0'" in command("explain", "--service", one.url, "anomaly-0-0", status=2)
+    assert "no id of an episode" in command("explain", "--service", one.url, "../status", status=2)
     assert one.ask("/api/v1/episodes/anomaly-0-0/explanation", 404)["type"].endswith("episode-unknown")
     assert one.stop() == 0
 
@@ -259,12 +271,70 @@ def deep_layer(folder):
     assert service.stop() == 0
 
 
+def quality(folder):
+    """Counted by hand: two true alarms, a false one, one that nobody answered, a missed event; by team; with prices and without."""
+    begin = time.time() - FIRST - 60
+
+    def say(path, **body):
+        request = urllib.request.Request(service.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.loads(answer.read())
+    service = Service(folder / "data", "--deep", "off", "--cost-false-alarm", "10", "--gain-true-alarm", "500")
+    for t in range(FIRST):  # teams of two; the last four series have none
+        team = lambda i: "" if i >= 20 else f',team="{"ab"[i % 2]}"'
+        text = "".join(json.dumps({"series": f'load{{unit="{i}"{team(i)}}}', "time": round(at, 3), "value": v}) + "\n"
+                       for i, (_, at, v) in enumerate(rows(begin, t, {(i, u): 40 for i, s in ((2, 310), (5, 330), (8, 350), (21, 370)) for u in range(s, s + 6)})))
+        request = urllib.request.Request(service.url + "/api/v1/rows", text.encode(), {"Content-Type": "application/x-ndjson"})
+        urllib.request.urlopen(request, timeout=20).close()
+    answer = service.wait("/api/v1/episodes?kind=anomaly&state=over",
+                          lambda a: {2, 5, 8, 21} <= {e["number"] for e in a["episodes"] if e["state"] == "resolved"})
+    found = {e["number"]: e for e in answer["episodes"] if e["state"] == "resolved"}
+    others = [e for e in answer["episodes"] if e["state"] == "resolved" and e["number"] not in (2, 5, 8, 21)]  # chance may raise one
+    say(f"/api/v1/episodes/{found[2]['id']}/answers", verdict="true", scope="episode")
+    say(f"/api/v1/episodes/{found[5]['id']}/answers", verdict="true", scope="episode")
+    say(f"/api/v1/episodes/{found[8]['id']}/answers", verdict="expected", scope="episode")
+    say("/api/v1/marks", series=4, **{"from": found[2]["begin"], "to": found[2]["end"], "note": "a leak"})
+    document, near = service.ask("/api/v1/quality?days=2"), lambda a, b: abs(a - b) < 1e-6 * (1 + abs(b))
+    total, teams = document["total"], {t["team"]: t for t in document["teams"]}
+    assert (total["alarms"], total["answered"], total["true"], total["expected"], total["missed"]) == (4 + len(others), 3, 2, 1, 1), total
+    # One person's word is believed with some doubt: how real each is, is what all answers come to.
+    sure = {i: service.ask(f"/api/v1/episodes/{found[i]['id']}")["answer_probability"] for i in (2, 5, 8)}
+    real = {2: sure[2], 5: sure[5], 8: 1 - sure[8]}
+    right = sum(real.values())
+    assert 1.8 < right < 2.2, real
+    assert near(total["precision"], right / 3) and near(total["recall"], right / (right + 1)), (total, right)
+    for share, n in (("precision", 3), ("recall", right + 1)):  # Wilson's interval, written another way
+        low, high, z = total[share + "_low"], total[share + "_high"], 1.959964
+        for edge in (low, high):
+            assert near((edge - total[share]) ** 2, z * z * edge * (1 - edge) / n), (share, edge)
+        assert low < total[share] < high, total
+    confirmed = [service.ask(f"/api/v1/episodes/{found[i]['id']}/record")["grounds"] for i in (2, 5)]
+    delays = sorted(stamp(g["confirmed"]) - stamp(g["onset"]["time"]) for g in confirmed)
+    assert total["detect_count"] == 2 and near(total["detect_seconds"], sum(delays) / 2), (total, delays)
+    assert total["cost_missed"] is None, total
+    assert near(total["cost_false"], 10 * (3 - right)) and near(total["saved"], 500 * right) and near(total["net"], 500 * right - 10 * (3 - right)), total
+    assert document["by"] == "team" and teams["a"]["alarms"] >= 2 and teams["a"]["true"] == 1 and teams["a"]["expected"] == 1, teams
+    assert teams["a"]["missed"] == 1 and near(teams["a"]["recall"], (real[2] + real[8]) / (real[2] + real[8] + 1)), teams
+    assert teams["b"]["recall"] == 1 and near(teams["b"]["saved"], 500 * real[5]), teams
+    assert teams[""]["alarms"] >= 1 and teams[""]["precision"] is None and teams[""]["detect_seconds"] is None and teams[""]["net"] == 0, teams
+    assert sum(d["alarms"] for d in document["days"]) == total["alarms"] and len(document["days"]) == 2, document["days"]
+    units = {t["team"] for t in service.ask("/api/v1/quality?by=unit")["teams"]}
+    assert {"2", "5", "8", "21", "4"} <= units, units
+    assert document["prices"] == {"false_alarm": 10, "missed": None, "true_alarm": 500}, document["prices"]
+    assert service.stop() == 0
+    service = Service(folder / "data", "--deep", "off")
+    assert service.ask("/api/v1/quality")["total"]["net"] is None
+    assert service.stop() == 0
+    assert "--cost-missed" in command("serve", "--data", str(folder / "no"), "--cost-missed", "-1", status=2)
+
+
 def main():
     suite = Suite()
     suite.run("what is said would have been quiet is quiet when it is sent", with_folder(spike_and_shift))
     suite.run("what moved together, who was told, and the way of the row", with_folder(told_and_moved))
     suite.run("what is not known is said", with_folder(not_known))
     suite.run("what the deep layer said, row by row", with_folder(deep_layer))
+    suite.run("quality, counted by hand", with_folder(quality))
     suite.finish()
 
 

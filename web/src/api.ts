@@ -158,6 +158,58 @@ export interface Related {
   begin: string;
   kind: EpisodeKind;
 }
+export interface FirstLook {
+  time: string;
+  value: number;
+  because: 'jump' | 'shift';
+  expected: number;
+  deviation: number;
+  height: number;
+  threshold: number;
+  low: number;
+  high: number;
+}
+export interface Counterfactual {
+  found: boolean;
+  rows_changed?: number;
+  rows?: { time: string; value: number; instead: number }[];
+}
+/** A row of the window that the deep layer was shown. */
+export interface LookedAt {
+  time?: string;
+  deviations: number;
+  expected: number;
+  part: number;
+  share: number;
+}
+export interface Told {
+  receiver: string;
+  episode: string;
+  revision: number;
+  outcome: string;
+  time: string | null;
+  attempts: number;
+  error: string;
+}
+export interface Moved {
+  id: string;
+  series: string;
+  number?: number;
+  kind: EpisodeKind;
+  lag_seconds: number;
+  deviations: number | null;
+}
+export interface Explanation {
+  advice: string | null;
+  advice_second_look: string | null;
+  first_look: FirstLook | null;
+  counterfactual: Counterfactual | null;
+  second_look: { p_value: number; limit: number; verdict: string; rows: LookedAt[] } | null;
+  moved_together: { incident: string; series_count: number; shared: Record<string, string>; episodes: Moved[] };
+  path: { step: string; says: string; time?: string; sequence?: number }[];
+  told: Told[];
+  unknown: string[];
+}
 export interface ReviewItem {
   id: string;
   gain?: number;

@@ -16,6 +16,13 @@ export interface Shade {
   isChosen?: boolean;
 }
 
+/** How much a stretch of time carries of something: 0 to 1. */
+export interface Heat {
+  from: number;
+  to: number;
+  strength: number;
+}
+
 export interface ChartOptions {
   timeline: Timeline;
   kind: 'value' | 'score';
@@ -80,6 +87,7 @@ export class Chart {
   private coarse: Block | null = null;
   private fine: Block | null = null;
   private shades: readonly Shade[] = [];
+  private heat: readonly Heat[] = [];
   private readonly stop: (() => void)[] = [];
 
   constructor(
@@ -119,6 +127,11 @@ export class Chart {
 
   setShades(shades: readonly Shade[]): void {
     this.shades = shades;
+    this.plot.redraw(false, false);
+  }
+
+  setHeat(heat: readonly Heat[]): void {
+    this.heat = heat;
     this.plot.redraw(false, false);
   }
 
@@ -208,6 +221,7 @@ export class Chart {
         drawClear: [
           (plot) => {
             this.drawShades(plot);
+            this.drawHeat(plot);
           },
         ],
         draw: [
@@ -283,6 +297,22 @@ export class Chart {
       ctx.fillRect(x0, bbox.top, x1 - x0, 3 * devicePixelRatio);
       ctx.restore();
     }
+  }
+
+  /** A strip at the bottom, as strong as what a moment carries. */
+  private drawHeat(plot: uPlot): void {
+    const { ctx, bbox } = plot;
+    const height = 9 * devicePixelRatio;
+    ctx.save();
+    ctx.fillStyle = color('--alarm');
+    for (const cell of this.heat) {
+      const x0 = Math.max(plot.valToPos(cell.from, 'x', true), bbox.left);
+      const x1 = Math.min(Math.max(plot.valToPos(cell.to, 'x', true), x0 + devicePixelRatio), bbox.left + bbox.width);
+      if (x1 <= bbox.left || x0 >= bbox.left + bbox.width) continue;
+      ctx.globalAlpha = cell.strength;
+      ctx.fillRect(x0, bbox.top + bbox.height - height, x1 - x0, height);
+    }
+    ctx.restore();
   }
 
   private drawLimit(plot: uPlot): void {

@@ -1,7 +1,7 @@
 // A series drawn over a timeline: values with their band, scores below, what the cursor reads, and the same as a table.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from './api';
-import { Chart, type Reading, type Shade } from './chart';
+import { Chart, type Heat, type Reading, type Shade } from './chart';
 import { number, withUnit } from './format';
 import { HistoryLoader } from './loader';
 import type { Slice } from './pyramid';
@@ -17,6 +17,7 @@ interface Props {
   turn: number; // changes: there is more of it
   height?: number;
   shades?: readonly Shade[];
+  heat?: readonly Heat[]; // of the values
   color?: number;
   withScore?: boolean;
   isSmall?: boolean; // below another one of the same timeline: without an axis, hint and table
@@ -152,6 +153,9 @@ export function SeriesChart(props: Props) {
   useEffect(() => {
     for (const chart of charts.current) chart.setShades(props.shades ?? []);
   }, [props.shades, props.number, timeline]);
+  useEffect(() => {
+    charts.current[0]?.setHeat(props.heat ?? []);
+  }, [props.heat, props.number, timeline]);
 
   const slice = charts.current[0]?.shown();
   const isEmpty = isLoaded && slice?.time.length === 0;

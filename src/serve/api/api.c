@@ -20,6 +20,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
         tcsi_api_mount_record,
         tcsi_api_mount_answers,
         tcsi_api_mount_review,
+        tcsi_api_mount_quality,
         tcsi_api_mount_history,
         tcsi_api_mount_query,
     };

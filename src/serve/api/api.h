@@ -4,6 +4,7 @@
 #ifndef TCS_SERVE_API_API_H
 #define TCS_SERVE_API_API_H
 
+#include "adapt/tally.h"
 #include "base/json.h"
 #include "serve/deep/report.h"
 #include "serve/history/chronicle.h"
@@ -27,6 +28,7 @@ typedef struct tcsi_api {
     int64_t audit_verified_ns;    /* when that was begun, monotonic */
     tcsi_traces *traces;          /* of late requests; NULL: they are not kept */
     int64_t started_ns;
+    tcsi_tally_prices prices;   /* NaN: not set */
     const tcsi_deep_report *deep;
     struct tcsi_labelled *labelled; /* what answers come to: labelled.h */
 } tcsi_api;
@@ -42,6 +44,7 @@ tcs_status tcsi_api_mount_audit(tcsi_router *router, tcsi_api *api, tcs_error *e
 tcs_status tcsi_api_mount_silences(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_models(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_answers(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
+tcs_status tcsi_api_mount_quality(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_history(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;
 tcs_status tcsi_api_mount_explanation(tcsi_router *router, tcsi_api *api, tcs_error *err) TCS_WARN_UNUSED;

@@ -1,4 +1,4 @@
-/* serve/api/review.c -- what answers tell: past episodes like one, whom to ask about what next, how right alarms were.
+/* serve/api/review.c -- what answers tell: past episodes like one, and whom to ask about what next.
  *
  * Nothing in here decides.  A question reads the newest episodes of the store, at most RECENT_MAX, and looks at their patterns.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -7,17 +7,14 @@
 
 #include "adapt/review.h"
 #include "base/alloc.h"
-#include "serve/keep_answer.h"
-#include "series/time.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECENT_MAX = 1000, SIMILAR_MAX = 10, DAYS_MAX = 366 };
-static const double DISPUTED = 0.5, SURE_95 = 1.959964;
-static const int64_t DAY_NS = INT64_C(86400000000000);
+enum { RECENT_MAX = 1000, SIMILAR_MAX = 10 };
+static const double DISPUTED = 0.5;
 
 /* ---- episodes with patterns ---- */
 
@@ -258,103 +255,6 @@ static tcs_status get_review(void *context, const tcsi_request *request, tcsi_re
     return status;
 }
 
-/* ---- how right alarms were ---- */
-
-typedef struct day {
-    size_t alarm_count, answered_count, missed_count, verdict_counts[TCSI_ANSWER_VERDICT_COUNT];
-    double real, known; /* sums over the answered ones */
-} day;
-
-typedef struct quality {
-    const tcsi_api *api;
-    day days[DAYS_MAX];
-    size_t day_count;
-    int64_t begin_ns;   /* of the first day */
-} quality;
-
-/* An alarm is what was confirmed, and what somebody answered though it was not. */
-static bool count_record(void *context, const tcsi_store_record *record)
-{
-    quality *q = context;
-    const tcsi_labelled_item *answered = tcsi_labelled_find(q->api, record->id);
-    const bool is_told = record->state == TCSI_LIVE_CONFIRMED || record->state == TCSI_LIVE_RESOLVED;
-    if (record->begin_ns < q->begin_ns || (record->begin_ns - q->begin_ns) / DAY_NS >= (int64_t)q->day_count) return true;
-    day *d = &q->days[(record->begin_ns - q->begin_ns) / DAY_NS];
-    if (strncmp(record->id, TCSI_MISSED_PREFIX, strlen(TCSI_MISSED_PREFIX)) == 0) {
-        d->missed_count += answered != NULL; /* one that was taken back is none */
-        return true;
-    }
-    d->alarm_count += is_told || answered;
-    if (!answered) return true;
-    d->answered_count++;
-    for (size_t i = 0; i < TCSI_ANSWER_VERDICT_COUNT; i++)
-        d->verdict_counts[i] += strcmp(answered->answer, tcsi_answer_verdict_names[i]) == 0;
-    if (isnan(answered->real)) return true;
-    d->real += answered->real;
-    d->known++;
-    return true;
-}
-
-/* Wilson's interval: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", Journal of the American
- * Statistical Association 22, 1927. */
-static void write_precision(const day *d, tcsi_json_writer *writer)
-{
-    const double n = d->known, p = d->real / n, z = SURE_95;
-    const double middle = (p + z * z / (2 * n)) / (1 + z * z / n);
-    const double reach = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-    tcsi_json_put_number(writer, "precision", n > 0 ? p : NAN);
-    tcsi_json_put_number(writer, "precision_low", n > 0 ? fmax(middle - reach, 0) : NAN);
-    tcsi_json_put_number(writer, "precision_high", n > 0 ? fmin(middle + reach, 1) : NAN);
-}
-
-static void write_day(const quality *q, size_t index, tcsi_json_writer *writer)
-{
-    const day *d = &q->days[index];
-    char text[TCSI_TIME_TEXT_SIZE];
-    (void)tcsi_time_format_iso(q->begin_ns + (int64_t)index * DAY_NS, text, sizeof text);
-    text[10] = 0; /* the date */
-    tcsi_json_begin_object(writer);
-    tcsi_json_put_string(writer, "day", text);
-    tcsi_json_put_integer(writer, "alarms", (int64_t)d->alarm_count);
-    tcsi_json_put_integer(writer, "answered", (int64_t)d->answered_count);
-    for (size_t i = 0; i < TCSI_ANSWER_VERDICT_COUNT; i++)
-        tcsi_json_put_integer(writer, tcsi_answer_verdict_names[i], (int64_t)d->verdict_counts[i]);
-    tcsi_json_put_integer(writer, "missed", (int64_t)d->missed_count);
-    write_precision(d, writer);
-    tcsi_json_end_object(writer);
-}
-
-static tcs_status get_quality(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
-{
-    tcsi_api *api = context;
-    quality *q = TCSI_NEW(quality);
-    tcsi_json_writer writer;
-    if (!q) return tcsi_fail_memory(err, "quality by day");
-    q->api = api;
-    q->day_count = (size_t)tcsi_request_integer(request, "days", 30);
-    q->begin_ns = (request->received_ns / DAY_NS + 1 - (int64_t)q->day_count) * DAY_NS;
-    const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .from_ns = q->begin_ns };
-    tcs_status status = tcsi_labelled_begin(api, err);
-    if (status == TCS_OK) {
-        pthread_mutex_lock(&api->store_mutex);
-        status = tcsi_store_record_list(api->store, &query, count_record, q, err);
-        pthread_mutex_unlock(&api->store_mutex);
-        tcsi_labelled_end(api);
-    }
-    if (status == TCS_OK) {
-        tcsi_json_writer_init(&writer, &response->body, false);
-        tcsi_json_begin_object(&writer);
-        tcsi_json_key(&writer, "days");
-        tcsi_json_begin_array(&writer);
-        for (size_t i = 0; i < q->day_count; i++) write_day(q, i, &writer);
-        tcsi_json_end_array(&writer);
-        tcsi_json_end_object(&writer);
-        status = tcsi_json_finish(&writer, err);
-    }
-    tcsi_free(q);
-    return status;
-}
-
 /* ---- the table ---- */
 
 static const char similar_schema[] =
@@ -364,10 +264,6 @@ static const char review_schema[] =
     "{\"type\":\"object\",\"required\":[\"review\",\"raters\"],"
     "\"properties\":{\"review\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
     "\"required\":[\"id\",\"gain\",\"reason\",\"episode\"]}},\"noise\":{\"type\":\"number\"},\"raters\":{\"type\":\"array\"}}}";
-static const char quality_schema[] =
-    "{\"type\":\"object\",\"required\":[\"days\"],\"properties\":{\"days\":{\"type\":\"array\",\"items\":{\"type\":\"object\","
-    "\"required\":[\"day\",\"alarms\",\"answered\"]}}}}";
-
 static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/episodes/{id}/similar", .role = TCSI_ROLE_VIEWER, .handle = get_similar, .id = "episode_similar",
       .group = TCSI_API_ASK, .summary = "The past episodes that look most like it, and what people said of them.",
@@ -379,11 +275,6 @@ static const tcsi_route table[] = {
       .parameters = { { .name = "limit", .type = TCSI_ARGUMENT_INTEGER, .help = "at most so many", .fallback = "20", .low = 1,
                         .high = 100 } },
       .answers = { { 200, "The queue.", "application/json", review_schema } } },
-    { .method = TCSI_GET, .path = "/api/v1/quality", .role = TCSI_ROLE_VIEWER, .handle = get_quality, .id = "quality",
-      .group = TCSI_API_ASK, .summary = "Of the alarms of each day that were answered, how many were right, and how sure that is.",
-      .parameters = { { .name = "days", .type = TCSI_ARGUMENT_INTEGER, .help = "up to today", .fallback = "30", .low = 1,
-                        .high = DAYS_MAX } },
-      .answers = { { 200, "Day by day, the oldest first.", "application/json", quality_schema } } },
 };
 
 tcs_status tcsi_api_mount_review(tcsi_router *router, tcsi_api *api, tcs_error *err)

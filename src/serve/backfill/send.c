@@ -3,9 +3,9 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "io/http.h"
+#include "serve/client.h"
 #include "series/key.h"
 #include "series/time.h"
 
@@ -18,24 +18,11 @@ static const double PATIENCE_S = 60;
 
 struct tcsi_sender {
     tcsi_sender_options options;
-    char url[TEXT_MAX], authorization[TEXT_MAX], complaint[TEXT_MAX];
+    char url[TEXT_MAX], authorization[TCSI_CLIENT_TEXT_SIZE], complaint[TEXT_MAX];
     tcsi_buffer body, answer, name;
     size_t row_count;
     uint64_t taken_count;
 };
-
-static tcs_status read_token(tcsi_sender *sender, tcs_error *err)
-{
-    tcsi_buffer text;
-    if (!sender->options.token_file) return TCS_OK;
-    tcsi_buffer_init(&text, TEXT_MAX / 2);
-    const tcs_status status = tcsi_file_read(sender->options.token_file, &text, err);
-    if (status == TCS_OK && text.size)
-        snprintf(sender->authorization, sizeof sender->authorization, "Authorization: Bearer %.*s", (int)strcspn(text.data, "\r\n"),
-                 text.data);
-    tcsi_buffer_deinit(&text);
-    return status;
-}
 
 tcs_status tcsi_sender_open(const tcsi_sender_options *options, tcsi_sender **ret_sender, tcs_error *err)
 {
@@ -48,7 +35,7 @@ tcs_status tcsi_sender_open(const tcsi_sender_options *options, tcsi_sender **re
     tcsi_buffer_init(&sender->name, ANSWER_MAX);
     const size_t length = strlen(options->url), slash = length > 0 && options->url[length - 1] == '/';
     snprintf(sender->url, sizeof sender->url, "%.*s/api/v1/rows?backfill=true", (int)(length - slash), options->url);
-    const tcs_status status = read_token(sender, err);
+    const tcs_status status = tcsi_client_authorize(options->token_file, sender->authorization, err);
     if (status == TCS_OK) *ret_sender = sender;
     else tcsi_sender_close(sender);
     return status;

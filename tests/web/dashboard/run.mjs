@@ -155,9 +155,11 @@ const cases = {
         await waitForText(heading(page), /Out of the ordinary: pump_pressure_bar plant=north unit=3/);
         assert.ok(await page.evaluate(() => document.activeElement === document.querySelector('main h1')), 'the heading has no focus');
         assert.ok(page.url().endsWith(`#/episode/${episode.id}`), page.url());
+        const why = await service.ask(`/api/v1/episodes/${episode.id}/explanation`);
+        await waitForText(page.locator('.way'), `record ${why.path.find((step) => step.step === 'journal').sequence}`);
         const said = await page.locator('main').innerText();
         for (const words of [String(Number(episode.value.toFixed(1))), String(Number(episode.expected.toFixed(1))), 'bar', 'too high', 'times rarer than the alarm budget', '1 in ',
-          `record ${episode.sequence}`]) assert.ok(said.includes(words), `the page does not say "${words}":\n${said}`);
+          'would not have opened with', 'Who was told']) assert.ok(said.includes(words), `the page does not say "${words}":\n${said}`);
         await page.screenshot({ path: path.join(folder, 'dashboard-episode.png'), fullPage: true });
       } finally {
         await stop();
@@ -283,6 +285,75 @@ const cases = {
       await page.waitForFunction(() => !location.hash.includes('zoom='));
       await page.keyboard.press('+');
       await page.waitForFunction(() => location.hash.includes('zoom='));
+      await close(page);
+    });
+  },
+
+  'an episode of real machines is explained: what would have been quiet, what the deep layer looked at, who was told'() {
+    const files = ['ec2_cpu_utilization_5f5533', 'ec2_cpu_utilization_ac20cd', 'ec2_network_in_257a54', 'elb_request_count_8c0756', 'rds_cpu_utilization_cc0c53', 'ec2_cpu_utilization_fe7f93']
+      .map((name) => path.join(data, `nab/data/realAWSCloudwatch/${name}.csv`));
+    if (!files.every((file) => fs.existsSync(file))) throw new Skip(`no ${files.find((file) => !fs.existsSync(file))}`);
+    return withService(['--deep-share', '1', '--deep-deadline', '30'], async (service) => {
+      const step = 300, columns = files.map((file) => fs.readFileSync(file, 'utf8').trim().split('\n').slice(1).map((line) => Number(line.split(',')[1])));
+      const length = Math.min(...columns.map((column) => column.length)), end = Math.floor(Date.now() / 1000);
+      const rows = (from, to) => Array.from({ length: to - from }, (_, n) => columns.map((column, i) => [`load{machine="${i}",team="web"}`, end - (length - 1 - from - n) * step, column[from + n]])).flat();
+      for (let at = 0; at < 2500; at += 50) {
+        await service.send(rows(at, at + 50));
+        await new Promise((done) => setTimeout(done, at === 0 ? 2100 : 60)); // a tick shares out the sample; only so many questions wait at once
+      }
+      await service.wait('/api/v1/status', (status) => status.deep.state === 'on', 120);
+      for (let at = 2500; at < length; at += 10) {
+        await service.send(rows(at, Math.min(at + 10, length)));
+        await new Promise((done) => setTimeout(done, 30)); // so that there is an answer before the next
+      }
+      await service.wait('/api/v1/status', (status) => status.rows_waiting === 0);
+      const { episodes } = await service.ask('/api/v1/episodes?kind=anomaly&limit=1000');
+      const explained = [];
+      for (const { id } of episodes.slice(0, 30)) explained.push(await service.ask(`/api/v1/episodes/${id}/explanation`));
+      const why = explained.find((one) => one.second_look?.rows.some((row) => row.share >= 0.1) && one.first_look && one.counterfactual?.found);
+      assert.ok(why, `of ${episodes.length} episodes none is explained whole: ${JSON.stringify(explained.map((one) => one.unknown))}`);
+      for (const dark of [false, true]) {
+        const page = await open(service, `#/episode/${why.episode}`, { dark });
+        const card = page.locator('.card', { has: page.getByRole('heading', { name: 'What would have kept it quiet' }) });
+        await waitForText(card, why.advice.slice(1));
+        await waitForText(card, new RegExp(`Because of a\\s*${why.first_look.because}`));
+        const strip = card.getByRole('img');
+        const strongest = why.second_look.rows.reduce((best, row) => (row.share > best.share ? row : best));
+        assert.match(await strip.getAttribute('aria-label'), /^Of the last 64 rows, the (last row|row \d+ before the last) \d/);
+        const opacities = await strip.locator('span').evaluateAll((cells) => cells.map((cell) => Number(cell.style.opacity)));
+        assert.equal(opacities.length, 64);
+        assert.equal(opacities.indexOf(1), why.second_look.rows.indexOf(strongest), `${opacities}`);
+        await card.getByText('Row by row').focus(); // without a mouse, and for whoever does not see the strip
+        await page.keyboard.press('Enter');
+        assert.equal(await card.locator('table.data tbody tr').count(), 64);
+        const shown = await card.locator('table.data tbody tr').nth(why.second_look.rows.indexOf(strongest)).innerText();
+        assert.ok(shown.includes(`${Number((strongest.share * 100).toPrecision(3))}`), `${shown}: ${strongest.share}`);
+        const way = page.locator('.card', { has: page.getByRole('heading', { name: 'The way of the row' }) });
+        for (const one of why.path) await waitForText(way.locator('li'), one.says);
+        await waitForText(way, 'Nobody, or the service has forgotten by now');
+        if (!(await page.locator('[data-ready=yes]').count())) await page.waitForSelector('[data-ready=yes]');
+        assert.deepEqual(await axe(page), []);
+        await page.screenshot({ path: path.join(folder, `dashboard-explained${dark ? '-dark' : ''}.png`), fullPage: true });
+        await close(page);
+      }
+    });
+  },
+
+  'series that moved together are told with their lags'() {
+    return withService([], async (service) => {
+      const begin = Math.floor(Date.now() / 1000) - 400;
+      const off = (i, second) => ([4, 5, 6].includes(i) && second >= 350 + 2 * (i - 4) && second < 362 ? 40 : 0);
+      const value = (i, second) => 100 * i + 3 * Math.sin(second * (1 + i / 7)) + ((second * 7919 + i * 104729) % 97) / 50 + off(i, second);
+      for (let second = 0; second < 390; second++)
+        await service.send(Array.from({ length: 24 }, (_, i) => [`load{host="db${Math.floor(i / 4)}",unit="${i}"}`, begin + second, value(i, second)]));
+      const { episodes } = await service.wait('/api/v1/episodes?kind=anomaly&state=over', (answer) => [4, 5, 6].every((n) => answer.episodes.some((e) => e.number === n)));
+      const page = await open(service, `#/episode/${episodes.find((e) => e.number === 4).id}`);
+      const table = page.getByRole('region', { name: 'Series that moved together' });
+      await waitForText(table.locator('tbody tr'), /unit=5[\s\S]*2 s later[\s\S]*deviations/);
+      await waitForText(table.locator('tbody tr'), /unit=6[\s\S]*4 s later/);
+      await waitForText(page.locator('.card'), 'all with host=db1');
+      await table.getByRole('link', { name: /unit=6/ }).click();
+      await waitForText(table.locator('tbody tr'), /unit=4[\s\S]*4 s before/);
       await close(page);
     });
   },

@@ -1,7 +1,7 @@
 // Episode: one screen that explains one thing that happened: what came, what was expected, how rare that is, what else moved, what it was
 // the last times, which way the row went, and what can be done about it.
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { ask, paths, type Episode, type Related, type Series, type Similar } from '../api';
+import { ask, paths, type Episode, type Explanation, type Related, type Series, type Similar } from '../api';
 import { Acknowledging, answer, Answering, canAnswer, VERDICTS, verdictWord } from '../answers';
 import type { Shade } from '../chart';
 import { chance, distance, duration, number, severityMeaning, unitOf, withUnit } from '../format';
@@ -15,6 +15,7 @@ import { useAsk, useStore } from '../store';
 import { formatSpan, parseTime, type Span } from '../time';
 import { Ago, At, Fact, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
 import { formatPlace } from '../url';
+import { heatOf, KeptWay, MovedTogether, Quiet, useExplanation } from '../why';
 
 const KIND_TITLES: Record<string, string> = {
   anomaly: 'Out of the ordinary',
@@ -149,8 +150,18 @@ function explain(episode: Episode, series: Series | null, unit: string): string 
   return episode.summary;
 }
 
-/** Which way the row went, and what each step said of it. */
-function Way({ episode, series }: { episode: Episode; series: Series | null }) {
+/** Which way the row went, and what each step said of it: as the service kept it, or else as far as the episode tells. */
+function Way({ episode, series, why }: { episode: Episode; series: Series | null; why: Explanation | null }) {
+  return (
+    <section class="card" aria-labelledby="way">
+      <h2 id="way">The way of the row</h2>
+      {why && why.path.length > 1 ? <KeptWay why={why} /> : <ToldWay episode={episode} series={series} />}
+      <SaveRecord episode={episode} />
+    </section>
+  );
+}
+
+function ToldWay({ episode, series }: { episode: Episode; series: Series | null }) {
   const steps: [string, string][] = [
     ['Received', `stamped ${episode.begin}`],
     ['Journal', `on disk as record ${episode.sequence} before its sender was told`],
@@ -179,17 +190,13 @@ function Way({ episode, series }: { episode: Episode; series: Series | null }) {
   if (episode.suppressed_by) steps.push(['Answers', `kept quiet by ${episode.suppressed_by}`]);
   steps.push(['State', `${episode.state} as of ${episode.updated}`]);
   return (
-    <section class="card" aria-labelledby="way">
-      <h2 id="way">The way of the row</h2>
-      <ol class="way">
-        {steps.map(([name, text]) => (
-          <li key={name}>
-            <b>{name}</b> <span>{text}</span>
-          </li>
-        ))}
-      </ol>
-      <SaveRecord episode={episode} />
-    </section>
+    <ol class="way">
+      {steps.map(([name, text]) => (
+        <li key={name}>
+          <b>{name}</b> <span>{text}</span>
+        </li>
+      ))}
+    </ol>
   );
 }
 
@@ -222,7 +229,7 @@ function SaveRecord({ episode }: { episode: Episode }) {
   );
 }
 
-function RelatedSeries({ episode, following }: { episode: Episode; following: Following }) {
+function RelatedSeries({ episode, following, why }: { episode: Episode; following: Following; why: Explanation | null }) {
   const { can, episodes, changes } = useStore(live);
   const isKnown = can?.has('GET /api/v1/episodes/{id}/related') ?? false;
   const asked = useAsk<{ related: Related[] }>(isKnown ? `${episode.id}#${changes}` : null, (signal) =>
@@ -237,14 +244,19 @@ function RelatedSeries({ episode, following }: { episode: Episode; following: Fo
     () => others.map((other) => shadesOfSeries(other.number, related, episodes)),
     [others, related, episodes],
   );
+  const apart = useMemo(() => {
+    const told = new Set(why?.moved_together.episodes.map((other) => other.id));
+    return related.filter((other) => !told.has(other.id));
+  }, [related, why]);
   const hasHistory = can?.has('GET /api/v1/series/{number}/history') ?? false;
   return (
     <section class="card" aria-labelledby="related">
       <h2 id="related">Moved at the same time</h2>
       {asked.error ? <Problem error={asked.error} what="Related series" /> : null}
+      {why ? <MovedTogether why={why} /> : null}
       {related.length === 0 ? <Note>No other series had an episode near this time.</Note> : null}
       <ul class="links">
-        {related.slice(0, 30).map((other) => (
+        {apart.slice(0, 30).map((other) => (
           <li key={other.id}>
             <a href={formatPlace('episode', other.id)}>
               <SeriesLabel text={other.series} />
@@ -449,6 +461,9 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
     isOpen(episode),
     true,
   );
+  const asked = useExplanation(episode);
+  const why = asked.data;
+  const heat = useMemo(() => heatOf(why), [why]);
   const end = parseTime(episode.end);
   const shades = useMemo<Shade[]>(
     () => [{ from: begin, to: end ?? now.get(), label: episode.kind, isChosen: true }],
@@ -467,6 +482,7 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
               timeline={following.timeline}
               turn={following.turn}
               shades={shades}
+              heat={heat}
               withScore
             />
           ) : (
@@ -476,13 +492,15 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
             </Note>
           )}
           <p class="soft">
-            The shaded band is where nearly every ordinary value lies; the marked time is the episode.{' '}
+            The shaded band is where nearly every ordinary value lies; the marked time is the episode
+            {heat.length > 0 ? '; the strip below is what the deep layer looked at' : ''}.{' '}
             <a href={formatPlace('series', episode.number)}>
               Explore this series <kbd>s</kbd>
             </a>
           </p>
         </section>
-        <RelatedSeries episode={episode} following={following} />
+        <Quiet asked={asked} say={(value) => withUnit(number(value), unit)} />
+        <RelatedSeries episode={episode} following={following} why={why} />
       </div>
       <div>
         <section class="card" aria-labelledby="action">
@@ -495,7 +513,7 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
         </section>
         <Answering episode={episode} />
         <SimilarEpisodes episode={episode} />
-        <Way episode={episode} series={series} />
+        <Way episode={episode} series={series} why={why} />
       </div>
     </div>
   );
