@@ -7,18 +7,7 @@
 #define TCS_SERVE_API_LABELLED_H
 
 #include "serve/api/api.h"
-
-/* One episode that somebody answered. */
-typedef struct tcsi_labelled_item {
-    const char *episode;      /* its id */
-    const char *answer;       /* "true", "expected", "not_mine": all answers that stand, combined */
-    double probability;       /* that it is that */
-    double disagreement;      /* 0: all say the same, 1: half say the other */
-    double real;              /* probability that it was a real event; NaN: nobody said */
-    size_t begin, count;      /* of answers that stand */
-    bool has_pattern;
-    tcsi_pattern pattern;
-} tcsi_labelled_item;
+#include "serve/labels.h"
 
 typedef struct tcsi_labelled tcsi_labelled;
 tcs_status tcsi_labelled_create(tcsi_labelled **ret_labelled, tcs_error *err) TCS_WARN_UNUSED; /* E_MEMORY */
