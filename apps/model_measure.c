@@ -123,7 +123,8 @@ tcs_status cli_model_measure(const void *bytes, size_t size, const char *input, 
     if (status == TCS_OK) {
         const size_t row_count = tcs_frame_row_count(frame);
         const uint8_t *labels = tcs_frame_labels(frame);
-        *ret_evidence = (tcsi_model_evidence){ .vus_pr = NAN, .auc_pr = NAN, .f1_event = NAN, .row_count = row_count,
+        *ret_evidence = (tcsi_model_evidence){ .vus_pr = NAN, .auc_pr = NAN, .f1_event = NAN, .auc_roc = NAN, .auc_roc_low = NAN,
+                                               .auc_roc_high = NAN, .auc_gain_low = NAN, .row_count = row_count,
                                                .ns_per_row = (processor_ns() - begin) / (double)row_count,
                                                .measured_ns = tcsi_clock_wall_ns() };
         name_data(frame, input, data);

@@ -10,11 +10,9 @@
  *     false     episodes that touch none
  * of episodes that were opened, and of those that were confirmed.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
-#include "base/rng.h"
+#include "courses.h"
 #include "serve/deep/past.h"
 #include "serve/shard/cell.h"
-#include "simulate/series.h"
-#include "study/suite.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,14 +20,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { SERIES_MAX = 2000, EPISODES_MAX = 200000, ASKED_MAX = 4096, SLACK = 16, STEPS_MAX = 2000 };
+enum { SERIES_MAX = COURSES_MAX, EPISODES_MAX = 200000, ASKED_MAX = 4096, SLACK = 16, STEPS_MAX = 2000 };
 static const int64_t STEP_NS = INT64_C(60000000000), START_NS = INT64_C(1700000000000000000);
-
-typedef struct course {
-    double *values;
-    uint8_t *labels;
-    size_t row_count;
-} course;
 
 typedef struct episode {
     uint32_t number;
@@ -39,8 +31,7 @@ typedef struct episode {
 
 typedef struct bench {
     double rate, sample;
-    size_t series_count, row_count;  /* row_count: of the longest */
-    course courses[SERIES_MAX];
+    courses fleet;
     tcsi_second_look_rule rule;
     /* one run */
     tcsi_cell cell;
@@ -70,52 +61,6 @@ static void stop_on(tcs_status status, const tcs_error *err)
 static double seconds_now(void)
 {
     return (double)clock() / CLOCKS_PER_SEC;
-}
-
-/* ---- data ---- */
-
-static void take_frame(bench *b, const tcsi_frame *frame)
-{
-    if (b->series_count == SERIES_MAX) return;
-    course *c = &b->courses[b->series_count++];
-    *c = (course){ .values = TCSI_NEW_ARRAY(double, frame->row_count), .labels = TCSI_NEW_ZEROS(uint8_t, frame->row_count),
-                   .row_count = frame->row_count };
-    if (!c->values || !c->labels) exit(1);
-    memcpy(c->values, tcsi_frame_column(frame, 0), frame->row_count * sizeof *c->values);
-    if (frame->labels) memcpy(c->labels, frame->labels, frame->row_count);
-    if (frame->row_count > b->row_count) b->row_count = frame->row_count;
-}
-
-static void simulate(bench *b, size_t count, const char *scenario_name, size_t rows, uint64_t seed)
-{
-    tcs_error err = { 0 };
-    tcsi_series_options options = { .seed = seed, .family = TCSI_FAMILY_ANY, .kind = TCSI_EVENT_ANY, .row_count = rows };
-    if (!tcsi_scenario_by_name(scenario_name, &options.scenario)) exit(2);
-    for (size_t i = 0; i < count; i++) {
-        tcsi_series_simulation simulation;
-        options.stream = i;
-        options.is_calm = i % 4 == 3;
-        stop_on(tcsi_series_simulate(&options, &simulation, &err), &err);
-        take_frame(b, simulation.frame);
-        tcsi_series_simulation_deinit(&simulation);
-    }
-}
-
-static void load_suite(bench *b, const char *name, const char *folder)
-{
-    tcs_error err = { 0 };
-    const tcsi_suite *suite = NULL;
-    char **files;
-    size_t count;
-    stop_on(tcsi_suite_find(name, &suite, &err), &err);
-    stop_on(tcsi_suite_files(suite, folder, &files, &count, &err), &err);
-    for (size_t i = 0; i < count; i++) {
-        tcsi_suite_series series = { 0 };
-        stop_on(suite->load(folder, files[i], &series, &err), &err);
-        take_frame(b, series.frame);
-        tcsi_suite_series_deinit(&series);
-    }
-    tcsi_suite_files_free(files, count);
 }
 
 /* ---- one run ---- */
@@ -156,7 +101,7 @@ static void learn(bench *b)
     const tcsi_deep_windows references[] = { tcsi_deep_ring_windows(&b->past.references[0]),
                                              tcsi_deep_ring_windows(&b->past.references[1]) };
     tcsi_deep_model *next;
-    stop_on(tcsi_deep_model_train(b->model, lesson, &training, references, b->train_at, &next, &err), &err);
+    stop_on(tcsi_deep_model_train(b->model, lesson, &training, references, b->train_at, NULL, &next, &err), &err);
     tcsi_deep_model_release(b->model);
     b->model = next;
     b->train_s += seconds_now() - begin;
@@ -175,7 +120,7 @@ static void answer_all(bench *b, uint64_t sequence)
     }
     if (b->model) {
         stop_on(tcsi_deep_scorer_init(&scorer, &b->model->network, &err), &err);
-        tcsi_deep_scorer_run(&scorer, rows, b->asked_count, scores);
+        tcsi_deep_scorer_run(&scorer, rows, b->asked_count, scores, NULL);
         tcsi_deep_scorer_deinit(&scorer);
     }
     for (size_t i = 0; i < b->asked_count; i++) {
@@ -207,13 +152,13 @@ static void run(bench *b, bool is_deep)
     b->train_at = TCSI_DEEP_WINDOWS_MIN;
     b->episode_count = 0;
     b->train_s = b->score_s = 0;
-    for (uint32_t i = 0, place; i < b->series_count; i++) stop_on(tcsi_cell_add(&b->cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
-    for (size_t t = 0; t < b->row_count; t++) {
+    for (uint32_t i = 0, place; i < b->fleet.count; i++) stop_on(tcsi_cell_add(&b->cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
+    for (size_t t = 0; t < b->fleet.row_count; t++) {
         const int64_t now_ns = START_NS + (int64_t)t * STEP_NS;
-        for (uint32_t i = 0; i < b->series_count; i++) {
+        for (uint32_t i = 0; i < b->fleet.count; i++) {
             tcsi_live_outcome outcome;
-            if (t >= b->courses[i].row_count) continue;
-            const tcsi_live_row row = { .place = i, .time_ns = now_ns, .value = b->courses[i].values[t] };
+            if (t >= b->fleet.items[i].row_count) continue;
+            const tcsi_live_row row = { .place = i, .time_ns = now_ns, .value = b->fleet.items[i].values[t] };
             stop_on(tcsi_cell_push(&b->cell, &row, 2 * t + 1, now_ns, &outcome, &err), &err);
         }
         if (is_deep) answer_all(b, 2 * t + 2);
@@ -228,14 +173,6 @@ static void end_run(bench *b)
 }
 
 /* ---- measures ---- */
-
-static bool touches(const course *c, const episode *e)
-{
-    const size_t end = e->end < c->row_count ? e->end : c->row_count - 1;
-    for (size_t t = e->begin > SLACK ? e->begin - SLACK : 0; t <= end; t++)
-        if (c->labels[t]) return true;
-    return false;
-}
 
 static bool is_found(const bench *b, uint32_t number, size_t begin, size_t end, bool is_confirmed)
 {
@@ -252,13 +189,13 @@ static tally measure(const bench *b)
     tally o = { 0 };
     for (size_t i = 0; i < b->episode_count; i++) {
         const episode *e = &b->episodes[i];
-        const course *c = &b->courses[e->number];
-        if (e->begin < c->row_count / 4 || touches(c, e)) continue;
+        const course *c = &b->fleet.items[e->number];
+        if (e->begin < c->row_count / 4 || course_is_labelled(c, e->begin, e->end, SLACK)) continue;
         o.false_count[0]++;
         o.false_count[1] += e->is_confirmed;
     }
-    for (uint32_t i = 0; i < b->series_count; i++) {
-        const course *c = &b->courses[i];
+    for (uint32_t i = 0; i < b->fleet.count; i++) {
+        const course *c = &b->fleet.items[i];
         o.rows += 0.75 * (double)c->row_count;
         for (size_t t = c->row_count / 4; t < c->row_count; t++) {
             if (!c->labels[t] || (t > 0 && c->labels[t - 1])) continue;
@@ -300,17 +237,17 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--sample") == 0) b.sample = number;
         else if (strcmp(argv[i], "--rows") == 0) rows = (size_t)number;
         else if (strcmp(argv[i], "--seed") == 0) seed = (size_t)number;
-        else if (strcmp(argv[i], "--simulate") == 0 && i + 2 < argc) simulate(&b, (size_t)number, argv[i + 2], rows, seed);
-        else if (strcmp(argv[i], "--suite") == 0 && i + 2 < argc) load_suite(&b, argv[i + 1], argv[i + 2]);
+        else if (strcmp(argv[i], "--simulate") == 0 && i + 2 < argc) courses_simulate(&b.fleet, (size_t)number, argv[i + 2], rows, seed);
+        else if (strcmp(argv[i], "--suite") == 0 && i + 2 < argc) courses_load(&b.fleet, argv[i + 1], argv[i + 2]);
     }
     b.episodes = TCSI_NEW_ARRAY(episode, EPISODES_MAX);
-    if (b.series_count == 0 || !b.episodes) {
+    if (b.fleet.count == 0 || !b.episodes) {
         fprintf(stderr, "usage: second_look_bench [options] --simulate SERIES SCENARIO | --suite NAME FOLDER\n");
         return 2;
     }
     for (size_t r = 0; r < (rate_count ? rate_count : 1); r++) {
         b.rate = rates[r];
-        printf("%zu series, rate %g a row\n", b.series_count, b.rate);
+        printf("%zu series, rate %g a row\n", b.fleet.count, b.rate);
         for (int is_deep = 0; is_deep < 2; is_deep++) {
             run(&b, is_deep);
             const tally o = measure(&b);
@@ -318,10 +255,7 @@ int main(int argc, char **argv)
             end_run(&b);
         }
     }
-    for (size_t i = 0; i < b.series_count; i++) {
-        tcsi_free(b.courses[i].values);
-        tcsi_free(b.courses[i].labels);
-    }
+    courses_free(&b.fleet);
     tcsi_free(b.episodes);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "serve/deep/labelled_set.h"
 #include "serve/deliver/notify.h"
 #include "serve/deliver/outbox_store.h"
 #include "serve/desk.h"
@@ -416,6 +417,20 @@ static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 
 /* ---- events ---- */
 
+/* What an answer to the episode will teach of. */
+static tcs_status put_window(tcsi_keeper *keeper, const tcsi_live_event *event, const tcsi_store_record *episode, tcs_error *err)
+{
+    tcsi_store_record record = *episode;
+    tcsi_json_writer writer;
+    tcsi_buffer_clear(&keeper->document);
+    tcsi_json_writer_init(&writer, &keeper->document, false);
+    const tcs_status status = tcsi_deep_window_write(event->window, &writer, err);
+    record.kind = TCSI_STORE_WINDOW;
+    record.end_ns = record.begin_ns;
+    record.document = keeper->document.data;
+    return status == TCS_OK ? tcsi_store_record_put(keeper->options.store, &record, err) : status;
+}
+
 static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, telling *one, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
@@ -437,7 +452,8 @@ static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, t
                                        .begin_ns = event->episode.begin_ns,
                                        .end_ns = tcsi_words_is_over(event) ? event->time_ns : INT64_MAX,
                                        .updated_ns = event->time_ns, .document = keeper->document.data };
-    return tcsi_store_record_put(keeper->options.store, &record, err);
+    status = tcsi_store_record_put(keeper->options.store, &record, err);
+    return status == TCS_OK && event->has_window ? put_window(keeper, event, &record, err) : status;
 }
 
 static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_error *err)

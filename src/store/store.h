@@ -92,6 +92,7 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_TOKEN = 5,       /* of the HTTP API; the document holds a hash, never the token */
     TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
     TCSI_STORE_ACKNOWLEDGEMENT = 7, /* of an episode, whose id it has */
+    TCSI_STORE_WINDOW = 9,      /* of an episode, whose id it has: the last rows of its series when it opened */
 } tcsi_store_record_kind;
 
 typedef struct tcsi_store_record {

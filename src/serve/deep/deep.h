@@ -6,13 +6,18 @@
  * It decides nothing and promises nothing: a question that is lost, late or failed is one that nobody answered, and the state has a rule
  * for that.  So it may be slow, stuck or gone without anybody waiting for it.  The queue is bounded by what cells may have waiting at once;
  * what is overdue when its turn comes is thrown away unread.
+ * A challenger, where there is one, scores the same rows out of the ordinary once the champion's answers are in the journal, and while
+ * no more than a batch waits: what comes of that is counted, and decides nothing.  With a canary (models/canary.h) it answers for those
+ * series.
  * Before it is started, while the journal is read, questions are answered by the journal: it only learns from them.
  * Memory: tcsi_deep_size.  Threads: ask, stat from any; the rest from one. */
 #ifndef TCS_SERVE_DEEP_DEEP_H
 #define TCS_SERVE_DEEP_DEEP_H
 
+#include "serve/deep/shadow.h"
 #include "serve/deep/teacher.h"
 #include "serve/intake.h"
+#include "serve/models/canary.h"
 
 typedef struct tcsi_deep tcsi_deep;
 
@@ -40,6 +45,8 @@ typedef struct tcsi_deep_stats {
     char model[TCSI_HASH_TEXT_SIZE]; /* ""; none so far */
     size_t waiting_count;            /* in the queue */
     uint64_t answered_count, late_count, failed_count, lost_count; /* late: overdue before its turn came; lost: the queue was full */
+    tcsi_deep_shadow shadow;         /* the challenger beside the champion, since either took its place */
+    tcsi_canary canary;              /* share 0: off */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT]; /* from a row's receipt until its answer is durable, as live.h has them */
     tcsi_teacher_stats teacher;
 } tcsi_deep_stats;

@@ -39,7 +39,7 @@ static void train(void)
     }
     const tcsi_deep_windows references[] = { tcsi_deep_ring_windows(&past.references[0]), tcsi_deep_ring_windows(&past.references[1]) };
     const tcsi_deep_training training = { .step_count = 400, .rate = 5e-3, .seed = 1 };
-    assert_ok(tcsi_deep_model_train(NULL, tcsi_deep_ring_windows(&past.lesson), &training, references, WINDOWS, &model, test_err));
+    assert_ok(tcsi_deep_model_train(NULL, tcsi_deep_ring_windows(&past.lesson), &training, references, WINDOWS, NULL, &model, test_err));
 }
 
 static double share_below(const tcsi_deep_model *m, defect what, double p_value, uint64_t begin)
@@ -50,7 +50,7 @@ static double share_below(const tcsi_deep_model *m, defect what, double p_value,
     size_t count = 0;
     for (uint64_t i = 0; i < BROKEN; i++) make_window(begin + i, what, rows + i * TCSI_LAST_ROWS);
     assert_ok(tcsi_deep_scorer_init(&scorer, &m->network, test_err));
-    tcsi_deep_scorer_run(&scorer, rows, BROKEN, scores);
+    tcsi_deep_scorer_run(&scorer, rows, BROKEN, scores, NULL);
     for (size_t i = 0; i < BROKEN; i++) count += (double)tcsi_deep_model_p_value(m, TCSI_QUESTION_SAMPLED, scores[i]) <= p_value;
     tcsi_deep_scorer_deinit(&scorer);
     return (double)count / BROKEN;
@@ -80,13 +80,13 @@ static void test_scores_are_the_same_in_any_company(void **state)
     tcsi_deep_scorer scorer;
     for (uint64_t i = 0; i < 100; i++) make_window(i + 7777, (defect)(i % 3), rows + i * TCSI_LAST_ROWS);
     assert_ok(tcsi_deep_scorer_init(&scorer, &model->network, test_err));
-    tcsi_deep_scorer_run(&scorer, rows, 100, all);
+    tcsi_deep_scorer_run(&scorer, rows, 100, all, NULL);
     for (size_t i = 0; i < 100; i++) {
-        tcsi_deep_scorer_run(&scorer, rows + i * TCSI_LAST_ROWS, 1, &alone);
+        tcsi_deep_scorer_run(&scorer, rows + i * TCSI_LAST_ROWS, 1, &alone, NULL);
         assert_true(alone == all[i] && alone >= 0);
     }
     for (size_t i = 0; i < TCSI_LAST_ROWS; i++) rows[i] = i % 2 ? 32767 : -32767; /* as far as it goes */
-    tcsi_deep_scorer_run(&scorer, rows, 1, &alone);
+    tcsi_deep_scorer_run(&scorer, rows, 1, &alone, NULL);
     assert_true(isfinite(alone) && alone > 0);
     tcsi_deep_scorer_deinit(&scorer);
 }
@@ -115,7 +115,7 @@ static void test_what_carried_a_judgement(void **state)
         const tcsi_deep_reason reason = reason_of(rows, 0.2), again = reason_of(rows, 0.2);
         assert_memory_equal(&reason, &again, sizeof reason);
         assert_ok(tcsi_deep_scorer_init(&scorer, &model->network, test_err));
-        tcsi_deep_scorer_run(&scorer, rows, 1, &score);
+        tcsi_deep_scorer_run(&scorer, rows, 1, &score, NULL);
         assert_true(reason.score == score && reason.score_expected < 0.1 * reason.score);
         for (size_t t = 0; t < TCSI_LAST_ROWS; t++) {
             sum += reason.shares[t];
@@ -128,7 +128,7 @@ static void test_what_carried_a_judgement(void **state)
         for (size_t t = TCSI_LAST_ROWS - 16; t < TCSI_LAST_ROWS; t++) within += i % 2 ? 0 : reason.shares[t] / sum;
         found += reason.is_found;
         if (reason.is_found) { /* and it is so */
-            tcsi_deep_scorer_run(&scorer, reason.instead, 1, &score);
+            tcsi_deep_scorer_run(&scorer, reason.instead, 1, &score, NULL);
             assert_true(score == reason.score_after && score < reason.score);
             assert_true((double)tcsi_deep_model_p_value(model, TCSI_QUESTION_SAMPLED, score) > 0.2 * (1 - 1e-6));
             assert_true(memcmp(reason.instead, rows, sizeof rows) != 0 && reason.way > 0 && reason.way <= 1);
@@ -200,13 +200,14 @@ static void test_training_goes_on_and_is_given_up(void **state)
     memcpy(hash, model->hash, sizeof hash);
     const tcsi_deep_windows references[] = { tcsi_deep_ring_windows(&past.references[0]), tcsi_deep_ring_windows(&past.references[1]) };
     tcsi_deep_training training = { .step_count = 5, .rate = 1e-3, .seed = 2 };
-    assert_ok(tcsi_deep_model_train(model, tcsi_deep_ring_windows(&past.lesson), &training, references, WINDOWS + 1, &next, test_err));
+    const tcsi_deep_windows lesson = tcsi_deep_ring_windows(&past.lesson);
+    assert_ok(tcsi_deep_model_train(model, lesson, &training, references, WINDOWS + 1, NULL, &next, test_err));
     assert_string_not_equal(next->hash, model->hash);
     assert_true(share_below(next, LAST_ROW, 0.01, 99) > 0.8);
     tcsi_deep_model_release(next);
     training.go_on = never;
     training.self = &steps;
-    assert_int_equal(tcsi_deep_model_train(model, tcsi_deep_ring_windows(&past.lesson), &training, references, 1, &next, &failure),
+    assert_int_equal(tcsi_deep_model_train(model, tcsi_deep_ring_windows(&past.lesson), &training, references, 1, NULL, &next, &failure),
                      TCS_E_CANCELLED);
     int16_t rows[TCSI_LAST_ROWS];
     for (uint64_t i = 0; i < TCSI_DEEP_TAIL_MIN; i++) { /* the same weights; rows out of the ordinary get a meaning */
@@ -214,7 +215,7 @@ static void test_training_goes_on_and_is_given_up(void **state)
         tcsi_deep_past_push(&past, TCSI_QUESTION_ESCALATED, rows);
     }
     const tcsi_deep_windows more[] = { tcsi_deep_ring_windows(&past.references[0]), tcsi_deep_ring_windows(&past.references[1]) };
-    assert_ok(tcsi_deep_model_compare(model, more, &next, test_err));
+    assert_ok(tcsi_deep_model_compare(model, more, NULL, &next, test_err));
     assert_true(tcsi_deep_model_p_value(next, TCSI_QUESTION_ESCALATED, 1) > 0.5f);
     assert_true(tcsi_deep_model_p_value(next, TCSI_QUESTION_SAMPLED, 50) == tcsi_deep_model_p_value(model, TCSI_QUESTION_SAMPLED, 50));
     tcsi_deep_model_release(next);

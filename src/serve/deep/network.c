@@ -111,17 +111,14 @@ void tcsi_deep_scorer_deinit(tcsi_deep_scorer *scorer)
     *scorer = (tcsi_deep_scorer){ 0 };
 }
 
-/* said: (STEPS, [location, scale]) */
-static double strangeness(const float *said, const float *target)
+/* said: (STEPS, [location, scale]).  Of all rows but the first. */
+static void find_surprises(const float *said, const float *target, double ret_surprises[STEPS])
 {
-    double stretch = 0, surprise = 0;
-    for (size_t t = STEPS - STRETCH; t < STEPS; t++) {
+    for (size_t t = 0; t < STEPS; t++) {
         const double z = ((double)target[t] - (double)said[2 * t]) / (double)said[2 * t + 1];
-        surprise = fmin(2.5 * log1p(z * z / 4), SURPRISE_MAX);
-        stretch += surprise / STRETCH;
+        const double surprise = 2.5 * log1p(z * z / 4);
+        ret_surprises[t] = isnan(surprise) ? SURPRISE_MAX : fmin(surprise, SURPRISE_MAX);
     }
-    const double score = fmax(surprise, stretch * sqrt(STRETCH));
-    return isnan(score) ? SURPRISE_MAX : score;
 }
 
 void tcsi_deep_scorer_expect(tcsi_deep_scorer *scorer, const int16_t *window, tcsi_deep_expectation ret[TCSI_LAST_ROWS])
@@ -137,15 +134,36 @@ void tcsi_deep_scorer_expect(tcsi_deep_scorer *scorer, const int16_t *window, tc
     }
 }
 
-void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores)
+static double strangeness(const double surprises[STEPS])
+{
+    double stretch = 0;
+    for (size_t t = STEPS - STRETCH; t < STEPS; t++) stretch += surprises[t] / STRETCH;
+    return fmax(surprises[STEPS - 1], stretch * sqrt(STRETCH));
+}
+
+static void run_batch(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores, double *ret_features)
+{
+    for (size_t i = 0; i < count; i++)
+        read_window(windows + i * TCSI_LAST_ROWS, scorer->inputs + i * STEPS, scorer->targets + i * STEPS);
+    const tcsi_run run = { .inputs = { scorer->inputs, scorer->targets }, .batch = count };
+    tcsi_plan_forward(scorer->plan, NULL, &run);
+    const float *said = tcsi_plan_values(scorer->plan, scorer->network->output);
+    for (size_t i = 0; i < count; i++) {
+        double surprises[STEPS];
+        float rows[TCSI_LAST_ROWS];
+        find_surprises(said + i * 2 * STEPS, scorer->targets + i * STEPS, surprises);
+        ret_scores[i] = strangeness(surprises);
+        if (!ret_features) continue;
+        tcsi_last_rows_read(windows + i * TCSI_LAST_ROWS, TCSI_LAST_ROWS, rows);
+        tcsi_deep_features(rows, surprises, ret_scores[i], ret_features + i * TCSI_DEEP_FEATURES);
+    }
+}
+
+void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores, double *ret_features)
 {
     for (size_t begin = 0; begin < count; begin += TCSI_DEEP_BATCH) {
         const size_t batch = count - begin < TCSI_DEEP_BATCH ? count - begin : TCSI_DEEP_BATCH;
-        for (size_t i = 0; i < batch; i++)
-            read_window(windows + (begin + i) * TCSI_LAST_ROWS, scorer->inputs + i * STEPS, scorer->targets + i * STEPS);
-        const tcsi_run run = { .inputs = { scorer->inputs, scorer->targets }, .batch = batch };
-        tcsi_plan_forward(scorer->plan, NULL, &run);
-        const float *said = tcsi_plan_values(scorer->plan, scorer->network->output);
-        for (size_t i = 0; i < batch; i++) ret_scores[begin + i] = strangeness(said + i * 2 * STEPS, scorer->targets + i * STEPS);
+        run_batch(scorer, windows + begin * TCSI_LAST_ROWS, batch, ret_scores + begin,
+                  ret_features ? ret_features + begin * TCSI_DEEP_FEATURES : NULL);
     }
 }

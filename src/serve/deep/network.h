@@ -18,7 +18,7 @@
 #define TCS_SERVE_DEEP_NETWORK_H
 
 #include "nn/plan.h"
-#include "serve/shard/last_rows.h"
+#include "serve/deep/head.h"
 
 enum { TCSI_DEEP_BATCH = 64, TCSI_DEEP_STRETCH = 16 /* last rows that a score is about */ };
 
@@ -61,7 +61,8 @@ typedef struct tcsi_deep_expectation {
 } tcsi_deep_expectation;
 /* Of one window; of its first row, of which nothing is said: that row, at a distance of 0. */
 void tcsi_deep_scorer_expect(tcsi_deep_scorer *scorer, const int16_t *window, tcsi_deep_expectation ret[TCSI_LAST_ROWS]);
-/* Windows (count, TCSI_LAST_ROWS) -> how strange their ends are, >= 0, finite.  The same bits in any company. */
-void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores);
+/* Windows (count, TCSI_LAST_ROWS) -> how strange their ends are, >= 0, finite; and figures of them (count, TCSI_DEEP_FEATURES), head.h, or
+ * NULL.  The same bits in any company. */
+void tcsi_deep_scorer_run(tcsi_deep_scorer *scorer, const int16_t *windows, size_t count, double *ret_scores, double *ret_features);
 
 #endif

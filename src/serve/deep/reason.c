@@ -22,10 +22,10 @@ typedef struct search {
 
 static double score_of(search *s, const int16_t *window)
 {
-    double score;
-    tcsi_deep_scorer_run(&s->scorer, window, 1, &score);
+    double strangeness, features[TCSI_DEEP_FEATURES];
+    tcsi_deep_scorer_run(&s->scorer, window, 1, &strangeness, features);
     s->reason->trial_count++;
-    return score;
+    return tcsi_deep_model_score(s->model, s->options->sort, strangeness, features);
 }
 
 /* As second_look.c counts it. */

@@ -38,6 +38,26 @@ void tcsi_deep_report_write(const tcsi_deep_report *report, tcsi_json_writer *wr
     tcsi_json_end_object(writer);
 }
 
+void tcsi_deep_report_write_challenger(const tcsi_deep_report *report, tcsi_json_writer *writer)
+{
+    const tcsi_deep_stats none = { .model = "" }, stats = report->deep ? tcsi_deep_stat(report->deep) : none;
+    const tcsi_deep_shadow *shadow = &stats.shadow;
+    tcsi_json_key(writer, "challenger");
+    tcsi_json_begin_object(writer);
+    tcsi_json_put_string(writer, "model", shadow->model);
+    tcsi_json_put_string(writer, "champion", stats.model);
+    tcsi_json_put_integer(writer, "made", (int64_t)stats.teacher.challenger_count);
+    tcsi_json_put_integer(writer, "labels_true", (int64_t)stats.teacher.labels[1]);
+    tcsi_json_put_integer(writer, "labels_other", (int64_t)stats.teacher.labels[0]);
+    tcsi_json_put_integer(writer, "compared", (int64_t)shadow->compared);
+    tcsi_json_put_integer(writer, "skipped", (int64_t)shadow->skipped);
+    tcsi_json_put_integer(writer, "confirmed_both", (int64_t)shadow->both);
+    tcsi_json_put_integer(writer, "confirmed_challenger", (int64_t)shadow->challenger_only);
+    tcsi_json_put_integer(writer, "confirmed_champion", (int64_t)shadow->champion_only);
+    tcsi_json_put_integer(writer, "answered", (int64_t)shadow->answered);
+    tcsi_json_end_object(writer);
+}
+
 bool tcsi_deep_report_check(void *context, char ret_reason[TCSI_HEALTH_REASON_SIZE])
 {
     const tcsi_deep_report *report = context;
@@ -50,7 +70,8 @@ bool tcsi_deep_report_check(void *context, char ret_reason[TCSI_HEALTH_REASON_SI
 
 /* ---- figures ---- */
 
-enum { QUESTIONS, OUTCOMES, LATE, OPENED, MISSED, QUEUE, BREAKERS, TRAININGS, TRAIN_SECONDS, STATE, ROW_COUNT };
+enum { QUESTIONS, OUTCOMES, LATE, OPENED, MISSED, QUEUE, BREAKERS, TRAININGS, TRAIN_SECONDS, STATE, LABELS, CHALLENGERS, SHADOW,
+       SKIPPED, CANARY, ROW_COUNT };
 
 static const tcsi_metric_row rows[ROW_COUNT] = {
     [QUESTIONS] = { .name = "tocsin_deep_questions_total", .kind = TCSI_METRIC_COUNTER, .help = "Rows that the deep layer was asked about.",
@@ -70,6 +91,17 @@ static const tcsi_metric_row rows[ROW_COUNT] = {
                         .help = "Processor time that training took." },
     [STATE] = { .name = "tocsin_deep_state", .kind = TCSI_METRIC_GAUGE, .help = "1 for the state that the deep layer is in.",
                 .labels = { "state" } },
+    [LABELS] = { .name = "tocsin_deep_labels", .kind = TCSI_METRIC_GAUGE,
+                 .help = "Windows that people have answered, and a challenger learns from.", .labels = { "answer" } },
+    [CHALLENGERS] = { .name = "tocsin_deep_challengers_total", .kind = TCSI_METRIC_COUNTER,
+                      .help = "Challengers that were made out of answers." },
+    [SHADOW] = { .name = "tocsin_deep_shadow_rows", .kind = TCSI_METRIC_GAUGE,
+                 .help = "Rows out of the ordinary that challenger and champion have both scored, by who would confirm them.",
+                 .labels = { "confirmed_by" } },
+    [SKIPPED] = { .name = "tocsin_deep_shadow_skipped_rows", .kind = TCSI_METRIC_GAUGE,
+                  .help = "Rows that the challenger had no time for." },
+    [CANARY] = { .name = "tocsin_deep_canary_share", .kind = TCSI_METRIC_GAUGE,
+                 .help = "Share of the series that a challenger answers for." },
 };
 
 static tcsi_second_look_counts counts_of(void *context)
@@ -82,6 +114,12 @@ static tcsi_deep_stats stats_of(void *context)
     const tcsi_deep_report *report = context;
     const tcsi_deep_stats none = { .model = "" };
     return report->deep ? tcsi_deep_stat(report->deep) : none;
+}
+
+static double read_neither(void *context)
+{
+    const tcsi_deep_shadow shadow = stats_of(context).shadow;
+    return (double)(shadow.compared - shadow.both - shadow.challenger_only - shadow.champion_only);
 }
 
 #define FIGURE(name, expression) static double name(void *context) { return (double)(expression); }
@@ -101,6 +139,14 @@ FIGURE(read_lost, stats_of(context).lost_count)
 FIGURE(read_queue, stats_of(context).waiting_count)
 FIGURE(read_trainings, stats_of(context).teacher.trained_count)
 FIGURE(read_train_s, stats_of(context).teacher.processor_s)
+FIGURE(read_labels_true, stats_of(context).teacher.labels[1])
+FIGURE(read_labels_other, stats_of(context).teacher.labels[0])
+FIGURE(read_challengers, stats_of(context).teacher.challenger_count)
+FIGURE(read_both, stats_of(context).shadow.both)
+FIGURE(read_challenger_only, stats_of(context).shadow.challenger_only)
+FIGURE(read_champion_only, stats_of(context).shadow.champion_only)
+FIGURE(read_skipped, stats_of(context).shadow.skipped)
+FIGURE(read_canary, stats_of(context).canary.share)
 FIGURE(read_off, tcsi_deep_report_state(context) == TCSI_DEEP_OFF)
 FIGURE(read_training, tcsi_deep_report_state(context) == TCSI_DEEP_TRAINING)
 FIGURE(read_on, tcsi_deep_report_state(context) == TCSI_DEEP_ON)
@@ -120,7 +166,12 @@ static const struct {
     { OPENED, NULL, read_opened },              { MISSED, NULL, read_missed },
     { QUEUE, NULL, read_queue },                { BREAKERS, NULL, read_open_cells },
     { TRAININGS, NULL, read_trainings },        { TRAIN_SECONDS, NULL, read_train_s },
-    { STATE, "off", read_off },                 { STATE, "training", read_training },
+    { LABELS, "true", read_labels_true },       { LABELS, "other", read_labels_other },
+    { CHALLENGERS, NULL, read_challengers },    { SHADOW, "both", read_both },
+    { SHADOW, "challenger", read_challenger_only }, { SHADOW, "champion", read_champion_only },
+    { SHADOW, "neither", read_neither },        { SKIPPED, NULL, read_skipped },
+    { CANARY, NULL, read_canary },              { STATE, "off", read_off },
+    { STATE, "training", read_training },
     { STATE, "on", read_on },                   { STATE, "open", read_open },
 };
 

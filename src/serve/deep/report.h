@@ -27,6 +27,8 @@ typedef struct tcsi_deep_report {
 tcsi_deep_state tcsi_deep_report_state(const tcsi_deep_report *report);
 /* The object "deep" of /api/v1/status, with its key. */
 void tcsi_deep_report_write(const tcsi_deep_report *report, tcsi_json_writer *writer);
+/* The object "challenger" of /api/v1/models, with its key: how it does beside the champion. */
+void tcsi_deep_report_write_challenger(const tcsi_deep_report *report, tcsi_json_writer *writer);
 /* A tcsi_health_check of a report. */
 bool tcsi_deep_report_check(void *report, char ret_reason[TCSI_HEALTH_REASON_SIZE]);
 /* The report outlives metrics. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "serve/deep/challenger.h"
 #include "serve/deep/past.h"
 #include "serve/models/models.h"
 
@@ -31,6 +32,8 @@ struct tcsi_teacher {
     double step_begin_s;     /* processor time of the thread */
     bool has_complained;     /* of the champion */
     int64_t looked_ns;       /* at the store, by the monotonic clock */
+    tcsi_challenger challenger;
+    bool is_challenger_due;
 
     pthread_mutex_t mutex;   /* of what follows */
     pthread_cond_t changed;  /* there may be something to learn, or it ends */
@@ -86,7 +89,8 @@ static void keep_few(tcsi_teacher *teacher, const char *hash)
 {
     tcs_error ignored;
     char *place = teacher->kept[teacher->kept_count % KEPT_MODELS];
-    if (teacher->kept_count++ >= KEPT_MODELS) (void)!tcsi_store_model_remove(teacher->options.store, place, &ignored);
+    const bool is_full = teacher->kept_count++ >= KEPT_MODELS, is_on_trial = strcmp(place, teacher->challenger.canary.model) == 0;
+    if (is_full && !is_on_trial) (void)!tcsi_store_model_remove(teacher->options.store, place, &ignored);
     memcpy(place, hash, TCSI_HASH_TEXT_SIZE);
 }
 
@@ -155,8 +159,11 @@ static tcs_status make(tcsi_teacher *teacher, bool is_training, tcsi_deep_model 
     const uint64_t seen = past->seen[TCSI_QUESTION_SAMPLED];
     const tcsi_deep_training training = { .step_count = teacher->model ? LATER_STEPS : FIRST_STEPS,
                                           .rate = teacher->model ? LATER_RATE : FIRST_RATE, .seed = seen, .go_on = go_on, .self = teacher };
-    if (!is_training) return tcsi_deep_model_compare(teacher->model, references, ret_model, err);
-    return tcsi_deep_model_train(teacher->model, tcsi_deep_ring_windows(&past->lesson), &training, references, seen, ret_model, err);
+    const tcsi_deep_answers answers = { &teacher->challenger.set, NULL };
+    const bool is_taught = teacher->model && teacher->model->head.is_set; /* what answers taught is learned anew for other weights */
+    if (!is_training) return tcsi_deep_model_compare(teacher->model, references, NULL, ret_model, err);
+    return tcsi_deep_model_train(teacher->model, tcsi_deep_ring_windows(&past->lesson), &training, references, seen,
+                                 is_taught ? &answers : NULL, ret_model, err);
 }
 
 /* From now on it is answered with. */
@@ -167,17 +174,70 @@ static void take_over(tcsi_teacher *teacher, tcsi_deep_model *model)
     teacher->model = model;
 }
 
-/* Somebody promoted another one, or went back. */
+/* After a rollback people decide. */
+static bool may_promote(tcsi_teacher *teacher)
+{
+    bool is_rolled_back = false;
+    tcs_error ignored;
+    return !teacher->options.store ||
+           (tcsi_models_is_rolled_back(teacher->options.store, TCSI_DEEP_ALIAS, &is_rolled_back, &ignored) == TCS_OK && !is_rolled_back);
+}
+
+/* The challenger's turn, where it has earned it: the next look at the store finds it. */
+static tcs_status promote_challenger(tcsi_teacher *teacher, tcs_error *err)
+{
+    char decides[TCSI_HASH_TEXT_SIZE];
+    bool passes;
+    const tcsi_challenger *c = &teacher->challenger;
+    const tcs_status status = tcsi_challenger_passes(c, teacher->model, &passes, err);
+    if (status != TCS_OK || !passes || !may_promote(teacher)) return status;
+    return tcsi_models_promote(teacher->options.store, TCSI_DEEP_ALIAS, c->model->hash,
+                               "every gate passed, on answers and on shadow scores", WHO, tcsi_clock_wall_ns(), decides, err);
+}
+
+static void publish_challenger(tcsi_teacher *teacher)
+{
+    tcsi_deep_model *model = teacher->challenger.model;
+    if (!teacher->options.challenge) return;
+    if (model) tcsi_deep_model_refer(model);
+    teacher->options.challenge(teacher->options.self, model, &teacher->challenger.canary);
+}
+
+static tcs_status look_at_challenger(tcsi_teacher *teacher, tcs_error *err)
+{
+    tcsi_challenger *c = &teacher->challenger;
+    tcsi_deep_shadow shadow = { .compared = 0 };
+    bool is_changed = false;
+    const tcs_status looked = tcsi_challenger_look(c, teacher->model, &is_changed, err);
+    if (is_changed) publish_challenger(teacher); /* also when the one that is wanted cannot be read: then there is none */
+    if (looked != TCS_OK) return looked;
+    if (teacher->options.compared) teacher->options.compared(teacher->options.self, &shadow);
+    tcs_status status = tcsi_challenger_measure(c, teacher->model, &shadow, err);
+    if (status == TCS_OK) status = promote_challenger(teacher, err);
+    teacher->is_challenger_due = status == TCS_OK && tcsi_challenger_is_due(c, teacher->model);
+    pthread_mutex_lock(&teacher->mutex);
+    for (size_t i = 0; i < 2; i++) teacher->stats.labels[i] = c->set.counts[i];
+    pthread_mutex_unlock(&teacher->mutex);
+    return status;
+}
+
+/* Somebody promoted another one, or went back; answered, or took an answer back; or put a challenger on trial. */
 static void look_at_store(tcsi_teacher *teacher)
 {
     tcsi_deep_model *model = NULL;
     tcs_error failure = { 0 };
     teacher->looked_ns = tcsi_clock_monotonic_ns();
     if (!teacher->options.store) return;
-    if (load_champion(teacher, &model, &failure) != TCS_OK && !teacher->has_complained)
-        tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-READ", "the champion is of no use: %s", failure.text);
-    teacher->has_complained = failure.status != TCS_OK;
+    tcs_status status = load_champion(teacher, &model, &failure);
     if (model) take_over(teacher, model);
+    if (status != TCS_OK && !teacher->has_complained)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-READ", "the champion is of no use: %s", failure.text);
+    if (status == TCS_OK && teacher->model) {
+        status = look_at_challenger(teacher, &failure);
+        if (status != TCS_OK && !teacher->has_complained)
+            tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNCHALLENGED", "no challenger is looked at: %s", failure.text);
+    }
+    teacher->has_complained = status != TCS_OK;
 }
 
 /* The gate: on the same windows, which neither has learned from, a new network finds the ordinary no stranger than the one before. */
@@ -198,15 +258,6 @@ static bool is_better(tcsi_teacher *teacher, const tcsi_deep_model *model, char 
     return is;
 }
 
-/* After a rollback people decide. */
-static bool may_promote(tcsi_teacher *teacher)
-{
-    bool is_rolled_back = false;
-    tcs_error ignored;
-    return !teacher->options.store ||
-           (tcsi_models_is_rolled_back(teacher->options.store, TCSI_DEEP_ALIAS, &is_rolled_back, &ignored) == TCS_OK && !is_rolled_back);
-}
-
 static void hand_in(tcsi_teacher *teacher, tcsi_deep_model *model, bool is_training)
 {
     char reason[REASON_SIZE] = "the same weights; what its scores mean is told by newer windows";
@@ -217,17 +268,38 @@ static void hand_in(tcsi_teacher *teacher, tcsi_deep_model *model, bool is_train
     else tcsi_deep_model_release(model);
 }
 
-static void teach(tcsi_teacher *teacher, bool is_training)
+typedef enum lesson { LESSON_NONE, LESSON_TRAIN, LESSON_COMPARE, LESSON_CHALLENGE } lesson;
+
+static tcs_status challenge(tcsi_teacher *teacher, tcs_error *err)
+{
+    const tcsi_deep_past *past = &teacher->studied;
+    const tcsi_deep_windows references[TCSI_QUESTION_SORT_COUNT] = { tcsi_deep_ring_windows(&past->references[0]),
+                                                                     tcsi_deep_ring_windows(&past->references[1]) };
+    teacher->is_challenger_due = false;
+    const tcs_status status = tcsi_challenger_make(&teacher->challenger, teacher->model, references, err);
+    if (status != TCS_OK) return status;
+    publish_challenger(teacher);
+    if (teacher->challenger.model) keep_few(teacher, teacher->challenger.model->hash);
+    return TCS_OK;
+}
+
+static void teach(tcsi_teacher *teacher, lesson what)
 {
     tcsi_deep_model *model = NULL;
     tcs_error failure = { 0 };
+    tcs_status status;
     teacher->step_begin_s = processor_s();
-    const tcs_status status = make(teacher, is_training, &model, &failure);
-    teacher->compared = teacher->studied.seen[TCSI_QUESTION_ESCALATED];
-    if (status == TCS_OK) hand_in(teacher, model, is_training);
-    else if (status != TCS_E_CANCELLED) tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNTRAINED", "a training failed: %s", failure.text);
+    if (what == LESSON_CHALLENGE) status = challenge(teacher, &failure);
+    else {
+        status = make(teacher, what == LESSON_TRAIN, &model, &failure);
+        teacher->compared = teacher->studied.seen[TCSI_QUESTION_ESCALATED];
+    }
+    if (status == TCS_OK && model) hand_in(teacher, model, what == LESSON_TRAIN);
+    if (status != TCS_OK && status != TCS_E_CANCELLED)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNTRAINED", "a training failed: %s", failure.text);
     pthread_mutex_lock(&teacher->mutex);
-    teacher->stats.trained_count += is_training && status == TCS_OK;
+    teacher->stats.trained_count += what == LESSON_TRAIN && status == TCS_OK;
+    teacher->stats.challenger_count += what == LESSON_CHALLENGE && status == TCS_OK;
     pthread_mutex_unlock(&teacher->mutex);
     (void)rest(teacher, processor_s() - teacher->step_begin_s);
 }
@@ -244,11 +316,21 @@ static bool is_comparing_due(const tcsi_teacher *teacher)
     return teacher->model && seen >= TCSI_DEEP_TAIL_MIN && (double)seen >= MORE_REFERENCES * (double)teacher->compared;
 }
 
-/* Waits for something to learn, looking at the store now and then.  Under the mutex. */
-static void wait_for_work(tcsi_teacher *teacher)
+/* Under the mutex. */
+static lesson next_lesson(const tcsi_teacher *teacher)
 {
-    while (!teacher->is_ending && !is_training_due(teacher) && !is_comparing_due(teacher)) {
+    if (is_training_due(teacher)) return LESSON_TRAIN;
+    if (is_comparing_due(teacher)) return LESSON_COMPARE;
+    return teacher->is_challenger_due && teacher->past.seen[TCSI_QUESTION_ESCALATED] >= TCSI_DEEP_TAIL_MIN ? LESSON_CHALLENGE : LESSON_NONE;
+}
+
+/* Waits for something to learn, looking at the store now and then.  Under the mutex; NONE: it ends. */
+static lesson wait_for_work(tcsi_teacher *teacher)
+{
+    while (!teacher->is_ending) {
         struct timespec until;
+        const lesson next = next_lesson(teacher);
+        if (next != LESSON_NONE) return next;
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_nsec += LOOK_NS;
         if (until.tv_nsec >= 1000000000) {
@@ -261,23 +343,22 @@ static void wait_for_work(tcsi_teacher *teacher)
         look_at_store(teacher);
         pthread_mutex_lock(&teacher->mutex);
     }
+    return LESSON_NONE;
 }
 
 static void *run(void *argument)
 {
     tcsi_teacher *teacher = argument;
+    lesson what;
     if (teacher->options.share < 1) /* of this thread alone, on Linux; elsewhere it must do without */
         (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
     pthread_mutex_lock(&teacher->mutex);
-    for (;;) {
-        wait_for_work(teacher);
-        if (teacher->is_ending) break;
-        const bool is_training = is_training_due(teacher);
+    while ((what = wait_for_work(teacher)) != LESSON_NONE) {
         const uint64_t seen = teacher->past.seen[TCSI_QUESTION_SAMPLED];
-        if (is_training) teacher->train_at = seen < MORE_WINDOWS ? 2 * seen : seen + MORE_WINDOWS;
+        if (what == LESSON_TRAIN) teacher->train_at = seen < MORE_WINDOWS ? 2 * seen : seen + MORE_WINDOWS;
         tcsi_deep_past_copy(&teacher->past, &teacher->studied);
         pthread_mutex_unlock(&teacher->mutex);
-        teach(teacher, is_training);
+        teach(teacher, what);
         pthread_mutex_lock(&teacher->mutex);
     }
     pthread_mutex_unlock(&teacher->mutex);
@@ -293,6 +374,7 @@ tcs_status tcsi_teacher_create(const tcsi_teacher_options *options, tcsi_teacher
     teacher->options = *options;
     if (!(teacher->options.share > 0 && teacher->options.share <= 1)) teacher->options.share = SHARE;
     teacher->train_at = TCSI_DEEP_WINDOWS_MIN;
+    tcsi_challenger_init(&teacher->challenger, options->store);
     pthread_mutex_init(&teacher->mutex, NULL);
     pthread_cond_init(&teacher->changed, NULL);
     tcs_status status = tcsi_deep_past_init(&teacher->past, err);
@@ -315,6 +397,7 @@ void tcsi_teacher_destroy(tcsi_teacher *teacher)
     pthread_cond_broadcast(&teacher->changed);
     pthread_mutex_unlock(&teacher->mutex);
     if (teacher->is_running) pthread_join(teacher->thread, NULL);
+    tcsi_challenger_deinit(&teacher->challenger);
     tcsi_deep_model_release(teacher->model);
     tcsi_deep_past_deinit(&teacher->past);
     tcsi_deep_past_deinit(&teacher->studied);

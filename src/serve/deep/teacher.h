@@ -7,6 +7,7 @@
  * published, one pointer, and put into the registry (models/models.h), from where the next start takes it.  A network that was trained anew
  * takes over when on the same windows it finds the ordinary no stranger than the one before, and is the challenger otherwise.  Whom people
  * promote is answered with half a second later; after a rollback it stays so until somebody promotes.
+ * From what people answer it makes challengers (challenger.h), which are scored beside the champion and promoted when every gate is passed.
  * Which model answers when is nothing that the state depends on: answers are input (shard/second_look.h).
  * Threads: push, stat from any; create, destroy from one. */
 #ifndef TCS_SERVE_DEEP_TEACHER_H
@@ -15,7 +16,9 @@
 #include "serve/shard/second_look.h"
 #include "store/store.h"
 
+struct tcsi_canary;
 struct tcsi_deep_model;
+struct tcsi_deep_shadow;
 
 #define TCSI_DEEP_ALIAS "champion"
 
@@ -26,6 +29,9 @@ typedef struct tcsi_teacher_options {
     tcsi_store *store;        /* of this thread alone; NULL: models are not kept */
     /* A model to answer with, from create or from the teacher's thread; whoever is told releases it in the end. */
     void (*publish)(void *self, struct tcsi_deep_model *model);
+    /* Likewise the model that is compared with it, NULL: none any more; it answers for the canary's series, if that is on. */
+    void (*challenge)(void *self, struct tcsi_deep_model *model, const struct tcsi_canary *canary);
+    void (*compared)(void *self, struct tcsi_deep_shadow *ret_shadow); /* how the two compare so far */
     void *self;
 } tcsi_teacher_options;
 
@@ -37,6 +43,8 @@ void tcsi_teacher_push(tcsi_teacher *teacher, tcsi_question_sort sort, const int
 
 typedef struct tcsi_teacher_stats {
     uint64_t seen[TCSI_QUESTION_SORT_COUNT], trained_count;
+    uint64_t challenger_count; /* made out of answers */
+    uint64_t labels[2];       /* windows that people have answered: others, true ones */
     double processor_s;       /* since it began */
 } tcsi_teacher_stats;
 tcsi_teacher_stats tcsi_teacher_stat(tcsi_teacher *teacher);

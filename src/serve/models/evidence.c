@@ -2,8 +2,27 @@
 #include "serve/models/models.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Members that evidence has only where people's answers are the labels. */
+static const struct {
+    const char *name;
+    size_t offset;
+} answered[] = {
+    { "auc_roc", offsetof(tcsi_model_evidence, auc_roc) },
+    { "auc_roc_low", offsetof(tcsi_model_evidence, auc_roc_low) },
+    { "auc_roc_high", offsetof(tcsi_model_evidence, auc_roc_high) },
+    { "auc_gain_low", offsetof(tcsi_model_evidence, auc_gain_low) },
+    { "labels_true", offsetof(tcsi_model_evidence, labels_true) },
+    { "labels_other", offsetof(tcsi_model_evidence, labels_other) },
+};
+
+static double *member_of(const tcsi_model_evidence *evidence, size_t offset)
+{
+    return (double *)(void *)((char *)(uintptr_t)evidence + offset);
+}
 
 void tcsi_models_evidence_write(const tcsi_model_evidence *evidence, tcsi_json_writer *writer)
 {
@@ -19,6 +38,8 @@ void tcsi_models_evidence_write(const tcsi_model_evidence *evidence, tcsi_json_w
     tcsi_json_put_number(writer, "alarms_allowed", evidence->alarms_allowed);
     tcsi_json_put_number(writer, "p_low_share", evidence->p_low_share);
     tcsi_json_put_number(writer, "ns_per_row", evidence->ns_per_row);
+    for (size_t i = 0; i < TCS_COUNT(answered); i++)
+        if (evidence->labels_true > 0) tcsi_json_put_number(writer, answered[i].name, *member_of(evidence, answered[i].offset));
     tcsi_json_end_object(writer);
 }
 
@@ -42,6 +63,7 @@ static bool read_evidence(const char *text, tcsi_arena *arena, tcsi_model_eviden
                                            .alarms_false = get_number(root, "alarms_false"),
                                            .alarms_allowed = get_number(root, "alarms_allowed"),
                                            .p_low_share = get_number(root, "p_low_share"), .ns_per_row = get_number(root, "ns_per_row") };
+    for (size_t i = 0; i < TCS_COUNT(answered); i++) *member_of(ret_evidence, answered[i].offset) = get_number(root, answered[i].name);
     return true;
 }
 
@@ -110,6 +132,10 @@ size_t tcsi_models_gates(const tcsi_model_evidence *challenger, const tcsi_model
     if (champion && !isnan(champion->vus_pr) && !isnan(challenger->vus_pr))
         ret_gates[count++] = (tcsi_model_gate){ "ranks at least as well (VUS-PR)", challenger->data, challenger->vus_pr >= champion->vus_pr,
                                                 challenger->vus_pr, champion->vus_pr, champion->vus_pr };
+    if (!isnan(challenger->auc_gain_low) && challenger->labels_true > 0)
+        ret_gates[count++] = (tcsi_model_gate){ "tells true from false better (AUC beyond chance)", challenger->data,
+                                                challenger->auc_gain_low > 0, challenger->auc_roc, champion ? champion->auc_roc : NAN,
+                                                challenger->auc_roc - challenger->auc_gain_low };
     ret_gates[count++] = (tcsi_model_gate){ "keeps the alarm budget", challenger->data, alarms <= chance, alarms,
                                             champion ? champion->alarms : NAN, chance };
     ret_gates[count++] = (tcsi_model_gate){ "states honest p-values (share below 0.01)", challenger->data, challenger->p_low_share <= 0.02,

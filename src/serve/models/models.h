@@ -87,7 +87,16 @@ typedef struct tcsi_model_evidence {
     double ns_per_row;             /* processor time */
     uint64_t row_count;
     int64_t measured_ns;
+    /* Where people's answers are the labels (deep/trial.h); otherwise NaN.  low, high: nine times in ten it is in between; gain_low: how
+     * much better than the champion at least, nineteen times in twenty. */
+    double auc_roc, auc_roc_low, auc_roc_high, auc_gain_low;
+    double labels_true, labels_other;
 } tcsi_model_evidence;
+
+/* What data are called that have no file. */
+#define TCSI_MODEL_DATA_ANSWERS "answered episodes, held out"  /* each judged by what answers on other series teach */
+#define TCSI_MODEL_DATA_LATER "answered episodes, after it was made"
+#define TCSI_MODEL_DATA_SHADOW "shadow scores"                 /* of live rows out of the ordinary */
 
 tcs_status tcsi_models_evidence_put(tcsi_store *store, const char *hash, const tcsi_model_evidence *evidence,
                                     tcs_error *err) TCS_WARN_UNUSED;
@@ -104,7 +113,7 @@ typedef struct tcsi_model_gate {
     double challenger, champion, bound; /* is_passed: challenger is on the right side of bound */
 } tcsi_model_gate;
 
-enum { TCSI_MODEL_GATES_MAX = 4 };
+enum { TCSI_MODEL_GATES_MAX = 5 };
 
 /* The gates that evidence of both on the same rows allows to ask; champion NULL: those that need none.  Returns their number. */
 size_t tcsi_models_gates(const tcsi_model_evidence *challenger, const tcsi_model_evidence *champion,

@@ -132,9 +132,10 @@ static tcsi_grounds_by sure_by(const tcsi_cell *cell, const tcsi_live_episode *e
 void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
                             bool is_update)
 {
-    tcsi_cell_tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY,
-                                                    .state = (uint8_t)state, .is_update = is_update, .episode = series->anomaly,
-                                                    .time_ns = time_ns });
+    tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY, .state = (uint8_t)state,
+                              .is_update = is_update, .episode = series->anomaly, .time_ns = time_ns };
+    if (state == TCSI_LIVE_SUSPECTED && !is_update) event.has_window = tcsi_last_rows_window(&series->last_rows, event.window);
+    tcsi_cell_tell(cell, series, event);
 }
 
 /* What answers keep quiet is confirmed by nothing, and what they raise by nothing else. */

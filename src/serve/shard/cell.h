@@ -90,6 +90,8 @@ typedef struct tcsi_live_event {
     tcsi_pattern pattern; /* what it looks like so far */
     tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */
     tcsi_grounds grounds; /* of an anomaly, as far as they are known */
+    uint8_t has_window;
+    int16_t window[TCSI_LAST_ROWS]; /* has_window: an anomaly's last rows when it opened, for whoever learns from answers to it */
 } tcsi_live_event;
 
 typedef struct tcsi_cell_options {
