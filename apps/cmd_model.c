@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "serve/models/canary.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -15,6 +16,7 @@
 typedef struct model_options {
     cli_reading reading;
     const char *data, *store, *name, *parent, *note, *reason, *key, *trust, *output, *role;
+    double share;
     bool json;
 } model_options;
 
@@ -27,10 +29,11 @@ static const cli_option options[] = {
     { "--note", "TEXT", CLI_TEXT, AT(note), "import: a line for people" },
     { "--key", "FILE", CLI_TEXT, AT(key), "import: sign it with this key, which `tocsin model key FILE` makes" },
     { "--trust", "FILE.pub", CLI_TEXT, AT(trust), "verify: only what this key has signed is sound" },
-    { "--reason", "TEXT", CLI_TEXT, AT(reason), "promote, rollback: why.  Promoting without one needs every gate passed" },
+    { "--reason", "TEXT", CLI_TEXT, AT(reason), "promote, rollback, canary: why.  Promoting without one needs every gate passed" },
+    { "--share", "SHARE", CLI_REAL, AT(share), "canary start: of all series, more than 0 and at most 1; default 0.1" },
     { "--role", "champion|challenger", CLI_TEXT, AT(role), "promote, rollback: what it becomes; default champion" },
     { "--output", "FILE", CLI_TEXT, AT(output), "export: where the bundle goes, its card beside it as FILE.card; card: the page", 'o' },
-    { "--json", NULL, CLI_FLAG, AT(json), "list, show: one JSON document" },
+    { "--json", NULL, CLI_FLAG, AT(json), "list, show, canary: one JSON document" },
     CLI_READING_OPTIONS(AT(reading), "measure: label column; found when not given; '' for none"),
 };
 
@@ -358,6 +361,66 @@ static tcs_status roll_back(job *j, tcs_error *err)
     return status;
 }
 
+/* ---- on trial ---- */
+
+static tcs_status start_canary(job *j, tcs_error *err)
+{
+    const double share = j->o->share == 0 ? 0.1 : j->o->share;
+    tcsi_model model;
+    if (!j->words[1]) return tcsi_fail(err, TCS_E_INVALID, "expected tocsin model canary start MODEL");
+    if (!j->o->reason || !*j->o->reason) return tcsi_fail(err, TCS_E_INVALID, "expected --reason: it goes into the audit log");
+    const tcs_status status = find(j, 1, &model, err);
+    if (status != TCS_OK) return status;
+    if (strcmp(model.name, TCSI_MODEL_LIVE) != 0 || model.is_champion)
+        return tcsi_fail(err, TCS_E_INVALID, "expected a model named '%s' that is not the champion; this one is '%s'%s", TCSI_MODEL_LIVE,
+                         model.name, model.is_champion ? ", and decides already" : "");
+    return tcsi_canary_say(j->store, model.hash, share, j->o->reason, j->who, tcsi_clock_wall_ns(), err);
+}
+
+static tcs_status print_canary(job *j, tcs_error *err)
+{
+    tcsi_canary canary = { .share = 0 };
+    tcsi_canary_group groups[2];
+    static const char *const names[] = { "canary", "others" };
+    tcs_status status = tcsi_canary_read(j->store, &canary, err);
+    if (status == TCS_OK && canary.share > 0) status = tcsi_canary_measure(j->store, &canary, 0, groups, err);
+    if (status != TCS_OK) return status;
+    if (j->o->json) {
+        tcsi_buffer out;
+        tcsi_json_writer writer;
+        tcsi_buffer_init(&out, 1 << 20);
+        tcsi_json_writer_init(&writer, &out, true);
+        tcsi_canary_write(&canary, groups, &writer);
+        status = tcsi_json_finish(&writer, err);
+        if (status == TCS_OK) printf("%s\n", out.data);
+        tcsi_buffer_deinit(&out);
+        return status;
+    }
+    if (canary.share == 0) printf("no canary: the champion answers for all series\n");
+    else printf("%s answers for %g of the series\n", canary.model, canary.share);
+    for (size_t i = 0; canary.share > 0 && i < 2; i++)
+        printf("%-7s episodes: %llu opened, %llu confirmed; people said true of %llu, expected of %llu\n", names[i],
+               (unsigned long long)groups[i].opened, (unsigned long long)groups[i].confirmed, (unsigned long long)groups[i].said_true,
+               (unsigned long long)groups[i].said_false);
+    return TCS_OK;
+}
+
+/* A running service finds it within half a second. */
+static tcs_status change_canary(job *j, tcs_error *err)
+{
+    const char *what = j->words[0];
+    if (strcmp(what, "status") == 0 && !j->words[1]) return print_canary(j, err);
+    if (strcmp(what, "start") == 0) {
+        const tcs_status status = start_canary(j, err);
+        return status == TCS_OK ? print_canary(j, err) : status;
+    }
+    if (strcmp(what, "stop") != 0 || j->words[1])
+        return tcsi_fail(err, TCS_E_INVALID, "expected tocsin model canary start MODEL, canary stop or canary status");
+    const char *reason = j->o->reason ? j->o->reason : "";
+    const tcs_status status = tcsi_canary_say(j->store, "", 0, reason, j->who, tcsi_clock_wall_ns(), err);
+    return status == TCS_OK ? print_canary(j, err) : status;
+}
+
 static tcs_status remove_model(job *j, tcs_error *err)
 {
     tcsi_model model;
@@ -385,6 +448,7 @@ static const subcommand subcommands[] = {
     { "measure", "MODEL INPUT", 2, 2, true, false, measure_model },
     { "promote", "MODEL", 1, 1, true, false, promote_model },
     { "rollback", "NAME", 1, 1, true, false, roll_back },
+    { "canary", "start|stop|status [MODEL]", 1, 2, true, false, change_canary },
     { "remove", "MODEL", 1, 1, true, false, remove_model },
     { "key", "FILE", 1, 1, false, false, make_key },
 };
@@ -404,7 +468,7 @@ static tcs_status run_subcommand(const model_options *o, const char *const *inpu
         if (strcmp(subcommands[i].name, inputs[0]) == 0) found = &subcommands[i];
     if (!found)
         return tcsi_fail(err, TCS_E_INVALID, "'%s': expected list, show, card, diff, verify, import, export, measure, promote, rollback, "
-                         "remove or key; try `tocsin model --help`", inputs[0]);
+                         "canary, remove or key; try `tocsin model --help`", inputs[0]);
     if (input_count - 1 < found->word_min || input_count - 1 > found->word_max)
         return tcsi_fail(err, TCS_E_INVALID, "expected tocsin model %s %s", found->name, found->words);
     const char *words[] = { input_count > 1 ? inputs[1] : NULL, input_count > 2 ? inputs[2] : NULL };
@@ -427,7 +491,7 @@ static int run(const void *raw, const char *const *inputs, size_t input_count)
 
 const cli_command cli_model = {
     .name = "model",
-    .positional = "list|show|card|diff|verify|import|export|measure|promote|rollback|remove|key [WORD...]",
+    .positional = "list|show|card|diff|verify|import|export|measure|promote|rollback|canary|remove|key [WORD...]",
     .positional_min = 1,
     .positional_max = 3,
     .summary = "keep models, compare them, and say which one decides",
@@ -435,11 +499,13 @@ const cli_command cli_model = {
                    "hash, its beginning, or an alias such as pump/champion. `measure` scores a file with a model and keeps the figures; "
                    "`promote` makes it the champion of its name when every gate is passed on rows that both were measured on (ranks at "
                    "least as well, keeps the alarm budget, honest p-values, not much slower), or when --reason is given; `rollback NAME` "
-                   "goes back to the one before. Every import, promotion and rollback is an entry of the audit log. `verify` names what "
-                   "was changed.",
+                   "goes back to the one before. `canary start MODEL` has a challenger of the live service answer for a share of its "
+                   "series until `canary stop`; `canary status` compares both groups. Every import, promotion, rollback and canary is an "
+                   "entry of the audit log. `verify` names what was changed.",
     .examples = "  tocsin fit first.csv -o pump.tocsin && tocsin model import pump.tocsin --name pump\n"
                 "  tocsin model measure pump/champion rest.csv && tocsin model promote 3f2a91c0\n"
-                "  tocsin model rollback pump --reason 'alarms at every start'\n",
+                "  tocsin model rollback pump --reason 'alarms at every start'\n"
+                "  tocsin model canary start challenger --share 0.5 --reason 'let us see'\n",
     .options = options,
     .option_count = TCS_COUNT(options),
     .options_size = sizeof(model_options),

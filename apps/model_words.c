@@ -135,6 +135,9 @@ static bool print_evidence(void *context, const tcsi_model_evidence *e)
 {
     FILE *out = context;
     fprintf(out, "| %s | %llu |", e->data, (unsigned long long)e->row_count);
+    print_number(out, " %.3f", e->labels_true > 0 ? e->auc_roc : NAN);
+    if (e->labels_true > 0)
+        fprintf(out, " (%.3f to %.3f, %.0f true, %.0f not) |", e->auc_roc_low, e->auc_roc_high, e->labels_true, e->labels_other);
     print_number(out, " %.3f |", e->vus_pr);
     print_number(out, " %.3f |", e->auc_pr);
     print_number(out, " %.3f |", e->f1_event);
@@ -170,8 +173,8 @@ tcs_status cli_model_page(tcsi_store *store, const tcsi_model *model, FILE *out,
                 model->size, time, *role_of(model) ? ", " : "", role_of(model));
         walk(card, "", print_value, out);
         print_detector(card, out);
-        fprintf(out, "\n## What it was measured to do\n\n| rows | count | VUS-PR | AUC-PR | event F1 | alarms | false | "
-                "allowed of chance | p below 0.01 | ns a row |\n|---|---|---|---|---|---|---|---|---|---|\n");
+        fprintf(out, "\n## What it was measured to do\n\n| rows | count | AUC by answers | VUS-PR | AUC-PR | event F1 | alarms | false | "
+                "allowed of chance | p below 0.01 | ns a row |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
         status = tcsi_models_evidence_list(store, model->hash, print_evidence, out, err);
         fprintf(out, "\nWithout a line above nothing is known of what it does: `tocsin model measure`.  An empty cell: the rows had no "
                 "labels.\n");

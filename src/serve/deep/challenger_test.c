@@ -143,7 +143,7 @@ static void test_the_set_is_what_stands(void **state)
     assert_int_equal(count_of(&set, &count_true), 1);
     assert_string_not_equal(set.hash, hash);
     tcsi_store_erased erased;
-    assert_ok(tcsi_store_erase(store, 1, &erased, test_err));
+    assert_ok(tcsi_store_erase(store, 1, "m0", &erased, test_err));
     answer("10", "c", "expected", "ann", 1);
     undo("11", "c", "10");
     assert_int_equal(count_of(&set, &count_true), 0);
