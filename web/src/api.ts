@@ -221,8 +221,8 @@ export interface Review {
   noise?: number | null;
   raters?: { who: string; reliability: number; answers: number }[];
 }
-export interface QualityDay {
-  day: string;
+/** How good alarms were, of a day, a team or all of them; null: nothing to measure by, or no price. */
+export interface QualityTally {
   alarms: number;
   answered: number;
   true: number;
@@ -232,6 +232,29 @@ export interface QualityDay {
   precision?: number | null;
   precision_low?: number | null;
   precision_high?: number | null;
+  recall?: number | null;
+  recall_low?: number | null;
+  recall_high?: number | null;
+  detect_seconds?: number | null;
+  detect_count?: number;
+  cost_false?: number | null;
+  cost_missed?: number | null;
+  saved?: number | null;
+  net?: number | null;
+}
+export interface QualityDay extends QualityTally {
+  day: string;
+}
+export interface QualityTeam extends QualityTally {
+  team: string;
+}
+export interface Quality {
+  days: QualityDay[];
+  total?: QualityTally;
+  by?: string;
+  teams?: QualityTeam[];
+  prices?: { false_alarm: number | null; missed: number | null; true_alarm: number | null };
+  alarms_per_day_allowed?: number;
 }
 export interface AuditEntry {
   sequence: number;

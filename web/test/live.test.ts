@@ -11,7 +11,7 @@ const { raisedLastDay, watchedText } = await import('../src/health');
 const { distinctSeries, overlapping, spanAround } = await import('../src/views/episode');
 const { compared } = await import('../src/views/series');
 const { matchersOf } = await import('../src/silences');
-const { totalsOf } = await import('../src/views/quality');
+const { detectWords, shownDays } = await import('../src/views/quality');
 const { episodeOf } = await import('../src/views/review');
 
 const AT = Date.parse('2026-01-05T12:00:00Z') / 1000;
@@ -135,9 +135,15 @@ describe('parameters and documents', () => {
     expect(compared(new URLSearchParams(''), 3)).toEqual([]);
     expect(compared(new URLSearchParams('with=1,3,x,1,5,6,7'), 3)).toEqual([1, 5, 6]);
   });
-  it('of quality add up', () => {
-    const day = { day: '', alarms: 4, answered: 3, true: 2, expected: 1, not_mine: 0 };
-    expect(totalsOf([day, day])).toEqual({ alarms: 8, answered: 6, right: 4 });
+  it('of quality leave out days without anything, the last first, and say how soon', () => {
+    const day = { day: '1', alarms: 4, answered: 3, true: 2, expected: 1, not_mine: 0 };
+    const none = { ...day, day: '2', alarms: 0, answered: 0, missed: 0 };
+    const missed = { ...none, day: '3', missed: 1 };
+    expect(shownDays([day, none, missed]).map((each) => each.day)).toEqual(['3', '1']);
+    expect(shownDays([none, { ...none, day: '4' }]).map((each) => each.day)).toEqual(['4']);
+    expect(
+      [null, undefined, 0, 90].map((detect_seconds) => detectWords({ ...day, detect_seconds: detect_seconds as number | null })),
+    ).toEqual(['–', '–', 'at once', '1 min 30 s']);
   });
   it('of the queue have the episode inside or beside', () => {
     expect(episodeOf({ id: 'a', episode: episode('a') })?.id).toBe('a');

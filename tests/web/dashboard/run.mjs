@@ -233,6 +233,14 @@ const cases = {
       assert.equal(await page.getByRole('link', { name: 'Audit' }).count(), 0, 'an analyst is offered the audit log');
       await page.goto(`${service.url}/#/quality`);
       await waitForText(page.locator('.fact'), /Answered\s*2/);
+      const { total } = await service.ask('/api/v1/quality?days=30');
+      const words = (share) => `${Number((share * 100).toPrecision(3))} %`;
+      await waitForText(page.locator('.fact'), new RegExp(`Precision\\s*${words(total.precision)}`));
+      await waitForText(page.locator('.fact'), new RegExp(`Recall\\s*${words(total.recall)}`));
+      await waitForText(page.locator('.fact'), /Saved or lost\s*–\s*no prices are set/);
+      await page.getByLabel('A team is the tag').fill('plant');
+      await page.keyboard.press('Enter');
+      await waitForText(page.getByRole('region', { name: 'Quality by plant' }).locator('tbody tr'), new RegExp(`north\\s*${total.alarms}\\s*2`));
       await page.goto(`${service.url}/#/episode/${id}`);
       await waitForText(page.locator('.answers'), /True alarm by ann[\s\S]*Expected by bob/);
       const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save the record' }).click()]);
