@@ -450,8 +450,9 @@ static void test_threads_share_one_sync(void **state)
         size_t failed = 0;
         tcsi_journal *journal;
         options.disk = &disk;
-        bad.failing = 0.05 * round;
+        bad.failing = 0; /* it is there to be opened */
         assert_ok(tcsi_journal_open(folder, &options, &journal, test_err));
+        bad.failing = 0.05 * round;
         heard.sequence_last = tcsi_journal_stat(journal).sequence_next - 1;
         const uint64_t begin = heard.sequence_last + 1;
         for (size_t i = 0; i < THREADS; i++) {
