@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- numbers ---- */
-
-size_t tcsi_number_format(double value, char *ret_text)
-{
-    if (value == floor(value) && fabs(value) < 1e15) return (size_t)snprintf(ret_text, TCSI_NUMBER_TEXT_SIZE, "%.0f", value);
-    int length = 0;
-    for (int digits = 15; digits <= 17; digits++) {
-        length = snprintf(ret_text, TCSI_NUMBER_TEXT_SIZE, "%.*g", digits, value);
-        if (strtod(ret_text, NULL) == value) break;
-    }
-    return (size_t)length;
-}
-
 /* ---- writer ---- */
 
 static void put(tcsi_json_writer *writer, const char *bytes, size_t size)
@@ -72,14 +59,28 @@ static void end(tcsi_json_writer *writer, char kind, const char *close)
     put(writer, close, 1);
 }
 
+/* Printable ASCII that stands for itself. */
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != '<';
+}
+
 static void put_quoted(tcsi_json_writer *writer, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     size_t left = strlen(text);
     put(writer, "\"", 1);
     while (left > 0) {
-        size_t length = tcsi_utf8_length(at, left);
+        size_t length = 0;
         char escaped[8];
+        while (length < left && is_plain(at[length])) length++;
+        if (length > 0) {
+            put(writer, (const char *)at, length);
+            at += length;
+            left -= length;
+            continue;
+        }
+        length = tcsi_utf8_length(at, left);
         if (length == 0) {
             put(writer, "\xEF\xBF\xBD", 3);
             length = 1;

@@ -105,6 +105,56 @@ static void test_shortest_text_reads_back(void **state)
     }
 }
 
+/* With one of 15, 16 and 17 digits, as printf rounds: the first that reads back. */
+static void format_slowly(double value, char *text)
+{
+    if (value == floor(value) && fabs(value) < 1e15) {
+        snprintf(text, TCSI_NUMBER_TEXT_SIZE, "%.0f", value);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, TCSI_NUMBER_TEXT_SIZE, "%.*g", digits, value);
+        if (strtod(text, NULL) == value) break;
+    }
+}
+
+static void check_format(double value)
+{
+    char text[TCSI_NUMBER_TEXT_SIZE], expected[TCSI_NUMBER_TEXT_SIZE];
+    format_slowly(value, expected);
+    const size_t size = tcsi_number_format(value, text);
+    assert_string_equal(text, expected);
+    assert_int_equal(size, strlen(expected));
+}
+
+static void test_shortest_text_is_what_printf_finds(void **state)
+{
+    (void)state;
+    static const double hard[] = { 0, -0.0, 1, -1, 0.1, 0.3, 1e-5, 9.9999999999999995e-5, 1e-4, 0.5, 1e15, 999999999999999.9,
+                                   1.2345678901234568e17, 99999999999999.98, 0.99999999999999989, 9.9999999999999982, 1e-10,
+                                   1.0000000000000002e-10, 5e-324, 1e22,
+                                   2.2250738585072014e-308, 1.7976931348623157e308, 4503599627370497.5, 0.1 + 0.2, 1.0 / 3 };
+    tcsi_rng rng = tcsi_rng_make(3, 0);
+    for (size_t i = 0; i < TCS_COUNT(hard); i++) {
+        check_format(hard[i]);
+        check_format(-hard[i]);
+    }
+    for (int i = 0; i < (test_is_small() ? 10000 : 100000); i++) {
+        const uint64_t bits = tcsi_rng_u64(&rng);
+        const double near = (tcsi_rng_uniform(&rng) - 0.5) * pow(10, (double)tcsi_rng_below(&rng, 32) - 14);
+        double any;
+        char few[64];
+        memcpy(&any, &bits, sizeof any);
+        if (isfinite(any)) check_format(any);
+        check_format(near);
+        check_format((double)(float)near);
+        check_format(ldexp(1, (int)tcsi_rng_below(&rng, 100) - 50));
+        snprintf(few, sizeof few, "%.*g", 1 + (int)tcsi_rng_below(&rng, 17), near);
+        check_format(strtod(few, NULL));
+        check_format(rint(near * 1e6) / 1024);
+    }
+}
+
 static void test_not_numbers(void **state)
 {
     (void)state;
@@ -128,4 +178,5 @@ static void test_not_numbers(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_hard_decimals), cmocka_unit_test(test_a_million_random_decimals),
-              cmocka_unit_test(test_shortest_text_reads_back), cmocka_unit_test(test_not_numbers))
+              cmocka_unit_test(test_shortest_text_reads_back), cmocka_unit_test(test_not_numbers),
+              cmocka_unit_test(test_shortest_text_is_what_printf_finds))
