@@ -219,42 +219,59 @@ static tcs_status put_acknowledgement(tcsi_store *store, const tcsi_action *acti
 
 static const char acknowledged_key[] = ",\"acknowledged\":";
 
-/* In place of what the document, which has the key last, says. */
-static tcs_status set_acknowledgement(tcsi_buffer *document, const char *text, tcs_error *err)
-{
-    size_t end = document->size - 1; /* of what stays, before the last brace */
-    for (size_t at = document->size; at-- > 0;) {
-        if (strncmp(document->data + at, acknowledged_key, sizeof acknowledged_key - 1) != 0) continue;
-        end = at;
-        break;
-    }
-    document->size = end;
-    document->data[end] = 0;
-    return tcsi_buffer_printf(document, err, "%s%s}", acknowledged_key, text);
-}
-
-tcs_status tcsi_desk_add_acknowledgement(tcsi_store *store, const char *episode_id, tcsi_buffer *document, tcs_error *err)
+tcs_status tcsi_desk_add_acknowledgement(tcsi_store *store, const char *episode_id, const char *document, tcsi_buffer *out, tcs_error *err)
 {
     found f = { .status = TCS_OK };
     tcsi_buffer_init(&f.document, DOCUMENT_SIZE_MAX);
-    tcs_status status = find_record(store, TCSI_STORE_ACKNOWLEDGEMENT, episode_id, &f, err);
-    if (status == TCS_OK) status = set_acknowledgement(document, f.is_there ? f.document.data : "null", err);
+    tcs_status status = store ? find_record(store, TCSI_STORE_ACKNOWLEDGEMENT, episode_id, &f, err) : TCS_OK;
+    if (status == TCS_OK) status = tcsi_buffer_append(out, document, strlen(document) - 1, err); /* but for its last brace */
+    if (status == TCS_OK) status = tcsi_buffer_printf(out, err, "%s%s}", acknowledged_key, f.is_there ? f.document.data : "null");
     tcsi_buffer_deinit(&f.document);
     return status;
+}
+
+static bool note_any(void *context, const tcsi_store_record *record)
+{
+    (void)record;
+    *(bool *)context = true;
+    return false;
+}
+
+tcs_status tcsi_desk_has_acknowledgements(tcsi_store *store, bool *ret_has, tcs_error *err)
+{
+    const tcsi_store_record_query query = { .kind = TCSI_STORE_ACKNOWLEDGEMENT, .limit = 1 };
+    *ret_has = false;
+    return tcsi_store_record_list(store, &query, note_any, ret_has, err);
+}
+
+/* Without what it says of that, which it has last. */
+static void drop_acknowledgement(tcsi_buffer *document)
+{
+    for (size_t at = document->size; at-- > 0;) {
+        if (strncmp(document->data + at, acknowledged_key, sizeof acknowledged_key - 1) != 0) continue;
+        document->data[at] = '}';
+        document->data[at + 1] = 0;
+        document->size = at + 1;
+        return;
+    }
 }
 
 static tcs_status keep_acknowledgement(tcsi_store *store, const tcsi_action *action, tcs_error *err)
 {
     found f = { .status = TCS_OK };
+    tcsi_buffer document;
     tcsi_buffer_init(&f.document, 1 << 20);
+    tcsi_buffer_init(&document, 1 << 20);
     tcs_status status = find_record(store, TCSI_STORE_EPISODE, action->object, &f, err);
     if (status == TCS_OK && f.is_there) {
+        drop_acknowledgement(&f.document);
         status = put_acknowledgement(store, action, f.record.series_id, err);
-        if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(store, action->object, &f.document, err);
+        if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(store, action->object, f.document.data, &document, err);
         f.record.id = action->object;
-        f.record.document = f.document.data;
+        f.record.document = document.data;
         if (status == TCS_OK) status = tcsi_store_record_put(store, &f.record, err);
     }
+    tcsi_buffer_deinit(&document);
     tcsi_buffer_deinit(&f.document);
     return status;
 }

@@ -31,8 +31,11 @@ tcs_status tcsi_desk_keep(tcsi_store *store, const tcsi_action *action, tcs_erro
 /* Whether a window of maintenance held of an episode while it lasted: then an answer to it is kept, and nothing is learned from it.  An
  * episode that is not there was in none. */
 tcs_status tcsi_desk_was_maintained(tcsi_store *store, const char *episode_id, bool *ret_was, tcs_error *err) TCS_WARN_UNUSED;
-/* To an episode's document, as its last key: who acknowledged it, or null. */
-tcs_status tcsi_desk_add_acknowledgement(tcsi_store *store, const char *episode_id, tcsi_buffer *document, tcs_error *err) TCS_WARN_UNUSED;
+/* Is there any? */
+tcs_status tcsi_desk_has_acknowledgements(tcsi_store *store, bool *ret_has, tcs_error *err) TCS_WARN_UNUSED;
+/* An episode's document with, as its last key, who acknowledged it, or null: behind what is in out.  store NULL: nobody did. */
+tcs_status tcsi_desk_add_acknowledgement(tcsi_store *store, const char *episode_id, const char *document, tcsi_buffer *out,
+                                         tcs_error *err) TCS_WARN_UNUSED;
 /* Those who listen hear of an episode that was acknowledged. */
 void tcsi_desk_publish(tcsi_store *store, tcsi_events *events, const tcsi_action *action);
 

@@ -78,9 +78,9 @@ static void test_acknowledged(void **state)
                           "\"time\":\"1970-01-01T00:02:30Z\",\"note\":\"x,\\\"acknowledged\\\":y\"}} 1 100 200";
     assert_string_equal(read_record(store, TCSI_STORE_EPISODE, "e"), episode);
     tcsi_buffer_init(&document, 1 << 16);
-    assert_ok(tcsi_buffer_puts(&document, "{\"id\":\"f\"}", &err));
-    assert_ok(tcsi_desk_add_acknowledgement(store, "f", &document, &err));
-    assert_string_equal(document.data, "{\"id\":\"f\",\"acknowledged\":null}");
+    assert_ok(tcsi_buffer_puts(&document, "before ", &err));
+    assert_ok(tcsi_desk_add_acknowledgement(store, "f", "{\"id\":\"f\"}", &document, &err));
+    assert_string_equal(document.data, "before {\"id\":\"f\",\"acknowledged\":null}");
     tcsi_buffer_deinit(&document);
     int64_t count;
     unsigned char head[TCSI_HASH_SIZE];

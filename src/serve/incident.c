@@ -47,6 +47,7 @@ void tcsi_incidents_deinit(tcsi_incidents *incidents)
     for (size_t i = 0; i < incidents->count; i++) destroy(incidents->items[i]);
     tcsi_coincidence_deinit(&incidents->coincidence);
     tcsi_free(incidents->items);
+    tcsi_free(incidents->changed);
     tcsi_free(incidents->episodes);
     tcsi_free(incidents->first);
     *incidents = (tcsi_incidents){ .count = 0 };
@@ -105,7 +106,8 @@ static void remove_episode(tcsi_incidents *self, uint32_t at)
 
 /* ---- incidents ---- */
 
-static tcsi_incident *find_incident(const tcsi_incidents *self, uint64_t serial)
+/* Where it stands, or would. */
+static size_t place_of(const tcsi_incidents *self, uint64_t serial)
 {
     size_t low = 0, high = self->count;
     while (low < high) {
@@ -113,13 +115,19 @@ static tcsi_incident *find_incident(const tcsi_incidents *self, uint64_t serial)
         if (self->items[middle]->serial < serial) low = middle + 1;
         else high = middle;
     }
-    return low < self->count && self->items[low]->serial == serial ? self->items[low] : NULL;
+    return low;
+}
+
+tcsi_incident *tcsi_incidents_find(const tcsi_incidents *incidents, uint64_t serial)
+{
+    const size_t at = place_of(incidents, serial);
+    return at < incidents->count && incidents->items[at]->serial == serial ? incidents->items[at] : NULL;
 }
 
 const tcsi_incident *tcsi_incidents_get(const tcsi_incidents *incidents, uint64_t serial)
 {
-    const tcsi_incident *found = find_incident(incidents, serial);
-    while (found && found->merged_into) found = find_incident(incidents, found->merged_into);
+    const tcsi_incident *found = tcsi_incidents_find(incidents, serial);
+    while (found && found->merged_into) found = tcsi_incidents_find(incidents, found->merged_into);
     return found;
 }
 
@@ -130,10 +138,23 @@ static tcs_status append(tcsi_incidents *self, tcsi_incident *incident, tcs_erro
         tcsi_incident **items = tcsi_realloc_array(self->items, capacity, sizeof *items);
         if (!items) return tcsi_fail_memory(err, "incidents");
         self->items = items;
+        tcsi_incident **changed = tcsi_realloc_array(self->changed, capacity, sizeof *changed);
+        if (!changed) return tcsi_fail_memory(err, "incidents");
+        self->changed = changed;
         self->capacity = capacity;
     }
     self->items[self->count++] = incident;
     return TCS_OK;
+}
+
+/* There is room: all of them may have changed. */
+static void note_change(tcsi_incidents *self, tcsi_incident *incident)
+{
+    if (incident->is_changed) return;
+    incident->is_changed = true;
+    size_t at = self->changed_count++;
+    for (; at > 0 && self->changed[at - 1]->serial > incident->serial; at--) self->changed[at] = self->changed[at - 1];
+    self->changed[at] = incident;
 }
 
 /* The first episode gives the id: the same for every process that reads the same journal. */
@@ -203,10 +224,10 @@ static tcs_status add_member(tcsi_incident *incident, const tcsi_incident_member
 }
 
 /* What the event says of its incident. */
-static void follow(tcsi_incident *incident, const tcsi_live_event *event, const char *sentence)
+static void follow(tcsi_incidents *self, tcsi_incident *incident, const tcsi_live_event *event, const char *sentence)
 {
     incident->updated_ns = event->received_ns;
-    incident->is_changed = true;
+    note_change(self, incident);
     if (event->state == TCSI_LIVE_CONFIRMED) incident->state = TCSI_LIVE_CONFIRMED;
     if (event->severity > incident->severity || (!tcsi_words_is_over(event) && !*incident->telling)) {
         incident->severity = event->severity;
@@ -214,11 +235,20 @@ static void follow(tcsi_incident *incident, const tcsi_live_event *event, const 
     }
 }
 
-static void close_incident(tcsi_incident *incident, int64_t end_ns)
+static void close_incident(tcsi_incidents *self, tcsi_incident *incident, int64_t end_ns)
 {
     incident->state = incident->state == TCSI_LIVE_CONFIRMED ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
     incident->end_ns = end_ns > incident->begin_ns ? end_ns : incident->begin_ns;
-    incident->is_changed = true;
+    note_change(self, incident);
+}
+
+static void forget(tcsi_incidents *self, tcsi_incident *incident)
+{
+    const size_t at = place_of(self, incident->serial);
+    TCS_ASSERT(at < self->count && self->items[at] == incident);
+    memmove(self->items + at, self->items + at + 1, (self->count - at - 1) * sizeof(tcsi_incident *));
+    self->count--;
+    destroy(incident);
 }
 
 /* Everything of `gone` is of `into` from now on. */
@@ -245,8 +275,8 @@ static tcs_status merge(tcsi_incidents *self, tcsi_incident *into, tcsi_incident
     tcsi_coincidence_regroup(&self->coincidence, gone->serial, into->serial);
     gone->merged_into = into->serial;
     gone->open_count = 0;
-    into->is_changed = true;
-    close_incident(gone, into->updated_ns);
+    note_change(self, into);
+    close_incident(self, gone, into->updated_ns);
     return TCS_OK;
 }
 
@@ -258,11 +288,11 @@ static tcs_status join(tcsi_incidents *self, const uint64_t *groups, size_t grou
     tcsi_incident *oldest = NULL;
     tcs_status status = TCS_OK;
     for (size_t i = 0; i < group_count; i++) {
-        tcsi_incident *found = find_incident(self, groups[i]);
+        tcsi_incident *found = tcsi_incidents_find(self, groups[i]);
         if (found && found->open_count > 0 && (!oldest || found->serial < oldest->serial)) oldest = found;
     }
     for (size_t i = 0; status == TCS_OK && i < group_count; i++) {
-        tcsi_incident *found = find_incident(self, groups[i]);
+        tcsi_incident *found = tcsi_incidents_find(self, groups[i]);
         if (found && found->open_count > 0 && found != oldest) status = merge(self, oldest, found, err);
     }
     *ret_incident = oldest;
@@ -284,7 +314,10 @@ static tcs_status begin_episode(tcsi_incidents *self, const tcsi_key *key, const
     keep_shared(self, incident, key);
     status = add_member(incident, &member, err);
     if (status == TCS_OK) status = add_episode(self, event->number, event->kind, incident->serial, err);
-    if (status != TCS_OK) return status;
+    if (status != TCS_OK) {
+        if (incident->open_count == 0) forget(self, incident); /* it was opened for this one */
+        return status;
+    }
     incident->open_count++;
     onset.group = incident->serial;
     tcsi_coincidence_add(&self->coincidence, &onset);
@@ -295,29 +328,27 @@ tcs_status tcsi_incidents_update(tcsi_incidents *incidents, const tcsi_directory
                                  const tcsi_live_event *event, const char *sentence, uint64_t *ret_serial, tcs_error *err)
 {
     const uint32_t at = find_episode(incidents, event->number, event->kind);
-    tcsi_incident *incident = at == NONE ? NULL : find_incident(incidents, incidents->episodes[at].serial);
+    tcsi_incident *incident = at == NONE ? NULL : tcsi_incidents_find(incidents, incidents->episodes[at].serial);
     *ret_serial = 0;
     tcs_status status = tcsi_coincidence_count(&incidents->coincidence, directory, event->sequence, err);
     if (status == TCS_OK && at == NONE && !tcsi_words_is_over(event)) status = begin_episode(incidents, key, event, &incident, err);
     if (status != TCS_OK || !incident) return status;
-    follow(incident, event, sentence);
+    follow(incidents, incident, event, sentence);
     *ret_serial = incident->serial;
     if (!tcsi_words_is_over(event)) return TCS_OK;
     remove_episode(incidents, at);
-    if (--incident->open_count == 0) close_incident(incident, event->time_ns);
+    if (--incident->open_count == 0) close_incident(incidents, incident, event->time_ns);
     return TCS_OK;
 }
 
 tcs_status tcsi_incidents_settle(tcsi_incidents *incidents, const tcsi_directory *directory, uint64_t sequence, tcs_error *err)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < incidents->count; i++) {
-        tcsi_incident *incident = incidents->items[i];
+    for (size_t i = 0; i < incidents->changed_count; i++) {
+        tcsi_incident *incident = incidents->changed[i];
         incident->is_changed = false;
-        if (incident->open_count > 0) incidents->items[kept++] = incident;
-        else destroy(incident);
+        if (incident->open_count == 0) forget(incidents, incident);
     }
-    incidents->count = kept;
+    incidents->changed_count = 0;
     return tcsi_coincidence_count(&incidents->coincidence, directory, sequence, err);
 }
 
@@ -427,7 +458,7 @@ static void load_episode(tcsi_incidents *self, uint32_t series_count, tcsi_codec
     tcsi_codec_u32(codec, &kind);
     tcsi_codec_u64(codec, &serial);
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    tcsi_incident *incident = find_incident(self, serial);
+    tcsi_incident *incident = tcsi_incidents_find(self, serial);
     const bool is_sound = number < series_count && kind < TCSI_LIVE_KIND_COUNT && incident;
     if (!is_sound || find_episode(self, number, (uint8_t)kind) != NONE) tcsi_codec_refuse(codec, "an episode that is none");
     else codec->status = add_episode(self, number, (uint8_t)kind, serial, codec->err);

@@ -40,12 +40,15 @@ typedef struct tcsi_incident {
     char *shared[TCSI_PLACE_COUNT_MAX];   /* value of the i-th of options.places that all have; NULL: they do not */
     char telling[TCSI_SENTENCE_SIZE];
     bool is_changed;                      /* since settle */
+    bool is_awaited;                      /* somebody has its serial who will look at it once more (keep_batch.h) */
 } tcsi_incident;
 
 typedef struct tcsi_incidents {
     tcsi_coincidence coincidence;
     tcsi_incident **items;                /* (count) by serial: those open, and those that ended since settle */
     size_t count, capacity;
+    tcsi_incident **changed;              /* (changed_count of capacity) of them, by serial: since settle */
+    size_t changed_count;
     uint64_t serial;                      /* of the last one */
     struct tcsi_incident_episode *episodes; /* open ones; chained by series */
     uint32_t episode_count, episode_capacity, episode_free;
@@ -61,6 +64,8 @@ void tcsi_incidents_deinit(tcsi_incidents *incidents); /* accepts a zeroed one *
 /* The next event.  key, sentence: of its series, and of it (words.h).  *ret_serial: of the incident it belongs to; 0: none.  E_MEMORY. */
 tcs_status tcsi_incidents_update(tcsi_incidents *incidents, const tcsi_directory *directory, const tcsi_key *key,
                                  const tcsi_live_event *event, const char *sentence, uint64_t *ret_serial, tcs_error *err) TCS_WARN_UNUSED;
+/* The one itself, until settle also one that has ended; NULL: there is none. */
+tcsi_incident *tcsi_incidents_find(const tcsi_incidents *incidents, uint64_t serial);
 /* As it is now, or the one that it was merged into; until settle also one that has ended; NULL: there is none. */
 const tcsi_incident *tcsi_incidents_get(const tcsi_incidents *incidents, uint64_t serial);
 /* Everything up to the record was done: series of it count, and what has ended is forgotten. */

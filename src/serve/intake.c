@@ -71,7 +71,7 @@ static void apply_tick(tcsi_intake *intake, const tcsi_journal_record *record, t
     if (tcsi_live_tick(intake->options.live, record->sequence, record->time_ns, err) != TCS_OK) return;
     intake->ticks++;
     const bool is_due = intake->ticks >= intake->options.ticks_a_snapshot || intake->rows >= TCSI_SNAPSHOT_ROWS;
-    if (!intake->options.ticks_a_snapshot || !is_due) return;
+    if (!intake->options.ticks_a_snapshot || !is_due || tcsi_live_is_saving(intake->options.live)) return;
     intake->ticks = intake->rows = 0;
     (void)!tcsi_live_save(intake->options.live, err); /* without it the journal is read from the one before */
 }
@@ -144,13 +144,14 @@ static tcs_status replay_record(tcsi_live *live, const tcsi_journal_record *reco
     return status;
 }
 
-tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, tcs_error *err)
+static tcs_status replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, uint64_t *ret_rows, tcs_error *err)
 {
     tcsi_journal_cursor *cursor;
     tcsi_journal_record record;
     tcsi_batch batch;
     bool is_end = false;
     uint64_t count = 0, rows = 0;
+    *ret_rows = 0;
     tcs_status status = tcsi_journal_cursor_open(options->folder, options->sequence + 1, &cursor, err);
     if (status != TCS_OK) return status;
     tcsi_batch_init(&batch, options->limits);
@@ -167,13 +168,21 @@ tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until
         rows += record.kind == TCSI_RECORD_ROWS ? batch.sample_count : 0;
         if (rows < SETTLE_ROWS) continue;
         tcsi_live_settle(options->live); /* who is told may be slower than who judges, and what waits for him has no other bound */
+        *ret_rows += rows;
         rows = 0;
     }
     tcsi_batch_deinit(&batch);
     tcsi_journal_cursor_close(cursor);
     tcsi_live_settle(options->live);
     *ret_count = count;
+    *ret_rows += rows;
     return status;
+}
+
+tcs_status tcsi_intake_replay(const tcsi_intake_options *options, uint64_t until, uint64_t *ret_count, tcs_error *err)
+{
+    uint64_t rows;
+    return replay(options, until, ret_count, &rows, err);
 }
 
 tcs_status tcsi_intake_follow(tcsi_intake *intake, const void *bytes, size_t size, uint64_t *sequence, int64_t *ret_time_ns, tcs_error *err)
@@ -209,7 +218,7 @@ tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **re
                                            .log = options->log };
     tcs_status status = tcsi_journal_open(options->folder, &journal, &intake->journal, err); /* and with it nobody else writes */
     *ret_count = 0;
-    if (status == TCS_OK && !options->log) status = tcsi_intake_replay(options, 0, ret_count, err);
+    if (status == TCS_OK && !options->log) status = replay(options, 0, ret_count, &intake->rows, err); /* the next start reads them, too */
     if (status == TCS_OK && !options->log && tcsi_journal_stat(intake->journal).sequence_next != options->sequence + *ret_count + 1)
         status = tcsi_fail(err, TCS_E_FORMAT, "%s: ends before record %llu, which the state has seen already", options->folder,
                            (unsigned long long)options->sequence);

@@ -2,7 +2,6 @@
 #include "serve/keep_incident.h"
 
 #include "base/json.h"
-#include "base/log.h"
 #include "series/time.h"
 #include "serve/shard/live.h"
 
@@ -104,14 +103,13 @@ static void put_episodes(const tcsi_incident *incident, const tcsi_directory *di
     tcsi_json_end_array(writer);
 }
 
-static tcs_status write_document(const tcsi_incidents *incidents, const tcsi_incident *incident, const tcsi_directory *directory,
-                                 tcsi_buffer *out, tcs_error *err)
+tcs_status tcsi_keep_incident_write(const tcsi_incidents *incidents, const tcsi_incident *incident, const tcsi_directory *directory,
+                                    tcsi_buffer *out, tcs_error *err)
 {
     const tcsi_coincidence_options *options = &incidents->coincidence.options;
     const tcsi_incident *into = incident->merged_into ? tcsi_incidents_get(incidents, incident->merged_into) : NULL;
     char summary[TCSI_SENTENCE_SIZE];
     tcsi_json_writer writer;
-    tcsi_buffer_clear(out);
     tcsi_json_writer_init(&writer, out, false);
     tcsi_json_begin_object(&writer);
     tcsi_json_put_string(&writer, "id", incident->id);
@@ -134,32 +132,4 @@ static tcs_status write_document(const tcsi_incidents *incidents, const tcsi_inc
     tcsi_json_put_string(&writer, "summary", summary);
     tcsi_json_end_object(&writer);
     return tcsi_json_finish(&writer, err);
-}
-
-tcs_status tcsi_keep_incidents(tcsi_store *store, const tcsi_incidents *incidents, const tcsi_directory *directory, tcsi_buffer *document,
-                               tcs_error *err)
-{
-    tcs_status status = TCS_OK;
-    for (size_t i = 0; status == TCS_OK && i < incidents->count; i++) {
-        const tcsi_incident *incident = incidents->items[i];
-        if (!incident->is_changed) continue;
-        status = write_document(incidents, incident, directory, document, err);
-        const tcsi_store_record record = { .kind = TCSI_STORE_INCIDENT, .id = incident->id, .state = incident->state,
-                                           .begin_ns = incident->begin_ns, .end_ns = incident->end_ns ? incident->end_ns : INT64_MAX,
-                                           .updated_ns = incident->updated_ns, .document = document->data };
-        if (status == TCS_OK) status = tcsi_store_record_put(store, &record, err);
-    }
-    return status;
-}
-
-void tcsi_keep_incidents_publish(tcsi_events *events, const tcsi_incidents *incidents, const tcsi_directory *directory,
-                                 tcsi_buffer *document)
-{
-    tcs_error failure;
-    for (size_t i = 0; i < incidents->count; i++) {
-        const tcsi_incident *incident = incidents->items[i];
-        if (incident->is_changed && (write_document(incidents, incident, directory, document, &failure) != TCS_OK ||
-                                     tcsi_events_publish(events, "incident", document->data, &failure) != TCS_OK))
-            tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of incident %s: %s", incident->id, failure.text);
-    }
 }

@@ -3,9 +3,7 @@
 #define TCS_SERVE_KEEP_INCIDENT_H
 
 #include "serve/action.h"
-#include "serve/http/events.h"
 #include "serve/incident.h"
-#include "store/store.h"
 
 /* A setting that says which episodes belong together: the budget, or rules (shard/policy.h). */
 void tcsi_keep_incidents_act(tcsi_incidents *incidents, const tcsi_action *action);
@@ -19,10 +17,8 @@ typedef struct tcsi_keep_incident_words {
 void tcsi_keep_incident_describe(const tcsi_incidents *incidents, const tcsi_directory *directory, uint64_t serial,
                                  tcsi_keep_incident_words *words);
 
-/* Those that changed, into the store, and to those who listen. */
-tcs_status tcsi_keep_incidents(tcsi_store *store, const tcsi_incidents *incidents, const tcsi_directory *directory, tcsi_buffer *document,
-                               tcs_error *err) TCS_WARN_UNUSED;
-void tcsi_keep_incidents_publish(tcsi_events *events, const tcsi_incidents *incidents, const tcsi_directory *directory,
-                                 tcsi_buffer *document);
+/* Its document, one line of JSON, behind what is in out. */
+tcs_status tcsi_keep_incident_write(const tcsi_incidents *incidents, const tcsi_incident *incident, const tcsi_directory *directory,
+                                    tcsi_buffer *out, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

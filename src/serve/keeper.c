@@ -3,18 +3,13 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
-#include "serve/deep/labelled_set.h"
 #include "serve/deliver/notify.h"
-#include "serve/deliver/outbox_store.h"
 #include "serve/desk.h"
-#include "serve/keep_action.h"
-#include "serve/keep_answer.h"
+#include "serve/keep_batch.h"
 #include "serve/keep_incident.h"
-#include "serve/why/grounds_json.h"
 #include "serve/words.h"
-#include "series/time.h"
+#include "tocsin_config.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -22,21 +17,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { SNAPSHOT_COUNT = 3, DOCUMENT_SIZE_MAX = 1 << 16 };
+enum { SNAPSHOT_COUNT = 3, BATCH_MAX = 4096 };
 static const int64_t RETRY_NS = INT64_C(200000000);
 static const double BAND_DEVIATIONS = 3;
 
-/* An event while it is told. */
+/* An event of the record that is being told. */
 typedef struct telling {
-    uint64_t serial; /* of its incident */
-    size_t document; /* where its document begins in the keeper's documents, once it is kept */
+    uint64_t serial;          /* of its incident */
+    size_t name, sentence;    /* of its series, and of it: in the keeper's texts */
 } telling;
-
-/* A message for a receiver, until it is in the outbox. */
-typedef struct pending {
-    const tcsi_receiver *receiver;
-    tcsi_alert alert; /* its texts are in the keeper's arena */
-} pending;
 
 struct tcsi_keeper {
     tcsi_keeper_options options;
@@ -46,16 +35,18 @@ struct tcsi_keeper {
     tcsi_standby *standby;
     tcsi_notify *notify;   /* NULL: nobody is told */
     tcsi_desk desk;        /* what people decided about telling */
-    tcsi_outbox outbox;    /* in the store */
-    pending *pending;
-    size_t pending_count, pending_capacity;
-    tcsi_arena arena;      /* of pending */
     tcsi_incidents incidents;
     telling *told;         /* (told_capacity) of each event that is being told */
     size_t told_capacity;
-    tcsi_buffer documents; /* of these, as they were kept, each with its 0; empty: another process keeps them */
+    tcsi_buffer texts;     /* of these */
     tcsi_buffer saved;     /* notify's state, and that of incidents */
-    tcsi_buffer name, document;
+    tcsi_arena arena;      /* of the record */
+    tcsi_keep_batch batch; /* what is to be kept of the records told since it was last put */
+    uint64_t told_last;    /* of these records */
+    tcsi_fingerprint whose; /* what decides beside the journal: the settings, and this version */
+    uint64_t skipped;      /* the store has what follows from records up to this one */
+    tcsi_kept_mark record; /* that is being told */
+    bool has_given_up;     /* something was not kept, so nothing behind it may be */
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t stopping;
     bool is_stopping, has_failed;
@@ -69,6 +60,15 @@ struct tcsi_keeper {
 
 static tcs_status keep_message(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcs_error *err);
 
+/* A store that was written under other settings, or by another version, says nothing of what this one would have kept. */
+static tcsi_fingerprint whose_words(const tcsi_deliver_settings *settings)
+{
+    const tcsi_fingerprint none = { 0 };
+    char text[sizeof TCSI_VERSION + sizeof none] = TCSI_VERSION;
+    memcpy(text + sizeof TCSI_VERSION, settings ? &settings->fingerprint : &none, sizeof none);
+    return tcsi_fingerprint_of(text, sizeof text, 0);
+}
+
 tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **ret_keeper, tcs_error *err)
 {
     tcsi_keeper *keeper = TCSI_NEW(tcsi_keeper);
@@ -76,12 +76,11 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
     keeper->options = *options;
     if (!keeper->options.snapshot_count) keeper->options.snapshot_count = SNAPSHOT_COUNT;
     if (keeper->options.retry_ns <= 0 || keeper->options.retry_ns >= INT64_C(1000000000)) keeper->options.retry_ns = RETRY_NS;
-    tcsi_buffer_init(&keeper->name, DOCUMENT_SIZE_MAX);
-    tcsi_buffer_init(&keeper->document, DOCUMENT_SIZE_MAX);
-    tcsi_buffer_init(&keeper->documents, (size_t)1 << 30);
+    tcsi_buffer_init(&keeper->texts, (size_t)1 << 30);
     tcsi_buffer_init(&keeper->saved, (size_t)1 << 30);
     tcsi_arena_init(&keeper->arena, (size_t)1 << 30);
-    keeper->outbox = tcsi_outbox_of_store(options->store);
+    tcsi_keep_batch_init(&keeper->batch);
+    keeper->whose = whose_words(options->settings);
     tcsi_desk_init(&keeper->desk);
     pthread_mutex_init(&keeper->mutex, NULL);
     pthread_cond_init(&keeper->stopping, NULL);
@@ -105,16 +104,14 @@ tcs_status tcsi_keeper_create(const tcsi_keeper_options *options, tcsi_keeper **
 void tcsi_keeper_destroy(tcsi_keeper *keeper)
 {
     if (!keeper) return;
-    tcsi_buffer_deinit(&keeper->name);
-    tcsi_buffer_deinit(&keeper->document);
-    tcsi_buffer_deinit(&keeper->documents);
+    tcsi_buffer_deinit(&keeper->texts);
     tcsi_buffer_deinit(&keeper->saved);
+    tcsi_keep_batch_deinit(&keeper->batch);
     tcsi_arena_deinit(&keeper->arena);
     tcsi_incidents_deinit(&keeper->incidents);
     tcsi_free(keeper->told);
     tcsi_notify_destroy(keeper->notify);
     tcsi_desk_deinit(&keeper->desk);
-    tcsi_free(keeper->pending);
     pthread_cond_destroy(&keeper->stopping);
     pthread_mutex_destroy(&keeper->mutex);
     tcsi_free(keeper);
@@ -202,114 +199,43 @@ static void note_success(tcsi_keeper *keeper)
     pthread_mutex_unlock(&keeper->mutex);
 }
 
-/* ---- an event in words ---- */
-
-static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)
-{
-    char text[TCSI_TIME_TEXT_SIZE];
-    (void)tcsi_time_format_iso(time_ns, text, sizeof text);
-    tcsi_json_put_string(writer, key, text);
-}
-
-static bool is_suppressed(const tcsi_live_event *event)
-{
-    return (event->suppressed_by.low | event->suppressed_by.high) != 0;
-}
-
-/* By whose answer it is quiet, and what an answer to it would speak of. */
-static void write_answered(const tcsi_live_event *event, tcsi_json_writer *writer)
-{
-    char id[TCSI_ANSWER_ID_SIZE] = "";
-    if (is_suppressed(event)) tcsi_answer_id_write(event->suppressed_by, id);
-    tcsi_json_put_string(writer, "suppressed_by", id);
-    tcsi_json_key(writer, "pattern");
-    tcsi_pattern_write(&event->pattern, writer);
-}
-
-/* serial: of its incident. */
-static tcs_status write_document(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, const char *id, tcs_error *err)
-{
-    const tcsi_incident *incident = tcsi_incidents_get(&keeper->incidents, serial);
-    const tcsi_live_episode *episode = &event->episode;
-    char sentence[TCSI_SENTENCE_SIZE];
-    tcsi_json_writer writer;
-    tcsi_buffer_clear(&keeper->document);
-    tcsi_json_writer_init(&writer, &keeper->document, false);
-    tcsi_json_begin_object(&writer);
-    tcsi_json_put_string(&writer, "id", id);
-    tcsi_json_put_string(&writer, "kind", tcsi_live_kind_names[event->kind]);
-    tcsi_json_put_string(&writer, "state", tcsi_live_state_names[event->state]);
-    tcsi_json_put_string(&writer, "series", keeper->name.data);
-    tcsi_json_put_integer(&writer, "number", event->number);
-    put_time(&writer, "begin", episode->begin_ns);
-    put_time(&writer, "updated", event->time_ns);
-    if (tcsi_words_is_over(event)) put_time(&writer, "end", event->time_ns);
-    tcsi_json_put_number(&writer, "severity", event->severity);
-    tcsi_json_put_string(&writer, "incident", incident ? incident->id : "");
-    if (event->kind == TCSI_LIVE_ANOMALY) {
-        put_time(&writer, "peak", episode->peak_ns);
-        tcsi_json_put_number(&writer, "p_value", event->p_value);
-        tcsi_json_put_number(&writer, "value", episode->peak_value);
-        tcsi_json_put_number(&writer, "expected", episode->expected);
-        tcsi_json_put_number(&writer, "deviation", episode->deviation);
-        tcsi_json_put_string(&writer, "verdict", tcsi_verdict_names[episode->verdict]);
-        tcsi_json_put_number(&writer, "deep_p_value", (double)episode->deep_p_value);
-    }
-    if (event->kind == TCSI_LIVE_LATE || event->kind == TCSI_LIVE_CADENCE) {
-        const bool is_late = event->kind == TCSI_LIVE_LATE;
-        tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
-        tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
-    }
-    write_answered(event, &writer);
-    tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
-    tcsi_words_event(keeper->name.data, event, sentence);
-    tcsi_json_put_string(&writer, "summary", sentence);
-    if (event->grounds.sequence) {
-        tcsi_json_key(&writer, "grounds");
-        tcsi_grounds_write(&event->grounds, &writer);
-    }
-    tcsi_json_end_object(&writer);
-    return tcsi_json_finish(&writer, err);
-}
-
 /* ---- messages to receivers ---- */
 
-/* From within notify: what is to be said is remembered, and goes into the outbox with everything else of this call. */
+/* The store has what follows from this record. */
+static bool is_kept(const tcsi_keeper *keeper)
+{
+    return keeper->record.sequence <= keeper->skipped;
+}
+
+/* From within notify: goes into the outbox with everything else of this record. */
 static tcs_status keep_message(void *context, const tcsi_receiver *receiver, const tcsi_alert *alert, int64_t now_ns, tcs_error *err)
 {
     tcsi_keeper *keeper = context;
-    tcsi_buffer text;
-    tcsi_json_writer writer;
     (void)now_ns;
-    if (keeper->pending_count == keeper->pending_capacity) {
-        const size_t capacity = keeper->pending_capacity ? 2 * keeper->pending_capacity : 16;
-        pending *more = tcsi_realloc_array(keeper->pending, capacity, sizeof *more);
-        if (!more) return tcsi_fail_memory(err, "alerts");
-        keeper->pending = more;
-        keeper->pending_capacity = capacity;
-    }
-    tcsi_buffer_init(&text, TCSI_ALERT_SIZE_MAX); /* written and read again: a copy whose texts are ours */
-    tcsi_json_writer_init(&writer, &text, false);
-    tcsi_alert_write(alert, &writer);
-    tcs_status status = tcsi_json_finish(&writer, err);
-    pending *added = &keeper->pending[keeper->pending_count];
-    added->receiver = receiver;
-    if (status == TCS_OK) status = tcsi_alert_read(text.data, text.size, &keeper->arena, &added->alert, err);
-    if (status == TCS_OK) keeper->pending_count++;
-    tcsi_buffer_deinit(&text);
-    return status;
+    return is_kept(keeper) ? TCS_OK : tcsi_keep_batch_message(&keeper->batch, receiver, alert, keeper->record, err);
 }
 
-/* The name of an event's series, as text too. */
-static tcs_status name_of(tcsi_keeper *keeper, const tcsi_live_event *event, tcsi_key *ret_key, tcs_error *err)
+static const char *text_at(const tcsi_keeper *keeper, size_t at)
+{
+    return keeper->texts.data + at;
+}
+
+/* The name of an event's series, and what happened, into texts. */
+static tcs_status put_words(tcsi_keeper *keeper, const tcsi_live_event *event, tcsi_key *ret_key, telling *one, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
-    const tcs_status status = tcsi_key_decode(entry->key, entry->key_size, ret_key, err);
-    tcsi_buffer_clear(&keeper->name);
-    return status == TCS_OK ? tcsi_key_print(ret_key, &keeper->name, err) : status;
+    char sentence[TCSI_SENTENCE_SIZE];
+    tcs_status status = tcsi_key_decode(entry->key, entry->key_size, ret_key, err);
+    one->name = keeper->texts.size;
+    if (status == TCS_OK) status = tcsi_key_print(ret_key, &keeper->texts, err);
+    if (status == TCS_OK) status = tcsi_buffer_append(&keeper->texts, "", 1, err);
+    if (status != TCS_OK) return status;
+    tcsi_words_event(text_at(keeper, one->name), event, sentence);
+    one->sentence = keeper->texts.size;
+    return tcsi_buffer_append(&keeper->texts, sentence, strlen(sentence) + 1, err);
 }
 
-static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, tcs_error *err)
+static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, const tcsi_key *key, const telling *one, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     const tcsi_live_episode *episode = &event->episode;
@@ -319,15 +245,12 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
     char id[TCSI_EPISODE_ID_SIZE];
     tcsi_keep_incident_words words;
-    tcsi_key key;
-    tcs_status status = name_of(keeper, event, &key, err);
-    if (status != TCS_OK) return status;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, episode->begin_ns, id);
-    tcsi_words_event(keeper->name.data, event, words.summary);
-    tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, serial, &words);
+    snprintf(words.summary, sizeof words.summary, "%s", text_at(keeper, one->sentence));
+    tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, one->serial, &words);
     if (!*words.description) tcsi_words_advice(event, words.description, sizeof words.description);
     if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
-    const size_t tag_count = tcsi_words_alert_tags(&key, (tcsi_live_kind)event->kind, &keeper->arena, tags);
+    const size_t tag_count = tcsi_words_alert_tags(key, (tcsi_live_kind)event->kind, &keeper->arena, tags);
     const tcsi_alert alert = { .tags = tags, .tag_count = tag_count, .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
@@ -341,17 +264,17 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, u
 /* What answers keep quiet is told to nobody, but its end to those who heard that it began; nor what is only the deep layer's verdict. */
 static bool is_news(const tcsi_live_event *event)
 {
-    return !event->is_update && (!is_suppressed(event) || tcsi_words_is_over(event));
+    return !event->is_update && (!tcsi_keep_episode_is_suppressed(event) || tcsi_words_is_over(event));
 }
 
 /* Incidents have changed: in what those read who heard of them. */
 static tcs_status notify_of_incidents(tcsi_keeper *keeper, tcs_error *err)
 {
     tcs_status status = TCS_OK;
-    for (size_t i = 0; status == TCS_OK && i < keeper->incidents.count; i++) {
-        const tcsi_incident *incident = keeper->incidents.items[i], *now = tcsi_incidents_get(&keeper->incidents, incident->serial);
+    for (size_t i = 0; status == TCS_OK && i < keeper->incidents.changed_count; i++) {
+        const tcsi_incident *incident = keeper->incidents.changed[i], *now = tcsi_incidents_get(&keeper->incidents, incident->serial);
         tcsi_keep_incident_words words = { .summary = "" };
-        if (!incident->is_changed || !now) continue;
+        if (!now) continue;
         if (now != incident) tcsi_notify_merge(keeper->notify, incident->id, now->id);
         tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, now->serial, &words);
         if (now->series_count > 1) status = tcsi_notify_describe(keeper->notify, now->id, words.summary, words.description, err);
@@ -359,14 +282,12 @@ static tcs_status notify_of_incidents(tcsi_keeper *keeper, tcs_error *err)
     return status;
 }
 
-static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t *ret_serial, tcs_error *err)
+/* Which incident an event belongs to. */
+static tcs_status group_event(tcsi_keeper *keeper, const tcsi_live_event *event, tcsi_key *ret_key, telling *one, tcs_error *err)
 {
-    char sentence[TCSI_SENTENCE_SIZE];
-    tcsi_key key;
-    const tcs_status status = name_of(keeper, event, &key, err);
+    const tcs_status status = put_words(keeper, event, ret_key, one, err);
     if (status != TCS_OK) return status;
-    tcsi_words_event(keeper->name.data, event, sentence);
-    return tcsi_incidents_update(&keeper->incidents, keeper->directory, &key, event, sentence, ret_serial, err);
+    return tcsi_incidents_update(&keeper->incidents, keeper->directory, ret_key, event, text_at(keeper, one->sentence), &one->serial, err);
 }
 
 /* Room for so many events; false: the service ends, which had no memory for it. */
@@ -389,116 +310,58 @@ static void act(tcsi_keeper *keeper, const tcsi_action *action)
     tcsi_desk_act(&keeper->desk, keeper->notify, action);
 }
 
-/* Event by event, whatever comes with it: how many are told together must not show.  What is to be said, into `pending`.  What cannot be
- * said is logged: an episode is kept whether or not anybody hears of it. */
-static void find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
+/* Event by event, whatever comes with it: how many are told together must not show.  What is to be said goes into the batch.  What cannot
+ * be said is logged: an episode is kept whether or not anybody hears of it.  false: the service ends, which had no memory for it. */
+static bool find_messages(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
     tcs_error failure;
+    tcsi_key key;
     size_t acted = 0;
-    keeper->pending_count = 0;
-    tcsi_arena_reset(&keeper->arena);
     for (size_t i = 0; i < news->event_count; i++) {
         const tcsi_live_event *event = &news->events[i];
         for (; acted < news->action_count && news->actions[acted].sequence <= event->sequence; acted++)
             act(keeper, &news->actions[acted]);
-        while (group_event(keeper, event, &keeper->told[i].serial, &failure) != TCS_OK)
-            if (!wait_after(keeper, &failure)) return;
+        while (group_event(keeper, event, &key, &keeper->told[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return false;
         if (!keeper->notify) continue;
-        if (is_news(event) && notify_of(keeper, event, keeper->told[i].serial, &failure) != TCS_OK)
+        if (is_news(event) && notify_of(keeper, event, &key, &keeper->told[i], &failure) != TCS_OK)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
         if (notify_of_incidents(keeper, &failure) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     }
     for (; acted < news->action_count; acted++) act(keeper, &news->actions[acted]);
-    if (!news->is_tick) return; /* time goes on in the journal's places */
+    if (!news->is_tick) return true; /* time goes on in the journal's places */
     if (keeper->notify && tcsi_notify_tick(keeper->notify, news->time_ns, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-ALERT-LOST", "%s", failure.text);
     tcsi_desk_tick(&keeper->desk, news->time_ns);
+    return true;
 }
 
-/* ---- events ---- */
+/* ---- what is to be kept ---- */
 
-/* What an answer to the episode will teach of. */
-static tcs_status put_window(tcsi_keeper *keeper, const tcsi_live_event *event, const tcsi_store_record *episode, tcs_error *err)
-{
-    tcsi_store_record record = *episode;
-    tcsi_json_writer writer;
-    tcsi_buffer_clear(&keeper->document);
-    tcsi_json_writer_init(&writer, &keeper->document, false);
-    const tcs_status status = tcsi_deep_window_write(event->window, &writer, err);
-    record.kind = TCSI_STORE_WINDOW;
-    record.end_ns = record.begin_ns;
-    record.document = keeper->document.data;
-    return status == TCS_OK ? tcsi_store_record_put(keeper->options.store, &record, err) : status;
-}
-
-static tcs_status put_event(tcsi_keeper *keeper, const tcsi_live_event *event, telling *one, tcs_error *err)
+static tcs_status batch_event(tcsi_keeper *keeper, const tcsi_live_event *event, const telling *one, tcs_error *err)
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
+    const tcsi_incident *incident = tcsi_incidents_get(&keeper->incidents, one->serial);
     char id[TCSI_EPISODE_ID_SIZE];
-    tcsi_key key;
-    int64_t series_id;
-    tcs_status status = name_of(keeper, event, &key, err);
-    if (status != TCS_OK) return status;
     tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
-    status = write_document(keeper, event, one->serial, id, err);
-    if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
-    one->document = keeper->documents.size;
-    if (status == TCS_OK) status = tcsi_buffer_append(&keeper->documents, keeper->document.data, keeper->document.size + 1, err);
-    const tcsi_store_series series = { .tags = entry->key, .tags_size = entry->key_size, .text = keeper->name.data,
-                                       .first_seen_ns = entry->first_seen_ns };
-    if (status == TCS_OK) status = tcsi_store_series_put(keeper->options.store, &series, &series_id, err);
-    if (status != TCS_OK) return status;
-    const tcsi_store_record record = { .kind = TCSI_STORE_EPISODE, .id = id, .series_id = series_id, .state = event->state,
-                                       .begin_ns = event->episode.begin_ns,
-                                       .end_ns = tcsi_words_is_over(event) ? event->time_ns : INT64_MAX,
-                                       .updated_ns = event->time_ns, .document = keeper->document.data };
-    status = tcsi_store_record_put(keeper->options.store, &record, err);
-    return status == TCS_OK && event->has_window ? put_window(keeper, event, &record, err) : status;
+    const tcsi_keep_episode_words words = { .id = id, .series = text_at(keeper, one->name), .incident = incident ? incident->id : "",
+                                            .summary = text_at(keeper, one->sentence) };
+    return tcsi_keep_batch_episode(&keeper->batch, event, &words, err);
 }
 
-static tcs_status put_news(tcsi_keeper *keeper, const tcsi_live_news *news, tcs_error *err)
+/* What the record left, but for its messages, which are in the batch; false: the service ends, which had no memory for it. */
+static bool batch_record(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    tcs_status status = tcsi_store_begin(keeper->options.store, err);
-    tcsi_buffer_clear(&keeper->documents);
-    for (size_t i = 0; status == TCS_OK && i < news->action_count; i++)
-        status = tcsi_keep_action(keeper->options.store, &news->actions[i], err);
-    for (size_t i = 0; status == TCS_OK && i < news->event_count; i++)
-        status = put_event(keeper, &news->events[i], &keeper->told[i], err);
-    if (status == TCS_OK)
-        status = tcsi_keep_incidents(keeper->options.store, &keeper->incidents, keeper->directory, &keeper->document, err);
-    for (size_t i = 0; status == TCS_OK && i < keeper->pending_count; i++)
-        status = tcsi_deliver_put(&keeper->outbox, keeper->pending[i].receiver, &keeper->pending[i].alert,
-                                  (int64_t)news->sequence, tcsi_clock_wall_ns(), err);
-    if (status == TCS_OK) return tcsi_store_commit(keeper->options.store, err);
-    tcsi_store_rollback(keeper->options.store);
-    tcsi_buffer_clear(&keeper->documents);
-    return status;
-}
-
-/* The document of an event that another process keeps. */
-static tcs_status write_for_listeners(tcsi_keeper *keeper, const tcsi_live_event *event, uint64_t serial, const char *id, tcs_error *err)
-{
-    tcsi_key key;
-    tcs_status status = name_of(keeper, event, &key, err);
-    if (status == TCS_OK) status = write_document(keeper, event, serial, id, err);
-    if (status == TCS_OK) status = tcsi_desk_add_acknowledgement(keeper->options.store, id, &keeper->document, err);
-    return status;
-}
-
-/* To those who listen, once it is kept. */
-static void publish(tcsi_keeper *keeper, const tcsi_live_event *event, const telling *one)
-{
-    const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
-    char id[TCSI_EPISODE_ID_SIZE];
-    tcs_error failure;
-    tcs_status status = TCS_OK;
-    tcsi_words_episode_id(entry, (tcsi_live_kind)event->kind, event->episode.begin_ns, id);
-    const bool is_kept_here = keeper->documents.size > 0;
-    if (!is_kept_here) status = write_for_listeners(keeper, event, one->serial, id, &failure);
-    const char *document = is_kept_here ? keeper->documents.data + one->document : keeper->document.data;
-    if (status == TCS_OK && keeper->options.events) status = tcsi_events_publish(keeper->options.events, "episode", document, &failure);
-    if (status != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-EVENT-LOST", "listeners were not told of %s: %s", id, failure.text);
-    else if (keeper->options.step) keeper->options.step(keeper->options.step_self, event, document);
+    tcs_error failure = { 0 };
+    for (size_t i = 0; i < news->action_count; i++)
+        while (tcsi_keep_batch_action(&keeper->batch, &news->actions[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return false;
+    for (size_t i = 0; i < news->event_count; i++)
+        while (batch_event(keeper, &news->events[i], &keeper->told[i], &failure) != TCS_OK)
+            if (!wait_after(keeper, &failure)) return false;
+    while (tcsi_keep_batch_incidents(&keeper->batch, &keeper->incidents, keeper->directory, &failure) != TCS_OK)
+        if (!wait_after(keeper, &failure)) return false;
+    return true;
 }
 
 static void note_kept(tcsi_keeper *keeper, uint64_t sequence)
@@ -509,40 +372,57 @@ static void note_kept(tcsi_keeper *keeper, uint64_t sequence)
 }
 
 /* By us, or by whoever leads; false: the service ends. */
-static bool keep_news(tcsi_keeper *keeper, const tcsi_live_news *news)
+static bool keep_batch(tcsi_keeper *keeper)
 {
     for (;;) {
         tcs_error failure = { 0 };
         tcsi_turn turn;
-        tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, news->sequence, &turn, &failure);
-        if (status == TCS_OK && turn == TCSI_TURN_OURS) status = put_news(keeper, news, &failure);
+        tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, keeper->told_last, &turn, &failure);
+        if (status == TCS_OK && turn == TCSI_TURN_OURS)
+            status = tcsi_keep_batch_settle(&keeper->batch, &keeper->incidents, keeper->directory, &failure);
+        if (status == TCS_OK && turn == TCSI_TURN_OURS)
+            status = tcsi_keep_batch_put(&keeper->batch, keeper->options.store, keeper->directory, keeper->whose, &failure);
         if (status == TCS_OK) note_success(keeper);
         if (status == TCS_OK && turn != TCSI_TURN_WAIT) return true;
         if (!(status == TCS_OK ? wait_a_little(keeper) : wait_after(keeper, &failure))) return false;
     }
 }
 
+/* Everything told so far into the store, and to who listens. */
+static void put_batch(tcsi_keeper *keeper)
+{
+    if (keeper->batch.count && !keep_batch(keeper)) {
+        keeper->has_given_up = true;
+        return;
+    }
+    note_kept(keeper, keeper->told_last);
+    if (keeper->batch.message_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
+    tcsi_keep_batch_publish(&keeper->batch, keeper->options.store, keeper->options.events, keeper->options.step, keeper->options.step_self);
+    tcsi_keep_batch_clear(&keeper->batch);
+}
+
+static void count_events(tcsi_keeper *keeper, const tcsi_live_news *news)
+{
+    pthread_mutex_lock(&keeper->mutex);
+    for (size_t i = 0; i < news->event_count; i++)
+        keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
+    pthread_mutex_unlock(&keeper->mutex);
+}
+
+/* What people decide is put by itself, so that what is in the store before it does not depend on how much was done at once. */
 static void tell(tcsi_keeper *keeper, const tcsi_live_news *news)
 {
-    if (!make_room(keeper, news->event_count)) return;
-    tcsi_buffer_clear(&keeper->documents);
-    find_messages(keeper, news);
-    const bool has_news = news->event_count || news->action_count || keeper->pending_count;
-    if (has_news && !keep_news(keeper, news)) return;
-    note_kept(keeper, news->sequence);
-    if (!has_news) return;
-    if (keeper->pending_count && keeper->deliver) tcsi_deliver_wake(keeper->deliver);
-    for (size_t i = 0; keeper->options.events && i < news->action_count; i++)
-        tcsi_desk_publish(keeper->options.store, keeper->options.events, &news->actions[i]);
-    if (keeper->options.events) tcsi_publish_answers(keeper->options.events, news->actions, news->action_count);
-    for (size_t i = 0; i < news->event_count; i++) {
-        if (keeper->options.events || keeper->options.step) publish(keeper, &news->events[i], &keeper->told[i]);
-        pthread_mutex_lock(&keeper->mutex);
-        keeper->counts[news->events[i].kind][news->events[i].state] += !news->events[i].is_update;
-        pthread_mutex_unlock(&keeper->mutex);
-    }
-    if (keeper->options.events)
-        tcsi_keep_incidents_publish(keeper->options.events, &keeper->incidents, keeper->directory, &keeper->document);
+    if (news->action_count) put_batch(keeper);
+    if (keeper->has_given_up) return;
+    keeper->record = (tcsi_kept_mark){ news->sequence, news->time_ns };
+    tcsi_buffer_clear(&keeper->texts);
+    tcsi_arena_reset(&keeper->arena);
+    keeper->has_given_up = !make_room(keeper, news->event_count) || !find_messages(keeper, news) ||
+                           !(is_kept(keeper) || batch_record(keeper, news));
+    if (keeper->has_given_up) return;
+    keeper->told_last = news->sequence;
+    count_events(keeper, news);
+    if (!news->is_more || news->action_count || keeper->batch.count >= BATCH_MAX) put_batch(keeper);
 }
 
 void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
@@ -552,6 +432,33 @@ void tcsi_keeper_tell(void *self, const tcsi_live_news *news)
     tell(keeper, news);
     if (tcsi_incidents_settle(&keeper->incidents, keeper->directory, news->sequence, &failure) != TCS_OK)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-INCIDENTS-MEMORY", "%s", failure.text); /* they are counted with the next record */
+}
+
+/* ---- what the store has already ---- */
+
+/* Is the record of the mark one of this journal? */
+static tcs_status is_of_journal(const char *folder, tcsi_kept_mark mark, bool *ret_is, tcs_error *err)
+{
+    tcsi_journal_cursor *cursor;
+    tcsi_journal_record record;
+    bool is_end = false;
+    tcs_status status = tcsi_journal_cursor_open(folder, mark.sequence, &cursor, err);
+    *ret_is = false;
+    if (status != TCS_OK) return status;
+    status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
+    *ret_is = status == TCS_OK && !is_end && record.sequence == mark.sequence && record.time_ns == mark.time_ns;
+    tcsi_journal_cursor_close(cursor);
+    return status;
+}
+
+tcs_status tcsi_keeper_recall(tcsi_keeper *keeper, const char *folder, tcs_error *err)
+{
+    tcsi_kept_mark mark;
+    bool is_ours = false;
+    tcs_status status = tcsi_kept_mark_read(keeper->options.store, keeper->whose, &mark, err);
+    if (status == TCS_OK && mark.sequence) (void)!is_of_journal(folder, mark, &is_ours, err); /* who reads it says what is wrong with it */
+    if (is_ours) keeper->skipped = mark.sequence;
+    return status;
 }
 
 /* ---- snapshots ---- */
@@ -599,6 +506,7 @@ void tcsi_keeper_keep(void *self, const tcsi_live_snapshot *snapshot)
     tcsi_keeper *keeper = self;
     tcs_error failure = { 0 };
     tcsi_turn turn;
+    if (keeper->has_given_up) return;
     tcs_status status = tcsi_standby_turn(keeper->standby, keeper->options.store, snapshot->sequence, &turn, &failure);
     if (status == TCS_OK && turn != TCSI_TURN_OURS) return;
     if (status == TCS_OK) status = put_snapshot(keeper, snapshot, &failure);

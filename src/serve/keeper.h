@@ -1,11 +1,11 @@
 /* serve/keeper.h -- what happened, kept and told: from live events to episodes in the store and to whoever listens; and snapshots.
  *
- * One thread calls it (live's teller), in the order of the journal.  Each call is one transaction: the episodes of a record and everything
- * that follows from them, or nothing.  Ids are made of what happened and to whom, so that a journal read again after a crash writes the
- * same records once more and nothing twice.
+ * One thread calls it (live's teller), in the order of the journal.  What was told without more to come is one transaction: the episodes
+ * of some records and everything that follows from them, or nothing (keep_batch.h).  Ids are made of what happened and to whom, so that a
+ * journal read again after a crash writes nothing twice; what it would write again it need not (recall).
  * A store that fails stops the way: the call waits and tries again, until the store answers or the service ends (tcsi_keeper_stop); rows
- * behind it wait, and then their senders do.  What was not kept happens again at the next start, because snapshots are kept by the same
- * thread, behind it.
+ * behind it wait, and then their senders do.  What was not kept happens again at the next start, because snapshots and all that is told
+ * later are kept by the same thread, behind it or not at all.
  * Threads: tell and keep from one; stop, is_fine and the counts from any. */
 #ifndef TCS_SERVE_KEEPER_H
 #define TCS_SERVE_KEEPER_H
@@ -61,6 +61,9 @@ tcs_status tcsi_keeper_load(tcsi_keeper *keeper, tcsi_live *live, uint64_t *ret_
 /* The same of another store, with a number below `before`. */
 tcs_status tcsi_keeper_load_from(tcsi_keeper *keeper, tcsi_store *store, int64_t before, tcsi_live *live, uint64_t *ret_sequence,
                                  tcs_error *err) TCS_WARN_UNUSED;
+/* The journal that is about to be read is that of `folder`, from behind the snapshot: what the store has of its records is not written
+ * again, nor told to who listens.  After load.  What the store says of another journal, or said under other settings, does not count. */
+tcs_status tcsi_keeper_recall(tcsi_keeper *keeper, const char *folder, tcs_error *err) TCS_WARN_UNUSED;
 /* To be woken when there is something to send; NULL: nobody. */
 void tcsi_keeper_set_deliver(tcsi_keeper *keeper, tcsi_deliver *deliver);
 

@@ -393,6 +393,7 @@ static tcs_status start_live(tcsi_service *s, tcs_error *err)
     status = tcsi_keeper_load(s->keeper, s->live, &intake.sequence, err);
     if (status == TCS_OK && s->options.has_standby) status = create_standby(s, intake.sequence, err);
     if (s->standby) intake.log = tcsi_standby_log(s->standby);
+    if (status == TCS_OK && !s->standby) status = tcsi_keeper_recall(s->keeper, s->journal_path, err);
     if (status == TCS_OK) status = read_journal(s, &intake, err);
     if (status == TCS_OK && !s->options.keeps_journal) tcsi_keeper_set_journal(s->keeper, tcsi_intake_journal(s->intake));
     if (status == TCS_OK && !s->standby) status = say_settings(s, err);

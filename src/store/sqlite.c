@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 enum { BUSY_MS = 5000, LOG_PAGES = 4000, LOG_SIZE = 64 << 20, APPLICATION_ID = 0x746f6373 /* "tocs" */ };
+enum { SMALL_CACHE_KIB = 2000, CACHE_KIB = 16000 }; /* who is alone writes episodes all over the file */
 
 typedef struct sqlite_database {
     tcsi_database base;
@@ -306,7 +307,7 @@ static tcs_status refuse_cut(sqlite_database *self, tcs_error *err)
                      (long long)size, (long long)page_count, (long long)page_size);
 }
 
-static tcs_status settle(sqlite_database *self, tcs_error *err)
+static tcs_status settle(sqlite_database *self, bool alone, tcs_error *err)
 {
     char text[256];
     int64_t ignored = 0;
@@ -314,7 +315,8 @@ static tcs_status settle(sqlite_database *self, tcs_error *err)
     if (status == TCS_OK) status = ask(self, "pragma journal_mode = wal", &ignored, err);
     if (status == TCS_OK) status = refuse_cut(self, err);
     snprintf(text, sizeof text, "pragma synchronous = full; pragma cell_size_check = on; pragma trusted_schema = off;"
-             "pragma wal_autocheckpoint = %d; pragma journal_size_limit = %d", LOG_PAGES, LOG_SIZE);
+             "pragma wal_autocheckpoint = %d; pragma journal_size_limit = %d; pragma cache_size = %d", LOG_PAGES, LOG_SIZE,
+             alone ? -CACHE_KIB : -SMALL_CACHE_KIB);
     if (status == TCS_OK) status = script(&self->base, text, err);
     snprintf(text, sizeof text, "pragma application_id = %d", APPLICATION_ID);
     int64_t id = 0;
@@ -336,7 +338,7 @@ tcs_status tcsi_database_open_sqlite(const char *path, bool alone, bool must_exi
     self->base = (tcsi_database){ &ops, tcsi_strdup(path ? path : "a store in memory") };
     self->lock_file = -1;
     tcs_status status = self->base.where ? open_file(self, path, alone, must_exist, err) : tcsi_fail_memory(err, "a store");
-    if (status == TCS_OK) status = settle(self, err);
+    if (status == TCS_OK) status = settle(self, alone, err);
     if (status == TCS_OK) *ret_database = &self->base;
     else close_database(&self->base);
     return status;

@@ -50,6 +50,7 @@ tcs_status sim_life_begin(const sim_plan *plan, sim_life *ret_life, tcs_error *e
                                    .ticks_a_snapshot = plan->ticks_a_snapshot };
     if (!plan->store) return tcsi_intake_replay(&intake, 0, &life->replayed, err);
     status = tcsi_keeper_load(life->keeper, life->live, &intake.sequence, err);
+    if (status == TCS_OK) status = tcsi_keeper_recall(life->keeper, plan->journal, err);
     if (status == TCS_OK) status = tcsi_intake_open(&intake, &life->intake, &life->replayed, err);
     if (status != TCS_OK) return status;
     tcsi_keeper_set_journal(life->keeper, tcsi_intake_journal(life->intake));

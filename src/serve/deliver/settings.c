@@ -417,6 +417,7 @@ tcs_status tcsi_deliver_settings_parse(const char *text, size_t size, const char
         if (r.is_memory_out) status = tcsi_fail_memory(err, "settings");
     }
     if (status == TCS_OK) status = tcsi_problems_status(problems, err);
+    if (status == TCS_OK) settings->fingerprint = tcsi_fingerprint_of(text, size, 0);
     if (status == TCS_OK) *ret_settings = settings;
     else tcsi_deliver_settings_destroy(settings);
     tcsi_arena_deinit(&tree);

@@ -25,6 +25,7 @@
 #ifndef TCS_SERVE_DELIVER_SETTINGS_H
 #define TCS_SERVE_DELIVER_SETTINGS_H
 
+#include "base/fingerprint.h"
 #include "serve/deliver/receiver.h"
 
 enum { TCSI_SILENCE_COUNT_MAX = 256 };
@@ -37,6 +38,7 @@ typedef struct tcsi_deliver_settings {
     int64_t escalate_after_ns;     /* 0: nobody is told again */
     bool tells_episodes;           /* each, and not each incident */
     const char *rules;             /* group_within, group_by and policies: what decides, as JSON (shard/policy.h) */
+    tcsi_fingerprint fingerprint;  /* of the file */
     tcsi_arena arena;              /* of all texts */
 } tcsi_deliver_settings;
 

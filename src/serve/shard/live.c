@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WAITING_ROW_MAX = 1000000, PART_SIZE_MAX = 1 << 30 };
+enum { WAITING_ROW_MAX = 1000000, UNTOLD_MAX = 1 << 16, PART_SIZE_MAX = 1 << 30 };
 
 static const double RATE_START = 1e-6;
 
@@ -66,6 +66,9 @@ void tcsi_live_send_staged(tcsi_live *live)
 tcs_status tcsi_live_admit(tcsi_live *live, size_t row_count, tcs_error *err)
 {
     if (atomic_load(&live->is_stopped)) return tcsi_live_stopped(live, err);
+    const size_t untold = atomic_load(&live->untold_count);
+    if (row_count > 0 && untold > live->options.untold_max)
+        return tcsi_fail(err, TCS_E_LIMIT, "%zu events wait to be kept, at most %zu", untold, live->options.untold_max);
     const size_t before = atomic_fetch_add(&live->waiting_row_count, row_count);
     if (before == 0 || before + row_count <= live->options.waiting_row_max) return TCS_OK; /* one alone is let through, however large */
     atomic_fetch_sub(&live->waiting_row_count, row_count);
@@ -402,6 +405,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     live->alarms_per_s = options->alarms_per_s;
     live->second_look = options->second_look;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;
+    if (!live->options.untold_max) live->options.untold_max = UNTOLD_MAX;
     live->worker_count = options->thread_count ? options->thread_count : tcsi_processor_count();
     if (live->worker_count > TCSI_CELL_COUNT) live->worker_count = TCSI_CELL_COUNT;
     pthread_mutex_init(&live->mutex, NULL);

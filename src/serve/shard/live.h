@@ -7,7 +7,8 @@
  * Events are held until every worker has done the record that they belong to, and then told sorted by record and series: what is told, and
  * in which order, depends on the journal alone, not on the number of threads or on who was faster.
  *
- * Bounded: rows that wait are counted before they are accepted (admit); beyond waiting_row_max the sender is asked to come again.
+ * Bounded: rows that wait are counted before they are accepted (admit), and so are events that were not told yet; beyond waiting_row_max
+ * and untold_max the sender is asked to come again.
  * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
  * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
  * Threads: admit, release, ask, wait, stat from any; apply, tick, act, hear, save from one at a time, in the journal's order. */
@@ -39,6 +40,7 @@ typedef struct tcsi_live_news {
     size_t event_count, action_count;
     uint64_t sequence;
     int64_t time_ns;
+    bool is_more;   /* more is told at once, and what this points to lives until that was: what waits for a disk may wait for all of it */
     bool is_tick;   /* record `sequence` is a tick.  Each tick, and each record that something happened in, is told by itself: who goes */
                     /* by time and by what came together sees the same in the same places, however much was done at once */
 } tcsi_live_news;
@@ -56,6 +58,7 @@ typedef struct tcsi_live_options {
     size_t thread_count;       /* 0: one a processor, at most TCSI_CELL_COUNT */
     size_t series_count_max;
     size_t waiting_row_max;    /* 0: a million */
+    size_t untold_max;         /* events; 0: 65,536.  What one record brings is let through */
     double alarms_per_s;       /* of chance, of all series together; > 0; until the journal says another (TCSI_SETTING_BUDGET) */
     bool is_budget_fixed;      /* whatever the journal says */
     tcsi_arrival_limits arrival;
@@ -98,6 +101,8 @@ tcs_status tcsi_live_hear(tcsi_live *live, uint64_t sequence, int64_t time_ns, c
                           tcs_error *err) TCS_WARN_UNUSED;
 /* Everything as of the last record, to be handed to keep. */
 tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
+/* The last one has not been handed to keep yet; another one would not be begun. */
+bool tcsi_live_is_saving(tcsi_live *live);
 /* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
 tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
 /* Returns when everything applied so far is done and told.  Nobody may be applying anything: while somebody is, wait. */

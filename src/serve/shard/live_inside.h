@@ -94,7 +94,7 @@ struct tcsi_live {
     size_t worker_count;
     int64_t created_ns;             /* wall clock */
     live_message **staged;          /* (worker_count) being filled by apply */
-    _Atomic size_t waiting_row_count;
+    _Atomic size_t waiting_row_count, untold_count;
     _Atomic bool is_stopped;
 
     /* of the one that applies */

@@ -16,13 +16,18 @@ static void persist_head(tcsi_live *live, tcsi_codec *codec)
     tcsi_directory_persist(&live->directory, codec);
 }
 
-tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
+bool tcsi_live_is_saving(tcsi_live *live)
 {
-    if (atomic_load(&live->is_stopped)) return tcsi_live_stopped(live, err);
     pthread_mutex_lock(&live->mutex);
     const bool is_saving = live->is_saving;
     pthread_mutex_unlock(&live->mutex);
-    if (is_saving) return TCS_OK; /* the last one is still on its way */
+    return is_saving;
+}
+
+tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
+{
+    if (atomic_load(&live->is_stopped)) return tcsi_live_stopped(live, err);
+    if (tcsi_live_is_saving(live)) return TCS_OK; /* the last one is still on its way */
     for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_clear(&live->parts[i]);
     tcsi_codec codec = tcsi_codec_save(&live->parts[0], err);
     persist_head(live, &codec);

@@ -5,6 +5,9 @@
 #include "base/rng.h"
 #include "serve/shard/live.h"
 
+#include <pthread.h>
+#include <time.h>
+
 enum { SERIES = 150, RECORDS = 900, EVENTS_MAX = 20000, EXTRA = 10 };
 static const int64_t STEP_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
 
@@ -352,6 +355,63 @@ static void test_limits_and_questions(void **state)
     heard_deinit(&h);
 }
 
+/* ---- nobody can be told ---- */
+
+typedef struct deaf {
+    pthread_mutex_t mutex;
+    pthread_cond_t hears;
+    bool is_deaf;
+    size_t event_count;
+} deaf;
+
+static void on_tell_deaf(void *self, const tcsi_live_news *news)
+{
+    deaf *d = self;
+    pthread_mutex_lock(&d->mutex);
+    while (d->is_deaf) pthread_cond_wait(&d->hears, &d->mutex);
+    d->event_count += news->event_count;
+    pthread_mutex_unlock(&d->mutex);
+}
+
+/* As while the store is away: what happened waits, up to a number, and then rows do. */
+static void test_events_that_are_not_told_hold_rows_back(void **state)
+{
+    (void)state;
+    deaf d = { .mutex = PTHREAD_MUTEX_INITIALIZER, .hears = PTHREAD_COND_INITIALIZER, .is_deaf = true };
+    tcs_error failure;
+    tcsi_batch batch;
+    size_t t = 0;
+    tcsi_batch_init(&batch, NULL);
+    const tcsi_live_options options = { .thread_count = 2, .series_count_max = SERIES, .untold_max = 20, .alarms_per_s = 1,
+                                        .arrival = tcsi_arrival_limits_default(), .tell = on_tell_deaf, .self = &d };
+    tcsi_live *live;
+    assert_ok(tcsi_live_create(&options, &live, test_err));
+    for (; t < 2000; t++) {
+        fill(&batch, t);
+        const tcs_status status = tcsi_live_admit(live, batch.sample_count, &failure);
+        if (status != TCS_OK) {
+            assert_int_equal(status, TCS_E_LIMIT);
+            if (strstr(failure.text, "events wait to be kept, at most 20")) break;
+            nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL); /* rows wait to be judged */
+            t--;
+            continue;
+        }
+        assert_ok(tcsi_live_apply(live, t + 1, START_NS + (int64_t)t * STEP_NS, &batch, test_err));
+    }
+    assert_true(t < 2000);
+    assert_ok(tcsi_live_admit(live, 0, test_err)); /* it is well, and actions are taken */
+    pthread_mutex_lock(&d.mutex);
+    d.is_deaf = false;
+    pthread_cond_broadcast(&d.hears);
+    pthread_mutex_unlock(&d.mutex);
+    tcsi_live_settle(live);
+    assert_true(d.event_count > 20);
+    assert_ok(tcsi_live_admit(live, 600, test_err));
+    tcsi_live_release(live, 600);
+    tcsi_live_destroy(live);
+    tcsi_batch_deinit(&batch);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_the_same_for_any_number_of_threads), cmocka_unit_test(test_stopped_and_loaded_is_never_stopped),
               cmocka_unit_test(test_damaged_snapshots_are_refused), cmocka_unit_test(test_limits_and_questions),
-              cmocka_unit_test(test_actions))
+              cmocka_unit_test(test_actions), cmocka_unit_test(test_events_that_are_not_told_hold_rows_back))

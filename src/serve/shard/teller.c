@@ -167,7 +167,9 @@ static void tell_records(tcsi_live *live, uint64_t told, tcsi_live_news all)
         one.is_tick = all.is_tick && one.sequence == all.sequence;
         for (; e < all.event_count && all.events[e].sequence == one.sequence; e++) one.event_count++;
         for (; a < all.action_count && all.actions[a].sequence == one.sequence; a++) one.action_count++;
-        if (told + 1 < one.sequence) tell(live->options.self, &(tcsi_live_news){ .sequence = one.sequence - 1, .time_ns = one.time_ns });
+        one.is_more = one.sequence < all.sequence;
+        if (told + 1 < one.sequence)
+            tell(live->options.self, &(tcsi_live_news){ .sequence = one.sequence - 1, .time_ns = one.time_ns, .is_more = true });
         tell(live->options.self, &one);
         told = one.sequence;
     }
@@ -188,6 +190,7 @@ static void tell_until(tcsi_live *live, uint64_t told, uint64_t sequence, int64_
     const tcsi_live_news news = { .events = live->telling, .event_count = event_count, .actions = live->acting,
                                   .action_count = action_count, .sequence = sequence, .time_ns = time_ns, .is_tick = is_tick };
     if (live->options.tell) tell_records(live, told, news);
+    atomic_fetch_sub(&live->untold_count, event_count);
     tcsi_live_forget_actions(live, sequence);
 }
 

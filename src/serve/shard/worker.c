@@ -63,6 +63,7 @@ void tcsi_live_worker_event(void *self, const tcsi_live_event *event)
         w->events[w->event_count] = *event;
         w->events[w->event_count].order = w->event_serial++;
         w->event_count++;
+        atomic_fetch_add(&w->live->untold_count, 1);
     }
     pthread_mutex_unlock(&w->mutex);
     if (status != TCS_OK) tcsi_live_stop(w->live, &failure);
