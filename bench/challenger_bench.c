@@ -8,6 +8,8 @@
  *               2020, equation 7) on the same figures with the same labels, and the height of the first look
  *     +-        standard errors, and of challenger less champion by DeLong's method (trial.h)
  *     held out  what the gate sees: the gain on the answers themselves, by what other series' answers teach, and its lower bound
+ *     shadow    rows out of the ordinary that each would have confirmed, of all later ones; a fifth is what its chances promise
+ *     promoted  by the gain, and by the first 300 shadow scores, of which it may confirm no more than the champion does
  *     found, false  stretches that a confirmed episode touches, confirmed episodes that touch none, with the champion answering throughout,
  *               and with the challenger answering from then on
  * SPDX-License-Identifier: Apache-2.0 */
@@ -25,7 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EPISODES_MAX = 200000, ASKED_MAX = 4096, SLACK = 16, F = TCSI_DEEP_FEATURES, SAD_STEPS = 600, SAD_BATCH = 64 };
+enum { EPISODES_MAX = 200000, ASKED_MAX = 4096, SLACK = 16, F = TCSI_DEEP_FEATURES, SAD_STEPS = 600, SAD_BATCH = 64, SHADOW_MIN = 300 };
 static const int64_t STEP_NS = INT64_C(60000000000), START_NS = INT64_C(1700000000000000000);
 
 typedef struct episode {
@@ -51,6 +53,8 @@ typedef struct bench {
     bool is_challenged;      /* the challenger answers from the moment on */
     tcsi_deep_labelled set;
     tcsi_deep_trial gate;
+    double compared, confirms[TCSI_DEEP_SIDES]; /* shadow scores: rows, and those that each side would confirm */
+    int is_over_budget;      /* the challenger, by the first SHADOW_MIN; -1: there were fewer */
     double *held_out;
 } bench;
 
@@ -155,6 +159,20 @@ static void answer_episodes(bench *b, size_t t)
     }
 }
 
+/* As the service has it: what the challenger would have said beside the champion. */
+static void count_shadow(bench *b, double strangeness, const double *features)
+{
+    const tcsi_deep_model *const models[] = { b->challenger, b->model };
+    for (size_t s = 0; s < TCSI_DEEP_SIDES; s++) {
+        const double score = tcsi_deep_model_score(models[s], TCSI_QUESTION_ESCALATED, strangeness, features);
+        const double p = (double)tcsi_deep_model_p_value(models[s], TCSI_QUESTION_ESCALATED, score);
+        b->confirms[s] += p <= tcsi_second_look_usual.agree;
+    }
+    if (++b->compared != SHADOW_MIN) return;
+    const double allowed = b->confirms[TCSI_DEEP_CHAMPION];
+    b->is_over_budget = b->confirms[TCSI_DEEP_CHALLENGER] > allowed + 2 * sqrt(allowed) + 1;
+}
+
 static void answer_questions(bench *b, uint64_t sequence)
 {
     static int16_t rows[ASKED_MAX * TCSI_LAST_ROWS];
@@ -170,6 +188,7 @@ static void answer_questions(bench *b, uint64_t sequence)
         const tcsi_question_sort sort = (tcsi_question_sort)q->sort;
         tcsi_deep_answer answer = { .serial = q->serial, .number = q->number, .is_untrained = !model, .p_value = 1 };
         if (model) answer.p_value = tcsi_deep_model_p_value(model, sort, tcsi_deep_model_score(model, sort, scores[i], features + i * F));
+        if (b->challenger && sort == TCSI_QUESTION_ESCALATED) count_shadow(b, scores[i], features + i * F);
         tcsi_second_look_hear(&b->cell, &answer, sequence);
     }
     b->asked_count = 0;
@@ -191,6 +210,8 @@ static void run(bench *b, size_t wanted, bool is_challenged)
     tcsi_second_look_set_share(&b->cell.second_look, b->sample, 1);
     b->train_at = TCSI_DEEP_WINDOWS_MIN;
     b->episode_count = b->moment = b->set.count = b->set.counts[0] = b->set.counts[1] = 0;
+    b->compared = b->confirms[0] = b->confirms[1] = 0;
+    b->is_over_budget = -1;
     b->wanted = wanted;
     b->is_challenged = is_challenged;
     for (uint32_t i = 0, place; i < b->fleet.count; i++) stop_on(tcsi_cell_add(&b->cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
@@ -333,10 +354,12 @@ static void print_areas(bench *b)
     if (tcsi_deep_trial_run(both, labels, count, &trial, &err) != TCS_OK) printf("  too few came later: %s\n", err.text);
     else
         printf("%5zu answers (%zu true), row %zu, %zu later (%zu true): AUC champion %.3f +- %.3f, challenger %.3f +- %.3f, gain %+.3f +- %.3f, "
-               "Deep SAD %.3f, height %.3f; held out %+.3f, at least %+.3f: %s\n",
+               "Deep SAD %.3f, height %.3f; held out %+.3f, at least %+.3f; "
+               "shadow: confirms %.1f %% of %.0f, champion %.1f %%: %s\n",
                b->set.count, b->set.counts[1], b->moment, count, trial.counts[1], trial.auc[1], trial.deviation[1], trial.auc[0],
                trial.deviation[0], trial.gain, trial.gain_deviation, area(peer, labels, count), area(height, labels, count), b->gate.gain,
-               tcsi_deep_trial_gain_low(&b->gate), tcsi_deep_trial_gain_low(&b->gate) > 0 ? "promoted" : "stays a challenger");
+               tcsi_deep_trial_gain_low(&b->gate), 100 * b->confirms[0] / b->compared, b->compared, 100 * b->confirms[1] / b->compared,
+               tcsi_deep_trial_gain_low(&b->gate) > 0 && b->is_over_budget == 0 ? "promoted" : "stays a challenger");
     tcsi_free(labels);
     tcsi_free(room);
 }

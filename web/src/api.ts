@@ -276,6 +276,38 @@ export interface Evidence {
   alarms_allowed?: number;
   p_low_share?: number;
   ns_per_row?: number;
+  auc_roc?: number;
+  auc_roc_low?: number;
+  auc_roc_high?: number;
+  auc_gain_low?: number | null;
+  labels_true?: number;
+  labels_other?: number;
+}
+export interface Challenger {
+  model: string;
+  champion: string;
+  labels_true: number;
+  labels_other: number;
+  compared: number;
+  skipped: number;
+  confirmed_both: number;
+  confirmed_challenger: number;
+  confirmed_champion: number;
+}
+export interface CanaryGroup {
+  series?: number;
+  opened: number;
+  confirmed: number;
+  said_true: number;
+  said_false: number;
+}
+export interface Canary {
+  is_on: boolean;
+  model: string;
+  share: number;
+  since?: string;
+  canary?: CanaryGroup;
+  others?: CanaryGroup;
 }
 export interface Model {
   hash: string;

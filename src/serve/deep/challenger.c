@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MODEL_SIZE_MAX = 1 << 24, NEW_MIN = 5, NEW_SHARE = 10, SHADOW_MIN = 100, SHADOW_STEP = 50 };
+enum { MODEL_SIZE_MAX = 1 << 24, NEW_MIN = 5, NEW_SHARE = 10, SHADOW_MIN = 300, SHADOW_STEP = 50 };
 static const char ALIAS[] = "challenger", WHO[] = "service";
 static const double TWO_SIDED = 1.6449, LOW = 0.01;
 
@@ -214,6 +214,7 @@ static tcs_status try_on_answers(tcsi_challenger *c, const tcsi_deep_model *chal
     return status;
 }
 
+/* What the champion confirms is what whoever takes its place may, too: rows of one hour are not those that chances were told by. */
 static tcs_status put_shadow(tcsi_challenger *c, const tcsi_deep_model *champion, const tcsi_deep_shadow *shadow, tcs_error *err)
 {
     const char *const hashes[] = { c->model->hash, champion->hash };
@@ -223,7 +224,7 @@ static tcs_status put_shadow(tcsi_challenger *c, const tcsi_deep_model *champion
     for (size_t s = 0; status == TCS_OK && s < TCSI_DEEP_SIDES; s++) {
         const tcsi_model_evidence evidence = { .data = TCSI_MODEL_DATA_SHADOW, .vus_pr = NAN, .auc_pr = NAN, .f1_event = NAN,
                                                .alarms = (double)(shadow->both + alone[s]), .alarms_false = NAN,
-                                               .alarms_allowed = tcsi_second_look_usual.agree * compared,
+                                               .alarms_allowed = (double)(shadow->both + shadow->champion_only),
                                                .p_low_share = (double)shadow->low[s] / compared,
                                                .ns_per_row = shadow->busy_ns[s] / compared, .row_count = shadow->compared,
                                                .measured_ns = tcsi_clock_wall_ns(), .auc_roc = NAN, .auc_roc_low = NAN,

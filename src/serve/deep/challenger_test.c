@@ -305,8 +305,8 @@ static bool passes(tcsi_challenger *c, const tcsi_deep_shadow *shadow)
 
 static tcsi_deep_shadow good_shadow(const tcsi_challenger *c)
 {
-    tcsi_deep_shadow shadow = { .compared = 200, .both = 30, .challenger_only = 10, .champion_only = 10, .low = { 2, 2 },
-                                .busy_ns = { 2e6, 2e6 } };
+    tcsi_deep_shadow shadow = { .compared = 300, .both = 45, .challenger_only = 15, .champion_only = 15, .low = { 3, 3 },
+                                .busy_ns = { 3e6, 3e6 } };
     memcpy(shadow.model, c->model->hash, sizeof shadow.model);
     return shadow;
 }
@@ -369,16 +369,16 @@ static void test_gates(void **state)
     const tcsi_deep_shadow good = good_shadow(&c);
     assert_true(passes(&c, &good));
     tcsi_deep_shadow bad = good;
-    bad.compared = 99; /* too few to go by */
+    bad.compared = 299; /* too few to go by */
     assert_false(passes(&c, &bad));
     bad = good;
-    bad.challenger_only = 60; /* confirms twice as often as it is allowed to */
+    bad.challenger_only = 60; /* confirms almost twice as often as the champion does */
     assert_false(passes(&c, &bad));
     bad = good;
     bad.low[0] = 10; /* its chances are not what they say */
     assert_false(passes(&c, &bad));
     bad = good;
-    bad.busy_ns[0] = 4e6;
+    bad.busy_ns[0] = 6e6;
     assert_false(passes(&c, &bad));
     assert_true(passes(&c, &good));
     c.canary.share = 0.5; /* on trial: people decide */

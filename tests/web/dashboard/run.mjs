@@ -494,6 +494,38 @@ const cases = {
     }));
   },
 
+  'a challenger is shown beside the champion, tried on a tenth of the series, and stopped'() {
+    return withService(['--deep-share', '1', '--deep-deadline', '20'], async (service) => {
+      const begin = Math.floor(Date.now() / 1000) - 420;
+      const live = (answer) => answer.models.filter((one) => one.name === 'live');
+      await service.feed(begin, 0, 70);
+      await new Promise((done) => setTimeout(done, 2100)); // a tick shares out the sample
+      for (let at = 70; at < 400 && live(await service.ask('/api/v1/models')).length < 2; at += 10) {
+        await service.feed(begin, at, at + 10);
+        await new Promise((done) => setTimeout(done, 300));
+      }
+      const { models } = await service.wait('/api/v1/models', (answer) => live(answer).length >= 2 && live(answer).some((one) => one.role === 'champion'), 60);
+      const other = models.find((one) => one.role !== 'champion').hash;
+      const answer = await fetch(`${service.url}/api/v1/models/${other}/promotion?role=challenger`,
+        { method: 'POST', body: '{"reason":"the one before"}', headers: { 'Content-Type': 'application/json' } });
+      assert.equal(answer.status, 204);
+      await service.wait('/api/v1/models', (a) => a.challenger.model === other);
+      const page = await open(service, '#/models');
+      await waitForText(page.locator('main p'), `${other.slice(0, 12)} is scored beside the champion`);
+      await page.getByRole('button', { name: 'Try the challenger' }).click();
+      await waitForText(page.locator('.said'), 'State a reason first');
+      await page.getByLabel('Reason of a change').fill('let us see');
+      await page.getByRole('button', { name: 'Try the challenger' }).click();
+      await waitForText(page.getByRole('region', { name: 'Canary' }), 'answers for 10 % of the series');
+      assert.deepEqual(await axe(page), []);
+      await page.screenshot({ path: path.join(folder, 'dashboard-canary.png'), fullPage: true });
+      await page.getByRole('button', { name: 'Stop the canary' }).click();
+      await page.getByRole('region', { name: 'Canary' }).waitFor({ state: 'detached' });
+      assert.equal((await service.ask('/api/v1/models')).canary.is_on, false);
+      await close(page);
+    });
+  },
+
   'a million points move as a thousand do'() {
     return withService([], async (service) => {
       await ordinary(service, 60);
