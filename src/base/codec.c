@@ -45,13 +45,21 @@ void tcsi_codec_bytes(tcsi_codec *codec, void *bytes, size_t size)
     codec->in_size -= size;
 }
 
-void tcsi_codec_tag(tcsi_codec *codec, const char *tag)
+bool tcsi_codec_tag_or(tcsi_codec *codec, const char *tag, const char *before)
 {
     char found[4];
-    TCS_ASSERT(strlen(tag) == sizeof found);
+    TCS_ASSERT(strlen(tag) == sizeof found && strlen(before) == sizeof found);
     memcpy(found, tag, sizeof found);
     tcsi_codec_bytes(codec, found, sizeof found);
-    if (codec->status == TCS_OK && memcmp(found, tag, sizeof found) != 0) tcsi_codec_refuse(codec, "another kind of state");
+    if (codec->status != TCS_OK || memcmp(found, tag, sizeof found) == 0) return false;
+    if (memcmp(found, before, sizeof found) == 0) return true;
+    tcsi_codec_refuse(codec, "another kind of state");
+    return false;
+}
+
+void tcsi_codec_tag(tcsi_codec *codec, const char *tag)
+{
+    (void)tcsi_codec_tag_or(codec, tag, tag);
 }
 
 void tcsi_codec_u64(tcsi_codec *codec, uint64_t *value)

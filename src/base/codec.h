@@ -25,6 +25,8 @@ tcs_status tcsi_codec_status(const tcsi_codec *codec);
 void tcsi_codec_refuse(tcsi_codec *codec, const char *what);
 
 void tcsi_codec_tag(tcsi_codec *codec, const char *tag); /* 4 characters; loading requires the same ones */
+/* Of a form that was another one before: saving writes tag, loading takes either; true: it is the one before. */
+bool tcsi_codec_tag_or(tcsi_codec *codec, const char *tag, const char *before);
 void tcsi_codec_bool(tcsi_codec *codec, bool *value);
 void tcsi_codec_u32(tcsi_codec *codec, uint32_t *value);
 void tcsi_codec_u64(tcsi_codec *codec, uint64_t *value);

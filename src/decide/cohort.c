@@ -5,11 +5,13 @@
 
 #include <math.h>
 
-enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000 };
+enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000,
+       ASIDE_SCORES = 5000 };
 
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
 static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1e-6, USUAL_MAX = 1e30;
+static const double SURE_TIMES = 10;
 
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
 {
@@ -30,14 +32,19 @@ void tcsi_cohort_deinit(tcsi_cohort *cohort)
 
 /* ---- what the tail says ---- */
 
+/* Alarms of chance per score that a member of that share may raise. */
+static double allowed_rate(const tcsi_cohort *cohort, unsigned share)
+{
+    return cohort->rate * cohort->share_norm * tcsi_cohort_share(share);
+}
+
 static void set_thresholds(tcsi_cohort *cohort)
 {
     if (!cohort->tail.count) return;
     cohort->threshold = fmin(tcsi_tail_threshold(&cohort->tail, cohort->rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
     cohort->threshold_low = tcsi_tail_threshold_low(&cohort->tail, cohort->threshold);
     for (unsigned i = 0; i < TCSI_COHORT_SHARES; i++) {
-        const double rate = cohort->rate * cohort->share_norm * tcsi_cohort_share(i);
-        cohort->thresholds[i] = fmin(tcsi_tail_threshold(&cohort->tail, rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
+        cohort->thresholds[i] = fmin(tcsi_tail_threshold(&cohort->tail, allowed_rate(cohort, i), 1), TCSI_COHORT_HEIGHT_MAX / 2);
     }
 }
 
@@ -113,16 +120,27 @@ static void learn(tcsi_cohort_member *member, double score, bool is_incident)
     member->bar = (float)(1 + ((double)member->bar - 1) * (1 - 1.0 / BAR_ROWS));
 }
 
+/* An alarm too rare for chance, more of which there were than chance gives? */
+static bool is_set_aside(tcsi_cohort *cohort, const tcsi_cohort_member *member, double allowed)
+{
+    if (member->open_for == 0 || SURE_TIMES * tcsi_cohort_rate(cohort, (double)member->peak) > allowed) return false;
+    const bool is_due = (double)(cohort->sure_count + 1) <= cohort->rate * (double)cohort->count / SURE_TIMES;
+    const bool is_aside = !is_due && cohort->aside_count <= cohort->count / ASIDE_SCORES;
+    *(is_aside ? &cohort->aside_count : &cohort->sure_count) += 1;
+    return is_aside;
+}
+
 /* How high a peak stands in the tail.  How far beyond the threshold it reached says nothing of how many reach it, and must not bend the
  * tail; and of a series that alarmed not long ago, that it alarms again is its own, and for its bar to answer. */
-static double peak_for_tail(const tcsi_cohort *cohort, const tcsi_cohort_member *member)
+static double peak_for_tail(tcsi_cohort *cohort, const tcsi_cohort_member *member, double allowed)
 {
     const bool is_repeated = (double)member->bar > BAR_RISE * BAR_RESTED;
-    return fmin((double)member->peak, is_repeated ? cohort->threshold_low : PEAK_REACH * cohort->threshold);
+    const bool is_ordinary = is_repeated || is_set_aside(cohort, member, allowed);
+    return fmin((double)member->peak, is_ordinary ? cohort->threshold_low : PEAK_REACH * cohort->threshold);
 }
 
 /* Runs declustering as in decide/peaks.c, with the few bytes that a member has.  true: the score ended a cluster. */
-static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_cohort_verdict *verdict, bool is_incident)
+static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_cohort_verdict *verdict, tcsi_cohort_regard regard)
 {
     if (verdict->height > (double)member->peak) {
         member->peak = (float)verdict->height;
@@ -130,7 +148,7 @@ static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_
     } else if (verdict->is_unusual) {
         member->since = 0;
     } else if (++member->since >= cohort->run_length) {
-        if (!is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member));
+        if (!regard.is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member, allowed_rate(cohort, regard.share)));
         member->peak = 0;
         member->since = 0;
         return true;
@@ -173,7 +191,7 @@ tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, 
     } else if (member->open_for > 0 && member->open_for < SINCE_MAX) {
         member->open_for++;
     }
-    if (cluster(cohort, member, &verdict, regard.is_incident) && member->open_for > 0) {
+    if (cluster(cohort, member, &verdict, regard) && member->open_for > 0) {
         member->open_for = 0;
         verdict.is_closing = true;
     }
@@ -225,7 +243,7 @@ static void persist_body(tcsi_cohort *cohort, tcsi_codec *codec)
 
 void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "COH2");
+    const bool has_no_count = tcsi_codec_tag_or(codec, "COH3", "COH2");
     tcsi_codec_f64(codec, &cohort->rate);
     tcsi_codec_size(codec, &cohort->run_length, SINCE_MAX);
     tcsi_codec_f64(codec, &cohort->usual);
@@ -233,6 +251,8 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_codec_u64(codec, &cohort->count);
     tcsi_codec_u64(codec, &cohort->fit_at);
     tcsi_codec_u32(codec, &cohort->rounds);
+    if (!has_no_count) tcsi_codec_u64(codec, &cohort->aside_count);
+    if (!has_no_count) tcsi_codec_u64(codec, &cohort->sure_count);
     persist_body(cohort, codec);
     tcsi_peaks_persist(&cohort->peaks, codec);
     tcsi_tail_persist(&cohort->tail, TCSI_COHORT_BODY, codec);

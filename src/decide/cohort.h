@@ -13,6 +13,12 @@
  * false alarms of the whole cohort: it is shared out by where chance falls, not evenly.  A new series is judged from its first scores on,
  * by what others have taught.
  * Scores of an open alarm move nothing but its peak, for PATIENCE rows: then they are the new usual.
+ * What the tail learns of alarms.  A. Siffer and others ("Anomaly detection in streams with extreme value theory", KDD 2017) leave every
+ * alarm out of the tail; then those of chance are missing in it, and it raises half as many again where tails are heavy.  With all of
+ * them in it one event hides those after it.  Chance mostly passes the threshold by a little.  A peak ten times rarer than what is allowed
+ * is therefore set aside: it counts as ordinary, unless fewer of that kind have counted as they are than chance gives, so that chance is in
+ * the tail as often as it should be; and at most one is, and one more for every ASIDE_SCORES scores, since it may be the tail that is
+ * wrong.
  * What is allowed may be shared out otherwise (tcsi_cohort_push_as): a member with a share of s is held to a threshold that chance passes
  * s times as often as others', and share_norm brings the sum back to what the cohort is allowed.
  * Memory: 20 bytes a series; the cohort some 40 KB.  Cost: O(1) a score beside the fits, of which there are some 13 for every tenfold of
@@ -42,6 +48,7 @@ typedef struct tcsi_cohort {
     double usual;             /* of all series, for those that begin */
     uint64_t count, fit_at;   /* scores so far, and at the next fit */
     uint32_t rounds;          /* the most scores of one series: what all say at one moment is no past */
+    uint64_t aside_count, sure_count; /* peaks of alarms too rare for chance: that the tail was spared, and that it was not */
     double *body;             /* (TCSI_COHORT_BODY) heights, every so many scores one */
     size_t body_count, body_at;
     tcsi_peaks peaks;

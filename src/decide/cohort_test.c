@@ -84,6 +84,57 @@ static void test_the_rate_is_kept(void **state)
     }
 }
 
+/* Cohorts of `size` members that know nothing of each other, as in a small installation: an event of one row every `every` rows (0: none),
+ * each `growth` times as large as the one before it.  Alarms, and events that raised one. */
+static void run_small(size_t cohort_count, size_t size, size_t rows, size_t every, double growth, double rate, double freedom,
+                      size_t *ret_alarms, size_t *ret_seen)
+{
+    static fleet f;
+    *ret_alarms = *ret_seen = 0;
+    for (size_t c = 0; c < cohort_count; c++) {
+        fleet_init(&f, rate, 100 + c, freedom, 0.9);
+        for (size_t t = 0; t < rows; t++) {
+            for (size_t i = 0; i < size; i++) {
+                const bool is_event = every && t && (t + 37 * i) % every == 0;
+                const double step = every ? (double)((t + 37 * i) / every) : 0, event = 10 * f.sources[i].scale * pow(growth, step - 1);
+                const bool is_told = push(&f, i, draw(&f.sources[i]) + (is_event ? event : 0));
+                *ret_alarms += is_told;
+                *ret_seen += is_told && is_event;
+            }
+        }
+        tcsi_cohort_deinit(&f.cohort);
+    }
+}
+
+/* Without the peaks of alarms, tails of lone series with heavy tails raise half as many again as they may. */
+static void test_the_rate_is_kept_by_small_cohorts(void **state)
+{
+    (void)state;
+    static const struct { size_t size; double freedom; } cases[] = { { 1, 0 }, { 1, 5 }, { 30, 5 } };
+    const size_t cohorts = test_is_small() ? 20 : 100, rows = 20000;
+    for (size_t k = 0; k < TCS_COUNT(cases); k++) {
+        size_t alarms, seen;
+        run_small(cohorts / cases[k].size + 1, cases[k].size, rows, 0, 1, 1e-4, cases[k].freedom, &alarms, &seen);
+        const double promised = 1e-4 * (double)((cohorts / cases[k].size + 1) * cases[k].size * rows);
+        print_message("# cohorts of %zu, freedom %g: %zu alarms, promised %.0f\n", cases[k].size, cases[k].freedom, alarms, promised);
+        assert_true((double)alarms < 1.3 * promised);
+    }
+}
+
+/* One event does not hide those after it, though they are larger: of a series by itself, and of ten that share a tail. */
+static void test_later_events_are_seen(void **state)
+{
+    (void)state;
+    static const struct { size_t size, every; double growth, rate; } cases[] = { { 1, 600, 1.1, 1e-4 }, { 10, 3000, 1.2, 1e-5 } };
+    for (size_t k = 0; k < TCS_COUNT(cases); k++) {
+        size_t alarms, seen;
+        const size_t cohorts = 40 / cases[k].size, events = cohorts * cases[k].size * 5;
+        run_small(cohorts, cases[k].size, 5 * cases[k].every + 1, cases[k].every, cases[k].growth, cases[k].rate, 0, &alarms, &seen);
+        print_message("# cohorts of %zu: %zu of %zu events, and %zu other alarms\n", cases[k].size, seen, events, alarms - seen);
+        assert_true(seen > 9 * events / 10);
+    }
+}
+
 /* An event of eight times what is usual is seen in nearly every series, though their scales differ tenfold. */
 static void test_events_are_seen(void **state)
 {
@@ -216,6 +267,21 @@ static void test_saved_and_loaded_goes_on_alike(void **state)
     assert_int_equal(before.size, after.size);
     assert_memory_equal(before.data, after.data, before.size);
     tcsi_cohort_deinit(&again.cohort);
+    /* One saved before peaks were set aside: without the two counts. */
+    enum { COUNTS_AT = 56, COUNTS_SIZE = 16 };
+    f.cohort.aside_count = 3;
+    save(&f, &before);
+    assert_ok(tcsi_buffer_append(&damaged, "COH2", 4, test_err));
+    assert_ok(tcsi_buffer_append(&damaged, before.data + 4, COUNTS_AT - 4, test_err));
+    assert_ok(tcsi_buffer_append(&damaged, before.data + COUNTS_AT + COUNTS_SIZE, before.size - COUNTS_AT - COUNTS_SIZE, test_err));
+    fleet_init(&again, 0.5, 0, 0, 0);
+    assert_int_equal(load(&again, damaged.data, damaged.size), TCS_OK);
+    f.cohort.aside_count = f.cohort.sure_count = 0;
+    save(&f, &before);
+    save(&again, &after);
+    assert_int_equal(before.size, after.size);
+    assert_memory_equal(before.data, after.data, before.size);
+    tcsi_cohort_deinit(&again.cohort);
     tcsi_rng rng = tcsi_rng_make(8, 0);
     for (int i = 0; i < 300; i++) { /* refused, or something that can be used */
         tcsi_buffer_clear(&damaged);
@@ -238,7 +304,8 @@ static void test_size_is_declared(void **state)
     assert_int_equal(sizeof(tcsi_cohort_member), 20);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_the_rate_is_kept), cmocka_unit_test(test_events_are_seen),
+TCS_TEST_MAIN(cmocka_unit_test(test_the_rate_is_kept), cmocka_unit_test(test_the_rate_is_kept_by_small_cohorts),
+              cmocka_unit_test(test_events_are_seen), cmocka_unit_test(test_later_events_are_seen),
               cmocka_unit_test(test_one_series_neither_floods_nor_spoils), cmocka_unit_test(test_a_new_series_is_judged_at_once),
               cmocka_unit_test(test_one_moment_is_no_past), cmocka_unit_test(test_an_alarm_opens_and_closes),
               cmocka_unit_test(test_saved_and_loaded_goes_on_alike),
