@@ -17,7 +17,10 @@ tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length,
 {
     *cohort = (tcsi_cohort){ .rate = rate, .run_length = run_length, .usual = USUAL_START, .fit_at = FIRST_FIT,
                              .threshold = INFINITY, .threshold_low = INFINITY, .share_norm = 1 };
-    for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) cohort->thresholds[i] = INFINITY;
+    for (size_t g = 0; g < TCSI_COHORT_GROUPS; g++) {
+        cohort->weights[g] = 1;
+        for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) cohort->thresholds[g][i] = INFINITY;
+    }
     tcsi_peaks_init(&cohort->peaks, run_length, 0);
     cohort->body = TCSI_NEW_ARRAY(double, TCSI_COHORT_BODY);
     return cohort->body ? TCS_OK : tcsi_fail_memory(err, "decisions");
@@ -32,10 +35,10 @@ void tcsi_cohort_deinit(tcsi_cohort *cohort)
 
 /* ---- what the tail says ---- */
 
-/* Alarms of chance per score that a member of that share may raise. */
-static double allowed_rate(const tcsi_cohort *cohort, unsigned share)
+/* Alarms of chance per score that such a member may raise. */
+static double allowed_rate(const tcsi_cohort *cohort, tcsi_cohort_regard regard)
 {
-    return cohort->rate * cohort->share_norm * tcsi_cohort_share(share);
+    return cohort->rate * cohort->share_norm * cohort->weights[regard.group] * tcsi_cohort_share(regard.share);
 }
 
 static void set_thresholds(tcsi_cohort *cohort)
@@ -43,9 +46,23 @@ static void set_thresholds(tcsi_cohort *cohort)
     if (!cohort->tail.count) return;
     cohort->threshold = fmin(tcsi_tail_threshold(&cohort->tail, cohort->rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
     cohort->threshold_low = tcsi_tail_threshold_low(&cohort->tail, cohort->threshold);
-    for (unsigned i = 0; i < TCSI_COHORT_SHARES; i++) {
-        cohort->thresholds[i] = fmin(tcsi_tail_threshold(&cohort->tail, allowed_rate(cohort, i), 1), TCSI_COHORT_HEIGHT_MAX / 2);
-    }
+    for (size_t g = 0; g < TCSI_COHORT_GROUPS; g++)
+        for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) cohort->thresholds[g][i] = NAN;
+}
+
+double tcsi_cohort_threshold(tcsi_cohort *cohort, tcsi_cohort_regard regard)
+{
+    double *threshold = &cohort->thresholds[regard.group][regard.share];
+    if (isnan(*threshold))
+        *threshold = fmin(tcsi_tail_threshold(&cohort->tail, allowed_rate(cohort, regard), 1), TCSI_COHORT_HEIGHT_MAX / 2);
+    return *threshold;
+}
+
+void tcsi_cohort_set_weights(tcsi_cohort *cohort, const double *weights, size_t count)
+{
+    TCS_ASSERT(count <= TCSI_COHORT_GROUPS);
+    for (size_t g = 0; g < TCSI_COHORT_GROUPS; g++) cohort->weights[g] = g < count ? weights[g] : 1;
+    set_thresholds(cohort);
 }
 
 double tcsi_cohort_share(unsigned index)
@@ -84,6 +101,14 @@ static uint64_t generation_of(double rate)
     return scores < 1e15 ? (uint64_t)scores : (uint64_t)1e15;
 }
 
+/* Whoever may raise more than others needs a tail that begins lower. */
+static double highest_weight(const tcsi_cohort *cohort)
+{
+    double highest = 1;
+    for (size_t g = 0; g < TCSI_COHORT_GROUPS; g++) highest = fmax(highest, cohort->weights[g] * fmin(cohort->share_norm, 1));
+    return highest;
+}
+
 static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
 {
     double highest[TCSI_PEAK_COUNT_MAX];
@@ -93,7 +118,7 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
                                        .peak_count = tcsi_peaks_collect(&cohort->peaks, highest),
                                        .cluster_count = (double)tcsi_peaks_cluster_count(&cohort->peaks), .row_count = score_count,
                                        .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count),
-                                       .wanted = cohort->rate * score_count };
+                                       .wanted = cohort->rate * highest_weight(cohort) * score_count };
     tcsi_tail_deinit(&cohort->tail);
     const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
     if (status != TCS_OK) return status;
@@ -148,7 +173,7 @@ static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_
     } else if (verdict->is_unusual) {
         member->since = 0;
     } else if (++member->since >= cohort->run_length) {
-        if (!regard.is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member, allowed_rate(cohort, regard.share)));
+        if (!regard.is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member, allowed_rate(cohort, regard)));
         member->peak = 0;
         member->since = 0;
         return true;
@@ -183,7 +208,7 @@ tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, 
 {
     if (member->count == 0) *member = (tcsi_cohort_member){ .usual = (float)cohort->usual, .bar = 1 };
     const double height = fmin(score / (double)member->usual, TCSI_COHORT_HEIGHT_MAX) / (double)member->bar;
-    tcsi_cohort_verdict verdict = { .height = height, .is_above = height > cohort->thresholds[regard.share] };
+    tcsi_cohort_verdict verdict = { .height = height, .is_above = height > tcsi_cohort_threshold(cohort, regard) };
     verdict.is_unusual = verdict.is_above || height > cohort->threshold_low;
     verdict.is_opening = verdict.is_above && member->open_for == 0;
     if (verdict.is_opening) {
@@ -259,7 +284,7 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     const bool is_usual = cohort->usual >= 0.5 * USUAL_MIN && cohort->usual <= 2 * USUAL_MAX;
     if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0 ||
-        !(cohort->share_norm > 0 && cohort->share_norm <= 2))
+        !(cohort->share_norm > 0 && cohort->share_norm <= 2 / TCSI_COHORT_WEIGHT_MIN))
         tcsi_codec_refuse(codec, "a cohort out of range");
     else set_thresholds(cohort);
 }

@@ -30,7 +30,9 @@
 
 enum { TCSI_COHORT_BODY = 2048 };
 /* Shares are in steps of a half octave: 1/4, 0.35, 1/2, 0.71, 1, 1.41. */
-enum { TCSI_COHORT_SHARES = 6, TCSI_COHORT_SHARE_ONE = 4 };
+enum { TCSI_COHORT_SHARES = 6, TCSI_COHORT_SHARE_ONE = 4, TCSI_COHORT_GROUPS = 65 };
+#define TCSI_COHORT_WEIGHT_MIN 0.01
+#define TCSI_COHORT_WEIGHT_MAX 100.0
 #define TCSI_COHORT_HEIGHT_MAX 64.0
 
 /* Zeros are a series without a score so far. */
@@ -54,8 +56,9 @@ typedef struct tcsi_cohort {
     tcsi_peaks peaks;
     tcsi_tail tail;           /* count 0: not fitted yet */
     double threshold, threshold_low; /* heights, in force for the next score; infinite before the first fit */
-    double share_norm;        /* of the rate, that a share of 1 gets; 1 where all have it */
-    double thresholds[TCSI_COHORT_SHARES]; /* by share; [TCSI_COHORT_SHARE_ONE] is threshold where share_norm is 1 */
+    double share_norm;        /* of the rate, that a share and a weight of 1 get; 1 where all have them */
+    double weights[TCSI_COHORT_GROUPS];
+    double thresholds[TCSI_COHORT_GROUPS][TCSI_COHORT_SHARES]; /* NaN: to be reckoned when somebody asks */
 } tcsi_cohort;
 
 typedef struct tcsi_cohort_verdict {
@@ -71,9 +74,13 @@ tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length,
 void tcsi_cohort_deinit(tcsi_cohort *cohort); /* accepts a zeroed one */
 /* Another rate, from the next score on. */
 void tcsi_cohort_set_rate(tcsi_cohort *cohort, double rate);
-/* norm in (0, 2]: so that what members with shares of their own are given or lose, others lose or are given. */
+/* norm > 0, at most 2 / TCSI_COHORT_WEIGHT_MIN: so that what members with shares of their own are given or lose, others lose or are
+ * given. */
 void tcsi_cohort_set_norm(tcsi_cohort *cohort, double norm);
 double tcsi_cohort_share(unsigned index); /* what it stands for */
+/* Members of group g < count have weights[g] times the share that they have otherwise, those of other groups one: within WEIGHT_MIN and
+ * WEIGHT_MAX.  Not saved: to be set again after loading. */
+void tcsi_cohort_set_weights(tcsi_cohort *cohort, const double *weights, size_t count);
 
 /* One more score >= 0, finite, of a member.  Allocates only when it fits.  E_MEMORY leaves a cohort that can only be released. */
 tcs_status tcsi_cohort_push(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_verdict *ret_verdict,
@@ -83,10 +90,12 @@ void tcsi_cohort_open(tcsi_cohort_member *member);
 /* What is known of a member from elsewhere. */
 typedef struct tcsi_cohort_regard {
     uint8_t share;       /* index, < TCSI_COHORT_SHARES */
+    uint8_t group;       /* < TCSI_COHORT_GROUPS */
     bool is_incident;    /* somebody said so: the score moves neither scale nor tail */
 } tcsi_cohort_regard;
 tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, double score, tcsi_cohort_regard regard,
                                tcsi_cohort_verdict *ret_verdict, tcs_error *err) TCS_WARN_UNUSED;
+double tcsi_cohort_threshold(tcsi_cohort *cohort, tcsi_cohort_regard regard); /* the height above which it alarms */
 /* Chance of a height like this on a normal row; 1 before the first fit. */
 double tcsi_cohort_p_value(const tcsi_cohort *cohort, double height);
 /* Alarms of this height that chance raises in the cohort per score; 1 before the first fit. */

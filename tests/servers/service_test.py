@@ -678,18 +678,29 @@ policies:
     absence: off
   - match: ['unit="10"']
     absence: 2s
+    budget_weight: 4
 """)
-        service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"))
+        service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--alarm-budget", "10", "--deep", "off")
         try:
             feed(service, time.time() - 60, 0, 60)
             found = service.wait("/api/v1/episodes?kind=absence", lambda a: a["episodes"], 30)["episodes"]
             assert [e["series"] for e in found] == ['sensor{unit="10"}'], found
+            time.sleep(8.5)  # parts of the budget are reckoned every eighth tick
+            all_series = [service.ask(f"/api/v1/series/{n}") for n in range(service.ask("/api/v1/status")["series"])]
+            allowed = {s["series"]: s["allowed_alarms_per_day"] for s in all_series}
+            heavy, even = allowed['sensor{unit="10"}'], allowed['sensor{unit="0"}']
+            assert 3 < heavy / even < 5 and abs(sum(allowed.values()) - 10) < 1, allowed
             assert service.stop() == 0
             bad = folder / "bad.yaml"
             bad.write_text("policies:\n  - match: ['unit=\"1\"']\n    absense: off\n  - absence: off\n  - match: [x]\n    stuck: maybe\n")
             refused = subprocess.run([TOCSIN, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--receivers", str(bad)],
                                      capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
             assert refused.returncode == 1 and "no setting 'absense' of a policy; did you mean 'absence'?" in refused.stderr, refused.stderr
+            for weight in ("0", "101", "off", "nan", "4x"):
+                bad.write_text(f"policies:\n  - match: ['unit=\"1\"']\n    budget_weight: {weight}\n")
+                refused = subprocess.run([TOCSIN, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--receivers", str(bad)],
+                                         capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+                assert refused.returncode == 1 and f"budget_weight: '{weight}'; expected a number from 0.01 to 100" in refused.stderr, refused
         finally:
             if service.process.poll() is None:
                 service.stop(signal.SIGKILL)

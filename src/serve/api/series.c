@@ -7,12 +7,12 @@
 
 typedef struct seen_series {
     tcsi_live_series series;
+    double allowed; /* alarms of chance per row */
 } seen_series;
 
 static void look(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
 {
-    (void)cell;
-    ((seen_series *)context)->series = *series;
+    *(seen_series *)context = (seen_series){ *series, tcsi_taught_allowed(cell, series) };
 }
 
 static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_writer *writer, tcs_error *err)
@@ -34,6 +34,7 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
         tcsi_api_put_time(writer, "first_seen", entry->first_seen_ns);
         if (seen.series.arrival.newest_ns[0] != INT64_MIN) tcsi_api_put_time(writer, "last_row", seen.series.arrival.newest_ns[0]);
         if (presence->cadence_s > 0) tcsi_json_put_number(writer, "cadence_seconds", (double)presence->cadence_s);
+        tcsi_json_put_number(writer, "allowed_alarms_per_day", 86400 * seen.allowed * tcsi_presence_rate(presence));
         tcsi_json_put_number(writer, "gap_seconds", (double)presence->gap_s);
         tcsi_json_put_number(writer, "lag_seconds", (double)presence->lag_s);
         if (seen.series.chart.count > 0) {
@@ -113,7 +114,8 @@ static tcs_status get_series(void *context, const tcsi_request *request, tcsi_re
 
 static const char series_schema[] =
     "{\"type\":\"object\",\"required\":[\"number\",\"series\",\"readiness\"],\"properties\":{\"number\":{\"type\":\"integer\"},"
-    "\"series\":{\"type\":\"string\"},\"readiness\":{\"enum\":[\"new\",\"learning\",\"ready\",\"ended\"]}}}";
+    "\"series\":{\"type\":\"string\"},\"readiness\":{\"enum\":[\"new\",\"learning\",\"ready\",\"ended\"]},"
+    "\"allowed_alarms_per_day\":{\"type\":\"number\"}}}";
 static const char list_schema[] =
     "{\"type\":\"object\",\"required\":[\"count\",\"series\"],\"properties\":{\"count\":{\"type\":\"integer\"},"
     "\"series\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"next_after\":{\"type\":\"integer\"}}}";

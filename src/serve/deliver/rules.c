@@ -5,15 +5,17 @@
 #include "serve/coincidence.h"
 #include "serve/shard/policy.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const double TIME_MIN_S = 1, TIME_MAX_S = 86400 * 400.0;
 
 /* Beside off and auto. */
 static const char *const expectations[] = { [TCSI_POLICY_SWITCH] = "", [TCSI_POLICY_TIME] = ", or a time such as 10min",
-                                            [TCSI_POLICY_CONFIRM] = ", confirm, or a time such as 10min" };
-static const char *const values[] = { [TCSI_POLICY_SWITCH] = "", [TCSI_POLICY_TIME] = ", a time",
-                                      [TCSI_POLICY_CONFIRM] = ", confirm, a time" };
+                                            [TCSI_POLICY_CONFIRM] = ", confirm, or a time such as 10min",
+                                            [TCSI_POLICY_WEIGHT] = "" };
+static const char *const values[] = { [TCSI_POLICY_SWITCH] = "off, auto", [TCSI_POLICY_TIME] = "off, auto, a time",
+                                      [TCSI_POLICY_CONFIRM] = "off, auto, confirm, a time", [TCSI_POLICY_WEIGHT] = "0.01 to 100" };
 
 typedef struct policy_key {
     const char *name, *help;
@@ -62,6 +64,17 @@ static void put_match(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json_
     put_texts(node, "match", TCSI_MATCHER_COUNT_MAX, problems, writer);
 }
 
+static void put_weight(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
+{
+    char *end = NULL;
+    const char *text = node->kind == TCSI_YAML_TEXT ? node->text : "";
+    const double weight = strtod(text, &end);
+    if (*text && !*end && weight >= TCSI_COHORT_WEIGHT_MIN && weight <= TCSI_COHORT_WEIGHT_MAX)
+        tcsi_json_put_number(writer, key->name, weight);
+    else tcsi_problems_add(problems, node->line, "%s: '%.40s'; expected a number from %g to %g: series without have 1", key->name, text,
+                           TCSI_COHORT_WEIGHT_MIN, TCSI_COHORT_WEIGHT_MAX);
+}
+
 static void put_value(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
 {
     const char *text = node->kind == TCSI_YAML_TEXT ? node->text : "";
@@ -92,7 +105,8 @@ static void put_policy(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json
         if (item == match) continue;
         while (k < TCS_COUNT(KEYS) && strcmp(KEYS[k].name, item->key) != 0) k++;
         if (k < TCS_COUNT(KEYS)) {
-            put_value(item, &KEYS[k], problems, writer);
+            if (KEYS[k].kind == TCSI_POLICY_WEIGHT) put_weight(item, &KEYS[k], problems, writer);
+            else put_value(item, &KEYS[k], problems, writer);
             continue;
         }
         tcsi_problems_suggest(item->key, names, TCS_COUNT(names), nearest);
@@ -136,6 +150,6 @@ tcs_status tcsi_deliver_rules_describe(tcsi_buffer *out, tcs_error *err)
 {
     tcs_status status = tcsi_buffer_puts(out, "| key of a policy | values | event |\n|---|---|---|\n", err);
     for (size_t i = 0; i < TCS_COUNT(KEYS) && status == TCS_OK; i++)
-        status = tcsi_buffer_printf(out, err, "| `%s` | off, auto%s | %s |\n", KEYS[i].name, values[KEYS[i].kind], KEYS[i].help);
+        status = tcsi_buffer_printf(out, err, "| `%s` | %s | %s |\n", KEYS[i].name, values[KEYS[i].kind], KEYS[i].help);
     return status;
 }

@@ -323,7 +323,7 @@ void tcsi_answered_turn(tcsi_cell *cell)
         (void)tcsi_memory_expire(&cell->answers.memory, cell->now_ns);
         tcsi_taught_share(cell);
     }
-    tcsi_taught_weigh(cell);
+    if (!cell->policies.has_weights) tcsi_taught_weigh(cell); /* else that is for cell.c, and not at each tick */
 }
 
 /* ---- life and saved form ---- */

@@ -218,6 +218,11 @@ static void test_an_expected_silence(void **state)
     tcsi_cell_deinit(&w.cell);
 }
 
+static double threshold_at(world *w, uint8_t share)
+{
+    return tcsi_cohort_threshold(&w->cell.cohort, (tcsi_cohort_regard){ .share = share });
+}
+
 /* The one that was answered *expected* again and again gets less of the budget, the others what it loses; taken back, all are as before. */
 static void test_shares_of_the_budget(void **state)
 {
@@ -229,7 +234,7 @@ static void test_shares_of_the_budget(void **state)
     const tcsi_live_event first = *last_of(&w, 3);
     (void)bump(&w, 4, 20);
     const tcsi_live_event events[] = { first, *last_of(&w, 4) };
-    const double before = w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE];
+    const double before = threshold_at(&w, TCSI_COHORT_SHARE_ONE);
     for (unsigned i = 1; i <= 16; i++) {
         tcsi_answer_id_write((tcsi_fingerprint){ .low = i }, id);
         answer(&w, id, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_EPISODE, &events[i % 2]);
@@ -239,13 +244,13 @@ static void test_shares_of_the_budget(void **state)
     assert_int_equal(tcsi_cell_series(&w.cell, 5)->answered.share, 0);
     const double rows = SERIES - 2 + 2 * 0.25;
     assert_near(SERIES / rows, w.cell.cohort.share_norm, 1e-3);
-    assert_true(w.cell.cohort.thresholds[0] > before && w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE] <= before);
+    assert_true(threshold_at(&w, 0) > before && threshold_at(&w, TCSI_COHORT_SHARE_ONE) <= before);
     for (unsigned i = 1; i <= 16; i++) {
         tcsi_answer_id_write((tcsi_fingerprint){ .low = i }, id);
         act(&w, TCSI_ACTION_UNDO, second_id, id, NULL);
     }
     assert_int_equal(answered->share, 0);
-    assert_true(w.cell.cohort.share_norm == 1 && w.cell.cohort.thresholds[TCSI_COHORT_SHARE_ONE] == before);
+    assert_true(w.cell.cohort.share_norm == 1 && threshold_at(&w, TCSI_COHORT_SHARE_ONE) == before);
     tcsi_cell_deinit(&w.cell);
 }
 

@@ -109,7 +109,7 @@ static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event even
     event.p_value = 1;
     if (event.kind == TCSI_LIVE_ANOMALY) {
         const double height = (double)event.episode.height;
-        event.severity = fmin(fmax(50 + 10 * log10(cell->options.rate / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
+        event.severity = fmin(fmax(50 + 10 * log10(tcsi_taught_allowed(cell, series) / tcsi_cohort_rate(&cell->cohort, height)), 50), 100);
         event.p_value = tcsi_cohort_p_value(&cell->cohort, height);
         event.grounds = *tcsi_grounds_of(cell, series);
     }
@@ -123,10 +123,10 @@ void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event e
 }
 
 /* Ten times rarer than what is allowed, or longer than scores remember each other; unless the deep layer knows better.  By which, if so. */
-static tcsi_grounds_by sure_by(const tcsi_cell *cell, const tcsi_live_episode *episode)
+static tcsi_grounds_by sure_by(const tcsi_cell *cell, const tcsi_live_series *series)
 {
-    const double rate = tcsi_cohort_rate(&cell->cohort, (double)episode->height);
-    return tcsi_second_look_confirms(cell, episode, rate, episode->lasted > TCSI_CELL_RUN_LENGTH);
+    const double rate = tcsi_cohort_rate(&cell->cohort, (double)series->anomaly.height);
+    return tcsi_second_look_confirms(cell, series, rate, series->anomaly.lasted > TCSI_CELL_RUN_LENGTH);
 }
 
 void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
@@ -142,7 +142,7 @@ void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live
 static bool confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, bool is_raised)
 {
     if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series)) return false;
-    const tcsi_grounds_by by = is_raised ? TCSI_GROUNDS_ANSWER : sure_by(cell, &series->anomaly);
+    const tcsi_grounds_by by = is_raised ? TCSI_GROUNDS_ANSWER : sure_by(cell, series);
     if (by == TCSI_GROUNDS_NONE) return false;
     series->anomaly.is_confirmed = 1;
     tcsi_grounds_confirm(cell, series, by, time_ns);
@@ -237,7 +237,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
-    tcsi_grounds_scale(cell, series, regard.share);
+    tcsi_grounds_scale(cell, series, regard);
     tcs_status status = TCS_OK;
     if (is_judged(cell, series))
         status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);
@@ -331,6 +331,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     cell->now_ns = time_ns;
     tcsi_presence_look(&cell->watch, time_ns);
     tcsi_answered_turn(cell);
+    if (begin == 0 && cell->policies.has_weights) tcsi_taught_weigh(cell);
     tcsi_second_look_tick(cell, sequence, time_ns);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
@@ -343,6 +344,20 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     }
 }
 
+static void take_weights(tcsi_cell *cell)
+{
+    double weights[1 + TCSI_POLICY_COUNT_MAX];
+    const size_t count = 1 + (cell->policies.has_weights ? cell->policies.count : 0);
+    for (size_t i = 0; i < count; i++) weights[i] = tcsi_policies_get(&cell->policies, (uint8_t)i)->budget_weight;
+    tcsi_cohort_set_weights(&cell->cohort, weights, count);
+    cell->weight_sum = 0;
+}
+
+static double weight_of(const tcsi_cell *cell, uint32_t place)
+{
+    return tcsi_policies_get(&cell->policies, tcsi_cell_series(cell, place)->policy)->budget_weight;
+}
+
 tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err)
 {
     tcsi_policies policies;
@@ -350,12 +365,19 @@ tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err
     if (status != TCS_OK) return status;
     tcsi_policies_deinit(&cell->policies);
     cell->policies = policies;
+    take_weights(cell);
     return TCS_OK;
+}
+
+void tcsi_cell_weigh(tcsi_cell *cell)
+{
+    tcsi_taught_weigh_policies(cell);
 }
 
 void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key)
 {
     tcsi_cell_series(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
+    cell->weight_sum += weight_of(cell, place);
 }
 
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action)
@@ -443,6 +465,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_reel_persist(&cell->reel, codec);
     tcsi_codec_u32(codec, &series_count);
+    if (tcsi_codec_loading(codec)) take_weights(cell);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
     if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");
     for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++) {
@@ -450,6 +473,7 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
         if (tcsi_codec_loading(codec) && tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
             codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
         else persist_series(tcsi_cell_series(cell, i), codec);
+        if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK) cell->weight_sum += weight_of(cell, i);
     }
     if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !tcsi_second_look_fits(&cell->second_look, cell->series_count))
         tcsi_codec_refuse(codec, "questions about series that there are not");

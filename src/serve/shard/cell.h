@@ -122,6 +122,7 @@ typedef struct tcsi_cell {
     tcsi_taught taught;
     tcsi_cell_grounds grounds;
     double rows_per_s;              /* that its series give by their stamps, those that have ended aside */
+    double weight_sum;              /* of its series' policies; where these have weights */
     tcsi_pulse pulse;
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
@@ -158,9 +159,11 @@ tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t se
 void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_t begin, uint32_t stride);
 void tcsi_cell_set_rate(tcsi_cell *cell, double rate);
 void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *options);
-/* Rules (policy.h) from now on; each series is to be given its own then, and each new one.  E_FORMAT and E_MEMORY change nothing. */
+/* Rules (policy.h) from now on; each series is to be given its own then, and each new one; when all have theirs the cell is to be weighed.
+ * E_FORMAT and E_MEMORY change nothing. */
 tcs_status tcsi_cell_set_rules(tcsi_cell *cell, const char *text, tcs_error *err) TCS_WARN_UNUSED;
 void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key);
+void tcsi_cell_weigh(tcsi_cell *cell); /* each series has its own */
 /* Between two rows: every cell is told of every action, whomever it is about. */
 void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 /* For the parts of a cell: an event of this series. */

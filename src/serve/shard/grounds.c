@@ -35,14 +35,14 @@ void tcsi_grounds_chart(tcsi_cell *cell, const tcsi_live_series *series, const t
                                             .chart = series->chart };
 }
 
-void tcsi_grounds_scale(tcsi_cell *cell, const tcsi_live_series *series, uint8_t share)
+void tcsi_grounds_scale(tcsi_cell *cell, const tcsi_live_series *series, tcsi_cohort_regard regard)
 {
     cell->grounds.now.member = series->member;
     if (series->member.count == 0) { /* as the cohort begins one */
         cell->grounds.now.member.usual = (float)cell->cohort.usual;
         cell->grounds.now.member.bar = 1;
     }
-    cell->grounds.now.threshold = cell->cohort.thresholds[share];
+    cell->grounds.now.threshold = tcsi_cohort_threshold(&cell->cohort, regard);
     cell->grounds.now.threshold_low = cell->cohort.threshold_low;
 }
 
@@ -61,10 +61,10 @@ const tcsi_grounds *tcsi_grounds_of(const tcsi_cell *cell, const tcsi_live_serie
 }
 
 /* The heights that confirm, as things stand. */
-static void keep_heights(const tcsi_cell *cell, tcsi_grounds *grounds)
+static void keep_heights(const tcsi_cell *cell, const tcsi_live_series *series, tcsi_grounds *grounds)
 {
-    grounds->allowed = cell->options.rate;
-    tcsi_second_look_heights(cell, &grounds->sure, &grounds->hold);
+    grounds->allowed = tcsi_taught_allowed(cell, series);
+    tcsi_second_look_heights(cell, series, &grounds->sure, &grounds->hold);
 }
 
 void tcsi_grounds_open(tcsi_cell *cell, tcsi_live_series *series, tcsi_grounds_by by)
@@ -83,7 +83,7 @@ void tcsi_grounds_open(tcsi_cell *cell, tcsi_live_series *series, tcsi_grounds_b
     if (is_now) grounds->onset = all->now;
     else grounds->onset = (tcsi_grounds_row){ .time_ns = episode->begin_ns, .value = episode->peak_value };
     grounds->peak = grounds->onset;
-    keep_heights(cell, grounds);
+    keep_heights(cell, series, grounds);
 }
 
 void tcsi_grounds_peak(tcsi_cell *cell, const tcsi_live_series *series)
@@ -99,7 +99,7 @@ void tcsi_grounds_confirm(tcsi_cell *cell, const tcsi_live_series *series, tcsi_
     grounds->confirmed_by = by;
     grounds->confirmed_ns = time_ns;
     grounds->lasted = series->anomaly.lasted;
-    keep_heights(cell, grounds);
+    keep_heights(cell, series, grounds);
 }
 
 void tcsi_grounds_hear(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_waiting *waiting, const tcsi_deep_answer *answer,

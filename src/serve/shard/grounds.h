@@ -82,8 +82,8 @@ size_t tcsi_cell_grounds_size(void); /* bytes beside the struct */
 
 /* Before the chart has taken it. */
 void tcsi_grounds_chart(struct tcsi_cell *cell, const struct tcsi_live_series *series, const struct tcsi_live_row *row);
-/* Before the cohort has; share: as tcsi_cohort_regard has it. */
-void tcsi_grounds_scale(struct tcsi_cell *cell, const struct tcsi_live_series *series, uint8_t share);
+/* Before the cohort has, which will take it so. */
+void tcsi_grounds_scale(struct tcsi_cell *cell, const struct tcsi_live_series *series, tcsi_cohort_regard regard);
 /* Its anomaly has just opened with the row that is being judged, or by what was said of an earlier one (its time and value are the
  * anomaly's peak). */
 void tcsi_grounds_open(struct tcsi_cell *cell, struct tcsi_live_series *series, tcsi_grounds_by by);

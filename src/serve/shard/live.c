@@ -87,6 +87,11 @@ static uint32_t family_of(const tcsi_key *key)
     return metric ? (uint32_t)tcsi_fingerprint_of(metric->value, metric->value_size, 0).low : 0;
 }
 
+static double weight_of(const tcsi_live *live, const tcsi_key *key)
+{
+    return tcsi_policies_get(&live->policies, tcsi_policies_find(&live->policies, key))->budget_weight;
+}
+
 /* Which series is it?  TCSI_SERIES_NONE with OK: it was refused. */
 static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, const tcsi_directory_source *record, uint32_t *ret_series,
                               tcs_error *err)
@@ -110,6 +115,7 @@ static tcs_status find_series(tcsi_live *live, tcsi_batch *batch, size_t index, 
     }
     if (status != TCS_OK || !is_new) return status;
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, *ret_series);
+    if (live->policies.has_weights) live->weight_sum += weight_of(live, &key);
     live_message *m = live->staged[entry->cell % live->worker_count];
     status = tcsi_live_grow((void **)&m->added, &m->added_capacity, m->added_count, sizeof *m->added, err);
     if (status == TCS_OK)
@@ -173,6 +179,7 @@ tcs_status tcsi_live_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, t
     const uint32_t series_count = tcsi_directory_count(&live->directory);
     for (size_t i = 0; i < live->worker_count; i++) {
         live->staged[i]->series_count = series_count;
+        live->staged[i]->weight_sum = live->weight_sum;
         live->staged[i]->alarms_per_s = live->alarms_per_s;
         live->staged[i]->begin = (uint32_t)(live->tick_count % LIVE_TICK_STRIDE);
     }
@@ -198,12 +205,31 @@ static void take_second_look(tcsi_live *live, live_held_action *held, const tcsi
     live->second_look = held->second_look;
 }
 
+tcs_status tcsi_live_take_rules(tcsi_live *live, const char *text, tcs_error *err)
+{
+    tcsi_policies policies;
+    const tcs_status status = tcsi_policies_init(&policies, text, strlen(text), err);
+    if (status != TCS_OK) return status == TCS_E_MEMORY ? status : TCS_OK;
+    tcsi_policies_deinit(&live->policies);
+    live->policies = policies;
+    live->weight_sum = 0;
+    for (uint32_t i = 0; policies.has_weights && i < tcsi_directory_count(&live->directory); i++) {
+        const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, i);
+        tcsi_key key;
+        tcs_error ignored;
+        if (tcsi_key_decode(entry->key, entry->key_size, &key, &ignored) == TCS_OK) live->weight_sum += weight_of(live, &key);
+    }
+    return TCS_OK;
+}
+
 /* The settings that live here. */
 static void take_setting(tcsi_live *live, live_held_action *held)
 {
     const tcsi_action *action = &held->action;
     const tcsi_json_value *root, *value;
-    tcs_error ignored;
+    tcs_error ignored, failure;
+    if (action->kind == TCSI_ACTION_SETTING && strcmp(action->object, TCSI_SETTING_RULES) == 0 &&
+        tcsi_live_take_rules(live, action->document, &failure) != TCS_OK) tcsi_live_stop(live, &failure);
     const bool is_budget = strcmp(action->object, TCSI_SETTING_BUDGET) == 0, is_deep = strcmp(action->object, TCSI_SETTING_DEEP) == 0;
     if (action->kind != TCSI_ACTION_SETTING || !(is_deep || (is_budget && !live->options.is_budget_fixed))) return;
     if (tcsi_json_parse(action->document, strlen(action->document), &held->arena, &root, &ignored) != TCS_OK) return;
@@ -452,6 +478,7 @@ void tcsi_live_destroy(tcsi_live *live)
     }
     for (size_t c = 0; c < TCSI_CELL_COUNT; c++) tcsi_cell_deinit(&live->cells[c]);
     for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_deinit(&live->parts[i]);
+    tcsi_policies_deinit(&live->policies);
     if (live->directory.pieces) tcsi_directory_deinit(&live->directory);
     tcsi_live_forget_actions(live, UINT64_MAX);
     tcsi_free(live->acting);

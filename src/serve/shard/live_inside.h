@@ -50,6 +50,7 @@ typedef struct live_message {
     size_t added_count, added_capacity, row_count, row_capacity;
     bool is_backfill;        /* ROWS: of the past */
     uint32_t series_count;   /* TICK: of all cells */
+    double weight_sum;       /* TICK: of all cells, where policies have weights */
     double alarms_per_s;     /* TICK */
     uint32_t begin;          /* TICK */
     live_held_action *act;   /* ACT */
@@ -102,6 +103,8 @@ struct tcsi_live {
     uint64_t tick_count;
     double alarms_per_s;            /* as the journal has it */
     tcsi_second_look_options second_look; /* likewise */
+    tcsi_policies policies;         /* likewise; kept for their weights */
+    double weight_sum;              /* of all series, in the order of their numbers; where policies have weights */
 
     /* of the teller */
     pthread_t teller;
@@ -133,6 +136,8 @@ void tcsi_live_stop(tcsi_live *live, const tcs_error *failure);
 tcs_status tcsi_live_stopped(tcsi_live *live, tcs_error *err);
 /* Wakes the teller and who waits. */
 void tcsi_live_advance(tcsi_live *live);
+/* Of the one that applies: the rules are these now.  E_MEMORY; what are no rules changes nothing. */
+tcs_status tcsi_live_take_rules(tcsi_live *live, const char *text, tcs_error *err);
 /* One message for each worker into `staged`; none when there is no memory. */
 tcs_status tcsi_live_stage(tcsi_live *live, live_message_kind kind, uint64_t sequence, int64_t time_ns, tcs_error *err);
 void tcsi_live_send_staged(tcsi_live *live);

@@ -73,6 +73,7 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
     }
     if (status == TCS_OK && !is_consistent(live)) status = tcsi_fail(err, TCS_E_FORMAT, "a snapshot whose parts do not belong together");
     live->second_look = live->cells[0].second_look.options;
+    if (status == TCS_OK && live->cells[0].policies.text) status = tcsi_live_take_rules(live, live->cells[0].policies.text, err);
     pthread_mutex_lock(&live->mutex);
     live->told = live->sequence;
     pthread_mutex_unlock(&live->mutex);

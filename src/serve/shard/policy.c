@@ -6,12 +6,23 @@
 #include <math.h>
 #include <string.h>
 
-static const tcsi_policy learned = { .presence = { NAN, NAN, NAN, NAN, NAN }, .anomaly_s = NAN };
+static const tcsi_policy learned = { .presence = { NAN, NAN, NAN, NAN, NAN }, .anomaly_s = NAN, .budget_weight = 1 };
+
+static tcs_status read_weight(const tcsi_json_value *value, const char *key, double *ret_weight, tcs_error *err)
+{
+    const double weight = value->type == TCSI_JSON_NUMBER ? value->number : NAN;
+    if (!(weight >= TCSI_COHORT_WEIGHT_MIN && weight <= TCSI_COHORT_WEIGHT_MAX))
+        return tcsi_fail(err, TCS_E_FORMAT, "rules: %s, expected a number from %g to %g", key, TCSI_COHORT_WEIGHT_MIN,
+                         TCSI_COHORT_WEIGHT_MAX);
+    *ret_weight = weight;
+    return TCS_OK;
+}
 
 static tcs_status read_value(const tcsi_json_value *object, const char *key, tcsi_policy_value kind, double *ret_s, tcs_error *err)
 {
     const tcsi_json_value *value = tcsi_json_get(object, key);
     if (!value) return TCS_OK;
+    if (kind == TCSI_POLICY_WEIGHT) return read_weight(value, key, ret_s, err);
     const bool is_number = value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number);
     const char *word = value->type == TCSI_JSON_STRING ? value->text : "";
     if (strcmp(word, "off") == 0) *ret_s = INFINITY;
@@ -59,6 +70,7 @@ tcs_status tcsi_policies_init(tcsi_policies *policies, const char *text, size_t 
         for (size_t i = 0; status == TCS_OK && i < list->item_count; i++) {
             policies->count++;
             status = read_policy(&list->items[i], &policies->items[i], err);
+            policies->has_weights |= policies->items[i].budget_weight != 1;
         }
     }
     tcsi_arena_deinit(&arena);

@@ -12,6 +12,7 @@
 #define TCS_SERVE_SHARD_POLICY_H
 
 #include "base/json.h"
+#include "decide/cohort.h"
 #include "series/key.h"
 #include "serve/deliver/match.h"
 #include "serve/shard/presence.h"
@@ -25,7 +26,8 @@ enum { TCSI_POLICY_COUNT_MAX = 64, TCSI_RULES_SIZE_MAX = 1 << 17 };
 typedef enum tcsi_policy_value {
     TCSI_POLICY_SWITCH,  /* nothing */
     TCSI_POLICY_TIME,
-    TCSI_POLICY_CONFIRM  /* a time, or the word confirm */
+    TCSI_POLICY_CONFIRM, /* a time, or the word confirm */
+    TCSI_POLICY_WEIGHT   /* a number from TCSI_COHORT_WEIGHT_MIN to TCSI_COHORT_WEIGHT_MAX, and never off */
 } tcsi_policy_value;
 #define TCSI_POLICY_CONFIRM_WORD "confirm"
 
@@ -37,19 +39,22 @@ typedef enum tcsi_policy_value {
     X(stuck, presence.stuck_s, TCSI_POLICY_TIME, "the same value: for so long")                                    \
     X(late, presence.late_s, TCSI_POLICY_TIME, "rows stamped longer ago than that, or ahead by as much")           \
     X(cadence, presence.cadence_s, TCSI_POLICY_SWITCH, "another step of stamps")                                   \
-    X(anomaly, anomaly_s, TCSI_POLICY_SWITCH, "unusual values")
+    X(anomaly, anomaly_s, TCSI_POLICY_SWITCH, "unusual values")                                                    \
+    X(budget_weight, budget_weight, TCSI_POLICY_WEIGHT, "so many times the part of the alarm budget that a series without it has")
 
 typedef struct tcsi_policy {
     tcsi_matcher match[TCSI_MATCHER_COUNT_MAX];
     size_t match_count;
     tcsi_presence_policy presence;
     double anomaly_s;    /* infinite: its values are not judged */
+    double budget_weight; /* 1 where nothing is said: taught.h */
 } tcsi_policy;
 
 typedef struct tcsi_policies {
     char *text;          /* the rules, as they came; NULL: none */
     tcsi_policy *items;  /* (count) */
     size_t count;
+    bool has_weights;    /* some are not 1 */
 } tcsi_policies;
 
 /* E_FORMAT: these are no rules; E_MEMORY. */

@@ -46,6 +46,8 @@ static void test_what_is_no_rule(void **state)
         "{\"policies\":[{\"match\":[\"nonsense\"]}]}", "{\"policies\":[{\"match\":[],\"absence\":-1}]}",
         "{\"policies\":[{\"match\":[],\"cadence\":60}]}", "{\"policies\":[{\"match\":[\"a=b\"],\"absence\":\"maybe\"}]}",
         "{\"policies\":[{\"match\":[],\"absence\":\"confirm\"}]}", "{\"policies\":[{\"match\":[],\"stale\":0}]}",
+        "{\"policies\":[{\"match\":[],\"budget_weight\":0}]}", "{\"policies\":[{\"match\":[],\"budget_weight\":101}]}",
+        "{\"policies\":[{\"match\":[],\"budget_weight\":\"off\"}]}",
     };
     for (size_t i = 0; i < TCS_COUNT(texts); i++) {
         tcsi_policies policies;
@@ -160,5 +162,125 @@ static void test_rules_in_the_journal(void **state)
     for (size_t i = 0; i < TCS_COUNT(h.parts); i++) tcsi_buffer_deinit(&h.parts[i]);
 }
 
+/* ---- parts of the budget ---- */
+
+enum { GROUPS = 3, FLEET = 1200 };
+static const struct { const char *job; size_t end; double weight; } groups[GROUPS] = {
+    { "big", 200, 4 }, { "small", 600, 0.25 }, { "fan", FLEET, 1 } };
+static const char weights[] = "{\"policies\":[{\"match\":[\"job=\\\"big\\\"\"],\"budget_weight\":4},"
+                              "{\"match\":[\"job=\\\"small\\\"\"],\"budget_weight\":0.25}]}";
+
+typedef struct fleet_heard {
+    heard heard; /* what is kept */
+    size_t opened[GROUPS];
+} fleet_heard;
+
+static size_t group_of(uint32_t number)
+{
+    size_t group = 0;
+    while (number >= groups[group].end) group++;
+    return group;
+}
+
+static void on_fleet_tell(void *self, const tcsi_live_news *news)
+{
+    fleet_heard *h = self;
+    for (size_t i = 0; i < news->event_count; i++)
+        if (news->events[i].kind == TCSI_LIVE_ANOMALY && news->events[i].state == TCSI_LIVE_SUSPECTED)
+            h->opened[group_of(news->events[i].number)]++;
+}
+
+static tcsi_live *create_fleet(fleet_heard *h, size_t threads, double alarms_per_s)
+{
+    const tcsi_live_options options = { .thread_count = threads, .series_count_max = FLEET, .alarms_per_s = alarms_per_s,
+                                        .tell = on_fleet_tell, .keep = on_keep, .self = h, .arrival = tcsi_arrival_limits_default() };
+    tcsi_live *live;
+    assert_ok(tcsi_live_create(&options, &live, test_err));
+    return live;
+}
+
+/* Nothing happens to any of them: each alarm is one of chance. */
+static void run_fleet(tcsi_live *live, int64_t begin_s, int64_t end_s)
+{
+    tcsi_batch batch;
+    tcsi_batch_init(&batch, NULL);
+    for (int64_t s = begin_s; s < end_s; s++) {
+        tcsi_batch_clear(&batch);
+        for (uint32_t i = 0; i < FLEET; i++) {
+            tcsi_rng rng = tcsi_rng_make(1000 + i, (uint64_t)s);
+            char unit[16];
+            tcsi_key key;
+            snprintf(unit, sizeof unit, "%u", (unsigned)i);
+            make_key(&key, groups[group_of(i)].job, unit);
+            assert_ok(tcsi_batch_point(&batch, &key, TCSI_SERIES_GAUGE, START_NS + s * SECOND_NS, tcsi_rng_normal(&rng), test_err));
+        }
+        assert_ok(tcsi_live_admit(live, batch.sample_count, test_err));
+        assert_ok(tcsi_live_apply(live, 2 * (uint64_t)s + 10, START_NS + s * SECOND_NS, &batch, test_err));
+        assert_ok(tcsi_live_tick(live, 2 * (uint64_t)s + 11, START_NS + s * SECOND_NS, test_err));
+        if (s % 64 == 0) tcsi_live_settle(live);
+    }
+    tcsi_live_settle(live);
+    tcsi_batch_deinit(&batch);
+}
+
+static void save_fleet(tcsi_live *live)
+{
+    assert_ok(tcsi_live_save(live, test_err));
+    tcsi_live_settle(live);
+}
+
+/* The alarms of chance in each group are near its part, the whole budget is what it was, and all is even again without weights. */
+static void test_each_has_its_part_of_the_budget(void **state)
+{
+    (void)state;
+    const int64_t rows = test_is_small() ? 500 : 2000;
+    const double promised = 0.15 * (double)rows, alarms_per_s = promised / (double)rows, near = test_is_small() ? 0.2 : 0.08;
+    static fleet_heard h, again;
+    h = again = (fleet_heard){ .opened = { 0 } };
+    for (size_t i = 0; i < TCS_COUNT(h.heard.parts); i++) tcsi_buffer_init(&h.heard.parts[i], 1 << 26);
+    for (size_t i = 0; i < TCS_COUNT(h.heard.parts); i++) tcsi_buffer_init(&again.heard.parts[i], 1 << 26);
+    tcsi_live *live = create_fleet(&h, 3, alarms_per_s);
+    act(live, 5, weights);
+    run_fleet(live, 0, rows / 2);
+    save_fleet(live);
+    tcsi_live *loaded = create_fleet(&again, 1, alarms_per_s); /* stopped, and on one thread */
+    assert_ok(tcsi_live_load(loaded, h.heard.parts, TCS_COUNT(h.heard.parts), test_err));
+    memcpy(again.opened, h.opened, sizeof h.opened);
+    run_fleet(live, rows / 2, rows);
+    run_fleet(loaded, rows / 2, rows);
+    save_fleet(live);
+    save_fleet(loaded);
+    for (size_t i = 0; i < TCS_COUNT(h.heard.parts); i++) {
+        assert_int_equal(h.heard.parts[i].size, again.heard.parts[i].size);
+        assert_memory_equal(h.heard.parts[i].data, again.heard.parts[i].data, h.heard.parts[i].size);
+    }
+    double sum = 0, weight_sum = 0;
+    for (size_t g = 0; g < GROUPS; g++) {
+        assert_int_equal(h.opened[g], again.opened[g]);
+        sum += (double)h.opened[g];
+        weight_sum += groups[g].weight * (double)(groups[g].end - (g ? groups[g - 1].end : 0));
+    }
+    for (size_t g = 0; g < GROUPS; g++) {
+        const double part = groups[g].weight * (double)(groups[g].end - (g ? groups[g - 1].end : 0)) / weight_sum;
+        print_message("# %s: %zu alarms of chance, promised %.0f; a part of %.3f, of %.3f\n", groups[g].job, h.opened[g], part * promised,
+                      (double)h.opened[g] / sum, part);
+        assert_true(fabs((double)h.opened[g] / sum - part) < near);
+    }
+    print_message("# all: %.0f alarms of chance, promised %.0f\n", sum, promised);
+    assert_true(sum > 0.5 * promised && sum < 1.3 * promised);
+    act(live, 2 * (uint64_t)rows + 9, "{}");
+    h.opened[0] = h.opened[1] = h.opened[2] = 0;
+    run_fleet(live, rows, 2 * rows);
+    sum = (double)(h.opened[0] + h.opened[1] + h.opened[2]);
+    print_message("# without: %zu, %zu and %zu alarms\n", h.opened[0], h.opened[1], h.opened[2]);
+    assert_true((double)h.opened[0] < sum / 4 && (double)h.opened[2] > 0.4 * sum); /* the big ones have bars still */
+    tcsi_live_destroy(live);
+    tcsi_live_destroy(loaded);
+    for (size_t i = 0; i < TCS_COUNT(h.heard.parts); i++) {
+        tcsi_buffer_deinit(&h.heard.parts[i]);
+        tcsi_buffer_deinit(&again.heard.parts[i]);
+    }
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_the_first_that_matches), cmocka_unit_test(test_what_is_no_rule),
-              cmocka_unit_test(test_rules_in_the_journal))
+              cmocka_unit_test(test_rules_in_the_journal), cmocka_unit_test(test_each_has_its_part_of_the_budget))

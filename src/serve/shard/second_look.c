@@ -163,23 +163,25 @@ static double chance_of_both(const tcsi_cell *cell, double height, double deep)
     return share * product * (1 - log(product));
 }
 
-tcsi_grounds_by tcsi_second_look_confirms(const tcsi_cell *cell, const tcsi_live_episode *episode, double rate, bool has_lasted)
+tcsi_grounds_by tcsi_second_look_confirms(const tcsi_cell *cell, const tcsi_live_series *series, double rate, bool has_lasted)
 {
-    switch ((tcsi_verdict)episode->verdict) {
+    const double allowed = tcsi_taught_allowed(cell, series);
+    switch ((tcsi_verdict)series->anomaly.verdict) {
     case TCSI_VERDICT_CONFIRMED: return TCSI_GROUNDS_DEEP;
     case TCSI_VERDICT_ORDINARY: case TCSI_VERDICT_PENDING:
-        return HOLD_TIMES * rate <= cell->options.rate ? TCSI_GROUNDS_HEIGHT : TCSI_GROUNDS_NONE;
+        return HOLD_TIMES * rate <= allowed ? TCSI_GROUNDS_HEIGHT : TCSI_GROUNDS_NONE;
     default:
-        if (SURE_TIMES * rate <= cell->options.rate) return TCSI_GROUNDS_HEIGHT;
+        if (SURE_TIMES * rate <= allowed) return TCSI_GROUNDS_HEIGHT;
         return has_lasted ? TCSI_GROUNDS_LENGTH : TCSI_GROUNDS_NONE;
     }
 }
 
-void tcsi_second_look_heights(const tcsi_cell *cell, double *ret_sure, double *ret_hold)
+void tcsi_second_look_heights(const tcsi_cell *cell, const tcsi_live_series *series, double *ret_sure, double *ret_hold)
 {
     const tcsi_tail *tail = &cell->cohort.tail;
-    *ret_sure = tail->count ? tcsi_tail_threshold(tail, cell->options.rate / SURE_TIMES, 1) : INFINITY;
-    *ret_hold = tail->count ? tcsi_tail_threshold(tail, cell->options.rate / HOLD_TIMES, 1) : INFINITY;
+    const double allowed = tcsi_taught_allowed(cell, series);
+    *ret_sure = tail->count ? tcsi_tail_threshold(tail, allowed / SURE_TIMES, 1) : INFINITY;
+    *ret_hold = tail->count ? tcsi_tail_threshold(tail, allowed / HOLD_TIMES, 1) : INFINITY;
 }
 
 /* How strange its rows looked so far; of all series: 1. */
@@ -276,7 +278,7 @@ static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiti
         return;
     }
     if (answer->is_untrained || series->presence.is_ended) return;
-    const double allowed = cell->second_look.options.rule->part * cell->options.rate;
+    const double allowed = cell->second_look.options.rule->part * tcsi_taught_allowed(cell, series);
     const double chance = chance_per_row(cell, series, waiting, answer->p_value);
     if (chance > allowed) return;
     if (waiting->sort == TCSI_QUESTION_SAMPLED) cell->second_look.counts.missed += 1 / cell->second_look.sample_share;

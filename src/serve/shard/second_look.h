@@ -140,12 +140,12 @@ void tcsi_second_look_hear(struct tcsi_cell *cell, const tcsi_deep_answer *answe
 void tcsi_second_look_tick(struct tcsi_cell *cell, uint64_t sequence, int64_t time_ns);
 /* By what is the episode to be confirmed; NONE: by nothing.  rate: alarms of its height that chance raises per row, by the fast layer
  * alone. */
-tcsi_grounds_by tcsi_second_look_confirms(const struct tcsi_cell *cell, const struct tcsi_live_episode *episode, double rate,
+tcsi_grounds_by tcsi_second_look_confirms(const struct tcsi_cell *cell, const struct tcsi_live_series *series, double rate,
                                           bool has_lasted);
 
-/* The heights from which an episode is confirmed by its height alone: without the deep layer, and against its word.  Infinite before the
- * cohort knows its tail. */
-void tcsi_second_look_heights(const struct tcsi_cell *cell, double *ret_sure, double *ret_hold);
+/* The heights from which an episode of the series is confirmed by its height alone: without the deep layer, and against its word.
+ * Infinite before the cohort knows its tail. */
+void tcsi_second_look_heights(const struct tcsi_cell *cell, const struct tcsi_live_series *series, double *ret_sure, double *ret_hold);
 
 void tcsi_second_look_member_persist(tcsi_second_look_member *member, tcsi_codec *codec);
 void tcsi_second_look_persist(tcsi_second_look *look, tcsi_codec *codec);

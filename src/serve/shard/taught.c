@@ -33,7 +33,8 @@ tcsi_cohort_regard tcsi_taught_score(const tcsi_cell *cell, tcsi_live_series *se
 {
     const tcsi_answered *answered = &series->answered;
     if (answered->is_incident) set_scale(series, &cell->taught.now);
-    return (tcsi_cohort_regard){ .share = (uint8_t)(TCSI_COHORT_SHARE_ONE + answered->share), .is_incident = answered->is_incident };
+    return (tcsi_cohort_regard){ .share = (uint8_t)(TCSI_COHORT_SHARE_ONE + answered->share), .group = series->policy,
+                                 .is_incident = answered->is_incident };
 }
 
 void tcsi_taught_open(tcsi_cell *cell, const tcsi_live_series *series)
@@ -95,11 +96,34 @@ static int8_t step_of(double share)
     return (int8_t)fmin(fmax(steps, -TCSI_COHORT_SHARE_ONE), TCSI_COHORT_SHARES - 1 - TCSI_COHORT_SHARE_ONE);
 }
 
-/* Rows a second of all series, each by its share, and of those with something true. */
-static void count_rows(tcsi_cell *cell, double *ret_weighed, double *ret_of_true)
+static double weight_of(const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    return tcsi_policies_get(&cell->policies, series->policy)->budget_weight;
+}
+
+double tcsi_taught_allowed(const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    return cell->options.rate * (cell->policies.has_weights ? cell->cohort.share_norm * weight_of(cell, series) : 1);
+}
+
+/* Rows a second of all series, each by the weight of its policy: a sum made anew, since one that is kept in step would be another one after
+ * a load. */
+static double rows_by_policy(const tcsi_cell *cell)
+{
+    double sum = 0;
+    if (!cell->policies.has_weights) return cell->rows_per_s;
+    for (uint32_t i = 0; i < cell->series_count; i++) {
+        const tcsi_live_series *series = tcsi_cell_series(cell, i);
+        sum += tcsi_presence_rate(&series->presence) * weight_of(cell, series);
+    }
+    return sum;
+}
+
+/* Rows a second of all series, each by its weight and its share, and of those with something true. */
+static void count_rows(tcsi_cell *cell, double by_policy, double *ret_weighed, double *ret_of_true)
 {
     const tcsi_memory *memory = &cell->answers.memory;
-    *ret_weighed = cell->rows_per_s;
+    *ret_weighed = by_policy;
     *ret_of_true = 0;
     for (size_t i = 0; i < memory->count; i++) {
         tcsi_live_series *series = own_series(cell, &memory->items[i].answer);
@@ -110,20 +134,23 @@ static void count_rows(tcsi_cell *cell, double *ret_weighed, double *ret_of_true
         if (!series || series->answered.is_shared) continue;
         const double own = tcsi_presence_rate(&series->presence);
         series->answered.is_shared = 1;
-        *ret_weighed += own * (tcsi_cohort_share((unsigned)(TCSI_COHORT_SHARE_ONE + series->answered.share)) - 1);
+        *ret_weighed += own * weight_of(cell, series) * (tcsi_cohort_share((unsigned)(TCSI_COHORT_SHARE_ONE + series->answered.share)) - 1);
         if (series->answered.has_true) *ret_of_true += own;
     }
 }
 
 static void weigh(tcsi_cell *cell, double change_min)
 {
+    const double by_policy = rows_by_policy(cell);
     double weighed, rows_of_true;
-    count_rows(cell, &weighed, &rows_of_true);
+    count_rows(cell, by_policy, &weighed, &rows_of_true);
     const bool has_raises = rows_of_true > 0 && cell->unusual_count > 0;
     const double unusual = has_raises ? (double)cell->unusual_count / (double)cell->row_count : 1;
     const double raise_share = has_raises ? RAISE_PART * cell->options.rate * cell->rows_per_s / (unusual * rows_of_true) : 0;
     const double part = has_raises ? 1 - RAISE_PART : 1;
-    const double norm = part * (cell->rows_per_s > 0 && weighed > 0 ? fmin(cell->rows_per_s / weighed, NORM_MAX) : 1);
+    const bool has_rows = cell->rows_per_s > 0 && by_policy > 0 && weighed > 0;
+    const double even = has_rows ? fmin(fmax(cell->rows_per_s / by_policy, 1 / TCSI_COHORT_WEIGHT_MAX), 1 / TCSI_COHORT_WEIGHT_MIN) : 1;
+    const double norm = part * even * (has_rows ? fmin(by_policy / weighed, NORM_MAX) : 1);
     const double change = norm / cell->cohort.share_norm;
     cell->taught.raise_share = fmin(raise_share, RAISE_SHARE_MAX);
     if (change < 1 - change_min || change > 1 + change_min) tcsi_cohort_set_norm(&cell->cohort, norm);
@@ -132,6 +159,11 @@ static void weigh(tcsi_cell *cell, double change_min)
 void tcsi_taught_weigh(tcsi_cell *cell)
 {
     weigh(cell, NORM_CHANGE_MIN);
+}
+
+void tcsi_taught_weigh_policies(tcsi_cell *cell)
+{
+    weigh(cell, 0);
 }
 
 void tcsi_taught_share(tcsi_cell *cell)

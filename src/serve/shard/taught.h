@@ -3,7 +3,8 @@
  *
  * Shares.  What a cell may raise is one budget.  A series whose episodes people call *expected* gets less of it, one whose episodes are
  * *true*, or were missed, more: adapt/memory.h has the rule (a Beta prior), decide/cohort.h the thresholds.  The sum stays what it was:
- * weighed by the rows that series give, what some lose others get.
+ * weighed by the rows that series give, what some lose others get.  A policy's budget_weight says beforehand how many times an even part
+ * its series get; worker.c gives each cell its part by the sum of its series' weights, so that the whole budget is what it was.
  *
  * Near misses.  A row out of the ordinary, though not enough for an alarm, that looks like an episode answered *true* on its series opens
  * one.  RAISE_PART of the budget is set aside for that while there are such answers, and how alike it must be follows from it: with a share
@@ -60,12 +61,17 @@ void tcsi_taught_open(struct tcsi_cell *cell, const struct tcsi_live_series *ser
 
 /* ---- others ---- */
 
+/* Alarms of chance that a row of the series may raise, by its policy; answers aside. */
+double tcsi_taught_allowed(const struct tcsi_cell *cell, const struct tcsi_live_series *series);
+
 /* Its anomaly is an incident from now on, and was from its onset. */
 void tcsi_taught_incident(struct tcsi_cell *cell, struct tcsi_live_series *series, int64_t begin_ns, double lasted);
 /* Around a change of what the cell's memory holds: everybody's share is one, and then what it is. */
 void tcsi_taught_forget_shares(struct tcsi_cell *cell);
 void tcsi_taught_share(struct tcsi_cell *cell);
-void tcsi_taught_weigh(struct tcsi_cell *cell); /* the same shares, as many rows as series give now */
+/* The same shares, as many rows as series give now: one look at each answer, and at each series where policies have weights. */
+void tcsi_taught_weigh(struct tcsi_cell *cell);
+void tcsi_taught_weigh_policies(struct tcsi_cell *cell); /* they are others now */
 void tcsi_taught_persist(tcsi_taught *taught, tcsi_codec *codec);
 
 #endif

@@ -135,14 +135,15 @@ static tcs_status do_rows(live_worker *w, const live_message *m, tcs_error *err)
     return status;
 }
 
-/* Each series has the same part of the budget; what a cell's series may raise together is spread over the rows that they give, by their
- * stamps: a backlog that comes at once is no busier than it was. */
+/* Each series has the same part of the budget, or what its policy gives it; what a cell's series may raise together is spread over the rows
+ * that they give, by their stamps: a backlog that comes at once is no busier than it was. */
 static void share_budget(tcsi_cell *cell, const live_message *m)
 {
     if (cell->series_count == 0 || !(cell->rows_per_s > 0)) return;
-    const double alarms_per_s = m->alarms_per_s * (double)cell->series_count / (double)m->series_count;
+    const double part = (double)cell->series_count / (double)m->series_count;
+    const double alarms_per_s = m->alarms_per_s * (cell->policies.has_weights ? cell->weight_sum / m->weight_sum : part);
     const double rate = fmin(fmax(alarms_per_s / cell->rows_per_s, RATE_MIN), RATE_MAX), change = rate / cell->options.rate;
-    tcsi_second_look_set_share(&cell->second_look, (double)cell->series_count / (double)m->series_count, cell->rows_per_s);
+    tcsi_second_look_set_share(&cell->second_look, part, cell->rows_per_s);
     if (change < 1 - RATE_CHANGE_MIN || change > 1 + RATE_CHANGE_MIN) tcsi_cell_set_rate(cell, rate);
 }
 
@@ -172,6 +173,7 @@ static tcs_status set_rules(live_worker *w, tcsi_cell *cell, const char *text, t
 {
     const tcs_status status = tcsi_cell_set_rules(cell, text, err);
     for (uint32_t i = 0; status == TCS_OK && i < cell->series_count; i++) choose_policy(w->live, cell, i);
+    if (status == TCS_OK) tcsi_cell_weigh(cell);
     return status == TCS_E_MEMORY ? status : TCS_OK;
 }
 

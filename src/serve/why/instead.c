@@ -31,7 +31,7 @@ static tcs_status begin(judge *j, const tcsi_grounds *grounds, tcs_error *err)
     j->cohort.usual = (double)onset->member.usual;
     j->cohort.threshold = onset->threshold;
     j->cohort.threshold_low = onset->threshold_low;
-    for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) j->cohort.thresholds[i] = onset->threshold;
+    for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) j->cohort.thresholds[0][i] = onset->threshold;
     return TCS_OK;
 }
 
