@@ -95,13 +95,36 @@ static bool is_service(const char *input)
     return (size_t)snprintf(path, sizeof path, "%s/journal", input) < sizeof path && stat(path, &found) == 0 && S_ISDIR(found.st_mode);
 }
 
+/* Without a query there is nothing else that it can be. */
+static bool is_store(const backfill_options *o, const char *input)
+{
+    return !o->reading.query && (strncmp(input, "postgresql://", 13) == 0 || strncmp(input, "postgres://", 11) == 0);
+}
+
+/* What its store remembers, and then what its journal has: rows that stand in both are taken once.  A counter's values in the journal do
+ * not go on from those that were made of its rates. */
+static tcs_status send_service(const char *folder, sending *s)
+{
+    char store[4096];
+    struct stat ignored;
+    tcsi_past_found found = { 0 };
+    tcs_status status = TCS_OK;
+    const bool has_store = (size_t)snprintf(store, sizeof store, "%s/tocsin.db", folder) < sizeof store && stat(store, &ignored) == 0;
+    if (has_store) status = tcsi_past_of_store(store, send_row, s, &found, s->err);
+    if (status == TCS_OK && s->status == TCS_OK) status = tcsi_past_of_journal(folder, found.has_counters, send_row, s, s->err);
+    return s->status != TCS_OK ? s->status : status;
+}
+
 static tcs_status send_input(const backfill_options *o, const char *input, sending *s)
 {
-    const tcs_read_options read = cli_read_options(&o->reading);
+    tcs_read_options read = cli_read_options(&o->reading);
     tcs_frame *frame = NULL;
-    if (is_service(input)) {
-        const tcs_status status = tcsi_past_of_journal(input, send_row, s, s->err);
-        return s->status != TCS_OK ? s->status : status;
+    tcsi_past_found found;
+    read.whole_names = true; /* as its samples will come */
+    if (is_service(input)) return send_service(input, s);
+    if (is_store(o, input)) {
+        const tcs_status of_store = tcsi_past_of_store(input, send_row, s, &found, s->err);
+        return s->status != TCS_OK ? s->status : of_store;
     }
     tcs_status status = tcs_frame_read(input, &read, &frame, s->err);
     if (status == TCS_OK) status = check_frame(o, input, frame, s->err);
@@ -138,11 +161,13 @@ const cli_command cli_backfill = {
     .description = "Sends rows of the past to a running service, so that a series is judged on its own scale from its first live row on. "
                    "Nobody is told of what happened in them, and no episode is kept. A series takes rows of the past until it has 200 of "
                    "its own, and only those before its first live row.\n\n"
-                   "INPUT is a file as `tocsin detect` reads it, a Prometheus query over HTTP, or the folder of another service, whose "
-                   "journal is read. A column's name is the series' name, load{host=\"a\"}.",
+                   "INPUT is a file as `tocsin detect` reads it, an SQL or a Prometheus query (--query), the folder of another service, "
+                   "whose history and journal are read, or the store of one without a query, postgresql://.... A column's name is the "
+                   "series' name, load{host=\"a\"}; of a Prometheus query, with all labels.",
     .examples = "  tocsin backfill january.csv february.csv\n"
                 "  tocsin backfill http://localhost:9090 --query 'node_load1' --start now-14d --step 15s\n"
                 "  tocsin backfill --to https://tocsin.example:9740 --token token.txt /var/lib/old-tocsin\n"
+                "  tocsin backfill sqlite:plant.db --query 'select time, flow, pressure from readings'\n"
                 "  tocsin backfill plant.csv --names 'pressure{pump=\"1\"};flow{pump=\"1\"}'\n",
     .options = options,
     .option_count = sizeof options / sizeof *options,

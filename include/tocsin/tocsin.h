@@ -55,6 +55,7 @@ typedef struct tcs_read_options {
     const char *step;        /* for http: inputs: 30s, 5m, ...; NULL: of the URL, else chosen */
     bool skip_ragged;    /* rows with another number of columns are passed over and counted in a note, not an error */
     bool keep_counters;  /* a column that counts the rows holds values like any other; otherwise it is left out, and a note says so */
+    bool whole_names;    /* for http: inputs: columns are called by all their labels, also those that they have in common */
     bool keep_order;     /* rows stay as they come even when times go backward; otherwise they are sorted, and a note says so */
 } tcs_read_options;
 

@@ -104,6 +104,7 @@ tcs_status tcsi_api_read_options(const tcs_read_options *options, tcsi_api_read 
 {
     tcsi_read_options inner = { .time_name = options->time, .label_name = options->label, .as_series = options->as_series,
                                 .skip_ragged = options->skip_ragged, .keep_counters = options->keep_counters,
+                                .whole_names = options->whole_names,
                                 .query = options->query, .start = options->start, .end = options->end, .step = options->step };
     char *text = options->columns ? tcsi_strdup(options->columns) : NULL;
     const char **names = options->columns ? TCSI_NEW_ARRAY(const char *, COLUMN_COUNT_MAX) : NULL;

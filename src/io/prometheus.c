@@ -38,6 +38,7 @@ typedef struct range {
 typedef struct request {
     char *base;         /* scheme://user:password@host/prefix */
     bool instant;       /* /api/v1/query: one request, no range */
+    bool whole_names;
     char *query, *start, *end, *step, *timeout; /* of the URL or the options; NULL: not given */
     tcsi_buffer others; /* &name=value..., as they were written */
     tcsi_http_limits limits;
@@ -457,6 +458,7 @@ static tcs_status run(prometheus_answer *self, const request *r, tcs_error *err)
     }
     status = note_warning(self, err);
     if (status == TCS_OK) status = tcsi_prometheus_compare(&self->matrix, err);
+    for (size_t i = 0; status == TCS_OK && r->whole_names && i < self->matrix.series->label_count; i++) self->matrix.common[i] = false;
     if (status == TCS_OK) status = name_columns(self, r->query, err);
     if (status == TCS_OK) status = unite_times(self, err);
     if (status == TCS_OK && !(self->values = TCSI_NEW_ARRAY(double, self->matrix.count))) status = tcsi_fail_memory(err, "a row");
@@ -467,7 +469,7 @@ tcs_status tcsi_prometheus_open(const char *url, const tcsi_read_options *option
 {
     static const tcsi_answer_ops ops = { next, text, number, progress, destroy };
     char shown[256];
-    request r = { 0 };
+    request r = { .whole_names = options->whole_names };
     (void)tcsi_url_redact(url, shown, sizeof shown);
     shown[strcspn(shown, "?#")] = 0;
     prometheus_answer *self = TCSI_NEW(prometheus_answer);

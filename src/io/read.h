@@ -31,6 +31,7 @@ typedef struct tcsi_read_options {
     const char *start, *end;    /* http: inputs: times, or now, now-6h; NULL: of the URL, else the last 24 hours */
     const char *step;           /* http: inputs: 30s, 5m; NULL: of the URL, else chosen */
     bool keep_counters;         /* a column that counts the rows holds values like any other */
+    bool whole_names;           /* of Prometheus: columns are called by all their labels, also those that they have in common */
     size_t sample_row_count;    /* rows the guesses are made from; 0: 2000 (frames) or 64 (row readers) */
 } tcsi_read_options;
 

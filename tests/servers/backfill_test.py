@@ -3,13 +3,17 @@
 
 usage: backfill_test.py TOCSIN        Prints TAP.
 """
+import os
 import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 
 from backtest_test import backtest
+from postgresql_test import find_server
 from service_test import Service, with_service
 from support import Suite, clean_environment
 
@@ -91,6 +95,93 @@ def of_another_service(service):
     assert service.ask("/api/v1/series/0")["series"] == "speed"
 
 
+HISTORY, KEPT = 270000, 262144  # rows of a series that are sent, and those that a full reel takes to the store
+
+
+def remember(service):
+    """A gauge and a counter, so many rows that most of them go from the reel into the store."""
+    begin = int(time.time()) - HISTORY
+    for at in range(0, HISTORY, 20000):
+        body = "".join(f'{{"series":"speed{{unit=\\"1\\"}}","time":{begin + t},"value":{50 + t % 97}}}\n'
+                       f'{{"series":"hits_total","time":{begin + t},"value":{10000000 + 3 * t + t % 2}}}\n' for t in range(at, min(at + 20000, HISTORY)))
+        assert service.send("/api/v1/rows", body, "application/x-ndjson")[0] in (200, 204)
+    service.wait("/api/v1/status", lambda s: s["rows_waiting"] == 0 and s["history"]["blocks"] >= 128, 60)
+
+
+def know_it(service, low):
+    """Both series are known as they were, on their own scale; the counter by its rate."""
+    status = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0 and a["samples"]["backfilled"] >= low, 60)
+    assert status["series"] == 2 and status["samples"]["backfilled"] <= 2 * HISTORY, status["samples"]
+    seen = {s["series"]: s for s in (service.ask(f"/api/v1/series/{n}") for n in (0, 1))}
+    assert seen["hits_total"]["is_rate"] and abs(seen["hits_total"]["expected"] - 3) < 2, seen
+    assert abs(seen['speed{unit="1"}']["expected"] - 98) < 60 and all(abs(s["cadence_seconds"] - 1) < 0.1 for s in seen.values()), seen
+    assert all(s["readiness"] == "ready" for s in seen.values()), seen
+
+
+def of_what_another_service_remembers(service):
+    """Of a folder without a journal what the store remembers; of one that has both, each row once."""
+    folder = service.folder.parent
+    old = Service(folder / "old", "--deep", "off")
+    remember(old)
+    assert old.stop() == 0
+    shutil.copytree(folder / "old", folder / "cut")
+    for segment in (folder / "cut" / "journal").iterdir():
+        segment.unlink()
+    backfill(service, str(folder / "cut"))
+    know_it(service, 2 * KEPT - 2)
+    assert service.ask("/api/v1/status")["samples"]["backfilled"] < 2 * HISTORY
+    other = Service(folder / "other", "--deep", "off")
+    try:
+        backfill(other, str(folder / "old"))
+        know_it(other, KEPT + HISTORY - 2)  # the counter's last rows are in the journal, and not gone on with
+    finally:
+        other.stop(signal.SIGKILL)
+
+
+def of_a_store_in_postgresql(service):
+    from standby_test import Database
+    from support import folder as temporary
+    with temporary("postgres" if os.getuid() == 0 else None) as top:
+        database = Database(top)
+        old = Service(service.folder.parent / "old", "--deep", "off", "--store", database.url)
+        try:
+            remember(old)
+            assert old.stop() == 0
+            backfill(service, database.url)
+        finally:
+            if old.process.poll() is None:
+                old.stop(signal.SIGKILL)
+            database.end()
+    know_it(service, 2 * KEPT - 2)
+    assert "connect" in backfill(service, "postgresql://nobody@/nothing?host=/nowhere", code=1)
+
+
+def of_a_query(service):
+    folder, now = service.folder.parent, int(time.time())
+    with sqlite3.connect(folder / "plant.db") as database:
+        database.execute("create table readings(at integer, flow real, pressure real)")
+        database.executemany("insert into readings values(?, ?, ?)", [(now - 10 * (ROWS - i), 100 + i % 7, 5 + i % 3) for i in range(ROWS)])
+    database.close()
+    said = backfill(service, f"sqlite:{folder / 'plant.db'}", "--query", "select at as time, flow, pressure from readings order by at",
+                    "--names", 'flow{pump="1"};pressure{pump="1"}')
+    assert f"{2 * ROWS} rows of the past were taken" in said, said
+    service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0 and a["samples"]["backfilled"] == 2 * ROWS)
+    assert {service.ask(f"/api/v1/series/{n}")["series"] for n in (0, 1)} == {'flow{pump="1"}', 'pressure{pump="1"}'}
+
+
+def of_prometheus(service):
+    import prometheus_test as real
+    with real.server() as (address, _):
+        hours = ("--start", "2024-03-01T00:00:00Z", "--end", "2024-03-01T01:30:00Z", "--step", "15s")
+        backfill(service, address, "--query", "plant_flow", *hours)
+    status = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0 and a["samples"]["backfilled"] >= 2 * 361)
+    assert status["samples"]["backfilled"] == 2 * 361 and status["series"] == 2, status
+    seen = {s["series"]: s for s in (service.ask(f"/api/v1/series/{n}") for n in (0, 1))}
+    assert set(seen) == {'plant_flow{pump="a",site="north"}', 'plant_flow{pump="b",site="north"}'}, seen
+    assert all(s["readiness"] == "ready" and abs(s["cadence_seconds"] - 15) < 1 for s in seen.values()), seen
+    assert abs(seen['plant_flow{pump="b",site="north"}']["expected"] - 21) < 1, seen
+
+
 def what_is_refused(service):
     folder = service.folder.parent
     (folder / "none.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
@@ -107,6 +198,16 @@ def main():
     suite.run("a series that was given its past is ready with its first row", with_service(ready_at_once))
     suite.run("the past once, and not over the present", with_service(again_and_too_late))
     suite.run("the past of another service", with_service(of_another_service))
+    suite.run("what another service remembers", with_service(of_what_another_service_remembers, "--deep", "off"))
+    suite.run("a query of SQLite", with_service(of_a_query))
+    if find_server():
+        suite.run("the store of a service in PostgreSQL", with_service(of_a_store_in_postgresql, "--deep", "off"))
+    else:
+        suite.skip("the store of a service in PostgreSQL", "no PostgreSQL server is installed")
+    if shutil.which("prometheus") and shutil.which("promtool"):
+        suite.run("a query of a real Prometheus", with_service(of_prometheus))
+    else:
+        suite.skip("a query of a real Prometheus", "no Prometheus server is installed")
     suite.run("what is no past", with_service(what_is_refused))
     suite.finish()
 

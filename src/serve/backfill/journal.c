@@ -1,6 +1,7 @@
 /* serve/backfill/journal.c -- rows out of another service's journal.  SPDX-License-Identifier: Apache-2.0 */
 #include "serve/backfill/send.h"
 
+#include "serve/ingest/rate.h"
 #include "serve/intake.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@ typedef struct past {
     void *context;
     tcsi_batch batch;
     tcsi_buffer name;
-    bool is_ended;
+    bool without_counters, is_ended;
 } past;
 
 /* Series that nobody can name were refused then, and are passed over; so are marks of the end. */
@@ -21,6 +22,7 @@ static tcs_status give_series(past *p, size_t index, double share, tcs_error *er
     const tcsi_batch_series *series = &p->batch.series[index];
     tcsi_key key;
     if (tcsi_batch_key(&p->batch, index, &key) != TCSI_OUTCOME_ACCEPTED) return TCS_OK;
+    if (p->without_counters && tcsi_rate_kind((tcsi_series_kind)series->kind, &key) == TCSI_SERIES_COUNTER) return TCS_OK;
     tcsi_buffer_clear(&p->name);
     const tcs_status status = tcsi_key_print(&key, &p->name, err);
     for (uint32_t i = series->sample_begin; status == TCS_OK && !p->is_ended && i < series->sample_begin + series->sample_count; i++)
@@ -52,9 +54,9 @@ static tcs_status count_records(const char *journal, uint64_t *ret_first, uint64
     return status;
 }
 
-tcs_status tcsi_past_of_journal(const char *folder, tcsi_past_each each, void *context, tcs_error *err)
+tcs_status tcsi_past_of_journal(const char *folder, bool without_counters, tcsi_past_each each, void *context, tcs_error *err)
 {
-    past p = { .each = each, .context = context };
+    past p = { .each = each, .context = context, .without_counters = without_counters };
     tcsi_journal_cursor *cursor = NULL;
     tcsi_journal_record record;
     char journal[4096];

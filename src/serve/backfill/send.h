@@ -26,6 +26,17 @@ void tcsi_sender_close(tcsi_sender *sender);                    /* accepts NULL;
 
 /* Every row that a service's journal has, in its order: folder is the service's, which may be running.  each: false ends it. */
 typedef bool (*tcsi_past_each)(void *context, const char *series, int64_t time_ns, double value, double share);
-tcs_status tcsi_past_of_journal(const char *folder, tcsi_past_each each, void *context, tcs_error *err) TCS_WARN_UNUSED;
+/* without_counters: series whose name says that they count are passed over. */
+tcs_status tcsi_past_of_journal(const char *folder, bool without_counters, tcsi_past_each each, void *context,
+                                tcs_error *err) TCS_WARN_UNUSED;
+
+/* Every row that the history in a service's store has, in the order of their times: where as tcsi_store_open has it; the service may be
+ * running.  E_FORMAT: a block is damaged; E_LIMIT: more than a million rows in a second; else as the store. */
+typedef struct tcsi_past_found {
+    uint64_t row_count;
+    bool has_counters;
+} tcsi_past_found;
+tcs_status tcsi_past_of_store(const char *where, tcsi_past_each each, void *context, tcsi_past_found *ret_found,
+                              tcs_error *err) TCS_WARN_UNUSED;
 
 #endif
