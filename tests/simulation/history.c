@@ -160,9 +160,17 @@ static void produce(world *w)
 
 /* ---- people ---- */
 
+/* What some series may raise: its parts of the budget, and what becomes of those that end. */
+static void write_rules(world *w, char *document, size_t size)
+{
+    static const char *const stale[] = { "\"off\"", "\"confirm\"", "4" };
+    snprintf(document, size, "{\"policies\":[{\"match\":[\"__name__=~\\\".*[0-4]\\\"\"],\"budget_weight\":%.17g,\"stale\":%s}]}",
+             tcsi_rng_range(&w->rng, 0.01, 100), stale[tcsi_rng_below(&w->rng, 3)]);
+}
+
 static void act(world *w, const char *setting)
 {
-    char id[32], document[128];
+    char id[32], document[160];
     bool is_kept;
     tcs_error err;
     fate *f = &w->actions[w->action_count];
@@ -170,6 +178,7 @@ static void act(world *w, const char *setting)
     snprintf(id, sizeof id, "act-%zu", w->action_count);
     if (strcmp(setting, TCSI_SETTING_BUDGET) == 0)
         snprintf(document, sizeof document, "{\"value\":%.17g}", 0.001 * tcsi_rng_range(&w->rng, 1, 100));
+    else if (strcmp(setting, TCSI_SETTING_RULES) == 0) write_rules(w, document, sizeof document);
     else snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", happens(w, 0.9) ? "true" : "false",
                   tcsi_rng_range(&w->rng, 0, 5), tcsi_rng_range(&w->rng, 1, 30));
     const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "ann", .role = "operator", .object = setting,
@@ -191,6 +200,7 @@ static void decide(world *w)
     w->has_deep |= begins;
     if (begins || happens(w, 0.01)) act(w, TCSI_SETTING_DEEP);
     else if (happens(w, 0.05)) act(w, TCSI_SETTING_BUDGET);
+    else if (happens(w, 0.02)) act(w, TCSI_SETTING_RULES);
 }
 
 /* ---- receivers ---- */

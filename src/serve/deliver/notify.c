@@ -20,7 +20,7 @@ typedef struct entry {
     char episode[EPISODE_SIZE], incident[TCSI_ALERT_ID_SIZE];
     char *alert;               /* JSON, (alert_size) */
     size_t alert_size;
-    int64_t told_ns, said_ns;  /* when somebody first heard, and last did; 0: nobody did */
+    int64_t told_ns, said_ns;  /* when somebody first heard that it is confirmed, and last heard anything; 0: nobody did */
     uint32_t revision;         /* the last one that was told; 0: none */
     uint32_t state_told;
     double severity_told;
@@ -197,7 +197,7 @@ static tcs_status tell(tcsi_notify *n, entry *e, const tcsi_alert *alert, uint64
 
 static void note_told(entry *e, uint64_t whom, int64_t now_ns)
 {
-    if (whom && e->told_ns == 0) e->told_ns = now_ns;
+    if (whom && e->told_ns == 0 && e->state_told == TCSI_ALERT_CONFIRMED) e->told_ns = now_ns; /* a suspicion is nobody's to take */
     if (whom) e->said_ns = now_ns;
     e->told |= whom;
     e->behind &= ~whom;
@@ -390,7 +390,7 @@ tcs_status tcsi_notify_tick(tcsi_notify *notify, int64_t now_ns, tcs_error *err)
     const int64_t after_ns = notify->options.escalate_after_ns;
     for (size_t i = 0; i < notify->count && after_ns > 0; i++) {
         const entry *e = &notify->entries[i];
-        const bool is_late = e->told_ns && !e->is_acknowledged && e->state_told == TCSI_ALERT_CONFIRMED && now_ns - e->told_ns >= after_ns;
+        const bool is_late = e->told_ns && !e->is_acknowledged && now_ns - e->told_ns >= after_ns;
         if (is_late && !e->is_escalated) escalate(notify, e);
     }
     for (size_t i = 0; i < notify->count && status == TCS_OK; i++)

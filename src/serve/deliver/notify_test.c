@@ -109,14 +109,35 @@ static void test_incidents(void **state)
     assert_true(found);
     tcsi_notify_acknowledge(n, "nobody", &found);
     assert_false(found);
+    assert_ok(update_in(n, "two", "g", TCSI_ALERT_CONFIRMED, 60, 900)); /* in the incident of b, whose time comes first */
+    expect("ops:g:confirmed:1 early:g:confirmed:1 ");
+    assert_ok(tcsi_notify_tick(n, 1000 * second, test_err));
+    expect("");
     assert_ok(tcsi_notify_tick(n, 1002 * second, test_err));
-    expect("boss:b:confirmed:1 "); /* neither a, which is acknowledged, nor f, whose time has not come */
+    expect("boss:b:confirmed:1 boss:g:confirmed:1 "); /* neither a, which is acknowledged, nor f, whose time has not come */
     assert_ok(tcsi_notify_tick(n, 1003 * second, test_err));
     expect("");
     assert_ok(update_in(n, "two", "h", TCSI_ALERT_CONFIRMED, 60, 110)); /* joins what is escalated */
     expect("ops:h:confirmed:1 early:h:confirmed:1 boss:h:confirmed:1 ");
     assert_ok(update_in(n, "two", "b", TCSI_ALERT_RESOLVED, 60, 1100));
     expect("ops:b:resolved:2 early:b:resolved:2 boss:b:resolved:2 ");
+    tcsi_notify_destroy(n);
+}
+
+/* The time to acknowledge begins when somebody hears that it is confirmed, and not with a suspicion. */
+static void test_time_to_acknowledge(void **state)
+{
+    (void)state;
+    tcsi_notify *n = make();
+    assert_ok(update(n, "a", "h", TCSI_ALERT_SUSPECTED, 55, 100));
+    expect("early:a:suspected:1 ");
+    assert_ok(tcsi_notify_tick(n, 1100 * second, test_err));
+    assert_ok(update(n, "a", "h", TCSI_ALERT_CONFIRMED, 60, 1101));
+    expect("ops:a:confirmed:2 early:a:confirmed:2 ");
+    assert_ok(tcsi_notify_tick(n, 2000 * second, test_err));
+    expect("");
+    assert_ok(tcsi_notify_tick(n, 2001 * second, test_err));
+    expect("boss:a:confirmed:2 ");
     tcsi_notify_destroy(n);
 }
 
@@ -330,7 +351,8 @@ static void test_failing_memory(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_incidents), cmocka_unit_test(test_incidents_told_as_one),
+TCS_TEST_MAIN(cmocka_unit_test(test_states), cmocka_unit_test(test_incidents),
+              cmocka_unit_test(test_time_to_acknowledge), cmocka_unit_test(test_incidents_told_as_one),
               cmocka_unit_test(test_silence_over_an_incident), cmocka_unit_test(test_silences),
               cmocka_unit_test(test_silences_come_and_go),
               cmocka_unit_test(test_outbox_fails), cmocka_unit_test(test_persist), cmocka_unit_test(test_failing_memory))
