@@ -114,6 +114,7 @@ static void write_found(const tcsi_explained *e, const tcsi_deep_reason *reason,
     tcsi_json_put_number(writer, "p_value_raw", (double)answer->p_value);
     tcsi_json_put_number(writer, "p_value", reason->p_value);
     tcsi_json_put_number(writer, "limit", (double)answer->limit);
+    if (!isnan(reason->chance)) tcsi_json_put_number(writer, "chance_true", reason->chance);
     write_rows(answer, reason, times_ns, writer);
     write_change(answer, reason, times_ns, writer);
     tcsi_json_end_object(writer);

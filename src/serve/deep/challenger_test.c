@@ -5,6 +5,7 @@
 #include "series/key.h"
 #include "serve/deep/challenger.h"
 #include "serve/deep/past.h"
+#include "serve/deep/reason.h"
 #include "serve/deep/trial.h"
 #include "serve/models/models.h"
 
@@ -342,6 +343,12 @@ static void test_labels_teach_what_only_they_can_tell(void **state)
     }
     assert_true(log_odds[1] > log_odds[0] + 1);
     assert_true(tcsi_deep_head_chance(&c.model->head, log_odds[1]) > 0.8 && tcsi_deep_head_chance(&c.model->head, log_odds[0]) < 0.2);
+    const tcsi_deep_verdict_options how = { .sort = TCSI_QUESTION_ESCALATED, .mean = 1, .limit = 0.2 };
+    tcsi_deep_reason reason; /* an explanation goes by the same score, and says the chance */
+    assert_ok(tcsi_deep_reason_find(c.model, rows, &how, &reason, test_err));
+    assert_true(reason.score == log_odds[1] && reason.chance == tcsi_deep_head_chance(&c.model->head, log_odds[1]));
+    assert_ok(tcsi_deep_reason_find(champion, rows, &how, &reason, test_err));
+    assert_true(isnan(reason.chance));
     /* its card says where it is from */
     tcsi_arena_init(&arena, 1 << 26);
     assert_ok(tcsi_store_alias_get(store, "challenger", alias, &is_found, test_err));

@@ -146,6 +146,7 @@ tcs_status tcsi_deep_reason_find(const tcsi_deep_model *model, const int16_t *ro
     if (status == TCS_OK) {
         ret->score = score_of(&s, rows);
         ret->p_value = chance_of(&s, ret->score);
+        ret->chance = options->sort == TCSI_QUESTION_ESCALATED ? tcsi_deep_head_chance(&model->head, ret->score) : NAN;
         expect(&s);
         ret->score_expected = score_of(&s, ret->expected);
         status = share_out(&s, err);

@@ -22,6 +22,7 @@ typedef struct tcsi_deep_verdict_options {
 
 typedef struct tcsi_deep_reason {
     double score, p_value;               /* of the window; p_value as it counts */
+    double chance;                       /* that it is of a true event, by what people answered (head.h); NaN: too few answers to tell */
     double score_expected;               /* with the rows that are expected in its place */
     int16_t expected[TCSI_LAST_ROWS];    /* the same value as in the window: it is what the network judges by */
     double shares[TCSI_LAST_ROWS];       /* Shapley values; sum to score - score_expected */

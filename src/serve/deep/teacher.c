@@ -19,6 +19,11 @@ enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24, REASON_SIZE = 1
 static const char WHO[] = "service";
 static const double SHARE = 0.1, FIRST_RATE = 5e-3, LATER_RATE = 2e-3, MORE_REFERENCES = 1.5;
 
+typedef struct kept_ring {
+    char hashes[KEPT_MODELS][TCSI_HASH_TEXT_SIZE];
+    uint64_t count;
+} kept_ring;
+
 struct tcsi_teacher {
     tcsi_teacher_options options;
     pthread_t thread;
@@ -27,8 +32,7 @@ struct tcsi_teacher {
     tcsi_deep_past studied;
     tcsi_deep_model *model;  /* the last one; NULL: none */
     uint64_t compared;       /* references out of the ordinary, when scores were last given a meaning */
-    char kept[KEPT_MODELS][TCSI_HASH_TEXT_SIZE]; /* a ring: what this process has put into the store */
-    uint64_t kept_count;
+    kept_ring kept, challengers; /* what this process has put into the store */
     double step_begin_s;     /* processor time of the thread */
     bool has_complained;     /* of the champion */
     int64_t looked_ns;       /* at the store, by the monotonic clock */
@@ -85,11 +89,11 @@ static bool go_on(void *self, size_t step)
 /* ---- the store ---- */
 
 /* Those made before go, a few aside; who named one keeps it. */
-static void keep_few(tcsi_teacher *teacher, const char *hash)
+static void keep_few(tcsi_teacher *teacher, kept_ring *ring, const char *hash)
 {
     tcs_error ignored;
-    char *place = teacher->kept[teacher->kept_count % KEPT_MODELS];
-    const bool is_full = teacher->kept_count++ >= KEPT_MODELS, is_on_trial = strcmp(place, teacher->challenger.canary.model) == 0;
+    char *place = ring->hashes[ring->count % KEPT_MODELS];
+    const bool is_full = ring->count++ >= KEPT_MODELS, is_on_trial = strcmp(place, teacher->challenger.canary.model) == 0;
     if (is_full && !is_on_trial) (void)!tcsi_store_model_remove(teacher->options.store, place, &ignored);
     memcpy(place, hash, TCSI_HASH_TEXT_SIZE);
 }
@@ -123,7 +127,7 @@ static void keep(tcsi_teacher *teacher, const making *m)
     if (status == TCS_OK) status = TCS_E_IO;
     for (int i = 0; status == TCS_E_IO && i < ATTEMPTS && (i == 0 || rest(teacher, 0)); i++)
         status = put_once(teacher, &bytes, m, hash, &failure);
-    if (status == TCS_OK) keep_few(teacher, hash);
+    if (status == TCS_OK) keep_few(teacher, &teacher->kept, hash);
     else tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-KEPT", "a trained network was not kept: %s", failure.text);
     tcsi_buffer_deinit(&bytes);
 }
@@ -212,8 +216,9 @@ static tcs_status look_at_challenger(tcsi_teacher *teacher, tcs_error *err)
     if (is_changed) publish_challenger(teacher); /* also when the one that is wanted cannot be read: then there is none */
     if (looked != TCS_OK) return looked;
     if (teacher->options.compared) teacher->options.compared(teacher->options.self, &shadow);
+    const uint64_t measured = c->shadow_written;
     tcs_status status = tcsi_challenger_measure(c, teacher->model, &shadow, err);
-    if (status == TCS_OK) status = promote_challenger(teacher, err);
+    if (status == TCS_OK && c->shadow_written != measured) status = promote_challenger(teacher, err);
     teacher->is_challenger_due = status == TCS_OK && tcsi_challenger_is_due(c, teacher->model);
     pthread_mutex_lock(&teacher->mutex);
     for (size_t i = 0; i < 2; i++) teacher->stats.labels[i] = c->set.counts[i];
@@ -279,7 +284,7 @@ static tcs_status challenge(tcsi_teacher *teacher, tcs_error *err)
     const tcs_status status = tcsi_challenger_make(&teacher->challenger, teacher->model, references, err);
     if (status != TCS_OK) return status;
     publish_challenger(teacher);
-    if (teacher->challenger.model) keep_few(teacher, teacher->challenger.model->hash);
+    if (teacher->challenger.model) keep_few(teacher, &teacher->challengers, teacher->challenger.model->hash);
     return TCS_OK;
 }
 
