@@ -96,6 +96,13 @@ tcs_status tcsi_store_audit_list(tcsi_store *store, int64_t after, size_t limit,
     return tcsi_store_read(store, TCSI_SQL_AUDIT_LIST, values, TCS_COUNT(values), give_entry, &(listing){ each, context }, err);
 }
 
+tcs_status tcsi_store_audit_of(tcsi_store *store, const tcsi_store_audit_query *query, tcsi_store_audit_each each, void *context,
+                               tcs_error *err)
+{
+    const tcsi_value values[] = { tcsi_value_text(query->action), tcsi_value_text(query->object ? query->object : "") };
+    return tcsi_store_read(store, TCSI_SQL_AUDIT_OF, values, TCS_COUNT(values), give_entry, &(listing){ each, context }, err);
+}
+
 tcs_status tcsi_audit_chain_follow(tcsi_audit_chain *chain, const tcsi_store_audit_entry *entry, tcs_error *err)
 {
     unsigned char hash[TCSI_HASH_SIZE];

@@ -50,6 +50,8 @@ static const char *const steps[TCSI_SCHEMA_VERSION] = {
     "create table journal(first bigint primary key, last bigint not null, token bigint not null, seal bigint not null,"
     "  bytes {bytes} not null);"
     "alter table lease add column mark bigint not null default 0;",
+    /* 5: who decides follows from a few entries of a log that may be long. */
+    "create index audit_action on audit(action, sequence);",
 };
 
 /* text with the words in braces as this database spells them. */

@@ -4,7 +4,7 @@
 
 #include "store/database.h"
 
-enum { TCSI_SCHEMA_VERSION = 4 };
+enum { TCSI_SCHEMA_VERSION = 5 };
 
 /* Makes the schema of an empty database, or brings an older one up to `version` (tests ask for earlier ones), in one scope.
  * may_change false: refuses where something would have to be done.  E_UNSUPPORTED: it is newer; E_FORMAT: it is no store. */

@@ -81,7 +81,7 @@ static void test_version_1_is_upgraded_and_whole(void **state)
     tcsi_store *store = NULL;
     make_v1(p);
     assert_int_equal(tcsi_store_open(p->where, &(tcsi_store_options){ .as_is = true }, &store, &err), TCS_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "has schema 1; expected 4"));
+    assert_non_null(strstr(err.text, "has schema 1; expected 5"));
     store = place_open(p);
     check_is_whole(store);
     tcsi_store_close(store);
@@ -157,9 +157,9 @@ static void test_a_newer_version_is_refused(void **state)
     place *p = place_of(state);
     tcsi_store *store = NULL;
     tcsi_store_close(place_open(p));
-    place_sql(p, "update meta set value = '5' where name = 'schema_version'");
+    place_sql(p, "update meta set value = '6' where name = 'schema_version'");
     assert_int_equal(tcsi_store_open(p->where, NULL, &store, &err), TCS_E_UNSUPPORTED);
-    assert_non_null(strstr(err.text, "was written by a newer version of tocsin (schema 5; this one knows up to 4)"));
+    assert_non_null(strstr(err.text, "was written by a newer version of tocsin (schema 6; this one knows up to 5)"));
     place_sql(p, "update meta set value = 'x' where name = 'schema_version'");
     assert_int_equal(tcsi_store_open(p->where, NULL, &store, &err), TCS_E_FORMAT);
     assert_non_null(strstr(err.text, "the store is damaged: 'x' is no version of its schema"));

@@ -111,6 +111,8 @@
                  "values ($1, $2, $3, $4, $5, $6, $7, $8)")                                                                            \
     X(AUDIT_LIST, "select sequence, id, time_ns, actor, action, object, detail, hash from audit "                                      \
                   "where sequence > $1 order by sequence limit $2")                                                                    \
+    X(AUDIT_OF, "select sequence, id, time_ns, actor, action, object, detail, hash from audit "                                            \
+                "where action = $1 and ($2 = '' or object = $2) order by sequence")                                                        \
     X(SNAPSHOT_BEGIN, "insert into snapshot(name, number, position, time_ns, part_count, size, is_complete) "                          \
                       "values ($1, (select coalesce(max(number), 0) + 1 from snapshot where name = $1), $2, $3, 0, 0, 0) "             \
                       "returning number")                                                                                              \

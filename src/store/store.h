@@ -229,6 +229,13 @@ tcs_status tcsi_store_audit_put(tcsi_store *store, const tcsi_store_audit_entry 
 typedef bool (*tcsi_store_audit_each)(void *context, const tcsi_store_audit_entry *entry);
 tcs_status tcsi_store_audit_list(tcsi_store *store, int64_t after, size_t limit, tcsi_store_audit_each each, void *context,
                                  tcs_error *err) TCS_WARN_UNUSED;
+/* Entries of one action, oldest first, found without reading the others. */
+typedef struct tcsi_store_audit_query {
+    const char *action;
+    const char *object;      /* NULL: whatever it was done to */
+} tcsi_store_audit_query;
+tcs_status tcsi_store_audit_of(tcsi_store *store, const tcsi_store_audit_query *query, tcsi_store_audit_each each, void *context,
+                               tcs_error *err) TCS_WARN_UNUSED;
 /* Follows the whole chain.  E_FORMAT names the first entry that was changed, removed or put in.  What was cut off at the end shows only
  * against a head noted elsewhere: ret_head is the last entry's hash, ret_count its number. */
 tcs_status tcsi_store_audit_verify(tcsi_store *store, int64_t *ret_count, unsigned char ret_head[TCSI_HASH_SIZE],

@@ -409,6 +409,35 @@ static void test_audit_shows_what_was_changed(void **state)
     tcsi_store_close(store);
 }
 
+static bool see_entry(void *context, const tcsi_store_audit_entry *entry)
+{
+    (void)context;
+    see("%lld %s %s;", (long long)entry->sequence, entry->action, entry->object);
+    return true;
+}
+
+static void test_audit_gives_the_entries_of_an_action(void **state)
+{
+    tcsi_store *store = place_open(place_of(state));
+    static const char *const done[][2] = { { "promote", "a" }, { "label", "a" }, { "promote", "b" }, { "promot", "a" },
+                                           { "promote", "a" } };
+    char id[8];
+    for (size_t i = 0; i < TCS_COUNT(done); i++) {
+        snprintf(id, sizeof id, "e%zu", i);
+        const tcsi_store_audit_entry entry = { .id = id, .time_ns = 5, .actor = "ann", .action = done[i][0], .object = done[i][1],
+                                               .detail = "" };
+        assert_done(tcsi_store_audit_put(store, &entry, &err));
+    }
+    clear_seen();
+    assert_done(tcsi_store_audit_of(store, &(tcsi_store_audit_query){ .action = "promote" }, see_entry, NULL, &err));
+    assert_string_equal(seen, "1 promote a;3 promote b;5 promote a;");
+    clear_seen();
+    assert_done(tcsi_store_audit_of(store, &(tcsi_store_audit_query){ .action = "promote", .object = "b" }, see_entry, NULL, &err));
+    assert_done(tcsi_store_audit_of(store, &(tcsi_store_audit_query){ .action = "nothing" }, see_entry, NULL, &err));
+    assert_string_equal(seen, "3 promote b;");
+    tcsi_store_close(store);
+}
+
 /* The first hash is what Python's hashlib makes of the bytes that audit.c draws. */
 static bool keep_hash(void *context, const tcsi_store_audit_entry *entry)
 {
@@ -933,7 +962,7 @@ static void test_a_series_is_erased_and_nothing_else(void **state)
 STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks), ON_BOTH(test_records),
                 ON_BOTH(test_labels_are_appended_and_taken_back), ON_BOTH(test_models_are_named_by_what_they_hold),
                 ON_BOTH(test_outbox_keeps_until_done), ON_BOTH(test_outbox_knows_who_was_told),
-                ON_BOTH(test_audit_shows_what_was_changed),
+                ON_BOTH(test_audit_shows_what_was_changed), ON_BOTH(test_audit_gives_the_entries_of_an_action),
                 ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
                 ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
                 ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),

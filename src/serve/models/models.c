@@ -17,6 +17,8 @@ static bool is_name(const char *name)
     return size > 0 && size <= TCSI_MODEL_NAME_SIZE_MAX && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-") == size;
 }
 
+static const char IMPORT[] = "model-import"; /* its action in the audit log */
+
 static void hash_of(const void *bytes, size_t size, char ret_hash[TCSI_HASH_TEXT_SIZE])
 {
     unsigned char digest[TCSI_HASH_SIZE];
@@ -72,7 +74,7 @@ tcs_status tcsi_models_import(tcsi_store *store, const void *bytes, size_t size,
     if (status == TCS_OK) status = tcsi_store_begin(store, err);
     if (status == TCS_OK) {
         status = tcsi_store_model_put(store, bytes, size, import->now_ns, card_text.data, ret_hash, err);
-        if (status == TCS_OK) status = put_entry(store, "model-import", ret_hash, card_text.data, import->who, import->now_ns, err);
+        if (status == TCS_OK) status = put_entry(store, IMPORT, ret_hash, card_text.data, import->who, import->now_ns, err);
         if (status == TCS_OK) status = tcsi_store_commit(store, err);
         else tcsi_store_rollback(store);
     }
@@ -196,7 +198,6 @@ typedef struct remembered {
 static bool compare_card(void *context, const tcsi_store_audit_entry *entry)
 {
     remembered *r = context;
-    if (strcmp(entry->action, "model-import") != 0 || strcmp(entry->object, r->model->hash) != 0) return true;
     r->is_changed = strcmp(entry->detail, r->model->card) != 0;
     return r->is_changed; /* imported twice: the first one stays */
 }
@@ -222,7 +223,8 @@ tcs_status tcsi_models_verify(tcsi_store *store, const tcsi_model *model, const 
     }
     if (status == TCS_OK && (strcmp(again.data, model->card) != 0 || strcmp(hash, model->hash) != 0))
         status = tcsi_fail(err, TCS_E_FORMAT, "its card was changed: it does not say what the bundle says of itself");
-    if (status == TCS_OK) status = tcsi_store_audit_list(store, 0, 0, compare_card, &past, err);
+    const tcsi_store_audit_query imports = { .action = IMPORT, .object = model->hash };
+    if (status == TCS_OK) status = tcsi_store_audit_of(store, &imports, compare_card, &past, err);
     if (status == TCS_OK && past.is_changed) status = tcsi_fail(err, TCS_E_FORMAT, "its card is not the one that the audit log has");
     if (status == TCS_OK) status = tcsi_card_verify(&card, model->hash, trusted, ret_signer, err);
     if (status != TCS_OK) tcsi_fail_prefix(err, "model %.12s...", model->hash);
@@ -300,12 +302,19 @@ static bool fold(void *context, const tcsi_store_audit_entry *entry)
     folding *f = context;
     tcs_error ignored;
     said s;
-    if (strcmp(entry->action, tcsi_action_names[TCSI_ACTION_MODEL]) != 0) return true;
     if (read_said(entry->detail, f->arena, &s, &ignored) != TCS_OK || strcmp(s.alias, f->alias) != 0) return true;
     f->is_rolled_back = strcmp(s.operation, "rollback") == 0;
     if (!f->is_rolled_back) push_hash(f, s.to);
     else if (f->count > 1) f->count--; /* one that found nothing before it changed nothing */
     return f->status == TCS_OK;
+}
+
+/* Every promotion and rollback there was; f's alias and arena are set. */
+static tcs_status fold_log(tcsi_store *store, folding *f, tcs_error *err)
+{
+    const tcsi_store_audit_query decisions = { .action = tcsi_action_names[TCSI_ACTION_MODEL] };
+    const tcs_status status = tcsi_store_audit_of(store, &decisions, fold, f, err);
+    return status == TCS_OK && f->status != TCS_OK ? tcsi_fail(err, f->status, "%s", f->err.text) : status;
 }
 
 typedef struct presence {
@@ -341,8 +350,7 @@ tcs_status tcsi_models_settle(tcsi_store *store, const char *detail, char ret_ha
     tcsi_arena_init(&arena, (size_t)1 << 30);
     tcs_status status = read_said(detail, &arena, &s, err);
     f.alias = s.alias;
-    if (status == TCS_OK) status = tcsi_store_audit_list(store, 0, 0, fold, &f, err);
-    if (status == TCS_OK && f.status != TCS_OK) status = tcsi_fail(err, f.status, "%s", f.err.text);
+    if (status == TCS_OK) status = fold_log(store, &f, err);
     *ret_hash = 0;
     if (status == TCS_OK) status = drop_removed(store, &f, err);
     if (status == TCS_OK && f.count > 0) {
@@ -358,8 +366,7 @@ tcs_status tcsi_models_is_rolled_back(tcsi_store *store, const char *alias, bool
     tcsi_arena arena;
     folding f = { .alias = alias, .arena = &arena };
     tcsi_arena_init(&arena, (size_t)1 << 30);
-    tcs_status status = tcsi_store_audit_list(store, 0, 0, fold, &f, err);
-    if (status == TCS_OK && f.status != TCS_OK) status = tcsi_fail(err, f.status, "%s", f.err.text);
+    const tcs_status status = fold_log(store, &f, err);
     *ret_is = status == TCS_OK && f.is_rolled_back;
     tcsi_arena_deinit(&arena);
     return status;
