@@ -140,7 +140,7 @@ static void test_accuracy(void **state)
                 check_range(&cases[f], begin, middle + NEAR < (uint64_t)1 << 32 ? middle + NEAR : (uint64_t)1 << 32, 1, worst);
             }
         for (int isa = 0; exhaustive && isa < TCSI_ISA_COUNT; isa++)
-            print_message("%-9s %-9s %.3f at %a\n", cases[f].name, tcsi_isa_name((tcsi_isa)isa), worst[isa].error, (double)worst[isa].x);
+            print_message("# %-9s %-9s %.3f at %a\n", cases[f].name, tcsi_isa_name((tcsi_isa)isa), worst[isa].error, (double)worst[isa].x);
     }
 }
 

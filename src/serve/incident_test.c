@@ -216,7 +216,7 @@ static void test_chance_is_rarely_merged(void **state)
             }
         }
         const double share = 1 - (double)(w.opened - w.merged) / ALARMS;
-        print_message("independent alarms, %g a day: %.1f %% told with another one\n", budgets[i], 100 * share);
+        print_message("# independent alarms, %g a day: %.1f %% told with another one\n", budgets[i], 100 * share);
         assert_true(share < 0.09);
         world_deinit(&w);
     }
@@ -247,7 +247,7 @@ static void test_fleets_in_step(void **state)
                 for (uint32_t n = 0; n < SERIES; n++) end(&w, n, begins[n], at_s + 100);
                 settle(&w);
             }
-            print_message("300 series within %g s of each other, budget %g a day: %.2f incidents an event, the largest of %u series\n",
+            print_message("# 300 series within %g s of each other, budget %g a day: %.2f incidents an event, the largest of %u series\n",
                           spreads[s], budgets[b], (double)incidents / EVENTS, w.largest);
             assert_true(w.largest == SERIES && incidents <= EVENTS + EVENTS / 10);
             world_deinit(&w);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
 #include "test.h"
 
 #include "base/alloc.h"
@@ -7,7 +8,6 @@
 #include "base/rng.h"
 #include "serve/intake.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -15,41 +15,6 @@
 
 enum { SERIES = 40, PARTS = 1 + TCSI_CELL_COUNT, TICKS_A_SNAPSHOT = 4 };
 static const int64_t STEP_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
-static char folder[64];
-
-static void path_of(const char *name, char ret_path[512])
-{
-    snprintf(ret_path, 512, "%s/%s", folder, name);
-}
-
-static int folder_make(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/tocsin-intake-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static void remove_files(const char *path)
-{
-    char file[1024];
-    DIR *names = opendir(path);
-    for (struct dirent *entry; names && (entry = readdir(names));) {
-        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.') unlink(file);
-    }
-    if (names) closedir(names);
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    char journal[512];
-    path_of("journal", journal);
-    remove_files(journal);
-    rmdir(journal);
-    remove_files(folder);
-    return rmdir(folder);
-}
 
 /* ---- a sender ---- */
 

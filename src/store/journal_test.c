@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
 #include "test.h"
 
 #include "base/alloc.h"
@@ -14,29 +15,6 @@
 #include <time.h>
 
 static tcs_error said;
-
-/* ---- a folder of the test's own ---- */
-static char folder[64];
-
-static int folder_make(void **state) /* in memory where that is possible: a real disk's syncs would make minutes of it */
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/tocsin-journal-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    char path[512];
-    DIR *names = opendir(folder);
-    for (struct dirent *entry; names && (entry = readdir(names));) {
-        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.') unlink(path);
-    }
-    if (names) closedir(names);
-    return rmdir(folder);
-}
 
 /* ---- what was delivered and lost ---- */
 typedef struct listener {

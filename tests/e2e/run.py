@@ -85,8 +85,11 @@ def lacks(sections, command):
     """What the build cannot do that the case needs."""
     environment = dict(os.environ, PATH=f"{command.parent}:{os.environ['PATH']}")
     for name, body in sections:
-        if name.startswith("needs ") and subprocess.run(["bash", "-c", body], env=environment, capture_output=True, check=False).returncode:
-            return name[6:]
+        if not name.startswith("needs "):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            if subprocess.run(["bash", "-c", body], cwd=folder, env=environment, capture_output=True, check=False).returncode:
+                return name[6:]
     return None
 
 

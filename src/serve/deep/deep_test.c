@@ -1,38 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
 #include "test.h"
 
 #include "base/clock.h"
 #include "base/rng.h"
 #include "serve/deep/report.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
 enum { SERIES = 60, EVENTS_MAX = 60000, PARTS = 1 + TCSI_CELL_COUNT, WAIT_S = 120 };
 static const int64_t STEP_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
-static char folder[64];
-
-static int folder_make(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/tocsin-deep-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    char file[1024];
-    DIR *names = opendir(folder);
-    for (struct dirent *entry; names && (entry = readdir(names));) {
-        snprintf(file, sizeof file, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.') unlink(file);
-    }
-    if (names) closedir(names);
-    return rmdir(folder);
-}
 
 static void nap(void)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
 #include "test.h"
 
 #include "base/alloc.h"
@@ -9,38 +10,11 @@
 #include "serve/ingest/ingest.h"
 #include "store/store.h"
 
-#include <dirent.h>
 #include <signal.h>
 #include <time.h>
 
 enum { SERIES = 20, PARTS = 1 + TCSI_CELL_COUNT, REEL_ROWS = 40, TEXT_MAX = 1 << 20, ROWS_MAX = 20000 };
 static const int64_t SECOND_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000), FOR_EVER_NS = INT64_C(1500000000000000000);
-static char folder[64];
-
-static int folder_make(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/tocsin-history-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    char file[1024];
-    DIR *names = opendir(folder);
-    for (struct dirent *entry; names && (entry = readdir(names));) {
-        snprintf(file, sizeof file, "%s/%s", folder, entry->d_name);
-        if (entry->d_name[0] != '.') unlink(file);
-    }
-    if (names) closedir(names);
-    return rmdir(folder);
-}
-
-static void path_of(const char *name, char ret_path[512])
-{
-    snprintf(ret_path, 512, "%s/%s", folder, name);
-}
 
 /* ---- a service's middle: live series, their history, and snapshots in a file ---- */
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "folder.h"
 #include "test.h"
 
 #include "serve/models/models.h"
@@ -7,31 +8,21 @@
 #include <math.h>
 #include <sys/stat.h>
 
-static char folder[64];
 static tcsi_store *store;
 
 static int open_store(void **state)
 {
-    (void)state;
-    char path[128];
+    char path[FOLDER_PATH_SIZE];
     tcs_error err;
-    snprintf(folder, sizeof folder, "/tmp/tocsin-models-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/store.db", folder);
+    if (folder_make(state) != 0) return -1;
+    path_of("store.db", path);
     return tcsi_store_open(path, NULL, &store, &err) == TCS_OK ? 0 : -1;
 }
 
 static int close_store(void **state)
 {
-    (void)state;
-    char path[128];
-    static const char *const names[] = { "store.db", "store.db-wal", "store.db-shm", "store.db.lock" };
     tcsi_store_close(store);
-    for (size_t i = 0; i < TCS_COUNT(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        (void)unlink(path);
-    }
-    return rmdir(folder);
+    return folder_remove(state);
 }
 
 /* A safetensors file without tensors that says who it is. */

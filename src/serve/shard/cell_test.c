@@ -297,17 +297,23 @@ static void test_saved_and_loaded_is_never_stopped(void **state)
     tcsi_buffer_deinit(&after);
 }
 
-/* After warm-up a row allocates nothing; a fit of the cohort does, once in a thousand rows or more. */
+/* A new series beside others that live, of which nothing was heard. */
+static uint32_t begin_beside(world *w)
+{
+    uint32_t place;
+    world_init(w, 1, 400);
+    w->heard.count = 0;
+    assert_ok(tcsi_cell_add(&w->cell, SERIES, TCSI_SERIES_GAUGE, &place, test_err));
+    return place;
+}
+
 /* Rows of the past: the series is ready with its first live row, on its own scale, and nobody was told of what happened then. */
 static void test_a_backfill_teaches_and_tells_nothing(void **state)
 {
     (void)state;
     static world w;
     tcsi_live_outcome outcome;
-    uint32_t place;
-    world_init(&w, 1, 400);
-    w.heard.count = 0;
-    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &place, test_err));
+    const uint32_t place = begin_beside(&w);
     tcsi_rng rng = tcsi_rng_make(5, 0);
     for (int i = 0; i < 2000; i++) {
         const bool is_jump = i > 500 && i % 400 < 5, is_stuck = i > 1000 && i < 1300;
@@ -346,10 +352,7 @@ static void test_what_goes_on_after_a_backfill_is_told(void **state)
     (void)state;
     static world w;
     tcsi_live_outcome outcome;
-    uint32_t place;
-    world_init(&w, 1, 400);
-    w.heard.count = 0;
-    assert_ok(tcsi_cell_add(&w.cell, SERIES, TCSI_SERIES_GAUGE, &place, test_err));
+    const uint32_t place = begin_beside(&w);
     tcsi_rng rng = tcsi_rng_make(6, 0);
     for (size_t i = 0; i < 1210; i++) {
         const double value = 50 + 3 * tcsi_rng_normal(&rng) + (i >= 1195 ? 200 : 0);
@@ -362,6 +365,7 @@ static void test_what_goes_on_after_a_backfill_is_told(void **state)
     tcsi_cell_deinit(&w.cell);
 }
 
+/* After warm-up a row allocates nothing; a fit of the cohort does, once in a thousand rows or more. */
 static void test_rows_allocate_nothing(void **state)
 {
     (void)state;

@@ -246,7 +246,7 @@ static void test_false_alarms(void **state)
             send(&w, sender, DAY_S);
             for (size_t k = 0; k < TCSI_LIVE_KIND_COUNT; k++) opened[k] += w.opened[k];
         }
-        print_message("%-26s %d days: absence %zu, stuck %zu, stale %zu, late %zu, cadence %zu\n", names[sender], SEEDS,
+        print_message("# %-26s %d days: absence %zu, stuck %zu, stale %zu, late %zu, cadence %zu\n", names[sender], SEEDS,
                       opened[TCSI_LIVE_ABSENCE], opened[TCSI_LIVE_STUCK], opened[TCSI_LIVE_STALE], opened[TCSI_LIVE_LATE],
                       opened[TCSI_LIVE_CADENCE]);
         assert_true(opened[TCSI_LIVE_ABSENCE] <= absences_max[sender]);
@@ -283,7 +283,7 @@ static void test_absence_onset(void **state)
             assert_int_equal(w.over[TCSI_LIVE_ABSENCE], 1);
             assert_int_equal(w.state[TCSI_LIVE_ABSENCE], TCSI_LIVE_RESOLVED);
         }
-        print_message("absence, step %g s: told after %.0f s at most\n", cases[i].step_s, worst_s);
+        print_message("# absence, step %g s: told after %.0f s at most\n", cases[i].step_s, worst_s);
         assert_true(worst_s <= cases[i].limit_s);
     }
 }
@@ -325,7 +325,7 @@ static void test_a_growing_lag_is_late(void **state)
             pass(&w, w.now_s + 1 + growths[i]);
             (void)push(&w, stamp_s++, number(&w));
         }
-        print_message("lag that grows by %g s each second: told after %.0f s, at a lag of %.0f s\n", growths[i],
+        print_message("# lag that grows by %g s each second: told after %.0f s, at a lag of %.0f s\n", growths[i],
                       w.opened_s[TCSI_LIVE_LATE] - 7200, w.item[TCSI_LIVE_LATE].value);
         assert_quiet_but(&w, TCSI_LIVE_LATE);
         assert_true(w.opened_s[TCSI_LIVE_LATE] - 7200 <= 40 + 25 / growths[i]);
@@ -395,7 +395,7 @@ static void test_cadence_onset(void **state)
         regular(&w, begin_s + 100 * new_s, new_s, 0.1 * fmin(old_s, new_s));
         assert_int_equal(w.opened[TCSI_LIVE_CADENCE], 1);
         const double told = (w.opened_s[TCSI_LIVE_CADENCE] - begin_s) / new_s;
-        print_message("cadence %g s to %g s: told after %.0f steps, as every %.2g s; %zu absences\n", old_s, new_s, told,
+        print_message("# cadence %g s to %g s: told after %.0f steps, as every %.2g s; %zu absences\n", old_s, new_s, told,
                       w.item[TCSI_LIVE_CADENCE].value, w.opened[TCSI_LIVE_ABSENCE]);
         assert_true(told < 60 && w.opened[TCSI_LIVE_ABSENCE] <= 2);
         assert_true(fabs(w.item[TCSI_LIVE_CADENCE].usual / old_s - 1) < 0.15);
