@@ -80,11 +80,9 @@ static tcs_status get_matchers(const tcsi_json_value *root, tcsi_silence *silenc
     if (!list || list->type != TCSI_JSON_ARRAY || list->item_count == 0 || list->item_count > TCSI_MATCHER_COUNT_MAX)
         return tcsi_fail(err, TCS_E_INVALID, "matchers: expected a list of 1 to %d", TCSI_MATCHER_COUNT_MAX);
     for (size_t i = 0; i < list->item_count; i++) {
-        char place[32];
-        snprintf(place, sizeof place, "matchers[%zu]", i);
         const tcs_status status = get_matcher(&list->items[i], &silence->match[i], err);
         if (status != TCS_OK) {
-            tcsi_fail_prefix(err, place);
+            tcsi_fail_prefix(err, "matchers[%zu]", i);
             return status;
         }
         silence->match_count++;
