@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "disk.h"
 
+#include "sqlite_shim.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -333,30 +334,20 @@ const tcsi_disk sim_disk_journal = { journal_create, journal_write, journal_sync
 
 /* ---- SQLite's ---- */
 
-typedef struct store_file {
-    sqlite3_file base;
-    file *memory; /* NULL: a temporary one */
-    sqlite3_file *real;
-} store_file;
-
-#define REAL(file) (((store_file *)(file))->real)
-
-static int store_close(sqlite3_file *f) { return REAL(f)->pMethods->xClose(REAL(f)); }
-
 static int store_read(sqlite3_file *f, void *bytes, int size, sqlite3_int64 offset)
 {
     if (atomic_load(&is_dead)) return SQLITE_IOERR_READ;
-    return REAL(f)->pMethods->xRead(REAL(f), bytes, size, offset);
+    return SHIM_REAL(f)->pMethods->xRead(SHIM_REAL(f), bytes, size, offset);
 }
 
 static int store_write(sqlite3_file *f, const void *bytes, int size, sqlite3_int64 offset)
 {
-    file *memory = ((store_file *)f)->memory;
+    file *memory = SHIM_MEMORY(f);
     pthread_mutex_lock(&mutex);
     int code = store_fails() ? atomic_load(&is_dead) ? SQLITE_IOERR_WRITE : faults.store_code : SQLITE_OK;
     const int done = code == SQLITE_OK ? size : atomic_load(&is_dead) ? 0 : size / 2;
     if (done > 0) {
-        const int real = REAL(f)->pMethods->xWrite(REAL(f), bytes, done, offset);
+        const int real = SHIM_REAL(f)->pMethods->xWrite(SHIM_REAL(f), bytes, done, offset);
         if (memory) note(memory, bytes, (size_t)done, offset);
         if (code == SQLITE_OK) code = real;
     }
@@ -366,12 +357,12 @@ static int store_write(sqlite3_file *f, const void *bytes, int size, sqlite3_int
 
 static int store_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-    file *memory = ((store_file *)f)->memory;
+    file *memory = SHIM_MEMORY(f);
     pthread_mutex_lock(&mutex);
     int code = store_fails() ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
     if (code == SQLITE_OK) {
         if (memory) note(memory, NULL, (size_t)size, -1);
-        code = REAL(f)->pMethods->xTruncate(REAL(f), size);
+        code = SHIM_REAL(f)->pMethods->xTruncate(SHIM_REAL(f), size);
     }
     pthread_mutex_unlock(&mutex);
     return code;
@@ -379,7 +370,7 @@ static int store_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int store_sync(sqlite3_file *f, int flags)
 {
-    file *memory = ((store_file *)f)->memory;
+    file *memory = SHIM_MEMORY(f);
     (void)flags;
     pthread_mutex_lock(&mutex);
     const bool fails = store_fails();
@@ -388,37 +379,15 @@ static int store_sync(sqlite3_file *f, int flags)
     return fails ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
 
-static int store_size(sqlite3_file *f, sqlite3_int64 *size) { return REAL(f)->pMethods->xFileSize(REAL(f), size); }
-static int store_lock(sqlite3_file *f, int level) { return REAL(f)->pMethods->xLock(REAL(f), level); }
-static int store_unlock(sqlite3_file *f, int level) { return REAL(f)->pMethods->xUnlock(REAL(f), level); }
-static int store_reserved(sqlite3_file *f, int *out) { return REAL(f)->pMethods->xCheckReservedLock(REAL(f), out); }
-static int store_control(sqlite3_file *f, int op, void *argument) { return REAL(f)->pMethods->xFileControl(REAL(f), op, argument); }
-static int store_sector(sqlite3_file *f) { return REAL(f)->pMethods->xSectorSize(REAL(f)); }
-static int store_traits(sqlite3_file *f) { return REAL(f)->pMethods->xDeviceCharacteristics(REAL(f)); }
-static int store_map(sqlite3_file *f, int page, int size, int extend, void volatile **out)
-{
-    return REAL(f)->pMethods->xShmMap(REAL(f), page, size, extend, out);
-}
-static int store_shm_lock(sqlite3_file *f, int offset, int n, int flags) { return REAL(f)->pMethods->xShmLock(REAL(f), offset, n, flags); }
-static void store_barrier(sqlite3_file *f) { REAL(f)->pMethods->xShmBarrier(REAL(f)); }
-static int store_unmap(sqlite3_file *f, int removes) { return REAL(f)->pMethods->xShmUnmap(REAL(f), removes); }
-
 static int store_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *ret_flags)
 {
-    static const sqlite3_io_methods methods = { 2, store_close, store_read, store_write, store_truncate, store_sync, store_size, store_lock,
-        store_unlock, store_reserved, store_control, store_sector, store_traits, store_map, store_shm_lock, store_barrier, store_unmap,
-        NULL, NULL };
-    sqlite3_vfs *real = vfs->pAppData;
-    store_file *shim = (store_file *)f;
+    static const sqlite3_io_methods methods = SHIM_METHODS(store_read, store_write, store_truncate, store_sync);
     f->pMethods = NULL;
     if (atomic_load(&is_dead)) return SQLITE_CANTOPEN;
-    shim->real = (sqlite3_file *)(shim + 1);
     pthread_mutex_lock(&mutex);
-    shim->memory = name ? remember(name, true) : NULL;
+    file *memory = name ? remember(name, true) : NULL; /* NULL: a temporary one */
     pthread_mutex_unlock(&mutex);
-    const int code = real->xOpen(real, name, shim->real, flags, ret_flags);
-    if (shim->real->pMethods) f->pMethods = &methods;
-    return code;
+    return shim_open(vfs, name, f, flags, ret_flags, memory, &methods);
 }
 
 static int store_delete(sqlite3_vfs *vfs, const char *name, int sync)
@@ -435,13 +404,5 @@ static int store_delete(sqlite3_vfs *vfs, const char *name, int sync)
 void sim_disk_install(void)
 {
     static sqlite3_vfs shim;
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-    shim = *real;
-    shim.pNext = NULL;
-    shim.zName = "simulation";
-    shim.pAppData = real;
-    shim.szOsFile = real->szOsFile + (int)sizeof(store_file);
-    shim.xOpen = store_open;
-    shim.xDelete = store_delete;
-    sqlite3_vfs_register(&shim, 1);
+    shim_install(&shim, "simulation", store_open, store_delete);
 }

@@ -9,8 +9,8 @@
 #define TCS_TEST_SQLITE_FAULTS_H
 
 #include "base/rng.h"
+#include "sqlite_shim.h"
 
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,77 +130,47 @@ static inline bool disk_strikes(void)
 
 /* ---- files ---- */
 
-typedef struct shim_file {
-    sqlite3_file base;
-    disk_file *memory; /* NULL: not kept track of */
-    sqlite3_file *real;
-} shim_file;
-
-#define REAL(file) (((shim_file *)(file))->real)
-
-static int shim_close(sqlite3_file *file) { return REAL(file)->pMethods->xClose(REAL(file)); }
-static int shim_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset)
+static int disk_read(sqlite3_file *file, void *bytes, int size, sqlite3_int64 offset)
 {
     if (disk.reads_too && disk_strikes()) return SQLITE_IOERR_READ;
-    return REAL(file)->pMethods->xRead(REAL(file), bytes, size, offset);
+    return SHIM_REAL(file)->pMethods->xRead(SHIM_REAL(file), bytes, size, offset);
 }
-static int shim_write(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
+
+static int disk_put(sqlite3_file *file, const void *bytes, int size, sqlite3_int64 offset)
 {
     if (disk_strikes()) {
-        if (disk.short_writes) (void)REAL(file)->pMethods->xWrite(REAL(file), bytes, size / 2, offset);
+        if (disk.short_writes) (void)SHIM_REAL(file)->pMethods->xWrite(SHIM_REAL(file), bytes, size / 2, offset);
         return disk.code;
     }
-    disk_note(((shim_file *)file)->memory, bytes, size, offset);
-    return REAL(file)->pMethods->xWrite(REAL(file), bytes, size, offset);
+    disk_note(SHIM_MEMORY(file), bytes, size, offset);
+    return SHIM_REAL(file)->pMethods->xWrite(SHIM_REAL(file), bytes, size, offset);
 }
-static int shim_truncate(sqlite3_file *file, sqlite3_int64 size)
+
+static int disk_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     if (disk_strikes()) return SQLITE_IOERR_TRUNCATE;
-    disk_note(((shim_file *)file)->memory, NULL, size, -1);
-    return REAL(file)->pMethods->xTruncate(REAL(file), size);
+    disk_note(SHIM_MEMORY(file), NULL, size, -1);
+    return SHIM_REAL(file)->pMethods->xTruncate(SHIM_REAL(file), size);
 }
-static int shim_sync(sqlite3_file *file, int flags)
+
+static int disk_sync(sqlite3_file *file, int flags)
 {
-    disk_file *memory = ((shim_file *)file)->memory;
+    disk_file *memory = SHIM_MEMORY(file);
     if (disk_strikes()) return SQLITE_IOERR_FSYNC;
     (void)flags;
     if (disk.fault == DISK_CRASHES && memory) disk_settle(memory, true); /* the image stands for the disk */
     return SQLITE_OK; /* no power goes in here but in the plan: nothing need wait for the real disk */
 }
-static int shim_size(sqlite3_file *file, sqlite3_int64 *size) { return REAL(file)->pMethods->xFileSize(REAL(file), size); }
-static int shim_lock(sqlite3_file *file, int level) { return REAL(file)->pMethods->xLock(REAL(file), level); }
-static int shim_unlock(sqlite3_file *file, int level) { return REAL(file)->pMethods->xUnlock(REAL(file), level); }
-static int shim_reserved(sqlite3_file *file, int *out) { return REAL(file)->pMethods->xCheckReservedLock(REAL(file), out); }
-static int shim_control(sqlite3_file *file, int op, void *argument) { return REAL(file)->pMethods->xFileControl(REAL(file), op, argument); }
-static int shim_sector(sqlite3_file *file) { return REAL(file)->pMethods->xSectorSize(REAL(file)); }
-static int shim_traits(sqlite3_file *file) { return REAL(file)->pMethods->xDeviceCharacteristics(REAL(file)); }
-static int shim_map(sqlite3_file *file, int page, int size, int extend, void volatile **out)
-{
-    return REAL(file)->pMethods->xShmMap(REAL(file), page, size, extend, out);
-}
-static int shim_shm_lock(sqlite3_file *file, int offset, int n, int flags)
-{
-    return REAL(file)->pMethods->xShmLock(REAL(file), offset, n, flags);
-}
-static void shim_barrier(sqlite3_file *file) { REAL(file)->pMethods->xShmBarrier(REAL(file)); }
-static int shim_unmap(sqlite3_file *file, int remove) { return REAL(file)->pMethods->xShmUnmap(REAL(file), remove); }
 
-static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
+static int disk_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags)
 {
-    static const sqlite3_io_methods methods = { 2, shim_close, shim_read, shim_write, shim_truncate, shim_sync, shim_size, shim_lock,
-        shim_unlock, shim_reserved, shim_control, shim_sector, shim_traits, shim_map, shim_shm_lock, shim_barrier, shim_unmap, NULL, NULL };
-    sqlite3_vfs *real = vfs->pAppData;
-    shim_file *shim = (shim_file *)file;
+    static const sqlite3_io_methods methods = SHIM_METHODS(disk_read, disk_put, disk_truncate, disk_sync);
     file->pMethods = NULL;
     if ((flags & SQLITE_OPEN_CREATE) && disk_strikes()) return disk.code == SQLITE_FULL ? SQLITE_FULL : SQLITE_CANTOPEN;
-    shim->real = (sqlite3_file *)(shim + 1);
-    shim->memory = name && disk.fault == DISK_CRASHES ? disk_remember(name) : NULL;
-    int code = real->xOpen(real, name, shim->real, flags, ret_flags);
-    if (shim->real->pMethods) file->pMethods = &methods;
-    return code;
+    return shim_open(vfs, name, file, flags, ret_flags, name && disk.fault == DISK_CRASHES ? disk_remember(name) : NULL, &methods);
 }
 
-static int shim_delete(sqlite3_vfs *vfs, const char *name, int sync)
+static int disk_delete(sqlite3_vfs *vfs, const char *name, int sync)
 {
     sqlite3_vfs *real = vfs->pAppData;
     if (disk_strikes()) return SQLITE_IOERR_DELETE;
@@ -218,15 +188,7 @@ static inline void disk_install(void)
         sqlite3_vfs_register(&shim, 1);
         return;
     }
-    sqlite3_vfs *real = sqlite3_vfs_find(NULL);
-    shim = *real;
-    shim.pNext = NULL;
-    shim.zName = "faults";
-    shim.pAppData = real;
-    shim.szOsFile = real->szOsFile + (int)sizeof(shim_file);
-    shim.xOpen = shim_open;
-    shim.xDelete = shim_delete;
-    sqlite3_vfs_register(&shim, 1);
+    shim_install(&shim, "faults", disk_open, disk_delete);
 }
 
 static inline void disk_remove(void)
