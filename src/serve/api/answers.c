@@ -87,18 +87,6 @@ static bool read_said(const tcsi_request *request, tcsi_response *response, said
 
 /* ---- doing it ---- */
 
-/* What was done has an id; 202: it is durable, and shows as soon as the store works again. */
-static tcs_status reply_with_id(tcsi_response *response, const char *id, bool is_kept, tcs_error *err)
-{
-    tcsi_json_writer writer;
-    tcsi_json_writer_init(&writer, &response->body, false);
-    tcsi_json_begin_object(&writer);
-    tcsi_json_put_string(&writer, "id", id);
-    tcsi_json_end_object(&writer);
-    response->status = is_kept ? 201 : 202;
-    return tcsi_json_finish(&writer, err);
-}
-
 static uint32_t place_of(const tcsi_api *api, uint32_t number)
 {
     return tcsi_directory_entry_of(tcsi_live_directory(api->live), number)->place;
@@ -124,7 +112,7 @@ static tcs_status act(tcsi_api *api, const tcsi_request *request, tcsi_response 
     char id[TCSI_ACTION_ID_SIZE];
     bool is_kept = false;
     const tcs_status status = tcsi_api_act(api, request, kind, object, document->data, id, &is_kept, err);
-    return status == TCS_OK ? reply_with_id(response, id, is_kept, err) : status;
+    return status == TCS_OK ? tcsi_api_reply_id(response, id, is_kept, err) : status;
 }
 
 /* What was answered of something that happened in maintenance is kept, and counts nothing. */

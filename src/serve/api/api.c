@@ -52,6 +52,14 @@ bool tcsi_api_time_parameter(const tcsi_request *request, const char *name, int6
     return false;
 }
 
+tcs_status tcsi_api_records(tcsi_api *api, const tcsi_store_record_query *query, tcsi_store_record_each each, void *context, tcs_error *err)
+{
+    pthread_mutex_lock(&api->store_mutex);
+    const tcs_status status = tcsi_store_record_list(api->store, query, each, context, err);
+    pthread_mutex_unlock(&api->store_mutex);
+    return status;
+}
+
 tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_kind kind, const char *object, const char *document,
                         char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err)
 {
@@ -60,4 +68,15 @@ tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_
                                  .document = *document ? document : "{}", .time_ns = request->received_ns };
     const tcs_status status = tcsi_action_id(ret_id, err);
     return status == TCS_OK ? tcsi_intake_act(api->intake, &action, ret_is_kept, err) : status;
+}
+
+tcs_status tcsi_api_reply_id(tcsi_response *response, const char *id, bool is_kept, tcs_error *err)
+{
+    tcsi_json_writer writer;
+    tcsi_json_writer_init(&writer, &response->body, false);
+    tcsi_json_begin_object(&writer);
+    tcsi_json_put_string(&writer, "id", id);
+    tcsi_json_end_object(&writer);
+    response->status = is_kept ? 201 : 202;
+    return tcsi_json_finish(&writer, err);
 }

@@ -67,9 +67,15 @@ void tcsi_api_put_time(tcsi_json_writer *writer, const char *key, int64_t time_n
 /* A query parameter that is a time; *ret_ns stays as it is where there is none.  false: err says what was expected (E_INVALID). */
 bool tcsi_api_time_parameter(const tcsi_request *request, const char *name, int64_t *ret_ns, tcs_error *err);
 
+/* As tcsi_store_record_list, of the store that handlers share. */
+tcs_status tcsi_api_records(tcsi_api *api, const tcsi_store_record_query *query, tcsi_store_record_each each, void *context,
+                            tcs_error *err) TCS_WARN_UNUSED;
+
 /* Has the service do something: whoever asked is put into the action, and an id.  document: JSON, "" for none.  Kept when this returns
  * TCS_OK with *ret_is_kept; durable, and to be kept as soon as the store works again, without.  Fails as tcsi_intake_act. */
 tcs_status tcsi_api_act(tcsi_api *api, const tcsi_request *request, tcsi_action_kind kind, const char *object, const char *document,
                         char ret_id[TCSI_ACTION_ID_SIZE], bool *ret_is_kept, tcs_error *err) TCS_WARN_UNUSED;
+/* What was done has an id; 202: it is durable, and shows as soon as the store works again. */
+tcs_status tcsi_api_reply_id(tcsi_response *response, const char *id, bool is_kept, tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

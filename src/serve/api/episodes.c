@@ -26,9 +26,7 @@ static tcs_status query_episodes(tcsi_api *api, const tcsi_store_record_query *q
 {
     tcs_status status = tcsi_labelled_begin(api, err);
     if (status != TCS_OK) return status;
-    pthread_mutex_lock(&api->store_mutex);
-    status = tcsi_store_record_list(api->store, query, list_record, l, err);
-    pthread_mutex_unlock(&api->store_mutex);
+    status = tcsi_api_records(api, query, list_record, l, err);
     tcsi_labelled_end(api);
     return status;
 }

@@ -34,9 +34,7 @@ static tcs_status find(tcsi_api *api, tcsi_store_record_kind kind, const char *i
 {
     const tcsi_store_record_query query = { .kind = kind, .id = id, .limit = 1 };
     f->document = NULL;
-    pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_record_list(api->store, &query, find_document, f, err);
-    pthread_mutex_unlock(&api->store_mutex);
+    const tcs_status status = tcsi_api_records(api, &query, find_document, f, err);
     return status;
 }
 

@@ -18,14 +18,6 @@ static bool list_record(void *context, const tcsi_store_record *record)
     return true;
 }
 
-static tcs_status query(tcsi_api *api, const tcsi_store_record_query *asked, tcsi_store_record_each each, void *context, tcs_error *err)
-{
-    pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_record_list(api->store, asked, each, context, err);
-    pthread_mutex_unlock(&api->store_mutex);
-    return status;
-}
-
 static tcs_status list_incidents(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
 {
     const char *state = tcsi_request_text(request, "state");
@@ -44,7 +36,7 @@ static tcs_status list_incidents(void *context, const tcsi_request *request, tcs
     tcsi_json_begin_object(&l.writer);
     tcsi_json_key(&l.writer, "incidents");
     tcsi_json_begin_array(&l.writer);
-    const tcs_status status = query(context, &asked, list_record, &l, err);
+    const tcs_status status = tcsi_api_records(context, &asked, list_record, &l, err);
     tcsi_json_end_array(&l.writer);
     tcsi_json_end_object(&l.writer);
     return status == TCS_OK ? tcsi_json_finish(&l.writer, err) : status;
@@ -55,7 +47,7 @@ static tcs_status get_incident(void *context, const tcsi_request *request, tcsi_
     const tcsi_store_record_query asked = { .kind = TCSI_STORE_INCIDENT, .id = tcsi_request_text(request, "id"), .limit = 1 };
     listing l = { .count = 0 };
     tcsi_json_writer_init(&l.writer, &response->body, false);
-    const tcs_status status = query(context, &asked, list_record, &l, err);
+    const tcs_status status = tcsi_api_records(context, &asked, list_record, &l, err);
     if (status != TCS_OK) return status;
     if (l.count > 0) return tcsi_json_finish(&l.writer, err);
     tcsi_response_problem(response, request, 404, "incident-unknown", "there is no incident '%s'", asked.id);
@@ -128,7 +120,7 @@ static tcs_status relate_incident(tcsi_api *api, relating *r, const char *incide
     for (int step = 0; status == TCS_OK && *incident && step < 8; step++) {
         const tcsi_store_record_query asked = { .kind = TCSI_STORE_INCIDENT, .id = incident, .limit = 1 };
         found.is_found = false;
-        status = query(api, &asked, find_document, &found, err);
+        status = tcsi_api_records(api, &asked, find_document, &found, err);
         incident = found.is_found ? text_of(found.document, "merged_into") : "";
     }
     const tcsi_json_value *ids = status == TCS_OK && found.is_found ? tcsi_json_get(found.document, "episodes") : NULL;
@@ -136,7 +128,7 @@ static tcs_status relate_incident(tcsi_api *api, relating *r, const char *incide
         const tcsi_store_record_query asked = { .kind = TCSI_STORE_EPISODE, .id = ids->items[i].text, .limit = 1 };
         relating one = { .arena = r->arena };
         if (strcmp(asked.id, r->id) == 0) continue;
-        status = query(api, &asked, find_document, &one, err);
+        status = tcsi_api_records(api, &asked, find_document, &one, err);
         if (status == TCS_OK && one.is_found) relate(r, one.document);
     }
     r->ids = ids;
@@ -148,7 +140,7 @@ static tcs_status list_related(void *context, const tcsi_request *request, tcsi_
     tcsi_api *api = context;
     relating r = { .arena = request->arena, .id = tcsi_request_text(request, "id") };
     const tcsi_store_record_query asked = { .kind = TCSI_STORE_EPISODE, .id = r.id, .limit = 1 };
-    tcs_status status = query(api, &asked, find_document, &r, err);
+    tcs_status status = tcsi_api_records(api, &asked, find_document, &r, err);
     if (status != TCS_OK) return status;
     if (!r.is_found) {
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s'", r.id);
@@ -160,7 +152,7 @@ static tcs_status list_related(void *context, const tcsi_request *request, tcsi_
     tcsi_json_begin_array(&r.writer);
     status = relate_incident(api, &r, text_of(r.document, "incident"), err);
     const tcsi_store_record_query around = { .kind = TCSI_STORE_EPISODE, .from_ns = r.from_ns, .to_ns = r.to_ns, .limit = RELATED_MAX };
-    if (status == TCS_OK) status = query(api, &around, relate_record, &r, err);
+    if (status == TCS_OK) status = tcsi_api_records(api, &around, relate_record, &r, err);
     tcsi_json_end_array(&r.writer);
     tcsi_json_end_object(&r.writer);
     return status == TCS_OK ? tcsi_json_finish(&r.writer, err) : status;

@@ -139,9 +139,7 @@ tcs_status tcsi_labelled_pattern(tcsi_api *api, const tcsi_request *request, con
 {
     const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .id = episode_id, .limit = 1 };
     pattern_search search = { .arena = request->arena };
-    pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_record_list(api->store, &query, take_pattern, &search, err);
-    pthread_mutex_unlock(&api->store_mutex);
+    const tcs_status status = tcsi_api_records(api, &query, take_pattern, &search, err);
     *ret_is_found = search.is_found;
     if (search.is_found) *ret_pattern = search.pattern;
     return status;

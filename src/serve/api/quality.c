@@ -219,9 +219,7 @@ static tcs_status get_quality(void *context, const tcsi_request *request, tcsi_r
     const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .from_ns = q->begin_ns };
     tcs_status status = tcsi_labelled_begin(api, err);
     if (status == TCS_OK) {
-        pthread_mutex_lock(&api->store_mutex);
-        status = tcsi_store_record_list(api->store, &query, count_record, q, err);
-        pthread_mutex_unlock(&api->store_mutex);
+        status = tcsi_api_records(api, &query, count_record, q, err);
         tcsi_labelled_end(api);
     }
     if (status == TCS_OK) status = q->status;

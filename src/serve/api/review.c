@@ -68,9 +68,7 @@ static tcs_status list_recent(tcsi_api *api, const tcsi_request *request, int64_
     *l = (listing){ .arena = request->arena, .items = TCSI_NEW_ZEROS(recent, RECENT_MAX) };
     if (!l->items) return tcsi_fail_memory(err, "a list of episodes");
     tcsi_arena_init(&l->scratch, 0);
-    pthread_mutex_lock(&api->store_mutex);
-    tcs_status status = tcsi_store_record_list(api->store, &query, take_record, l, err);
-    pthread_mutex_unlock(&api->store_mutex);
+    tcs_status status = tcsi_api_records(api, &query, take_record, l, err);
     if (status == TCS_OK && l->is_full) status = tcsi_fail_memory(err, "a list of episodes");
     tcsi_arena_deinit(&l->scratch);
     return status;

@@ -39,14 +39,6 @@ static bool list_silence(void *context, const tcsi_store_record *record)
     return true;
 }
 
-static tcs_status query(tcsi_api *api, const tcsi_store_record_query *asked, tcsi_store_record_each each, void *context, tcs_error *err)
-{
-    pthread_mutex_lock(&api->store_mutex);
-    const tcs_status status = tcsi_store_record_list(api->store, asked, each, context, err);
-    pthread_mutex_unlock(&api->store_mutex);
-    return status;
-}
-
 static tcs_status list(tcsi_api *api, const tcsi_request *request, tcsi_response *response, tcsi_store_record_kind kind, tcs_error *err)
 {
     listing l = { .request = request, .now_ns = tcsi_clock_wall_ns(), .err = err };
@@ -54,7 +46,7 @@ static tcs_status list(tcsi_api *api, const tcsi_request *request, tcsi_response
                                             .limit = (size_t)tcsi_request_integer(request, "limit", TCSI_API_PAGE) };
     tcsi_json_writer_init(&l.writer, &response->body, false);
     tcsi_json_begin_array(&l.writer);
-    tcs_status status = query(api, &asked, list_silence, &l, err);
+    tcs_status status = tcsi_api_records(api, &asked, list_silence, &l, err);
     if (status == TCS_OK) status = l.status;
     tcsi_json_end_array(&l.writer);
     return status == TCS_OK ? tcsi_json_finish(&l.writer, err) : status;
@@ -79,18 +71,6 @@ static bool count_record(void *context, const tcsi_store_record *record)
     return true;
 }
 
-/* Kept and to be read, or durable and kept as soon as the store works again. */
-static tcs_status answer_id(tcsi_response *response, const char *id, bool is_kept, tcs_error *err)
-{
-    tcsi_json_writer writer;
-    tcsi_json_writer_init(&writer, &response->body, false);
-    tcsi_json_begin_object(&writer);
-    tcsi_json_put_string(&writer, "id", id);
-    tcsi_json_end_object(&writer);
-    response->status = is_kept ? 201 : 202;
-    return tcsi_json_finish(&writer, err);
-}
-
 static tcs_status write_asked(const tcsi_request *request, tcsi_buffer *out, tcs_error *err)
 {
     tcsi_silence silence;
@@ -113,12 +93,12 @@ static tcs_status begin(tcsi_api *api, const tcsi_request *request, tcsi_respons
     tcsi_buffer document;
     tcsi_buffer_init(&document, TCSI_ACTION_SIZE_MAX);
     tcs_status status = write_asked(request, &document, err);
-    if (status == TCS_OK) status = query(api, &those, count_record, &count, err);
+    if (status == TCS_OK) status = tcsi_api_records(api, &those, count_record, &count, err);
     const bool is_too_many = status == TCS_OK && count >= SILENCES_MAX;
     if (status == TCS_OK && !is_too_many) status = tcsi_api_act(api, request, kind, "", document.data, id, &is_kept, err);
     tcsi_buffer_deinit(&document);
     if (status != TCS_OK) return status;
-    if (!is_too_many) return answer_id(response, id, is_kept, err);
+    if (!is_too_many) return tcsi_api_reply_id(response, id, is_kept, err);
     tcsi_response_problem(response, request, 409, "silences-too-many", "there are %d already; expected some to be ended first",
                           SILENCES_MAX);
     return TCS_OK;
@@ -148,7 +128,7 @@ static tcs_status end(tcsi_api *api, const tcsi_request *request, tcsi_response 
     char id[TCSI_ACTION_ID_SIZE];
     int64_t end_ns = INT64_MIN;
     bool is_kept;
-    tcs_status status = query(api, &that, keep_end, &end_ns, err);
+    tcs_status status = tcsi_api_records(api, &that, keep_end, &end_ns, err);
     if (status != TCS_OK) return status;
     if (end_ns == INT64_MIN)
         tcsi_response_problem(response, request, 404, "silence-unknown", "there is none '%s'", that.id);
@@ -199,7 +179,7 @@ static tcs_status acknowledge(void *context, const tcsi_request *request, tcsi_r
     tcsi_buffer document;
     tcsi_buffer_init(&document, BODY_MAX);
     tcs_status status = write_note(request, &document, err);
-    if (status == TCS_OK) status = query(api, &that, count_record, &count, err);
+    if (status == TCS_OK) status = tcsi_api_records(api, &that, count_record, &count, err);
     if (status == TCS_OK && count == 0)
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s'", that.id);
     else if (status == TCS_OK)

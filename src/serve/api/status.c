@@ -31,9 +31,7 @@ static void put_budget(tcsi_api *api, int64_t now_ns, tcsi_json_writer *writer)
     raised r = { .since_ns = now_ns - DAY_NS };
     const tcsi_store_record_query query = { .kind = TCSI_STORE_EPISODE, .from_ns = r.since_ns, .limit = RAISED_MAX };
     tcs_error ignored;
-    pthread_mutex_lock(&api->store_mutex);
-    const bool is_known = tcsi_store_record_list(api->store, &query, count_raised, &r, &ignored) == TCS_OK;
-    pthread_mutex_unlock(&api->store_mutex);
+    const bool is_known = tcsi_api_records(api, &query, count_raised, &r, &ignored) == TCS_OK;
     tcsi_json_key(writer, "budget");
     tcsi_json_begin_object(writer);
     tcsi_json_put_number(writer, "alarms_per_day", tcsi_live_budget(api->live) * 86400);
