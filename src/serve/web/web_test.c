@@ -133,5 +133,15 @@ static void test_size(void **state)
     assert_in_range(size, 100, 300 << 10);
 }
 
+/* A build with -Ddashboard=disabled has one page, which says how to have more; any other build has a dashboard. */
+static void test_a_build_without_it_says_so(void **state)
+{
+    (void)state;
+    const bool is_said = strstr((const char *)tcsi_web_files[0].plain, "-Ddashboard=disabled") != NULL;
+    assert_true(is_said == (tcsi_web_file_count == 1));
+    assert_int_equal(ask("/", NULL, NULL).status, 200);
+    assert_int_equal(ask("/assets/app.js", NULL, NULL).status, 404); /* its name has its hash */
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_codings), cmocka_unit_test(test_page_is_strict), cmocka_unit_test(test_tags),
-              cmocka_unit_test(test_assets), cmocka_unit_test(test_size))
+              cmocka_unit_test(test_assets), cmocka_unit_test(test_size), cmocka_unit_test(test_a_build_without_it_says_so))
