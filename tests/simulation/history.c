@@ -179,8 +179,9 @@ static void act(world *w, const char *setting)
     if (strcmp(setting, TCSI_SETTING_BUDGET) == 0)
         snprintf(document, sizeof document, "{\"value\":%.17g}", 0.001 * tcsi_rng_range(&w->rng, 1, 100));
     else if (strcmp(setting, TCSI_SETTING_RULES) == 0) write_rules(w, document, sizeof document);
-    else snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}", happens(w, 0.9) ? "true" : "false",
-                  tcsi_rng_range(&w->rng, 0, 5), tcsi_rng_range(&w->rng, 1, 30));
+    else
+        snprintf(document, sizeof document, "{\"is_on\":%s,\"sampled_per_s\":%.17g,\"deadline_s\":%.17g}",
+                 happens(w, 0.9) ? "true" : "false", tcsi_rng_range(&w->rng, 0, 5), tcsi_rng_range(&w->rng, 1, 30));
     const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "ann", .role = "operator", .object = setting,
                                  .document = document, .time_ns = fake_wall(NULL) };
     w->action_count++;
@@ -284,7 +285,7 @@ static void spoil_disk(world *w)
         faults->store_code = store_codes[tcsi_rng_below(&w->rng, 2)];
         break;
     default:
-        if (!happens(w, 0.3)) break;
+        if (!w->is_alive || !happens(w, 0.3)) break; /* a life that begins without a store waits for it, and nobody would bring it back */
         faults->store_failures = LONG_MAX;
         faults->store_code = store_codes[tcsi_rng_below(&w->rng, 2)];
         w->is_store_away = true;

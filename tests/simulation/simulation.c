@@ -104,12 +104,13 @@ typedef struct totals {
 } totals;
 
 static uint64_t seed_now;
+enum { HISTORY_S_MAX = 120 }; /* some take a second under a sanitizer */
 
 static void on_abort(int number)
 {
     char text[128];
-    const int size = snprintf(text, sizeof text, "# stopped by itself; again: simulation --seed %llu --count 1\n",
-                              (unsigned long long)seed_now);
+    const int size = snprintf(text, sizeof text, "# %s; again: simulation --seed %llu --count 1\n",
+                              number == SIGALRM ? "it hangs" : "stopped by itself", (unsigned long long)seed_now);
     if (write(1, text, (size_t)size) != size) _exit(3);
     signal(number, SIG_DFL);
     raise(number);
@@ -162,6 +163,7 @@ static void run(totals *t, const order *o, size_t job)
     for (uint64_t s = o->seed + job; s < o->seed + o->count && t->failed_count < failed_max; s += o->jobs) {
         if (seconds_now() - begin_s >= o->seconds) break;
         seed_now = s;
+        alarm(HISTORY_S_MAX);
         live_through(w, s, o->step_max);
         t->history_count++;
         t->life_count += w->life_count;
@@ -240,6 +242,7 @@ int main(int argc, char **argv)
     }
     signal(SIGABRT, on_abort);
     signal(SIGSEGV, on_abort);
+    signal(SIGALRM, on_abort);
     tcsi_clock_set(&sim_clock);
     sim_disk_install();
     const bool is_whole = run_jobs(&t, &o);
