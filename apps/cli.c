@@ -60,7 +60,8 @@ static bool is_allowed(const char *argument, const char *value)
 const char *cli_range(const cli_option *option, char ret_text[CLI_RANGE_SIZE])
 {
     const bool has_range = option->low < option->high;
-    snprintf(ret_text, CLI_RANGE_SIZE, has_range ? "; %.10g to %.10g" : "", option->low, option->high);
+    ret_text[0] = 0;
+    if (has_range) snprintf(ret_text, CLI_RANGE_SIZE, "; %.10g to %.10g", option->low, option->high);
     return ret_text;
 }
 

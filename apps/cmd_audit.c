@@ -97,7 +97,7 @@ static tcs_status verify_file(proof *p, const char *path, tcs_error *err)
     }
     snprintf(where, sizeof where, "%s: line %zu", path, number);
     if (status == TCS_OK && ferror(file)) status = tcsi_fail(err, TCS_E_IO, "%s: cannot be read: %s", path, strerror(errno));
-    else if (status != TCS_OK) tcsi_fail_prefix(err, where);
+    else if (status != TCS_OK) tcsi_fail_prefix(err, "%s", where);
     free(line);
     tcsi_arena_deinit(&arena);
     (void)fclose(file);

@@ -143,7 +143,10 @@ static unsigned unit_of(const process *p, uint32_t number)
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(tcsi_live_directory(p->live), number);
     tcsi_key key;
     assert_ok(tcsi_key_decode(entry->key, entry->key_size, &key, test_err));
-    return (unsigned)strtoul(tcsi_key_get(&key, "unit")->value, NULL, 10);
+    char text[16];
+    const tcsi_tag *unit = tcsi_key_get(&key, "unit");
+    snprintf(text, sizeof text, "%.*s", (int)unit->value_size, unit->value); /* nothing ends it where it stands */
+    return (unsigned)strtoul(text, NULL, 10);
 }
 
 /* Every row of n records, with what a chart of its own says of it. */
