@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from service_test import Service, feed, with_service
-from support import Suite, clean_environment
+from service_test import feed, with_service
+from support import Service, Suite, clean_environment
 
 TOCSIN = sys.argv[1]
 LIVES = [0, 90, 170, 305, 312, 360, 420]
@@ -37,7 +37,7 @@ def kill_often(service, *more):
             time.sleep(1.2)  # long enough for a snapshot, so that some lives begin with one
         service.stop(signal.SIGKILL)
         service = Service(service.folder, *more)
-    service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    service.settled()
     return service
 
 

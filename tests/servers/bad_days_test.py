@@ -21,78 +21,30 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 import zlib
 
 from postgresql_test import find_server
 from standby_test import Database
-from support import Suite, clean_environment, folder, memory_is_measurable
+import support
+from support import Suite, folder, memory_is_measurable, wait_for
 
 TOCSIN = os.path.abspath(sys.argv[1])
 IS_SLOW = bool(os.environ.get("TOCSIN_SLOW_TESTS"))
 
 
-class Service:
-    """A `tocsin serve` that may be begun with a limit or in a place of its own."""
+class Service(support.Service):
+    """In a folder of its own, which may be a mount; one that does not begin has no address."""
 
-    def __init__(self, top, *more, inside="", limits=(), data="data", **environment):
-        """inside: a shell command in a mount namespace of its own, before the service begins there."""
-        self.top, self.log = top, top / "log.txt"
-        arguments = [TOCSIN, "serve", "--data", str(top / data), "--listen", "127.0.0.1:0", "--log", "warning", *more]
-        if inside:
-            arguments = ["unshare", "-rm", "sh", "-c", inside + " && exec " + " ".join(arguments)]
-
-        def limit():
-            for what, value in limits:
-                resource.setrlimit(what, (value, value))
-        with open(self.log, "ab") as errors:
-            self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
-                                            env=clean_environment(**environment), preexec_fn=limit if limits else None)
-        self.line = self.process.stdout.readline()
-        self.url = self.line.split()[-1] if self.line.startswith("listening on ") else None
-        self.port = int(self.url.rsplit(":", 1)[1]) if self.url else None
-
-    def words(self):
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def ask(self, path, body=None, headers=None, seconds=20):
-        request = urllib.request.Request(self.url + path, body, headers or {})
-        try:
-            with urllib.request.urlopen(request, timeout=seconds) as answer:
-                return answer.status, answer.read().decode(errors="replace")
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(errors="replace")
-
-    def rows(self, rows):
-        text = "".join(json.dumps({"series": s, "time": round(t, 3), "value": v}) + "\n" for s, t, v in rows)
-        return self.ask("/api/v1/rows", text.encode(), {"Content-Type": "application/x-ndjson"})
+    def __init__(self, top, *more, data="data", **how):
+        self.top = top
+        super().__init__(top / data, "--log", "warning", *more, log=top / "log.txt", **how)
 
     def samples(self):
-        for _ in range(300):
-            status = json.loads(self.ask("/api/v1/status")[1])
-            if status["rows_waiting"] == 0:
-                return status["samples"]
-            time.sleep(0.05)
-        raise AssertionError(status)
+        return self.settled()["samples"]
 
     def ready(self):
-        code, text = self.ask("/readyz")
+        code, text = self.send("/readyz")
         return code == 200, text
-
-    def wait_ready(self, seconds=30):
-        for _ in range(seconds * 20):
-            if self.ready()[0]:
-                return
-            time.sleep(0.05)
-        raise AssertionError(self.ready()[1] + self.words()[-2000:])
-
-    def end(self, how=signal.SIGTERM):
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        self.process.wait(60)
-        self.process.stdout.close()
-        return self.process.returncode
 
 
 @contextlib.contextmanager
@@ -103,7 +55,7 @@ def service(*more, **how):
             assert running.url, running.words()
             yield running
         finally:
-            running.end(signal.SIGKILL)
+            running.stop(signal.SIGKILL)
 
 
 def batch(step, begin, count=50, size=0):
@@ -122,31 +74,22 @@ def refusal_is_recovered(run, again, fill, free, word):
         if step == 20:
             fill()
     assert refused and refused[0] in (429, 503) and acknowledged >= 500, (refused, acknowledged)
-    for _ in range(100):  # its clock ticks into the same journal
-        is_ready, text = run.ready()
-        if not is_ready:
-            break
-        time.sleep(0.1)
-    assert not is_ready and word in text, text
-    assert run.ask("/api/v1/status")[0] == 200 and run.process.poll() is None
+    _, text = wait_for("it is not ready", run.ready, lambda answer: not answer[0])  # its clock ticks into the same journal
+    assert word in text, text
+    assert run.ask("/api/v1/status") and run.process.poll() is None
     free()
-    for _ in range(200):
-        code, text = run.rows(batch(3000, begin, size=200))
-        if code == 204:
-            break
-        time.sleep(0.1)
-    assert code == 204, text
+    wait_for("rows are taken", lambda: run.rows(batch(3000, begin, size=200)), lambda answer: answer[0] == 204)
     acknowledged += 50
     run.wait_ready()
     assert run.samples()["accepted"] == acknowledged, (run.samples(), acknowledged)
-    run.end(signal.SIGKILL)
+    run.stop(signal.SIGKILL)
     fresh = again()
     try:
         assert fresh.url, fresh.words()
         samples = fresh.samples()
         assert samples["accepted"] == acknowledged and samples["duplicate"] == 0, (samples, acknowledged)
     finally:
-        fresh.end()
+        fresh.stop()
 
 
 def can_mount():
@@ -179,7 +122,7 @@ def disk_is_full():
             process.send_signal(signal.SIGKILL)
             process.wait(30)
             process.stdout.close()
-        run.end = end_with_copy
+        run.stop = end_with_copy
         try:
             refusal_is_recovered(run, again, lambda: within(f"head -c 30000000 /dev/zero > {place}/ballast"),
                                  lambda: within(f"rm {place}/ballast"), "No space left on device")
@@ -205,7 +148,7 @@ def files_are_limited():
             assert 503 in codes and acknowledged > 500, (codes, acknowledged)
             assert codes.index(503) < len(codes) - 1 - codes[::-1].index(204), "a new segment would have taken rows again"
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
         run = Service(top)
         try:
             assert run.url, run.words()
@@ -213,20 +156,20 @@ def files_are_limited():
             assert samples["accepted"] == acknowledged, (samples, acknowledged)
             assert run.rows(batch(5000, begin, size=200))[0] == 204
         finally:
-            run.end()
+            run.stop()
 
 
 def disk_is_read_only():
     """A folder on a disk that cannot be written to: refused, by name."""
     with folder() as top:
         run = Service(top)
-        assert run.rows(batch(0, int(time.time()) - 10))[0] == 204 and run.end() == 0
+        assert run.rows(batch(0, int(time.time()) - 10))[0] == 204 and run.stop() == 0
         command = f"mount --bind {top}/data {top}/data && mount -o remount,bind,ro {top}/data && exec {TOCSIN} serve --data {top}/data --listen 127.0.0.1:0"
         outcome = subprocess.run(["unshare", "-rm", "sh", "-c", command], capture_output=True, text=True, timeout=20, check=False)
         assert outcome.returncode == 1 and ("ead-only" in outcome.stderr or "readonly" in outcome.stderr), outcome
         assert str(top) in outcome.stderr, outcome
         run = Service(top)
-        assert run.samples()["accepted"] == 50 and run.end() == 0
+        assert run.samples()["accepted"] == 50 and run.stop() == 0
 
 
 def with_snapshots(top, count=3):
@@ -244,7 +187,7 @@ def with_snapshots(top, count=3):
     for _ in range(3):
         assert run.rows(batch(step, begin))[0] == 204
         step += 1
-    run.end(signal.SIGKILL)
+    run.stop(signal.SIGKILL)
     return 50 * step
 
 
@@ -273,7 +216,7 @@ def snapshot_is_damaged():
             samples = run.samples()
             assert samples["accepted"] == rows and samples["duplicate"] == 0, (samples, rows)
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
         damage_parts(top, slice(None))
         run = Service(top)
         try:
@@ -283,7 +226,7 @@ def snapshot_is_damaged():
             else:  # nothing of the journal had been removed yet: it alone is enough
                 assert run.samples()["accepted"] == rows, (run.samples(), rows)
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
 
 
 def database_page_is_damaged():
@@ -294,7 +237,7 @@ def database_page_is_damaged():
         for step in range(40):
             assert run.rows(batch(step, begin))[0] == 204
         run.samples()
-        run.end(signal.SIGKILL)
+        run.stop(signal.SIGKILL)
         shutil.copytree(top / "data", top / "whole")
         with contextlib.closing(sqlite3.connect(top / "data/tocsin.db")) as store:
             store.execute("pragma wal_checkpoint(truncate)")
@@ -316,7 +259,7 @@ def database_page_is_damaged():
             else:
                 assert "tocsin.db" in run.words() and run.process.wait(10) == 1, (page, run.words())
                 named += 1
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
             os.truncate(run.log, 0)
         assert named >= 1
         (top / "data/tocsin.db").unlink()  # what is left for whoever has no backup: the journal, from its first record
@@ -324,7 +267,7 @@ def database_page_is_damaged():
             more.unlink()
         run = Service(top)
         assert run.url and run.samples()["accepted"] == 2000, run.words()
-        run.end()
+        run.stop()
 
 
 def the_database_goes_away():
@@ -349,25 +292,16 @@ def the_database_goes_away():
             run.wait_ready()
             database.end()
             acknowledged += send(400, 420, range(405, 411))
-            for _ in range(100):
-                is_ready, text = run.ready()
-                if not is_ready:
-                    break
-                time.sleep(0.1)
-            assert not is_ready and '"store","ok":false' in text.replace(" ", ""), text
+            _, text = wait_for("it is not ready", run.ready, lambda answer: not answer[0])
+            assert '"store","ok":false' in text.replace(" ", ""), text
             assert run.process.poll() is None
             database.begin()
             run.wait_ready()
             acknowledged += send(420, 440)
             assert run.samples()["accepted"] == acknowledged
-            for _ in range(100):
-                episodes = json.loads(run.ask("/api/v1/episodes?kind=anomaly")[1])["episodes"]
-                if any('unit="3"' in e["series"] for e in episodes):
-                    break
-                time.sleep(0.1)
-            assert any('unit="3"' in e["series"] for e in episodes), episodes
+            run.wait("/api/v1/episodes?kind=anomaly", lambda a: any('unit="3"' in e["series"] for e in a["episodes"]))
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
             database.end()
 
 
@@ -422,26 +356,20 @@ def receivers_fail():
                 acknowledged += 50
             for mode, least in (("hang", 1), ("reset", 1), ("error", 1)):
                 receiver.mode = mode
-                for _ in range(400):
-                    if sum(m == mode for m, _ in receiver.attempts) >= least:
-                        break
-                    time.sleep(0.1)
+                def tried():
                     assert run.rows(batch(430, begin))[0] == 204
-                assert sum(m == mode for m, _ in receiver.attempts) >= least, receiver.attempts
+                    return receiver.attempts
+                wait_for(f"one that is to {mode}", tried, lambda attempts: sum(m == mode for m, _ in attempts) >= least)
             assert not receiver.taken and run.ready()[0], run.ready()
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
             run = Service(top, *flags)
             receiver.mode = "fine"
-            for _ in range(600):
-                if any('"3"' in json.dumps(body) for _, body in receiver.taken):
-                    break
-                time.sleep(0.1)
-            assert any('"3"' in json.dumps(body) for _, body in receiver.taken), (receiver.taken, receiver.attempts[-5:])
+            wait_for("it is told", lambda: receiver.taken, lambda taken: any('"3"' in json.dumps(body) for _, body in taken), 120)
             assert run.samples()["accepted"] == acknowledged + 50, run.samples()
             gaps = [b - a for (_, a), (_, b) in zip(receiver.attempts, receiver.attempts[1:])]
             assert len(receiver.attempts) < 100, gaps  # pauses grow: nobody is stormed
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
             receiver.shutdown()
 
 
@@ -473,8 +401,7 @@ def hostile_bodies():
                     tried = bodies if encoding in (None, "gzip") or IS_SLOW else bodies[:6]
                     for body in [*tried, bomb] if encoding in ("gzip", "deflate") else tried:
                         sent = gzip.compress(body, 1) if encoding == "gzip" and body is not bomb else body
-                        headers = {"Content-Type": kind} | ({"Content-Encoding": encoding} if encoding else {})
-                        code, text = run.ask(path, sent, headers)
+                        code, text = run.send(path, sent, kind, **({"Content-Encoding": encoding} if encoding else {}))
                         # Nothing at all and empty lines are rows, none of them.
                         assert 200 <= code < 300 and len(text) < 1000 or 400 <= code < 500, (path, kind, encoding, body[:30], code, text[:300])
                         asked += 1
@@ -489,7 +416,7 @@ def hostile_bodies():
                     link.sendall(raw)
                     link.shutdown(socket.SHUT_WR)
                     assert not link.recv(4096).startswith(b"HTTP/1.1 2"), raw[:60]
-        code, _ = run.ask("/api/v1/rows", b"x" * ((16 << 20) + 1), {"Content-Type": "application/x-ndjson"}) if IS_SLOW else (413, "")
+        code, _ = run.send("/api/v1/rows", b"x" * ((16 << 20) + 1), "application/x-ndjson") if IS_SLOW else (413, "")
         assert code == 413, code
         assert run.process.poll() is None and run.ready()[0]
         before = run.samples()["accepted"]
@@ -519,15 +446,14 @@ def slow_clients(count, others):
                         link.close()
                     if i % (wanted // others) == 0:
                         begun = time.monotonic()
-                        code, text = run.ask("/api/v1/rows", json.dumps({"series": "s", "time": begin + len(late), "value": 1}).encode(),
-                                             {"Content-Type": "application/x-ndjson"}, 60)
+                        code, text = run.rows([("s", begin + len(late), 1)])
                         late.append(time.monotonic() - begun)
                         assert code == 204, (code, text)
                 begun = time.monotonic()
                 for link in held[:200:20]:  # one more byte each time counts for nothing
                     with contextlib.suppress(OSError):
                         link.send(b"x")
-                assert run.ask("/readyz", seconds=60)[0] == 200
+                assert run.ready()[0]
                 last = time.monotonic() - begun
                 cut = 0
                 for _ in range(300):
@@ -569,13 +495,13 @@ def series_explode(count):
             for first in range(0, count, 20000):
                 body = "\n".join(f"many,id=i{i} v=1 {begin}" for i in range(first, first + 20000))
                 while True:
-                    code, text = run.ask("/write?precision=s", body.encode(), {"Content-Type": "text/plain"}, 60)
+                    code, text = run.send("/write?precision=s", body, "text/plain")
                     if code != 429:
                         break
                     time.sleep(0.05)
                 codes.add(code)
             samples = run.samples()
-            status = json.loads(run.ask("/api/v1/status")[1])
+            status = run.ask("/api/v1/status")
             assert codes <= {204, 400, 413} and run.process.poll() is None, codes
             assert status["series"] == 10000, status["series"]
             assert samples["accepted"] == 10000 and sum(samples.values()) == count + 1, samples
@@ -605,7 +531,7 @@ def memory_runs_out():
             for first in range(0, 3_000_000, 20000):
                 body = "\n".join(f"many,id=i{i},pad={'p' * 150} v=1 {begin}" for i in range(first, first + 20000))
                 try:
-                    last = run.ask("/write?precision=s", body.encode(), {"Content-Type": "text/plain"}, 60)
+                    last = run.send("/write?precision=s", body, "text/plain")
                 except OSError:
                     break
                 if last[0] == 429:
@@ -627,7 +553,7 @@ def memory_runs_out():
             assert last[0] == 503 and "memory" in last[1], (last, acknowledged)
             print(f"# refused after {acknowledged} series: {last[1].strip()[:100]}", flush=True)
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
             manager.close()
         run = Service(top, "--history", "off")
         try:
@@ -636,7 +562,7 @@ def memory_runs_out():
             assert samples["accepted"] == acknowledged, (samples, acknowledged)
             run.wait_ready()
         finally:
-            run.end(signal.SIGKILL)
+            run.stop(signal.SIGKILL)
 
 
 def main():

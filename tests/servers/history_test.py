@@ -10,15 +10,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from service_test import TOCSIN, Service, with_service
-from support import Suite, clean_environment
+from service_test import TOCSIN, with_service
+from support import Service, Suite, clean_environment
 
 SPAN = 4000
 UNITS = "ab"
@@ -31,8 +30,8 @@ def value(unit, t):
 def feed(service, begin, first=0, last=SPAN):
     for at in range(first, last, 2000):
         rows = [(f'load{{host="{unit}",site="north"}}', begin + t, value(unit, t)) for t in range(at, min(at + 2000, last)) for unit in UNITS]
-        assert service.rows(rows) in (200, 204)
-    service.wait("/api/v1/status", lambda s: s["rows_waiting"] == 0)
+        service.take(rows)
+    service.settled()
 
 
 def begin_of():
@@ -84,8 +83,7 @@ def pictures(service):
         assert_picture(third, begin)
         third.stop(signal.SIGKILL)
     finally:
-        if again.process.poll() is None:
-            again.stop(signal.SIGKILL)
+        again.stop(signal.SIGKILL)
 
 
 def blocks_in_the_store(service):
@@ -107,8 +105,8 @@ def blocks_in_the_store(service):
             seen += len(samples)
         assert seen == count
         service.stop(signal.SIGKILL)
-        service.__init__(service.folder)
-    text = urllib.request.urlopen(service.url + "/metrics", timeout=20).read().decode()
+        service.begin()
+    text = service.send("/metrics")[1]
     for name in ("tocsin_history_rows_total", "tocsin_history_rows_merged_total", "tocsin_history_rows_dropped_total",
                  "tocsin_history_blocks_total", "tocsin_history_bytes_total", "tocsin_history_step_seconds"):
         assert f"\n{name} " in text, name
@@ -162,19 +160,13 @@ def as_grafana_is_told():
         service = Service(folder / "data", "--tokens", str(folder / "tokens"))
         try:
             begin = begin_of()
-            rows = "".join(json.dumps({"series": 'load{host="a"}', "time": begin + t, "value": value("a", t)}) + "\n" for t in range(SPAN))
-            request = urllib.request.Request(service.url + "/api/v1/rows", rows.encode(), {
-                "Content-Type": "application/x-ndjson", "Authorization": "Bearer " + tokens["admin"]})
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                assert answer.status in (200, 204)
+            service.token = tokens["admin"]
+            service.take(('load{host="a"}', begin + t, value("a", t)) for t in range(SPAN))
+            service.settled()
             url = settings["url"].replace("http://127.0.0.1:9740", service.url)
             header = f"{settings['httpHeaderName1']}={settings['httpHeaderValue1'].replace('$TOCSIN_TOKEN', tokens['viewer'])}"
             end, seen = begin + SPAN - 1, {}
             span = (f"--start={end - 600}", f"--end={end}", "--step=60s", url)
-            for _ in range(100):
-                if promtool("instant", "--header", header, f"--time={end}", url, panel["targets"][0]["expr"]).stdout:
-                    break
-                time.sleep(0.1)
             for target in panel["targets"]:
                 got = promtool("range", "--header", header, *span, target["expr"])
                 lines = got.stdout.strip().splitlines()

@@ -8,7 +8,6 @@ import datetime
 import http.server
 import itertools
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -19,59 +18,12 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 
-from support import Suite, clean_environment
+from support import Service, Suite, clean_environment, wait_for
 
 TOCSIN = sys.argv[1]
 SERIES = 24
-
-
-class Service:
-    """A running `tocsin serve`."""
-
-    def __init__(self, folder, *more):
-        self.folder = folder
-        self.errors = open(pathlib.Path(folder).parent / "errors.txt", "a", encoding="utf-8")
-        self.process = subprocess.Popen([TOCSIN, "serve", "--data", str(folder), "--listen", "127.0.0.1:0", *more], stdout=subprocess.PIPE,
-                                        stderr=self.errors, stdin=subprocess.DEVNULL, text=True, env=clean_environment())
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), line
-        self.url = line.split()[-1]
-
-    def ask(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-            return json.loads(answer.read())
-
-    def send(self, path, body, content_type, headers=()):
-        """The status and the text of the answer."""
-        request = urllib.request.Request(self.url + path, body if isinstance(body, bytes) else body.encode(), dict(headers, **{"Content-Type": content_type}))
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def rows(self, rows):
-        """rows: (series, time in s, value)."""
-        text = "".join(json.dumps({"series": s, "time": round(t, 3), "value": v}) + "\n" for s, t, v in rows)
-        return self.send("/api/v1/rows", text, "application/x-ndjson")[0]
-
-    def wait(self, path, holds, seconds=20):
-        for _ in range(int(seconds / 0.1)):
-            answer = self.ask(path)
-            if holds(answer):
-                return answer
-            time.sleep(0.1)
-        raise AssertionError(f"{path}: {answer}")
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
-        self.errors.close()
-        return self.process.returncode
 
 
 def steps(begin, first, last, spike=None, seed=1):
@@ -89,20 +41,12 @@ def with_service(function, *more):
             try:
                 function(service)
             finally:
-                if service.process.poll() is None:
-                    service.stop(signal.SIGKILL)
+                service.stop(signal.SIGKILL)
     return run
 
 
 def feed(service, begin, first, last, spike=None):
-    pending = []
-    for rows in steps(begin, first, last, spike):
-        pending += rows
-        if len(pending) >= 500:
-            assert service.rows(pending) in (200, 204)
-            pending = []
-    if pending:
-        assert service.rows(pending) in (200, 204)
+    service.take(row for rows in steps(begin, first, last, spike) for row in rows)
 
 
 def anomaly_is_told(service):
@@ -130,7 +74,7 @@ def anomaly_is_told(service):
     listener.join(20)
     states = [state for state, _ in itertools.groupby(e["state"] for e in heard if e["id"] == episode["id"])]  # verdicts are told in between
     assert states == ["suspected", "confirmed", "resolved"], heard
-    status = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    status = service.settled()
     assert status["series"] == SERIES and status["samples"]["accepted"] == 360 * SERIES, status
     series = service.ask("/api/v1/series?limit=10&after=1")
     assert series["count"] == SERIES and len(series["series"]) == 10 and series["series"][0]["number"] == 2, series
@@ -143,7 +87,7 @@ def killed_and_started_again(service):
     begin = time.time() - 500
     whole = Service(service.folder.parent / "whole")
     feed(whole, begin, 0, 400, spike=range(310, 318))
-    whole.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    whole.settled()
     expected = whole.ask("/api/v1/episodes")["episodes"]
     assert whole.stop() == 0
     lives = [0, 90, 170, 305, 312, 360, 400]
@@ -154,7 +98,7 @@ def killed_and_started_again(service):
         service.stop(signal.SIGKILL)
         service = Service(service.folder)
         assert service.ask("/api/v1/status")["samples"]["accepted"] == last * SERIES
-    service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    service.settled()
     found = service.ask("/api/v1/episodes")["episodes"]
 
     def essence(episodes):  # records of the journal differ: there are ticks between
@@ -192,8 +136,7 @@ def second_look(service):
     assert 0 < episode["deep_p_value"] <= 1, episode
     ready = service.ask("/readyz")
     assert ready["ready"] is True and ready["degraded"] is False and {"name": "deep", "ok": True} in ready["checks"], ready
-    with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
-        text = answer.read().decode()
+    text = service.send("/metrics")[1]
     for name in ('tocsin_deep_questions_total{sort="sampled"}', 'tocsin_deep_answers_total{outcome="answered"}', "tocsin_deep_queue",
                  "tocsin_deep_train_seconds_total", 'tocsin_deep_state{state="on"} 1'):
         assert name in text, text
@@ -218,7 +161,7 @@ def go_back(service, begin):
         return next(one["hash"] for one in live() if one["role"] == "champion")
 
     def say(path):
-        return service.send(path, '{"reason": "for the test"}', "application/json")[0]
+        return service.send(path, {"reason": "for the test"})[0]
     assert all(one["card"]["lineage"]["format"] == "tocsin live network" for one in live()), live()
     first = champion()
     for step in range(325, 725, 10):
@@ -242,7 +185,7 @@ def go_back(service, begin):
     print(f"# answered with the network before after {time.monotonic() - asked:.2f} s")
     over.set()
     loader.join()
-    after = service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    after = service.settled()
     assert after["rows_scored"] - before["rows_scored"] == after["samples"]["accepted"] - before["samples"]["accepted"] > 0, (before, after)
     assert champion() == now
     assert say(f"/api/v1/models/{next(one['hash'] for one in live() if one['hash'] != now)}/promotion") == 204
@@ -254,11 +197,8 @@ def answered(service):
     begin = time.time() - 6000
 
     def say(path, method="POST", **body):
-        request = urllib.request.Request(service.url + path, json.dumps(body).encode() if method == "POST" else None, method=method)
-        request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            text = answer.read()
-            return answer.status, json.loads(text) if text else None
+        status, text = service.send(path, body if method == "POST" else None, method=method)
+        return status, json.loads(text) if text else None
 
     def bump(at, height=150, fed=[0]):
         """Eight rows off at a time, and what became of them: the series' last episode."""
@@ -267,9 +207,8 @@ def answered(service):
             t = rows[0][1] - begin
             pending += [(s, x, v + (height if s == 'sensor{unit="3"}' and at <= t < at + 8 else 0)) for s, x, v in rows]
         fed[0] = at + 30
-        for i in range(0, len(pending), 2400):
-            assert service.rows(pending[i:i + 2400]) in (200, 204)
-        service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+        service.take(pending)
+        service.settled()
 
         def is_it(episode):
             return episode["number"] == 3 and abs(seconds(episode["peak"]) - begin - at) < 9
@@ -304,17 +243,8 @@ def answered(service):
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "confidence": 2}, 400),
                              (f"/api/v1/episodes/{first['id']}/answers", {"verdict": "true", "until": "soon"}, 400),
                              ("/api/v1/marks", {"series": 99999, "from": first["begin"], "to": first["end"]}, 400)]:
-        try:
-            say(path, **body)
-            raise AssertionError(path)
-        except urllib.error.HTTPError as error:
-            assert error.code == code, (path, error.code, error.read())
-    for method, code in (("DELETE", 409),):
-        try:
-            say("/api/v1/answers/" + made["id"], method)
-            raise AssertionError(method)
-        except urllib.error.HTTPError as error:
-            assert error.code == code, error.code
+        assert say(path, **body)[0] == code, path
+    assert say("/api/v1/answers/" + made["id"], "DELETE")[0] == 409
     status, mark = say("/api/v1/marks", **{"series": 5, "from": first["begin"], "to": first["end"], "note": "the pump leaked"})
     missed = service.ask("/api/v1/episodes/missed-" + mark["id"])
     assert status == 201 and missed["kind"] == "missed" and missed["summary"] == "the pump leaked" and missed["answer"] == "true", missed
@@ -329,8 +259,7 @@ def answered(service):
     total = {k: sum(d[k] for d in days) for k in ("alarms", "answered", "true", "expected", "not_mine", "missed")}
     assert len(days) == 3 and total["alarms"] >= 3 and total["answered"] == total["true"] == 1 == total["missed"], days
     assert all(0 <= d["precision_low"] <= d["precision"] <= d["precision_high"] <= 1 for d in days if d["answered"]), days
-    with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
-        figures = answer.read().decode()
+    figures = service.send("/metrics")[1]
     assert "tocsin_episodes_suppressed_total 1" in figures, figures
     service.stop()
 
@@ -355,8 +284,8 @@ def every_protocol(service):
     assert service.send("/write?precision=s", f"disk,host=a used=7i {int(now)}\n", "text/plain")[0] == 204
     otlp = {"resourceMetrics": [{"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}, "scopeMetrics": [
         {"metrics": [{"name": "queue", "gauge": {"dataPoints": [{"timeUnixNano": str(int(now * 1e9)), "asDouble": 3.5}]}}]}]}]}
-    assert service.send("/v1/metrics", json.dumps(otlp), "application/json")[0] == 200
-    assert service.rows([("plain", now, 1.5)]) in (200, 204)
+    assert service.send("/v1/metrics", otlp)[0] == 200
+    service.take([("plain", now, 1.5)])
     names = [s["series"] for s in service.wait("/api/v1/series", lambda a: a["count"] == 4)["series"]]
     assert all(any(part in name for name in names) for part in ("cpu", "disk", "queue", "plain")), names
 
@@ -372,7 +301,7 @@ def what_is_refused(service):
     ]:
         got, text = service.send(path, body, content_type)
         assert got == code and word in text, (path, got, text)
-    future = service.rows([("late", time.time() + 3600, 1)])
+    future = service.rows([("late", time.time() + 3600, 1)])[0]
     assert future in (200, 204, 400), future
     assert service.wait("/api/v1/status", lambda a: a["samples"]["too_far_ahead"] == 1)
     assert service.ask("/api/v1/status")["journal_failures"] == 0
@@ -384,14 +313,13 @@ def described(service):
                  "/api/v1/status", "/api/v1/events", "/metrics", "/readyz"):
         assert path in document["paths"], path
     assert service.ask("/readyz")["ready"] is True
-    with urllib.request.urlopen(service.url + "/metrics", timeout=10) as answer:
-        text = answer.read().decode()
+    text = service.send("/metrics")[1]
     for name in ("tocsin_live_series", 'tocsin_samples_total{outcome="accepted"}', "tocsin_journal_syncs_total"):
         assert name in text, name
 
 
 def this_host(service):
-    answer = service.wait("/api/v1/status", lambda a: a["samples"]["accepted"] > 200, 30)
+    answer = service.wait("/api/v1/status", lambda a: a["samples"]["accepted"] > 200)
     assert answer["series"] > 30, answer
     names = [s["series"] for s in service.ask("/api/v1/series?limit=1000")["series"]]
     assert any(n.startswith("node_cpu_seconds_total") for n in names) and "node_load1" in names, names[:20]
@@ -435,18 +363,10 @@ def tokens_and_roles():
         service = Service(folder / "data", "--tokens", str(folder / "tokens"))
         try:
             def ask(method, path, role):
-                request = urllib.request.Request(service.url + path, b"{}\n" if method == "POST" else None, method=method)
-                request.add_header("Content-Type", "application/x-ndjson")
-                if role != "none":
-                    request.add_header("Authorization", "Bearer " + tokens[role])
-                try:
-                    with urllib.request.urlopen(request, timeout=20) as answer:
-                        return answer.status
-                except urllib.error.HTTPError as error:
-                    return error.code
-            request = urllib.request.Request(service.url + "/api/v1/openapi.json", headers={"Authorization": "Bearer " + tokens["admin"]})
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                paths = json.loads(answer.read())["paths"]
+                service.token = tokens.get(role)
+                return service.send(path, b"{}\n" if method == "POST" else None, "application/x-ndjson", method)[0]
+            service.token = tokens["admin"]
+            paths = service.ask("/api/v1/openapi.json")["paths"]
             asked = 0
             for path, methods in paths.items():
                 for method, operation in methods.items():
@@ -481,7 +401,7 @@ def models():
                 hashes.append(made.stdout.strip())
 
             def post(path, body):
-                return service.send(path, json.dumps(body), "application/json")[0]
+                return service.send(path, body)[0]
 
             def champion():
                 return [one["hash"] for one in service.ask("/api/v1/models")["models"] if one["role"] == "champion"]
@@ -536,14 +456,9 @@ def watches_itself():
                 time.sleep(1)
             service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "missing"] == ["breached"])
             service.wait("/api/v1/watch", lambda a: [o["state"] for o in a["watch"] if o["figure"] == "latency"] == ["breached"])
-            with urllib.request.urlopen(service.url + "/metrics", timeout=20) as answer:
-                text = answer.read().decode()
-                assert 'tocsin_watch_breached{figure="missing"} 1' in text and 'tocsin_watch_breached{figure="latency"} 1' in text, text
-            for _ in range(100):
-                if heard:
-                    break
-                time.sleep(0.1)
-            assert heard and any("missing" in json.dumps(one) for one in heard), heard
+            text = service.send("/metrics")[1]
+            assert 'tocsin_watch_breached{figure="missing"} 1' in text and 'tocsin_watch_breached{figure="latency"} 1' in text, text
+            wait_for("a receiver hears of it", lambda: heard, lambda heard: any("missing" in json.dumps(one) for one in heard))
         finally:
             service.stop(signal.SIGKILL)
             server.shutdown()
@@ -570,13 +485,8 @@ def real_alertmanager():
             except OSError:
                 return None
 
-        def wait(holds, seconds=30):
-            for _ in range(seconds * 10):
-                found = alerts()
-                if found is not None and holds(found):
-                    return found
-                time.sleep(0.1)
-            raise AssertionError(found)
+        def wait(holds):
+            return wait_for("alerts", alerts, lambda found: found is not None and holds(found))
         service = Service(folder / "data", "--receivers", str(folder / "receivers.yaml"))
         try:
             wait(lambda a: a == [])
@@ -635,13 +545,13 @@ def a_fleet_is_told_once():
             try:
                 begin = time.time() - 220
                 for rows in fleet_rows(begin, 0, 155, spike):
-                    assert service.rows(rows) in (200, 204)
-                service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+                    service.take(rows)
+                service.settled()
                 service.wait("/api/v1/incidents?state=open", lambda a: a["incidents"])
                 service.stop(signal.SIGKILL)
                 service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--snapshot", "1")
                 for rows in fleet_rows(begin, 155, 175, spike):
-                    assert service.rows(rows) in (200, 204)
+                    service.take(rows)
                 service.wait("/api/v1/episodes?kind=anomaly&state=open", lambda a: not a["episodes"])
                 episodes = service.ask("/api/v1/episodes?kind=anomaly&limit=1000")["episodes"]
                 moved = [e for e in episodes if e["state"] == "resolved"]
@@ -653,12 +563,8 @@ def a_fleet_is_told_once():
                 assert f'{incident["series_count"]} series of job="node" at once; most of all: load' in incident["summary"], incident
                 related = service.ask(f"/api/v1/episodes/{moved[0]['id']}/related")["related"]
                 assert len(related) >= 199 and all(set(r) == {"id", "series", "begin", "kind", "state", "number"} for r in related), related[:3]
-                ended = [e for e in heard if e["type"].endswith("resolved")]
-                for _ in range(100):
-                    ended = [e for e in heard if e["type"].endswith("resolved")]
-                    if len(ended) >= (1 if how == "incidents" else len(moved)):
-                        break
-                    time.sleep(0.1)
+                ended = wait_for("the end is told", lambda: [e for e in heard if e["type"].endswith("resolved")],
+                                 lambda ended: len(ended) >= (1 if how == "incidents" else len(moved)))
                 alerts = {e["data"]["episode"] for e in heard if e["type"].endswith("confirmed")}
                 assert {e["data"]["episode"] for e in ended} == alerts, (len(ended), len(alerts))
                 told[how] = len(alerts)
@@ -683,7 +589,7 @@ policies:
         service = Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--alarm-budget", "10", "--deep", "off")
         try:
             feed(service, time.time() - 60, 0, 60)
-            found = service.wait("/api/v1/episodes?kind=absence", lambda a: a["episodes"], 30)["episodes"]
+            found = service.wait("/api/v1/episodes?kind=absence", lambda a: a["episodes"])["episodes"]
             assert [e["series"] for e in found] == ['sensor{unit="10"}'], found
             time.sleep(8.5)  # parts of the budget are reckoned every eighth tick
             all_series = [service.ask(f"/api/v1/series/{n}") for n in range(service.ask("/api/v1/status")["series"])]
@@ -702,8 +608,7 @@ policies:
                                          capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
                 assert refused.returncode == 1 and f"budget_weight: '{weight}'; expected a number from 0.01 to 100" in refused.stderr, refused
         finally:
-            if service.process.poll() is None:
-                service.stop(signal.SIGKILL)
+            service.stop(signal.SIGKILL)
 
 
 def ended_by_the_sender():
@@ -719,8 +624,8 @@ def ended_by_the_sender():
                            "attributes": [{"key": "kind", "value": {"stringValue": kind}}]} for t in range(230)]
                 points.append(dict(points[0], timeUnixNano=str(int(now * 1e9)), flags=1))
                 body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "load", "gauge": {"dataPoints": points}}]}]}]}
-                assert service.send("/v1/metrics", json.dumps(body), "application/json")[0] == 200
-            found = service.wait("/api/v1/episodes", lambda a: len(a["episodes"]) >= 2, 30)["episodes"]
+                assert service.send("/v1/metrics", body)[0] == 200
+            found = service.wait("/api/v1/episodes", lambda a: len(a["episodes"]) >= 2)["episodes"]
             time.sleep(8.5)  # each series is looked at once in eight ticks
             found = service.ask("/api/v1/episodes")["episodes"]
             told = {(e["series"], e["kind"], e["state"]) for e in found}

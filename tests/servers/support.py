@@ -6,13 +6,17 @@ import math
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+import urllib.error
+import urllib.request
 
 HOW_TO = pathlib.Path(__file__).resolve().parents[2] / "docs/how-to/read-from-sql-and-prometheus.md"
 
@@ -159,6 +163,111 @@ def process(arguments, log, user=None):
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+
+def wait_for(what, ask, holds=bool, seconds=60, words=lambda: ""):
+    """What ask() returns, as soon as it is as it should be; otherwise what it was last is said.  A machine may be ten times slower."""
+    end, answer = time.monotonic() + seconds, None
+    while True:
+        is_last = time.monotonic() > end
+        try:
+            answer = ask()
+            if holds(answer):
+                return answer
+        except OSError as error:  # nobody answers, or not any more
+            answer = error
+        assert not is_last, f"not within {seconds} s: {what}: {str(answer)[:4000]}\n{words()}"
+        time.sleep(0.05)
+
+
+class Service:
+    """A `tocsin serve` of the command that is the test's first argument; it runs, or `url` is None."""
+
+    def __init__(self, folder, *more, inside="", limits=(), listen="127.0.0.1:0", log=None, **environment):
+        """inside: a shell command in a mount namespace of its own, before the service begins there; limits: (resource, value)."""
+        self.folder, self.token = pathlib.Path(folder), None
+        self.log = log or self.folder.parent / "log.txt"
+        self.arguments = [os.path.abspath(sys.argv[1]), "serve", "--data", str(folder), "--listen", listen, *map(str, more)]
+        if inside:
+            self.arguments = ["unshare", "-rm", "sh", "-c", inside + " && exec " + " ".join(self.arguments)]
+        self.limits, self.environment = limits, clean_environment(**environment)
+        self.begin()
+
+    def begin(self):
+        """Again, once it was stopped."""
+        def limit():
+            for what, value in self.limits:
+                resource.setrlimit(what, (value, value))
+        with open(self.log, "ab") as errors:
+            self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True,
+                                            env=self.environment, preexec_fn=limit if self.limits else None)
+        line = self.process.stdout.readline()
+        self.url = line.split()[-1] if line.startswith("listening on ") else None
+        self.port = int(self.url.rsplit(":", 1)[1]) if self.url else None
+
+    def words(self):
+        """What it said on standard error, in all its lives."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def send(self, path, body=None, content_type="application/json", method=None, seconds=60, **headers):
+        """Status and text of the answer.  body: bytes, text, or a document."""
+        assert self.url, f"it did not begin: {self.words()[-3000:]}"
+        text = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
+        request = urllib.request.Request(self.url + path, text.encode() if isinstance(text, str) else text,
+                                         dict(headers, **{"Content-Type": content_type}), method=method)
+        if self.token:
+            request.add_header("Authorization", "Bearer " + self.token)
+        try:
+            with urllib.request.urlopen(request, timeout=seconds) as answer:
+                return answer.status, answer.read().decode(errors="replace")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(errors="replace")
+
+    def ask(self, path, status=200):
+        """The document that answers."""
+        code, text = self.send(path)
+        assert code == status, (path, code, text)
+        return json.loads(text)
+
+    def rows(self, rows, **headers):
+        """Status and text; rows: (series, time in s, value)."""
+        text = "".join(json.dumps({"series": s, "time": round(t, 3), "value": v}) + "\n" for s, t, v in rows)
+        return self.send("/api/v1/rows", text, "application/x-ndjson", **headers)
+
+    def take(self, rows, **headers):
+        """Rows that must be taken, some hundreds a request."""
+        rows = list(rows)
+        for at in range(0, len(rows), 500):
+            code, text = self.rows(rows[at:at + 500], **headers)
+            assert code in (200, 204), (code, text)
+
+    def wait(self, path, holds, seconds=60):
+        """The document that answers, as soon as it is as it should be."""
+        return wait_for(path, lambda: self.ask(path), holds, seconds, lambda: self.words()[-2000:])
+
+    def settled(self):
+        """The status, when every row is judged."""
+        return self.wait("/api/v1/status", lambda status: status["rows_waiting"] == 0)
+
+    def is_ready(self):
+        try:
+            return self.send("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    def wait_ready(self, seconds=60):
+        """How long it took, in s."""
+        begun = time.monotonic()
+        wait_for("it is ready", self.is_ready, bool, seconds, lambda: self.words()[-3000:])
+        return time.monotonic() - begun
+
+    def stop(self, how=signal.SIGTERM):
+        """Its exit status; one that has ended may be stopped again."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        self.process.wait(60)
+        self.process.stdout.close()
+        return self.process.returncode
 
 
 @contextlib.contextmanager

@@ -14,9 +14,8 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 
+import support
 from support import Suite, clean_environment
 
 TOCSIN = sys.argv[1]
@@ -42,57 +41,17 @@ def command(*arguments, status=0):
     return done.stderr if status else done.stdout
 
 
-class Service:
-    """A running `tocsin serve`."""
-
-    def __init__(self, folder, *more):
-        self.folder = pathlib.Path(folder)
-        self.errors = open(self.folder.parent / "errors.txt", "a", encoding="utf-8")
-        self.process = subprocess.Popen([TOCSIN, "serve", "--data", str(folder), "--listen", "127.0.0.1:0", *more], stdout=subprocess.PIPE,
-                                        stderr=self.errors, stdin=subprocess.DEVNULL, text=True, env=clean_environment())
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on http://127.0.0.1:"), (line, (self.folder.parent / "errors.txt").read_text()[-2000:])
-        self.url = line.split()[-1]
-
-    def ask(self, path, status=200):
-        try:
-            with urllib.request.urlopen(self.url + path, timeout=20) as answer:
-                assert status == answer.status, path
-                return json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            assert error.code == status, (path, error.code, error.read())
-            return json.loads(error.read())
-
-    def wait(self, path, holds, seconds=30):
-        for _ in range(int(seconds / 0.1)):
-            answer = self.ask(path)
-            if holds(answer):
-                return answer
-            time.sleep(0.1)
-        raise AssertionError(f"{path}: {answer}")
-
+class Service(support.Service):
     def feed(self, begin, first, last, off=None, instead=None, trace=None):
         for t in range(first, last):
-            text = "".join(json.dumps({"series": s, "time": round(at, 3), "value": v}) + "\n" for s, at, v in rows(begin, t, off, instead))
-            request = urllib.request.Request(self.url + "/api/v1/rows", text.encode(), {"Content-Type": "application/x-ndjson"})
-            if trace:
-                request.add_header("traceparent", f"00-{trace}-00f067aa0ba902b7-01")
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                assert answer.status in (200, 204)
+            self.take(rows(begin, t, off, instead), **({"traceparent": f"00-{trace}-00f067aa0ba902b7-01"} if trace else {}))
 
     def settled(self):
-        self.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
-        time.sleep(0.3)
+        super().settled()
+        time.sleep(0.3)  # what it made of the last row is kept
 
     def episodes(self, i):
         return [e for e in self.ask("/api/v1/episodes?kind=anomaly&limit=1000")["episodes"] if e["series"] == name(i)]
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
-        self.errors.close()
-        return self.process.returncode
 
 
 class Hook:
@@ -276,16 +235,13 @@ def quality(folder):
     begin = time.time() - FIRST - 60
 
     def say(path, **body):
-        request = urllib.request.Request(service.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read())
+        status, text = service.send(path, body)
+        assert status in (200, 201), (path, status, text)
     service = Service(folder / "data", "--deep", "off", "--cost-false-alarm", "10", "--gain-true-alarm", "500")
     for t in range(FIRST):  # teams of two; the last four series have none
         team = lambda i: "" if i >= 20 else f',team="{"ab"[i % 2]}"'
-        text = "".join(json.dumps({"series": f'load{{unit="{i}"{team(i)}}}', "time": round(at, 3), "value": v}) + "\n"
-                       for i, (_, at, v) in enumerate(rows(begin, t, {(i, u): 40 for i, s in ((2, 310), (5, 330), (8, 350), (21, 370)) for u in range(s, s + 6)})))
-        request = urllib.request.Request(service.url + "/api/v1/rows", text.encode(), {"Content-Type": "application/x-ndjson"})
-        urllib.request.urlopen(request, timeout=20).close()
+        off = {(i, u): 40 for i, s in ((2, 310), (5, 330), (8, 350), (21, 370)) for u in range(s, s + 6)}
+        service.take((f'load{{unit="{i}"{team(i)}}}', at, v) for i, (_, at, v) in enumerate(rows(begin, t, off)))
     answer = service.wait("/api/v1/episodes?kind=anomaly&state=over",
                           lambda a: {2, 5, 8, 21} <= {e["number"] for e in a["episodes"] if e["state"] == "resolved"})
     found = {e["number"]: e for e in answer["episodes"] if e["state"] == "resolved"}
