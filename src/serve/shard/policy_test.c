@@ -229,6 +229,28 @@ static void save_fleet(tcsi_live *live)
     tcsi_live_settle(live);
 }
 
+typedef struct allowance {
+    double per_s; /* alarms of chance */
+} allowance;
+
+static void look_allowed(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
+{
+    ((allowance *)context)->per_s = tcsi_taught_allowed(cell, series) * tcsi_presence_rate(&series->presence);
+}
+
+/* What all series may raise is the budget, and those of a group have the same part, whichever cell they are in; rates follow by 2 %. */
+static void assert_parts(tcsi_live *live, double alarms_per_s, double weight_sum)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < FLEET; i++) {
+        allowance it;
+        assert_true(tcsi_live_ask(live, i, look_allowed, &it));
+        assert_near(1, it.per_s / (alarms_per_s * groups[group_of(i)].weight / weight_sum), 0.05);
+        sum += it.per_s;
+    }
+    assert_near(1, sum / alarms_per_s, 0.03);
+}
+
 /* The alarms of chance in each group are near its part, the whole budget is what it was, and all is even again without weights. */
 static void test_each_has_its_part_of_the_budget(void **state)
 {
@@ -260,6 +282,8 @@ static void test_each_has_its_part_of_the_budget(void **state)
         sum += (double)h.opened[g];
         weight_sum += groups[g].weight * (double)(groups[g].end - (g ? groups[g - 1].end : 0));
     }
+    assert_parts(live, alarms_per_s, weight_sum);
+    assert_parts(loaded, alarms_per_s, weight_sum);
     for (size_t g = 0; g < GROUPS; g++) {
         const double part = groups[g].weight * (double)(groups[g].end - (g ? groups[g - 1].end : 0)) / weight_sum;
         print_message("# %s: %zu alarms of chance, promised %.0f; a part of %.3f, of %.3f\n", groups[g].job, h.opened[g], part * promised,
