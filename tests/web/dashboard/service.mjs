@@ -84,9 +84,9 @@ export class Service {
     await this.send(rows);
   }
 
-  async wait(target, holds, seconds = 20) {
+  async wait(target, holds, seconds = 60) {
     let answer;
-    for (let i = 0; i < seconds * 10; i++) {
+    for (const end = Date.now() + seconds * 1000; Date.now() < end;) {
       answer = await this.ask(target);
       if (holds(answer)) return answer;
       await new Promise((done) => setTimeout(done, 100));
