@@ -11,8 +11,8 @@ import subprocess
 import time
 import urllib.request
 
-from service_test import TOCSIN, Service, with_service
-from support import Suite, clean_environment
+from service_test import TOCSIN, with_service
+from support import Service, Suite, clean_environment
 
 UNITS = 200
 
@@ -34,12 +34,12 @@ class Plant:
                         value += chance.uniform(9, 13) * (1 if unit % 2 else -1)
                     rows.append((f'sensor{{unit="{unit}"}}', self.begin + self.step, value))
                 self.step += 1
-            assert self.service.rows(rows) in (200, 204)
+            self.service.take(rows)
             time.sleep(pause)
 
 
 def say(service, path, **body):
-    return service.send(path, json.dumps(body), "application/json")
+    return service.send(path, body)
 
 
 def models(service):
@@ -86,7 +86,7 @@ def loop(service):
     assert len(answered) >= 40, len(answered)
 
     # A challenger appears, with where it comes from and what it was measured to do.
-    service.wait("/api/v1/models", lambda a: a["challenger"]["model"], seconds=60)
+    service.wait("/api/v1/models", lambda a: a["challenger"]["model"])
     challenger, champion = role(service, "challenger"), role(service, "champion")
     lineage = challenger["card"]["lineage"]
     assert int(lineage["labels_true"]) >= 10 and int(lineage["labels_other"]) >= 10 and len(lineage["labels_sha256"]) == 64, lineage
@@ -107,7 +107,7 @@ def loop(service):
     service.wait("/api/v1/models", lambda a: a["canary"]["is_on"])
     time.sleep(1)
     plant.run(80, spikes=True, pause=0.2)
-    found = service.wait("/api/v1/models", lambda a: a["challenger"]["answered"] > 0 and a["challenger"]["compared"] > 0, seconds=30)
+    found = service.wait("/api/v1/models", lambda a: a["challenger"]["answered"] > 0 and a["challenger"]["compared"] > 0)
     groups = found["canary"]
     assert groups["model"] == challenger["hash"] and groups["share"] == 0.5, groups
     assert groups["canary"]["series"] + groups["others"]["series"] == UNITS and groups["canary"]["series"] > UNITS / 4, groups
@@ -153,7 +153,7 @@ def loop(service):
     back = service.wait("/api/v1/status", lambda a: a["deep"]["model"] != decides)
     print(f"# rolled back after {time.monotonic() - asked:.2f} s")
     plant.run(40, spikes=True, pause=0.2)
-    service.wait("/api/v1/status", lambda a: a["rows_waiting"] == 0)
+    service.settled()
 
     # An answer that is taken back is learned from no more.
     labels = models(service)["challenger"]["labels_true"]
