@@ -220,6 +220,14 @@ static bool value_of(tcsi_live_series *series, const tcsi_live_row *row, double 
     return series->kind != TCSI_SERIES_COUNTER || tcsi_rate_push(&series->rate, row->time_ns, row->value, ret_value);
 }
 
+/* May the row that is being judged open an anomaly, or belong to one?  As the cohort will find it. */
+static bool is_of_note(tcsi_cell *cell, const tcsi_live_series *series, tcsi_cohort_regard regard)
+{
+    const double height = cell->answers.height / (series->member.count > 0 ? (double)series->member.bar : 1);
+    if (series->anomaly.begin_sequence || height > cell->cohort.threshold_low) return true;
+    return height > tcsi_cohort_threshold(&cell->cohort, regard);
+}
+
 /* A row whose value is the one to judge. */
 static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                         tcsi_live_outcome *outcome, tcs_error *err)
@@ -227,7 +235,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     outcome->value = row->value;
     tcsi_answered_row(series, row->value);
     tcsi_taught_row(cell, series);
-    tcsi_grounds_chart(cell, series, row);
+    cell->grounds.chart = series->chart;
     tcsi_residual_chart_expect(&series->chart, &outcome->expected, &outcome->deviation);
     tcsi_last_rows_push(&series->last_rows, tcsi_residual_chart_distance(&series->chart, row->value));
     outcome->score = tcsi_residual_chart_push(&series->chart, &tcsi_residual_chart_defaults, row->value);
@@ -237,7 +245,7 @@ static tcs_status judge(tcsi_cell *cell, tcsi_live_series *series, const tcsi_li
     if (!outcome->is_scored) return TCS_OK;
     tcsi_answered_score(cell, series, outcome->score);
     const tcsi_cohort_regard regard = tcsi_taught_score(cell, series);
-    tcsi_grounds_scale(cell, series, regard);
+    if (is_of_note(cell, series, regard)) tcsi_grounds_keep(cell, series, row, regard);
     tcs_status status = TCS_OK;
     if (is_judged(cell, series))
         status = tcsi_cohort_push_as(&cell->cohort, &series->member, outcome->score, regard, &outcome->verdict, err);

@@ -28,22 +28,18 @@ size_t tcsi_cell_grounds_size(void)
 
 /* ---- the row that is being judged ---- */
 
-void tcsi_grounds_chart(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_live_row *row)
+void tcsi_grounds_keep(tcsi_cell *cell, const tcsi_live_series *series, const tcsi_live_row *row,
+                       tcsi_cohort_regard regard)
 {
+    tcsi_grounds_row *now = &cell->grounds.now;
     cell->grounds.now_of = (uint64_t)series->number + 1;
-    cell->grounds.now = (tcsi_grounds_row){ .is_known = true, .time_ns = row->time_ns, .received_ns = cell->now_ns, .value = row->value,
-                                            .chart = series->chart };
-}
-
-void tcsi_grounds_scale(tcsi_cell *cell, const tcsi_live_series *series, tcsi_cohort_regard regard)
-{
-    cell->grounds.now.member = series->member;
-    if (series->member.count == 0) { /* as the cohort begins one */
-        cell->grounds.now.member.usual = (float)cell->cohort.usual;
-        cell->grounds.now.member.bar = 1;
-    }
-    cell->grounds.now.threshold = tcsi_cohort_threshold(&cell->cohort, regard);
-    cell->grounds.now.threshold_low = cell->cohort.threshold_low;
+    *now = (tcsi_grounds_row){ .is_known = true, .time_ns = row->time_ns, .received_ns = cell->now_ns, .value = row->value,
+                               .chart = cell->grounds.chart, .member = series->member,
+                               .threshold = tcsi_cohort_threshold(&cell->cohort, regard),
+                               .threshold_low = cell->cohort.threshold_low };
+    if (series->member.count > 0) return;
+    now->member.usual = (float)cell->cohort.usual; /* as the cohort begins one */
+    now->member.bar = 1;
 }
 
 /* ---- one anomaly ---- */
@@ -71,7 +67,6 @@ void tcsi_grounds_open(tcsi_cell *cell, tcsi_live_series *series, tcsi_grounds_b
 {
     tcsi_cell_grounds *all = &cell->grounds;
     const tcsi_live_episode *episode = &series->anomaly;
-    const bool is_now = by != TCSI_GROUNDS_DEEP && all->now_of == (uint64_t)series->number + 1;
     uint16_t place = series->grounds;
     for (size_t i = 0; !place && i < TCSI_GROUNDS_MAX; i++)
         if (!all->items[i].sequence) place = (uint16_t)(i + 1);
@@ -80,7 +75,8 @@ void tcsi_grounds_open(tcsi_cell *cell, tcsi_live_series *series, tcsi_grounds_b
     if (!place) return;
     tcsi_grounds *grounds = own(cell, series);
     *grounds = (tcsi_grounds){ .sequence = episode->begin_sequence, .opened_by = by };
-    if (is_now) grounds->onset = all->now;
+    const bool is_now = all->now_of == (uint64_t)series->number + 1 && all->now.time_ns == episode->begin_ns;
+    if (by != TCSI_GROUNDS_DEEP && is_now) grounds->onset = all->now;
     else grounds->onset = (tcsi_grounds_row){ .time_ns = episode->begin_ns, .value = episode->peak_value };
     grounds->peak = grounds->onset;
     keep_heights(cell, series, grounds);

@@ -6,7 +6,7 @@
  * Chart, scale, thresholds and models go on changing; an explanation that used today's would explain another decision.  Nothing here
  * decides: it is written down in the episode's document (serve/why/) and is part of the saved state, because an episode may outlast it.
  * So many anomalies of a cell as TCSI_GROUNDS_MAX may have theirs at once; of one that opens beyond that nothing is written down.
- * Memory: TCSI_GROUNDS_MAX of them a cell, 2 bytes a series.  Cost of a row: a copy of some 80 bytes.  Threads: the cell's. */
+ * Memory: TCSI_GROUNDS_MAX of them a cell, 2 bytes a series.  Cost of a row: a copy of its chart's 40 bytes.  Threads: the cell's. */
 #ifndef TCS_SERVE_SHARD_GROUNDS_H
 #define TCS_SERVE_SHARD_GROUNDS_H
 
@@ -68,8 +68,9 @@ typedef struct tcsi_grounds {
 
 /* Of one cell. */
 typedef struct tcsi_cell_grounds {
-    tcsi_grounds_row now;             /* the row that is being judged */
-    uint64_t now_of;                  /* its series' number and 1; 0: none is */
+    tcsi_residual_chart chart;        /* of the series whose row is being judged, before it */
+    tcsi_grounds_row now;             /* the last row that was kept */
+    uint64_t now_of;                  /* its series' number and 1 */
     tcsi_grounds *items;              /* (TCSI_GROUNDS_MAX) sequence 0: free */
     uint64_t unknown_count;           /* anomalies that opened when none was free */
 } tcsi_cell_grounds;
@@ -78,12 +79,11 @@ tcs_status tcsi_cell_grounds_init(tcsi_cell_grounds *grounds, tcs_error *err) TC
 void tcsi_cell_grounds_deinit(tcsi_cell_grounds *grounds); /* accepts a zeroed one */
 size_t tcsi_cell_grounds_size(void); /* bytes beside the struct */
 
-/* ---- from within a row, in this order ---- */
+/* ---- from within a row, in this order; cell.c keeps the chart before it takes the row ---- */
 
-/* Before the chart has taken it. */
-void tcsi_grounds_chart(struct tcsi_cell *cell, const struct tcsi_live_series *series, const struct tcsi_live_row *row);
-/* Before the cohort has, which will take it so. */
-void tcsi_grounds_scale(struct tcsi_cell *cell, const struct tcsi_live_series *series, tcsi_cohort_regard regard);
+/* Before the cohort has taken the row, of one that may open an anomaly or belongs to one, which it will take so. */
+void tcsi_grounds_keep(struct tcsi_cell *cell, const struct tcsi_live_series *series, const struct tcsi_live_row *row,
+                       tcsi_cohort_regard regard);
 /* Its anomaly has just opened with the row that is being judged, or by what was said of an earlier one (its time and value are the
  * anomaly's peak). */
 void tcsi_grounds_open(struct tcsi_cell *cell, struct tcsi_live_series *series, tcsi_grounds_by by);
