@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapt/pattern.h"
 
+#include "base/bounds.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -19,7 +21,7 @@ static const struct {
 int8_t tcsi_pattern_step(double z)
 {
     if (isnan(z)) return 0;
-    z = fmin(fmax(z, -1e9), 1e9);
+    z = tcsi_at_most(tcsi_at_least(z, -1e9), 1e9);
     return (int8_t)lrint(127 * z / (TCSI_PATTERN_SOFT + fabs(z)));
 }
 

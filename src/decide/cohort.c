@@ -2,6 +2,7 @@
 #include "decide/cohort.h"
 
 #include "base/alloc.h"
+#include "base/bounds.h"
 
 #include <math.h>
 
@@ -133,13 +134,13 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
 static float next_quantile(float quantile, double score, double step)
 {
     const double next = (double)quantile * (score > (double)quantile ? 1 + step * (1 - USUAL_SHARE) : 1 - step * USUAL_SHARE);
-    return (float)fmin(fmax(next, USUAL_MIN), USUAL_MAX);
+    return (float)tcsi_at_most(tcsi_at_least(next, USUAL_MIN), USUAL_MAX);
 }
 
 /* The series' own scale, after the score was judged by what it was before. */
 static void learn(tcsi_cohort_member *member, double score, bool is_incident)
 {
-    const double step = fmin(fmax(STEP_GAIN / (double)(member->count + 1), STEP_MIN), STEP_MAX);
+    const double step = tcsi_at_most(tcsi_at_least(STEP_GAIN / (double)(member->count + 1), STEP_MIN), STEP_MAX);
     const bool is_usual = member->open_for == 0 || member->open_for > PATIENCE;
     if (is_usual && !is_incident) member->usual = next_quantile(member->usual, score, step);
     member->bar = (float)(1 + ((double)member->bar - 1) * (1 - 1.0 / BAR_ROWS));
@@ -207,7 +208,7 @@ tcs_status tcsi_cohort_push_as(tcsi_cohort *cohort, tcsi_cohort_member *member, 
                                tcsi_cohort_verdict *ret_verdict, tcs_error *err)
 {
     if (member->count == 0) *member = (tcsi_cohort_member){ .usual = (float)cohort->usual, .bar = 1 };
-    const double height = fmin(score / (double)member->usual, TCSI_COHORT_HEIGHT_MAX) / (double)member->bar;
+    const double height = tcsi_at_most(score / (double)member->usual, TCSI_COHORT_HEIGHT_MAX) / (double)member->bar;
     tcsi_cohort_verdict verdict = { .height = height, .is_above = height > tcsi_cohort_threshold(cohort, regard) };
     verdict.is_unusual = verdict.is_above || height > cohort->threshold_low;
     verdict.is_opening = verdict.is_above && member->open_for == 0;

@@ -2,6 +2,7 @@
  * Cost: O(1), three square roots and three divisions.  SPDX-License-Identifier: Apache-2.0 */
 #include "detect/fast/residual_chart.h"
 
+#include "base/bounds.h"
 #include "detect/detector.h"
 #include "detect/fast/robust.h"
 
@@ -19,7 +20,7 @@ const tcsi_residual_chart_options tcsi_residual_chart_defaults = {
 static double rho_of(const tcsi_residual_chart *chart)
 {
     const double rho = chart->variance > 0 ? (double)chart->covariance / (double)chart->variance : 0;
-    return fmin(fmax(rho, 0), RHO_MAX);
+    return tcsi_at_most(tcsi_at_least(rho, 0), RHO_MAX);
 }
 
 void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_value, double *ret_deviation)
@@ -36,7 +37,7 @@ double tcsi_residual_chart_distance(const tcsi_residual_chart *chart, double val
 
 static double clipped(double difference, double limit)
 {
-    return fmin(fmax(difference, -limit), limit);
+    return tcsi_at_most(tcsi_at_least(difference, -limit), limit);
 }
 
 /* A float's variance, whatever the values: one that does not fit is the largest, one that is nothing is 0. */
@@ -63,9 +64,9 @@ double tcsi_residual_chart_push(tcsi_residual_chart *chart, const tcsi_residual_
     }
     const tcsi_residual_parts parts = tcsi_residual_chart_parts(chart, options, value);
     const double step = parts.step, rest = parts.rest, spread = parts.spread, rest_spread = parts.rest_spread;
-    const double score = fmax(parts.by_level, parts.by_forecast);
+    const double score = tcsi_at_least(parts.by_level, parts.by_forecast);
     const bool is_ready = parts.is_ready;
-    const double alpha = fmax(options->alpha, 1 / (double)(chart->count + 1));
+    const double alpha = tcsi_at_least(options->alpha, 1 / (double)(chart->count + 1));
     double absorbed = step, absorbed_rest = rest;
     const bool is_far = is_ready && (fabs(step) > options->clip * spread || fabs(rest) > options->clip * rest_spread);
     chart->clipped_run = is_far ? chart->clipped_run + (chart->clipped_run < COUNT_MAX) : 0;

@@ -37,11 +37,6 @@ void tcsi_robust_center(double *values, size_t count, double *ret_center, double
     *ret_spread = spread > 0 ? spread : 1.2533 * mean_deviation;
 }
 
-double tcsi_robust_floor(double spread, double spread_min, double center)
-{
-    return fmax(fmax(spread, spread_min), fmax(1e-12 * fabs(center), 1e-150));
-}
-
 tcs_status tcsi_first_rows_init(tcsi_first_rows *rows, size_t capacity, tcs_error *err)
 {
     *rows = (tcsi_first_rows){ .values = TCSI_NEW_ZEROS(double, capacity), .capacity = capacity };

@@ -4,7 +4,10 @@
 #ifndef TCS_DETECT_FAST_ROBUST_H
 #define TCS_DETECT_FAST_ROBUST_H
 
+#include "base/bounds.h"
 #include "base/codec.h"
+
+#include <math.h>
 
 /* Median and spread of count >= 1 values, which are sorted.  The spread is 1.4826 median absolute deviations (the
  * standard deviation of a normal distribution); where more than half of the values are equal that is 0, and 1.2533 mean
@@ -12,7 +15,10 @@
 void tcsi_robust_center(double *values, size_t count, double *ret_center, double *ret_spread);
 
 /* A floor under every spread, so that a flat history divides by something: 1e-12 of the level, and never below 1e-150. */
-double tcsi_robust_floor(double spread, double spread_min, double center);
+static inline double tcsi_robust_floor(double spread, double spread_min, double center)
+{
+    return tcsi_at_least(tcsi_at_least(spread, spread_min), tcsi_at_least(1e-12 * fabs(center), 1e-150));
+}
 
 typedef struct tcsi_first_rows {
     double *values;

@@ -2,6 +2,7 @@
 #include "serve/history/reel.h"
 
 #include "base/alloc.h"
+#include "base/bounds.h"
 
 #include <math.h>
 #include <string.h>
@@ -126,7 +127,7 @@ static void append(tcsi_reel *reel, tcsi_reel_series *series, tcsi_reel_row row)
 /* The nearest float of 12 significant bits: as near as TCSI_REEL_PRECISION says, and what comes out of a block is what was on the reel. */
 static float shorten(double number)
 {
-    float narrow = (float)fmin(fmax(number, -NARROW_MAX), NARROW_MAX);
+    float narrow = (float)tcsi_at_most(tcsi_at_least(number, -NARROW_MAX), NARROW_MAX);
     uint32_t bits;
     memcpy(&bits, &narrow, sizeof bits);
     bits = (bits + DROPPED / 2 + 1) & ~(uint32_t)DROPPED;

@@ -2,6 +2,7 @@
 #include "serve/shard/answered.h"
 
 #include "base/arena.h"
+#include "base/bounds.h"
 #include "detect/fast/robust.h"
 #include "serve/shard/cell.h"
 
@@ -48,7 +49,7 @@ void tcsi_answered_row(tcsi_live_series *series, double value)
 void tcsi_answered_score(tcsi_cell *cell, const tcsi_live_series *series, double score)
 {
     const double usual = series->member.count > 0 ? (double)series->member.usual : cell->cohort.usual;
-    cell->answers.height = fmin(score / usual, TCSI_COHORT_HEIGHT_MAX);
+    cell->answers.height = tcsi_at_most(score / usual, TCSI_COHORT_HEIGHT_MAX);
 }
 
 static tcsi_pattern pattern_of_anomaly(const tcsi_live_series *series)

@@ -23,6 +23,23 @@ static void test_a_window_is_the_last_rows_oldest_first(void **state)
     }
 }
 
+/* What is kept is the nearest step to the true inverse hyperbolic sine, but for what lies between two, and grows with the row. */
+static void test_the_nearest_step(void **state)
+{
+    (void)state;
+    int16_t before = -1;
+    for (double deviations = 1e-5; deviations < 6e6; deviations *= 1.00005) {
+        tcsi_last_rows rows = { 0 };
+        tcsi_last_rows_push(&rows, deviations);
+        tcsi_last_rows_push(&rows, -deviations);
+        const double exact = fmin(2048 * asinh(deviations), 32767), off = fabs(rows.ring[0] - exact);
+        assert_true(off <= 0.5 + 1e-4 && rows.ring[1] == -rows.ring[0]);
+        assert_true(rows.ring[0] >= before);
+        before = rows.ring[0];
+    }
+    assert_int_equal(before, 32767);
+}
+
 /* In the ordinary a row is kept to a thousandth of a deviation; far out it is kept to a thousandth of itself; beyond, it is far. */
 static void test_precision_and_range(void **state)
 {
@@ -70,4 +87,4 @@ static void test_saved_and_damaged(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_a_window_is_the_last_rows_oldest_first), cmocka_unit_test(test_precision_and_range),
-              cmocka_unit_test(test_saved_and_damaged))
+              cmocka_unit_test(test_the_nearest_step), cmocka_unit_test(test_saved_and_damaged))

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/shard/presence.h"
 
+#include "base/bounds.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -24,12 +26,18 @@ static double seconds(int64_t early_ns, int64_t late_ns)
     return (double)((uint64_t)late_ns - (uint64_t)early_ns) * 1e-9;
 }
 
-/* Logarithm and power of two, straight between powers: within 0.09 of the true ones, each other's inverse, and the same bits everywhere. */
-static double octaves(double positive)
+/* Logarithm and power of two, straight between powers: within 0.09 of the true ones, each other's inverse, and the same bits everywhere.
+ * normal: from 1e-300 on. */
+static double octaves(double normal)
 {
-    int exponent;
-    const double mantissa = frexp(positive, &exponent); /* [1/2, 1) */
-    return exponent - 2 + 2 * mantissa;
+    const uint64_t one = UINT64_C(1) << 52;
+    uint64_t bits;
+    double mantissa; /* [1, 2) */
+    memcpy(&bits, &normal, sizeof bits);
+    const int exponent = (int)(bits >> 52) - 1023;
+    bits = (bits & (one - 1)) | UINT64_C(1023) << 52;
+    memcpy(&mantissa, &bits, sizeof mantissa);
+    return exponent - 1 + mantissa;
 }
 
 static double of_octaves(double x)
@@ -63,14 +71,14 @@ static void close_kind(tcsi_presence *p, tcsi_presence_news *news, struct tcsi_p
 static double silence_limit(const tcsi_presence *p, double set_s)
 {
     if (!isnan(set_s)) return set_s;
-    return fmax(fmax(SILENT_CADENCES * (double)p->cadence_s, SILENT_GAPS * (double)p->gap_s), SILENT_S);
+    return tcsi_at_least(tcsi_at_least(SILENT_CADENCES * (double)p->cadence_s, SILENT_GAPS * (double)p->gap_s), SILENT_S);
 }
 
 static void learn_gap(tcsi_presence *p, double gap_s)
 {
-    const double usual_s = (double)p->gap_s, learned_s = p->is_known ? fmin(gap_s, RAISE * usual_s) : gap_s;
+    const double usual_s = (double)p->gap_s, learned_s = p->is_known ? tcsi_at_most(gap_s, RAISE * usual_s) : gap_s;
     if (learned_s >= usual_s) p->gap_s = (float)learned_s;
-    else p->gap_s = (float)(usual_s - (usual_s - learned_s) * fmin(learned_s / (GAP_MEMORY * usual_s), 1));
+    else p->gap_s = (float)(usual_s - (usual_s - learned_s) * tcsi_at_most(learned_s / (GAP_MEMORY * usual_s), 1));
     if (p->is_known) return;
     p->lived_s = (float)((double)p->lived_s + gap_s); /* the first burst of a batch is no gap yet */
     p->is_known = p->receipt_count >= KNOWN_RECEIPTS && (double)p->lived_s >= KNOWN_SILENCES * silence_limit(p, NAN);
@@ -91,8 +99,8 @@ static void end_silence(tcsi_presence *p, const tcsi_presence_row *row, bool is_
 /* How far the lag may be from what is usual. */
 static double lag_reach(const tcsi_presence *p)
 {
-    const double step_s = fmax((double)p->cadence_s, (double)p->gap_s);
-    return fmax(LATE_STEPS * step_s, LATE_S) + LATE_SPREADS * (double)p->lag_spread_s;
+    const double step_s = tcsi_at_least((double)p->cadence_s, (double)p->gap_s);
+    return tcsi_at_least(LATE_STEPS * step_s, LATE_S) + LATE_SPREADS * (double)p->lag_spread_s;
 }
 
 static bool is_late(const tcsi_presence *p, double lag_s, double set_s)
@@ -108,8 +116,8 @@ static void learn_lag(tcsi_presence *p, double lag_s)
 {
     const double usual_s = (double)p->lag_s, before_s = (double)p->lag_before_s, reach_s = lag_reach(p);
     const double weight = 1 / (p->receipt_count * (p->late_ns ? LAG_SLOW : 1));
-    const double learned_s = p->is_known ? fmin(fmax(lag_s, usual_s - reach_s), usual_s + reach_s) : lag_s;
-    const double apart_s = p->receipt_count > 1 ? fmin(fabs(lag_s - before_s), p->is_known ? reach_s : INFINITY) : 0;
+    const double learned_s = p->is_known ? tcsi_at_most(tcsi_at_least(lag_s, usual_s - reach_s), usual_s + reach_s) : lag_s;
+    const double apart_s = p->receipt_count > 1 ? tcsi_at_most(fabs(lag_s - before_s), p->is_known ? reach_s : INFINITY) : 0;
     p->lag_s = (float)(usual_s + weight * (learned_s - usual_s));
     p->lag_spread_s = (float)((double)p->lag_spread_s + weight * (apart_s - (double)p->lag_spread_s));
     p->lag_before_s = (float)lag_s;
@@ -151,7 +159,7 @@ static void learn_cadence(tcsi_presence *p, double step_s)
 {
     const double usual_s = (double)p->cadence_s;
     /* A gap is no cadence: one step counts no more than twice the usual one. */
-    p->cadence_s = (float)(usual_s > 0 ? usual_s + CADENCE_WEIGHT * (fmin(step_s, 2 * usual_s) - usual_s) : step_s);
+    p->cadence_s = (float)(usual_s > 0 ? usual_s + CADENCE_WEIGHT * (tcsi_at_most(step_s, 2 * usual_s) - usual_s) : step_s);
 }
 
 static double nearest_usual(const tcsi_presence *p)
@@ -207,21 +215,22 @@ static void leave_pace(tcsi_presence *p, const tcsi_presence_policy *policy, int
 static void follow_pace(tcsi_presence *p, const tcsi_presence_policy *policy, const tcsi_presence_row *row, double step_s,
                         tcsi_presence_news *news)
 {
-    const double step = octaves(fmin(fmax(step_s, 1e-6), 1e9)), before = (double)p->pace;
+    const double step = octaves(tcsi_at_most(tcsi_at_least(step_s, 1e-6), 1e9)), before = (double)p->pace;
     if (p->step_count < RUN_MAX) p->step_count++;
     if (p->step_count <= PACE_BEGIN) {
         begin_pace(p, step);
         return;
     }
     const double clip = PACE_CLIP * (1 + (double)p->pace_spread), reach = PACE_OCTAVES + PACE_SPREADS * (double)p->pace_spread;
-    const double pace = before + PACE_WEIGHT * fmin(fmax(step - before, -clip), clip);
+    const double pace = before + PACE_WEIGHT * tcsi_at_most(tcsi_at_least(step - before, -clip), clip);
     p->pace = (float)pace;
     if (p->pace_told > 0 && p->step_count % PACE_FORGET == 0) p->pace_told--;
     if (pace < p->pace_low / 4.0 - reach || pace > p->pace_high / 4.0 + reach) {
         leave_pace(p, policy, row->time_ns, news);
         return;
     }
-    p->pace_spread = (float)((double)p->pace_spread + PACE_SPREAD_WEIGHT * (fmin(fabs(step - pace), clip) - (double)p->pace_spread));
+    const double spread = (double)p->pace_spread;
+    p->pace_spread = (float)(spread + PACE_SPREAD_WEIGHT * (tcsi_at_most(fabs(step - pace), clip) - spread));
     end_pace(p, row->time_ns, news);
     p->pace_run = 0;
 }
