@@ -144,7 +144,7 @@ static void test_events_are_seen(void **state)
     fleet_init(&f, 1e-5, 3, 0, 0.9);
     (void)run(&f, 1500);
     for (size_t i = 0; i < MEMBERS; i++) seen += push(&f, i, 8 * 2.33 * f.sources[i].scale);
-    assert_true(seen > 0.98 * MEMBERS);
+    assert_true((double)seen > 0.98 * MEMBERS);
     tcsi_cohort_deinit(&f.cohort);
 }
 
