@@ -260,7 +260,8 @@ static void persist_body(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_codec_size(codec, &cohort->body_at, TCSI_COHORT_BODY - 1);
     if (tcsi_codec_status(codec) != TCS_OK) return;
     tcsi_codec_f64s(codec, cohort->body, cohort->body_count);
-    for (size_t i = 0; tcsi_codec_loading(codec) && i < cohort->body_count; i++)
+    if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
+    for (size_t i = 0; i < cohort->body_count; i++)
         if (!(cohort->body[i] >= 0 && cohort->body[i] <= TCSI_COHORT_HEIGHT_MAX)) {
             tcsi_codec_refuse(codec, "a height out of range");
             return;
