@@ -150,7 +150,8 @@ void tcsi_answered_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_eve
         event->pattern = pattern_of_other(series, event);
         if (!event->is_answered) tell_other(cell, series, event);
     }
-    cell->answers.suppressed_count += event->state == TCSI_LIVE_SUSPECTED && (event->suppressed_by.low | event->suppressed_by.high) != 0;
+    const bool is_suppressed = (event->suppressed_by.low | event->suppressed_by.high) != 0;
+    cell->answers.suppressed_count += is_suppressed && event->state == TCSI_LIVE_SUSPECTED && !event->is_update; /* each once */
 }
 
 /* ---- other episodes, which no rows follow ---- */
