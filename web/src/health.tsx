@@ -4,7 +4,7 @@ import { count, duration, number, percent } from './format';
 import { live, now, type Live } from './live';
 import { useAsk, useStore } from './store';
 import { parseTime } from './time';
-import { Ago, Fact, Gauge, isAway, latency, Problem } from './ui';
+import { Ago, Fact, Gauge, Head, isAway, latency, Problem } from './ui';
 
 /** Received to scored, p99 (docs/internals/serve.md). */
 const LATENCY_AIM_S = 0.005;
@@ -66,12 +66,7 @@ function Outcomes({ samples }: { samples: Record<string, number> }) {
     <details class="outcomes">
       <summary>Samples by what became of them</summary>
       <table class="data">
-        <thead>
-          <tr>
-            <th scope="col">outcome</th>
-            <th scope="col">samples</th>
-          </tr>
-        </thead>
+        <Head names={['outcome', 'samples']} />
         <tbody>
           {some.map(([name, value]) => (
             <tr key={name}>
@@ -126,15 +121,7 @@ function Watch() {
         <summary>What the service watches of itself</summary>
         <div class="scroll" tabIndex={0} role="region" aria-label="Watched figures">
           <table class="data words">
-            <thead>
-              <tr>
-                {['figure', 'now', 'bound', 'state', 'what it is'].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Head names={['figure', 'now', 'bound', 'state', 'what it is']} />
             <tbody>
               {all.map((one) => (
                 <tr key={one.figure}>

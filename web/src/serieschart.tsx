@@ -7,7 +7,7 @@ import { HistoryLoader } from './loader';
 import type { Slice } from './pyramid';
 import { clock, formatSpan } from './time';
 import type { Timeline } from './timeline';
-import { Problem, SeriesLabel } from './ui';
+import { Head, Problem, SeriesLabel } from './ui';
 
 interface Props {
   number: number;
@@ -66,15 +66,7 @@ function Table({ slice, unit, timeline, title }: { slice: Slice; unit: string; t
         <caption>
           {rows.length} of {slice.time.length} rows drawn{unit ? `, in ${unit}` : ''}
         </caption>
-        <thead>
-          <tr>
-            {['time', 'value', 'least', 'greatest', 'expected', 'from', 'to', 'score'].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head names={['time', 'value', 'least', 'greatest', 'expected', 'from', 'to', 'score']} />
         <tbody>
           {rows.map((i) => (
             <tr key={slice.time[i]}>

@@ -140,6 +140,21 @@ export function Problem({ error, what }: { error: Error; what: string }) {
   );
 }
 
+/** The first row of a table; a column without a name is called `unnamed` by screen readers. */
+export function Head({ names, unnamed }: { names: readonly string[]; unnamed?: string }) {
+  return (
+    <thead>
+      <tr>
+        {names.map((name, i) => (
+          <th key={i} scope="col">
+            {name || <span class="visually-hidden">{unnamed}</span>}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
 export function Note({ children }: { children: ComponentChildren }) {
   return <div class="note">{children}</div>;
 }

@@ -7,7 +7,7 @@ import { chance, count, number, percent } from './format';
 import { live } from './live';
 import { useAsk, useStore, type Asked } from './store';
 import { formatSpan, parseTime } from './time';
-import { Ago, At, Fact, Note, Problem, SeriesLabel } from './ui';
+import { Ago, At, Fact, Head, Note, Problem, SeriesLabel } from './ui';
 import { formatPlace } from './url';
 
 const NOTED = 8; // rows of a counterfactual that are shown
@@ -50,15 +50,7 @@ function HeatTable({ rows }: { rows: readonly LookedAt[] }) {
       <summary>Row by row</summary>
       <div class="scroll" tabIndex={0} role="region" aria-label="What the deep layer looked at, row by row">
         <table class="data">
-          <thead>
-            <tr>
-              {['row', 'time', 'deviations', 'expected', 'share'].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Head names={['row', 'time', 'deviations', 'expected', 'share']} />
           <tbody>
             {rows.map((row, i) => (
               <tr key={i}>
@@ -214,16 +206,7 @@ export function MovedTogether({ why }: { why: Explanation }) {
       </p>
       <div class="scroll" tabIndex={0} role="region" aria-label="Series that moved together">
         <table class="data words">
-          <thead>
-            <tr>
-              <th scope="col">series</th>
-              <th scope="col">began</th>
-              <th scope="col">off by</th>
-              <th scope="col">
-                <span class="visually-hidden">drawn</span>
-              </th>
-            </tr>
-          </thead>
+          <Head names={['series', 'began', 'off by', '']} unnamed="drawn" />
           <tbody>
             {episodes.map((other) => (
               <tr key={other.id}>

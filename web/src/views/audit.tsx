@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { ask, type AuditEntry } from '../api';
 import { count } from '../format';
 import { useAsk } from '../store';
-import { At, Loading, Note, Problem } from '../ui';
+import { At, Head, Loading, Note, Problem } from '../ui';
 import { formatPlace } from '../url';
 
 interface Page {
@@ -48,15 +48,7 @@ export function AuditView() {
       {entries.length > 0 ? (
         <div class="scroll" tabIndex={0} role="region" aria-label="Audit log">
           <table class="data words">
-            <thead>
-              <tr>
-                {['number', 'time', 'who', 'did', 'to', 'detail', 'hash'].map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Head names={['number', 'time', 'who', 'did', 'to', 'detail', 'hash']} />
             <tbody>
               {entries.map((entry) => (
                 <tr key={entry.sequence}>

@@ -13,7 +13,7 @@ import { SeriesChart } from '../serieschart';
 import { Silencing } from '../silences';
 import { useAsk, useStore } from '../store';
 import { formatSpan, parseTime, type Span } from '../time';
-import { Ago, At, Fact, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
+import { Ago, At, Fact, Head, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
 import { formatPlace } from '../url';
 import { heatOf, KeptWay, MovedTogether, Quiet, useExplanation } from '../why';
 
@@ -331,14 +331,7 @@ function SimilarEpisodes({ episode }: { episode: Episode }) {
       {asked.data && asked.data.similar.length > 0 ? (
         <div class="scroll" tabIndex={0} role="region" aria-labelledby="similar">
           <table class="data">
-            <thead>
-              <tr>
-                <th scope="col">episode</th>
-                <th scope="col">began</th>
-                <th scope="col">distance</th>
-                <th scope="col">it was</th>
-              </tr>
-            </thead>
+            <Head names={['episode', 'began', 'distance', 'it was']} />
             <tbody>
               {asked.data.similar.map((other) => (
                 <tr key={other.id}>

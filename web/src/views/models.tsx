@@ -4,7 +4,7 @@ import { ask, send, type Canary, type CanaryGroup, type Challenger, type Evidenc
 import { count, duration, number } from '../format';
 import { live } from '../live';
 import { useAsk, useStore } from '../store';
-import { At, Loading, Note, Problem } from '../ui';
+import { At, Head, Loading, Note, Problem } from '../ui';
 
 const ROLES: Record<string, string> = { champion: '● decides', challenger: '◌ is tried beside it', '': 'is kept' };
 
@@ -17,17 +17,7 @@ function Measured({ evidence }: { evidence: readonly Evidence[] }) {
   if (evidence.length === 0) return <Note>It was not measured yet.</Note>;
   return (
     <table class="data">
-      <thead>
-        <tr>
-          {['on', 'rows', 'AUC by answers', 'VUS-PR', 'F1 of events', 'alarms', 'of them false', 'allowed', 'a row'].map(
-            (name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ),
-          )}
-        </tr>
-      </thead>
+      <Head names={['on', 'rows', 'AUC by answers', 'VUS-PR', 'F1 of events', 'alarms', 'of them false', 'allowed', 'a row']} />
       <tbody>
         {evidence.map((one) => (
           <tr key={one.data}>
@@ -111,15 +101,7 @@ function Table({ models, act }: { models: readonly Model[]; act: (path: string) 
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label="Models">
       <table class="data words">
-        <thead>
-          <tr>
-            {['model', 'it', 'made', 'size', 'from', ''].map((name) => (
-              <th key={name} scope="col">
-                {name || <span class="visually-hidden">actions</span>}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head names={['model', 'it', 'made', 'size', 'from', '']} unnamed="actions" />
         <tbody>
           {[...models].reverse().map((model) => (
             <Row key={model.hash} model={model} act={act} />
@@ -173,15 +155,7 @@ function Trial({ canary }: { canary: Canary }) {
         .
       </p>
       <table class="data">
-        <thead>
-          <tr>
-            {['episodes of', 'series', 'opened', 'confirmed', 'said true', 'said expected'].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head names={['episodes of', 'series', 'opened', 'confirmed', 'said true', 'said expected']} />
         <tbody>
           <Group name="the canary" group={canary.canary} />
           <Group name="all others" group={canary.others} />

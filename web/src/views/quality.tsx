@@ -5,7 +5,7 @@ import { count, number, percent } from '../format';
 import { live } from '../live';
 import { useAsk, useStore } from '../store';
 import { formatSpan } from '../time';
-import { Fact, Loading, Note, Problem } from '../ui';
+import { Fact, Head, Loading, Note, Problem } from '../ui';
 
 const TRUST = ['calibration', 'score_drift', 'input_drift'];
 
@@ -69,16 +69,7 @@ function Tallies({
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={`Quality by ${of}`}>
       <table class="data">
-        <thead>
-          <tr>
-            {[of, ...COLUMNS, ...(hasPrices ? ['net'] : [])].map((name, i) => (
-              <th key={i} scope="col">
-                {name}
-                {name ? null : <span class="visually-hidden">precision drawn, from 0 to 100 %</span>}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <Head names={[of, ...COLUMNS, ...(hasPrices ? ['net'] : [])]} unnamed="precision drawn, from 0 to 100 %" />
         <tbody>
           {rows.map(([name, tally]) => (
             <tr key={name}>
@@ -175,15 +166,7 @@ function Trust() {
       <h2 id="trust">Can its chances be believed?</h2>
       <div class="scroll" tabIndex={0} role="region" aria-labelledby="trust">
         <table class="data words">
-          <thead>
-            <tr>
-              {['figure', 'now', 'bound', 'state', 'what it is'].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Head names={['figure', 'now', 'bound', 'state', 'what it is']} />
           <tbody>
             {shown.map((figure) => (
               <tr key={figure.figure}>

@@ -9,7 +9,7 @@ import { live, may, now } from '../live';
 import { SeriesChart } from '../serieschart';
 import { useAsk, useStore } from '../store';
 import { parseTime } from '../time';
-import { Ago, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
+import { Ago, Head, Loading, Note, Problem, SeriesLabel, Severity, State } from '../ui';
 import { formatPlace } from '../url';
 import { spanAround } from './episode';
 import { withoutName } from './now';
@@ -165,13 +165,7 @@ function Raters({ review }: { review: Review }) {
     <section class="card" aria-labelledby="raters">
       <h2 id="raters">How far people are believed</h2>
       <table class="data">
-        <thead>
-          <tr>
-            <th scope="col">who</th>
-            <th scope="col">answers</th>
-            <th scope="col">right, as far as is known</th>
-          </tr>
-        </thead>
+        <Head names={['who', 'answers', 'right, as far as is known']} />
         <tbody>
           {raters.map((rater) => (
             <tr key={rater.who}>
