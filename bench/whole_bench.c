@@ -115,15 +115,9 @@ static tcs_status run(work *w, usage *ret_usage, tcs_error *err)
 
 /* ---- the answer ---- */
 
-static double number_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
-}
-
 static bool meets_event(const bench_case *c, const tcsi_json_value *episode)
 {
-    double begin = number_of(episode, "row_onset"), end = number_of(episode, "row_end");
+    double begin = tcsi_json_number_of(episode, "row_onset", NAN), end = tcsi_json_number_of(episode, "row_end", NAN);
     for (double row = begin; row < end; row++)
         if (in_event(c, (size_t)row)) return true;
     return false;
@@ -139,7 +133,7 @@ static tcs_status check_text(const bench_case *c, char *text, tcsi_arena *arena,
         end = strncmp(at, "{\n", 2) == 0 ? at + strlen(at) : at + strcspn(at, "\n") + 1;
         tcs_status status = tcsi_json_parse(at, (size_t)(end - at), arena, &object, err);
         if (status != TCS_OK) return status;
-        if (!isnan(number_of(object, "rows"))) rows = number_of(object, "rows");
+        if (!isnan(tcsi_json_number_of(object, "rows", NAN))) rows = tcsi_json_number_of(object, "rows", NAN);
         episodes = tcsi_json_get(object, "episodes");
         if (!episodes || episodes->type != TCSI_JSON_ARRAY) found = found || meets_event(c, object);
         else

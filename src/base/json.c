@@ -473,3 +473,15 @@ const tcsi_json_value *tcsi_json_get(const tcsi_json_value *object, const char *
         if (strcmp(object->items[i].key, key) == 0) return &object->items[i];
     return NULL;
 }
+
+const char *tcsi_json_text_of(const tcsi_json_value *object, const char *key)
+{
+    const tcsi_json_value *value = tcsi_json_get(object, key);
+    return value && value->type == TCSI_JSON_STRING ? value->text : "";
+}
+
+double tcsi_json_number_of(const tcsi_json_value *object, const char *key, double fallback)
+{
+    const tcsi_json_value *value = tcsi_json_get(object, key);
+    return value && value->type == TCSI_JSON_NUMBER ? value->number : fallback;
+}

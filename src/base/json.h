@@ -63,6 +63,9 @@ struct tcsi_json_value { /* 48 bytes: a line may hold a million, and sizes fit 3
 tcs_status tcsi_json_parse(const char *text, size_t size, tcsi_arena *arena, const tcsi_json_value **ret_root,
                            tcs_error *err) TCS_WARN_UNUSED;
 const tcsi_json_value *tcsi_json_get(const tcsi_json_value *object, const char *key); /* NULL when absent or no object */
+/* Of a member; "" and fallback when it is absent, of another type, or there is no object. */
+const char *tcsi_json_text_of(const tcsi_json_value *object, const char *key);
+double tcsi_json_number_of(const tcsi_json_value *object, const char *key, double fallback);
 
 /* The shortest decimal that reads back to value; at least TCSI_NUMBER_TEXT_SIZE bytes; returns the length. */
 enum { TCSI_NUMBER_TEXT_SIZE = 32 };

@@ -113,12 +113,6 @@ static bool get_time(const tcsi_json_value *object, const char *key, int64_t *re
     return !*text || tcsi_time_parse(&iso, text, strlen(text), ret_ns);
 }
 
-static double get_number(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
-}
-
 static bool get_tags(const tcsi_json_value *object, tcsi_arena *arena, tcsi_alert *alert)
 {
     const tcsi_json_value *tags = tcsi_json_get(object, "tags");
@@ -154,7 +148,7 @@ tcs_status tcsi_alert_read(const char *text, size_t size, tcsi_arena *arena, tcs
     if (size > TCSI_ALERT_SIZE_MAX) return tcsi_fail(err, TCS_E_LIMIT, "an alert of %zu bytes; at most %d", size, TCSI_ALERT_SIZE_MAX);
     tcs_status status = tcsi_json_parse(text, size, arena, &root, err);
     if (status != TCS_OK) return status;
-    const double revision = get_number(root, "revision");
+    const double revision = tcsi_json_number_of(root, "revision", NAN);
     bool sound = get_tags(root, arena, &alert) && get_state(root, &alert.state) && get_text(root, "episode", &alert.episode_id);
     sound = sound && get_text(root, "incident", &alert.incident_id) && get_text(root, "summary", &alert.summary);
     sound = sound && get_text(root, "description", &alert.description) && get_text(root, "url", &alert.url);
@@ -163,10 +157,10 @@ tcs_status tcsi_alert_read(const char *text, size_t size, tcsi_arena *arena, tcs
     sound = sound && *alert.episode_id && revision >= 0 && revision <= UINT32_MAX;
     if (!sound) return tcsi_fail(err, TCS_E_FORMAT, "no alert; expected what tcsi_alert_write makes");
     alert.revision = (uint32_t)revision;
-    alert.severity = get_number(root, "severity");
-    alert.value = get_number(root, "value");
-    alert.expected_lower = get_number(root, "expected_lower");
-    alert.expected_upper = get_number(root, "expected_upper");
+    alert.severity = tcsi_json_number_of(root, "severity", NAN);
+    alert.value = tcsi_json_number_of(root, "value", NAN);
+    alert.expected_lower = tcsi_json_number_of(root, "expected_lower", NAN);
+    alert.expected_upper = tcsi_json_number_of(root, "expected_upper", NAN);
     *ret_alert = alert;
     return TCS_OK;
 }

@@ -316,12 +316,6 @@ static bool search_window(void *context, const tcsi_store_record *record)
     return !search->is_held;
 }
 
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 /* The tags that an alert of this episode has; in arena.  0: its document does not name a series. */
 static size_t episode_tags(const found *f, tcsi_arena *arena, tcsi_alert_tag *ret_tags)
 {
@@ -329,10 +323,10 @@ static size_t episode_tags(const found *f, tcsi_arena *arena, tcsi_alert_tag *re
     tcs_error failure;
     tcsi_key key;
     if (tcsi_json_parse(f->document.data, f->document.size, arena, &root, &failure) != TCS_OK) return 0;
-    const char *series = text_of(root, "series");
+    const char *series = tcsi_json_text_of(root, "series");
     if (tcsi_key_parse(series, strlen(series), arena, &key, &failure) != TCS_OK) return 0;
     size_t count = 0;
-    ret_tags[count++] = (tcsi_alert_tag){ "tocsin_kind", text_of(root, "kind") };
+    ret_tags[count++] = (tcsi_alert_tag){ "tocsin_kind", tcsi_json_text_of(root, "kind") };
     for (size_t i = 0; i < key.tag_count && count < TCSI_ALERT_TAG_COUNT_MAX; i++) {
         const char *name = tcsi_arena_strndup(arena, key.tags[i].name, key.tags[i].name_size);
         const char *value = tcsi_arena_strndup(arena, key.tags[i].value, key.tags[i].value_size);

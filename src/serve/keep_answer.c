@@ -11,12 +11,6 @@
 
 enum { ARENA_SIZE_MAX = 1 << 22 };
 
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 /* NULL with TCS_OK: no JSON, and so nothing that whoever took the request let through. */
 static tcs_status parse(const tcsi_action *action, tcsi_arena *arena, const tcsi_json_value **ret_document, tcs_error *err)
 {
@@ -39,7 +33,7 @@ tcs_status tcsi_keep_answer(tcsi_store *store, const tcsi_action *action, tcs_er
     tcsi_arena arena;
     tcsi_arena_init(&arena, ARENA_SIZE_MAX);
     tcs_status status = parse(action, &arena, &document, err);
-    if (status == TCS_OK && document) status = put_label(store, action, action->object, text_of(document, "verdict"), "", err);
+    if (status == TCS_OK && document) status = put_label(store, action, action->object, tcsi_json_text_of(document, "verdict"), "", err);
     tcsi_arena_deinit(&arena);
     return status;
 }
@@ -67,9 +61,10 @@ tcs_status tcsi_keep_undo(tcsi_store *store, const tcsi_action *action, tcs_erro
     tcsi_arena arena;
     tcsi_arena_init(&arena, ARENA_SIZE_MAX);
     tcs_status status = parse(action, &arena, &document, err);
-    if (status == TCS_OK && document) status = tcsi_store_label_list(store, text_of(document, "episode"), 0, 0, find_label, &f, err);
+    if (status == TCS_OK && document)
+        status = tcsi_store_label_list(store, tcsi_json_text_of(document, "episode"), 0, 0, find_label, &f, err);
     if (status == TCS_OK && f.is_there && !f.is_undone && !f.is_done)
-        status = put_label(store, action, text_of(document, "episode"), "", action->object, err);
+        status = put_label(store, action, tcsi_json_text_of(document, "episode"), "", action->object, err);
     tcsi_arena_deinit(&arena);
     return status;
 }
@@ -83,21 +78,22 @@ static void write_missed(const tcsi_json_value *mark, const char *id, tcsi_json_
     tcsi_json_put_string(writer, "id", id);
     tcsi_json_put_string(writer, "kind", "missed");
     tcsi_json_put_string(writer, "state", tcsi_live_state_names[TCSI_LIVE_RESOLVED]);
-    tcsi_json_put_string(writer, "series", text_of(mark, "series"));
+    tcsi_json_put_string(writer, "series", tcsi_json_text_of(mark, "series"));
     tcsi_json_put_integer(writer, "number", number ? (int64_t)number->number : 0);
-    tcsi_json_put_string(writer, "begin", text_of(mark, "from"));
-    tcsi_json_put_string(writer, "updated", text_of(mark, "to"));
-    tcsi_json_put_string(writer, "end", text_of(mark, "to"));
+    tcsi_json_put_string(writer, "begin", tcsi_json_text_of(mark, "from"));
+    tcsi_json_put_string(writer, "updated", tcsi_json_text_of(mark, "to"));
+    tcsi_json_put_string(writer, "end", tcsi_json_text_of(mark, "to"));
     tcsi_json_put_number(writer, "severity", 50);
     tcsi_json_put_string(writer, "suppressed_by", "");
-    tcsi_json_put_string(writer, "summary", *text_of(mark, "reason") ? text_of(mark, "reason") : "an event that was missed");
+    const char *reason = tcsi_json_text_of(mark, "reason");
+    tcsi_json_put_string(writer, "summary", *reason ? reason : "an event that was missed");
     tcsi_json_end_object(writer);
 }
 
 static tcs_status put_missed(tcsi_store *store, const tcsi_action *action, const tcsi_json_value *mark, const char *id, tcs_error *err)
 {
     const tcsi_time_format iso = { .kind = TCSI_TIME_ISO };
-    const char *from = text_of(mark, "from"), *to = text_of(mark, "to");
+    const char *from = tcsi_json_text_of(mark, "from"), *to = tcsi_json_text_of(mark, "to");
     tcsi_store_record record = { .kind = TCSI_STORE_EPISODE, .id = id, .state = TCSI_LIVE_RESOLVED, .updated_ns = action->time_ns };
     tcsi_json_writer writer;
     tcsi_buffer document;

@@ -37,18 +37,6 @@ void tcsi_labels_deinit(tcsi_labels *labels)
 
 /* ---- reading ---- */
 
-static double number_of(const tcsi_json_value *object, const char *key, double fallback)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : fallback;
-}
-
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 static const char *copy(tcsi_labels *labels, const char *text)
 {
     const char *copied = tcsi_arena_strndup(&labels->arena, text, strlen(text));
@@ -77,11 +65,12 @@ static bool take_label(void *context, const tcsi_store_label *label)
     if (tcsi_json_parse(label->document, strlen(label->document), &labels->scratch, &document, &ignored) != TCS_OK) document = NULL;
     standing *s = &labels->standing[labels->standing_count++];
     *s = (standing){ .id = copy(labels, label->id), .episode = copy(labels, label->episode_id), .who = copy(labels, label->author),
-                     .verdict = copy(labels, label->verdict), .reason = copy(labels, text_of(document, "reason")),
-                     .scope = copy(labels, text_of(document, "scope")), .until = copy(labels, text_of(document, "until")),
+                     .verdict = copy(labels, label->verdict), .reason = copy(labels, tcsi_json_text_of(document, "reason")),
+                     .scope = copy(labels, tcsi_json_text_of(document, "scope")),
+                     .until = copy(labels, tcsi_json_text_of(document, "until")),
                      .time_ns = label->time_ns };
-    s->confidence = fmin(fmax(number_of(document, "confidence", 1), 0), 1);
-    s->weight = number_of(document, "weight", 1);
+    s->confidence = fmin(fmax(tcsi_json_number_of(document, "confidence", 1), 0), 1);
+    s->weight = tcsi_json_number_of(document, "weight", 1);
     s->has_pattern = tcsi_pattern_read(tcsi_json_get(document, "pattern"), &s->pattern, &ignored) == TCS_OK;
     return labels->status == TCS_OK;
 }

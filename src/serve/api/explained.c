@@ -38,22 +38,10 @@ static tcs_status find(tcsi_api *api, tcsi_store_record_kind kind, const char *i
     return status;
 }
 
-static const char *text_of(const tcsi_json_value *document, const char *key)
-{
-    const tcsi_json_value *value = document ? tcsi_json_get(document, key) : NULL;
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
-static double number_of(const tcsi_json_value *document, const char *key)
-{
-    const tcsi_json_value *value = document ? tcsi_json_get(document, key) : NULL;
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
-}
-
 /* A series that is live; TCSI_SERIES_NONE: it is none, or not any more. */
 static uint32_t series_of(const tcsi_api *api, const tcsi_json_value *document)
 {
-    const double number = number_of(document, "number");
+    const double number = tcsi_json_number_of(document, "number", NAN);
     const uint32_t count = tcsi_directory_count(tcsi_live_directory(api->live));
     return number >= 0 && number < (double)count ? (uint32_t)number : TCSI_SERIES_NONE;
 }
@@ -71,23 +59,23 @@ tcs_status tcsi_explained_find(tcsi_api *api, const tcsi_request *request, const
 
 const char *tcsi_explained_text(const tcsi_explained *explained, const char *key)
 {
-    return text_of(explained->document, key);
+    return tcsi_json_text_of(explained->document, key);
 }
 
 double tcsi_explained_number(const tcsi_explained *explained, const char *key)
 {
-    return number_of(explained->document, key);
+    return tcsi_json_number_of(explained->document, key, NAN);
 }
 
 tcs_status tcsi_explained_incident(const tcsi_explained *explained, const tcsi_json_value **ret_incident, const tcsi_json_value **ret_ids,
                                    tcs_error *err)
 {
     finding f = { .arena = explained->request->arena };
-    const char *id = text_of(explained->document, "incident");
+    const char *id = tcsi_json_text_of(explained->document, "incident");
     tcs_status status = TCS_OK;
     for (int step = 0; status == TCS_OK && *id && step < MERGES_MAX; step++) {
         status = find(explained->api, TCSI_STORE_INCIDENT, id, &f, err);
-        id = text_of(f.document, "merged_into");
+        id = tcsi_json_text_of(f.document, "merged_into");
     }
     const tcsi_json_value *ids = f.document ? tcsi_json_get(f.document, "episodes") : NULL;
     *ret_incident = f.document;
@@ -153,15 +141,15 @@ static void write_shared(const tcsi_explained *explained, uint32_t other, tcsi_j
 static void write_mover(const tcsi_explained *explained, const mover *m, tcsi_json_writer *writer)
 {
     static const char *const keys[] = { "series", "kind", "state", "begin" };
-    const double off = number_of(m->document, "value") - number_of(m->document, "expected");
-    const double deviation = number_of(m->document, "deviation");
+    const double off = tcsi_json_number_of(m->document, "value", NAN) - tcsi_json_number_of(m->document, "expected", NAN);
+    const double deviation = tcsi_json_number_of(m->document, "deviation", NAN);
     tcsi_json_begin_object(writer);
     tcsi_json_put_string(writer, "id", m->id);
-    for (size_t i = 0; i < TCS_COUNT(keys); i++) tcsi_json_put_string(writer, keys[i], text_of(m->document, keys[i]));
+    for (size_t i = 0; i < TCS_COUNT(keys); i++) tcsi_json_put_string(writer, keys[i], tcsi_json_text_of(m->document, keys[i]));
     if (m->number != TCSI_SERIES_NONE) tcsi_json_put_integer(writer, "number", m->number);
     tcsi_json_put_number(writer, "lag_seconds", ((double)m->begin_ns - (double)explained->begin_ns) * 1e-9);
     tcsi_json_put_number(writer, "deviations", deviation > 0 ? off / deviation : NAN);
-    tcsi_json_put_number(writer, "severity", number_of(m->document, "severity"));
+    tcsi_json_put_number(writer, "severity", tcsi_json_number_of(m->document, "severity", NAN));
     write_shared(explained, m->number, writer);
     tcsi_json_end_object(writer);
 }
@@ -178,8 +166,8 @@ tcs_status tcsi_explained_write_moved(const tcsi_explained *explained, tcsi_json
     const tcsi_json_value *shared = incident ? tcsi_json_get(incident, "shared") : NULL;
     tcsi_json_key(writer, "moved_together");
     tcsi_json_begin_object(writer);
-    tcsi_json_put_string(writer, "incident", text_of(incident, "id"));
-    tcsi_json_put_number(writer, "series_count", incident ? number_of(incident, "series_count") : 1);
+    tcsi_json_put_string(writer, "incident", tcsi_json_text_of(incident, "id"));
+    tcsi_json_put_number(writer, "series_count", incident ? tcsi_json_number_of(incident, "series_count", NAN) : 1);
     tcsi_json_key(writer, "shared");
     tcsi_json_begin_object(writer);
     for (size_t i = 0; shared && shared->type == TCSI_JSON_OBJECT && i < shared->item_count; i++)

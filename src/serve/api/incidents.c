@@ -66,12 +66,6 @@ typedef struct relating {
     const tcsi_json_value *document;
 } relating;
 
-static const char *text_of(const tcsi_json_value *document, const char *key)
-{
-    const tcsi_json_value *value = document ? tcsi_json_get(document, key) : NULL;
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 /* A document that outlives its row. */
 static bool find_document(void *context, const tcsi_store_record *record)
 {
@@ -89,7 +83,7 @@ static void relate(relating *r, const tcsi_json_value *document)
     static const char *const keys[] = { "id", "series", "begin", "kind", "state" };
     const tcsi_json_value *number = tcsi_json_get(document, "number");
     tcsi_json_begin_object(&r->writer);
-    for (size_t i = 0; i < TCS_COUNT(keys); i++) tcsi_json_put_string(&r->writer, keys[i], text_of(document, keys[i]));
+    for (size_t i = 0; i < TCS_COUNT(keys); i++) tcsi_json_put_string(&r->writer, keys[i], tcsi_json_text_of(document, keys[i]));
     if (number && number->type == TCSI_JSON_NUMBER) tcsi_json_put_integer(&r->writer, "number", (int64_t)number->number);
     tcsi_json_end_object(&r->writer);
 }
@@ -121,7 +115,7 @@ static tcs_status relate_incident(tcsi_api *api, relating *r, const char *incide
         const tcsi_store_record_query asked = { .kind = TCSI_STORE_INCIDENT, .id = incident, .limit = 1 };
         found.is_found = false;
         status = tcsi_api_records(api, &asked, find_document, &found, err);
-        incident = found.is_found ? text_of(found.document, "merged_into") : "";
+        incident = found.is_found ? tcsi_json_text_of(found.document, "merged_into") : "";
     }
     const tcsi_json_value *ids = status == TCS_OK && found.is_found ? tcsi_json_get(found.document, "episodes") : NULL;
     for (size_t i = 0; status == TCS_OK && ids && i < ids->item_count; i++) {
@@ -150,7 +144,7 @@ static tcs_status list_related(void *context, const tcsi_request *request, tcsi_
     tcsi_json_begin_object(&r.writer);
     tcsi_json_key(&r.writer, "related");
     tcsi_json_begin_array(&r.writer);
-    status = relate_incident(api, &r, text_of(r.document, "incident"), err);
+    status = relate_incident(api, &r, tcsi_json_text_of(r.document, "incident"), err);
     const tcsi_store_record_query around = { .kind = TCSI_STORE_EPISODE, .from_ns = r.from_ns, .to_ns = r.to_ns, .limit = RELATED_MAX };
     if (status == TCS_OK) status = tcsi_api_records(api, &around, relate_record, &r, err);
     tcsi_json_end_array(&r.writer);

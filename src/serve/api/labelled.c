@@ -64,18 +64,6 @@ void tcsi_labelled_end(tcsi_api *api)
 
 /* ---- questions ---- */
 
-static double number_of(const tcsi_json_value *object, const char *key, double fallback)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : fallback;
-}
-
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 static int by_id(const void *a, const void *b)
 {
@@ -169,9 +157,10 @@ void tcsi_labelled_write_answer(const tcsi_store_label *label, tcsi_arena *arena
     tcs_error ignored;
     if (tcsi_json_parse(label->document, strlen(label->document), arena, &document, &ignored) != TCS_OK) document = NULL;
     const standing s = { .id = label->id, .episode = label->episode_id, .who = label->author, .verdict = label->verdict,
-                         .reason = text_of(document, "reason"), .scope = text_of(document, "scope"), .until = text_of(document, "until"),
-                         .time_ns = label->time_ns, .confidence = number_of(document, "confidence", 1),
-                         .weight = number_of(document, "weight", 1) };
+                         .reason = tcsi_json_text_of(document, "reason"), .scope = tcsi_json_text_of(document, "scope"),
+                         .until = tcsi_json_text_of(document, "until"),
+                         .time_ns = label->time_ns, .confidence = tcsi_json_number_of(document, "confidence", 1),
+                         .weight = tcsi_json_number_of(document, "weight", 1) };
     write_answer(&s, label->sequence, label->is_undone, writer);
 }
 

@@ -38,12 +38,6 @@ static const char *copy(listing *l, const char *text)
     return copied;
 }
 
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 static bool take_record(void *context, const tcsi_store_record *record)
 {
     listing *l = context;
@@ -54,8 +48,8 @@ static bool take_record(void *context, const tcsi_store_record *record)
     if (tcsi_json_parse(record->document, strlen(record->document), &l->scratch, &document, &ignored) != TCS_OK) return true;
     if (tcsi_pattern_read(tcsi_json_get(document, "pattern"), &item->pattern, &ignored) != TCS_OK) return true;
     item->id = copy(l, record->id);
-    item->series = copy(l, text_of(document, "series"));
-    item->begin = copy(l, text_of(document, "begin"));
+    item->series = copy(l, tcsi_json_text_of(document, "series"));
+    item->begin = copy(l, tcsi_json_text_of(document, "begin"));
     item->document = copy(l, record->document);
     item->begin_ns = record->begin_ns;
     return ++l->count < RECENT_MAX && !l->is_full;

@@ -14,18 +14,6 @@ enum { ENTRY_SIZE_MAX = 1 << 20, DOCUMENT_SIZE_MAX = 1 << 26 };
 
 /* ---- who said what ---- */
 
-static double number_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
-}
-
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 static bool take_entry(void *context, const tcsi_store_audit_entry *entry)
 {
     tcsi_canary *canary = context;
@@ -38,8 +26,8 @@ static bool take_entry(void *context, const tcsi_store_audit_entry *entry)
     const bool is_json = tcsi_json_parse(entry->detail, strlen(entry->detail), &arena, &root, &ignored) == TCS_OK;
     const tcsi_json_value *document = is_json ? tcsi_json_get(root, "document") : NULL;
     if (!document) document = root;
-    const char *model = is_json ? text_of(document, "model") : "";
-    const double share = is_json ? number_of(document, "share") : NAN;
+    const char *model = is_json ? tcsi_json_text_of(document, "model") : "";
+    const double share = is_json ? tcsi_json_number_of(document, "share", NAN) : NAN;
     const bool is_on = strlen(model) == TCSI_HASH_TEXT_SIZE - 1 && share > 0 && share <= 1;
     *canary = (tcsi_canary){ .share = is_on ? share : 0, .begin_ns = entry->time_ns, .sequence = entry->sequence };
     if (is_on) memcpy(canary->model, model, sizeof canary->model);
@@ -125,8 +113,9 @@ static bool count_episode(void *context, const tcsi_store_record *record)
     if (record->begin_ns < m->canary->begin_ns) return true;
     tcsi_arena_reset(&m->arena);
     if (tcsi_json_parse(record->document, strlen(record->document), &m->arena, &root, &ignored) != TCS_OK) return true;
-    const double number = number_of(root, "number");
-    if (strcmp(text_of(root, "kind"), tcsi_live_kind_names[TCSI_LIVE_ANOMALY]) != 0 || !(number >= 0 && number <= UINT32_MAX)) return true;
+    const double number = tcsi_json_number_of(root, "number", NAN);
+    if (strcmp(tcsi_json_text_of(root, "kind"), tcsi_live_kind_names[TCSI_LIVE_ANOMALY]) != 0) return true;
+    if (!(number >= 0 && number <= UINT32_MAX)) return true;
     tcsi_canary_group *group = &m->groups[!tcsi_canary_holds(m->canary, (uint32_t)number)];
     const tcsi_labelled_item *said = answer_to(m->labels, record->id);
     const bool is_confirmed = record->state == TCSI_LIVE_CONFIRMED || record->state == TCSI_LIVE_RESOLVED || said;
