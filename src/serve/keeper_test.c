@@ -1,47 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a service that reads its journal again writes into the store once more, and what it does not. */
+#include "folder.h"
 #include "test.h"
 
 #include "serve/intake.h"
 #include "serve/keeper.h"
 #include "serve/words.h"
 
-#include <dirent.h>
 #include <stdatomic.h>
 #include <time.h>
 
 enum { SERIES = 6, STEPS = 90, STUCK_FROM = 40, TICK_STEPS = 30, RECORDS = STEPS + STEPS / TICK_STEPS, DOCUMENTS_MAX = 1 << 20 };
 static const int64_t SECOND_NS = INT64_C(1000000000), START_NS = INT64_C(1700000000000000000);
-static char folder[64], store_path[128], journal_path[128];
+static char store_path[FOLDER_PATH_SIZE], journal_path[FOLDER_PATH_SIZE];
 
-static int folder_make(void **state)
+static int begin(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof folder, "%s/tocsin-keeper-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(store_path, sizeof store_path, "%s/tocsin.db", folder);
-    snprintf(journal_path, sizeof journal_path, "%s/journal", folder);
-    return 0;
-}
-
-static void remove_files(const char *path)
-{
-    char file[512];
-    DIR *names = opendir(path);
-    for (struct dirent *entry; names && (entry = readdir(names));) {
-        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
-        if (entry->d_name[0] != '.') unlink(file);
-    }
-    if (names) closedir(names);
-}
-
-static int folder_remove(void **state)
-{
-    (void)state;
-    remove_files(journal_path);
-    rmdir(journal_path);
-    remove_files(folder);
-    return rmdir(folder);
+    const int status = folder_make(state);
+    path_of("tocsin.db", store_path);
+    path_of("journal", journal_path);
+    return status;
 }
 
 /* ---- a service without HTTP; no snapshot is ever kept, so that each life reads the whole journal ---- */
@@ -214,10 +192,11 @@ static void test_another_journal_is_kept_from_its_beginning(void **state)
     tcsi_buffer_init(&both, DOCUMENTS_MAX);
     live_through(START_NS);
     read_store(&first);
-    remove_files(journal_path); /* its place is taken by one whose records have the same numbers, and were kept elsewhere */
-    snprintf(store_path, sizeof store_path, "%s/other.db", folder);
+    /* its place is taken by one whose records have the same numbers, and were kept elsewhere */
+    assert_int_equal(folder_remove_at(journal_path), 0);
+    path_of("other.db", store_path);
     live_through(START_NS + 1000 * SECOND_NS);
-    snprintf(store_path, sizeof store_path, "%s/tocsin.db", folder);
+    path_of("tocsin.db", store_path);
     live_again(NULL, SERIES);
     read_store(&both);
     assert_true(both.size > 3 * first.size / 2);
@@ -234,7 +213,7 @@ static void test_how_much_is_told_at_once_does_not_show(void **state)
     tcsi_buffer_init(&now, DOCUMENTS_MAX);
     live_through(START_NS);
     read_store(&whole);
-    remove_files(folder); /* the store and not the journal */
+    assert_int_equal(unlink(store_path), 0); /* and not the journal */
     life l;
     life_begin(&l, NULL, STEPS * SERIES);
     life_end(&l);
@@ -246,12 +225,6 @@ static void test_how_much_is_told_at_once_does_not_show(void **state)
     tcsi_buffer_deinit(&now);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_what_the_store_has_is_not_written_again, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(test_another_journal_is_kept_from_its_beginning, folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(test_how_much_is_told_at_once_does_not_show, folder_make, folder_remove),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, folder_remove)
+TCS_TEST_MAIN(CASE(test_what_the_store_has_is_not_written_again), CASE(test_another_journal_is_kept_from_its_beginning),
+              CASE(test_how_much_is_told_at_once_does_not_show))

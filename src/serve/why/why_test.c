@@ -349,18 +349,9 @@ static void test_the_story_names_the_kind(void **state)
     tcsi_buffer_deinit(&text);
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_first_look_is_taken_apart_exactly),
-        cmocka_unit_test(test_the_counterfactual_of_a_spike_is_true_of_the_cell),
-        cmocka_unit_test(test_the_counterfactual_of_a_shift_moves_its_rows),
-        cmocka_unit_test(test_rows_that_did_not_alarm_have_none),
-        cmocka_unit_test(test_grounds_come_back_from_their_document),
-        cmocka_unit_test(test_hostile_grounds_are_nothing),
-        cmocka_unit_test(test_grounds_outlive_a_snapshot),
-        cmocka_unit_test(test_more_than_there_is_room_for),
-        cmocka_unit_test(test_the_story_names_the_kind),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TCS_TEST_MAIN(cmocka_unit_test(test_the_first_look_is_taken_apart_exactly),
+              cmocka_unit_test(test_the_counterfactual_of_a_spike_is_true_of_the_cell),
+              cmocka_unit_test(test_the_counterfactual_of_a_shift_moves_its_rows),
+              cmocka_unit_test(test_rows_that_did_not_alarm_have_none), cmocka_unit_test(test_grounds_come_back_from_their_document),
+              cmocka_unit_test(test_hostile_grounds_are_nothing), cmocka_unit_test(test_grounds_outlive_a_snapshot),
+              cmocka_unit_test(test_more_than_there_is_room_for), cmocka_unit_test(test_the_story_names_the_kind))
