@@ -73,7 +73,8 @@ class Host:
         exporter, alertmanager, prometheus = free_port(), free_port(), free_port()
         self.alertmanager, self.prometheus = f"http://127.0.0.1:{alertmanager}", f"http://127.0.0.1:{prometheus}"
         (self.folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
-        (self.folder / "settings.yaml").write_text(f"receivers:\n  - name: ops\n    kind: alertmanager\n    url: {self.alertmanager}\n")
+        (self.folder / "settings.yaml").write_text(f"receivers:\n  - name: ops\n    kind: alertmanager\n    url: {self.alertmanager}\n"
+                                                   "policies:\n  - match: ['host=\"here\"']\n    stuck: off  # figures of a host at rest\n")
         with contextlib.ExitStack() as stack:
             def start(name, *arguments):
                 stack.enter_context(process([name, *arguments], self.folder / f"{name}.txt"))

@@ -113,8 +113,10 @@ def spike_and_shift(folder):
         assert brief["schema"] == "tocsin/explanation/1" and brief["channels"][0]["kind"] in ("spike", "level shift", "unclear"), brief
         assert is_single is False or brief["channels"][0]["kind"] == "spike", brief["channels"][0]
         instead = {(i, min(range(FIRST), key=lambda t, at=stamp(row["time"]): abs(begin + t - at))):
-                   0.5 * (row["instead"] + look["expected"]) for row in change["rows"]}  # ticks come as they do, and thresholds with them
-        two = Service(folder / f"two{i}", "--deep", "off")
+                   row["instead"] - (0.5 if is_single else 0) * (row["instead"] - look["expected"]) for row in change["rows"]}
+        # Ticks come as they do, and thresholds with them: a spike is moved half way back, and a shift, whose later rows depend on those that
+        # are moved, is judged by a tenth of the budget.  why_test.c has the same service, and no room for either.
+        two = Service(folder / f"two{i}", "--deep", "off", "--alarm-budget", "1/day" if is_single else "0.1/day")
         two.feed(begin, 0, FIRST, off, instead)
         two.settled()
         two.wait("/api/v1/episodes?kind=anomaly", lambda a: [e for e in a["episodes"] if e["series"] == name(12 - i)])  # is as it was
