@@ -10,13 +10,8 @@ static const double SURE_95 = 1.959964, REAL = 0.5;
 
 static tcs_status keep_detect(tcsi_tally *tally, double detect_s, tcs_error *err)
 {
-    if (tally->detect_count == tally->detect_capacity) {
-        const size_t capacity = tally->detect_capacity ? 2 * tally->detect_capacity : 16;
-        double *more = tcsi_realloc_array(tally->detect_s, capacity, sizeof *more);
-        if (!more) return tcsi_fail_memory(err, "times to detect");
-        tally->detect_s = more;
-        tally->detect_capacity = capacity;
-    }
+    if (!tcsi_grow((void **)&tally->detect_s, &tally->detect_capacity, tally->detect_count, sizeof *tally->detect_s, 16))
+        return tcsi_fail_memory(err, "times to detect");
     tally->detect_s[tally->detect_count++] = detect_s;
     return TCS_OK;
 }

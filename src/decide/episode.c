@@ -23,13 +23,7 @@ static void reach_out(const tcs_score *scores, size_t row_count, const tcsi_epis
 
 tcs_status tcsi_episodes_add(tcsi_episode **episodes, size_t *count, size_t *capacity, const tcsi_episode *episode, tcs_error *err)
 {
-    if (*count == *capacity) {
-        size_t larger = *capacity ? *capacity * 2 : 16;
-        tcsi_episode *grown = tcsi_realloc_array(*episodes, larger, sizeof **episodes);
-        if (!grown) return tcsi_fail_memory(err, "episodes");
-        *episodes = grown;
-        *capacity = larger;
-    }
+    if (!tcsi_grow((void **)episodes, capacity, *count, sizeof **episodes, 16)) return tcsi_fail_memory(err, "episodes");
     (*episodes)[(*count)++] = *episode;
     return TCS_OK;
 }

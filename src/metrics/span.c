@@ -12,13 +12,8 @@ void tcsi_span_list_deinit(tcsi_span_list *list)
 tcs_status tcsi_span_list_append(tcsi_span_list *list, tcsi_span span, tcs_error *err)
 {
     TCS_ASSERT(span.begin < span.end);
-    if (list->count == list->capacity) {
-        size_t capacity = list->capacity ? list->capacity * 2 : 64;
-        tcsi_span *grown = tcsi_realloc_array(list->spans, capacity, sizeof *grown);
-        if (!grown) return tcsi_fail_memory(err, "a list of events");
-        list->spans = grown;
-        list->capacity = capacity;
-    }
+    if (!tcsi_grow((void **)&list->spans, &list->capacity, list->count, sizeof *list->spans, 64))
+        return tcsi_fail_memory(err, "a list of events");
     list->spans[list->count++] = span;
     return TCS_OK;
 }

@@ -121,15 +121,9 @@ static tcsi_backtest_day *day_of(tcsi_backtest_report *report, int64_t time_ns, 
     size_t at = report->day_count;
     while (at > 0 && report->days[at - 1].day > day) at--;
     if (at > 0 && report->days[at - 1].day == day) return &report->days[at - 1];
-    if (report->day_count == report->day_capacity) {
-        const size_t capacity = report->day_capacity ? 2 * report->day_capacity : 32;
-        tcsi_backtest_day *more = tcsi_realloc_array(report->days, capacity, sizeof *more);
-        if (!more) {
-            (void)tcsi_fail_memory(err, "days of a backtest");
-            return NULL;
-        }
-        report->days = more;
-        report->day_capacity = capacity;
+    if (!tcsi_grow((void **)&report->days, &report->day_capacity, report->day_count, sizeof *report->days, 32)) {
+        (void)tcsi_fail_memory(err, "days of a backtest");
+        return NULL;
     }
     memmove(report->days + at + 1, report->days + at, (report->day_count - at) * sizeof *report->days);
     report->day_count++;

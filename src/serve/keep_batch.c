@@ -90,15 +90,9 @@ void tcsi_keep_batch_clear(tcsi_keep_batch *batch)
 /* Room for one, which counts once it is filled; NULL: no memory. */
 static kept *reserve(tcsi_keep_batch *batch, kept_kind kind, tcs_error *err)
 {
-    if (batch->count == batch->capacity) {
-        const size_t capacity = batch->capacity ? 2 * batch->capacity : 64;
-        kept *items = tcsi_realloc_array(batch->items, capacity, sizeof *items);
-        if (!items) {
-            (void)tcsi_fail_memory(err, "what is to be kept");
-            return NULL;
-        }
-        batch->items = items;
-        batch->capacity = capacity;
+    if (!tcsi_grow((void **)&batch->items, &batch->capacity, batch->count, sizeof *batch->items, 64)) {
+        (void)tcsi_fail_memory(err, "what is to be kept");
+        return NULL;
     }
     batch->items[batch->count].kind = kind;
     return &batch->items[batch->count];

@@ -51,15 +51,9 @@ static bool take_label(void *context, const tcsi_store_label *label)
     tcs_error ignored;
     labels->sequence = label->sequence;
     if (!*label->verdict || label->is_undone) return true;
-    if (labels->standing_count == labels->standing_capacity) {
-        const size_t capacity = labels->standing_capacity ? 2 * labels->standing_capacity : 64;
-        standing *more = tcsi_realloc_array(labels->standing, capacity, sizeof *more);
-        if (!more) {
-            labels->status = tcsi_fail_memory(&labels->err, "answers");
-            return false;
-        }
-        labels->standing = more;
-        labels->standing_capacity = capacity;
+    if (!tcsi_grow((void **)&labels->standing, &labels->standing_capacity, labels->standing_count, sizeof *labels->standing, 64)) {
+        labels->status = tcsi_fail_memory(&labels->err, "answers");
+        return false;
     }
     tcsi_arena_reset(&labels->scratch);
     if (tcsi_json_parse(label->document, strlen(label->document), &labels->scratch, &document, &ignored) != TCS_OK) document = NULL;

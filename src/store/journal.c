@@ -202,13 +202,8 @@ void tcsi_journal_close(tcsi_journal *journal)
 /* Room for one more record; what was in records stands when there is none. */
 static tcs_status batch_reserve(batch *records, size_t size, tcs_error *err)
 {
-    if (records->count == records->capacity) {
-        const size_t capacity = records->capacity ? 2 * records->capacity : 64;
-        void **more = tcsi_realloc_array(records->contexts, capacity, sizeof *more);
-        if (!more) return tcsi_fail_memory(err, "records of a journal");
-        records->contexts = more;
-        records->capacity = capacity;
-    }
+    if (!tcsi_grow((void **)&records->contexts, &records->capacity, records->count, sizeof *records->contexts, 64))
+        return tcsi_fail_memory(err, "records of a journal");
     return tcsi_buffer_reserve(&records->bytes, TCSI_JOURNAL_RECORD_HEADER + size + 8, err);
 }
 

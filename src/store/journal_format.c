@@ -126,15 +126,10 @@ tcs_status tcsi_journal_segments(const char *folder, uint64_t **ret_firsts, size
     if (!names) return tcsi_fail(err, TCS_E_IO, "%s: %s", folder, strerror(errno));
     for (struct dirent *entry; (entry = readdir(names));) {
         if (!parse_name(entry->d_name, &first)) continue;
-        if (count == capacity) {
-            capacity = capacity ? 2 * capacity : 64;
-            uint64_t *more = tcsi_realloc_array(firsts, capacity, sizeof *firsts);
-            if (!more) {
-                closedir(names);
-                tcsi_free(firsts);
-                return tcsi_fail_memory(err, "a list of files");
-            }
-            firsts = more;
+        if (!tcsi_grow((void **)&firsts, &capacity, count, sizeof *firsts, 64)) {
+            closedir(names);
+            tcsi_free(firsts);
+            return tcsi_fail_memory(err, "a list of files");
         }
         firsts[count++] = first;
     }

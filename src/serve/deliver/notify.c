@@ -125,13 +125,7 @@ static const entry *find_incident(const tcsi_notify *n, const char *incident)
 /* For one more. */
 static bool make_room(tcsi_notify *n)
 {
-    if (n->count < n->capacity) return true;
-    const size_t capacity = n->capacity ? 2 * n->capacity : 16;
-    entry *entries = tcsi_realloc_array(n->entries, capacity, sizeof *entries);
-    if (!entries) return false;
-    n->entries = entries;
-    n->capacity = capacity;
-    return true;
+    return tcsi_grow((void **)&n->entries, &n->capacity, n->count, sizeof *n->entries, 16);
 }
 
 static tcs_status add(tcsi_notify *n, const tcsi_alert *alert, entry **ret_entry, tcs_error *err)

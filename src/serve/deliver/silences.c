@@ -54,13 +54,8 @@ void tcsi_silences_expire(tcsi_silences *silences, int64_t now_ns)
 static tcs_status make_room(tcsi_silences *s, tcs_error *err)
 {
     if (s->count == TCSI_SILENCES_MAX) return tcsi_fail(err, TCS_E_LIMIT, "more than %d silences", TCSI_SILENCES_MAX);
-    if (s->count < s->capacity) return TCS_OK;
-    const size_t capacity = s->capacity ? 2 * s->capacity : 16;
-    item *items = tcsi_realloc_array(s->items, capacity, sizeof *items);
-    if (!items) return tcsi_fail_memory(err, "silences");
-    s->items = items;
-    s->capacity = capacity;
-    return TCS_OK;
+    const bool has_room = tcsi_grow((void **)&s->items, &s->capacity, s->count, sizeof *s->items, 16);
+    return has_room ? TCS_OK : tcsi_fail_memory(err, "silences");
 }
 
 tcs_status tcsi_silences_add(tcsi_silences *silences, tcsi_silence *silence, tcs_error *err)
