@@ -39,3 +39,8 @@ int64_t tcsi_clock_monotonic_ns(void)
 {
     return current.monotonic_ns(current.context);
 }
+
+int64_t tcsi_clock_thread_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}

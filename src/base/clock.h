@@ -14,5 +14,6 @@ typedef struct tcsi_clock {
 void tcsi_clock_set(const tcsi_clock *clock); /* NULL: the system's clocks */
 int64_t tcsi_clock_wall_ns(void);
 int64_t tcsi_clock_monotonic_ns(void);
+int64_t tcsi_clock_thread_ns(void); /* processor time of the calling thread: for figures, never for decisions */
 
 #endif

@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { MODEL_SIZE_MAX = 1 << 24, NEW_MIN = 5, NEW_SHARE = 10, SHADOW_MIN = 300, SHADOW_STEP = 50 };
 static const char ALIAS[] = "challenger", WHO[] = "service";
@@ -110,13 +109,6 @@ bool tcsi_challenger_is_due(const tcsi_challenger *c, const tcsi_deep_model *cha
 
 /* ---- what it is measured to do ---- */
 
-static double processor_ns(void)
-{
-    struct timespec now = { 0 };
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
-}
-
 /* What a side says of labelled windows. */
 typedef struct side {
     double *scores;        /* (set.count) */
@@ -131,7 +123,7 @@ static tcs_status ask(const tcsi_deep_model *model, const tcsi_deep_labelled *se
     side s = { .scores = TCSI_NEW_ARRAY(double, set->count + 1) };
     if (!s.scores) return tcsi_fail_memory(err, "a trial");
     tcs_status status = tcsi_deep_scorer_init(&scorer, &model->network, err);
-    const double begin_ns = processor_ns();
+    const int64_t begin_ns = tcsi_clock_thread_ns();
     for (size_t i = 0; status == TCS_OK && i < set->count; i++) {
         tcsi_deep_scorer_run(&scorer, set->items[i].rows, 1, &strangeness, features);
         s.scores[i] = tcsi_deep_model_score(model, TCSI_QUESTION_ESCALATED, strangeness, features);
@@ -141,7 +133,7 @@ static tcs_status ask(const tcsi_deep_model *model, const tcsi_deep_labelled *se
         s.p_low += p < LOW;
         s.confirmed_false += p <= tcsi_second_look_usual.agree;
     }
-    s.ns_per_row = (processor_ns() - begin_ns) / fmax((double)set->count, 1);
+    s.ns_per_row = (double)(tcsi_clock_thread_ns() - begin_ns) / fmax((double)set->count, 1);
     if (others > 0) s.p_low /= others;
     tcsi_deep_scorer_deinit(&scorer);
     if (status == TCS_OK) *ret_side = s;

@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 enum { QUEUE_MAX = 4096, BATCH_MAX = 512, THREAD_MAX = 64, PRIORITY = 5, SHADOW_WAITING_MAX = 64 };
 
@@ -154,18 +153,11 @@ static size_t sort_out(answerer *a)
     return late;
 }
 
-static double processor_ns(void)
-{
-    struct timespec now = { 0 };
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
-}
-
 /* What a side says of its questions; is_brief: of those out of the ordinary alone. */
 static void say(answerer *a, size_t which, bool is_brief)
 {
     side *s = &a->sides[which];
-    const double begin_ns = processor_ns();
+    const int64_t begin_ns = tcsi_clock_thread_ns();
     size_t chosen[BATCH_MAX], count = 0;
     s->has_said = hold_model(a, which);
     if (!s->has_said) return;
@@ -180,7 +172,7 @@ static void say(answerer *a, size_t which, bool is_brief)
         const double score = tcsi_deep_model_score(s->model, sort, a->scores[k], a->features + k * TCSI_DEEP_FEATURES);
         s->p_values[chosen[k]] = tcsi_deep_model_p_value(s->model, sort, score);
     }
-    s->ns_per_row = count ? (processor_ns() - begin_ns) / (double)count : 0;
+    s->ns_per_row = count ? (double)(tcsi_clock_thread_ns() - begin_ns) / (double)count : 0;
 }
 
 /* One side's answers as a record, whose head says which model gave them; without any: none, unless it is the champion's. */
