@@ -29,4 +29,13 @@ void tcsi_rng_shuffle(tcsi_rng *rng, size_t *items, size_t count);
 /* count distinct numbers of 0..total-1 in random order (Floyd); count <= total. */
 void tcsi_rng_sample(tcsi_rng *rng, size_t total, size_t count, size_t *ret_items);
 
+/* A number's bits, so mixed that each depends on every one: S. Vigna's variant of D. Stafford's thirteenth mixer for MurmurHash3, as
+ * SplitMix64 (2015) ends.  For choices that are the same whenever they are made. */
+static inline uint64_t tcsi_mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
 #endif

@@ -2,6 +2,7 @@
 #include "series/rank_window.h"
 
 #include "base/alloc.h"
+#include "base/rng.h"
 
 #include <math.h>
 
@@ -24,13 +25,10 @@ void tcsi_rank_window_deinit(tcsi_rank_window *window)
 
 /* ---- the tree ---- */
 
-/* Fixed for a place: the finaliser of S. Vigna's splitmix64. */
+/* Fixed for a place. */
 static uint64_t priority(uint32_t place)
 {
-    uint64_t x = (uint64_t)place + 0x9e3779b97f4a7c15u;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
+    return tcsi_mix((uint64_t)place + 0x9e3779b97f4a7c15u);
 }
 
 static bool is_higher(uint32_t a, uint32_t b)

@@ -2,6 +2,7 @@
 #include "serve/models/canary.h"
 
 #include "base/arena.h"
+#include "base/rng.h"
 #include "serve/action.h"
 #include "serve/labels.h"
 #include "serve/shard/kind.h"
@@ -40,17 +41,9 @@ tcs_status tcsi_canary_read(tcsi_store *store, tcsi_canary *canary, tcs_error *e
     return tcsi_store_audit_list(store, canary->sequence, 0, take_entry, canary, err);
 }
 
-/* As shard/second_look.c mixes. */
-static uint64_t mixed(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 bool tcsi_canary_holds(const tcsi_canary *canary, uint32_t series)
 {
-    return canary->share > 0 && (double)(mixed(series + 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53 < canary->share;
+    return canary->share > 0 && (double)(tcsi_mix(series + 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53 < canary->share;
 }
 
 tcs_status tcsi_canary_document(const char *model, double share, const char *reason, tcsi_buffer *out, tcs_error *err)

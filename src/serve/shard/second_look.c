@@ -2,6 +2,7 @@
 #include "serve/shard/second_look.h"
 
 #include "base/alloc.h"
+#include "base/rng.h"
 #include "serve/shard/cell.h"
 
 #include <float.h>
@@ -72,17 +73,9 @@ void tcsi_second_look_add(const tcsi_second_look *look, tcsi_second_look_counts 
 
 /* ---- what is asked ---- */
 
-/* S. Vigna's variant of D. Stafford's thirteenth mixer for MurmurHash3 (as in SplitMix64, 2015): every bit depends on every bit. */
-static uint64_t mixed(uint64_t x)
-{
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-    return x ^ x >> 31;
-}
-
 static bool is_sampled(const tcsi_second_look *look, uint32_t number, uint64_t sequence, int64_t time_ns)
 {
-    const uint64_t hash = mixed(mixed(mixed(number + 0x9e3779b97f4a7c15u) ^ sequence) ^ (uint64_t)time_ns);
+    const uint64_t hash = tcsi_mix(tcsi_mix(tcsi_mix(number + 0x9e3779b97f4a7c15u) ^ sequence) ^ (uint64_t)time_ns);
     return (double)(hash >> 11) * 0x1p-53 < look->sample_share;
 }
 
