@@ -380,7 +380,7 @@ static tcs_status start_canary(job *j, tcs_error *err)
 static tcs_status print_canary(job *j, tcs_error *err)
 {
     tcsi_canary canary = { .share = 0 };
-    tcsi_canary_group groups[2];
+    tcsi_canary_group groups[2] = { { .opened = 0 } };
     static const char *const names[] = { "canary", "others" };
     tcs_status status = tcsi_canary_read(j->store, &canary, err);
     if (status == TCS_OK && canary.share > 0) status = tcsi_canary_measure(j->store, &canary, 0, groups, err);

@@ -147,6 +147,17 @@ tcs_status tcsi_labels_combine(tcsi_labels *labels, tcs_error *err)
     return status;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(((const tcsi_labelled_item *)a)->episode, ((const tcsi_labelled_item *)b)->episode);
+}
+
+const tcsi_labelled_item *tcsi_labels_find(const tcsi_labels *labels, const char *episode)
+{
+    const tcsi_labelled_item wanted = { .episode = episode };
+    return labels->item_count ? bsearch(&wanted, labels->items, labels->item_count, sizeof wanted, by_id) : NULL;
+}
+
 static bool has_any(void *context, const tcsi_store_label *label)
 {
     (void)label;

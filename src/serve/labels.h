@@ -54,5 +54,7 @@ void tcsi_labels_forget(tcsi_labels *labels); /* and so the next reading is one 
 tcs_status tcsi_labels_list(tcsi_labels *labels, tcsi_store *store, bool *ret_is_new, tcs_error *err) TCS_WARN_UNUSED;
 /* Items, raters and their estimate, of what was listed.  E_MEMORY. */
 tcs_status tcsi_labels_combine(tcsi_labels *labels, tcs_error *err) TCS_WARN_UNUSED;
+/* What was said of an episode; NULL: nothing that stands. */
+const tcsi_labelled_item *tcsi_labels_find(const tcsi_labels *labels, const char *episode);
 
 #endif

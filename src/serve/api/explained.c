@@ -34,8 +34,7 @@ static tcs_status find(tcsi_api *api, tcsi_store_record_kind kind, const char *i
 {
     const tcsi_store_record_query query = { .kind = kind, .id = id, .limit = 1 };
     f->document = NULL;
-    const tcs_status status = tcsi_api_records(api, &query, find_document, f, err);
-    return status;
+    return tcsi_api_records(api, &query, find_document, f, err);
 }
 
 /* A series that is live; TCSI_SERIES_NONE: it is none, or not any more. */

@@ -65,15 +65,10 @@ void tcsi_labelled_end(tcsi_api *api)
 /* ---- questions ---- */
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(((const tcsi_labelled_item *)a)->episode, ((const tcsi_labelled_item *)b)->episode);
-}
 
 const tcsi_labelled_item *tcsi_labelled_find(const tcsi_api *api, const char *episode_id)
 {
-    const tcsi_labelled_item wanted = { .episode = episode_id };
-    return bsearch(&wanted, api->labelled->labels.items, api->labelled->labels.item_count, sizeof wanted, by_id);
+    return tcsi_labels_find(&api->labelled->labels, episode_id);
 }
 
 const tcsi_labelled_item *tcsi_labelled_items(const tcsi_api *api, size_t *ret_count)

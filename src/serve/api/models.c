@@ -30,7 +30,7 @@ static bool list_one(void *context, const tcsi_model *model)
 static tcs_status write_canary(tcsi_api *api, tcsi_json_writer *writer, tcs_error *err)
 {
     tcsi_canary canary = { .share = 0 };
-    tcsi_canary_group groups[2];
+    tcsi_canary_group groups[2] = { { .opened = 0 } };
     const size_t series_count = tcsi_live_stat(api->live).series_count;
     pthread_mutex_lock(&api->store_mutex);
     tcs_status status = tcsi_canary_read(api->store, &canary, err);

@@ -82,7 +82,7 @@ static void write_answer(const tcsi_explained *e, tcsi_json_writer *writer)
         tcsi_json_end_object(writer);
         return;
     }
-    const double counted = exp(log((double)answer->p_value) / (double)answer->mean);
+    const double counted = tcsi_second_look_counted(answer->p_value, (double)answer->mean);
     tcsi_hash_text(answer->model, model);
     begin_step(writer, "second look", "the deep layer gave it a chance of %.3g, which counts as %.3g on this series; up to %.3g it decides",
                (double)answer->p_value, counted, (double)answer->limit);
@@ -118,13 +118,11 @@ static void write_decision(const tcsi_explained *e, tcsi_json_writer *writer)
 
 static void write_incident(const tcsi_explained *e, tcsi_json_writer *writer)
 {
-    const tcsi_json_value *incident, *ids, *id, *count;
+    const tcsi_json_value *incident, *ids;
     tcs_error ignored;
     if (tcsi_explained_incident(e, &incident, &ids, &ignored) != TCS_OK || !incident) return;
-    id = tcsi_json_get(incident, "id");
-    count = tcsi_json_get(incident, "series_count");
-    begin_step(writer, "incident", "told together with the episodes of %.0f series", count ? count->number : 1);
-    tcsi_json_put_string(writer, "incident", id && id->type == TCSI_JSON_STRING ? id->text : "");
+    begin_step(writer, "incident", "told together with the episodes of %.0f series", tcsi_json_number_of(incident, "series_count", 1));
+    tcsi_json_put_string(writer, "incident", tcsi_json_text_of(incident, "id"));
     tcsi_json_end_object(writer);
 }
 

@@ -13,9 +13,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+enum { CHALLENGER = TCSI_DEEP_CHALLENGER, CHAMPION = TCSI_DEEP_CHAMPION, SIDES = TCSI_DEEP_SIDES };
 enum { QUEUE_MAX = 4096, BATCH_MAX = 512, THREAD_MAX = 64, PRIORITY = 5, SHADOW_WAITING_MAX = 64 };
-
-enum { CHALLENGER, CHAMPION, SIDES };
 
 /* A model that a thread holds, and what it says of its questions. */
 typedef struct side {

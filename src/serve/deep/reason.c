@@ -3,7 +3,6 @@
 
 #include "explain/shapley.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -28,11 +27,9 @@ static double score_of(search *s, const int16_t *window)
     return tcsi_deep_model_score(s->model, s->options->sort, strangeness, features);
 }
 
-/* As second_look.c counts it. */
 static double chance_of(const search *s, double score)
 {
-    const float p_value = tcsi_deep_model_p_value(s->model, s->options->sort, score);
-    return fmax(exp(log((double)p_value) / s->options->mean), (double)FLT_MIN);
+    return tcsi_second_look_counted(tcsi_deep_model_p_value(s->model, s->options->sort, score), s->options->mean);
 }
 
 static bool is_ordinary(const search *s, double score)

@@ -8,9 +8,7 @@
 #define TCS_SERVE_DEEP_TRIAL_H
 
 #include "base/status.h"
-
-/* Index 0: the challenger, 1: the champion. */
-enum { TCSI_DEEP_CHALLENGER, TCSI_DEEP_CHAMPION, TCSI_DEEP_SIDES };
+#include "serve/deep/shadow.h"
 
 typedef struct tcsi_deep_trial {
     size_t counts[2];                    /* windows: others, true ones */

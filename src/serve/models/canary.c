@@ -84,19 +84,6 @@ typedef struct measuring {
     tcsi_arena arena;
 } measuring;
 
-static const tcsi_labelled_item *answer_to(const tcsi_labels *labels, const char *id)
-{
-    size_t low = 0, high = labels->item_count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        const int order = strcmp(labels->items[middle].episode, id);
-        if (order == 0) return &labels->items[middle];
-        if (order < 0) low = middle + 1;
-        else high = middle;
-    }
-    return NULL;
-}
-
 /* Anomalies that opened since; an episode that was confirmed is so for ever, or resolved. */
 static bool count_episode(void *context, const tcsi_store_record *record)
 {
@@ -110,7 +97,7 @@ static bool count_episode(void *context, const tcsi_store_record *record)
     if (strcmp(tcsi_json_text_of(root, "kind"), tcsi_live_kind_names[TCSI_LIVE_ANOMALY]) != 0) return true;
     if (!(number >= 0 && number <= UINT32_MAX)) return true;
     tcsi_canary_group *group = &m->groups[!tcsi_canary_holds(m->canary, (uint32_t)number)];
-    const tcsi_labelled_item *said = answer_to(m->labels, record->id);
+    const tcsi_labelled_item *said = tcsi_labels_find(m->labels, record->id);
     const bool is_confirmed = record->state == TCSI_LIVE_CONFIRMED || record->state == TCSI_LIVE_RESOLVED || said;
     group->opened++;
     group->confirmed += is_confirmed;

@@ -183,10 +183,9 @@ static double mean_of(const tcsi_second_look_member *member)
     return (MEAN_WEIGHT + (double)member->strange) / (MEAN_WEIGHT + (double)member->count);
 }
 
-/* The chance, had this series been like all others so far. */
-static float adjusted(float p_value, double mean)
+double tcsi_second_look_counted(float p_value, double mean)
 {
-    return (float)fmax(exp(log((double)p_value) / mean), (double)FLT_MIN);
+    return fmax(exp(log((double)p_value) / mean), (double)FLT_MIN);
 }
 
 static void learn(tcsi_second_look_member *member, float p_value)
@@ -296,7 +295,7 @@ void tcsi_second_look_hear(tcsi_cell *cell, const tcsi_deep_answer *answer, uint
     waiting->mean = 1;
     if (waiting->sort == TCSI_QUESTION_ESCALATED && !answer->is_untrained) {
         waiting->mean = (float)mean_of(&series->look);
-        weighed.p_value = adjusted(answer->p_value, mean_of(&series->look));
+        weighed.p_value = (float)tcsi_second_look_counted(answer->p_value, mean_of(&series->look));
         learn(&series->look, answer->p_value);
     }
     consider(cell, series, waiting, &weighed, sequence);

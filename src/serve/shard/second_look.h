@@ -147,6 +147,9 @@ tcsi_grounds_by tcsi_second_look_confirms(const struct tcsi_cell *cell, const st
  * Infinite before the cohort knows its tail. */
 void tcsi_second_look_heights(const struct tcsi_cell *cell, const struct tcsi_live_series *series, double *ret_sure, double *ret_hold);
 
+/* A chance as it counts on a series that has looked so strange on the whole (1: as all others): the chance, had it been like them. */
+double tcsi_second_look_counted(float p_value, double mean);
+
 void tcsi_second_look_member_persist(tcsi_second_look_member *member, tcsi_codec *codec);
 void tcsi_second_look_persist(tcsi_second_look *look, tcsi_codec *codec);
 /* Loaded: are its questions about the first series_count places? */
