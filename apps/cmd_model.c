@@ -30,7 +30,7 @@ static const cli_option options[] = {
     { "--key", "FILE", CLI_TEXT, AT(key), "import: sign it with this key, which `tocsin model key FILE` makes" },
     { "--trust", "FILE.pub", CLI_TEXT, AT(trust), "verify: only what this key has signed is sound" },
     { "--reason", "TEXT", CLI_TEXT, AT(reason), "promote, rollback, canary: why.  Promoting without one needs every gate passed" },
-    { "--share", "SHARE", CLI_REAL, AT(share), "canary start: of all series, more than 0 and at most 1; default 0.1" },
+    { "--share", "SHARE", CLI_REAL, AT(share), "canary start: of all series; default 0.1", .low = 0.001, .high = 1 },
     { "--role", "champion|challenger", CLI_TEXT, AT(role), "promote, rollback: what it becomes; default champion" },
     { "--output", "FILE", CLI_TEXT, AT(output), "export: where the bundle goes, its card beside it as FILE.card; card: the page", 'o' },
     { "--json", NULL, CLI_FLAG, AT(json), "list, show, canary: one JSON document" },
