@@ -116,8 +116,7 @@ static void print_line(bench_context *c, const tcsi_bench_row *row, const tcsi_b
 
 static double number_of(const tcsi_json_value *object, const char *key)
 {
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
+    return tcsi_json_number_of(object, key, NAN);
 }
 
 static bool text_is(const tcsi_json_value *object, const char *key, const char *text)

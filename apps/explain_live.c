@@ -11,16 +11,9 @@
 
 enum { DOCUMENT_MAX = 1 << 26, BAR_CELLS = 10 };
 
-static const char *text_of(const tcsi_json_value *object, const char *key)
-{
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_STRING ? value->text : "";
-}
-
 static double number_of(const tcsi_json_value *object, const char *key)
 {
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
+    return tcsi_json_number_of(object, key, NAN);
 }
 
 /* An object that is there. */
@@ -34,7 +27,7 @@ static void print_look(const tcsi_json_value *look)
 {
     if (!look) return;
     printf("  first look %.6g came where %.6g ± %.3g was expected: a %s\n", number_of(look, "value"), number_of(look, "expected"),
-           number_of(look, "deviation"), text_of(look, "because"));
+           number_of(look, "deviation"), tcsi_json_text_of(look, "because"));
     printf("  height     %.3g; the threshold then was %.3g, so that all from %.6g to %.6g would have been quiet\n",
            number_of(look, "height"), number_of(look, "threshold"), number_of(look, "low"), number_of(look, "high"));
 }
@@ -52,7 +45,7 @@ static void print_rows(const tcsi_json_value *second)
         printf("    row %3d ", (int)i - (int)rows->item_count + 1);
         for (int cell = 0; cell < BAR_CELLS; cell++) printf("%s", share * BAR_CELLS >= cell + 0.5 ? "█" : "░");
         printf(" %3.0f %%  %.3g deviations, expected %.3g  %s\n", 100 * share, number_of(row, "deviations"), number_of(row, "expected"),
-               text_of(row, "time"));
+               tcsi_json_text_of(row, "time"));
     }
 }
 
@@ -64,8 +57,8 @@ static void print_moved(const tcsi_json_value *moved)
     for (size_t i = 0; i < episodes->item_count; i++) {
         const tcsi_json_value *other = &episodes->items[i];
         const double lag = number_of(other, "lag_seconds"), deviations = number_of(other, "deviations");
-        printf("    %s, %.6g s %s", text_of(other, "series"), fabs(lag), lag < 0 ? "before" : "later");
-        if (isnan(deviations)) printf(": %s\n", text_of(other, "kind"));
+        printf("    %s, %.6g s %s", tcsi_json_text_of(other, "series"), fabs(lag), lag < 0 ? "before" : "later");
+        if (isnan(deviations)) printf(": %s\n", tcsi_json_text_of(other, "kind"));
         else printf(": %.3g deviations\n", deviations);
     }
 }
@@ -75,19 +68,21 @@ static void print_path(const tcsi_json_value *root)
     const tcsi_json_value *path = part_of(root, "path"), *told = part_of(root, "told"), *unknown = part_of(root, "unknown");
     printf("\n  the way of its row\n");
     for (size_t i = 0; path && i < path->item_count; i++)
-        printf("    %-12s %s\n", text_of(&path->items[i], "step"), text_of(&path->items[i], "says"));
+        printf("    %-12s %s\n", tcsi_json_text_of(&path->items[i], "step"), tcsi_json_text_of(&path->items[i], "says"));
     for (size_t i = 0; told && i < told->item_count; i++)
-        printf("    %-12s %s, %s %s %s\n", "told", text_of(&told->items[i], "receiver"), text_of(&told->items[i], "outcome"),
-               text_of(&told->items[i], "time"), text_of(&told->items[i], "error"));
+        printf("    %-12s %s, %s %s %s\n", "told", tcsi_json_text_of(&told->items[i], "receiver"),
+               tcsi_json_text_of(&told->items[i], "outcome"), tcsi_json_text_of(&told->items[i], "time"),
+               tcsi_json_text_of(&told->items[i], "error"));
     for (size_t i = 0; unknown && i < unknown->item_count; i++) printf("  not known: %s\n", unknown->items[i].text);
 }
 
 static void print_document(const tcsi_json_value *root)
 {
-    const char *advice = text_of(root, "advice"), *second = text_of(root, "advice_second_look");
+    const char *advice = tcsi_json_text_of(root, "advice"), *second = tcsi_json_text_of(root, "advice_second_look");
     const tcsi_json_value *brief = part_of(root, "brief");
-    printf("%s\n  %s, %s\n\n  %s\n", text_of(root, "episode"), text_of(root, "kind"), text_of(root, "state"), text_of(root, "sentence"));
-    if (brief) printf("  %s\n", text_of(brief, "sentence"));
+    printf("%s\n  %s, %s\n\n  %s\n", tcsi_json_text_of(root, "episode"), tcsi_json_text_of(root, "kind"), tcsi_json_text_of(root, "state"),
+           tcsi_json_text_of(root, "sentence"));
+    if (brief) printf("  %s\n", tcsi_json_text_of(brief, "sentence"));
     if (*advice) printf("  %s\n", advice);
     if (*second && strcmp(second, advice) != 0) printf("  %s\n", second);
     printf("\n");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "serve/api/api.h"
+#include "serve/api/explained.h"
 
 #include <string.h>
 
@@ -61,22 +61,7 @@ typedef struct relating {
     tcsi_arena *arena;
     const char *id;             /* of the episode that is asked about */
     const tcsi_json_value *ids; /* of its incident's episodes, told already; NULL: none are */
-    bool is_found;
-    int64_t from_ns, to_ns;
-    const tcsi_json_value *document;
 } relating;
-
-/* A document that outlives its row. */
-static bool find_document(void *context, const tcsi_store_record *record)
-{
-    relating *r = context;
-    tcs_error failure;
-    r->from_ns = record->begin_ns;
-    r->to_ns = record->end_ns;
-    char *text = tcsi_arena_strndup(r->arena, record->document, strlen(record->document));
-    r->is_found = text && tcsi_json_parse(text, strlen(text), r->arena, &r->document, &failure) == TCS_OK;
-    return false;
-}
 
 static void relate(relating *r, const tcsi_json_value *document)
 {
@@ -106,26 +91,18 @@ static bool relate_record(void *context, const tcsi_store_record *record)
     return true;
 }
 
-/* Those of the same incident, which is followed to where it was merged into. */
-static tcs_status relate_incident(tcsi_api *api, relating *r, const char *incident, tcs_error *err)
+/* Those of the same incident. */
+static tcs_status relate_incident(const tcsi_explained *episode, relating *r, tcs_error *err)
 {
-    relating found = { .arena = r->arena };
-    tcs_status status = TCS_OK;
-    for (int step = 0; status == TCS_OK && *incident && step < 8; step++) {
-        const tcsi_store_record_query asked = { .kind = TCSI_STORE_INCIDENT, .id = incident, .limit = 1 };
-        found.is_found = false;
-        status = tcsi_api_records(api, &asked, find_document, &found, err);
-        incident = found.is_found ? tcsi_json_text_of(found.document, "merged_into") : "";
+    const tcsi_json_value *incident;
+    tcs_status status = tcsi_explained_incident(episode, &incident, &r->ids, err);
+    for (size_t i = 0; status == TCS_OK && r->ids && i < r->ids->item_count; i++) {
+        const tcsi_json_value *id = &r->ids->items[i];
+        tcsi_explained other;
+        if (id->type != TCSI_JSON_STRING || strcmp(id->text, r->id) == 0) continue;
+        status = tcsi_explained_find(episode->api, episode->request, id->text, &other, err);
+        if (status == TCS_OK && other.document) relate(r, other.document);
     }
-    const tcsi_json_value *ids = status == TCS_OK && found.is_found ? tcsi_json_get(found.document, "episodes") : NULL;
-    for (size_t i = 0; status == TCS_OK && ids && i < ids->item_count; i++) {
-        const tcsi_store_record_query asked = { .kind = TCSI_STORE_EPISODE, .id = ids->items[i].text, .limit = 1 };
-        relating one = { .arena = r->arena };
-        if (strcmp(asked.id, r->id) == 0) continue;
-        status = tcsi_api_records(api, &asked, find_document, &one, err);
-        if (status == TCS_OK && one.is_found) relate(r, one.document);
-    }
-    r->ids = ids;
     return status;
 }
 
@@ -133,10 +110,10 @@ static tcs_status list_related(void *context, const tcsi_request *request, tcsi_
 {
     tcsi_api *api = context;
     relating r = { .arena = request->arena, .id = tcsi_request_text(request, "id") };
-    const tcsi_store_record_query asked = { .kind = TCSI_STORE_EPISODE, .id = r.id, .limit = 1 };
-    tcs_status status = tcsi_api_records(api, &asked, find_document, &r, err);
+    tcsi_explained e;
+    tcs_status status = tcsi_explained_find(api, request, r.id, &e, err);
     if (status != TCS_OK) return status;
-    if (!r.is_found) {
+    if (!e.document) {
         tcsi_response_problem(response, request, 404, "episode-unknown", "there is no episode '%s'", r.id);
         return TCS_OK;
     }
@@ -144,8 +121,8 @@ static tcs_status list_related(void *context, const tcsi_request *request, tcsi_
     tcsi_json_begin_object(&r.writer);
     tcsi_json_key(&r.writer, "related");
     tcsi_json_begin_array(&r.writer);
-    status = relate_incident(api, &r, tcsi_json_text_of(r.document, "incident"), err);
-    const tcsi_store_record_query around = { .kind = TCSI_STORE_EPISODE, .from_ns = r.from_ns, .to_ns = r.to_ns, .limit = RELATED_MAX };
+    status = relate_incident(&e, &r, err);
+    const tcsi_store_record_query around = { .kind = TCSI_STORE_EPISODE, .from_ns = e.begin_ns, .to_ns = e.end_ns, .limit = RELATED_MAX };
     if (status == TCS_OK) status = tcsi_api_records(api, &around, relate_record, &r, err);
     tcsi_json_end_array(&r.writer);
     tcsi_json_end_object(&r.writer);

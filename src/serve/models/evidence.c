@@ -45,8 +45,7 @@ void tcsi_models_evidence_write(const tcsi_model_evidence *evidence, tcsi_json_w
 
 static double get_number(const tcsi_json_value *object, const char *key)
 {
-    const tcsi_json_value *value = tcsi_json_get(object, key);
-    return value && value->type == TCSI_JSON_NUMBER ? value->number : NAN;
+    return tcsi_json_number_of(object, key, NAN);
 }
 
 static bool read_evidence(const char *text, tcsi_arena *arena, tcsi_model_evidence *ret_evidence)
