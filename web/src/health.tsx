@@ -94,6 +94,28 @@ const WATCH_STATES: Record<string, string> = {
   breached: '▲ beyond its bound',
 };
 
+/** Each figure beside its bound, and what it is. */
+export function WatchedTable({ figures }: { figures: readonly Watched[] }) {
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label="Watched figures">
+      <table class="data words">
+        <Head names={['figure', 'now', 'bound', 'state', 'what it is']} />
+        <tbody>
+          {figures.map((one) => (
+            <tr key={one.figure}>
+              <th scope="row">{one.figure.replaceAll('_', ' ')}</th>
+              <td>{watchedText(one.value, one.unit)}</td>
+              <td>{one.bound === null ? '–' : `${one.is_floor ? '≥' : '≤'} ${watchedText(one.bound, one.unit)}`}</td>
+              <td class={one.state === 'breached' ? 'warn' : ''}>{WATCH_STATES[one.state] ?? one.state}</td>
+              <td class="text">{one.help}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 /** What the service watches of itself: what is beyond its bound stands alone, everything in a table. */
 function Watch() {
   const { can, connection } = useStore(live);
@@ -119,22 +141,7 @@ function Watch() {
         ))}
       <details class="outcomes">
         <summary>What the service watches of itself</summary>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Watched figures">
-          <table class="data words">
-            <Head names={['figure', 'now', 'bound', 'state', 'what it is']} />
-            <tbody>
-              {all.map((one) => (
-                <tr key={one.figure}>
-                  <th scope="row">{one.figure.replaceAll('_', ' ')}</th>
-                  <td>{watchedText(one.value, one.unit)}</td>
-                  <td>{one.bound === null ? '–' : `${one.is_floor ? '≥' : '≤'} ${watchedText(one.bound, one.unit)}`}</td>
-                  <td class={one.state === 'breached' ? 'warn' : ''}>{WATCH_STATES[one.state] ?? one.state}</td>
-                  <td class="text">{one.help}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <WatchedTable figures={all} />
       </details>
     </>
   );

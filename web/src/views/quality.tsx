@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import { ask, type Quality, type QualityDay, type QualityTally, type Watched } from '../api';
 import { count, number, percent } from '../format';
+import { WatchedTable } from '../health';
 import { live } from '../live';
 import { useAsk, useStore } from '../store';
 import { formatSpan } from '../time';
@@ -164,22 +165,7 @@ function Trust() {
   return (
     <section class="card" aria-labelledby="trust">
       <h2 id="trust">Can its chances be believed?</h2>
-      <div class="scroll" tabIndex={0} role="region" aria-labelledby="trust">
-        <table class="data words">
-          <Head names={['figure', 'now', 'bound', 'state', 'what it is']} />
-          <tbody>
-            {shown.map((figure) => (
-              <tr key={figure.figure}>
-                <th scope="row">{figure.figure.replace('_', ' ')}</th>
-                <td>{number(figure.value, 3)}</td>
-                <td>{number(figure.bound, 3)}</td>
-                <td>{figure.state}</td>
-                <td class="text">{figure.help}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <WatchedTable figures={shown} />
     </section>
   );
 }
