@@ -214,15 +214,9 @@ static void run(bench *b, size_t wanted, bool is_challenged)
     b->is_over_budget = -1;
     b->wanted = wanted;
     b->is_challenged = is_challenged;
-    for (uint32_t i = 0, place; i < b->fleet.count; i++) stop_on(tcsi_cell_add(&b->cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
+    courses_add(&b->fleet, &b->cell);
     for (size_t t = 0; t < b->fleet.row_count; t++) {
-        const int64_t now_ns = START_NS + (int64_t)t * STEP_NS;
-        for (uint32_t i = 0; i < b->fleet.count; i++) {
-            tcsi_live_outcome outcome;
-            if (t >= b->fleet.items[i].row_count) continue;
-            const tcsi_live_row row = { .place = i, .time_ns = now_ns, .value = b->fleet.items[i].values[t] };
-            stop_on(tcsi_cell_push(&b->cell, &row, 2 * t + 1, now_ns, &outcome, &err), &err);
-        }
+        courses_push(&b->fleet, &b->cell, t, START_NS + (int64_t)t * STEP_NS, 2 * t + 1);
         answer_questions(b, 2 * t + 2);
         if (b->moment == 0) answer_episodes(b, t);
     }

@@ -69,6 +69,23 @@ void courses_free(courses *c)
     c->count = 0;
 }
 
+void courses_add(const courses *c, tcsi_cell *cell)
+{
+    tcs_error err = { 0 };
+    for (uint32_t i = 0, place; i < c->count; i++) stop_on(tcsi_cell_add(cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
+}
+
+void courses_push(const courses *c, tcsi_cell *cell, size_t t, int64_t now_ns, uint64_t sequence)
+{
+    tcs_error err = { 0 };
+    for (uint32_t i = 0; i < c->count; i++) {
+        tcsi_live_outcome outcome;
+        if (t >= c->items[i].row_count) continue;
+        const tcsi_live_row row = { .place = i, .time_ns = now_ns, .value = c->items[i].values[t] };
+        stop_on(tcsi_cell_push(cell, &row, sequence, now_ns, &outcome, &err), &err);
+    }
+}
+
 bool course_is_labelled(const course *c, size_t begin, size_t end, size_t slack)
 {
     if (end >= c->row_count) end = c->row_count - 1;

@@ -152,15 +152,9 @@ static void run(bench *b, bool is_deep)
     b->train_at = TCSI_DEEP_WINDOWS_MIN;
     b->episode_count = 0;
     b->train_s = b->score_s = 0;
-    for (uint32_t i = 0, place; i < b->fleet.count; i++) stop_on(tcsi_cell_add(&b->cell, i, TCSI_SERIES_GAUGE, &place, &err), &err);
+    courses_add(&b->fleet, &b->cell);
     for (size_t t = 0; t < b->fleet.row_count; t++) {
-        const int64_t now_ns = START_NS + (int64_t)t * STEP_NS;
-        for (uint32_t i = 0; i < b->fleet.count; i++) {
-            tcsi_live_outcome outcome;
-            if (t >= b->fleet.items[i].row_count) continue;
-            const tcsi_live_row row = { .place = i, .time_ns = now_ns, .value = b->fleet.items[i].values[t] };
-            stop_on(tcsi_cell_push(&b->cell, &row, 2 * t + 1, now_ns, &outcome, &err), &err);
-        }
+        courses_push(&b->fleet, &b->cell, t, START_NS + (int64_t)t * STEP_NS, 2 * t + 1);
         if (is_deep) answer_all(b, 2 * t + 2);
     }
 }
