@@ -29,20 +29,55 @@ void tcsi_codec_refuse(tcsi_codec *codec, const char *what)
     if (codec->status == TCS_OK) codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: %s", what);
 }
 
+/* Saving: where the next bytes go, which count as written.  NULL: the status says why. */
+static inline unsigned char *put(tcsi_codec *codec, size_t size)
+{
+    tcsi_buffer *out = codec->out;
+    if (size >= out->capacity - out->size) codec->status = tcsi_buffer_reserve(out, size, codec->err);
+    if (codec->status != TCS_OK) return NULL;
+    unsigned char *at = (unsigned char *)out->data + out->size;
+    out->size += size;
+    out->data[out->size] = 0;
+    return at;
+}
+
+/* Loading: the next bytes, which count as read.  NULL: likewise. */
+static inline const unsigned char *get(tcsi_codec *codec, size_t size)
+{
+    if (size > codec->in_size) {
+        codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: ends %zu bytes early", size - codec->in_size);
+        return NULL;
+    }
+    const unsigned char *at = codec->in;
+    codec->in += size;
+    codec->in_size -= size;
+    return at;
+}
+
+/* A number of `size` bytes in both directions; what does not load stays what it was. */
+__attribute__((always_inline)) static inline void number(tcsi_codec *codec, uint64_t *value, size_t size)
+{
+    if (codec->status != TCS_OK) return;
+    uint64_t bits = *value; /* of which the compiler knows that no byte written below is a part */
+    if (codec->out) {
+        unsigned char *to = put(codec, size);
+        for (size_t i = 0; to && i < size; i++) to[i] = (unsigned char)(bits >> 8 * i);
+        return;
+    }
+    const unsigned char *from = get(codec, size);
+    if (!from) return;
+    bits = 0;
+    for (size_t i = 0; i < size; i++) bits |= (uint64_t)from[i] << 8 * i;
+    *value = bits;
+}
+
 void tcsi_codec_bytes(tcsi_codec *codec, void *bytes, size_t size)
 {
     if (codec->status != TCS_OK) return;
-    if (codec->out) {
-        codec->status = tcsi_buffer_append(codec->out, bytes, size, codec->err);
-        return;
-    }
-    if (size > codec->in_size) {
-        codec->status = tcsi_fail(codec->err, TCS_E_FORMAT, "saved state: ends %zu bytes early", size - codec->in_size);
-        return;
-    }
-    if (size) memcpy(bytes, codec->in, size);
-    codec->in += size;
-    codec->in_size -= size;
+    unsigned char *to = codec->out ? put(codec, size) : NULL;
+    const unsigned char *from = codec->out ? NULL : get(codec, size);
+    if (to && size) memcpy(to, bytes, size);
+    if (from && size) memcpy(bytes, from, size);
 }
 
 bool tcsi_codec_tag_or(tcsi_codec *codec, const char *tag, const char *before)
@@ -64,24 +99,14 @@ void tcsi_codec_tag(tcsi_codec *codec, const char *tag)
 
 void tcsi_codec_u64(tcsi_codec *codec, uint64_t *value)
 {
-    unsigned char bytes[8];
-    if (codec->out)
-        for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(*value >> (8 * i));
-    tcsi_codec_bytes(codec, bytes, sizeof bytes);
-    if (codec->out || codec->status != TCS_OK) return;
-    *value = 0;
-    for (int i = 0; i < 8; i++) *value |= (uint64_t)bytes[i] << (8 * i);
+    number(codec, value, 8);
 }
 
 void tcsi_codec_u32(tcsi_codec *codec, uint32_t *value)
 {
-    unsigned char bytes[4];
-    if (codec->out)
-        for (int i = 0; i < 4; i++) bytes[i] = (unsigned char)(*value >> (8 * i));
-    tcsi_codec_bytes(codec, bytes, sizeof bytes);
-    if (codec->out || codec->status != TCS_OK) return;
-    *value = 0;
-    for (int i = 0; i < 4; i++) *value |= (uint32_t)bytes[i] << (8 * i);
+    uint64_t wide = *value;
+    number(codec, &wide, 4);
+    *value = (uint32_t)wide;
 }
 
 void tcsi_codec_bool(tcsi_codec *codec, bool *value)

@@ -200,9 +200,8 @@ static void load_entry(tcsi_directory *directory, tcsi_codec *codec)
         codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
 }
 
-void tcsi_directory_persist(tcsi_directory *directory, tcsi_codec *codec)
+void tcsi_directory_persist(tcsi_directory *directory, uint32_t count, tcsi_codec *codec)
 {
-    uint32_t count = tcsi_directory_count(directory);
     tcsi_codec_tag(codec, "DIR2");
     tcsi_codec_u32(codec, &count);
     for (uint32_t i = 0; i < count && tcsi_codec_status(codec) == TCS_OK; i++) {

@@ -82,6 +82,13 @@ typedef struct live_worker {
     size_t judged_count, judged_capacity;
 } live_worker;
 
+/* What the one that applies knew at a record. */
+typedef struct live_head {
+    uint64_t sequence, tick_count;
+    double alarms_per_s;
+    uint32_t series_count;
+} live_head;
+
 typedef struct live_waiting_tick {
     uint64_t sequence;
     int64_t time_ns;
@@ -118,7 +125,7 @@ struct tcsi_live {
     size_t tick_begin, tick_end, tick_capacity;
     tcs_error failure;
     bool is_saving;
-    uint64_t save_sequence;
+    live_head saved;                /* as of what is being saved */
     tcsi_buffer parts[1 + TCSI_CELL_COUNT];
     tcsi_live_event *telling;       /* room for events while they are sorted */
     size_t telling_capacity;
@@ -168,5 +175,10 @@ void tcsi_live_note_action(tcsi_live *live, live_held_action *held);
 void tcsi_live_unhold(live_held_action *held);
 /* Those of records up to `sequence`. */
 void tcsi_live_forget_actions(tcsi_live *live, uint64_t sequence);
+
+/* ---- live_saved.c ---- */
+
+/* Part 0 of a snapshot, once its workers have written theirs. */
+tcs_status tcsi_live_save_head(tcsi_live *live, tcs_error *err);
 
 #endif

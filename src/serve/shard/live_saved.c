@@ -1,19 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Part 0 is what the one that applies knows; each cell is a part of its own, written by its worker. */
+/* Part 0 is what the one that applies knew, written by the teller: a directory of many series would keep the journal waiting.  Each cell is
+ * a part of its own, written by its worker. */
 #include "serve/shard/live_inside.h"
 
 #include <math.h>
 
-static void persist_head(tcsi_live *live, tcsi_codec *codec)
+static void persist_head(live_head *head, tcsi_directory *directory, tcsi_codec *codec)
 {
-    double alarms_per_s = live->alarms_per_s;
     tcsi_codec_tag(codec, "LIV2");
-    tcsi_codec_u64(codec, &live->sequence);
-    tcsi_codec_u64(codec, &live->tick_count);
-    tcsi_codec_f64(codec, &alarms_per_s);
-    if (tcsi_codec_loading(codec) && !(alarms_per_s > 0 && isfinite(alarms_per_s))) tcsi_codec_refuse(codec, "a budget out of range");
-    if (!live->options.is_budget_fixed) live->alarms_per_s = alarms_per_s;
-    tcsi_directory_persist(&live->directory, codec);
+    tcsi_codec_u64(codec, &head->sequence);
+    tcsi_codec_u64(codec, &head->tick_count);
+    tcsi_codec_f64(codec, &head->alarms_per_s);
+    if (tcsi_codec_loading(codec) && !(head->alarms_per_s > 0 && isfinite(head->alarms_per_s)))
+        tcsi_codec_refuse(codec, "a budget out of range");
+    tcsi_directory_persist(directory, head->series_count, codec);
+}
+
+tcs_status tcsi_live_save_head(tcsi_live *live, tcs_error *err)
+{
+    live_head head = live->saved;
+    tcsi_codec codec = tcsi_codec_save(&live->parts[0], err);
+    persist_head(&head, &live->directory, &codec);
+    return tcsi_codec_status(&codec);
+}
+
+static void load_head(tcsi_live *live, tcsi_codec *codec)
+{
+    live_head head = { 0 };
+    persist_head(&head, &live->directory, codec);
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    live->sequence = head.sequence;
+    live->tick_count = head.tick_count;
+    if (!live->options.is_budget_fixed) live->alarms_per_s = head.alarms_per_s;
 }
 
 bool tcsi_live_is_saving(tcsi_live *live)
@@ -29,10 +47,7 @@ tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
     if (atomic_load(&live->is_stopped)) return tcsi_live_stopped(live, err);
     if (tcsi_live_is_saving(live)) return TCS_OK; /* the last one is still on its way */
     for (size_t i = 0; i <= TCSI_CELL_COUNT; i++) tcsi_buffer_clear(&live->parts[i]);
-    tcsi_codec codec = tcsi_codec_save(&live->parts[0], err);
-    persist_head(live, &codec);
-    tcs_status status = tcsi_codec_status(&codec);
-    if (status == TCS_OK) status = tcsi_live_stage(live, LIVE_SAVE, live->sequence, 0, err);
+    const tcs_status status = tcsi_live_stage(live, LIVE_SAVE, live->sequence, 0, err);
     if (status != TCS_OK) return status;
     for (size_t i = 0; i < live->worker_count; i++) {
         pthread_mutex_lock(&live->workers[i].mutex);
@@ -41,7 +56,7 @@ tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err)
     }
     pthread_mutex_lock(&live->mutex);
     live->is_saving = true;
-    live->save_sequence = live->sequence;
+    live->saved = (live_head){ live->sequence, live->tick_count, live->alarms_per_s, tcsi_directory_count(&live->directory) };
     pthread_mutex_unlock(&live->mutex);
     tcsi_live_send_staged(live);
     return TCS_OK;
@@ -66,7 +81,7 @@ tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part
     tcs_status status = TCS_OK;
     for (size_t i = 0; status == TCS_OK && i < part_count; i++) {
         tcsi_codec codec = tcsi_codec_load(parts[i].data, parts[i].size, err);
-        if (i == 0) persist_head(live, &codec);
+        if (i == 0) load_head(live, &codec);
         else tcsi_cell_persist(&live->cells[i - 1], &codec);
         if (tcsi_codec_status(&codec) == TCS_OK && codec.in_size) tcsi_codec_refuse(&codec, "bytes behind its end");
         status = tcsi_codec_status(&codec);

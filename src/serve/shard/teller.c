@@ -76,7 +76,7 @@ static bool is_saved_by_all(tcsi_live *live, uint64_t *ret_sequence)
 {
     pthread_mutex_lock(&live->mutex);
     bool is_saved = live->is_saving;
-    *ret_sequence = live->save_sequence;
+    *ret_sequence = live->saved.sequence;
     pthread_mutex_unlock(&live->mutex);
     for (size_t i = 0; is_saved && i < live->worker_count; i++) {
         pthread_mutex_lock(&live->workers[i].mutex);
@@ -196,8 +196,10 @@ static void tell_until(tcsi_live *live, uint64_t told, uint64_t sequence, int64_
 
 static void keep_snapshot(tcsi_live *live)
 {
-    const tcsi_live_snapshot snapshot = { .sequence = live->save_sequence, .parts = live->parts, .part_count = 1 + TCSI_CELL_COUNT };
-    if (live->options.keep) live->options.keep(live->options.self, &snapshot);
+    const tcsi_live_snapshot snapshot = { .sequence = live->saved.sequence, .parts = live->parts, .part_count = 1 + TCSI_CELL_COUNT };
+    tcs_error failure;
+    if (tcsi_live_save_head(live, &failure) != TCS_OK) tcsi_live_stop(live, &failure);
+    else if (live->options.keep) live->options.keep(live->options.self, &snapshot);
 }
 
 /* The first tick that was not told, if it is of a record up to `sequence`: it is taken. */
