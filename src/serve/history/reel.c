@@ -87,6 +87,7 @@ void tcsi_reel_prefetch(const tcsi_reel *reel, uint32_t place)
 
 static void give(tcsi_reel *reel)
 {
+    (void)tcsi_reel_save_rows(reel, SIZE_MAX);
     reel->options.give(reel->options.self, reel->options.index, &reel->rows);
     reel->rows.count = 0;
     if (++reel->turn == 0) reel->turn = 1;
@@ -327,29 +328,81 @@ static bool is_sound(const tcsi_reel_row *row, size_t index)
            is_scored == !isnan(row->residual) && is_scored == !isnan(row->deviation);
 }
 
-static void persist_rows(tcsi_reel *reel, tcsi_codec *codec)
+static void persist_head(tcsi_reel *reel, tcsi_codec *codec)
 {
+    uint32_t series_count = reel->series_count;
     size_t count = reel->rows.count;
+    tcsi_codec_tag(codec, "REE2");
+    tcsi_codec_u32(codec, &reel->turn);
+    tcsi_codec_i64(codec, &reel->begin_ns);
+    tcsi_codec_i64(codec, &reel->step_ns);
+    tcsi_codec_u64(codec, &reel->row_count);
+    tcsi_codec_u64(codec, &reel->merged_count);
+    tcsi_codec_u64(codec, &reel->lost_count);
+    tcsi_codec_u32(codec, &series_count);
     tcsi_codec_size(codec, &count, UINT32_MAX - 1);
-    if (tcsi_codec_loading(codec) && count > codec->in_size / SAVED_SIZE) tcsi_codec_refuse(codec, "more rows than bytes");
-    if (tcsi_codec_status(codec) != TCS_OK) return;
-    if (tcsi_codec_loading(codec) && count > 0) {
-        reel->rows.items = TCSI_NEW_ARRAY(tcsi_reel_row, count);
-        if (!reel->rows.items) {
-            codec->status = tcsi_fail_memory(codec->err, "rows of history");
-            return;
-        }
-        reel->rows.count = reel->rows.capacity = count;
-    }
-    for (size_t i = 0; i < count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        persist_row(&reel->rows.items[i], codec);
-        if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !is_sound(&reel->rows.items[i], i))
+    reel->saving = (tcsi_reel_saving){ .series_count = series_count, .count = count };
+}
+
+static void persist_rows(tcsi_reel *reel, size_t count, tcsi_codec *codec)
+{
+    tcsi_reel_saving *saving = &reel->saving;
+    for (const size_t end = saving->next + count; saving->next < end && tcsi_codec_status(codec) == TCS_OK; saving->next++) {
+        tcsi_reel_row *row = &reel->rows.items[saving->next];
+        persist_row(row, codec);
+        if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !is_sound(row, saving->next))
             tcsi_codec_refuse(codec, "a row of history out of range");
     }
 }
 
-static void persist_series(tcsi_reel_series *series, const tcsi_reel *reel, tcsi_codec *codec)
+void tcsi_reel_save(tcsi_reel *reel, uint32_t piece, tcsi_codec *codec)
 {
+    persist_head(reel, codec);
+    reel->saving.codec = codec;
+    reel->saving.piece = piece;
+}
+
+bool tcsi_reel_save_rows(tcsi_reel *reel, size_t count_max)
+{
+    tcsi_reel_saving *saving = &reel->saving;
+    const size_t left = saving->codec ? saving->count - saving->next : 0;
+    size_t count = left < count_max ? left : count_max;
+    if (count > 0) {
+        tcsi_codec_u32(saving->codec, &saving->piece);
+        tcsi_codec_size(saving->codec, &count, UINT32_MAX);
+        persist_rows(reel, count, saving->codec);
+    }
+    if (count == left) saving->codec = NULL;
+    return saving->codec != NULL;
+}
+
+void tcsi_reel_load(tcsi_reel *reel, tcsi_codec *codec)
+{
+    persist_head(reel, codec);
+    if (reel->turn == 0 || reel->step_ns < 0) tcsi_codec_refuse(codec, "a reel out of range");
+    if (reel->saving.count > codec->in_size / SAVED_SIZE || reel->saving.series_count > codec->in_size / SAVED_SIZE)
+        tcsi_codec_refuse(codec, "more rows than bytes");
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    reel->rows.items = reel->saving.count ? TCSI_NEW_ARRAY(tcsi_reel_row, reel->saving.count) : NULL;
+    if ((reel->saving.count && !reel->rows.items) || (reel->saving.series_count && !meet_series(reel, reel->saving.series_count - 1))) {
+        codec->status = tcsi_fail_memory(codec->err, "rows of history");
+        return;
+    }
+    reel->rows.count = reel->rows.capacity = reel->saving.count;
+}
+
+void tcsi_reel_load_rows(tcsi_reel *reel, tcsi_codec *codec)
+{
+    size_t count = 0;
+    tcsi_codec_size(codec, &count, UINT32_MAX);
+    if (count > reel->saving.count - reel->saving.next) tcsi_codec_refuse(codec, "more rows of history than there are");
+    persist_rows(reel, count, codec);
+}
+
+void tcsi_reel_persist_series(tcsi_reel *reel, uint32_t place, tcsi_codec *codec)
+{
+    if (place >= reel->saving.series_count) return;
+    tcsi_reel_series *series = find_series(reel, place);
     tcsi_codec_i64(codec, &series->time_ns);
     tcsi_codec_f64(codec, &series->sum);
     tcsi_codec_f64(codec, &series->low);
@@ -369,17 +422,6 @@ static void persist_series(tcsi_reel_series *series, const tcsi_reel *reel, tcsi
         tcsi_codec_refuse(codec, "a series' history out of range");
 }
 
-static void persist_all_series(tcsi_reel *reel, tcsi_codec *codec)
-{
-    uint32_t series_count = reel->series_count;
-    tcsi_codec_u32(codec, &series_count);
-    for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        tcsi_reel_series *series = meet_series(reel, i);
-        if (series) persist_series(series, reel, codec);
-        else codec->status = tcsi_fail_memory(codec->err, "rows of history");
-    }
-}
-
 /* Nothing is kept from now on. */
 static void forget(tcsi_reel *reel)
 {
@@ -388,17 +430,8 @@ static void forget(tcsi_reel *reel)
     tcsi_reel_init(reel, &options);
 }
 
-void tcsi_reel_persist(tcsi_reel *reel, tcsi_codec *codec)
+void tcsi_reel_loaded(tcsi_reel *reel, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "REEL");
-    tcsi_codec_u32(codec, &reel->turn);
-    tcsi_codec_i64(codec, &reel->begin_ns);
-    tcsi_codec_i64(codec, &reel->step_ns);
-    tcsi_codec_u64(codec, &reel->row_count);
-    tcsi_codec_u64(codec, &reel->merged_count);
-    tcsi_codec_u64(codec, &reel->lost_count);
-    if (tcsi_codec_loading(codec) && (reel->turn == 0 || reel->step_ns < 0)) tcsi_codec_refuse(codec, "a reel out of range");
-    persist_rows(reel, codec);
-    persist_all_series(reel, codec);
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !(reel->options.rows_per_s > 0)) forget(reel);
+    if (reel->saving.next != reel->saving.count) tcsi_codec_refuse(codec, "rows of history are missing");
+    if (tcsi_codec_status(codec) == TCS_OK && !(reel->options.rows_per_s > 0)) forget(reel);
 }

@@ -62,6 +62,14 @@ typedef struct tcsi_reel_options {
     size_t capacity;           /* 0: TCSI_REEL_ROWS */
 } tcsi_reel_options;
 
+/* A save that goes on beside pushes: what it has still to write. */
+typedef struct tcsi_reel_saving {
+    tcsi_codec *codec;         /* NULL: none goes on */
+    uint32_t piece;            /* the number that stands before each piece of rows */
+    uint32_t series_count;     /* met when it began */
+    size_t next, count;        /* rows [next, count) of when it began */
+} tcsi_reel_saving;
+
 typedef struct tcsi_reel {
     tcsi_reel_options options;
     tcsi_reel_rows rows;
@@ -72,6 +80,7 @@ typedef struct tcsi_reel {
     int64_t begin_ns;          /* the tick from which its age counts; INT64_MIN: none yet */
     int64_t step_ns;           /* 0: each row stays alone */
     uint64_t row_count, merged_count, lost_count; /* rows that came; of them merged into another, and not kept for want of memory */
+    tcsi_reel_saving saving;
 } tcsi_reel;
 
 /* One row that was judged; score NaN: it could not be scored yet, and the others are not looked at. */
@@ -93,8 +102,19 @@ typedef bool (*tcsi_reel_each)(void *context, const tcsi_reel_row *row);
 tcs_status tcsi_reel_list(const tcsi_reel *reel, uint32_t place, int64_t from_ns, int64_t to_ns, tcsi_reel_each each, void *context,
                           tcs_error *err) TCS_WARN_UNUSED;
 
-/* Loading, the reel was initialized; what does not fit its options any more is not kept, and counted. */
-void tcsi_reel_persist(tcsi_reel *reel, tcsi_codec *codec);
+/* Saved form: a head, each series of then, and the rows in pieces, so that a reel that is full stops nobody.
+ *     saving:   save, and then in any order persist_series of each place, before a row of it is pushed, and save_rows until it is done
+ *     loading:  load, and what was saved in the same order (load_rows where a piece of rows was), and at last loaded
+ * The reel that is loaded was initialized; what does not fit its options any more is not kept, and counted. */
+/* piece stands before each piece of rows.  The codec is used until all are written; a reel that is given away before that writes them. */
+void tcsi_reel_save(tcsi_reel *reel, uint32_t piece, tcsi_codec *codec);
+/* At most so many rows; false: all are written. */
+bool tcsi_reel_save_rows(tcsi_reel *reel, size_t count_max);
+void tcsi_reel_load(tcsi_reel *reel, tcsi_codec *codec);
+void tcsi_reel_load_rows(tcsi_reel *reel, tcsi_codec *codec);
+/* Nothing is written of a place that it had not met. */
+void tcsi_reel_persist_series(tcsi_reel *reel, uint32_t place, tcsi_codec *codec);
+void tcsi_reel_loaded(tcsi_reel *reel, tcsi_codec *codec);
 /* Bytes of one that is full, with what it knows of its series. */
 size_t tcsi_reel_size_max(size_t series_count);
 

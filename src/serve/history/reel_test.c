@@ -177,6 +177,83 @@ static void test_age(void **state)
 }
 
 /* Saved and loaded it goes on as if nothing had been; a damaged one is refused, a reel that keeps nothing forgets it. */
+enum { PIECE_LAST, PIECE_SERIES, PIECE_ROWS };
+
+static void push_at(tcsi_reel *reel, uint32_t place, size_t t)
+{
+    const tcsi_reel_judged row = judged_at(place, t);
+    tcsi_reel_push(reel, place, place, &row);
+}
+
+static void put_piece(tcsi_codec *codec, uint32_t piece)
+{
+    tcsi_codec_u32(codec, &piece);
+}
+
+static void save_series(tcsi_reel *reel, uint32_t place, tcsi_codec *codec)
+{
+    put_piece(codec, PIECE_SERIES);
+    put_piece(codec, place);
+    tcsi_reel_persist_series(reel, place, codec);
+}
+
+static void load(tcsi_reel *reel, tcsi_codec *codec)
+{
+    uint32_t piece = PIECE_LAST, place = 0;
+    tcsi_reel_load(reel, codec);
+    do {
+        tcsi_codec_u32(codec, &piece);
+        if (piece == PIECE_SERIES) {
+            tcsi_codec_u32(codec, &place);
+            tcsi_reel_persist_series(reel, place, codec);
+        } else if (piece == PIECE_ROWS) tcsi_reel_load_rows(reel, codec);
+    } while (piece != PIECE_LAST && tcsi_codec_status(codec) == TCS_OK);
+    tcsi_reel_loaded(reel, codec);
+}
+
+/* Rows are pushed while it is saved, each series just before its first one; enough of them that the reel is given away. */
+static void test_saved_beside_pushes(void **state)
+{
+    (void)state;
+    static taken one, two;
+    tcsi_reel reel, again;
+    tcsi_buffer saved;
+    tcs_error failure;
+    for (size_t rows_at_once = 1; rows_at_once <= 64; rows_at_once *= 8) {
+        reel_begin(&reel, &one, 1, 100);
+        tcsi_reel_tick(&reel, START_NS, SERIES, SERIES);
+        for (size_t t = 0; t < 207; t++)
+            for (uint32_t s = 0; s < SERIES; s++) push_at(&reel, s, t);
+        tcsi_buffer_init(&saved, 1 << 20);
+        tcsi_codec codec = tcsi_codec_save(&saved, &failure);
+        tcsi_reel_save(&reel, PIECE_ROWS, &codec);
+        assert_true(reel.rows.count > 0);
+        one.count = 0;
+        for (size_t t = 207; t < 1000; t++)
+            for (uint32_t s = 0; s < SERIES; s++) {
+                if (t == 207) save_series(&reel, s, &codec);
+                (void)tcsi_reel_save_rows(&reel, t == 207 ? rows_at_once : 0);
+                push_at(&reel, s, t);
+            }
+        assert_true(one.count >= 400); /* it was given away, and wrote what was left before that */
+        assert_false(tcsi_reel_save_rows(&reel, 0));
+        put_piece(&codec, PIECE_LAST);
+        assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
+        reel_begin(&again, &two, 1, 100);
+        two.count = 0;
+        codec = tcsi_codec_load(saved.data, saved.size, &failure);
+        load(&again, &codec);
+        assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
+        for (size_t t = 207; t < 1000; t++)
+            for (uint32_t s = 0; s < SERIES; s++) push_at(&again, s, t);
+        assert_int_equal(one.count, two.count);
+        assert_memory_equal(one.rows, two.rows, one.count * sizeof *one.rows);
+        tcsi_reel_deinit(&again);
+        tcsi_reel_deinit(&reel);
+        tcsi_buffer_deinit(&saved);
+    }
+}
+
 static void test_saved_and_loaded(void **state)
 {
     (void)state;
@@ -193,11 +270,14 @@ static void test_saved_and_loaded(void **state)
         }
     tcsi_buffer_init(&saved, 1 << 20);
     tcsi_codec codec = tcsi_codec_save(&saved, &failure);
-    tcsi_reel_persist(&reel, &codec);
+    tcsi_reel_save(&reel, PIECE_ROWS, &codec);
+    for (uint32_t s = 0; s < SERIES; s++) save_series(&reel, s, &codec);
+    while (tcsi_reel_save_rows(&reel, 100)) {}
+    put_piece(&codec, PIECE_LAST);
     assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
     reel_begin(&again, &two, 1, 100);
     codec = tcsi_codec_load(saved.data, saved.size, &failure);
-    tcsi_reel_persist(&again, &codec);
+    load(&again, &codec);
     assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
     one.count = 0;
     for (size_t t = 207; t < 1000; t++)
@@ -212,13 +292,13 @@ static void test_saved_and_loaded(void **state)
     for (size_t size = 0; size < saved.size; size += 7) { /* cut short anywhere */
         reel_begin(&again, &two, 1, 100);
         codec = tcsi_codec_load(saved.data, size, &failure);
-        tcsi_reel_persist(&again, &codec);
+        load(&again, &codec);
         assert_int_equal(tcsi_codec_status(&codec), TCS_E_FORMAT);
         tcsi_reel_deinit(&again);
     }
     reel_begin(&again, &two, 0, 0);
     codec = tcsi_codec_load(saved.data, saved.size, &failure);
-    tcsi_reel_persist(&again, &codec);
+    load(&again, &codec);
     assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
     assert_int_equal(again.rows.count, 0);
     tcsi_reel_deinit(&again);
@@ -286,5 +366,6 @@ static void test_packed(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_rows_alone), cmocka_unit_test(test_rows_merged), cmocka_unit_test(test_a_million_series),
-              cmocka_unit_test(test_age), cmocka_unit_test(test_saved_and_loaded), cmocka_unit_test(test_memory),
+              cmocka_unit_test(test_age), cmocka_unit_test(test_saved_and_loaded), cmocka_unit_test(test_saved_beside_pushes),
+              cmocka_unit_test(test_memory),
               cmocka_unit_test(test_packed))

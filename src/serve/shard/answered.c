@@ -252,10 +252,10 @@ static bool read_answer(const tcsi_action *action, const tcsi_json_value *docume
 }
 
 /* The series at that place, if it is the one of this number: another cell may have one of its own there. */
-static tcsi_live_series *own_series(const tcsi_cell *cell, uint32_t place, uint32_t number)
+static tcsi_live_series *own_series(tcsi_cell *cell, uint32_t place, uint32_t number)
 {
-    tcsi_live_series *series = place < cell->series_count ? tcsi_cell_series(cell, place) : NULL;
-    return series && series->number == number ? series : NULL;
+    const bool is_own = place < cell->series_count && tcsi_cell_series(cell, place)->number == number;
+    return is_own ? tcsi_cell_touch(cell, place) : NULL;
 }
 
 /* The answered episode is open: it is confirmed, or dismissed, or goes on being suspected with the answer's name on it. */

@@ -52,7 +52,7 @@ static void world_init(world *w)
     assert_ok(tcsi_cell_init(&w->cell, &options, test_err));
     for (uint32_t i = 0; i < SERIES; i++) {
         assert_ok(tcsi_cell_add(&w->cell, 100 + i, TCSI_SERIES_GAUGE, &place, test_err));
-        tcsi_cell_series(&w->cell, place)->answered.family = i / 10;
+        tcsi_cell_touch(&w->cell, place)->answered.family = i / 10;
     }
     turns(w, 800);
     w->event_count = 0;

@@ -58,10 +58,15 @@ static tcs_status add_piece(tcsi_cell *cell, tcs_error *err)
     return TCS_OK;
 }
 
-tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place)
+static tcsi_live_series *series_at(const tcsi_cell *cell, uint32_t place)
 {
     TCS_ASSERT(place < cell->series_count);
     return &cell->pieces[place / PIECE][place % PIECE];
+}
+
+const tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place)
+{
+    return series_at(cell, place);
 }
 
 tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind, uint32_t *ret_place, tcs_error *err)
@@ -73,7 +78,7 @@ tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind
         if (status != TCS_OK) return status;
     }
     tcsi_live_series *series = &cell->pieces[cell->series_count / PIECE][cell->series_count % PIECE];
-    *series = (tcsi_live_series){ .number = number, .kind = (uint8_t)kind };
+    *series = (tcsi_live_series){ .number = number, .kind = (uint8_t)kind, .saved = cell->saving.number };
     tcsi_arrival_begin(&series->arrival);
     tcsi_rate_begin(&series->rate);
     *ret_place = cell->series_count++;
@@ -304,7 +309,7 @@ static void end_backfill(tcsi_live_series *series)
 tcs_status tcsi_cell_push(tcsi_cell *cell, const tcsi_live_row *row, uint64_t sequence, int64_t receive_ns, tcsi_live_outcome *ret_outcome,
                           tcs_error *err)
 {
-    tcsi_live_series *series = tcsi_cell_series(cell, row->place);
+    tcsi_live_series *series = tcsi_cell_touch(cell, row->place);
     if (row->is_backfill) {
         *ret_outcome = (tcsi_live_outcome){ .value = NAN };
         const tcs_status taught = teach(cell, series, row, receive_ns, ret_outcome, err);
@@ -343,7 +348,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
     tcsi_second_look_tick(cell, sequence, time_ns);
     tcsi_reel_tick(&cell->reel, time_ns, cell->series_count, cell->rows_per_s);
     for (uint32_t i = begin; i < cell->series_count; i += stride) {
-        tcsi_live_series *series = tcsi_cell_series(cell, i);
+        tcsi_live_series *series = tcsi_cell_touch(cell, i);
         const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
         if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
@@ -384,7 +389,7 @@ void tcsi_cell_weigh(tcsi_cell *cell)
 
 void tcsi_cell_choose_policy(tcsi_cell *cell, uint32_t place, const tcsi_key *key)
 {
-    tcsi_cell_series(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
+    tcsi_cell_touch(cell, place)->policy = tcsi_policies_find(&cell->policies, key);
     cell->weight_sum += weight_of(cell, place);
 }
 
@@ -454,10 +459,12 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     if (!is_sound(series)) tcsi_codec_refuse(codec, "a series out of range");
 }
 
-void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
+/* What follows the head: pieces, until one is the last. */
+enum { PIECE_LAST, PIECE_SERIES, PIECE_ROWS };
+
+static void persist_head(tcsi_cell *cell, uint32_t *series_count, tcsi_codec *codec)
 {
-    uint32_t series_count = cell->series_count, added;
-    tcsi_codec_tag(codec, "CEL3");
+    tcsi_codec_tag(codec, "CEL4");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_second_look_persist(&cell->second_look, codec);
@@ -471,19 +478,107 @@ void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_taught_persist(&cell->taught, codec);
     tcsi_cell_grounds_persist(&cell->grounds, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
-    tcsi_reel_persist(&cell->reel, codec);
-    tcsi_codec_u32(codec, &series_count);
-    if (tcsi_codec_loading(codec)) take_weights(cell);
+    tcsi_codec_u32(codec, series_count);
+    if (tcsi_codec_loading(codec) && *series_count > codec->in_size / sizeof(tcsi_live_episode)) tcsi_codec_refuse(codec, "more series than bytes");
+    tcsi_pasts_persist(&cell->pasts, *series_count, codec);
+}
+
+static void save_series(tcsi_cell *cell, uint32_t place)
+{
+    uint32_t piece = PIECE_SERIES;
+    tcsi_live_series *series = series_at(cell, place);
+    tcsi_codec_u32(&cell->saving.codec, &piece);
+    tcsi_codec_u32(&cell->saving.codec, &place);
+    persist_series(series, &cell->saving.codec);
+    tcsi_reel_persist_series(&cell->reel, place, &cell->saving.codec);
+    series->saved = cell->saving.number;
+}
+
+tcsi_live_series *tcsi_cell_touch(tcsi_cell *cell, uint32_t place)
+{
+    tcsi_live_series *series = series_at(cell, place);
+    if (series->saved != cell->saving.number && cell->saving.codec.out) save_series(cell, place);
+    return series;
+}
+
+void tcsi_cell_save(tcsi_cell *cell, tcsi_buffer *out, tcs_error *err)
+{
+    tcsi_cell_saving *saving = &cell->saving;
+    TCS_ASSERT(!saving->codec.out);
+    saving->codec = tcsi_codec_save(out, err);
+    saving->next = 0;
+    saving->count = cell->series_count;
+    saving->number++;
+    persist_head(cell, &saving->count, &saving->codec);
+    tcsi_reel_save(&cell->reel, PIECE_ROWS, &saving->codec);
+}
+
+tcs_status tcsi_cell_save_some(tcsi_cell *cell, uint32_t count, bool *ret_is_more)
+{
+    tcsi_cell_saving *saving = &cell->saving;
+    uint32_t piece = PIECE_LAST;
+    *ret_is_more = true;
+    for (; saving->next < saving->count && count > 0; saving->next++, count--) (void)tcsi_cell_touch(cell, saving->next);
+    if (saving->next == saving->count && !tcsi_reel_save_rows(&cell->reel, count)) *ret_is_more = false;
+    if (tcsi_codec_status(&saving->codec) == TCS_OK && *ret_is_more) return TCS_OK;
+    tcsi_codec_u32(&saving->codec, &piece);
+    *ret_is_more = false;
+    saving->codec.out = NULL;
+    cell->reel.saving.codec = NULL;
+    return tcsi_codec_status(&saving->codec);
+}
+
+/* The series of a piece, in a place that none was in before. */
+static void load_series(tcsi_cell *cell, tcsi_codec *codec)
+{
+    uint32_t place = 0;
+    tcsi_codec_u32(codec, &place);
+    const bool is_new = place < cell->series_count && series_at(cell, place)->saved != cell->saving.number;
+    if (!is_new) tcsi_codec_refuse(codec, "a series twice, or one too many");
+    if (tcsi_codec_status(codec) != TCS_OK) return;
+    persist_series(series_at(cell, place), codec);
+    tcsi_reel_persist_series(&cell->reel, place, codec);
+    series_at(cell, place)->saved = cell->saving.number;
+    cell->saving.count++;
+}
+
+static void load_head(tcsi_cell *cell, tcsi_codec *codec)
+{
+    uint32_t series_count = 0, added;
+    tcs_error err;
+    persist_head(cell, &series_count, codec);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
-    if (tcsi_codec_loading(codec) && !is_rate) tcsi_codec_refuse(codec, "a rate out of range");
-    for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++) {
-        tcs_error err;
-        if (tcsi_codec_loading(codec) && tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
-            codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
-        else persist_series(tcsi_cell_series(cell, i), codec);
-        if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK) cell->weight_sum += weight_of(cell, i);
+    if (!is_rate) tcsi_codec_refuse(codec, "a rate out of range");
+    take_weights(cell);
+    tcsi_reel_load(&cell->reel, codec);
+    for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++)
+        if (tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK) codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
+}
+
+static void load(tcsi_cell *cell, tcsi_codec *codec)
+{
+    uint32_t piece = PIECE_LAST;
+    load_head(cell, codec);
+    cell->saving.number++; /* those that are loaded have it */
+    do {
+        tcsi_codec_u32(codec, &piece);
+        if (piece == PIECE_SERIES) load_series(cell, codec);
+        else if (piece == PIECE_ROWS) tcsi_reel_load_rows(&cell->reel, codec);
+        else if (piece != PIECE_LAST) tcsi_codec_refuse(codec, "a piece that is none");
+    } while (piece != PIECE_LAST && tcsi_codec_status(codec) == TCS_OK);
+    tcsi_reel_loaded(&cell->reel, codec);
+    if (cell->saving.count != cell->series_count) tcsi_codec_refuse(codec, "series are missing");
+    for (uint32_t i = 0; i < cell->series_count && tcsi_codec_status(codec) == TCS_OK; i++) cell->weight_sum += weight_of(cell, i);
+    if (!tcsi_second_look_fits(&cell->second_look, cell->series_count)) tcsi_codec_refuse(codec, "questions about series that there are not");
+}
+
+void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)
+{
+    bool is_more = true;
+    if (tcsi_codec_loading(codec)) {
+        load(cell, codec);
+        return;
     }
-    if (tcsi_codec_loading(codec) && tcsi_codec_status(codec) == TCS_OK && !tcsi_second_look_fits(&cell->second_look, cell->series_count))
-        tcsi_codec_refuse(codec, "questions about series that there are not");
-    tcsi_pasts_persist(&cell->pasts, series_count, codec);
+    tcsi_cell_save(cell, codec->out, codec->err);
+    while (is_more) codec->status = tcsi_cell_save_some(cell, UINT32_MAX, &is_more);
 }

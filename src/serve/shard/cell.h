@@ -12,6 +12,8 @@
  *
  * An ANOMALY is *suspected* when it opens, *confirmed* when it is ten times rarer than allowed or has lasted longer than neighbouring
  * scores belong together (as in decide/episode.h), and then *resolved*; what is over before that is *dismissed*.
+ * A cell is saved while it goes on: what is one for all series is written at once, and a series before anything happens to it, or when
+ * there is time (save, save_some); so nobody waits for a state of many series.
  * Memory: sizeof(tcsi_live_series) a series, in pieces that never move.  Cost of a row: constant.  Threads: one user per cell. */
 #ifndef TCS_SERVE_SHARD_CELL_H
 #define TCS_SERVE_SHARD_CELL_H
@@ -67,6 +69,7 @@ typedef struct tcsi_live_series {
     uint8_t kind;            /* tcsi_series_kind: what its values are */
     uint8_t policy;          /* as tcsi_policies_find has it */
     uint16_t grounds;        /* of its open anomaly: place in the cell's and 1; 0: nothing is known */
+    uint8_t saved;           /* as of this save of its cell */
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
     tcsi_last_rows last_rows;
@@ -107,6 +110,13 @@ typedef struct tcsi_cell_options {
     tcsi_second_look_options second_look;
 } tcsi_cell_options;
 
+/* A save: the last one, or one that goes on. */
+typedef struct tcsi_cell_saving {
+    tcsi_codec codec;        /* out NULL: none goes on */
+    uint32_t next, count;    /* places [next, count) of when it began are still to be looked at */
+    uint8_t number;          /* 1, 2, ... 255, 0, ... */
+} tcsi_cell_saving;
+
 typedef struct tcsi_cell {
     tcsi_cell_options options;
     tcsi_cohort cohort;
@@ -127,6 +137,7 @@ typedef struct tcsi_cell {
     uint64_t row_count, unusual_count; /* scored, and of them out of the ordinary: the deep layer's work */
     uint64_t outcomes[TCSI_OUTCOME_COUNT];
     tcsi_reel reel;                 /* rows on their way into history */
+    tcsi_cell_saving saving;
 } tcsi_cell;
 
 tcs_status tcsi_cell_init(tcsi_cell *cell, const tcsi_cell_options *options, tcs_error *err) TCS_WARN_UNUSED;
@@ -134,7 +145,9 @@ void tcsi_cell_deinit(tcsi_cell *cell); /* accepts a zeroed one */
 
 /* A series without a past, in the next place from 0 on.  E_LIMIT: there are series_count_max; E_MEMORY. */
 tcs_status tcsi_cell_add(tcsi_cell *cell, uint32_t number, tcsi_series_kind kind, uint32_t *ret_place, tcs_error *err) TCS_WARN_UNUSED;
-tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place);
+const tcsi_live_series *tcsi_cell_series(const tcsi_cell *cell, uint32_t place);
+/* To be changed: within one record, and after it was saved if it is to be. */
+tcsi_live_series *tcsi_cell_touch(tcsi_cell *cell, uint32_t place);
 tcsi_live_readiness tcsi_live_series_readiness(const tcsi_live_series *series);
 
 typedef struct tcsi_live_row {
@@ -174,7 +187,11 @@ void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live
                             bool is_update);
 bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns);
 
-/* Between two rows.  Loading, the cell was initialized and has no series. */
+/* Between two rows.  The cell as it is now, to the end of out, which like err is used until save_some is done; no save may go on. */
+void tcsi_cell_save(tcsi_cell *cell, tcsi_buffer *out, tcs_error *err);
+/* Of as many series, or as many rows of history; *ret_is_more false: it is done.  A failure ends it. */
+tcs_status tcsi_cell_save_some(tcsi_cell *cell, uint32_t count, bool *ret_is_more) TCS_WARN_UNUSED;
+/* Saving, all at once; loading, the cell was initialized and has no series. */
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec);
 /* Bytes that a cell of so many series holds beside the struct, at most. */
 size_t tcsi_cell_size_max(size_t series_count);

@@ -29,14 +29,24 @@ typedef struct world {
     tcsi_rng rng;
     double at[SERIES];
     size_t t;
+    bool has_reel;
 } world;
+
+static void take_rows(void *self, size_t index, tcsi_reel_rows *rows)
+{
+    (void)self;
+    (void)index;
+    tcsi_free(rows->items);
+    *rows = (tcsi_reel_rows){ 0 };
+}
 
 static int64_t time_at(size_t t) { return START_NS + (int64_t)t * STEP_NS; }
 
 static tcsi_cell_options options_for(world *w)
 {
     return (tcsi_cell_options){ .rate = 1e-4, .arrival = tcsi_arrival_limits_default(), .series_count_max = SERIES + 4, .tell = on_event,
-                                .self = &w->heard };
+                                .self = &w->heard,
+                                .reel = { .rows_per_s = w->has_reel ? 1e9 : 0, .give = take_rows, .capacity = 1000 } };
 }
 
 static tcsi_live_outcome push_at(world *w, uint32_t series, int64_t time_ns, double value)
@@ -64,7 +74,7 @@ static void turn(world *w, uint32_t but)
 static void world_init(world *w, uint64_t seed, size_t turns)
 {
     uint32_t series;
-    *w = (world){ .rng = tcsi_rng_make(seed, 0) };
+    *w = (world){ .rng = tcsi_rng_make(seed, 0), .has_reel = w->has_reel };
     const tcsi_cell_options options = options_for(w);
     assert_ok(tcsi_cell_init(&w->cell, &options, test_err));
     for (uint32_t i = 0; i < SERIES; i++) {
@@ -297,6 +307,64 @@ static void test_saved_and_loaded_is_never_stopped(void **state)
     tcsi_buffer_deinit(&after);
 }
 
+/* What a cell does while it is saved: rows of some series, a tick, an action, a new series. */
+static void go_on(world *w, tcsi_rng *rng)
+{
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .object = "none", .document = "{}", .time_ns = time_at(w->t) };
+    uint32_t place;
+    for (uint32_t i = 0; i < SERIES; i++)
+        if (tcsi_rng_below(rng, 8) == 0) (void)push_at(w, i, time_at(w->t), noise(w, i) + (i == 5 ? 50 : 0));
+    w->t++;
+    if (tcsi_rng_below(rng, 3) == 0) tcsi_cell_tick(&w->cell, w->t, time_at(w->t), (uint32_t)tcsi_rng_below(rng, 8), 8);
+    if (tcsi_rng_below(rng, 5) == 0) tcsi_cell_act(&w->cell, &action);
+    if (tcsi_rng_below(rng, 9) == 0 && w->cell.series_count < SERIES + 4)
+        assert_ok(tcsi_cell_add(&w->cell, w->cell.series_count, TCSI_SERIES_GAUGE, &place, test_err));
+}
+
+/* Saved a few series at a time, between rows, it is what it was when that began. */
+static void test_saved_beside_rows(void **state)
+{
+    (void)state;
+    static world w, one, other;
+    tcsi_buffer at_once, slowly, again;
+    tcs_error failure;
+    tcsi_rng rng = tcsi_rng_make(3, 0);
+    tcsi_buffer_init(&at_once, 1 << 22);
+    tcsi_buffer_init(&slowly, 1 << 22);
+    tcsi_buffer_init(&again, 1 << 22);
+    w.has_reel = true;
+    size_t given = 0;
+    world_init(&w, 7, 100);
+    for (int round = 0; round < 300; round++) { /* more than a byte counts */
+        const uint32_t share = 1 + (uint32_t)tcsi_rng_below(&rng, 40);
+        bool is_more = true;
+        save(&w, &at_once);
+        tcsi_buffer_clear(&slowly);
+        tcsi_cell_save(&w.cell, &slowly, &failure);
+        const uint32_t turn_before = w.cell.reel.turn;
+        while (is_more) {
+            go_on(&w, &rng);
+            assert_ok(tcsi_cell_save_some(&w.cell, share, &is_more));
+        }
+        given += w.cell.reel.turn != turn_before;
+        one = other = w;
+        assert_int_equal(load(&one, at_once.data, at_once.size), TCS_OK);
+        assert_int_equal(load(&other, slowly.data, slowly.size), TCS_OK);
+        save(&one, &at_once);
+        save(&other, &again);
+        assert_int_equal(at_once.size, again.size);
+        assert_memory_equal(at_once.data, again.data, again.size);
+        tcsi_cell_deinit(&one.cell);
+        tcsi_cell_deinit(&other.cell);
+        w.heard.count = 0;
+    }
+    assert_true(given > 10); /* rows of history among them, in the middle of a save */
+    tcsi_cell_deinit(&w.cell);
+    tcsi_buffer_deinit(&at_once);
+    tcsi_buffer_deinit(&slowly);
+    tcsi_buffer_deinit(&again);
+}
+
 /* A new series beside others that live, of which nothing was heard. */
 static uint32_t begin_beside(world *w)
 {
@@ -393,5 +461,6 @@ TCS_TEST_MAIN(cmocka_unit_test(test_an_anomaly_is_suspected_confirmed_resolved),
               cmocka_unit_test(test_a_blip_is_dismissed_and_a_shift_is_not), cmocka_unit_test(test_absence_is_told_at_onset),
               cmocka_unit_test(test_a_stuck_value_is_told_and_a_constant_is_not), cmocka_unit_test(test_a_counter_is_judged_by_its_rate),
               cmocka_unit_test(test_every_outcome_is_counted), cmocka_unit_test(test_saved_and_loaded_is_never_stopped),
+              cmocka_unit_test(test_saved_beside_rows),
               cmocka_unit_test(test_a_backfill_teaches_and_tells_nothing),
               cmocka_unit_test(test_what_goes_on_after_a_backfill_is_told), cmocka_unit_test(test_rows_allocate_nothing))

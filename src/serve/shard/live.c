@@ -444,6 +444,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
         live_worker *w = &live->workers[i];
         w->live = live;
         w->index = i;
+        w->saving = TCSI_CELL_COUNT;
         pthread_mutex_init(&w->mutex, NULL);
         pthread_cond_init(&w->filled, NULL);
         pthread_cond_init(&w->emptied, NULL);

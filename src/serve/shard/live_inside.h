@@ -78,6 +78,8 @@ typedef struct live_worker {
     tcsi_live_stats stats;          /* as of the last message */
     uint64_t latencies[TCSI_LIVE_LATENCY_COUNT];
     bool is_saved;                  /* its cells are in the parts */
+    size_t saving;                  /* the cell that is being saved, if it is below TCSI_CELL_COUNT; of its thread, as is */
+    tcs_error save_failure;
     tcsi_live_judged *judged;       /* of the record in work, when somebody asks */
     size_t judged_count, judged_capacity;
 } live_worker;

@@ -284,7 +284,7 @@ void tcsi_second_look_hear(tcsi_cell *cell, const tcsi_deep_answer *answer, uint
     if (answer->serial < look->first || answer->serial >= look->next) return;
     tcsi_waiting *waiting = waiting_at(look, answer->serial);
     if (!waiting->is_waiting || tcsi_cell_series(cell, waiting->place)->number != answer->number) return;
-    tcsi_live_series *series = tcsi_cell_series(cell, waiting->place);
+    tcsi_live_series *series = tcsi_cell_touch(cell, waiting->place);
     waiting->is_waiting = 0;
     if (waiting->sort == TCSI_QUESTION_ESCALATED) series->look.is_asked = 0;
     if (answer->is_untrained) look->counts.untrained++;
@@ -306,7 +306,7 @@ void tcsi_second_look_hear(tcsi_cell *cell, const tcsi_deep_answer *answer, uint
 
 static void expire(tcsi_cell *cell, tcsi_waiting *waiting, uint64_t sequence)
 {
-    tcsi_live_series *series = tcsi_cell_series(cell, waiting->place);
+    tcsi_live_series *series = tcsi_cell_touch(cell, waiting->place);
     waiting->is_waiting = 0;
     cell->second_look.counts.expired++;
     tcsi_breaker_note(&cell->second_look.breaker, true);

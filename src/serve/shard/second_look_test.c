@@ -265,7 +265,7 @@ static void test_a_late_answer_opens_what_can_be_loaded(void **state)
                                         .tell = on_event, .ask = on_question, .self = w };
     tcsi_buffer out;
     const tcsi_deep_question q = *next_of_sample(w);
-    tcsi_live_series *series = tcsi_cell_series(&w->cell, 0);
+    tcsi_live_series *series = tcsi_cell_touch(&w->cell, 0);
     while (series->number != q.number) series++;
     tcsi_second_look *look = &w->cell.second_look;
     for (uint64_t serial = look->first; serial < look->next; serial++) {

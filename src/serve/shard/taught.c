@@ -73,10 +73,10 @@ bool tcsi_taught_raises(tcsi_cell *cell, const tcsi_live_series *series, int64_t
 /* ---- shares ---- */
 
 /* The series that an answer is about, if it is this cell's. */
-static tcsi_live_series *own_series(const tcsi_cell *cell, const tcsi_episode_answer *answer)
+static tcsi_live_series *own_series(tcsi_cell *cell, const tcsi_episode_answer *answer)
 {
-    tcsi_live_series *series = answer->place < cell->series_count ? tcsi_cell_series(cell, answer->place) : NULL;
-    return series && series->number == answer->pattern.series ? series : NULL;
+    const bool is_own = answer->place < cell->series_count && tcsi_cell_series(cell, answer->place)->number == answer->pattern.series;
+    return is_own ? tcsi_cell_touch(cell, answer->place) : NULL;
 }
 
 void tcsi_taught_forget_shares(tcsi_cell *cell)

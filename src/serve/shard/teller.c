@@ -71,19 +71,22 @@ static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns)
     return done;
 }
 
-/* Is there a snapshot in the parts, and of which record?  Asked after done_by_all: what is done beyond it was not done before it. */
-static bool is_saved_by_all(tcsi_live *live, uint64_t *ret_sequence)
+typedef enum live_save_state { LIVE_SAVES_NOT, LIVE_SAVES, LIVE_HAS_SAVED } live_save_state;
+
+/* Is a snapshot on its way into the parts, or there, and of which record?  Asked after done_by_all: what is done beyond it was not done
+ * before it. */
+static live_save_state look_at_save(tcsi_live *live, uint64_t *ret_sequence)
 {
     pthread_mutex_lock(&live->mutex);
-    bool is_saved = live->is_saving;
+    live_save_state state = live->is_saving ? LIVE_HAS_SAVED : LIVE_SAVES_NOT;
     *ret_sequence = live->saved.sequence;
     pthread_mutex_unlock(&live->mutex);
-    for (size_t i = 0; is_saved && i < live->worker_count; i++) {
+    for (size_t i = 0; state == LIVE_HAS_SAVED && i < live->worker_count; i++) {
         pthread_mutex_lock(&live->workers[i].mutex);
-        is_saved = live->workers[i].is_saved;
+        if (!live->workers[i].is_saved) state = LIVE_SAVES;
         pthread_mutex_unlock(&live->workers[i].mutex);
     }
-    return is_saved;
+    return state;
 }
 
 /* What one series tells at once comes from one worker, in its order. */
@@ -225,18 +228,19 @@ static void tell_ticks(tcsi_live *live, uint64_t *told, uint64_t sequence, int64
     *told = sequence;
 }
 
-/* What is done and not told, and the snapshot once everything before it was told and nothing behind it. */
+/* What is done and not told, and the snapshot once everything before it was told and nothing behind it: who is told has a part in it that
+ * is of the same record.  What happens while its workers write theirs waits for that. */
 static uint64_t tell_and_keep(tcsi_live *live, uint64_t told, bool *ret_is_kept)
 {
     int64_t time_ns;
     uint64_t save_sequence;
     const uint64_t done = done_by_all(live, &time_ns);
-    const bool is_saved = is_saved_by_all(live, &save_sequence);
-    *ret_is_kept = is_saved && done >= save_sequence;
-    if (*ret_is_kept) {
-        if (told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
-        keep_snapshot(live);
-    }
+    const live_save_state state = look_at_save(live, &save_sequence);
+    const bool is_reached = state != LIVE_SAVES_NOT && done >= save_sequence;
+    if (is_reached && told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
+    *ret_is_kept = is_reached && state == LIVE_HAS_SAVED;
+    if (is_reached && state == LIVE_SAVES) return told;
+    if (*ret_is_kept) keep_snapshot(live);
     if (told < done) tell_ticks(live, &told, done, time_ns);
     return told;
 }

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { SAVED_AT_ONCE = 256 }; /* series or rows of history: a tenth of a millisecond */
+
 static const double RATE_MIN = 1e-12, RATE_MAX = 0.01, RATE_CHANGE_MIN = 0.02;
 
 /* ---- its queue ---- */
@@ -101,7 +103,7 @@ static void choose_policy(tcsi_live *live, tcsi_cell *cell, uint32_t place)
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(&live->directory, tcsi_cell_series(cell, place)->number);
     tcsi_key key;
     tcs_error ignored;
-    if (cell->policies.count == 0) tcsi_cell_series(cell, place)->policy = 0;
+    if (cell->policies.count == 0) tcsi_cell_touch(cell, place)->policy = 0;
     else if (tcsi_key_decode(entry->key, entry->key_size, &key, &ignored) == TCS_OK) tcsi_cell_choose_policy(cell, place, &key);
 }
 
@@ -117,7 +119,7 @@ static tcs_status do_rows(live_worker *w, const live_message *m, tcs_error *err)
         status = tcsi_cell_add(&w->live->cells[added->cell], added->number, (tcsi_series_kind)added->kind, &place, err);
         TCS_ASSERT(status != TCS_OK || place == added->place);
         if (status == TCS_OK) choose_policy(w->live, &w->live->cells[added->cell], added->place);
-        if (status == TCS_OK) tcsi_cell_series(&w->live->cells[added->cell], place)->answered.family = added->family;
+        if (status == TCS_OK) tcsi_cell_touch(&w->live->cells[added->cell], place)->answered.family = added->family;
     }
     for (size_t i = 0; status == TCS_OK && i < m->row_count; i++) {
         const live_queued_row *row = &m->rows[i];
@@ -156,16 +158,26 @@ static void do_tick(live_worker *w, const live_message *m)
     }
 }
 
-static tcs_status do_save(live_worker *w, tcs_error *err)
+/* From now on its cells are being saved. */
+static void do_save(live_worker *w)
 {
-    tcs_status status = TCS_OK;
-    for (size_t c = 0; status == TCS_OK && c < TCSI_CELL_COUNT; c++) {
-        if (!is_mine(w, c)) continue;
-        tcsi_codec codec = tcsi_codec_save(&w->live->parts[1 + c], err);
-        tcsi_cell_persist(&w->live->cells[c], &codec);
-        status = tcsi_codec_status(&codec);
-    }
-    return status;
+    for (size_t c = 0; c < TCSI_CELL_COUNT; c++)
+        if (is_mine(w, c)) tcsi_cell_save(&w->live->cells[c], &w->live->parts[1 + c], &w->save_failure);
+    w->saving = w->index;
+}
+
+/* A little of what is left, between two messages; the last of it is told to the teller. */
+static void save_some(live_worker *w)
+{
+    bool is_more = false;
+    const tcs_status status = tcsi_cell_save_some(&w->live->cells[w->saving], SAVED_AT_ONCE, &is_more);
+    if (status != TCS_OK) tcsi_live_stop(w->live, &w->save_failure);
+    if (!is_more) w->saving += w->live->worker_count;
+    if (w->saving < TCSI_CELL_COUNT) return;
+    pthread_mutex_lock(&w->mutex);
+    w->is_saved = true;
+    pthread_mutex_unlock(&w->mutex);
+    tcsi_live_advance(w->live);
 }
 
 /* Rules that are none were never taken; those of another version change nothing. */
@@ -240,7 +252,7 @@ static void do_message(live_worker *w, const live_message *m)
     else if (m->kind == LIVE_TICK) do_tick(w, m);
     else if (m->kind == LIVE_ACT) status = do_act(w, m, &failure);
     else if (m->kind == LIVE_HEAR) do_hear(w, m);
-    else if (m->kind == LIVE_SAVE) status = do_save(w, &failure);
+    else if (m->kind == LIVE_SAVE) do_save(w);
     if (status != TCS_OK) tcsi_live_stop(w->live, &failure);
 }
 
@@ -262,7 +274,6 @@ static void finish(live_worker *w, live_message *m)
     pthread_mutex_lock(&w->mutex);
     if (m->kind != LIVE_ASK) w->done = m->sequence;
     if (m->kind == LIVE_ROWS || m->kind == LIVE_TICK || m->kind == LIVE_ACT || m->kind == LIVE_HEAR) w->done_ns = m->time_ns;
-    if (m->kind == LIVE_SAVE) w->is_saved = true;
     w->stats = stats;
     atomic_fetch_sub(&w->live->waiting_row_count, m->row_count);
     m->next = w->free;
@@ -272,20 +283,30 @@ static void finish(live_worker *w, live_message *m)
     tcsi_live_advance(w->live);
 }
 
+/* The next message; NULL: there is none, and something to save. */
+static live_message *next_message(live_worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    while (!w->first && w->saving >= TCSI_CELL_COUNT) pthread_cond_wait(&w->filled, &w->mutex);
+    live_message *m = w->first;
+    if (m) w->first = m->next;
+    if (!w->first) w->last = NULL;
+    pthread_mutex_unlock(&w->mutex);
+    return m;
+}
+
 void *tcsi_live_worker_run(void *argument)
 {
     live_worker *w = argument;
-    for (bool is_over = false; !is_over;) {
-        pthread_mutex_lock(&w->mutex);
-        while (!w->first) pthread_cond_wait(&w->filled, &w->mutex);
-        live_message *m = w->first;
-        w->first = m->next;
-        if (!w->first) w->last = NULL;
-        pthread_mutex_unlock(&w->mutex);
-        is_over = m->kind == LIVE_STOP;
-        if (m->kind == LIVE_ASK) do_ask(w, m);
-        else do_message(w, m);
-        finish(w, m);
+    for (bool is_over = false; !is_over || w->saving < TCSI_CELL_COUNT;) {
+        live_message *m = next_message(w);
+        if (m) {
+            is_over = m->kind == LIVE_STOP;
+            if (m->kind == LIVE_ASK) do_ask(w, m);
+            else do_message(w, m);
+            finish(w, m);
+        }
+        if (w->saving < TCSI_CELL_COUNT) save_some(w);
     }
     return NULL;
 }

@@ -301,16 +301,16 @@ static void test_more_than_there_is_room_for(void **state)
     assert_ok(tcsi_cell_init(&cell, &options, test_err));
     for (uint32_t i = 0; i < MANY; i++) {
         assert_ok(tcsi_cell_add(&cell, i, TCSI_SERIES_GAUGE, &place, test_err));
-        tcsi_live_series *series = tcsi_cell_series(&cell, i);
+        tcsi_live_series *series = tcsi_cell_touch(&cell, i);
         series->anomaly = (tcsi_live_episode){ .begin_sequence = i + 1, .begin_ns = START_NS };
         tcsi_grounds_open(&cell, series, TCSI_GROUNDS_HEIGHT);
     }
     assert_int_equal(cell.grounds.unknown_count, 50);
     assert_int_equal(tcsi_grounds_of(&cell, tcsi_cell_series(&cell, TCSI_GROUNDS_MAX))->sequence, 0);
     assert_int_equal(tcsi_grounds_of(&cell, tcsi_cell_series(&cell, 7))->sequence, 8);
-    tcsi_grounds_close(&cell, tcsi_cell_series(&cell, 7));
+    tcsi_grounds_close(&cell, tcsi_cell_touch(&cell, 7));
     assert_int_equal(tcsi_grounds_of(&cell, tcsi_cell_series(&cell, 7))->sequence, 0);
-    tcsi_grounds_open(&cell, tcsi_cell_series(&cell, TCSI_GROUNDS_MAX), TCSI_GROUNDS_HEIGHT);
+    tcsi_grounds_open(&cell, tcsi_cell_touch(&cell, TCSI_GROUNDS_MAX), TCSI_GROUNDS_HEIGHT);
     assert_int_equal(tcsi_cell_series(&cell, TCSI_GROUNDS_MAX)->grounds, 8);
     tcsi_cell_deinit(&cell);
 }
