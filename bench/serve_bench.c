@@ -4,7 +4,8 @@
  * A service of its own is started in a new folder beside OUTPUT.json, on a real disk.  Bodies are encoded before the clock starts: 2,000
  * series of one sample, ten labels, Snappy; series are dealt out to four connections, each of which sends its next request when the
  * last one was answered.  First as fast as it goes, then the service is killed and started again; then a fresh one takes half a million
- * samples a second.  Every sample must have been accepted, or the program fails; slow figures never do.
+ * samples a second, from one connection after the other at even intervals.  Every sample must have been accepted, or the program fails;
+ * slow figures never do.
  * The sender shares the machine with the service: its share of the processor is told, too.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -322,7 +323,8 @@ static outcome run_load(const service *s, const load *l, double per_s)
     getrusage(RUSAGE_SELF, &before);
     const double begin = now_s(), processor = processor_s(s->process);
     for (size_t i = 0; i < CONNECTIONS; i++) {
-        senders[i] = (sender){ .load = l, .port = s->port, .index = i, .per_s = per_s / CONNECTIONS, .begin_s = begin };
+        senders[i] = (sender){ .load = l, .port = s->port, .index = i, .per_s = per_s / CONNECTIONS,
+                               .begin_s = begin + (per_s > 0 ? (double)i * IN_A_BODY / per_s : 0) };
         if (pthread_create(&senders[i].thread, NULL, send_all, &senders[i]) != 0) die("thread");
     }
     size_t refused = 0;

@@ -316,7 +316,7 @@ bool tcsi_exchange_begin(tcsi_service *service, tcsi_exchange *exchange, const t
     exchange->response.status = 200;
     exchange->response.content_type = "application/json";
     exchange->request = (tcsi_request){ .header = head->header, .header_context = head->context, .peer = head->peer, .who = "",
-                                        .received_ns = tcsi_clock_wall_ns(), .arena = &exchange->arena,
+                                        .arena = &exchange->arena,
                                         .trace = tcsi_trace_begin(head->header(head->context, "traceparent")) };
     return take_target(exchange, head) && check_browser(exchange, head) && check_draining(exchange) && find_route(exchange, head) &&
            find_caller(exchange, head) && check_rates(exchange, head) && check_parameters(exchange) && check_body(exchange, head);
@@ -333,6 +333,7 @@ void tcsi_exchange_refuse_body(tcsi_exchange *exchange, int status)
 void tcsi_exchange_run(tcsi_exchange *exchange, const char *body, size_t body_size)
 {
     tcs_error err = { 0 };
+    exchange->request.received_ns = tcsi_clock_wall_ns();
     exchange->request.body = body_size ? body : NULL;
     exchange->request.body_size = body_size;
     if (body_size == 0 && exchange->request.route->body_required) {

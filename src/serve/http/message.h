@@ -51,7 +51,7 @@ typedef struct tcsi_request {
     const char *who;                /* name of the token; "" : none was needed */
     tcsi_role role;
     tcsi_trace trace;
-    int64_t received_ns;            /* wall clock, when its header had arrived */
+    int64_t received_ns;            /* wall clock, when all of it had arrived */
     tcsi_arena *arena;              /* for the handler: released with the request */
 } tcsi_request;
 
