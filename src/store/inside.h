@@ -17,6 +17,7 @@ struct tcsi_store {
     tcs_error broken;      /* of the open scope; status TCS_OK: it is not */
     char *fence_lease;     /* NULL: none */
     int64_t fence_token;
+    tcsi_buffer packed;    /* room for a part of a snapshot */
 };
 
 typedef enum tcsi_scope { TCSI_SCOPE_JOINED, TCSI_SCOPE_OWN, TCSI_SCOPE_NONE } tcsi_scope;

@@ -1,15 +1,20 @@
 /* store/snapshot.c -- states of the service, each in parts so that neither writing nor reading one needs it whole in memory.
  *
  * A snapshot counts from the moment in which `end` says how many parts it has: a crash before leaves parts that nobody reads and the next
- * `end` removes.  Each part has a seal over its place and its bytes.  Loading looks at every part of a candidate before it hands out the
+ * `end` removes.  A part is kept as a Snappy block where that is smaller: then its bytes are fewer than its size.  It has a seal over its
+ * place and the bytes that are kept.  Loading looks at every part of a candidate before it hands out the
  * first, in one moment of the store, so that its reader never has to take back half a state; a candidate that is damaged is passed over for
  * the one before it.  The price is reading twice, the second time from memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "store/inside.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
+#include "base/snappy.h"
 
 #include <string.h>
+
+enum { PART_SIZE_MAX = 1 << 30 };
 
 static uint64_t seal_part(int64_t number, int64_t part, const void *bytes, size_t size)
 {
@@ -34,12 +39,27 @@ tcs_status tcsi_store_snapshot_begin(tcsi_store *store, const char *name, uint64
     return status;
 }
 
+/* As what a part is kept.  Where it cannot be made smaller, or this build has no Snappy, as it is. */
+static void pack(tcsi_store *store, const void **bytes, size_t *size)
+{
+    tcs_error ignored;
+    size_t packed_size;
+    tcsi_buffer_clear(&store->packed);
+    store->packed.size_max = PART_SIZE_MAX;
+    if (*size == 0 || tcsi_buffer_reserve(&store->packed, tcsi_snappy_size_max(*size), &ignored) != TCS_OK) return;
+    if (tcsi_snappy_encode(*bytes, *size, store->packed.data, &packed_size, &ignored) != TCS_OK || packed_size >= *size) return;
+    *bytes = store->packed.data;
+    *size = packed_size;
+}
+
 tcs_status tcsi_store_snapshot_part(tcsi_store *store, const char *name, int64_t number, uint64_t part, const void *bytes, size_t size,
                                     tcs_error *err)
 {
+    const int64_t whole_size = (int64_t)size;
+    pack(store, &bytes, &size);
     const tcsi_value values[] = { tcsi_value_text(name), tcsi_value_integer(number), tcsi_value_integer((int64_t)part),
                                   tcsi_value_integer((int64_t)seal_part(number, (int64_t)part, bytes, size)),
-                                  tcsi_value_integer((int64_t)size), tcsi_value_bytes(bytes, size) };
+                                  tcsi_value_integer(whole_size), tcsi_value_bytes(bytes, size) };
     return tcsi_store_change(store, TCSI_SQL_SNAPSHOT_PART, values, TCS_COUNT(values), err);
 }
 
@@ -121,19 +141,37 @@ typedef struct snapshot_reading {
     void *context;
 } snapshot_reading;
 
+/* The part to who reads it. */
+static bool give_part(const snapshot_reading *reading, const void *bytes, size_t size, size_t whole_size, tcs_status *ret_status,
+                      tcs_error *err)
+{
+    size_t stated = 0;
+    bool goes_on = false;
+    if (size == whole_size) return reading->each(reading->context, bytes, size);
+    *ret_status = tcsi_snappy_size(bytes, size, PART_SIZE_MAX, &stated, err);
+    if (*ret_status == TCS_OK && stated != whole_size) *ret_status = tcsi_fail(err, TCS_E_FORMAT, "a snapshot whose part is not whole");
+    if (*ret_status != TCS_OK) return false;
+    void *whole = tcsi_alloc(whole_size);
+    if (whole) *ret_status = tcsi_snappy_decode(bytes, size, whole, whole_size, err);
+    else *ret_status = tcsi_fail_memory(err, "a part of a snapshot");
+    if (*ret_status == TCS_OK) goes_on = reading->each(reading->context, whole, whole_size);
+    tcsi_free(whole);
+    return goes_on;
+}
+
 static bool read_part(void *context, tcsi_rows *rows, tcs_status *ret_status, tcs_error *err)
 {
     snapshot_reading *reading = context;
     size_t size;
     const void *bytes = tcsi_rows_bytes(rows, 3, &size);
-    const int64_t part = tcsi_rows_integer(rows, 0);
+    const int64_t part = tcsi_rows_integer(rows, 0), whole_size = tcsi_rows_integer(rows, 2);
     if (rows->status != TCS_OK) return false;
     const uint64_t seal = (uint64_t)tcsi_rows_integer(rows, 1);
     reading->holds = (uint64_t)part == reading->part_count && seal == seal_part(reading->number, part, bytes, size);
     reading->part_count++;
-    reading->size += size;
+    reading->size += (uint64_t)whole_size;
     if (!reading->holds && reading->each) *ret_status = tcsi_fail(err, TCS_E_FORMAT, "a snapshot changed while it was read");
-    return reading->holds && (!reading->each || reading->each(reading->context, bytes, size));
+    return reading->holds && (!reading->each || give_part(reading, bytes, size, (size_t)whole_size, ret_status, err));
 }
 
 static tcs_status read_parts(tcsi_store *store, const char *name, snapshot_reading *reading, tcs_error *err)

@@ -59,6 +59,7 @@ void tcsi_store_close(tcsi_store *store)
     tcsi_store_rollback(store);
     if (store->database) store->database->ops->close(store->database);
     tcsi_free(store->fence_lease);
+    tcsi_buffer_deinit(&store->packed);
     tcsi_free(store);
 }
 

@@ -4,28 +4,11 @@
 
 #include "base/clock.h"
 #include "store_place.h"
+#include "store_seen.h"
 
 #include <pthread.h>
 
 static tcs_error err;
-
-/* ---- what came back, as text ---- */
-static char seen[8192];
-
-static void clear_seen(void)
-{
-    seen[0] = 0;
-}
-
-static void see(const char *format, ...) TCS_PRINTF(1, 2);
-static void see(const char *format, ...)
-{
-    va_list arguments;
-    size_t size = strlen(seen);
-    va_start(arguments, format);
-    vsnprintf(seen + size, sizeof seen - size, format, arguments);
-    va_end(arguments);
-}
 
 /* ---- series and blocks ---- */
 
@@ -455,74 +438,6 @@ static void test_audit_hash_is_as_documented(void **state)
     tcsi_store_close(store);
 }
 
-/* ---- snapshots ---- */
-
-static bool see_part(void *context, const void *bytes, size_t size)
-{
-    (void)context;
-    see("%.*s;", (int)size, (const char *)bytes);
-    return true;
-}
-
-static bool see_snapshot(void *context, const tcsi_store_snapshot *snapshot)
-{
-    (void)context;
-    see("%lld %llu %llu%s%s;", (long long)snapshot->number, (unsigned long long)snapshot->position, (unsigned long long)snapshot->size,
-        snapshot->is_complete ? "" : " incomplete", snapshot->is_sound ? "" : " unsound");
-    return true;
-}
-
-static int64_t put_snapshot(tcsi_store *store, uint64_t position, const char *one, const char *two, bool ends)
-{
-    int64_t number = 0;
-    assert_done(tcsi_store_snapshot_begin(store, "state", position, 5, &number, &err));
-    assert_done(tcsi_store_snapshot_part(store, "state", number, 0, "draft", 5, &err));
-    assert_done(tcsi_store_snapshot_part(store, "state", number, 0, one, strlen(one), &err)); /* again, after E_IO say */
-    assert_done(tcsi_store_snapshot_part(store, "state", number, 1, two, strlen(two), &err));
-    if (ends) assert_done(tcsi_store_snapshot_end(store, "state", number, 2, 3, &err));
-    return number;
-}
-
-static uint64_t load(tcsi_store *store)
-{
-    tcsi_store_snapshot snapshot = { 0 };
-    bool found = false;
-    clear_seen();
-    assert_done(tcsi_store_snapshot_load(store, "state", INT64_MAX, see_part, NULL, &snapshot, &found, &err));
-    return found ? snapshot.position : 0;
-}
-
-static void test_snapshots(void **state)
-{
-    place *p = place_of(state);
-    tcsi_store *store = place_open(p);
-    assert_int_equal(load(store), 0);
-    for (uint64_t i = 1; i <= 5; i++) (void)put_snapshot(store, i, i % 2 ? "odd" : "even", "", true);
-    assert_int_equal(put_snapshot(store, 6, "half", "", false), 6);
-    assert_int_equal(tcsi_store_snapshot_end(store, "state", 6, 3, 3, &err), TCS_E_INVALID);
-    assert_int_equal(tcsi_store_snapshot_end(store, "state", 99, 0, 3, &err), TCS_E_INVALID);
-    clear_seen();
-    assert_done(tcsi_store_snapshot_list(store, "state", see_snapshot, NULL, &err));
-    assert_string_equal(seen, "6 6 0 incomplete unsound;5 5 3;4 4 4;3 3 3;");
-    assert_int_equal(load(store), 5);
-    assert_string_equal(seen, "odd;;");
-    place_sql(p, "delete from snapshot_part where number = 5 and part = 1"); /* an empty one: only their number tells */
-    assert_int_equal(load(store), 4); /* the newest sound one */
-    assert_string_equal(seen, "even;;");
-    place_sql(p, "update snapshot_part set bytes = (select bytes from snapshot_part where number = 3 and part = 0) "
-              "where number = 4 and part = 0");
-    assert_int_equal(load(store), 3);
-    assert_int_equal(tcsi_store_snapshot_rollback(store, "state", 4, &err), TCS_E_INVALID);
-    assert_non_null(strstr(err.text, "is not sound"));
-    assert_int_equal(tcsi_store_snapshot_rollback(store, "state", 1, &err), TCS_E_INVALID);
-    assert_done(tcsi_store_snapshot_rollback(store, "state", 3, &err));
-    clear_seen();
-    assert_done(tcsi_store_snapshot_list(store, "state", see_snapshot, NULL, &err));
-    assert_string_equal(seen, "3 3 3;");
-    assert_int_equal(put_snapshot(store, 8, "new", "", true), 4);
-    tcsi_store_close(store);
-}
-
 /* ---- settings ---- */
 
 static void test_settings(void **state)
@@ -734,7 +649,11 @@ static void put_everything(tcsi_store *store)
     assert_done(tcsi_store_alias_set(store, "champion", hash, &err));
     put_entry(store, "e1");
     put_entry(store, "e2");
-    (void)put_snapshot(store, 1, "one", "two", true);
+    int64_t number;
+    assert_done(tcsi_store_snapshot_begin(store, "state", 1, 5, &number, &err));
+    assert_done(tcsi_store_snapshot_part(store, "state", number, 0, "one", 3, &err));
+    assert_done(tcsi_store_snapshot_part(store, "state", number, 1, "two", 3, &err));
+    assert_done(tcsi_store_snapshot_end(store, "state", number, 2, 3, &err));
     assert_done(tcsi_store_setting_set(store, "a", "1", &err));
 }
 
@@ -856,9 +775,18 @@ static void see_problem(void *context, const char *line)
     snprintf(problems + strlen(problems), sizeof problems - strlen(problems), "%s\n", line);
 }
 
+static bool see_part(void *context, const void *bytes, size_t size)
+{
+    (void)context;
+    see("%.*s;", (int)size, (const char *)bytes);
+    return true;
+}
+
 static void test_a_backup_holds_everything(void **state)
 {
     place *p = place_of(state);
+    tcsi_store_snapshot snapshot;
+    bool found;
     tcsi_store *store = place_open(p), *copy = NULL;
     char first[160], second[160];
     snprintf(first, sizeof first, "%s", place_file(p, "first.db"));
@@ -877,7 +805,9 @@ static void test_a_backup_holds_everything(void **state)
     copy = place_open(p);
     assert_done(tcsi_store_restore(copy, first, &err));
     assert_done(tcsi_store_check(copy, NULL, NULL, &err));
-    assert_int_equal(load(copy), 1);
+    clear_seen();
+    assert_done(tcsi_store_snapshot_load(copy, "state", INT64_MAX, see_part, NULL, &snapshot, &found, &err));
+    assert_true(found && snapshot.position == 1);
     assert_string_equal(seen, "one;two;");
     assert_int_equal(put_label(copy, "u2", "e", "l"), TCS_E_INVALID); /* what was taken back stays so */
     assert_done(tcsi_store_backup(copy, second, &err));
@@ -963,7 +893,7 @@ STORE_TEST_MAIN(ON_BOTH(test_series_have_one_id_for_good), ON_BOTH(test_blocks),
                 ON_BOTH(test_labels_are_appended_and_taken_back), ON_BOTH(test_models_are_named_by_what_they_hold),
                 ON_BOTH(test_outbox_keeps_until_done), ON_BOTH(test_outbox_knows_who_was_told),
                 ON_BOTH(test_audit_shows_what_was_changed), ON_BOTH(test_audit_gives_the_entries_of_an_action),
-                ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_snapshots), ON_BOTH(test_settings),
+                ON_BOTH(test_audit_hash_is_as_documented), ON_BOTH(test_settings),
                 ON_BOTH(test_a_scope_happens_whole_or_not_at_all), ON_BOTH(test_a_failure_breaks_its_scope),
                 ON_BOTH(test_threads_append_one_after_the_other), ON_BOTH(test_leases_change_hands),
                 ON_BOTH(test_a_place_in_the_journal_is_written_once), ON_BOTH(test_two_that_write_agree_on_one_order),

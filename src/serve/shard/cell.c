@@ -479,7 +479,8 @@ static void persist_head(tcsi_cell *cell, uint32_t *series_count, tcsi_codec *co
     tcsi_cell_grounds_persist(&cell->grounds, codec);
     for (size_t i = 0; i < TCSI_OUTCOME_COUNT; i++) tcsi_codec_u64(codec, &cell->outcomes[i]);
     tcsi_codec_u32(codec, series_count);
-    if (tcsi_codec_loading(codec) && *series_count > codec->in_size / sizeof(tcsi_live_episode)) tcsi_codec_refuse(codec, "more series than bytes");
+    if (tcsi_codec_loading(codec) && *series_count > codec->in_size / sizeof(tcsi_live_episode))
+        tcsi_codec_refuse(codec, "more series than bytes");
     tcsi_pasts_persist(&cell->pasts, *series_count, codec);
 }
 
@@ -552,7 +553,8 @@ static void load_head(tcsi_cell *cell, tcsi_codec *codec)
     take_weights(cell);
     tcsi_reel_load(&cell->reel, codec);
     for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++)
-        if (tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK) codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
+        if (tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
+            codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
 }
 
 static void load(tcsi_cell *cell, tcsi_codec *codec)
@@ -569,7 +571,8 @@ static void load(tcsi_cell *cell, tcsi_codec *codec)
     tcsi_reel_loaded(&cell->reel, codec);
     if (cell->saving.count != cell->series_count) tcsi_codec_refuse(codec, "series are missing");
     for (uint32_t i = 0; i < cell->series_count && tcsi_codec_status(codec) == TCS_OK; i++) cell->weight_sum += weight_of(cell, i);
-    if (!tcsi_second_look_fits(&cell->second_look, cell->series_count)) tcsi_codec_refuse(codec, "questions about series that there are not");
+    if (!tcsi_second_look_fits(&cell->second_look, cell->series_count))
+        tcsi_codec_refuse(codec, "questions about series that there are not");
 }
 
 void tcsi_cell_persist(tcsi_cell *cell, tcsi_codec *codec)

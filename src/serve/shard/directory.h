@@ -68,8 +68,8 @@ uint32_t tcsi_directory_find_key(const tcsi_directory *directory, const tcsi_key
 /* Bytes that it holds for so many series with keys of 200 bytes that two senders write alike. */
 size_t tcsi_directory_size_max(size_t series_count);
 
-/* Keys in their order; fingerprints are learned anew.  Saving, the first `count` of them, from any thread; loading, it was initialized and is
- * empty, and count is not looked at. */
+/* Keys in their order; fingerprints are learned anew.  Saving, the first `count` of them, from any thread; loading, it was initialized and
+ * is empty, and count is not looked at. */
 void tcsi_directory_persist(tcsi_directory *directory, uint32_t count, tcsi_codec *codec);
 
 #endif
