@@ -139,7 +139,8 @@
     X(BATCH_PUT, "insert into journal(first, last, token, seal, bytes) values ($1, $2, $3, $4, $5) "                                   \
                  "on conflict (first) do nothing returning first")                                                                     \
     X(BATCH_FIND, "select token, seal from journal where first = $1")                                                                  \
-    X(BATCH_LIST, "select first, last, token, seal, bytes from journal where first >= $1 order by first limit $2")                     \
+    X(BATCH_LIST, "select first, last, token, seal, bytes from journal where last >= $1 and "                                          \
+                  "first >= coalesce((select max(first) from journal where first <= $1), 0) order by first limit $2")                  \
     X(BATCH_ENDS, "select coalesce((select first from journal order by first limit 1), 0), "                                           \
                   "coalesce((select last from journal order by first desc limit 1), 0)")                                               \
     X(BATCH_FORGET, "delete from journal where last < $1")                                                                             \

@@ -687,10 +687,13 @@ static void test_a_place_in_the_journal_is_written_once(void **state)
     assert_int_equal(put_batch(b, 4, 4, 2, "D"), TCS_E_CANCELLED);
     assert_done(put_batch(a, 5, 6, 3, "ef"));
     clear_seen();
-    assert_done(tcsi_store_batch_list(b, 2, 0, see_batch, NULL, &err));
+    assert_done(tcsi_store_batch_list(b, 4, 0, see_batch, NULL, &err));
     assert_done(tcsi_store_batch_list(b, 1, 1, see_batch, NULL, &err));
     assert_done(tcsi_store_batch_list(b, 1, 0, see_batch, &seen, &err)); /* ended by the callback */
     assert_string_equal(seen, "4-4 2 d;5-6 3 ef;1-3 1 abc;1-3 1 abc;");
+    clear_seen();
+    for (uint64_t i = 2; i <= 7; i++) assert_done(tcsi_store_batch_list(b, i, 1, see_batch, NULL, &err)); /* from within one */
+    assert_string_equal(seen, "1-3 1 abc;1-3 1 abc;4-4 2 d;5-6 3 ef;5-6 3 ef;");
     assert_done(tcsi_store_batch_forget(a, 4, &err)); /* all of whose records are before it */
     assert_done(tcsi_store_batch_ends(b, &first, &last, &err));
     assert_true(first == 4 && last == 6);

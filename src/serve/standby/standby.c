@@ -47,7 +47,7 @@ struct tcsi_standby {
     unsigned name_count;        /* names that this process had */
     uint64_t sequence;          /* of the last record that live has seen, while FOLLOWING or TAKING */
     int64_t time_ns;            /* its time */
-    uint64_t begun;             /* first record of a batch that live has seen in part, as too many rows waited; 0: none */
+    bool is_full;               /* live has seen a batch in part, as too many rows wait */
     int64_t renewed_ns;         /* monotonic */
     uint64_t turn_count;
     bool is_store_away, is_behind; /* behind: of what leaders still keep */
@@ -196,7 +196,7 @@ static void yield(tcsi_standby *s, const char *why)
     atomic_store(&s->token, 0);
     const uint64_t written = tcsi_journal_stat(tcsi_intake_journal(s->intake)).sequence_next - 1;
     if (written > s->sequence) s->sequence = written;
-    s->begun = 0;
+    s->is_full = false;
     (void)!tcsi_store_lease_release(s->store, TCSI_STANDBY_LEASE, s->holder, &ignored);
     take_name(s);
     if (has_led) tcsi_log(TCSI_LOG_WARNING, "SERVE-LEADS-NO-MORE", "%s", why);
@@ -218,12 +218,12 @@ static bool follow_batch(void *context, const tcsi_store_batch *batch)
         f->status = tcsi_fail(&f->err, TCS_E_FORMAT, "the journal goes on at record %llu, after %llu", (unsigned long long)batch->first,
                               (unsigned long long)s->sequence);
     else f->status = tcsi_intake_follow(s->intake, batch->bytes, batch->size, &s->sequence, &s->time_ns, &f->err);
-    s->begun = f->status == TCS_E_LIMIT ? batch->first : 0;
+    s->is_full = f->status == TCS_E_LIMIT;
     f->count++;
     return f->status == TCS_OK;
 }
 
-/* Some batches behind what live has seen; a batch that was begun is given again from its beginning.  *ret_end: there were no more. */
+/* Some batches behind what live has seen, which may end in the middle of one, as a snapshot may.  *ret_end: there were no more. */
 static tcs_status follow(tcsi_standby *s, bool *ret_end, tcs_error *err)
 {
     following f = { .standby = s };
@@ -233,8 +233,7 @@ static tcs_status follow(tcsi_standby *s, bool *ret_end, tcs_error *err)
     if (s->is_behind)
         return tcsi_fail(err, TCS_E_FORMAT, "the journal begins at record %llu, after %llu", (unsigned long long)first,
                          (unsigned long long)s->sequence);
-    const uint64_t from = s->begun ? s->begun : s->sequence + 1;
-    if (status == TCS_OK) status = tcsi_store_batch_list(s->store, from, BATCHES_A_READ, follow_batch, &f, err);
+    if (status == TCS_OK) status = tcsi_store_batch_list(s->store, s->sequence + 1, BATCHES_A_READ, follow_batch, &f, err);
     if (status == TCS_OK && f.status != TCS_OK && f.status != TCS_E_LIMIT) {
         if (err) *err = f.err;
         return f.status;
@@ -273,7 +272,7 @@ static tcs_status read_to_the_end(tcsi_standby *s, tcs_error *err)
     tcs_status status = TCS_OK;
     while (status == TCS_OK && !is_end) {
         status = follow(s, &is_end, err);
-        if (status == TCS_OK && s->begun && !nap(s, RETRY_NS)) return tcsi_fail(err, TCS_E_CANCELLED, "it ends");
+        if (status == TCS_OK && s->is_full && !nap(s, RETRY_NS)) return tcsi_fail(err, TCS_E_CANCELLED, "it ends");
         if (status == TCS_OK && tcsi_clock_monotonic_ns() - s->renewed_ns > s->lease_ns / RENEWALS_A_LEASE) status = prolong(s, err);
     }
     return status;
@@ -315,7 +314,7 @@ static tcs_status turn_following(tcsi_standby *s, tcs_error *err)
     const int64_t until_ns = tcsi_clock_monotonic_ns() + s->lease_ns / RENEWALS_A_LEASE; /* the lease is looked at, however much there is */
     while (status == TCS_OK && !is_end && tcsi_clock_monotonic_ns() < until_ns) {
         status = follow(s, &is_end, err);
-        if (s->begun) break;
+        if (s->is_full) break;
     }
     if (status == TCS_OK) status = tcsi_store_lease_read(s->store, TCSI_STANDBY_LEASE, &lease, err);
     if (status != TCS_OK) return status;
