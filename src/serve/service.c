@@ -73,9 +73,10 @@ struct tcsi_service {
     tcsi_server *server;
     tcsi_collector *collector;
     tcsi_buffer collected;
-    tcsi_store *watch_store;
+    tcsi_store *watch_store, *hours_store;
     tcsi_watching *watching;    /* from when rows can come */
     int64_t watched_ns;         /* when it last looked */
+    int64_t hours_ns;           /* when what it saw was last kept; of the books' thread */
     tcsi_books *books;
     tcsi_traces traces;
     clockwork ticks, collecting, booking;
@@ -190,9 +191,13 @@ static void tick(tcsi_service *s, int64_t now_ns)
     tcsi_watching_take(s->watching, now_ns);
 }
 
+/* What may wait for the store and decides nothing. */
 static void write_books(tcsi_service *s, int64_t now_ns)
 {
     tcsi_books_tick(s->books, now_ns);
+    if (!tcsi_standby_leads(s->standby) || now_ns - s->hours_ns < (int64_t)(1e9 * s->options.watch_s)) return;
+    s->hours_ns = now_ns;
+    tcsi_watching_keep(s->watching, now_ns);
 }
 
 /* This host's figures go the way of all rows. */
@@ -432,11 +437,12 @@ static tcs_status start_deliver(tcsi_service *s, tcs_error *err)
 static tcs_status start_watching(tcsi_service *s, tcs_error *err)
 {
     const tcsi_store_options reader = { .must_exist = true };
-    const tcs_status status = tcsi_store_open(s->store_path, &reader, &s->watch_store, err);
+    tcs_status status = tcsi_store_open(s->store_path, &reader, &s->watch_store, err);
+    if (status == TCS_OK) status = tcsi_store_open(s->store_path, &reader, &s->hours_store, err);
     if (status != TCS_OK) return status;
     const tcsi_watching_options watching = { .intake = s->intake, .live = s->live, .keeper = s->keeper, .store = s->watch_store,
-                                             .metrics = s->metrics, .events = s->events, .settings = s->settings, .deliver = s->deliver,
-                                             .latency_s = s->options.latency_s };
+                                             .hours = s->hours_store, .metrics = s->metrics, .events = s->events,
+                                             .settings = s->settings, .deliver = s->deliver, .latency_s = s->options.latency_s };
     return tcsi_watching_create(&watching, &s->watching, err);
 }
 
@@ -587,6 +593,7 @@ bool tcsi_service_stop(tcsi_service *s)
     if (tcsi_score_log_close(s->scores, &ignored) != TCS_OK) tcsi_log(TCSI_LOG_WARNING, "SERVE-SCORES-FAILED", "%s", ignored.text);
     tcsi_watching_destroy(s->watching);
     tcsi_store_close(s->watch_store);
+    tcsi_store_close(s->hours_store);
     tcsi_chronicle_destroy(s->history);
     tcsi_deliver_destroy(s->deliver);
     tcsi_keeper_destroy(s->keeper);

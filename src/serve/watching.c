@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "serve/deliver/outbox_store.h"
+#include "serve/watch_hours.h"
 #include "series/time.h"
 
 #include <inttypes.h>
@@ -137,6 +138,15 @@ void tcsi_watching_take(tcsi_watching *w, int64_t now_ns)
     sample.deep_unconfirmed = look->expired + look->overflowed + look->held_back;
     sample.deep_asked = look->answered + sample.deep_unconfirmed;
     tcsi_watch_take(w->watch, &sample);
+}
+
+void tcsi_watching_keep(tcsi_watching *w, int64_t now_ns)
+{
+    tcsi_watched watched[TCSI_WATCH_COUNT];
+    tcs_error failure;
+    for (int i = 0; i < TCSI_WATCH_COUNT; i++) watched[i] = tcsi_watch_read(w->watch, (tcsi_watch_figure)i);
+    if (tcsi_watch_hours_keep(w->options.hours, watched, now_ns, &failure) != TCS_OK)
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-WATCH-LOST", "what was watched is not kept: %s", failure.text);
 }
 
 void tcsi_watching_write(tcsi_watching *w, tcsi_json_writer *writer)

@@ -93,6 +93,7 @@ typedef enum tcsi_store_record_kind {
     TCSI_STORE_EVIDENCE = 6,    /* what a model was measured to do on some rows */
     TCSI_STORE_ACKNOWLEDGEMENT = 7, /* of an episode, whose id it has */
     TCSI_STORE_WINDOW = 9,      /* of an episode, whose id it has: the last rows of its series when it opened */
+    TCSI_STORE_WATCH = 10,      /* what the service watched about itself in an hour */
 } tcsi_store_record_kind;
 
 typedef struct tcsi_store_record {

@@ -13,6 +13,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -464,6 +465,53 @@ def watches_itself():
             server.shutdown()
 
 
+def watched_over_time():
+    """What it watched is there by the hour, in numbers that a chart can draw, and after a kill the same hour goes on."""
+    def counted(service, condition):
+        def holds(answer):
+            column = {one["figure"]: one for one in answer["figures"]}["missing"]
+            assert all(len(column[name]) == len(answer["time"]) for name in ("least", "mean", "greatest", "bound")), answer
+            return answer["time"] and condition(column)
+        return service.wait("/api/v1/watch/history?days=7", holds)
+
+    def hours(path):
+        with sqlite3.connect(path) as connection:
+            return connection.execute("select begin_ns, document from record where kind = 10 order by begin_ns").fetchall()
+    with tempfile.TemporaryDirectory() as name:
+        data = pathlib.Path(name) / "data"
+        service = Service(data, "--watch", "1")
+        try:
+            empty = service.ask("/api/v1/watch/history")
+            assert empty["time"] == [] and len(empty["figures"]) == 8 and empty["step_seconds"] == 7200, empty
+            assert service.ask("/api/v1/watch/history?days=90")["step_seconds"] == 21600
+            now = time.time()
+            for _ in range(3):  # half of it too old to be taken
+                service.rows([("late", now - 40 * 86400 + i, 1.0) for i in range(1000)])
+                service.rows([(f"new{i}", time.time(), 1.0) for i in range(1000)])
+                time.sleep(1)
+            answer = counted(service, lambda missing: missing["greatest"][-1] > 0.1)
+            missing = {one["figure"]: one for one in answer["figures"]}["missing"]
+            assert answer["step_seconds"] == 3600 and answer["time"][-1] % 3600 == 0 and 0 <= time.time() - answer["time"][-1] < 3700, answer
+            assert 0 <= missing["least"][-1] <= missing["mean"][-1] <= missing["greatest"][-1] <= 1 and missing["bound"][-1] == 0.05, missing
+            assert {one["figure"]: one for one in answer["figures"]}["precision"]["mean"][-1] is None, answer  # nobody has answered
+            service.stop(signal.SIGKILL)
+            before = hours(data / "tocsin.db")
+            service = Service(data, "--watch", "1")
+            assert service.ask("/api/v1/watch/history?days=7")["time"][:len(answer["time"])] == answer["time"]
+            for _ in range(3):
+                service.rows([(f"new{i}", time.time(), 1.0) for i in range(1000)])
+                time.sleep(1)
+
+            def gone_on():
+                after = hours(data / "tocsin.db")
+                return after[:len(before) - 1] == before[:-1] and sum(json.loads(d)["missing"]["count"] for _, d in after) > sum(
+                    json.loads(d)["missing"]["count"] for _, d in before)
+            wait_for("the hour goes on", gone_on, bool)
+            counted(service, lambda missing: missing["greatest"][-1] > 0.1 or len(missing["greatest"]) > 1)
+        finally:
+            service.stop(signal.SIGKILL)
+
+
 def real_alertmanager():
     """An anomaly becomes one alert in a real Alertmanager, with its reason, and resolves; a kill in between changes nothing."""
     with tempfile.TemporaryDirectory() as name, socket.socket() as probe:
@@ -664,6 +712,7 @@ def main():
     suite.run("policies of series", policies_hold)
     suite.run("series that their sender ends, as policies have it", ended_by_the_sender)
     suite.run("it watches itself", watches_itself)
+    suite.run("what it watched is kept by the hour", watched_over_time)
     suite.run("memory is said before it starts; wrong flags are", said_before_it_starts)
     if shutil.which("prometheus"):
         suite.run("a real Prometheus writes to it", with_service(real_prometheus))

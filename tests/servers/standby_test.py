@@ -415,6 +415,31 @@ def what_is_refused():
             database.end()
 
 
+def what_is_watched_is_kept_by_one():
+    """By who leads, each second here; the other shows the same, goes on with it, and who led before keeps nothing more."""
+    with pair("--watch", "1", "--snapshot", "300") as (database, one, two):
+        def looks():
+            return int(database.ask("select coalesce(sum((document::json->'missing'->>'count')::int), 0) from tocsin.record where kind = 10"))
+
+        def looks_of(seconds):
+            before, begin = looks(), time.monotonic()
+            time.sleep(seconds)
+            after = looks()
+            assert after > before and after - before <= time.monotonic() - begin + 1.5, (before, after, time.monotonic() - begin)
+        sender = Sender([one.url, two.url], 0)
+        wait_for("something is kept", looks)
+        looks_of(4)
+        assert two.ask("/api/v1/watch/history?days=1")["time"] == one.ask("/api/v1/watch/history?days=1")["time"]
+        freeze(one.process)
+        two.wait_ready(40)
+        before = looks()
+        wait_for("the other goes on with it", looks, lambda count: count > before)
+        one.process.send_signal(signal.SIGCONT)
+        wait_for("it leads no more", lambda: one.metric("tocsin_leader"), lambda leads: leads == 0)
+        looks_of(10)
+        sender.finish()
+
+
 def main():
     suite = Suite()
     cases = [("one leads, the other stands by", stands_by), ("a leader is named by the address it advertises", says_where_it_is_reached),
@@ -423,6 +448,7 @@ def main():
              ("PostgreSQL is restarted", the_database_restarts), ("connections are cut", connections_are_cut),
              ("episodes are kept once", episodes_are_kept_once), ("what the leader had not kept", what_was_not_kept_is_kept_by_the_other),
              ("old batches go, and whoever was away starts anew", old_batches_go),
+             ("what is watched is kept by one", what_is_watched_is_kept_by_one),
              ("what is refused", what_is_refused)]
     for name, case in cases:
         if find_server():

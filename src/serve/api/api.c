@@ -10,6 +10,7 @@ tcs_status tcsi_api_mount(tcsi_router *router, tcsi_api *api, tcs_error *err)
     static tcs_status (*const subjects[])(tcsi_router *, tcsi_api *, tcs_error *) = {
         tcsi_api_mount_rows,
         tcsi_api_mount_status,
+        tcsi_api_mount_watch,
         tcsi_api_mount_series,
         tcsi_api_mount_episodes,
         tcsi_api_mount_incidents,

@@ -89,28 +89,12 @@ static tcs_status get_status(void *context, const tcsi_request *request, tcsi_re
     return tcsi_json_finish(&writer, err);
 }
 
-static tcs_status get_watch(void *context, const tcsi_request *request, tcsi_response *response, tcs_error *err)
-{
-    const tcsi_api *api = context;
-    tcsi_json_writer writer;
-    (void)request;
-    tcsi_json_writer_init(&writer, &response->body, false);
-    tcsi_json_begin_object(&writer);
-    tcsi_json_key(&writer, "watch");
-    tcsi_watching_write(api->watching, &writer);
-    tcsi_json_end_object(&writer);
-    return tcsi_json_finish(&writer, err);
-}
-
 /* ---- the table ---- */
 
 static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/status", .role = TCSI_ROLE_VIEWER, .handle = get_status, .id = "status", .group = TCSI_API_ASK,
       .summary = "Counts of what came, waits and was kept, and who asks.",
       .answers = { { 200, "The counts.", "application/json", NULL } } },
-    { .method = TCSI_GET, .path = "/api/v1/watch", .role = TCSI_ROLE_VIEWER, .handle = get_watch, .id = "watch", .group = TCSI_API_ASK,
-      .summary = "What the service watches about itself, and whether it is within its bounds.",
-      .answers = { { 200, "The figures.", "application/json", NULL } } },
 };
 
 tcs_status tcsi_api_mount_status(tcsi_router *router, tcsi_api *api, tcs_error *err)
