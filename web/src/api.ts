@@ -109,6 +109,24 @@ export interface Watched {
   runbook: string;
 }
 
+/** Watched figures over days, in equal steps: every column has an entry a step. */
+export interface WatchedHistory {
+  step_seconds: number;
+  time: number[];
+  figures: WatchedPast[];
+}
+
+export interface WatchedPast {
+  figure: string;
+  is_floor: boolean;
+  unit: string;
+  help: string;
+  least: (number | null)[];
+  mean: (number | null)[];
+  greatest: (number | null)[];
+  bound: (number | null)[];
+}
+
 export interface Ready {
   ready: boolean;
   checks: { name: string; ok: boolean; reason?: string }[];

@@ -2,6 +2,7 @@
 //
 //   values: a line, the least and the greatest of each bucket behind it, the band of what was expected, what was expected itself
 //   scores: a line, and the limit
+//   watched figures: as values, with their bound in the place of what was expected
 //
 // What is drawn is never more than the chart has pixels (pyramid.ts), so that a million points move as a thousand do.  Wheel, drag, two
 // fingers and keys move the timeline; the charts follow it in the next frame.
@@ -25,11 +26,12 @@ export interface Heat {
 
 export interface ChartOptions {
   timeline: Timeline;
-  kind: 'value' | 'score';
+  kind: 'value' | 'score' | 'watched';
   height: number;
   unit: string;
   color?: number; // of the palette; 0: the usual one
   limit?: number; // of scores
+  axisText?: (value: number) => string; // how ticks are written
   onCursor?: (reading: Reading | null) => void;
 }
 
@@ -179,7 +181,12 @@ export class Chart {
             {},
             { ...none },
             { ...none },
-            { stroke: () => color('--expected'), width: 1, dash: [5, 4], points: { show: false } },
+            {
+              stroke: () => color(kind === 'watched' ? '--alarm' : '--expected'),
+              width: 1,
+              dash: [5, 4],
+              points: { show: (_, __, first, last) => kind === 'watched' && last === first, size: 4 }, // one alone is no line
+            },
             { ...edge },
             { ...edge },
             { stroke: () => color(line), width: 1.5, points: { show: (_, __, first, last) => last - first < 60, size: 4 } },
@@ -208,7 +215,12 @@ export class Chart {
       },
       axes: [
         { ...axis, space: 70, values: TIME_TICKS, ...(this.isLow() ? { show: false, size: 0 } : {}) },
-        { ...axis, size: 62, space: this.isLow() ? 18 : 30, values: (_, values) => values.map(axisNumber) },
+        {
+          ...axis,
+          size: 62,
+          space: this.isLow() ? 18 : 30,
+          values: (_, values) => values.map(this.options.axisText ?? axisNumber),
+        },
       ],
       padding: [8, 26, this.isLow() ? 7 : 0, 0], // the same for all, so that one moment is at one place
       legend: { show: false },
@@ -249,7 +261,7 @@ export class Chart {
   }
 
   private yRange(low: number | null, high: number | null): [number, number] {
-    if (this.options.kind !== 'score') return axisRange(low, high);
+    if (this.options.kind === 'value') return axisRange(low, high);
     return [0, Math.max((high ?? 1) * 1.1, (this.options.limit ?? 0) * 1.2, 1e-9)];
   }
 

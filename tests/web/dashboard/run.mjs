@@ -121,6 +121,37 @@ async function axe(page) {
     .map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((node) => `${node.target.join(' ')} ${node.failureSummary?.split('\n').slice(1).join(' ')}`).join('; ')}`);
 }
 
+/** Over time, by keys: what a figure was, drawn beside its bound, in a sentence and as a table. */
+async function seeWatched(page) {
+  const chart = page.locator('figure', { hasText: 'missing' });
+  const plots = chart.getByRole('img', { name: /^missing over \d steps? of 2 h: .* last [0-9.]+ %; at most 5 % is right, and \d steps? (was|were) beyond it\./ });
+  await page.getByRole('heading', { name: 'What the service watched of itself, over 30 days' }).waitFor();
+  await plots.waitFor();
+  const drawn = (name) => plots.locator('canvas').evaluate((canvas, variable) => {
+    const color = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+    const wanted = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 100 && wanted.every((value, k) => Math.abs(data[i + k] - value) < 40);
+    return count;
+  }, name);
+  for (const end = Date.now() + 60000; !(await drawn('--data') && await drawn('--alarm'));) assert.ok(Date.now() < end, 'no figure is drawn, or no bound');
+  await chart.locator('summary').focus();
+  await page.keyboard.press('Enter');
+  await waitForText(page.getByRole('region', { name: 'Table of missing' }).locator('tbody tr').first(), /( %\s*[0-9.]+){3} %\s*▲ beyond/);
+  await page.screenshot({ path: path.join(folder, 'dashboard-watched.png'), fullPage: true });
+  assert.deepEqual(await axe(page), []);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.waitForFunction(() => document.querySelector('#overtime').closest('section').getBoundingClientRect().width < 360);
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth) <= 360, 'wider than a phone');
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.getByLabel('Of the last').selectOption('7');
+  await page.getByRole('heading', { name: 'What the service watched of itself, over 7 days' }).waitFor();
+  await page.getByRole('img', { name: /^missing over \d steps? of 1 h: / }).waitFor();
+}
+
 const cases = {
   'a service without rows says how to send some'() {
     return withService([], async (service) => {
@@ -206,12 +237,17 @@ const cases = {
   'two people disagree, and the queue says so; quality counts what was answered'() {
     const file = path.join(fs.mkdtempSync(path.join(folder, 'tokens-')), 'tokens.ndjson');
     const tokens = { root: makeToken(tocsin, file, 'root', 'admin'), ann: makeToken(tocsin, file, 'ann', 'analyst'), bob: makeToken(tocsin, file, 'bob', 'analyst') };
-    return withService(['--tokens', file], async (service) => {
+    return withService(['--tokens', file, '--watch', '1'], async (service) => {
       service.token = tokens.root;
       const begin = Math.floor(Date.now() / 1000) - 700;
       await service.feed(begin, 0, 600, (i, second) => ((i === 3 && second >= 400 && second < 408) || (i === 7 && second >= 500 && second < 508) ? 40 : 0));
       const { episodes } = await service.wait('/api/v1/episodes?state=over&kind=anomaly', (answer) => [3, 7].every((n) => answer.episodes.some((e) => e.number === n)));
       const { id } = episodes.find((e) => e.number === 3);
+      for (const end = Date.now() + 60000; (await service.ask('/api/v1/watch/history')).time.length === 0;) {
+        assert.ok(Date.now() < end, 'nothing that was watched is kept');
+        await service.feed(begin, 0, 60); // the same once more: refused, and counted
+        await new Promise((done) => setTimeout(done, 300));
+      }
       for (const [who, verdict] of [['ann', 'true'], ['bob', 'expected']]) {
         service.token = tokens[who];
         await service.answer(id, { verdict, reason: `says ${who}` });
@@ -242,6 +278,7 @@ const cases = {
       await page.getByLabel('A team is the tag').fill('plant');
       await page.keyboard.press('Enter');
       await waitForText(page.getByRole('region', { name: 'Quality by plant' }).locator('tbody tr'), new RegExp(`north\\s*${total.alarms}\\s*2`));
+      await seeWatched(page);
       await page.goto(`${service.url}/#/episode/${id}`);
       await waitForText(page.locator('.answers'), /True alarm by ann[\s\S]*Expected by bob/);
       const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Save the record' }).click()]);

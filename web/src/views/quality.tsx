@@ -7,6 +7,7 @@ import { live } from '../live';
 import { useAsk, useStore } from '../store';
 import { formatSpan } from '../time';
 import { Fact, Head, Loading, Note, Problem } from '../ui';
+import { WatchedOverTime } from '../watchedchart';
 
 const TRUST = ['calibration', 'score_drift', 'input_drift'];
 
@@ -228,6 +229,7 @@ export function QualityView() {
         </section>
       ) : null}
       <Trust />
+      <WatchedOverTime days={Number(days)} />
     </div>
   );
 }
