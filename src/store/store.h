@@ -320,7 +320,8 @@ typedef struct tcsi_store_batch {
  * written.  Each process that writes knows where the last batch ended; so of two that think they may go on from there one is told, by
  * this, and no clock and no lock decides. */
 tcs_status tcsi_store_batch_put(tcsi_store *store, const tcsi_store_batch *batch, tcs_error *err) TCS_WARN_UNUSED;
-/* The one that holds record `first`, if there is one, and those behind it, in order; limit 0: all.  E_FORMAT: one is damaged; those before it have been given. */
+/* The one that holds record `first`, if there is one, and those behind it, in order; limit 0: all.  E_FORMAT: one is
+ * damaged; those before it have been given. */
 typedef bool (*tcsi_store_batch_each)(void *context, const tcsi_store_batch *batch);
 tcs_status tcsi_store_batch_list(tcsi_store *store, uint64_t first, size_t limit, tcsi_store_batch_each each, void *context,
                                  tcs_error *err) TCS_WARN_UNUSED;
