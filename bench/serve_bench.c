@@ -3,9 +3,9 @@
  * usage: serve_bench OUTPUT.json [SERIES [SECONDS [HISTORY]]]      defaults 100000 series, 10 seconds, 10000
  * A service of its own is started in a new folder beside OUTPUT.json, on a real disk.  Bodies are encoded before the clock starts: 2,000
  * series of one sample, ten labels, Snappy; series are dealt out to four connections, each of which sends its next request when the
- * last one was answered.  First as fast as it goes, then the service is killed and started again; then a fresh one takes half a million
- * samples a second, from one connection after the other at even intervals.  Every sample must have been accepted, or the program fails;
- * slow figures never do.
+ * last one was answered.  First as fast as it goes, by a service that knows none of them, which then is killed and started again; then half
+ * a million samples a second, from one connection after the other at even intervals, by one that has learned from what came before them.
+ * Every sample must have been accepted, or the program fails; slow figures never do.
  * The sender shares the machine with the service: its share of the processor is told, too.  SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/file.h"
@@ -114,7 +114,8 @@ static request make_request(size_t body, size_t step, size_t series_count, int64
     return made;
 }
 
-static void make_load(load *l, size_t series_count, size_t step_count, int64_t begin_ms)
+/* Steps [first, first + step_count) of a course whose step 0 is at begin_ms. */
+static void make_load(load *l, size_t series_count, size_t first, size_t step_count, int64_t begin_ms)
 {
     tcsi_buffer plain;
     tcsi_buffer_init(&plain, 1 << 24);
@@ -123,7 +124,7 @@ static void make_load(load *l, size_t series_count, size_t step_count, int64_t b
     if (!l->requests) die("bodies");
     for (size_t step = 0; step < step_count; step++)
         for (size_t body = 0; body < l->body_count; body++)
-            l->requests[step * l->body_count + body] = make_request(body, step, series_count, begin_ms, &plain);
+            l->requests[step * l->body_count + body] = make_request(body, first + step, series_count, begin_ms, &plain);
     tcsi_buffer_deinit(&plain);
 }
 
@@ -377,19 +378,20 @@ static void print_outcome(const char *name, const outcome *o)
     fflush(stdout);
 }
 
-/* What all runs have in common.  `before` is sent to a service with a deep layer first, so that it has learned something. */
+/* What all runs have in common.  `before` is sent first to a service that is to have learned something. */
 typedef struct trials {
     char folder[PATH_SIZE];
     const char *history;
     load load, before;
 } trials;
 
-/* A folder in which a service with a deep layer has learned from `before`, and was killed. */
-static void teach(const trials *t)
+/* A folder in which a service has learned from `before`, and was killed. */
+static void teach(const trials *t, const char *deep)
 {
-    service s = start_service(t->folder, t->history, "on");
+    const bool is_deep = strcmp(deep, "on") == 0;
+    service s = start_service(t->folder, t->history, deep);
     (void)run_load(&s, &t->before, 0);
-    for (double begin = now_s(); !is_status(s.port, "\"deep\":{\"state\":\"on\"");)
+    for (double begin = now_s(); is_deep && !is_status(s.port, "\"deep\":{\"state\":\"on\"");)
         if (now_s() - begin > LEARN_S) die("the deep layer learns nothing");
         else nanosleep(&(struct timespec){ 0, 100000000 }, NULL);
     kill_service(&s);
@@ -399,7 +401,7 @@ static void teach(const trials *t)
 static outcome run_trial(const char *name, const trials *t, const char *deep, double per_s, double *ret_again_s)
 {
     remove_folder(t->folder);
-    if (strcmp(deep, "on") == 0) teach(t);
+    if (strcmp(deep, "on") == 0 || per_s > 0) teach(t, deep);
     service s = start_service(t->folder, t->history, deep);
     const outcome o = run_load(&s, &t->load, per_s);
     print_outcome(name, &o);
@@ -426,9 +428,9 @@ int main(int argc, char **argv)
     t.history = argc > 4 ? argv[4] : "10000"; /* as --history takes it */
     snprintf(t.folder, sizeof t.folder, "%s.data", argv[1]);
     const size_t step_count = (size_t)fmax(3, ceil(seconds * 1e6 / (double)series_count));
-    const int64_t begin_ms = (int64_t)time(NULL) * 1000 - 1000 * (int64_t)step_count;
-    make_load(&t.load, series_count, step_count, begin_ms);
-    make_load(&t.before, series_count, LEARN_STEPS, begin_ms - 1000 * LEARN_STEPS);
+    const int64_t begin_ms = (int64_t)time(NULL) * 1000 - 1000 * (int64_t)(LEARN_STEPS + step_count);
+    make_load(&t.before, series_count, 0, LEARN_STEPS, begin_ms);
+    make_load(&t.load, series_count, LEARN_STEPS, step_count, begin_ms);
     printf("%zu series, %zu samples, 2,000 a request, %d connections\n%-34s %12s %10s %10s %8s %8s %8s %8s\n", series_count,
            series_count * step_count, CONNECTIONS, "", "samples/s", "service", "sender", "p50", "p99", "memory", "retried");
     printf("%-34s %12s %10s %10s %8s %8s %8s\n", "", "", "processors", "processors", "ms", "ms", "MiB");
