@@ -39,6 +39,7 @@ static void on_keep(void *self, const tcsi_live_snapshot *snapshot)
 {
     heard *h = self;
     assert_int_equal(snapshot->part_count, TCS_COUNT(h->parts));
+    assert_int_equal(snapshot->sequence, h->sequence); /* nothing behind it was told */
     for (size_t i = 0; i < snapshot->part_count; i++) {
         tcsi_buffer_clear(&h->parts[i]);
         assert_ok(tcsi_buffer_append(&h->parts[i], snapshot->parts[i].data, snapshot->parts[i].size, test_err));
