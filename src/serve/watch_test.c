@@ -29,7 +29,7 @@ static void add_minute(tcsi_watch_sample *s, size_t minute)
     s->time_ns = START_NS + (int64_t)minute * MINUTE_NS;
     s->alarms_per_s = 24.0 / 86400;
     s->live.outcomes[TCSI_OUTCOME_ACCEPTED] += 64000;
-    s->live.latencies[20] += 64000; /* a millisecond */
+    s->live.latencies[40] += 64000; /* a millisecond */
     s->live.pulse.sample_count += 1000;
     s->live.pulse.low_count += 10;
     for (size_t i = 0; i < TCSI_PULSE_BINS; i++) {
@@ -56,7 +56,7 @@ static void add_low(tcsi_watch_sample *s) { s->live.pulse.low_count += 200; }
 static void add_heights(tcsi_watch_sample *s) { s->live.pulse.heights[TCSI_PULSE_BINS - 1] += 3000; }
 static void add_distances(tcsi_watch_sample *s) { s->live.pulse.distances[0] += 3000; }
 static void add_refused(tcsi_watch_sample *s) { s->live.outcomes[TCSI_OUTCOME_TOO_OLD] += 40000; }
-static void add_slow(tcsi_watch_sample *s) { s->live.latencies[40] += 40000; }
+static void add_slow(tcsi_watch_sample *s) { s->live.latencies[80] += 40000; }
 static void add_false(tcsi_watch_sample *s) { s->answered_false += 5; }
 static void add_unconfirmed(tcsi_watch_sample *s) { s->deep_asked += 200; s->deep_unconfirmed += 190; }
 

@@ -7,7 +7,6 @@
 #include "serve/shard/directory.h"
 #include "serve/shard/verdicts.h"
 
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -261,9 +260,7 @@ static void note(answerer *a, size_t late_count, bool is_sent)
     stats->late_count += late_count;
     if (!is_sent) stats->failed_count += a->count;
     for (size_t i = 0; is_sent && i < a->count; i++) {
-        const double elapsed_us = (double)(now_ns - a->questions[i].received_ns) / 1000;
-        const double place = elapsed_us > 1 ? ceil(2 * log2(elapsed_us)) : 0;
-        stats->latencies[place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1]++;
+        stats->latencies[tcsi_live_latency_place(now_ns - a->questions[i].received_ns)]++;
         stats->answered_count++;
     }
     pthread_mutex_unlock(&a->deep->mutex);

@@ -13,7 +13,7 @@
 
 enum { WAITING_ROW_MAX = 1000000, UNTOLD_MAX = 1 << 16, PART_SIZE_MAX = 1 << 30 };
 
-static const double RATE_START = 1e-6;
+static const double RATE_START = 1e-6, LATENCY_STEPS = 4; /* steps: an octave */
 
 tcs_status tcsi_live_grow(void **items, size_t *capacity, size_t count, size_t item_size, tcs_error *err)
 {
@@ -357,13 +357,19 @@ tcsi_live_stats tcsi_live_stat(tcsi_live *live)
     return sum;
 }
 
+size_t tcsi_live_latency_place(int64_t elapsed_ns)
+{
+    const double elapsed_us = (double)elapsed_ns / 1000, place = elapsed_us > 1 ? ceil(LATENCY_STEPS * log2(elapsed_us)) : 0;
+    return place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1;
+}
+
 double tcsi_live_latency(const tcsi_live_stats *stats, double share)
 {
     uint64_t count = 0, so_far = 0;
     for (size_t i = 0; i < TCSI_LIVE_LATENCY_COUNT; i++) count += stats->latencies[i];
     for (size_t i = 0; count && i < TCSI_LIVE_LATENCY_COUNT; i++) {
         so_far += stats->latencies[i];
-        if ((double)so_far >= share * (double)count) return exp2(0.5 * (double)i) * 1e-6;
+        if ((double)so_far >= share * (double)count) return exp2((double)i / LATENCY_STEPS) * 1e-6;
     }
     return 0;
 }

@@ -118,8 +118,9 @@ const tcsi_directory *tcsi_live_directory(const tcsi_live *live);
 double tcsi_live_budget(const tcsi_live *live);
 tcsi_second_look_options tcsi_live_second_look(const tcsi_live *live); /* likewise */
 
-/* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/2) us, the last one of all others. */
-enum { TCSI_LIVE_LATENCY_COUNT = 44 };
+/* Rows by the time from receipt to score: the i-th of these is of rows within 2^(i/4) us, the last one of all others. */
+enum { TCSI_LIVE_LATENCY_COUNT = 88 };
+size_t tcsi_live_latency_place(int64_t elapsed_ns);
 
 typedef struct tcsi_live_stats {
     uint64_t row_count, unusual_count;

@@ -260,9 +260,7 @@ static void do_message(live_worker *w, const live_message *m)
 static void note_latency(live_worker *w, const live_message *m)
 {
     if (m->time_ns < w->live->created_ns) return; /* of the journal, from before this process */
-    const double elapsed_us = (double)(tcsi_clock_wall_ns() - m->time_ns) / 1000;
-    const double place = elapsed_us > 1 ? ceil(2 * log2(elapsed_us)) : 0;
-    w->latencies[place < TCSI_LIVE_LATENCY_COUNT ? (size_t)place : TCSI_LIVE_LATENCY_COUNT - 1] += m->row_count;
+    w->latencies[tcsi_live_latency_place(tcsi_clock_wall_ns() - m->time_ns)] += m->row_count;
 }
 
 static void finish(live_worker *w, live_message *m)
