@@ -206,7 +206,9 @@ static tcs_status try_on_answers(tcsi_challenger *c, const tcsi_deep_model *chal
     return status;
 }
 
-/* What the champion confirms is what whoever takes its place may, too: rows of one hour are not those that chances were told by. */
+/* What the champion confirms is what whoever takes its place may, too: rows of one hour are not those that chances were told by.
+ * Of processor time it says nothing: the challenger scores a row or two where the champion scores a batch, which costs twice as much a row
+ * and more.  Answers tell that, since both score them one by one. */
 static tcs_status put_shadow(tcsi_challenger *c, const tcsi_deep_model *champion, const tcsi_deep_shadow *shadow, tcs_error *err)
 {
     const char *const hashes[] = { c->model->hash, champion->hash };
@@ -218,7 +220,7 @@ static tcs_status put_shadow(tcsi_challenger *c, const tcsi_deep_model *champion
                                                .alarms = (double)(shadow->both + alone[s]), .alarms_false = NAN,
                                                .alarms_allowed = (double)(shadow->both + shadow->champion_only),
                                                .p_low_share = (double)shadow->low[s] / compared,
-                                               .ns_per_row = shadow->busy_ns[s] / compared, .row_count = shadow->compared,
+                                               .ns_per_row = NAN, .row_count = shadow->compared,
                                                .measured_ns = tcsi_clock_wall_ns(), .auc_roc = NAN, .auc_roc_low = NAN,
                                                .auc_roc_high = NAN, .auc_gain_low = NAN };
         status = tcsi_models_evidence_put(c->store, hashes[s], &evidence, err);

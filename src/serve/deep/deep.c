@@ -20,7 +20,6 @@ typedef struct side {
     tcsi_deep_model *model;      /* that scorer is of; NULL: none */
     tcsi_deep_scorer scorer;
     bool has_said;
-    double ns_per_row;           /* processor time of it */
     float p_values[BATCH_MAX];
 } side;
 
@@ -155,7 +154,6 @@ static size_t sort_out(answerer *a)
 static void say(answerer *a, size_t which, bool is_brief)
 {
     side *s = &a->sides[which];
-    const int64_t begin_ns = tcsi_clock_thread_ns();
     size_t chosen[BATCH_MAX], count = 0;
     s->has_said = hold_model(a, which);
     if (!s->has_said) return;
@@ -170,7 +168,6 @@ static void say(answerer *a, size_t which, bool is_brief)
         const double score = tcsi_deep_model_score(s->model, sort, a->scores[k], a->features + k * TCSI_DEEP_FEATURES);
         s->p_values[chosen[k]] = tcsi_deep_model_p_value(s->model, sort, score);
     }
-    s->ns_per_row = count ? (double)(tcsi_clock_thread_ns() - begin_ns) / (double)count : 0;
 }
 
 /* One side's answers as a record, whose head says which model gave them; without any: none, unless it is the champion's. */
@@ -226,10 +223,7 @@ static void count_shadow(answerer *a, tcsi_deep_shadow *shadow)
         shadow->both += says[CHALLENGER] && says[CHAMPION];
         shadow->challenger_only += says[CHALLENGER] && !says[CHAMPION];
         shadow->champion_only += !says[CHALLENGER] && says[CHAMPION];
-        for (size_t s = 0; s < SIDES; s++) {
-            shadow->low[s] += (double)sides[s].p_values[i] < 0.01;
-            shadow->busy_ns[s] += sides[s].ns_per_row;
-        }
+        for (size_t s = 0; s < SIDES; s++) shadow->low[s] += (double)sides[s].p_values[i] < 0.01;
     }
 }
 

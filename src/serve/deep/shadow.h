@@ -13,7 +13,6 @@ typedef struct tcsi_deep_shadow {
     uint64_t compared, skipped;       /* skipped: there was no time for it */
     uint64_t both, challenger_only, champion_only; /* of compared: call it confirmed */
     uint64_t low[TCSI_DEEP_SIDES];    /* chances below 0.01: challenger, champion */
-    double busy_ns[TCSI_DEEP_SIDES];  /* processor time of both, of as many rows */
     uint64_t answered;                /* rows that the challenger answered: those of the canary's series */
 } tcsi_deep_shadow;
 

@@ -139,7 +139,7 @@ size_t tcsi_models_gates(const tcsi_model_evidence *challenger, const tcsi_model
                                             champion ? champion->alarms : NAN, chance };
     ret_gates[count++] = (tcsi_model_gate){ "states honest p-values (share below 0.01)", challenger->data, challenger->p_low_share <= 0.02,
                                             challenger->p_low_share, champion ? champion->p_low_share : NAN, 0.02 };
-    if (champion)
+    if (champion && !isnan(champion->ns_per_row) && !isnan(challenger->ns_per_row))
         ret_gates[count++] = (tcsi_model_gate){ "is not much slower (ns a row)", challenger->data,
                                                 challenger->ns_per_row <= 1.5 * champion->ns_per_row, challenger->ns_per_row,
                                                 champion->ns_per_row, 1.5 * champion->ns_per_row };

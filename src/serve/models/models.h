@@ -84,7 +84,7 @@ typedef struct tcsi_model_evidence {
     double vus_pr, auc_pr, f1_event;   /* NaN: no labels */
     double alarms, alarms_false, alarms_allowed; /* false: NaN without labels; allowed: by the budget, of chance */
     double p_low_share;            /* of rows whose p-value is below 0.01, among normal ones where labels are: honest is 0.01 */
-    double ns_per_row;             /* processor time */
+    double ns_per_row;             /* processor time; NaN: not measured */
     uint64_t row_count;
     int64_t measured_ns;
     /* Where people's answers are the labels (deep/trial.h); otherwise NaN.  low, high: nine times in ten it is in between; gain_low: how
