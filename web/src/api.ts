@@ -311,6 +311,9 @@ export interface Challenger {
   confirmed_both: number;
   confirmed_challenger: number;
   confirmed_champion: number;
+  wanted: number;
+  is_held: boolean;
+  held_until?: string;
 }
 export interface CanaryGroup {
   series?: number;

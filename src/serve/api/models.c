@@ -222,7 +222,8 @@ static const char model_schema[] =
 
 static const tcsi_route table[] = {
     { .method = TCSI_GET, .path = "/api/v1/models", .role = TCSI_ROLE_VIEWER, .handle = list_models, .id = "model_list",
-      .group = TCSI_API_ASK, .summary = "Models, the oldest first; how the challenger does beside the champion, and who is on trial.",
+      .group = TCSI_API_ASK,
+      .summary = "Models, the oldest first; how the challenger does beside the champion, who waits for it, and who is on trial.",
       .answers = { { 200, "The models.", "application/json", models_schema } } },
     { .method = TCSI_GET, .path = "/api/v1/models/{hash}", .role = TCSI_ROLE_VIEWER, .handle = get_model, .id = "model_get",
       .group = TCSI_API_ASK, .summary = "One model: its card, and what it was measured to do.",

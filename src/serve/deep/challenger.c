@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MODEL_SIZE_MAX = 1 << 24, NEW_MIN = 5, NEW_SHARE = 10, SHADOW_MIN = 300, SHADOW_STEP = 50 };
+enum { MODEL_SIZE_MAX = 1 << 24, NEW_MIN = 5, NEW_SHARE = 10, SHADOW_STEP = 50 };
 static const char ALIAS[] = "challenger", WHO[] = "service";
 static const double TWO_SIDED = 1.6449, LOW = 0.01;
 
@@ -48,8 +48,17 @@ static tcs_status find_parent(tcsi_challenger *c, const char *hash, tcs_error *e
     tcsi_arena_init(&arena, (size_t)1 << 30);
     const tcs_status status = tcsi_models_find(c->store, hash, &arena, &model, err);
     snprintf(c->parent, sizeof c->parent, "%s", status == TCS_OK ? model.parent : "");
+    if (status == TCS_OK) c->made_ns = model.created_ns;
     tcsi_arena_deinit(&arena);
     return status;
+}
+
+static void set_model(tcsi_challenger *c, tcsi_deep_model *model)
+{
+    tcsi_deep_model_release(c->model);
+    c->model = model;
+    c->shadow_written = 0;
+    c->has_asked = false;
 }
 
 static tcs_status load(tcsi_challenger *c, const char *hash, tcs_error *err)
@@ -61,9 +70,7 @@ static tcs_status load(tcsi_challenger *c, const char *hash, tcs_error *err)
     if (*hash && status == TCS_OK) status = tcsi_store_model_get(c->store, hash, &bytes, err);
     if (*hash && status == TCS_OK) status = tcsi_deep_model_load(bytes.data, bytes.size, &model, err);
     tcsi_buffer_deinit(&bytes);
-    tcsi_deep_model_release(c->model);
-    c->model = model;
-    c->shadow_written = 0;
+    set_model(c, model);
     return status;
 }
 
@@ -231,9 +238,10 @@ static tcs_status put_shadow(tcsi_challenger *c, const tcsi_deep_model *champion
 tcs_status tcsi_challenger_measure(tcsi_challenger *c, const tcsi_deep_model *champion, const tcsi_deep_shadow *shadow, tcs_error *err)
 {
     if (!c->model || strcmp(shadow->model, c->model->hash) != 0) return TCS_OK;
-    if (shadow->compared < SHADOW_MIN || shadow->compared < c->shadow_written + SHADOW_STEP) return TCS_OK;
+    if (shadow->compared < TCSI_CHALLENGER_ROWS_MIN || shadow->compared < c->shadow_written + SHADOW_STEP) return TCS_OK;
     tcs_status status = put_shadow(c, champion, shadow, err);
     if (status == TCS_OK) status = try_on_answers(c, c->model, champion, NULL, err);
+    c->has_asked = false;
     if (status == TCS_OK) c->shadow_written = shadow->compared;
     return status;
 }
@@ -246,6 +254,7 @@ static tcs_status put(tcsi_challenger *c, const tcsi_deep_model *model, const tc
     tcsi_buffer bytes;
     const tcsi_model_import import = { .name = TCSI_MODEL_LIVE, .parent = champion->hash, .who = WHO, .now_ns = tcsi_clock_wall_ns(),
                                        .note = "learned from people's answers" };
+    c->made_ns = import.now_ns;
     tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
     tcs_status status = tcsi_deep_model_save(model, &bytes, err);
     if (status == TCS_OK) status = tcsi_models_import(c->store, bytes.data, bytes.size, &import, hash, err);
@@ -267,9 +276,7 @@ tcs_status tcsi_challenger_make(tcsi_challenger *c, const tcsi_deep_model *champ
     if (status == TCS_OK) status = put(c, model, champion, err);
     if (status == TCS_OK && model->head.is_set) status = try_on_answers(c, model, champion, answers.held_out, err);
     if (status == TCS_OK) {
-        tcsi_deep_model_release(c->model);
-        c->model = model;
-        c->shadow_written = 0;
+        set_model(c, model);
     } else {
         tcsi_deep_model_release(model);
     }
@@ -308,14 +315,36 @@ static bool are_passed(const tcsi_model_evidence *challenger, const tcsi_model_e
     return true;
 }
 
+static tcs_status read_measured(const tcsi_challenger *c, const tcsi_deep_model *champion, measured *ret_one, measured *ret_other,
+                                tcs_error *err)
+{
+    *ret_one = *ret_other = (measured){ .has_answers = false };
+    const tcs_status status = tcsi_models_evidence_list(c->store, c->model->hash, take_evidence, ret_one, err);
+    return status == TCS_OK ? tcsi_models_evidence_list(c->store, champion->hash, take_evidence, ret_other, err) : status;
+}
+
 tcs_status tcsi_challenger_passes(const tcsi_challenger *c, const tcsi_deep_model *champion, bool *ret_passes, tcs_error *err)
 {
-    measured one = { .has_answers = false }, other = { .has_answers = false };
+    measured one, other;
     *ret_passes = false;
-    if (!c->model || !c->model->head.is_set || c->shadow_written < SHADOW_MIN || c->canary.share > 0) return TCS_OK;
-    tcs_status status = tcsi_models_evidence_list(c->store, c->model->hash, take_evidence, &one, err);
-    if (status == TCS_OK) status = tcsi_models_evidence_list(c->store, champion->hash, take_evidence, &other, err);
+    if (!c->model || !c->model->head.is_set || c->shadow_written < TCSI_CHALLENGER_ROWS_MIN || c->canary.share > 0) return TCS_OK;
+    const tcs_status status = read_measured(c, champion, &one, &other, err);
     if (status != TCS_OK || !one.has_answers || !other.has_answers || !one.has_shadow || !other.has_shadow) return status;
     *ret_passes = are_passed(&one.answers, &other.answers) && are_passed(&one.shadow, &other.shadow);
+    return TCS_OK;
+}
+
+tcs_status tcsi_challenger_is_awaited(tcsi_challenger *c, const tcsi_deep_model *champion, bool *ret_is, tcs_error *err)
+{
+    measured one, other;
+    *ret_is = false;
+    if (!c->model || !c->model->head.is_set || strcmp(c->parent, champion->hash) != 0) return TCS_OK;
+    if (!c->has_asked) {
+        const tcs_status status = read_measured(c, champion, &one, &other, err);
+        if (status != TCS_OK) return status;
+        c->has_asked = true;
+        c->is_awaited = one.has_answers && other.has_answers && !one.has_shadow && are_passed(&one.answers, &other.answers);
+    }
+    *ret_is = c->is_awaited;
     return TCS_OK;
 }

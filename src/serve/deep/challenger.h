@@ -10,6 +10,7 @@
  * gone.
  * What it is measured on is people's answers, each judged by what answers on other series teach; with a champion that has learned from
  * answers itself, only those that it has not.  And, again and again, on answers that came later, and on shadow scores.
+ * From its making until it is judged by TCSI_CHALLENGER_ROWS_MIN rows it is awaited, where the gates on answers are passed: hold.h.
  * Threads: the teacher's. */
 #ifndef TCS_SERVE_DEEP_CHALLENGER_H
 #define TCS_SERVE_DEEP_CHALLENGER_H
@@ -18,15 +19,19 @@
 #include "serve/deep/shadow.h"
 #include "serve/models/canary.h"
 
+enum { TCSI_CHALLENGER_ROWS_MIN = 300 }; /* shadow rows beside one and the same champion */
+
 typedef struct tcsi_challenger {
     tcsi_store *store;
     tcsi_deep_labelled set;
     tcsi_canary canary;
     tcsi_deep_model *model;     /* NULL: none */
     char parent[TCSI_HASH_TEXT_SIZE]; /* the champion that it was made from */
+    int64_t made_ns;
     char made_for[TCSI_HASH_TEXT_SIZE]; /* hash of the set that one was made of last, or tried to */
     bool has_made;
     uint64_t shadow_written;    /* tcsi_deep_shadow.compared of the last evidence */
+    bool has_asked, is_awaited; /* the evidence of this model, and what it said */
 } tcsi_challenger;
 
 void tcsi_challenger_init(tcsi_challenger *challenger, tcsi_store *store);
@@ -46,5 +51,8 @@ tcs_status tcsi_challenger_measure(tcsi_challenger *challenger, const tcsi_deep_
 /* Every gate that evidence of both on the same data allows to ask is passed, answers and shadow scores among them. */
 tcs_status tcsi_challenger_passes(const tcsi_challenger *challenger, const tcsi_deep_model *champion, bool *ret_passes,
                                   tcs_error *err) TCS_WARN_UNUSED;
+/* It was made against this champion, has passed the gates on answers, and no shadow scores have judged it yet.  As the store. */
+tcs_status tcsi_challenger_is_awaited(tcsi_challenger *challenger, const tcsi_deep_model *champion, bool *ret_is,
+                                      tcs_error *err) TCS_WARN_UNUSED;
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/deep/report.h"
 
+#include "serve/deep/challenger.h"
+#include "series/time.h"
+
 #include <stdio.h>
 
 const char *const tcsi_deep_state_names[TCSI_DEEP_STATE_COUNT] = { "off", "training", "on", "open" };
@@ -38,6 +41,16 @@ void tcsi_deep_report_write(const tcsi_deep_report *report, tcsi_json_writer *wr
     tcsi_json_end_object(writer);
 }
 
+/* Whether networks that the service trained wait for the challenger: until when at most, and which one is next. */
+static void write_hold(const tcsi_teacher_stats *teacher, tcsi_json_writer *writer)
+{
+    char until[TCSI_TIME_TEXT_SIZE];
+    tcsi_json_put_bool(writer, "is_held", teacher->hold.is_on);
+    if (teacher->hold.is_on && tcsi_time_format_iso(teacher->hold.end_ns, until, sizeof until) > 0)
+        tcsi_json_put_string(writer, "held_until", until);
+    tcsi_json_put_string(writer, "waiting", teacher->waiting);
+}
+
 void tcsi_deep_report_write_challenger(const tcsi_deep_report *report, tcsi_json_writer *writer)
 {
     const tcsi_deep_stats none = { .model = "" }, stats = report->deep ? tcsi_deep_stat(report->deep) : none;
@@ -55,6 +68,8 @@ void tcsi_deep_report_write_challenger(const tcsi_deep_report *report, tcsi_json
     tcsi_json_put_integer(writer, "confirmed_challenger", (int64_t)shadow->challenger_only);
     tcsi_json_put_integer(writer, "confirmed_champion", (int64_t)shadow->champion_only);
     tcsi_json_put_integer(writer, "answered", (int64_t)shadow->answered);
+    tcsi_json_put_integer(writer, "wanted", TCSI_CHALLENGER_ROWS_MIN);
+    write_hold(&stats.teacher, writer);
     tcsi_json_end_object(writer);
 }
 

@@ -15,7 +15,7 @@
 #include <time.h>
 
 enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000, LOWEST_PRIORITY = 19 };
-enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24, REASON_SIZE = 160, LOOK_NS = 400000000 };
+enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24, REASON_SIZE = 320, LOOK_NS = 400000000 };
 static const char WHO[] = "service";
 static const double SHARE = 0.1, FIRST_RATE = 5e-3, LATER_RATE = 2e-3, MORE_REFERENCES = 1.5;
 
@@ -23,6 +23,12 @@ typedef struct kept_ring {
     char hashes[KEPT_MODELS][TCSI_HASH_TEXT_SIZE];
     uint64_t count;
 } kept_ring;
+
+/* A network that is better than the champion, and takes over when it is held no more. */
+typedef struct waiting {
+    char hash[TCSI_HASH_TEXT_SIZE], parent[TCSI_HASH_TEXT_SIZE]; /* "": none; the champion that it is better than */
+    char reason[REASON_SIZE];
+} waiting;
 
 struct tcsi_teacher {
     tcsi_teacher_options options;
@@ -38,6 +44,8 @@ struct tcsi_teacher {
     int64_t looked_ns;       /* at the store, by the monotonic clock */
     tcsi_challenger challenger;
     bool is_challenger_due;
+    tcsi_deep_hold hold;
+    waiting waiting;
 
     pthread_mutex_t mutex;   /* of what follows */
     pthread_cond_t changed;  /* there may be something to learn, or it ends */
@@ -99,6 +107,7 @@ static void keep_few(tcsi_teacher *teacher, kept_ring *ring, const char *hash)
 typedef struct making {
     const tcsi_deep_model *model;
     const char *parent, *reason; /* reason: why it decides from now on; NULL: it does not, and is the challenger */
+    const char *note;            /* NULL: none; otherwise why it is neither */
 } making;
 
 static tcs_status put_once(tcsi_teacher *teacher, const tcsi_buffer *bytes, const making *m, char ret_hash[TCSI_HASH_TEXT_SIZE],
@@ -106,28 +115,28 @@ static tcs_status put_once(tcsi_teacher *teacher, const tcsi_buffer *bytes, cons
 {
     char decides[TCSI_HASH_TEXT_SIZE];
     const int64_t now_ns = tcsi_clock_wall_ns();
-    const tcsi_model_import import = { .name = TCSI_MODEL_LIVE, .parent = m->parent, .who = WHO, .now_ns = now_ns };
+    const tcsi_model_import import = { .name = TCSI_MODEL_LIVE, .parent = m->parent, .note = m->note, .who = WHO,
+                                       .now_ns = now_ns };
     tcs_status status = tcsi_models_import(teacher->options.store, bytes->data, bytes->size, &import, ret_hash, err);
-    if (status == TCS_OK && !m->reason) return tcsi_store_alias_set(teacher->options.store, "challenger", ret_hash, err);
-    if (status == TCS_OK)
-        status = tcsi_models_promote(teacher->options.store, TCSI_DEEP_ALIAS, ret_hash, m->reason, WHO, now_ns, decides, err);
-    return status;
+    if (status != TCS_OK || m->note) return status;
+    if (!m->reason) return tcsi_store_alias_set(teacher->options.store, "challenger", ret_hash, err);
+    return tcsi_models_promote(teacher->options.store, TCSI_DEEP_ALIAS, ret_hash, m->reason, WHO, now_ns, decides, err);
 }
 
 /* A store that others write to may be busy for a while. */
-static void keep(tcsi_teacher *teacher, const making *m)
+static bool keep(tcsi_teacher *teacher, const making *m, char ret_hash[TCSI_HASH_TEXT_SIZE])
 {
     tcsi_buffer bytes;
     tcs_error failure = { 0 };
-    char hash[TCSI_HASH_TEXT_SIZE];
     tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
     tcs_status status = tcsi_deep_model_save(m->model, &bytes, &failure);
     if (status == TCS_OK) status = TCS_E_IO;
     for (int i = 0; status == TCS_E_IO && i < ATTEMPTS && (i == 0 || rest(teacher, 0)); i++)
-        status = put_once(teacher, &bytes, m, hash, &failure);
-    if (status == TCS_OK) keep_few(teacher, &teacher->kept, hash);
+        status = put_once(teacher, &bytes, m, ret_hash, &failure);
+    if (status == TCS_OK) keep_few(teacher, &teacher->kept, ret_hash);
     else tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-KEPT", "a trained network was not kept: %s", failure.text);
     tcsi_buffer_deinit(&bytes);
+    return status == TCS_OK;
 }
 
 /* The store's champion, where it is another one than `model`: then *ret_model is it. */
@@ -205,6 +214,33 @@ static void publish_challenger(tcsi_teacher *teacher)
     teacher->options.challenge(teacher->options.self, model, &teacher->challenger.canary);
 }
 
+static tcs_status look_at_hold(tcsi_teacher *teacher, tcs_error *err)
+{
+    tcsi_challenger *c = &teacher->challenger;
+    bool is_awaited = false;
+    const tcs_status status = tcsi_challenger_is_awaited(c, teacher->model, &is_awaited, err);
+    tcsi_deep_hold_look(&teacher->hold, teacher->model->hash, is_awaited && may_promote(teacher), c->made_ns, tcsi_clock_wall_ns());
+    pthread_mutex_lock(&teacher->mutex);
+    teacher->stats.hold = teacher->hold;
+    memcpy(teacher->stats.waiting, teacher->waiting.hash, sizeof teacher->stats.waiting);
+    pthread_mutex_unlock(&teacher->mutex);
+    return status;
+}
+
+/* Whoever has waited takes over, unless there is another champion than the one that it is better than. */
+static tcs_status end_waiting(tcsi_teacher *teacher, tcs_error *err)
+{
+    char decides[TCSI_HASH_TEXT_SIZE], reason[REASON_SIZE + 40];
+    tcs_status status = TCS_OK;
+    waiting *w = &teacher->waiting;
+    if (!*w->hash || teacher->hold.is_on) return TCS_OK;
+    snprintf(reason, sizeof reason, "%s; it waited for a challenger", w->reason);
+    if (strcmp(w->parent, teacher->model->hash) == 0 && may_promote(teacher))
+        status = tcsi_models_promote(teacher->options.store, TCSI_DEEP_ALIAS, w->hash, reason, WHO, tcsi_clock_wall_ns(), decides, err);
+    if (status == TCS_OK) *w = (waiting){ .hash = "" };
+    return status;
+}
+
 static tcs_status look_at_challenger(tcsi_teacher *teacher, tcs_error *err)
 {
     tcsi_challenger *c = &teacher->challenger;
@@ -213,9 +249,12 @@ static tcs_status look_at_challenger(tcsi_teacher *teacher, tcs_error *err)
     const tcs_status looked = tcsi_challenger_look(c, teacher->model, &is_changed, err);
     if (is_changed) publish_challenger(teacher); /* also when the one that is wanted cannot be read: then there is none */
     if (looked != TCS_OK) return looked;
+    tcs_status status = look_at_hold(teacher, err);
+    if (status == TCS_OK) status = end_waiting(teacher, err);
+    if (status != TCS_OK) return status;
     if (teacher->options.compared) teacher->options.compared(teacher->options.self, &shadow);
     const uint64_t measured = c->shadow_written;
-    tcs_status status = tcsi_challenger_measure(c, teacher->model, &shadow, err);
+    status = tcsi_challenger_measure(c, teacher->model, &shadow, err);
     if (status == TCS_OK && c->shadow_written != measured) status = promote_challenger(teacher, err);
     teacher->is_challenger_due = status == TCS_OK && tcsi_challenger_is_due(c, teacher->model);
     pthread_mutex_lock(&teacher->mutex);
@@ -224,27 +263,35 @@ static tcs_status look_at_challenger(tcsi_teacher *teacher, tcs_error *err)
     return status;
 }
 
+static tcs_status follow_champion(tcsi_teacher *teacher, tcs_error *err)
+{
+    tcsi_deep_model *model = NULL;
+    const tcs_status status = load_champion(teacher, &model, err);
+    if (model) take_over(teacher, model);
+    return status;
+}
+
 /* Somebody promoted another one, or went back; answered, or took an answer back; or put a challenger on trial. */
 static void look_at_store(tcsi_teacher *teacher)
 {
-    tcsi_deep_model *model = NULL;
     tcs_error failure = { 0 };
     teacher->looked_ns = tcsi_clock_monotonic_ns();
     if (!teacher->options.store) return;
-    tcs_status status = load_champion(teacher, &model, &failure);
-    if (model) take_over(teacher, model);
+    tcs_status status = follow_champion(teacher, &failure);
     if (status != TCS_OK && !teacher->has_complained)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-NOT-READ", "the champion is of no use: %s", failure.text);
     if (status == TCS_OK && teacher->model) {
         status = look_at_challenger(teacher, &failure);
+        if (status == TCS_OK) status = follow_champion(teacher, &failure); /* which may be the challenger, or whoever waited */
         if (status != TCS_OK && !teacher->has_complained)
             tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNCHALLENGED", "no challenger is looked at: %s", failure.text);
     }
     teacher->has_complained = status != TCS_OK;
 }
 
-/* The gate: on the same windows, which neither has learned from, a new network finds the ordinary no stranger than the one before. */
-static bool is_better(tcsi_teacher *teacher, const tcsi_deep_model *model, char ret_reason[REASON_SIZE])
+/* The gate: on the same windows, which neither has learned from, a new network finds the ordinary no stranger than the one before, to
+ * which *ret_before is how strange it is now. */
+static bool is_better(tcsi_teacher *teacher, const tcsi_deep_model *model, char ret_reason[REASON_SIZE], double *ret_before)
 {
     tcsi_deep_model *before = NULL;
     tcs_error failure;
@@ -254,19 +301,62 @@ static bool is_better(tcsi_teacher *teacher, const tcsi_deep_model *model, char 
         return true;
     }
     if (make(teacher, false, &before, &failure) == TCS_OK) is = model->strangeness <= before->strangeness;
-    if (before)
+    if (before) {
         snprintf(ret_reason, REASON_SIZE, "on the same windows the ordinary has a mean score of %.4g, with the one before %.4g",
                  model->strangeness, before->strangeness);
+        *ret_before = before->strangeness;
+    }
     tcsi_deep_model_release(before);
     return is;
 }
 
+/* A challenger is on trial beside the champion, to which the ordinary is that strange now: nothing else takes over, nor the challenger's
+ * place.  A champion that does not hold up is not waited for, and the reason says so. */
+static bool must_wait(tcsi_teacher *teacher, double strangeness, char reason[REASON_SIZE])
+{
+    tcs_error ignored;
+    const size_t size = strlen(reason);
+    if (!teacher->options.store || !teacher->model || look_at_hold(teacher, &ignored) != TCS_OK || !teacher->hold.is_on) return false;
+    const double then = teacher->model->strangeness;
+    if (!tcsi_deep_hold_is_worn(then, strangeness)) return true;
+    snprintf(reason + size, REASON_SIZE - size, "; it waits for no challenger: when the champion was made that was %.4g", then);
+    return false;
+}
+
+/* Kept, in nobody's place; is_next: it has its turn after the trial. */
+static void put_aside(tcsi_teacher *teacher, const tcsi_deep_model *model, const char *reason, bool is_next)
+{
+    waiting w = { .hash = "" };
+    char note[REASON_SIZE + 120];
+    const making m = { model, teacher->model->hash, NULL, note };
+    snprintf(note, sizeof note, "%s the trial of challenger %.12s; %s", is_next ? "waits for" : "kept aside during",
+             teacher->challenger.model->hash, reason);
+    memcpy(w.parent, teacher->model->hash, sizeof w.parent);
+    snprintf(w.reason, sizeof w.reason, "%s", reason);
+    if (keep(teacher, &m, w.hash) && is_next) teacher->waiting = w;
+}
+
+/* parent: hash of the champion when the lesson began, "" for none.  Meanwhile there may be another one, and what it learned from answers is
+ * not in this model: so it is kept, and that is all. */
+static bool is_outdated(tcsi_teacher *teacher, const tcsi_deep_model *model, const char *parent)
+{
+    char hash[TCSI_HASH_TEXT_SIZE];
+    const making m = { model, parent, NULL, "made from a network that decides no more" };
+    look_at_store(teacher);
+    if (!teacher->model || strcmp(teacher->model->hash, parent) == 0) return false;
+    (void)keep(teacher, &m, hash);
+    return true;
+}
+
 static void hand_in(tcsi_teacher *teacher, tcsi_deep_model *model, bool is_training)
 {
-    char reason[REASON_SIZE] = "the same weights; what its scores mean is told by newer windows";
-    const bool decides = may_promote(teacher) && (!is_training || is_better(teacher, model, reason));
-    const making m = { model, teacher->model ? teacher->model->hash : NULL, decides ? reason : NULL };
-    if (teacher->options.store) keep(teacher, &m);
+    char reason[REASON_SIZE] = "the same weights; what its scores mean is told by newer windows", hash[TCSI_HASH_TEXT_SIZE];
+    double strangeness = model->strangeness; /* of the ordinary, to the champion */
+    const bool is_fit = !is_training || is_better(teacher, model, reason, &strangeness), waits = must_wait(teacher, strangeness, reason);
+    const bool decides = is_fit && !waits && may_promote(teacher);
+    const making m = { model, teacher->model ? teacher->model->hash : NULL, decides ? reason : NULL, NULL };
+    if (waits) put_aside(teacher, model, reason, is_fit && (is_training || strcmp(teacher->waiting.parent, m.parent) != 0));
+    else if (teacher->options.store) (void)keep(teacher, &m, hash);
     if (decides) take_over(teacher, model);
     else tcsi_deep_model_release(model);
 }
@@ -291,13 +381,16 @@ static void teach(tcsi_teacher *teacher, lesson what)
     tcsi_deep_model *model = NULL;
     tcs_error failure = { 0 };
     tcs_status status;
+    char parent[TCSI_HASH_TEXT_SIZE];
+    snprintf(parent, sizeof parent, "%s", teacher->model ? teacher->model->hash : "");
     teacher->step_begin_s = processor_s();
     if (what == LESSON_CHALLENGE) status = challenge(teacher, &failure);
     else {
         status = make(teacher, what == LESSON_TRAIN, &model, &failure);
         teacher->compared = teacher->studied.seen[TCSI_QUESTION_ESCALATED];
     }
-    if (status == TCS_OK && model) hand_in(teacher, model, what == LESSON_TRAIN);
+    if (status == TCS_OK && model && is_outdated(teacher, model, parent)) tcsi_deep_model_release(model);
+    else if (status == TCS_OK && model) hand_in(teacher, model, what == LESSON_TRAIN);
     if (status != TCS_OK && status != TCS_E_CANCELLED)
         tcsi_log(TCSI_LOG_WARNING, "SERVE-DEEP-UNTRAINED", "a training failed: %s", failure.text);
     pthread_mutex_lock(&teacher->mutex);
@@ -327,7 +420,8 @@ static lesson next_lesson(const tcsi_teacher *teacher)
     return teacher->is_challenger_due && teacher->past.seen[TCSI_QUESTION_ESCALATED] >= TCSI_DEEP_TAIL_MIN ? LESSON_CHALLENGE : LESSON_NONE;
 }
 
-/* Waits for something to learn, looking at the store now and then.  Under the mutex; NONE: it ends. */
+/* Waits for something to learn, looking at the store now and then, also when windows come so fast that it never waits for long.  Under the
+ * mutex; NONE: it ends. */
 static lesson wait_for_work(tcsi_teacher *teacher)
 {
     while (!teacher->is_ending) {
@@ -341,7 +435,7 @@ static lesson wait_for_work(tcsi_teacher *teacher)
             until.tv_nsec -= 1000000000;
         }
         const bool is_time = pthread_cond_timedwait(&teacher->changed, &teacher->mutex, &until) != 0;
-        if (!is_time) continue;
+        if (!is_time && tcsi_clock_monotonic_ns() - teacher->looked_ns < LOOK_NS) continue;
         pthread_mutex_unlock(&teacher->mutex);
         look_at_store(teacher);
         pthread_mutex_lock(&teacher->mutex);

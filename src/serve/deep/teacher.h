@@ -7,12 +7,14 @@
  * published, one pointer, and put into the registry (models/models.h), from where the next start takes it.  A network that was trained anew
  * takes over when on the same windows it finds the ordinary no stranger than the one before, and is the challenger otherwise.  Whom people
  * promote is answered with half a second later; after a rollback it stays so until somebody promotes.
- * From what people answer it makes challengers (challenger.h), which are scored beside the champion and promoted when every gate is passed.
+ * From what people answer it makes challengers (challenger.h), which are scored beside the champion and promoted when every gate is passed;
+ * what it trains meanwhile waits for that (hold.h), as a model of the registry whose note says so.
  * Which model answers when is nothing that the state depends on: answers are input (shard/second_look.h).
  * Threads: push, stat from any; create, destroy from one. */
 #ifndef TCS_SERVE_DEEP_TEACHER_H
 #define TCS_SERVE_DEEP_TEACHER_H
 
+#include "serve/deep/hold.h"
 #include "serve/shard/second_look.h"
 #include "store/store.h"
 
@@ -46,6 +48,8 @@ typedef struct tcsi_teacher_stats {
     uint64_t challenger_count; /* made out of answers */
     uint64_t labels[2];       /* windows that people have answered: others, true ones */
     double processor_s;       /* since it began */
+    tcsi_deep_hold hold;      /* of the champion, as of the last look at the store */
+    char waiting[TCSI_HASH_TEXT_SIZE]; /* the network that takes over after it; "": none */
 } tcsi_teacher_stats;
 tcsi_teacher_stats tcsi_teacher_stat(tcsi_teacher *teacher);
 

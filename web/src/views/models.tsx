@@ -122,6 +122,12 @@ function Shadow({ challenger }: { challenger: Challenger }) {
       <code title={challenger.model}>{challenger.model.slice(0, 12)}</code> is scored beside the champion: of {count(compared)}{' '}
       rows out of the ordinary both would confirm {count(both)}, it alone {count(mine)}, the champion alone {count(other)}.{' '}
       {challenger.skipped > 0 ? `There was no time for ${count(challenger.skipped)}. ` : ''}
+      {challenger.is_held && challenger.held_until ? (
+        <>
+          Until {count(challenger.wanted)} are there, networks that the service trains wait, till{' '}
+          <At time={challenger.held_until} /> at most.{' '}
+        </>
+      ) : null}
       {answers}
     </p>
   );
