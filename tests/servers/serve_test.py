@@ -143,6 +143,7 @@ def raw(one, data, pieces=1, pause=0.0, timeout=30):
             try:
                 while (answer := read_answer(stream)):
                     answers.append(answer)
+                    sock.settimeout(5)  # for the next one, or the end, which some take their time for
             except (OSError, ValueError, IndexError):
                 pass
         return answers
