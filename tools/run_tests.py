@@ -2,7 +2,8 @@
 """Runs every test of a build folder and counts cases, not programs.
 
 usage: run_tests.py BUILD_FOLDER [meson test arguments]
-Prints what failed with its output, the skipped cases with their number, and last `N passed, N failed, N skipped`.
+Prints what failed with its output, the skipped cases, each failed case with the end of what it said about itself, and last
+`N passed, N failed, N skipped`.
 """
 import json
 import os
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+SAID_LINES = 6
+
 
 def mute(path):
     """Programs that reported no case and do not say that they are skipped: nobody would know if they failed."""
@@ -18,6 +21,23 @@ def mute(path):
         test = json.loads(line)
         if test["result"] == "SKIP" and "# skip" not in test.get("stdout", "").lower():
             yield test["name"]
+
+
+def reasons(path):
+    """(test, case, the last lines of comment after it) of every case that failed; the words of a program that died without one."""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        test = json.loads(line)
+        said, case, comment, has_case = test.get("stdout", "").splitlines(), None, [], False
+        for text in said + ["ok"]:
+            if text.startswith(("ok", "not ok", "1..")):
+                if case:
+                    yield test["name"], case, comment[-SAID_LINES:]
+                case, comment = (text[len("not ok "):], []) if text.startswith("not ok") else (None, comment)
+                has_case = has_case or case is not None
+            elif case and text.startswith("#"):
+                comment.append(text)
+        if test["result"] in ("FAIL", "ERROR", "TIMEOUT") and not has_case:
+            yield test["name"], test["result"].lower(), (said + test.get("stderr", "").splitlines())[-SAID_LINES:]
 
 
 def main():
@@ -39,6 +59,8 @@ def main():
             print("skipped:", case.get("classname") or "", case.get("name"))
         else:
             passed += 1
+    for name, case, comment in reasons(build / f"meson-logs/{log}.json"):
+        print("why:", name, case, *(f"\n    {text[:300]}" for text in comment), sep=" ")
     for name in mute(build / f"meson-logs/{log}.json"):
         failed += 1
         print("failed:", name, "reported no case")

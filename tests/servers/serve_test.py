@@ -846,12 +846,13 @@ def drain_under_load():
         took = time.monotonic() - begun
         stop.set()
         assert one.child.poll() is None
-        try:
+        answer = one.ask("GET", "/healthz")  # who comes now is told so, and when to come again
+        assert answer[0] == 503 and problem(answer) == "draining" and answer[1]["Retry-After"] == "5", answer
+        assert answer[1]["Connection"] == "close", answer
+        one.close()
+        with contextlib.suppress(ConnectionError):
             socket.create_connection(("127.0.0.1", one.port), timeout=2).close()
             raise AssertionError("it still accepts")
-        except OSError:
-            pass
-        one.close()
         for thread in threads:
             thread.join()
         assert "half" not in outcomes and outcomes.count(200) > 50 and set(outcomes) <= {200, 503, "closed"}, outcomes
@@ -869,6 +870,31 @@ def drain_under_load():
 def ask_slowly(one):
     with contextlib.suppress(Exception):
         one.ask("GET", "/api/v1/test/slow?ms=2000")
+
+
+def ends_at_its_limit():
+    """Its threads take the listening socket up and lay it down all the time when connections are at their limit, and then it ends."""
+    for _ in range(12):
+        with server(connections=64, threads=64, log=1) as one:
+            stop = threading.Event()
+
+            def load(one=one, stop=stop):
+                while not stop.is_set():
+                    with contextlib.suppress(OSError):
+                        with one.connect(1) as sock:
+                            sock.sendall(LINE + b"Connection: close\r\n\r\n")
+                            sock.recv(1000)
+
+            threads = [threading.Thread(target=load) for _ in range(24)]
+            for thread in threads:
+                thread.start()
+            time.sleep(0.15)
+            try:
+                one.close()  # and is asked how it ended
+            finally:
+                stop.set()
+                for thread in threads:
+                    thread.join()
 
 
 def deferred_responses():
@@ -954,7 +980,7 @@ def main():
                 suite.run(f"serve: hostile bytes: {name}", lambda name=name: hostile(one, name))
             suite.run("serve: nothing secret in the log", lambda: nothing_secret(one))
         for case in (slow_clients, many_connections, bounded_bodies, browsers, events, slow_listener, many_listeners,
-                     drain_under_load, deferred_responses, readiness):
+                     drain_under_load, ends_at_its_limit, deferred_responses, readiness):
             suite.run("serve: " + case.__name__.replace("_", " "), case)
         for case in (attempts, tls, beyond_loopback):
             if case is not attempts and not shutil.which("openssl"):

@@ -84,7 +84,7 @@ typedef struct work {
     char *body;
     size_t body_size, body_capacity;
     size_t body_dropped;        /* bytes that came after it had become too large */
-    bool wants_body, refused_body, ran, answered, stream_ended;
+    bool wants_body, refused_body, ran, answered, stream_ended, is_running;
 } work;
 
 struct tcsi_server {
@@ -92,8 +92,7 @@ struct tcsi_server {
     tcsi_server_options options;
     struct MHD_Daemon *daemon;
     tcsi_tls *tls;
-    int listener;               /* -1: there is none, or none of ours */
-    bool has_quiesced;          /* accepts nobody any more */
+    int listener;               /* -1: there is none, or the library's, which closes it */
     uint16_t port;
     int64_t limits_ns[PHASE_COUNT]; /* 0: none */
     pthread_mutex_t lock;       /* of the list */
@@ -102,7 +101,7 @@ struct tcsi_server {
     bool has_watcher;
     _Atomic bool stopping;      /* streams end */
     _Atomic bool watcher_stop;
-    _Atomic size_t running;     /* requests between their header and their end */
+    _Atomic size_t running;     /* requests between their header and their end, without those refused because it drains */
     _Atomic size_t deferred;    /* of them, those that wait for somebody else */
     _Atomic size_t body_memory;
     tcsi_metric open, opened, body_memory_metric, broken, cut[PHASE_COUNT];
@@ -460,9 +459,11 @@ static enum MHD_Result begin(connection *c, const char *method, void **ret_work)
     w->owner = c;
     w->body_size_said = body_size_of(c->vendor);
     *ret_work = w;
-    atomic_fetch_add(&c->server->running, 1);
+    atomic_fetch_add(&c->server->running, 1); /* before it is looked whether it drains: whoever waits for none sees this one */
     tcsi_head head = { method, c->target, c->peer, w->body_size_said, find_header, count_headers, c->vendor };
     w->wants_body = tcsi_exchange_begin(c->server->service, &w->exchange, &head);
+    w->is_running = w->wants_body || !tcsi_service_is_draining(c->server->service);
+    if (!w->is_running) atomic_fetch_sub(&c->server->running, 1);
     set_phase(c, PHASE_BODY);
     /* A refusal need not wait for a body, and must not invite it; without one the library wants to be asked once more. */
     return !w->wants_body && w->body_size_said != 0 ? send_response(w) : MHD_YES;
@@ -499,8 +500,8 @@ static void completed(void *context, struct MHD_Connection *vendor, void **con_c
     tcsi_exchange_end(&w->exchange, complete);
     release_body(w);
     set_phase(w->owner, PHASE_IDLE);
+    if (w->is_running) atomic_fetch_sub(&server->running, 1);
     tcsi_free(w);
-    atomic_fetch_sub(&server->running, 1);
 }
 
 static void library_says(void *context, const char *format, va_list arguments)
@@ -673,7 +674,10 @@ static tcs_status start_daemon(tcsi_server *server, tcs_error *err)
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, opened_or_closed, server,
         MHD_OPTION_URI_LOG_CALLBACK, line_arrived, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, completed, server, MHD_OPTION_ARRAY, server->tls ? tls : &tls[2], MHD_OPTION_END);
-    if (server->daemon) return TCS_OK;
+    if (server->daemon) {
+        server->listener = -1;
+        return TCS_OK;
+    }
     return tcsi_fail(err, TCS_E_IO, "the HTTP server cannot start: %s", errno ? strerror(errno) : "libmicrohttpd says no");
 }
 
@@ -724,16 +728,10 @@ tcs_status tcsi_server_reload(tcsi_server *server, tcs_error *err)
     return server->tls ? tcsi_tls_reload(server->tls, err) : TCS_OK;
 }
 
-/* ---- end ---- */
-
-static void stop_accepting(tcsi_server *server)
-{
-    if (!server->daemon || server->has_quiesced) return;
-    server->has_quiesced = true;
-    if (MHD_quiesce_daemon(server->daemon) == MHD_INVALID_SOCKET) server->listener = -1; /* it keeps the socket, and closes it */
-    /* It is ours again, but a thread of the library may still be about to look at it: it refuses from now on, and is closed at the end. */
-    else shutdown(server->listener, SHUT_RDWR);
-}
+/* ---- end ----
+ *
+ * Connections are accepted to the last: who comes while it drains is answered 503, and told when to come again.  (The library's way to stop
+ * accepting before, MHD_quiesce_daemon, races with its own threads where connections are at their limit, and then ends the process.) */
 
 static void end_streams(tcsi_server *server)
 {
@@ -747,7 +745,6 @@ bool tcsi_server_drain(tcsi_server *server, int64_t timeout_ns)
 {
     const int64_t until_ns = tcsi_clock_monotonic_ns() + timeout_ns;
     tcsi_service_set_draining(server->service);
-    stop_accepting(server);
     end_streams(server);
     while (atomic_load(&server->running) > 0 && tcsi_clock_monotonic_ns() < until_ns)
         nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
@@ -759,7 +756,6 @@ void tcsi_server_destroy(tcsi_server *server)
     if (!server) return;
     tcsi_service *service = server->service;
     if (service) tcsi_service_set_draining(service);
-    stop_accepting(server);
     end_streams(server); /* the library does not stop with a connection suspended */
     while (atomic_load(&server->deferred) > 0) nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
     atomic_store(&server->watcher_stop, true);

@@ -14,7 +14,7 @@
  *     its response (tcsi_response_defer).
  *   - connection_max connections are open at once; more wait in the kernel's queue (backlog) and then are not accepted, until one ends.
  *   - reload changes tokens and certificates as one pointer: requests and handshakes begun keep what they began with.
- *   - drain stops accepting, answers 503 to what begins now, waits for what runs, and then closes; it says whether all was finished.
+ *   - drain answers 503 to what begins now, on connections old and new, and waits for what runs; it says whether all was finished.
  * Errors that the HTTP parser itself finds (a malformed request line, a header larger than header_size_max) are answered by the library,
  * in its words and not as a problem document.
  * Threads: create, reload, drain, destroy from one thread; the rest is inside. */
@@ -63,7 +63,8 @@ tcs_status tcsi_server_start(const tcsi_server_options *options, const tcsi_rout
 uint16_t tcsi_server_port(const tcsi_server *server);
 /* Reads certificate and key again.  A failure leaves what was.  (Tokens: tcsi_auth_reload.) */
 tcs_status tcsi_server_reload(tcsi_server *server, tcs_error *err) TCS_WARN_UNUSED;
-/* Stops accepting and waits until no request runs, at most timeout_ns; streams are ended.  false: some were cut off. */
+/* Begins no request any more (503, with a time to come again, until destroy) and waits until none runs, at most timeout_ns; streams are
+ * ended.  false: some were cut off. */
 bool tcsi_server_drain(tcsi_server *server, int64_t timeout_ns);
 void tcsi_server_destroy(tcsi_server *server); /* accepts NULL; cuts off what still runs */
 
