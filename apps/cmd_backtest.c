@@ -67,27 +67,27 @@ static void print_days(const tcsi_backtest_report *report)
 {
     const size_t begin = report->day_count > DAYS_SHOWN_MAX ? report->day_count - DAYS_SHOWN_MAX : 0;
     if (report->day_count == 0) return;
-    printf("\n  day          alarms  confirmed  absence  stuck\n");
+    printf("\n  day          alarms  confirmed  absence  stuck  limit\n");
     if (begin) printf("  ... %zu days before\n", begin);
     for (size_t i = begin; i < report->day_count; i++) {
         const tcsi_backtest_day *day = &report->days[i];
         char text[64];
         (void)tcs_time_format(day->day * NS_PER_DAY, text, sizeof text);
-        printf("  %.10s  %7llu  %9llu  %7llu  %5llu\n", text, (unsigned long long)day->counts[TCSI_LIVE_ANOMALY],
+        printf("  %.10s  %7llu  %9llu  %7llu  %5llu  %5llu\n", text, (unsigned long long)day->counts[TCSI_LIVE_ANOMALY],
                (unsigned long long)day->confirmed, (unsigned long long)day->counts[TCSI_LIVE_ABSENCE],
-               (unsigned long long)day->counts[TCSI_LIVE_STUCK]);
+               (unsigned long long)day->counts[TCSI_LIVE_STUCK], (unsigned long long)day->counts[TCSI_LIVE_LIMIT]);
     }
 }
 
 static void print_series(const tcsi_backtest_report *report)
 {
     if (report->listed_count == 0) return;
-    printf("\n  alarms  confirmed  absence  stuck  series\n");
+    printf("\n  alarms  confirmed  absence  stuck  limit  series\n");
     for (size_t i = 0; i < report->listed_count && i < LISTED_MAX; i++) {
         const tcsi_backtest_series *series = &report->series[i];
-        printf("  %6llu  %9llu  %7llu  %5llu  %s\n", (unsigned long long)series->counts[TCSI_LIVE_ANOMALY],
+        printf("  %6llu  %9llu  %7llu  %5llu  %5llu  %s\n", (unsigned long long)series->counts[TCSI_LIVE_ANOMALY],
                (unsigned long long)series->confirmed, (unsigned long long)series->counts[TCSI_LIVE_ABSENCE],
-               (unsigned long long)series->counts[TCSI_LIVE_STUCK], series->name);
+               (unsigned long long)series->counts[TCSI_LIVE_STUCK], (unsigned long long)series->counts[TCSI_LIVE_LIMIT], series->name);
     }
     if (report->listed_count > LISTED_MAX) printf("  ... %zu series more\n", report->listed_count - LISTED_MAX);
 }
@@ -127,6 +127,7 @@ static void put_counts(tcsi_json_writer *writer, const uint64_t *counts, uint64_
     tcsi_json_put_integer(writer, "confirmed", (int64_t)confirmed);
     tcsi_json_put_integer(writer, "absence", (int64_t)counts[TCSI_LIVE_ABSENCE]);
     tcsi_json_put_integer(writer, "stuck", (int64_t)counts[TCSI_LIVE_STUCK]);
+    tcsi_json_put_integer(writer, "limit", (int64_t)counts[TCSI_LIVE_LIMIT]);
 }
 
 static void put_time(tcsi_json_writer *writer, const char *key, int64_t time_ns)

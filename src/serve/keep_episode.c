@@ -58,6 +58,10 @@ tcs_status tcsi_keep_episode_write(const tcsi_live_event *event, const tcsi_keep
         tcsi_json_put_number(&writer, is_late ? "lag_seconds" : "step_seconds", episode->peak_value);
         tcsi_json_put_number(&writer, is_late ? "usual_lag_seconds" : "usual_step_seconds", episode->expected);
     }
+    if (event->kind == TCSI_LIVE_LIMIT) {
+        tcsi_json_put_number(&writer, "value", episode->peak_value);
+        tcsi_json_put_number(&writer, "limit", episode->expected);
+    }
     write_answered(event, &writer);
     tcsi_json_put_integer(&writer, "sequence", (int64_t)event->sequence);
     tcsi_json_put_string(&writer, "summary", words->summary);

@@ -239,7 +239,9 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, c
 {
     const tcsi_directory_entry *entry = tcsi_directory_entry_of(keeper->directory, event->number);
     const tcsi_live_episode *episode = &event->episode;
-    const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY;
+    const bool is_anomaly = event->kind == TCSI_LIVE_ANOMALY, is_limit = event->kind == TCSI_LIVE_LIMIT;
+    const bool has_lower = is_anomaly || (is_limit && episode->peak_value < episode->expected);
+    const bool has_upper = is_anomaly || (is_limit && episode->peak_value > episode->expected);
     const double reach = BAND_DEVIATIONS * episode->deviation;
     char trace[TCSI_TRACEPARENT_SIZE + 1] = "";
     tcsi_alert_tag tags[TCSI_ALERT_TAG_COUNT_MAX];
@@ -254,9 +256,9 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, c
     const tcsi_alert alert = { .tags = tags, .tag_count = tag_count, .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,
                                .ends_ns = tcsi_words_is_over(event) ? event->time_ns : 0, .updated_ns = event->received_ns,
-                               .severity = event->severity, .value = is_anomaly ? episode->peak_value : NAN,
-                               .expected_lower = is_anomaly ? episode->expected - reach : NAN,
-                               .expected_upper = is_anomaly ? episode->expected + reach : NAN, .summary = words.summary,
+                               .severity = event->severity, .value = has_lower || has_upper ? episode->peak_value : NAN,
+                               .expected_lower = has_lower ? episode->expected - reach : NAN,
+                               .expected_upper = has_upper ? episode->expected + reach : NAN, .summary = words.summary,
                                .description = words.description, .url = "", .trace = trace };
     return tcsi_notify_update(keeper->notify, &alert, event->received_ns, err);
 }

@@ -2,6 +2,7 @@
 #include "serve/words.h"
 
 #include "serve/why/first_look.h"
+#include "series/time.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -47,6 +48,23 @@ static void write_cadence(const char *series, const tcsi_live_event *event, char
     else snprintf(text, TCSI_SENTENCE_SIZE, "%s comes every %s, usual is every %s", series, step, usual);
 }
 
+/* A value next to its limit is told with all its digits. */
+static void write_limit(const char *series, const tcsi_live_event *event, char *text)
+{
+    const double value = event->episode.peak_value, limit = event->episode.expected;
+    const int digits = fabs(value - limit) < 1e-5 * fabs(limit) ? 17 : 6;
+    const char *side = value > limit ? "above" : "below";
+    char span[32], since[TCSI_TIME_TEXT_SIZE];
+    tcsi_words_span((double)(event->time_ns - event->episode.begin_ns) * 1e-9, span, sizeof span);
+    (void)tcsi_time_format_iso(event->episode.begin_ns, since, sizeof since);
+    if (!tcsi_words_is_over(event))
+        snprintf(text, TCSI_SENTENCE_SIZE, "%s: %.*g is %s the limit of %.*g set for it, since %s", series, digits, value, side, digits,
+                 limit, since);
+    else
+        snprintf(text, TCSI_SENTENCE_SIZE, "%s is no longer %s the limit of %.*g set for it, after %s; it was %.*g at %s", series, side,
+                 digits, limit, span, digits, value, value > limit ? "most" : "least");
+}
+
 void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret_text[TCSI_SENTENCE_SIZE])
 {
     const tcsi_live_episode *episode = &event->episode;
@@ -67,6 +85,7 @@ void tcsi_words_event(const char *series, const tcsi_live_event *event, char ret
         break;
     case TCSI_LIVE_LATE: write_late(series, event, ret_text); break;
     case TCSI_LIVE_CADENCE: write_cadence(series, event, ret_text); break;
+    case TCSI_LIVE_LIMIT: write_limit(series, event, ret_text); break;
     default:
         snprintf(ret_text, TCSI_SENTENCE_SIZE, "%s was %.6g, %s the %.6g \xc2\xb1 %.2g that was expected", series, episode->peak_value,
                  episode->peak_value > episode->expected ? "above" : "below", legible(episode->expected, episode->peak_value),

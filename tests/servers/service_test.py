@@ -659,6 +659,74 @@ policies:
             service.stop(signal.SIGKILL)
 
 
+def limits_hold():
+    """A value beyond a limit is told with its row, in a series of which nothing is known, and in spite of an answer; stops change nothing."""
+    quiet = "absence: off, late: off, cadence: off, stuck: off"
+    with tempfile.TemporaryDirectory() as name, webhook() as (url, heard):
+        folder = pathlib.Path(name)
+
+        def begin_service(*limits):
+            policies = [f"  - {{match: ['unit=\"{unit}\"'], {keys}, {quiet}}}\n" for unit, keys in limits]
+            (folder / "settings.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{url}'}}]\npolicies:\n{''.join(policies)}"
+                                                  f"  - {{match: ['unit=~\".+\"'], {quiet}}}\n")
+            return Service(folder / "data", "--receivers", str(folder / "settings.yaml"), "--alarm-budget", "200", "--deep", "off")
+
+        def told(unit, state):
+            """Who was told so of this sensor: the kinds of episodes."""
+            return [e["data"]["episode"].split("-")[0] for e in heard
+                    if e["type"].endswith(state) and f'unit="{unit}"' in e["data"]["summary"]]
+        service = begin_service((5, "low: 490, anomaly: off"))
+        try:
+            begin = time.time() - 2100
+            service.take([('sensor{unit="5"}', begin - 9, 480.5)])
+            wait_for("the limit is told", lambda: told(5, "confirmed"))
+            alert = next(e["data"] for e in heard)
+            assert alert["severity"] == 100 and alert["value"] == 480.5 and alert["expected_lower"] == 490, alert
+            assert alert["summary"].startswith('sensor{unit="5"}: 480.5 is below the limit of 490 set for it, since 20'), alert
+            one = service.ask("/api/v1/series/0")
+            assert one["is_beyond_limit"] and one["low"] == 490 and "high" not in one and one["readiness"] == "new", one
+            service.stop(signal.SIGKILL)
+            service = begin_service((5, "low: 490, anomaly: off"))
+            feed(service, begin, 0, 350, spike=range(310, 318))
+            wait_for("its end is told", lambda: told(5, "resolved"))
+            found = service.ask("/api/v1/episodes?kind=limit")["episodes"]
+            assert [(e["state"], e["value"], e["limit"], e["end"] > e["begin"]) for e in found] == [("resolved", 480.5, 490, True)], found
+            ordinary = service.wait("/api/v1/episodes?kind=anomaly&state=over",
+                                    lambda a: [e for e in a["episodes"] if e["series"] == 'sensor{unit="3"}'])["episodes"]
+            ordinary = next(e for e in ordinary if e["series"] == 'sensor{unit="3"}')
+            assert service.send(f"/api/v1/episodes/{ordinary['id']}/answers", {"verdict": "expected", "scope": "series"})[0] == 201
+            assert service.stop() == 0
+            heard.clear()
+            service = begin_service((3, "high: 330"))
+            feed(service, begin, 350, 1815, spike=range(1810, 1820))
+            wait_for("the limit is told", lambda: told(3, "confirmed"))
+            assert service.stop() == 0  # with a snapshot
+            service = begin_service((3, "high: 330"))
+            feed(service, begin, 1815, 1850, spike=range(1810, 1820))
+            wait_for("its end is told", lambda: told(3, "resolved"))
+            assert set(told(3, "confirmed")) == set(told(3, "resolved")) == {"limit"}, heard
+            assert "tocsin_episodes_suppressed_total 1\n" in service.send("/metrics")[1]  # the anomaly beside it
+            found = service.ask("/api/v1/episodes?limit=1000")["episodes"]
+            both = {e["kind"]: e for e in found if e["series"] == 'sensor{unit="3"}' and e["begin"] > ordinary["end"]}
+            limit, anomaly = both["limit"], both["anomaly"]
+            assert limit["state"] == "resolved" and 335 < limit["value"] < 345 and "no longer above" in limit["summary"], limit
+            assert limit["incident"] == anomaly["incident"] and not limit["suppressed_by"], both
+            assert anomaly["state"] == "dismissed" and anomaly["suppressed_by"] and service.stop() == 0, both
+            again = subprocess.run([TOCSIN, "backtest", "--data", str(folder / "data"), "--verify", "--json"], capture_output=True, text=True,
+                                   timeout=120, stdin=subprocess.DEVNULL)
+            assert again.returncode == 0 and json.loads(again.stdout)["limit"] >= 1, again
+            for keys, words in [("low: off", "low: 'off'; expected a number"), ("high: nan", "high: 'nan'; expected a number"),
+                                ("high: .inf", "high: '.inf'; expected a number"), ("low: inf", "low: 'inf'; expected a number"),
+                                ("low: 12, high: 10", "low: '12'; expected less than high, which is 10"),
+                                ("low: 1, high: 1", "low: '1'; expected less than high, which is 1")]:
+                (folder / "settings.yaml").write_text(f"policies:\n  - {{match: ['unit=\"1\"'], {keys}}}\n")
+                refused = subprocess.run([TOCSIN, "serve", "--data", str(folder / "data"), "--listen", "127.0.0.1:0", "--receivers",
+                                          str(folder / "settings.yaml")], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+                assert refused.returncode == 1 and f"settings.yaml:2: {words}" in refused.stderr, refused
+        finally:
+            service.stop(signal.SIGKILL)
+
+
 def ended_by_the_sender():
     """Series that their sender marks as over: suspected, confirmed where a policy says so, or nobody's business."""
     with tempfile.TemporaryDirectory() as name:
@@ -710,6 +778,7 @@ def main():
     suite.run("which model decides", models)
     suite.run("a fleet that moves in step is told once", a_fleet_is_told_once)
     suite.run("policies of series", policies_hold)
+    suite.run("limits that are set", limits_hold)
     suite.run("series that their sender ends, as policies have it", ended_by_the_sender)
     suite.run("it watches itself", watches_itself)
     suite.run("what it watched is kept by the hour", watched_over_time)

@@ -160,17 +160,18 @@ static void produce(world *w)
 
 /* ---- people ---- */
 
-/* What some series may raise: its parts of the budget, and what becomes of those that end. */
+/* What some series may raise: its parts of the budget, what becomes of those that end, and limits. */
 static void write_rules(world *w, char *document, size_t size)
 {
     static const char *const stale[] = { "\"off\"", "\"confirm\"", "4" };
-    snprintf(document, size, "{\"policies\":[{\"match\":[\"__name__=~\\\".*[0-4]\\\"\"],\"budget_weight\":%.17g,\"stale\":%s}]}",
-             tcsi_rng_range(&w->rng, 0.01, 100), stale[tcsi_rng_below(&w->rng, 3)]);
+    const double weight = tcsi_rng_range(&w->rng, 0.01, 100), low = tcsi_rng_range(&w->rng, -5, 20);
+    snprintf(document, size, "{\"policies\":[{\"match\":[\"__name__=~\\\".*[0-4]\\\"\"],\"budget_weight\":%.17g,\"stale\":%s,\"low\":%.17g,"
+             "\"high\":%.17g}]}", weight, stale[tcsi_rng_below(&w->rng, 3)], low, low + tcsi_rng_range(&w->rng, 1, 60));
 }
 
 static void act(world *w, const char *setting)
 {
-    char id[32], document[160];
+    char id[32], document[256];
     bool is_kept;
     tcs_error err;
     fate *f = &w->actions[w->action_count];

@@ -77,7 +77,7 @@ static tcs_status get_episode(void *context, const tcsi_request *request, tcsi_r
 static const char episode_schema[] =
     "{\"type\":\"object\",\"required\":[\"id\",\"kind\",\"state\",\"series\",\"begin\",\"updated\",\"severity\",\"summary\"],"
     "\"properties\":{\"id\":{\"type\":\"string\"},\"kind\":{\"enum\":[\"anomaly\",\"absence\",\"stuck\",\"stale\",\"late\",\"cadence\","
-    "\"missed\"]},"
+    "\"limit\",\"missed\"]},\"value\":{\"type\":\"number\"},\"limit\":{\"type\":\"number\"},"
     "\"state\":{\"enum\":[\"suspected\",\"confirmed\",\"resolved\",\"dismissed\"]},\"severity\":{\"type\":\"number\"}}}";
 static const char episodes_schema[] =
     "{\"type\":\"object\",\"required\":[\"episodes\"],\"properties\":{\"episodes\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}}}}";

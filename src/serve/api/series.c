@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "serve/api/api.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- series ---- */
@@ -8,11 +9,13 @@
 typedef struct seen_series {
     tcsi_live_series series;
     double allowed; /* alarms of chance per row */
+    tcsi_limits limits;
 } seen_series;
 
 static void look(void *context, const tcsi_cell *cell, const tcsi_live_series *series)
 {
-    *(seen_series *)context = (seen_series){ *series, tcsi_taught_allowed(cell, series) };
+    *(seen_series *)context = (seen_series){ *series, tcsi_taught_allowed(cell, series),
+                                              tcsi_policies_get(&cell->policies, series->policy)->limits };
 }
 
 static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_writer *writer, tcs_error *err)
@@ -42,6 +45,8 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
             tcsi_json_put_number(writer, "expected", expected);
             tcsi_json_put_number(writer, "deviation", deviation);
         }
+        if (!isnan(seen.limits.low)) tcsi_json_put_number(writer, "low", seen.limits.low);
+        if (!isnan(seen.limits.high)) tcsi_json_put_number(writer, "high", seen.limits.high);
         tcsi_json_put_bool(writer, "is_rate", seen.series.kind != TCSI_SERIES_GAUGE);
         tcsi_json_put_bool(writer, "is_anomalous", seen.series.anomaly.begin_sequence != 0);
         tcsi_json_put_bool(writer, "is_absent", tcsi_presence_is_open(presence, TCSI_LIVE_ABSENCE));
@@ -49,6 +54,7 @@ static tcs_status write_series(const tcsi_api *api, uint32_t number, tcsi_json_w
         tcsi_json_put_bool(writer, "is_stale", tcsi_presence_is_open(presence, TCSI_LIVE_STALE));
         tcsi_json_put_bool(writer, "is_late", tcsi_presence_is_open(presence, TCSI_LIVE_LATE));
         tcsi_json_put_bool(writer, "is_cadence_changed", tcsi_presence_is_open(presence, TCSI_LIVE_CADENCE));
+        tcsi_json_put_bool(writer, "is_beyond_limit", seen.series.passed.side != TCSI_PASSED_NONE);
         tcsi_json_end_object(writer);
     }
     tcsi_buffer_deinit(&name);
@@ -115,7 +121,8 @@ static tcs_status get_series(void *context, const tcsi_request *request, tcsi_re
 static const char series_schema[] =
     "{\"type\":\"object\",\"required\":[\"number\",\"series\",\"readiness\"],\"properties\":{\"number\":{\"type\":\"integer\"},"
     "\"series\":{\"type\":\"string\"},\"readiness\":{\"enum\":[\"new\",\"learning\",\"ready\",\"ended\"]},"
-    "\"allowed_alarms_per_day\":{\"type\":\"number\"}}}";
+    "\"allowed_alarms_per_day\":{\"type\":\"number\"},\"low\":{\"type\":\"number\"},\"high\":{\"type\":\"number\"},"
+    "\"is_beyond_limit\":{\"type\":\"boolean\"}}}";
 static const char list_schema[] =
     "{\"type\":\"object\",\"required\":[\"count\",\"series\"],\"properties\":{\"count\":{\"type\":\"integer\"},"
     "\"series\":{\"type\":\"array\",\"items\":{\"type\":\"object\"}},\"next_after\":{\"type\":\"integer\"}}}";

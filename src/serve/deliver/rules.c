@@ -5,6 +5,7 @@
 #include "serve/coincidence.h"
 #include "serve/shard/policy.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,9 +14,10 @@ static const double TIME_MIN_S = 1, TIME_MAX_S = 86400 * 400.0;
 /* Beside off and auto. */
 static const char *const expectations[] = { [TCSI_POLICY_SWITCH] = "", [TCSI_POLICY_TIME] = ", or a time such as 10min",
                                             [TCSI_POLICY_CONFIRM] = ", confirm, or a time such as 10min",
-                                            [TCSI_POLICY_WEIGHT] = "" };
+                                            [TCSI_POLICY_WEIGHT] = "", [TCSI_POLICY_LIMIT] = "" };
 static const char *const values[] = { [TCSI_POLICY_SWITCH] = "off, auto", [TCSI_POLICY_TIME] = "off, auto, a time",
-                                      [TCSI_POLICY_CONFIRM] = "off, auto, confirm, a time", [TCSI_POLICY_WEIGHT] = "0.01 to 100" };
+                                      [TCSI_POLICY_CONFIRM] = "off, auto, confirm, a time", [TCSI_POLICY_WEIGHT] = "0.01 to 100",
+                                      [TCSI_POLICY_LIMIT] = "a number" };
 
 typedef struct policy_key {
     const char *name, *help;
@@ -64,15 +66,39 @@ static void put_match(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json_
     put_texts(node, "match", TCSI_MATCHER_COUNT_MAX, problems, writer);
 }
 
-static void put_weight(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
+/* NaN: it is none. */
+static double number_of(const tcsi_yaml *node)
 {
     char *end = NULL;
     const char *text = node->kind == TCSI_YAML_TEXT ? node->text : "";
-    const double weight = strtod(text, &end);
-    if (*text && !*end && weight >= TCSI_COHORT_WEIGHT_MIN && weight <= TCSI_COHORT_WEIGHT_MAX)
+    const double number = strtod(text, &end);
+    return *text && !*end && isfinite(number) ? number : NAN;
+}
+
+static void put_weight(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
+{
+    const char *text = node->kind == TCSI_YAML_TEXT ? node->text : "";
+    const double weight = number_of(node);
+    if (weight >= TCSI_COHORT_WEIGHT_MIN && weight <= TCSI_COHORT_WEIGHT_MAX)
         tcsi_json_put_number(writer, key->name, weight);
     else tcsi_problems_add(problems, node->line, "%s: '%.40s'; expected a number from %g to %g: series without have 1", key->name, text,
                            TCSI_COHORT_WEIGHT_MIN, TCSI_COHORT_WEIGHT_MAX);
+}
+
+static void put_limit(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
+{
+    const double limit = number_of(node);
+    if (!isnan(limit)) tcsi_json_put_number(writer, key->name, limit);
+    else tcsi_problems_add(problems, node->line, "%s: '%.40s'; expected a number, in the unit of the series' values, of a counter's rate "
+                           "per second", key->name, node->kind == TCSI_YAML_TEXT ? node->text : "");
+}
+
+/* They leave something between them. */
+static void check_limits(const tcsi_yaml *policy, tcsi_problems *problems)
+{
+    const tcsi_yaml *low = tcsi_yaml_get(policy, "low"), *high = tcsi_yaml_get(policy, "high");
+    if (low && high && number_of(low) >= number_of(high))
+        tcsi_problems_add(problems, low->line, "low: '%.40s'; expected less than high, which is %.40s", low->text, high->text);
 }
 
 static void put_value(const tcsi_yaml *node, const policy_key *key, tcsi_problems *problems, tcsi_json_writer *writer)
@@ -97,6 +123,7 @@ static void put_policy(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json
     }
     tcsi_json_begin_object(writer);
     put_match(match, problems, writer);
+    check_limits(node, problems);
     for (const tcsi_yaml *item = node->first; item; item = item->next) {
         const char *names[TCS_COUNT(KEYS) + 1] = { "match" };
         char nearest[TCSI_SUGGESTION_SIZE];
@@ -106,6 +133,7 @@ static void put_policy(const tcsi_yaml *node, tcsi_problems *problems, tcsi_json
         while (k < TCS_COUNT(KEYS) && strcmp(KEYS[k].name, item->key) != 0) k++;
         if (k < TCS_COUNT(KEYS)) {
             if (KEYS[k].kind == TCSI_POLICY_WEIGHT) put_weight(item, &KEYS[k], problems, writer);
+            else if (KEYS[k].kind == TCSI_POLICY_LIMIT) put_limit(item, &KEYS[k], problems, writer);
             else put_value(item, &KEYS[k], problems, writer);
             continue;
         }

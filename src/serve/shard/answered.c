@@ -84,7 +84,8 @@ static tcsi_pattern pattern_of_other(const tcsi_live_series *series, const tcsi_
 
 static tcsi_advice ask(tcsi_cell *cell, tcsi_pattern pattern)
 {
-    const tcsi_question question = { .pattern = pattern, .now_ns = cell->now_ns, .cohort = &cell->cohort };
+    const tcsi_question question = { .pattern = pattern, .now_ns = cell->now_ns, .is_hard = pattern.kind == TCSI_LIVE_LIMIT,
+                                     .cohort = &cell->cohort };
     const tcsi_advice advice = tcsi_memory_ask(&cell->answers.memory, &question);
     cell->answers.guarded_count += advice.is_guarded;
     return advice;
@@ -165,13 +166,16 @@ static int64_t begin_of(const tcsi_live_series *series, unsigned kind)
     case TCSI_LIVE_STUCK: return presence->stuck_ns;
     case TCSI_LIVE_LATE: return presence->late_ns;
     case TCSI_LIVE_CADENCE: return presence->paced_ns;
+    case TCSI_LIVE_LIMIT: return series->passed.begin_ns;
     default: return series->arrival.newest_ns[0];
     }
 }
 
 static bool is_open(const tcsi_live_series *series, unsigned kind)
 {
-    return kind == TCSI_LIVE_ANOMALY ? series->anomaly.begin_sequence != 0 : tcsi_presence_is_open(&series->presence, (tcsi_live_kind)kind);
+    if (kind == TCSI_LIVE_ANOMALY) return series->anomaly.begin_sequence != 0;
+    if (kind == TCSI_LIVE_LIMIT) return series->passed.side != TCSI_PASSED_NONE;
+    return tcsi_presence_is_open(&series->presence, (tcsi_live_kind)kind);
 }
 
 static tcsi_live_event event_of(const tcsi_cell *cell, const tcsi_live_series *series, unsigned kind, uint64_t sequence)

@@ -218,6 +218,58 @@ static void test_an_expected_silence(void **state)
     tcsi_cell_deinit(&w.cell);
 }
 
+static void set_limit(world *w)
+{
+    static const char rules[] = "{\"policies\":[{\"match\":[],\"high\":110}]}";
+    tcsi_key key;
+    tcsi_key_begin(&key);
+    (void)tcsi_key_add(&key, TCSI_KEY_METRIC, strlen(TCSI_KEY_METRIC), "m", 1);
+    assert_int_equal(tcsi_key_finish(&key), TCSI_KEY_NONE);
+    assert_ok(tcsi_cell_set_rules(&w->cell, rules, test_err));
+    for (uint32_t i = 0; i < SERIES; i++) tcsi_cell_choose_policy(&w->cell, i, &key);
+}
+
+/* Of the series' limit: how often it was told in that state, by nobody's answer held. */
+static size_t limits_told(const world *w, uint32_t series, tcsi_live_state state)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->event_count; i++) {
+        const tcsi_live_event *event = &w->events[i];
+        if (event->number != 100 + series || event->kind != TCSI_LIVE_LIMIT) continue;
+        assert_true(event->suppressed_by.low == 0 && event->severity == 100);
+        count += event->state == state;
+    }
+    return count;
+}
+
+/* That it is so high now and then is expected of this series; beyond a limit it is told all the same, whatever is said of that. */
+static void test_a_limit_is_never_quiet(void **state)
+{
+    (void)state;
+    static world w;
+    world_init(&w);
+    assert_string_equal(bump(&w, 3, 20), "SCR");
+    answer(&w, first_id, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_SERIES, last_of(&w, 3));
+    turns(&w, REST);
+    assert_string_equal(bump(&w, 3, 20), "sd");
+    set_limit(&w);
+    turns(&w, REST);
+    assert_string_equal(bump(&w, 3, 20), "CsRd"); /* the anomaly beside it is as quiet as it was */
+    assert_true(limits_told(&w, 3, TCSI_LIVE_CONFIRMED) == 1 && limits_told(&w, 3, TCSI_LIVE_RESOLVED) == 1);
+    w.event_count = 0;
+    turn(&w, 3, 20);
+    const tcsi_live_event open = w.events[0];
+    assert_int_equal(open.kind, TCSI_LIVE_LIMIT);
+    answer(&w, first_id, TCSI_ANSWER_EXPECTED, TCSI_SCOPE_EPISODE, &open);
+    answer(&w, second_id, TCSI_ANSWER_NOT_MINE, TCSI_SCOPE_SERIES, &open);
+    for (size_t i = 0; i < 20; i++) tcsi_cell_tick(&w.cell, ++w.sequence, time_at(w.t), 0, 1);
+    turn(&w, 3, 20);
+    turns(&w, 10);
+    assert_true(limits_told(&w, 3, TCSI_LIVE_CONFIRMED) == 1 && limits_told(&w, 3, TCSI_LIVE_RESOLVED) == 1);
+    assert_true(limits_told(&w, 3, TCSI_LIVE_SUSPECTED) == 0 && limits_told(&w, 3, TCSI_LIVE_DISMISSED) == 0);
+    tcsi_cell_deinit(&w.cell);
+}
+
 static double threshold_at(world *w, uint8_t share)
 {
     return tcsi_cohort_threshold(&w->cell.cohort, (tcsi_cohort_regard){ .share = share });
@@ -360,7 +412,8 @@ static void test_saved_and_loaded(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_the_next_like_it_is_quiet), cmocka_unit_test(test_a_quiet_one_that_grows_is_heard),
               cmocka_unit_test(test_an_open_episode_is_answered), cmocka_unit_test(test_a_true_one_is_heard_at_once),
-              cmocka_unit_test(test_an_expected_silence), cmocka_unit_test(test_shares_of_the_budget),
+              cmocka_unit_test(test_an_expected_silence), cmocka_unit_test(test_a_limit_is_never_quiet),
+              cmocka_unit_test(test_shares_of_the_budget),
               cmocka_unit_test(test_a_near_miss_is_raised), cmocka_unit_test(test_incidents_are_no_training_data),
               cmocka_unit_test(test_what_cannot_be_read_changes_nothing),
               cmocka_unit_test(test_saved_and_loaded))

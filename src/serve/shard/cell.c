@@ -9,6 +9,8 @@
 
 enum { PIECE = 512, READY_ROWS = 200, LASTED_MAX = 60000 };
 
+static const double SEVERITY_LEAST = 50, SEVERITY_MOST = 100;
+
 const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT] = { "new", "learning", "ready", "ended" };
 
 /* ---- life ---- */
@@ -109,7 +111,7 @@ void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *
 static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
-    event.severity = 50;
+    event.severity = event.kind == TCSI_LIVE_LIMIT ? SEVERITY_MOST : SEVERITY_LEAST;
     event.cadence_s = series->presence.cadence_s;
     event.p_value = 1;
     if (event.kind == TCSI_LIVE_ANOMALY) {
@@ -216,6 +218,29 @@ static void tell_presence(tcsi_cell *cell, tcsi_live_series *series, uint64_t se
     }
 }
 
+static void tell_limit(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns)
+{
+    const tcsi_passed *passed = &series->passed;
+    const tcsi_live_episode episode = { .begin_ns = passed->begin_ns, .is_confirmed = 1, .peak_value = passed->farthest,
+                                        .expected = passed->limit };
+    tell(cell, series, (tcsi_live_event){ .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_LIMIT, .state = (uint8_t)state,
+                                          .episode = episode, .time_ns = time_ns > passed->begin_ns ? time_ns : passed->begin_ns });
+}
+
+static void end_limit(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns)
+{
+    tell_limit(cell, series, TCSI_LIVE_RESOLVED, sequence, time_ns);
+    series->passed = (tcsi_passed){ 0 };
+}
+
+/* row's value is the one to judge. */
+static void follow_limits(tcsi_cell *cell, tcsi_live_series *series, const tcsi_limits *limits, const tcsi_live_row *row, uint64_t sequence)
+{
+    if (tcsi_passed_ends(&series->passed, limits, row->value)) end_limit(cell, series, sequence, row->time_ns);
+    if (tcsi_passed_begins(&series->passed, limits, row->time_ns, row->value))
+        tell_limit(cell, series, TCSI_LIVE_CONFIRMED, sequence, row->time_ns);
+}
+
 /* ---- one row ---- */
 
 /* The value to judge, which of a counter is its rate; false: there is none. */
@@ -268,7 +293,9 @@ static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_pre
                        tcsi_live_outcome *outcome, tcsi_presence_news *news, tcs_error *err)
 {
     const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
-    if (!value_of(series, row, &row->value) || !tcsi_value_ok(row->value)) return TCS_OK;
+    if (!value_of(series, row, &row->value)) return TCS_OK;
+    if (tcsi_passed_concerns(&series->passed, &policy->limits, row->value)) follow_limits(cell, series, &policy->limits, row, sequence);
+    if (!tcsi_value_ok(row->value)) return TCS_OK;
     tcsi_presence_value(&series->presence, &policy->presence, came, row->value, series->chart.last, series->chart.count > 0, news);
     return judge(cell, series, row, sequence, outcome, err);
 }
@@ -277,7 +304,7 @@ static tcs_status take(tcsi_cell *cell, tcsi_live_series *series, const tcsi_pre
 static tcs_status teach(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, int64_t receive_ns,
                         tcsi_live_outcome *outcome, tcs_error *err)
 {
-    const bool is_busy = series->anomaly.begin_sequence || series->presence.open;
+    const bool is_busy = series->anomaly.begin_sequence || series->presence.open || series->passed.side;
     const tcs_status status = tcsi_pasts_reserve(&cell->pasts, row->place, err);
     if (status != TCS_OK) return status;
     int64_t *newest_ns = &cell->pasts.newest_ns[row->place];
@@ -352,6 +379,7 @@ void tcsi_cell_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns, uint32_
         const tcsi_policy *policy = tcsi_policies_get(&cell->policies, series->policy);
         tcsi_presence_news news = { .count = 0 };
         if (series->answered.quiet) tcsi_answered_tick(cell, series, sequence, time_ns);
+        if (tcsi_passed_is_void(&series->passed, &policy->limits)) end_limit(cell, series, sequence, time_ns);
         tcsi_presence_tick(&series->presence, &policy->presence, &cell->watch, series->arrival.newest_ns[0], &news);
         tell_presence(cell, series, sequence, &news);
     }
@@ -434,7 +462,7 @@ static bool is_sound(const tcsi_live_series *series)
     return is_ordered && series->kind <= TCSI_SERIES_RATE && !isinf(series->rate.value);
 }
 
-static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
+static void persist_series(tcsi_live_series *series, bool has_passed, tcsi_codec *codec)
 {
     uint32_t kind = series->kind, policy = series->policy, grounds = series->grounds;
     tcsi_codec_u32(codec, &series->number);
@@ -452,6 +480,7 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
     tcsi_second_look_member_persist(&series->look, codec);
     tcsi_last_rows_persist(&series->last_rows, codec);
     tcsi_answered_persist(&series->answered, codec);
+    if (has_passed) tcsi_passed_persist(&series->passed, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     series->kind = (uint8_t)(kind < UINT8_MAX ? kind : UINT8_MAX);
     series->policy = (uint8_t)(policy <= TCSI_POLICY_COUNT_MAX ? policy : 0);
@@ -462,9 +491,10 @@ static void persist_series(tcsi_live_series *series, tcsi_codec *codec)
 /* What follows the head: pieces, until one is the last. */
 enum { PIECE_LAST, PIECE_SERIES, PIECE_ROWS };
 
-static void persist_head(tcsi_cell *cell, uint32_t *series_count, tcsi_codec *codec)
+/* false: it was written before series had limits. */
+static bool persist_head(tcsi_cell *cell, uint32_t *series_count, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "CEL4");
+    const bool has_passed = !tcsi_codec_tag_or(codec, "CEL5", "CEL4");
     tcsi_codec_f64(codec, &cell->options.rate);
     tcsi_cohort_persist(&cell->cohort, codec);
     tcsi_second_look_persist(&cell->second_look, codec);
@@ -482,6 +512,7 @@ static void persist_head(tcsi_cell *cell, uint32_t *series_count, tcsi_codec *co
     if (tcsi_codec_loading(codec) && *series_count > codec->in_size / sizeof(tcsi_live_episode))
         tcsi_codec_refuse(codec, "more series than bytes");
     tcsi_pasts_persist(&cell->pasts, *series_count, codec);
+    return has_passed;
 }
 
 static void save_series(tcsi_cell *cell, uint32_t place)
@@ -490,7 +521,7 @@ static void save_series(tcsi_cell *cell, uint32_t place)
     tcsi_live_series *series = series_at(cell, place);
     tcsi_codec_u32(&cell->saving.codec, &piece);
     tcsi_codec_u32(&cell->saving.codec, &place);
-    persist_series(series, &cell->saving.codec);
+    persist_series(series, true, &cell->saving.codec);
     tcsi_reel_persist_series(&cell->reel, place, &cell->saving.codec);
     series->saved = cell->saving.number;
 }
@@ -510,7 +541,7 @@ void tcsi_cell_save(tcsi_cell *cell, tcsi_buffer *out, tcs_error *err)
     saving->next = 0;
     saving->count = cell->series_count;
     saving->number++;
-    persist_head(cell, &saving->count, &saving->codec);
+    (void)persist_head(cell, &saving->count, &saving->codec);
     tcsi_reel_save(&cell->reel, PIECE_ROWS, &saving->codec);
 }
 
@@ -530,24 +561,24 @@ tcs_status tcsi_cell_save_some(tcsi_cell *cell, uint32_t count, bool *ret_is_mor
 }
 
 /* The series of a piece, in a place that none was in before. */
-static void load_series(tcsi_cell *cell, tcsi_codec *codec)
+static void load_series(tcsi_cell *cell, bool has_passed, tcsi_codec *codec)
 {
     uint32_t place = 0;
     tcsi_codec_u32(codec, &place);
     const bool is_new = place < cell->series_count && series_at(cell, place)->saved != cell->saving.number;
     if (!is_new) tcsi_codec_refuse(codec, "a series twice, or one too many");
     if (tcsi_codec_status(codec) != TCS_OK) return;
-    persist_series(series_at(cell, place), codec);
+    persist_series(series_at(cell, place), has_passed, codec);
     tcsi_reel_persist_series(&cell->reel, place, codec);
     series_at(cell, place)->saved = cell->saving.number;
     cell->saving.count++;
 }
 
-static void load_head(tcsi_cell *cell, tcsi_codec *codec)
+static bool load_head(tcsi_cell *cell, tcsi_codec *codec)
 {
     uint32_t series_count = 0, added;
     tcs_error err;
-    persist_head(cell, &series_count, codec);
+    const bool has_passed = persist_head(cell, &series_count, codec);
     const bool is_rate = cell->options.rate > 0 && cell->options.rate < 1 && isfinite(cell->rows_per_s);
     if (!is_rate) tcsi_codec_refuse(codec, "a rate out of range");
     take_weights(cell);
@@ -555,16 +586,17 @@ static void load_head(tcsi_cell *cell, tcsi_codec *codec)
     for (uint32_t i = 0; i < series_count && tcsi_codec_status(codec) == TCS_OK; i++)
         if (tcsi_cell_add(cell, 0, TCSI_SERIES_GAUGE, &added, &err) != TCS_OK)
             codec->status = tcsi_fail(codec->err, err.status, "%s", err.text);
+    return has_passed;
 }
 
 static void load(tcsi_cell *cell, tcsi_codec *codec)
 {
     uint32_t piece = PIECE_LAST;
-    load_head(cell, codec);
+    const bool has_passed = load_head(cell, codec);
     cell->saving.number++; /* those that are loaded have it */
     do {
         tcsi_codec_u32(codec, &piece);
-        if (piece == PIECE_SERIES) load_series(cell, codec);
+        if (piece == PIECE_SERIES) load_series(cell, has_passed, codec);
         else if (piece == PIECE_ROWS) tcsi_reel_load_rows(&cell->reel, codec);
         else if (piece != PIECE_LAST) tcsi_codec_refuse(codec, "a piece that is none");
     } while (piece != PIECE_LAST && tcsi_codec_status(codec) == TCS_OK);

@@ -4,8 +4,8 @@
  * happens in it depends on nothing but the rows and ticks it is given, in their order.  So any number of threads gives the same bits, and
  * so does a replay of the journal.
  *
- *     row:  arrival -> presence -> rate -> chart -> cohort -> episode                          -> second look
- *           ingest/    here        ingest/ detect/  decide/   here: opened, confirmed, closed    second_look.h
+ *     row:  arrival -> presence -> rate -> limits -> chart -> cohort -> episode                          -> second look
+ *           ingest/    here        ingest/ passed.h  detect/  decide/   here: opened, confirmed, closed    second_look.h
  *
  * What can happen to a series stands in kind.h: each is an episode of its own, with an onset and an end.  What has to do with whether rows
  * come is known by presence.h, some of it by a tick: at onset, not when data come back.
@@ -27,6 +27,7 @@
 #include "serve/shard/answered.h"
 #include "serve/shard/backfill.h"
 #include "serve/shard/grounds.h"
+#include "serve/shard/passed.h"
 #include "serve/shard/policy.h"
 #include "serve/shard/presence.h"
 #include "serve/shard/taught.h"
@@ -50,7 +51,8 @@ extern const char *const tcsi_live_readiness_names[TCSI_LIVE_READINESS_COUNT];
 typedef struct tcsi_live_episode {
     uint64_t begin_sequence; /* of the journal's record that opened it; 0: none is open, or it is no anomaly */
     int64_t begin_ns, peak_ns; /* begin: with series and kind its name for ever */
-    double peak_value, expected, deviation; /* at the peak: what came, what was expected, give or take; others: presence.h */
+    double peak_value, expected, deviation; /* at the peak: what came, what was expected, give or take; LIMIT: the farthest value, the
+                                               limit; others: presence.h */
     float height;                           /* at the peak, as decide/cohort.h has it */
     uint16_t lasted;                        /* rows out of the ordinary so far, saturating */
     uint8_t is_confirmed;
@@ -70,6 +72,7 @@ typedef struct tcsi_live_series {
     uint8_t policy;          /* as tcsi_policies_find has it */
     uint16_t grounds;        /* of its open anomaly: place in the cell's and 1; 0: nothing is known */
     uint8_t saved;           /* as of this save of its cell */
+    tcsi_passed passed;
     tcsi_live_episode anomaly;
     tcsi_second_look_member look;
     tcsi_last_rows last_rows;
@@ -88,7 +91,7 @@ typedef struct tcsi_live_event {
     tcsi_live_episode episode; /* as far as its kind has it */
     int64_t time_ns;     /* of the row or tick, as stamped */
     int64_t received_ns; /* of the record */
-    double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer */
+    double severity;     /* 0 .. 100: 50 just reaches the budget, each 10 more is ten times rarer; 100: a limit is passed */
     double p_value;      /* of the peak; 1 where the kind has none */
     tcsi_pattern pattern; /* what it looks like so far */
     tcsi_fingerprint suppressed_by; /* the answer that keeps it quiet; zeros: none */

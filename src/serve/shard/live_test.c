@@ -134,6 +134,22 @@ static void answer(tcsi_live *live, size_t t)
     tcsi_buffer_deinit(&bytes);
 }
 
+/* Record 2 t + 2: limits of some series from now on, or none any more. */
+static void set_limits(tcsi_live *live, size_t t, bool has_limits)
+{
+    tcsi_json_writer writer;
+    tcsi_buffer bytes;
+    static const char limits[] = "{\"policies\":[{\"match\":[\"__name__=~\\\"m1[0-9]\\\"\"],\"low\":109,\"high\":181}]}";
+    const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = "rules", .who = "ann", .role = "admin", .object = TCSI_SETTING_RULES,
+                                 .document = has_limits ? limits : "{}" };
+    tcsi_buffer_init(&bytes, 1 << 16);
+    tcsi_json_writer_init(&writer, &bytes, false);
+    tcsi_action_write(&action, &writer);
+    assert_ok(tcsi_json_finish(&writer, test_err));
+    assert_ok(tcsi_live_act(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, bytes.data, bytes.size, test_err));
+    tcsi_buffer_deinit(&bytes);
+}
+
 /* Records [begin, end): rows, and a tick or an answer after each. */
 static void run(tcsi_live *live, size_t begin, size_t end)
 {
@@ -143,7 +159,8 @@ static void run(tcsi_live *live, size_t begin, size_t end)
         fill(&batch, t);
         assert_ok(tcsi_live_admit(live, batch.sample_count, test_err));
         assert_ok(tcsi_live_apply(live, 2 * t + 1, START_NS + (int64_t)t * STEP_NS, &batch, test_err));
-        if (t > 150 && t % 5 == 3) answer(live, t); /* a snapshot is only asked for behind a tick */
+        if (t == 160 || t == 705) set_limits(live, t, t == 160);
+        else if (t > 150 && t % 5 == 3) answer(live, t); /* a snapshot is only asked for behind a tick */
         else assert_ok(tcsi_live_tick(live, 2 * t + 2, START_NS + (int64_t)t * STEP_NS, test_err));
     }
     tcsi_batch_deinit(&batch);

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-static const tcsi_policy learned = { .presence = { NAN, NAN, NAN, NAN, NAN }, .anomaly_s = NAN, .budget_weight = 1 };
+static const tcsi_policy learned = { .presence = { NAN, NAN, NAN, NAN, NAN }, .anomaly_s = NAN, .budget_weight = 1,
+                                     .limits = { NAN, NAN } };
 
 static tcs_status read_weight(const tcsi_json_value *value, const char *key, double *ret_weight, tcs_error *err)
 {
@@ -18,11 +19,20 @@ static tcs_status read_weight(const tcsi_json_value *value, const char *key, dou
     return TCS_OK;
 }
 
+static tcs_status read_limit(const tcsi_json_value *value, const char *key, double *ret_limit, tcs_error *err)
+{
+    if (value->type != TCSI_JSON_NUMBER || !isfinite(value->number))
+        return tcsi_fail(err, TCS_E_FORMAT, "rules: %s, expected a number", key);
+    *ret_limit = value->number;
+    return TCS_OK;
+}
+
 static tcs_status read_value(const tcsi_json_value *object, const char *key, tcsi_policy_value kind, double *ret_s, tcs_error *err)
 {
     const tcsi_json_value *value = tcsi_json_get(object, key);
     if (!value) return TCS_OK;
     if (kind == TCSI_POLICY_WEIGHT) return read_weight(value, key, ret_s, err);
+    if (kind == TCSI_POLICY_LIMIT) return read_limit(value, key, ret_s, err);
     const bool is_number = value->type == TCSI_JSON_NUMBER && value->number > 0 && isfinite(value->number);
     const char *word = value->type == TCSI_JSON_STRING ? value->text : "";
     if (strcmp(word, "off") == 0) *ret_s = INFINITY;
@@ -49,6 +59,8 @@ static tcs_status read_policy(const tcsi_json_value *object, tcsi_policy *policy
     if (status == TCS_OK) status = read_value(object, #name, kind, &policy->field, err);
     TCSI_POLICY_LIST(X)
 #undef X
+    if (status == TCS_OK && policy->limits.low >= policy->limits.high)
+        status = tcsi_fail(err, TCS_E_FORMAT, "rules: low %g, expected less than high, %g", policy->limits.low, policy->limits.high);
     return status;
 }
 

@@ -1,9 +1,9 @@
 /* serve/shard/policy.h -- what is set for some series: which events they may raise, and after how long.
  *
- *     rules: {"within_s":120,"places":["host"],"policies":[{"match":["job=\"pump\""],"absence":"off","stuck":600,"stale":"confirm"}]}
+ *     rules: {"within_s":120,"places":["host"],"policies":[{"match":["job=\"pump\""],"absence":"off","stuck":600,"high":90}]}
  *
  * A policy holds for the series of whose tags all its matchers hold (deliver/match.h); the first one that does is a series' own.  Each of
- * its keys is "off", a number of seconds, a word of its own, or left out: then it is learned.
+ * its keys is "off", a number of seconds, a word of its own, or left out: then it is learned.  Limits and weights are numbers, never off.
  * Rules decide what happens, so they come by the journal, as the action SETTING `rules`, and hold for all series from that record on:
  * those that are there, and those that come.  Cells save them.  The service writes such a record at its start when its settings say other
  * rules than the store remembers, which is where the last record's stand.
@@ -15,6 +15,7 @@
 #include "decide/cohort.h"
 #include "series/key.h"
 #include "serve/deliver/match.h"
+#include "serve/shard/passed.h"
 #include "serve/shard/presence.h"
 
 /* Object of the action. */
@@ -27,7 +28,8 @@ typedef enum tcsi_policy_value {
     TCSI_POLICY_SWITCH,  /* nothing */
     TCSI_POLICY_TIME,
     TCSI_POLICY_CONFIRM, /* a time, or the word confirm */
-    TCSI_POLICY_WEIGHT   /* a number from TCSI_COHORT_WEIGHT_MIN to TCSI_COHORT_WEIGHT_MAX, and never off */
+    TCSI_POLICY_WEIGHT,  /* a number from TCSI_COHORT_WEIGHT_MIN to TCSI_COHORT_WEIGHT_MAX, and never off */
+    TCSI_POLICY_LIMIT    /* a finite number in the unit of the value that is judged, and never off; low is below high */
 } tcsi_policy_value;
 #define TCSI_POLICY_CONFIRM_WORD "confirm"
 
@@ -40,7 +42,10 @@ typedef enum tcsi_policy_value {
     X(late, presence.late_s, TCSI_POLICY_TIME, "rows stamped longer ago than that, or ahead by as much")           \
     X(cadence, presence.cadence_s, TCSI_POLICY_SWITCH, "another step of stamps")                                   \
     X(anomaly, anomaly_s, TCSI_POLICY_SWITCH, "unusual values")                                                    \
-    X(budget_weight, budget_weight, TCSI_POLICY_WEIGHT, "so many times the part of the alarm budget that a series without it has")
+    X(budget_weight, budget_weight, TCSI_POLICY_WEIGHT, "so many times the part of the alarm budget that a series without it has") \
+    X(low, limits.low, TCSI_POLICY_LIMIT,                                                                          \
+      "values below it, whatever is learned, allowed or answered; of a counter its rate per second")               \
+    X(high, limits.high, TCSI_POLICY_LIMIT, "values above it, likewise")
 
 typedef struct tcsi_policy {
     tcsi_matcher match[TCSI_MATCHER_COUNT_MAX];
@@ -48,6 +53,7 @@ typedef struct tcsi_policy {
     tcsi_presence_policy presence;
     double anomaly_s;    /* infinite: its values are not judged */
     double budget_weight; /* 1 where nothing is said: taught.h */
+    tcsi_limits limits;
 } tcsi_policy;
 
 typedef struct tcsi_policies {

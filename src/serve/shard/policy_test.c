@@ -48,12 +48,32 @@ static void test_what_is_no_rule(void **state)
         "{\"policies\":[{\"match\":[],\"absence\":\"confirm\"}]}", "{\"policies\":[{\"match\":[],\"stale\":0}]}",
         "{\"policies\":[{\"match\":[],\"budget_weight\":0}]}", "{\"policies\":[{\"match\":[],\"budget_weight\":101}]}",
         "{\"policies\":[{\"match\":[],\"budget_weight\":\"off\"}]}",
+        "{\"policies\":[{\"match\":[],\"low\":\"off\"}]}", "{\"policies\":[{\"match\":[],\"high\":null}]}",
+        "{\"policies\":[{\"match\":[],\"high\":\"10\"}]}", "{\"policies\":[{\"match\":[],\"low\":NaN}]}",
+        "{\"policies\":[{\"match\":[],\"low\":1e999}]}", "{\"policies\":[{\"match\":[],\"low\":2,\"high\":2}]}",
+        "{\"policies\":[{\"match\":[],\"high\":-1,\"low\":0}]}",
     };
     for (size_t i = 0; i < TCS_COUNT(texts); i++) {
         tcsi_policies policies;
         tcs_error err = { 0 };
         assert_true(tcsi_policies_init(&policies, texts[i], strlen(texts[i]), &err) != TCS_OK && strlen(err.text) > 5);
     }
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"policies\":[{\"match\":[],\"low\":-2.5},{\"match\":[],\"high\":0},"
+                               "{\"match\":[],\"high\":1e3,\"low\":-1}]}";
+    static const double limits[][2] = { { NAN, NAN }, { -2.5, NAN }, { NAN, 0 }, { -1, 1000 } };
+    tcsi_policies policies;
+    assert_ok(tcsi_policies_init(&policies, text, strlen(text), test_err));
+    for (uint8_t i = 0; i < TCS_COUNT(limits); i++) {
+        const tcsi_limits *it = &tcsi_policies_get(&policies, i)->limits;
+        assert_true(isnan(limits[i][0]) ? isnan(it->low) : it->low == limits[i][0]);
+        assert_true(isnan(limits[i][1]) ? isnan(it->high) : it->high == limits[i][1]);
+    }
+    tcsi_policies_deinit(&policies);
 }
 
 /* ---- in the live series ---- */
@@ -306,5 +326,5 @@ static void test_each_has_its_part_of_the_budget(void **state)
     }
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_the_first_that_matches), cmocka_unit_test(test_what_is_no_rule),
+TCS_TEST_MAIN(cmocka_unit_test(test_the_first_that_matches), cmocka_unit_test(test_what_is_no_rule), cmocka_unit_test(test_limits),
               cmocka_unit_test(test_rules_in_the_journal), cmocka_unit_test(test_each_has_its_part_of_the_budget))
