@@ -1,7 +1,7 @@
 // The service as this page sees it: documents of its HTTP API (docs/reference/http-api.md) and one way to ask for them.
 import type { HistoryDocument } from './pyramid';
 
-export type EpisodeKind = 'anomaly' | 'absence' | 'stuck' | 'stale' | 'late' | 'cadence';
+export type EpisodeKind = 'anomaly' | 'absence' | 'stuck' | 'stale' | 'late' | 'cadence' | 'limit';
 export type EpisodeState = 'suspected' | 'confirmed' | 'resolved' | 'dismissed';
 export type Verdict = 'true' | 'expected' | 'not_mine';
 export type Scope = 'episode' | 'pattern' | 'series' | 'similar';
@@ -36,6 +36,7 @@ export interface Episode {
   deviation?: number;
   lag_seconds?: number;
   usual_lag_seconds?: number;
+  limit?: number; // that was passed
   step_seconds?: number;
   usual_step_seconds?: number;
   sequence: number;
@@ -68,6 +69,9 @@ export interface Series {
   is_stale?: boolean;
   is_late?: boolean;
   is_cadence_changed?: boolean;
+  is_beyond_limit?: boolean;
+  low?: number; // limits that are set for it
+  high?: number;
 }
 
 export interface SeriesPage {

@@ -1,6 +1,7 @@
 // uPlot behind one door: a chart of one series, or of its scores, over a timeline that it shares with others.
 //
-//   values: a line, the least and the greatest of each bucket behind it, the band of what was expected, what was expected itself
+//   values: a line, the least and the greatest of each bucket behind it, the band of what was expected, what was expected itself, and the
+//           limits that are set, where they are in sight
 //   scores: a line, and the limit
 //   watched figures: as values, with their bound in the place of what was expected
 //
@@ -90,6 +91,7 @@ export class Chart {
   private fine: Block | null = null;
   private shades: readonly Shade[] = [];
   private heat: readonly Heat[] = [];
+  private limits: readonly number[] = [];
   private readonly stop: (() => void)[] = [];
 
   constructor(
@@ -129,6 +131,11 @@ export class Chart {
 
   setShades(shades: readonly Shade[]): void {
     this.shades = shades;
+    this.plot.redraw(false, false);
+  }
+
+  setLimits(limits: readonly number[]): void {
+    this.limits = limits;
     this.plot.redraw(false, false);
   }
 
@@ -238,7 +245,8 @@ export class Chart {
         ],
         draw: [
           (plot) => {
-            this.drawLimit(plot);
+            for (const limit of this.limits) this.drawLimit(plot, limit);
+            if (this.options.kind === 'score' && this.options.limit) this.drawLimit(plot, this.options.limit);
           },
         ],
         setSelect: [
@@ -327,10 +335,9 @@ export class Chart {
     ctx.restore();
   }
 
-  private drawLimit(plot: uPlot): void {
-    if (this.options.kind !== 'score' || !this.options.limit) return;
+  private drawLimit(plot: uPlot, limit: number): void {
     const { ctx, bbox } = plot;
-    const y = plot.valToPos(this.options.limit, 'y', true);
+    const y = plot.valToPos(limit, 'y', true);
     if (y < bbox.top || y > bbox.top + bbox.height) return;
     ctx.save();
     ctx.strokeStyle = color('--alarm');

@@ -18,6 +18,8 @@ interface Props {
   height?: number;
   shades?: readonly Shade[];
   heat?: readonly Heat[]; // of the values
+  low?: number | undefined; // limits that are set for it
+  high?: number | undefined;
   color?: number;
   withScore?: boolean;
   isSmall?: boolean; // below another one of the same timeline: without an axis, hint and table
@@ -148,6 +150,9 @@ export function SeriesChart(props: Props) {
   useEffect(() => {
     charts.current[0]?.setHeat(props.heat ?? []);
   }, [props.heat, props.number, timeline]);
+  useEffect(() => {
+    charts.current[0]?.setLimits([props.low, props.high].filter((limit) => limit !== undefined));
+  }, [props.low, props.high, props.number, timeline]);
 
   const slice = charts.current[0]?.shown();
   const isEmpty = isLoaded && slice?.time.length === 0;

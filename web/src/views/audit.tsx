@@ -15,7 +15,7 @@ interface Page {
 const detail = (value: unknown): string => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''));
 
 function ObjectOf({ entry }: { entry: AuditEntry }) {
-  return /^(anomaly|absence|stuck|late|cadence)-/.test(entry.object) ? (
+  return /^(anomaly|absence|stuck|stale|late|cadence|limit)-/.test(entry.object) ? (
     <a href={formatPlace('episode', entry.object)}>{entry.object}</a>
   ) : (
     <>{entry.object}</>

@@ -24,8 +24,15 @@ const KIND_TITLES: Record<string, string> = {
   stale: 'Ended by its sender',
   late: 'Rows come late',
   cadence: 'Another rhythm',
+  limit: 'Beyond its limit',
 };
 const RELATED_CHARTS = 4;
+
+/** What a severity means, by the kind of its episode. */
+function severityOf(episode: Episode): string {
+  if (episode.kind === 'anomaly') return `of 100: ${severityMeaning(episode.severity)}`;
+  return episode.kind === 'limit' ? 'of 100, as every limit that is passed' : 'of 100; 50 for whatever is no anomaly';
+}
 
 /** As much before an episode as it takes to see what was ordinary, and something after. */
 export function spanAround(begin: number, end: number, cadence: number, at: number): Span {
@@ -56,12 +63,7 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
   const say = (value: number | undefined, digits?: number): string => withUnit(number(value, digits), unit);
   return (
     <dl class="facts">
-      <Fact
-        name="Severity"
-        against={
-          episode.kind === 'anomaly' ? `of 100: ${severityMeaning(episode.severity)}` : 'of 100; 50 for whatever is no anomaly'
-        }
-      >
+      <Fact name="Severity" against={severityOf(episode)}>
         <Severity value={episode.severity} />
       </Fact>
       <Fact name="Began" against={<Ago time={episode.begin} />}>
@@ -95,6 +97,11 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
             {chance(episode.p_value)}
           </Fact>
         </>
+      ) : null}
+      {episode.limit !== undefined ? (
+        <Fact name="Farthest value" against={`the limit set for it is ${say(episode.limit)}`}>
+          {say(episode.value)}
+        </Fact>
       ) : null}
       {episode.lag_seconds !== undefined ? (
         <Fact name="Comes after its stamps" against={`usual is ${duration(episode.usual_lag_seconds)}`}>
@@ -136,6 +143,10 @@ function explain(episode: Episode, series: Series | null, unit: string): string 
     const isAbove = (episode.value ?? 0) > (episode.expected ?? 0);
     const expected = `${say(episode.expected)} ± ${number(episode.deviation, 2)}`;
     return `${say(episode.value)} came where ${expected} was expected: too ${isAbove ? 'high' : 'low'}.`;
+  }
+  if (episode.limit !== undefined) {
+    const side = (episode.value ?? 0) > episode.limit ? 'above' : 'below';
+    return `${say(episode.value)} is ${side} the limit of ${say(episode.limit)} set for it: told whatever is usual, or was answered.`;
   }
   const usual = series?.cadence_seconds ? ` A row usually comes every ${formatSpan(series.cadence_seconds)}.` : '';
   if (episode.kind === 'absence')
@@ -182,6 +193,8 @@ function ToldWay({ episode, series }: { episode: Episode; series: Series | null 
     ]);
     if (episode.verdict && episode.verdict !== 'none')
       steps.push(['Second look', VERDICT_WORDS[episode.verdict] ?? episode.verdict]);
+  } else if (episode.limit !== undefined) {
+    steps.push(['Limit', `a policy sets ${number(episode.limit)}; told with the first value beyond it`]);
   } else if (episode.kind === 'absence') {
     steps.push(['Clock', 'nothing came for five times the usual step: known at onset, not when data come back']);
   } else if (episode.kind === 'stuck') {
@@ -476,6 +489,8 @@ function Body({ episode, series, unit }: { episode: Episode; series: Series | nu
               turn={following.turn}
               shades={shades}
               heat={heat}
+              low={series?.low}
+              high={series?.high}
               withScore
             />
           ) : (

@@ -36,6 +36,7 @@ const READINESS: Record<string, string> = {
 
 function condition(series: Series): string {
   const bad = [
+    series.is_beyond_limit ? '● beyond its limit' : '',
     series.is_anomalous ? '● out of the ordinary' : '',
     series.is_absent ? '● absent' : '',
     series.is_stuck ? '● stuck' : '',
@@ -185,6 +186,16 @@ function FactsOf({ series, unit }: { series: Series; unit: string }) {
       <Fact name="A row every" against="the usual step of its stamps">
         {series.cadence_seconds ? formatSpan(series.cadence_seconds) : 'not known yet'}
       </Fact>
+      {series.low !== undefined || series.high !== undefined ? (
+        <Fact name="Limits set for it" against="told at once, whatever is usual">
+          {[
+            series.low === undefined ? '' : `from ${withUnit(number(series.low), unit)}`,
+            series.high === undefined ? '' : `up to ${withUnit(number(series.high), unit)}`,
+          ]
+            .filter(Boolean)
+            .join(' ')}
+        </Fact>
+      ) : null}
       <Fact name="First seen" against={series.is_rate ? 'a counter: judged by its rate' : undefined}>
         <Ago time={series.first_seen} />
       </Fact>
@@ -275,6 +286,8 @@ function Charts({ numbers, range, params }: { numbers: readonly number[]; range:
               timeline={following.timeline}
               turn={following.turn}
               shades={shades[i] ?? []}
+              low={series.low}
+              high={series.high}
               color={i}
               height={i === 0 && numbers.length === 1 ? 320 : 200}
               withScore
