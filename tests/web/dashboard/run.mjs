@@ -121,22 +121,27 @@ async function axe(page) {
     .map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((node) => `${node.target.join(' ')} ${node.failureSummary?.split('\n').slice(1).join(' ')}`).join('; ')}`);
 }
 
+/** How many pixels of that colour the left part of a chart has. */
+function drawnOf(canvases, name, part = 1) {
+  return canvases.evaluate((canvas, [variable, share]) => {
+    const color = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
+    const wanted = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+    copy.drawImage(canvas, 0, 0);
+    const { data } = copy.getImageData(0, 0, Math.ceil(canvas.width * share), canvas.height);
+    let count = 0;
+    for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 100 && wanted.every((value, k) => Math.abs(data[i + k] - value) < 40);
+    return count;
+  }, [name, part]);
+}
+
 /** Over time, by keys: what a figure was, drawn beside its bound, in a sentence and as a table. */
 async function seeWatched(page) {
   const chart = page.locator('figure', { hasText: 'missing' });
   const plots = chart.getByRole('img', { name: /^missing over \d steps? of 2 h: .* last [0-9.]+ %; at most 5 % is right, and \d steps? (was|were) beyond it\./ });
   await page.getByRole('heading', { name: 'What the service watched of itself, over 30 days' }).waitFor();
   await plots.waitFor();
-  const drawn = (name) => plots.locator('canvas').evaluate((canvas, variable) => {
-    const color = getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
-    const wanted = [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16));
-    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-    copy.drawImage(canvas, 0, 0);
-    const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
-    let count = 0;
-    for (let i = 0; i < data.length; i += 4) count += data[i + 3] > 100 && wanted.every((value, k) => Math.abs(data[i + k] - value) < 40);
-    return count;
-  }, name);
+  const drawn = (name) => drawnOf(plots.locator('canvas'), name);
   for (const end = Date.now() + 60000; !(await drawn('--data') && await drawn('--alarm'));) assert.ok(Date.now() < end, 'no figure is drawn, or no bound');
   await chart.locator('summary').focus();
   await page.keyboard.press('Enter');
@@ -457,6 +462,38 @@ const cases = {
       await waitForText(heading(page), 'unit=17');
       await close(page);
     }));
+  },
+
+  'a limit that is set is drawn, and its episode says which'() {
+    const settings = path.join(folder, 'limits.yaml');
+    fs.writeFileSync(settings, "policies:\n  - match: ['unit=\"3\"']\n    high: 420\n");
+    return withService(['--receivers', settings], async (service) => {
+      const at = await ordinary(service);
+      const since = at.next;
+      const stop = goOn(service, at, (i, second) => (i === 3 && second >= since + 2 ? 40 : 0));
+      try {
+        const { episodes: [episode] } = await service.wait('/api/v1/episodes?kind=limit&state=open', (answer) => answer.episodes.length > 0);
+        const page = await open(service, `#/episode/${episode.id}`);
+        await waitForText(heading(page), 'Beyond its limit');
+        await waitForText(page.locator('.fact'), /Severity\s*100/);
+        await waitForText(page.locator('.fact'), /Value that passed it\s*4\d\d\S*\sbar\s*the limit set for it is 420\sbar/);
+        const line = async () => {
+          const canvas = page.locator('.plots canvas').first();
+          await canvas.waitFor();
+          for (const end = Date.now() + 60000; (await drawnOf(canvas, '--alarm', 0.4)) < 50;) assert.ok(Date.now() < end, 'no limit is drawn');
+        };
+        await line();
+        await page.screenshot({ path: path.join(folder, 'dashboard-limit.png'), fullPage: true });
+        assert.deepEqual(await axe(page), []);
+        await page.goto(`${service.url}/#/series/${episode.number}`);
+        await waitForText(page.locator('.fact'), /Limits set for it\s*up to 420\sbar/);
+        await waitForText(page.locator('.fact'), /● beyond its limit/);
+        await line();
+        await close(page);
+      } finally {
+        await stop();
+      }
+    });
   },
 
   'a lost service is said, and found again'() {

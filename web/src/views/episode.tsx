@@ -99,7 +99,10 @@ function Facts({ episode, series, unit }: { episode: Episode; series: Series | n
         </>
       ) : null}
       {episode.limit !== undefined ? (
-        <Fact name="Farthest value" against={`the limit set for it is ${say(episode.limit)}`}>
+        <Fact
+          name={isOpen(episode) ? 'Value that passed it' : 'Farthest value'}
+          against={`the limit set for it is ${say(episode.limit)}`}
+        >
           {say(episode.value)}
         </Fact>
       ) : null}
