@@ -33,7 +33,8 @@ static const cli_option options[] = {
     { "--collect", "host", CLI_TEXT, AT(collect), "judge this host's own figures, each second" },
     { "--alarm-budget", "N[/day]", CLI_TEXT, AT(budget), "false alarms that are acceptable, of all series together: 2/week, 1/day; "
                                                            "default 1/day" },
-    { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes: Alertmanager, webhooks, Grafana, mail, programs" },
+    { "--receivers", "FILE.yaml", CLI_TEXT, AT(receivers), "who is told of episodes (Alertmanager, webhooks, Grafana, mail, programs), and "
+                                                    "policies of series: what they may raise, and limits that they may not pass" },
     { "--series-max", "N", CLI_COUNT, AT(series_max), "live series at most; default 1000000", .low = 1, .high = 1e8 },
     { "--deep", "on|off", CLI_TEXT, AT(deep), "look a second time, by a network that trains itself, at what is out of the ordinary; "
                                                "default on" },
