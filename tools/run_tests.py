@@ -42,7 +42,9 @@ def reasons(path):
 
 def main():
     build = pathlib.Path(sys.argv[1])
-    command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs"] + sys.argv[2:]
+    # One more than there are processors: the tests of servers wait for most of their time.
+    command = ["meson", "test", "-C", str(build), "--no-rebuild", "--print-errorlogs", "--num-processes", str((os.cpu_count() or 1) + 1)]
+    command += sys.argv[2:]
     log = "testlog"
     wrapper = os.environ.get("TOCSIN_TEST_WRAPPER")  # one argument of several words, such as valgrind with its options
     if wrapper:

@@ -76,8 +76,8 @@ static void apply_tick(tcsi_intake *intake, const tcsi_journal_record *record, t
     (void)!tcsi_live_save(intake->options.live, err); /* without it the journal is read from the one before */
 }
 
-/* From the thread that synced; whatever fails here has stopped live, which says so to whoever comes next. */
-static void on_durable(void *self, const tcsi_journal_record *record, void *context)
+/* From the thread that wrote; whatever fails here has stopped live, which says so to whoever comes next. */
+static void on_written(void *self, const tcsi_journal_record *record, void *context)
 {
     tcsi_intake *intake = self;
     request *r = context;
@@ -97,6 +97,11 @@ static void on_durable(void *self, const tcsi_journal_record *record, void *cont
     note_trace(intake->options.traces, record);
     intake->rows += r->batch.sample_count;
     (void)!tcsi_live_apply(intake->options.live, record->sequence, record->time_ns, &r->batch, &failure);
+}
+
+static void on_durable(void *self, uint64_t sequence, int64_t time_ns)
+{
+    tcsi_live_secure(((tcsi_intake *)self)->options.live, sequence, time_ns);
 }
 
 static void on_lost(void *self, void *context)
@@ -214,14 +219,15 @@ tcs_status tcsi_intake_open(const tcsi_intake_options *options, tcsi_intake **re
     intake->options = *options;
     pthread_mutex_init(&intake->mutex, NULL);
     tcsi_batch_init(&intake->followed, options->limits);
-    const tcsi_journal_options journal = { .deliver = on_durable, .lose = on_lost, .self = intake, .disk = options->disk,
-                                           .log = options->log };
+    const tcsi_journal_options journal = { .deliver = on_written, .secure = on_durable, .lose = on_lost, .self = intake,
+                                           .disk = options->disk, .log = options->log };
     tcs_status status = tcsi_journal_open(options->folder, &journal, &intake->journal, err); /* and with it nobody else writes */
     *ret_count = 0;
     if (status == TCS_OK && !options->log) status = replay(options, 0, ret_count, &intake->rows, err); /* the next start reads them, too */
     if (status == TCS_OK && !options->log && tcsi_journal_stat(intake->journal).sequence_next != options->sequence + *ret_count + 1)
         status = tcsi_fail(err, TCS_E_FORMAT, "%s: ends before record %llu, which the state has seen already", options->folder,
                            (unsigned long long)options->sequence);
+    if (status == TCS_OK && !options->log) tcsi_live_secure(options->live, tcsi_journal_stat(intake->journal).sequence_next - 1, 0);
     if (status == TCS_OK) *ret_intake = intake;
     else tcsi_intake_close(intake);
     return status;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes a journal.  Two buffers take turns: one is filled by append while the other is on its way to the disk.  `is_committing` stands
- * for the right to write: whoever has it works without the lock, everybody else waits for `turned`.  A record's fate is told by its ticket:
- * durable, when its sequence number has been reached in its generation; lost, when the generation is over before that. */
+/* Writes a journal, in two stages that overlap:
+ *
+ *     append ──> filling ── write, deliver (whoever has is_writing) ──> unsynced ── sync (whoever has is_syncing) ──> durable
+ *
+ * Who has a right works without the lock; everybody else waits for `turned`.  So a record is written and delivered while the one before it
+ * is on its way to the disk.  A record's fate is told by its ticket: durable, when its sequence number has been reached; lost, when its
+ * generation is over before it was delivered; refused, when the sync of it failed.
+ * After a sync that failed nobody knows what the disk has: the journal is torn.  What was delivered and is not durable is kept in memory
+ * (`unsynced`), and stands at the beginning of the next segment, before anything new. */
 #include "store/journal_format.h"
 
 #include "base/alloc.h"
@@ -32,13 +38,19 @@ struct tcsi_journal {
 
     /* under the mutex */
     batch filling;
-    bool is_committing;
+    bool is_writing, is_syncing;
+    bool is_torn;
+    tcsi_buffer unsynced;         /* delivered and not durable, as written; whoever writes adds, whoever syncs takes away */
     bool is_held;                 /* append fails as `held` does */
     tcs_error held;
-    uint64_t durable, generation; /* records up to durable are on the disk; generation counts failures */
-    uint64_t lost_from;           /* of the last failure: its records, from this one on, are lost */
+    uint64_t delivered, durable;  /* records up to these were delivered; are on the disk */
+    int64_t time_delivered_ns;    /* of the last record delivered */
+    uint64_t refused;             /* up to this one nobody waits any more: a sync failed */
+    uint64_t generation;          /* counts failures of writing */
+    uint64_t lost_from;           /* of the last one: its records, from this one on, are lost */
     int64_t time_ns;              /* of the last record appended */
-    uint64_t sequence_first, sync_count;
+    uint64_t sequence_first, sync_count, failure_count;
+    uint64_t segment_first;       /* of the last segment that is counted */
     size_t segment_count;
     tcs_error failure;            /* the last one */
 
@@ -46,7 +58,6 @@ struct tcsi_journal {
     batch writing;
     int file;                     /* -1: the next batch begins a segment */
     size_t segment_size;
-    int64_t time_durable_ns;
 };
 
 static tcs_status lock_folder(tcsi_journal *journal, tcs_error *err)
@@ -81,13 +92,54 @@ static tcs_status renew(const tcsi_journal *journal, uint64_t first, uint64_t of
     return status;
 }
 
-/* Where the journal stands: the last record that is whole. */
-static tcs_status recover(tcsi_journal *journal, tcs_error *err)
+/* ---- what is there ---- */
+
+/* Where the records begin that none so far says to be durable. */
+typedef struct trail {
+    struct place {
+        uint64_t sequence, offset;
+    } *places;
+    size_t begin, end, capacity;
+} trail;
+
+static tcs_status follow(trail *t, const tcsi_journal_record *record, uint64_t offset, tcs_error *err)
+{
+    while (t->begin < t->end && t->places[t->begin].sequence <= record->durable) t->begin++;
+    if (t->begin == t->end) t->begin = t->end = 0;
+    if (!tcsi_grow((void **)&t->places, &t->capacity, t->end, sizeof *t->places, 64)) return tcsi_fail_memory(err, "a journal's end");
+    t->places[t->end++] = (struct place){ record->sequence, offset };
+    return TCS_OK;
+}
+
+/* The last segment, that of record `last`, is read whole; that the ones before it end where they should is seen when they are read. */
+static tcs_status recover_end(tcsi_journal *journal, uint64_t last, tcs_error *err)
 {
     tcsi_journal_cursor *cursor;
     tcsi_journal_record record;
-    uint64_t *firsts;
+    trail t = { 0 };
     bool is_end = false;
+    uint64_t offset = TCSI_JOURNAL_SEGMENT_HEADER;
+    tcs_status status = tcsi_journal_cursor_open(journal->folder, last, &cursor, err);
+    if (status != TCS_OK) return status;
+    while ((status = tcsi_journal_cursor_next(cursor, &record, &is_end, err)) == TCS_OK && !is_end) {
+        if ((status = follow(&t, &record, offset, err)) != TCS_OK) break;
+        journal->durable = record.sequence;
+        journal->time_ns = journal->time_delivered_ns = record.time_ns;
+        offset += TCSI_JOURNAL_RECORD_HEADER + record.size + tcsi_journal_padding(record.size);
+    }
+    tcsi_journal_cursor_close(cursor);
+    if (status == TCS_OK && journal->durable >= last) {
+        const struct place *first = &t.places[t.begin];
+        status = renew(journal, last, first->sequence == last ? 0 : first->offset, err);
+    }
+    tcsi_free(t.places);
+    return status;
+}
+
+/* Where the journal stands: the last record that is whole. */
+static tcs_status recover(tcsi_journal *journal, tcs_error *err)
+{
+    uint64_t *firsts;
     tcs_status status = tcsi_journal_segments(journal->folder, &firsts, &journal->segment_count, err);
     if (status != TCS_OK) return status;
     const size_t count = journal->segment_count;
@@ -95,24 +147,10 @@ static tcs_status recover(tcsi_journal *journal, tcs_error *err)
     journal->sequence_first = count ? firsts[0] : 1;
     journal->durable = count ? last - 1 : 0;
     tcsi_free(firsts);
-    /* The last segment is read whole; that the ones before it end where they should is seen when they are read. */
-    status = tcsi_journal_cursor_open(journal->folder, journal->durable + 1, &cursor, err);
-    if (status != TCS_OK) return status;
-    /* The last record known to be synced was appended while the one before it, or none, was known to be: no later than there. */
-    uint64_t known = UINT64_MAX, offset = TCSI_JOURNAL_SEGMENT_HEADER, since = 0, before = 0;
-    while ((status = tcsi_journal_cursor_next(cursor, &record, &is_end, err)) == TCS_OK && !is_end) {
-        journal->durable = record.sequence;
-        journal->time_ns = journal->time_durable_ns = record.time_ns;
-        if (record.durable != known) {
-            before = since;
-            since = offset;
-            known = record.durable;
-        }
-        offset += TCSI_JOURNAL_RECORD_HEADER + record.size + tcsi_journal_padding(record.size);
-    }
-    tcsi_journal_cursor_close(cursor);
-    if (status == TCS_OK && count && journal->durable >= last) status = renew(journal, last, before, err);
+    if (count) status = recover_end(journal, last, err);
     if (count && journal->durable < last) journal->segment_count--; /* it holds nothing, and will be begun anew */
+    journal->segment_first = journal->durable;
+    journal->delivered = journal->refused = journal->durable;
     return status;
 }
 
@@ -122,11 +160,11 @@ static tcs_status recover_time(tcsi_journal *journal, tcs_error *err)
     tcsi_journal_cursor *cursor;
     tcsi_journal_record record;
     bool is_end;
-    if (journal->durable < journal->sequence_first || journal->time_durable_ns != INT64_MIN) return TCS_OK;
+    if (journal->durable < journal->sequence_first || journal->time_delivered_ns != INT64_MIN) return TCS_OK;
     tcs_status status = tcsi_journal_cursor_open(journal->folder, journal->durable, &cursor, err);
     if (status != TCS_OK) return status;
     status = tcsi_journal_cursor_next(cursor, &record, &is_end, err);
-    if (status == TCS_OK && !is_end) journal->time_ns = journal->time_durable_ns = record.time_ns;
+    if (status == TCS_OK && !is_end) journal->time_ns = journal->time_delivered_ns = record.time_ns;
     tcsi_journal_cursor_close(cursor);
     return status;
 }
@@ -140,11 +178,12 @@ tcs_status tcsi_journal_open(const char *folder, const tcsi_journal_options *opt
     if (!journal->options.pending_size_max) journal->options.pending_size_max = PENDING_SIZE_MAX;
     if (!journal->options.disk) journal->options.disk = &tcsi_disk_posix;
     journal->file = journal->lock_file = -1;
-    journal->time_ns = journal->time_durable_ns = INT64_MIN;
+    journal->time_ns = journal->time_delivered_ns = INT64_MIN;
     /* What a record takes beside its bytes is not counted by those who declare how much may wait. */
     const size_t size_max = tcsi_size_sum(journal->options.pending_size_max, TCSI_JOURNAL_RECORD_MAX + 4096);
     tcsi_buffer_init(&journal->filling.bytes, size_max);
     tcsi_buffer_init(&journal->writing.bytes, size_max);
+    tcsi_buffer_init(&journal->unsynced, SIZE_MAX); /* what is delivered stands in `pending` no more, and more may be */
     if (pthread_mutex_init(&journal->mutex, NULL) != 0) {
         tcsi_free(journal);
         return tcsi_fail_memory(err, "a lock");
@@ -193,6 +232,7 @@ void tcsi_journal_close(tcsi_journal *journal)
     lose(journal, &journal->filling);
     batch_deinit(&journal->filling);
     batch_deinit(&journal->writing);
+    tcsi_buffer_deinit(&journal->unsynced);
     pthread_cond_destroy(&journal->turned);
     pthread_mutex_destroy(&journal->mutex);
     tcsi_free(journal->folder);
@@ -235,7 +275,7 @@ tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t tim
         status = tcsi_fail(err, TCS_E_LIMIT, "%zu bytes wait for the disk, at most %zu", pending, journal->options.pending_size_max);
     else status = batch_reserve(records, size, err);
     if (status == TCS_OK) {
-        if (!records->count) records->sequence = journal->durable + (journal->is_committing ? journal->writing.count : 0) + 1;
+        if (!records->count) records->sequence = journal->delivered + (journal->is_writing ? journal->writing.count : 0) + 1;
         if (time_ns > journal->time_ns) journal->time_ns = time_ns;
         tcsi_journal_header header = { .kind = kind, .size = size, .sequence = records->sequence + records->count,
                                        .durable = journal->durable, .time_ns = journal->time_ns };
@@ -246,13 +286,15 @@ tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t tim
     return status;
 }
 
-static tcs_status begin_segment(tcsi_journal *journal, tcs_error *err)
+/* ---- onto the disk ---- */
+
+static tcs_status begin_segment(tcsi_journal *journal, uint64_t first, tcs_error *err)
 {
     const tcsi_disk *disk = journal->options.disk;
     unsigned char header[TCSI_JOURNAL_SEGMENT_HEADER];
-    char *path = tcsi_journal_segment_path(journal->folder, journal->writing.sequence);
+    char *path = tcsi_journal_segment_path(journal->folder, first);
     if (!path) return tcsi_fail_memory(err, "a file name");
-    tcsi_journal_segment_write(journal->writing.sequence, header);
+    tcsi_journal_segment_write(first, header);
     int cause = 0;
     journal->file = disk->create(disk->self, path);
     if (journal->file < 0) cause = errno;
@@ -264,27 +306,19 @@ static tcs_status begin_segment(tcsi_journal *journal, tcs_error *err)
     return status;
 }
 
-static void end_segment(tcsi_journal *journal)
+static tcs_status write_bytes(tcsi_journal *journal, const tcsi_buffer *bytes, tcs_error *err)
 {
-    if (journal->file >= 0) journal->options.disk->close(journal->options.disk->self, journal->file);
-    journal->file = -1;
+    const int cause = bytes->size ? tcsi_disk_write_all(journal->options.disk, journal->file, bytes->data, bytes->size) : 0;
+    journal->segment_size += bytes->size;
+    return cause ? tcsi_fail(err, TCS_E_IO, "%s: %s", journal->folder, strerror(cause)) : TCS_OK;
 }
 
-/* The batch in `writing` onto the disk.  After a failure the segment is left as it is, and nothing more goes into it. */
-static tcs_status write_batch(tcsi_journal *journal, bool *ret_is_new, tcs_error *err)
+/* The batch in `writing`, behind what is to be written once more in a segment that begins where the durable records end. */
+static tcs_status write_batch(tcsi_journal *journal, bool is_torn, uint64_t first, tcs_error *err)
 {
-    const tcsi_disk *disk = journal->options.disk;
-    if (journal->segment_size >= journal->options.segment_size) end_segment(journal);
-    *ret_is_new = journal->file < 0;
-    tcs_status status = *ret_is_new ? begin_segment(journal, err) : TCS_OK;
-    if (status == TCS_OK) {
-        int cause = tcsi_disk_write_all(disk, journal->file, journal->writing.bytes.data, journal->writing.bytes.size);
-        if (!cause && disk->sync(disk->self, journal->file) != 0) cause = errno;
-        journal->segment_size += journal->writing.bytes.size;
-        if (cause) status = tcsi_fail(err, TCS_E_IO, "%s: %s", journal->folder, strerror(cause));
-    }
-    if (status != TCS_OK) end_segment(journal);
-    return status;
+    tcs_status status = journal->file < 0 ? begin_segment(journal, first, err) : TCS_OK;
+    if (status == TCS_OK && is_torn) status = write_bytes(journal, &journal->unsynced, err);
+    return status == TCS_OK ? write_bytes(journal, &journal->writing.bytes, err) : status;
 }
 
 static tcs_status write_log(tcsi_journal *journal, tcs_error *err)
@@ -316,7 +350,8 @@ tcs_status tcsi_journal_batch_next(const void *bytes, size_t size, size_t *offse
     return tcsi_fail(err, TCS_E_FORMAT, "no record of a journal at byte %zu of %zu", begin, size);
 }
 
-static void deliver_batch(tcsi_journal *journal)
+/* The time of the last one. */
+static int64_t deliver_batch(tcsi_journal *journal, int64_t time_ns)
 {
     const batch *records = &journal->writing;
     size_t offset = 0;
@@ -325,8 +360,9 @@ static void deliver_batch(tcsi_journal *journal)
         tcsi_journal_record record;
         TCS_ASSERT(next_record(records->bytes.data, records->bytes.size, &offset, &header, &record));
         journal->options.deliver(journal->options.self, &record, records->contexts[i]);
-        journal->time_durable_ns = header.time_ns;
+        time_ns = header.time_ns;
     }
+    return time_ns;
 }
 
 static void batch_clear(batch *records)
@@ -335,54 +371,126 @@ static void batch_clear(batch *records)
     records->count = 0;
 }
 
-/* With the mutex: what has been appended and is not durable is lost. */
+/* With the mutex: what has been appended and was not delivered is lost. */
 static void lose_waiting(tcsi_journal *journal, const tcs_error *why)
 {
-    journal->lost_from = journal->durable + 1;
+    journal->lost_from = journal->delivered + 1;
     journal->generation++;
     journal->failure = *why;
-    journal->time_ns = journal->time_durable_ns;
+    journal->time_ns = journal->time_delivered_ns;
     lose(journal, &journal->filling);
+}
+
+/* With the mutex, while nobody syncs and the journal is not torn: what was delivered so far onto the disk.  It may be written meanwhile. */
+static void sync_delivered(tcsi_journal *journal)
+{
+    const tcsi_disk *disk = journal->options.disk;
+    const uint64_t until = journal->delivered;
+    const int64_t time_ns = journal->time_delivered_ns;
+    const size_t size = journal->unsynced.size;
+    const int file = journal->file;
+    journal->is_syncing = true;
+    pthread_mutex_unlock(&journal->mutex);
+    const int cause = disk->sync(disk->self, file) == 0 ? 0 : errno;
+    if (!cause && journal->options.secure) journal->options.secure(journal->options.self, until, time_ns);
+    pthread_mutex_lock(&journal->mutex);
+    journal->is_syncing = false;
+    if (cause) {
+        (void)tcsi_fail(&journal->failure, TCS_E_IO, "%s: %s", journal->folder, strerror(cause));
+        journal->failure_count++;
+        journal->is_torn = true;
+        journal->refused = until;
+    } else {
+        journal->durable = until;
+        journal->sync_count++;
+        memmove(journal->unsynced.data, journal->unsynced.data + size, journal->unsynced.size - size); /* what was written meanwhile */
+        journal->unsynced.size -= size;
+    }
+    pthread_cond_broadcast(&journal->turned);
+}
+
+/* With the mutex and the right to write: what the segment holds is durable then, or the journal is torn. */
+static void finish_segment(tcsi_journal *journal)
+{
+    while (journal->is_syncing) pthread_cond_wait(&journal->turned, &journal->mutex);
+    if (!journal->is_torn && journal->delivered > journal->durable) sync_delivered(journal);
+    if (journal->file >= 0) journal->options.disk->close(journal->options.disk->self, journal->file);
+    journal->file = -1;
+}
+
+/* With the mutex: the batch was written and delivered, into a segment of its own where one was begun with record `first`. */
+static void note_delivered(tcsi_journal *journal, uint64_t first, int64_t time_ns)
+{
+    const tcsi_buffer *bytes = &journal->writing.bytes;
+    journal->delivered += journal->writing.count;
+    journal->time_delivered_ns = time_ns;
+    if (journal->options.log) {
+        journal->durable = journal->delivered;
+        journal->sync_count++;
+        return;
+    }
+    if (bytes->size) memcpy(journal->unsynced.data + journal->unsynced.size, bytes->data, bytes->size); /* for which commit made room */
+    journal->unsynced.size += bytes->size;
+    if (first > journal->segment_first) {
+        journal->segment_count++;
+        journal->segment_first = first;
+    }
+}
+
+/* With the mutex: the batch could not be written.  The segment is left as it is, and nothing more goes into it. */
+static void note_lost(tcsi_journal *journal, const tcs_error *failure)
+{
+    if (!journal->options.log) finish_segment(journal);
+    if (journal->is_torn) journal->refused = journal->delivered;
+    journal->failure_count++;
+    lose(journal, &journal->writing); /* and what was appended meanwhile stands behind it */
+    lose_waiting(journal, failure);
 }
 
 /* Called with the mutex, by the one who got the right to write; returns with the mutex. */
 static void commit(tcsi_journal *journal)
 {
+    const bool has_log = journal->options.log != NULL;
     const batch empty = journal->writing;
     tcs_error failure = { 0 };
-    bool is_new = false;
     journal->writing = journal->filling;
     journal->filling = empty;
-    journal->is_committing = true;
+    journal->is_writing = true;
+    if (journal->file >= 0 && (journal->is_torn || journal->segment_size >= journal->options.segment_size)) finish_segment(journal);
+    const bool is_torn = journal->is_torn; /* as nobody syncs then, it stays so until this is over; otherwise it may become so meanwhile */
+    const uint64_t first = !has_log && journal->file < 0 ? journal->durable + 1 : 0;
+    int64_t time_ns = journal->time_delivered_ns;
+    tcs_status status = has_log ? TCS_OK : tcsi_buffer_reserve(&journal->unsynced, journal->writing.bytes.size, &failure);
     pthread_mutex_unlock(&journal->mutex);
-    const tcs_status status = journal->options.log ? write_log(journal, &failure) : write_batch(journal, &is_new, &failure);
-    if (status == TCS_OK) deliver_batch(journal);
+    if (status == TCS_OK) status = has_log ? write_log(journal, &failure) : write_batch(journal, is_torn, first, &failure);
+    if (status == TCS_OK) time_ns = deliver_batch(journal, time_ns);
     pthread_mutex_lock(&journal->mutex);
-    if (status == TCS_OK) {
-        journal->durable += journal->writing.count;
-        journal->sync_count++;
-        if (is_new) journal->segment_count++;
-    } else { /* what was appended meanwhile stands behind what is lost: it is lost too */
-        lose(journal, &journal->writing);
-        lose_waiting(journal, &failure);
-    }
+    if (status == TCS_OK && is_torn) journal->is_torn = false;
+    if (status == TCS_OK) note_delivered(journal, first, time_ns);
+    else note_lost(journal, &failure);
     batch_clear(&journal->writing);
-    journal->is_committing = false;
+    journal->is_writing = false;
     pthread_cond_broadcast(&journal->turned);
+}
+
+/* Of an older generation a record was delivered if it was so before the failure, which took everything from lost_from on. */
+static bool is_lost(const tcsi_journal *journal, tcsi_journal_ticket ticket)
+{
+    return ticket.generation != journal->generation &&
+           (ticket.generation + 1 != journal->generation || ticket.sequence >= journal->lost_from);
 }
 
 tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, tcs_error *err)
 {
     tcs_status status = TCS_OK;
     pthread_mutex_lock(&journal->mutex);
-    while (ticket.generation == journal->generation && ticket.sequence > journal->durable) {
-        if (journal->is_committing) pthread_cond_wait(&journal->turned, &journal->mutex);
-        else commit(journal);
+    while (!is_lost(journal, ticket) && ticket.sequence > journal->durable && ticket.sequence > journal->refused) {
+        const bool is_delivered = ticket.sequence <= journal->delivered;
+        if (!journal->is_writing && (!is_delivered || journal->is_torn)) commit(journal);
+        else if (is_delivered && !journal->is_syncing && !journal->is_torn) sync_delivered(journal);
+        else pthread_cond_wait(&journal->turned, &journal->mutex);
     }
-    /* Of an older generation a record is durable if it was so before the failure, which took everything from lost_from on. */
-    const bool is_durable = ticket.generation == journal->generation ||
-                            (ticket.generation + 1 == journal->generation && ticket.sequence < journal->lost_from);
-    if (!is_durable) {
+    if (is_lost(journal, ticket) || ticket.sequence > journal->durable) {
         status = journal->failure.status;
         if (err) *err = journal->failure;
     }
@@ -396,7 +504,7 @@ void tcsi_journal_hold(tcsi_journal *journal, const tcs_error *why)
     journal->held = *why;
     if (!journal->is_held) {
         journal->is_held = true;
-        while (journal->is_committing) pthread_cond_wait(&journal->turned, &journal->mutex);
+        while (journal->is_writing) pthread_cond_wait(&journal->turned, &journal->mutex);
         lose_waiting(journal, why);
         pthread_cond_broadcast(&journal->turned);
     }
@@ -407,8 +515,8 @@ void tcsi_journal_lead(tcsi_journal *journal, uint64_t sequence, int64_t time_ns
 {
     pthread_mutex_lock(&journal->mutex);
     TCS_ASSERT(journal->is_held && sequence >= journal->durable);
-    journal->durable = sequence;
-    if (time_ns > journal->time_durable_ns) journal->time_ns = journal->time_durable_ns = time_ns;
+    journal->durable = journal->delivered = sequence;
+    if (time_ns > journal->time_delivered_ns) journal->time_ns = journal->time_delivered_ns = time_ns;
     journal->is_held = false;
     pthread_mutex_unlock(&journal->mutex);
 }
@@ -456,7 +564,7 @@ tcsi_journal_stats tcsi_journal_stat(tcsi_journal *journal)
 {
     pthread_mutex_lock(&journal->mutex);
     const tcsi_journal_stats stats = { .sequence_first = journal->sequence_first, .sequence_next = journal->durable + 1,
-                                       .sync_count = journal->sync_count, .failure_count = journal->generation,
+                                       .sync_count = journal->sync_count, .failure_count = journal->failure_count,
                                        .segment_count = journal->segment_count, .pending_size = journal->filling.bytes.size };
     pthread_mutex_unlock(&journal->mutex);
     return stats;

@@ -5,23 +5,26 @@
  *
  *     open -> append, sync (many threads) -> close            cursor: open -> next, next, ... -> close (one thread; any process)
  *
- * `append` copies a record into memory, `sync` returns when it is on the disk.  Whoever syncs first writes what everybody has appended
- * by then, in one write and one sync of the file (group commit: DeWitt et al., Implementation Techniques for Main Memory Database
- * Systems, SIGMOD 1984, section 5.2), then delivers those records in their order, and only then lets the callers go.
+ * `append` copies a record into memory, `sync` returns when it is on the disk.  Whoever comes first writes what everybody has appended by
+ * then, and delivers those records in their order; whoever comes first then syncs all that was delivered so far, and lets their callers go
+ * (group commit: DeWitt et al., Implementation Techniques for Main Memory Database Systems, SIGMOD 1984, section 5.2).  The one goes on
+ * while the other does: what a record means is known before it is durable, and nobody outside may hear of it before (`secure`).
  *
  * A journal is a folder of segments; each is named by the sequence number of its first record, in 20 digits and ".journal".
  *     segment: "TCSJRNL1"  u64 first sequence  u64 seal of those 16 bytes  records...
  *     record:  u32 magic  u32 kind  u64 size  u64 sequence  u64 durable  i64 time  u64 seal  size bytes, then zeros up to 8
  * All little-endian.  `seal` covers the header before it and the bytes.  Invariants:
  *   1. Sequence numbers are 1, 2, 3, ... without a gap; times never go back (a clock that does is held until it has caught up).
- *   2. A segment ends where the next one begins: what stands behind that was never acknowledged.  So a write or sync that fails needs no
- *      repair: its callers are told, and the next record begins a new segment at the same sequence number.
+ *   2. A segment begins where everything before it is durable, and the one before it ends there: what stands behind that was never
+ *      acknowledged.  So a write that fails needs no repair: its callers are told, and the next record begins a new segment at the same
+ *      sequence number.  After a sync that fails its callers are told too, and the next segment begins with their records, which were
+ *      delivered and stay what they are.
  *   3. In the last segment the first record that is not whole is the end, unless a later one says, in `durable`, that it had been synced:
  *      then the file is damaged, and that is said rather than forgotten.
  *   4. What open finds is on the disk before anything is appended behind it: the records that no later one says to be synced are written
  *      once more.  They may stand in memory only, after a sync that failed and a process that ended, and the next loss of power would tear
  *      a hole before records that were acknowledged.
- * A cursor beside a living writer may see a record whose sync then fails; who follows a journal goes by what the writer delivers.
+ * A cursor beside a living writer may see a record whose sync then fails; who follows a journal goes by what the writer says is durable.
  * Threads: append, sync, forget and stats from any; a cursor is one user's. */
 #ifndef TCS_STORE_JOURNAL_H
 #define TCS_STORE_JOURNAL_H
@@ -54,9 +57,14 @@ typedef struct tcsi_journal_log {
 typedef struct tcsi_journal_options {
     size_t segment_size;     /* a segment is ended beyond this many bytes; 0: 64 MiB */
     size_t pending_size_max; /* bytes that may wait while others are on their way to the disk; 0: 64 MiB */
-    /* Told of each durable record, in order, from the thread that synced; record->bytes live during the call. */
+    /* Told of each record that was written, in order, from the thread that wrote; record->bytes live during the call.  With a log it is
+     * durable.  Without one a loss of power may still take it, until secure is told; and should its sync fail, it stays delivered, is
+     * written again, and may never become durable. */
     void (*deliver)(void *self, const tcsi_journal_record *record, void *context);
     void (*lose)(void *self, void *context); /* told of each record that was lost, instead; NULL: nobody asked */
+    /* Everything up to record `sequence`, of time_ns, is durable: from the thread that synced, one at a time, while others may be
+     * delivered.  Not told with a log.  NULL: nobody asks. */
+    void (*secure)(void *self, uint64_t sequence, int64_t time_ns);
     void *self;
     const tcsi_disk *disk;   /* NULL: tcsi_disk_posix */
     const tcsi_journal_log *log; /* NULL: the folder.  Otherwise there is none, and append is refused until lead */
@@ -82,8 +90,9 @@ void tcsi_journal_close(tcsi_journal *journal);
  * TCSI_JOURNAL_RECORD_MAX, or too much waits for the disk already; E_MEMORY. */
 tcs_status tcsi_journal_append(tcsi_journal *journal, uint32_t kind, int64_t time_ns, const void *bytes, size_t size, void *context,
                                tcsi_journal_ticket *ret_ticket, tcs_error *err) TCS_WARN_UNUSED;
-/* Returns when the record is durable and delivered, or lost.  E_IO: the disk failed, and with this record everything was lost that had been
- * appended and was not durable yet; the journal stays usable.  (Who slept through two failures is told so of a durable record too.) */
+/* Returns when the record is durable and delivered, or not to be counted on.  E_IO: the disk failed.  If it could not be written, it is
+ * lost with everything that was appended and not delivered; if the sync failed, it was delivered, and may become durable yet.  The journal
+ * stays usable.  (Who slept through two failures is told so of a durable record too.) */
 tcs_status tcsi_journal_sync(tcsi_journal *journal, tcsi_journal_ticket ticket, tcs_error *err) TCS_WARN_UNUSED;
 
 /* With a log.  From now on append and sync fail as `why` does; returns when nobody writes and nothing more is delivered. */

@@ -18,7 +18,7 @@ static tcs_error said;
 
 /* ---- what was delivered and lost ---- */
 typedef struct listener {
-    uint64_t delivered_count, lost_count, sequence_last;
+    uint64_t delivered_count, lost_count, sequence_last, secured;
     uint64_t values[1 << 14]; /* the first 8 bytes of each record delivered, by sequence number */
 } listener;
 
@@ -44,6 +44,15 @@ static void on_lose(void *self, void *context)
 {
     ((listener *)self)->lost_count++;
     if (context) *(int *)context = -1;
+}
+
+/* While one user writes: all that was delivered. */
+static void on_secure(void *self, uint64_t sequence, int64_t time_ns)
+{
+    listener *heard = self;
+    (void)time_ns;
+    assert_true(sequence >= heard->secured && sequence == heard->sequence_last);
+    heard->secured = sequence;
 }
 
 static tcsi_journal_options options_for(listener *heard)
@@ -349,7 +358,7 @@ static void test_a_failing_disk_loses_nothing_acknowledged(void **state)
     (void)state;
     static listener heard;
     static uint64_t values[1 << 14];
-    size_t failure_count = 0, crash_count = 0;
+    size_t failure_count = 0, crash_count = 0, refused_count = 0;
     const int run_count = test_is_small() ? 20 : 200;
     for (int run = 0; run < run_count; run++) {
         bad_disk bad = { .rng = tcsi_rng_make((uint64_t)run, 1), .failing = 0.02 + 0.1 * (run % 3) };
@@ -357,6 +366,7 @@ static void test_a_failing_disk_loses_nothing_acknowledged(void **state)
         tcsi_journal_options options = options_for(&heard);
         uint64_t value = 0, last;
         options.disk = &disk;
+        options.secure = on_secure;
         options.segment_size = 1000;
         heard = (listener){ 0 };
         for (int life = 0; life < 4; life++) {
@@ -370,7 +380,12 @@ static void test_a_failing_disk_loses_nothing_acknowledged(void **state)
                 const uint64_t before = heard.delivered_count;
                 int fate = 0;
                 const tcs_status status = put(journal, ++value, 8 + tcsi_rng_below(&bad.rng, 200), &fate);
-                assert_true(status == TCS_OK ? fate == 1 && heard.delivered_count == before + 1 : status == TCS_E_IO && fate == -1);
+                assert_true(status == TCS_OK ? fate == 1 : status == TCS_E_IO && fate != 0);
+                assert_int_equal(heard.delivered_count, before + (fate == 1));
+                refused_count += status != TCS_OK && fate == 1;
+                if (status != TCS_OK) continue;
+                assert_int_equal(heard.secured, heard.sequence_last); /* those refused before it, too */
+                assert_int_equal(tcsi_journal_stat(journal).sequence_next, heard.sequence_last + 1);
             }
             failure_count += tcsi_journal_stat(journal).failure_count;
             const uint64_t durable = tcsi_journal_stat(journal).sequence_next - 1;
@@ -378,13 +393,14 @@ static void test_a_failing_disk_loses_nothing_acknowledged(void **state)
             assert_ok(read_all(0, values, &last));
             assert_true(last >= durable); /* a record whose sync failed may have reached the disk */
             for (uint64_t i = 1; i <= durable; i++) assert_int_equal(values[i], heard.values[i]);
+            for (uint64_t i = durable + 1; i <= last && i <= heard.sequence_last; i++) assert_int_equal(values[i], heard.values[i]);
             for (uint64_t i = durable + 1; i <= last; i++) heard.values[i] = values[i]; /* and is then as good as any other */
             crash_count++;
         }
         assert_int_equal(folder_remove(NULL), 0);
         assert_int_equal(folder_make(NULL), 0);
     }
-    assert_true(failure_count > (size_t)run_count && crash_count);
+    assert_true(failure_count > (size_t)run_count && crash_count && refused_count);
 }
 
 /* ---- many threads ---- */
@@ -454,6 +470,84 @@ static void test_threads_share_one_sync(void **state)
             assert_true((values[i] & 0xffffffff) >= next[who]);
             next[who] = (values[i] & 0xffffffff) + 1;
         }
+    }
+}
+
+/* ---- two stages ---- */
+typedef struct overlap {
+    _Atomic int delivered_count, sync_count, secured;
+    bool fails; /* the first sync */
+} overlap;
+
+static void overlap_deliver(void *self, const tcsi_journal_record *record, void *context)
+{
+    (void)record, (void)context;
+    ((overlap *)self)->delivered_count++;
+}
+
+static void overlap_secure(void *self, uint64_t sequence, int64_t time_ns)
+{
+    assert_int_equal(time_ns, 1000 + (int64_t)sequence);
+    ((overlap *)self)->secured = (int)sequence;
+}
+
+/* The first one lasts until a second record was delivered. */
+static int overlap_sync(void *self, int file)
+{
+    overlap *o = self;
+    const bool is_first = o->sync_count++ == 0;
+    for (int ms = 0; is_first && o->delivered_count < 2 && ms < 20000; ms++) nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    if (is_first) assert_int_equal(o->delivered_count, 2);
+    if (is_first) assert_int_equal(o->secured, 0);
+    if (is_first && o->fails) errno = EIO;
+    return is_first && o->fails ? -1 : tcsi_disk_posix.sync(NULL, file);
+}
+
+typedef struct putter {
+    tcsi_journal *journal;
+    uint64_t value;
+    tcs_status status;
+} putter;
+
+static void *put_one(void *argument)
+{
+    putter *p = argument;
+    p->status = put(p->journal, p->value, 100, NULL);
+    return NULL;
+}
+
+/* A record is delivered while the one before it is on its way to the disk; and should that fail, both are written once more. */
+static void test_writing_goes_on_beside_a_sync(void **state)
+{
+    (void)state;
+    for (int fails = 0; fails < 2; fails++) {
+        overlap o = { .fails = fails };
+        tcsi_disk disk = tcsi_disk_posix;
+        disk.self = &o;
+        disk.sync = overlap_sync;
+        const tcsi_journal_options options = { .deliver = overlap_deliver, .secure = overlap_secure, .self = &o, .disk = &disk };
+        tcsi_journal *journal;
+        uint64_t values[8], last;
+        pthread_t threads[2];
+        assert_ok(tcsi_journal_open(folder, &options, &journal, test_err));
+        putter putters[2] = { { journal, 1, TCS_OK }, { journal, 2, TCS_OK } };
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(pthread_create(&threads[i], NULL, put_one, &putters[i]), 0);
+            for (int ms = 0; o.delivered_count <= i && ms < 20000; ms++) nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+        }
+        for (int i = 0; i < 2; i++) pthread_join(threads[i], NULL);
+        assert_int_equal(putters[0].status, fails ? TCS_E_IO : TCS_OK);
+        assert_int_equal(o.delivered_count, 2); /* each once */
+        if (fails) assert_int_equal(tcsi_journal_stat(journal).failure_count, 1);
+        assert_ok(put(journal, 3, 100, NULL));
+        assert_int_equal(o.secured, 3);
+        assert_int_equal(tcsi_journal_stat(journal).segment_count, 1);
+        tcsi_journal_close(journal);
+        assert_ok(read_all(0, values, &last));
+        assert_int_equal(last, 3);
+        for (uint64_t i = 1; i <= last; i++) assert_int_equal(values[i], i);
+        assert_int_equal(folder_remove(NULL), 0);
+        assert_int_equal(folder_make(NULL), 0);
     }
 }
 
@@ -713,6 +807,7 @@ static void test_a_copy_goes_on_where_the_journal_was(void **state)
 
 TCS_TEST_MAIN(CASE(test_what_was_synced_is_read_again), CASE(test_times_never_go_back), CASE(test_old_segments_are_forgotten),
               CASE(test_a_torn_end_is_cut_off), CASE(test_damage_is_named), CASE(test_a_missing_segment_is_named),
-              CASE(test_a_failing_disk_loses_nothing_acknowledged), CASE(test_threads_share_one_sync), CASE(test_kill),
+              CASE(test_a_failing_disk_loses_nothing_acknowledged), CASE(test_threads_share_one_sync),
+              CASE(test_writing_goes_on_beside_a_sync), CASE(test_kill),
               CASE(test_one_process_at_a_time), CASE(test_limits), CASE(test_a_log_in_place_of_the_folder), CASE(test_failing_allocations),
               CASE(test_a_copy_goes_on_where_the_journal_was))

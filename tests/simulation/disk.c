@@ -262,6 +262,7 @@ static int journal_sync(void *self, int number)
     const bool fails = journal_fails();
     const int cause = errno;
     if (!atomic_load(&is_dead)) settle(opened[number], !fails);
+    faults.sync_failures += fails;
     pthread_mutex_unlock(&mutex);
     errno = cause;
     return fails ? -1 : 0;

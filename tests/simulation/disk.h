@@ -17,6 +17,7 @@ typedef struct sim_faults {
     long kill_in;          /* the power goes at the n-th operation from now; 0: it stays */
     long journal_failures; /* so many operations of the journal fail from now on */
     int journal_errno;
+    size_t sync_failures;  /* of the journal, so far */
     long store_failures;   /* so many of SQLite's; LONG_MAX: until somebody says otherwise */
     int store_code;        /* SQLITE_FULL, SQLITE_IOERR_WRITE, ... */
 } sim_faults;

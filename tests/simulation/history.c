@@ -83,15 +83,16 @@ void sim_make_body(const world *w, size_t producer, size_t n, tcsi_buffer *out)
         }
 }
 
-/* What a disk that failed has refused is not kept from here on: the next record has taken its place. */
+/* What a disk that failed to write has refused is not kept from here on: the next record has taken its place. */
 static void succeed(world *w)
 {
     w->shaky_count = 0;
 }
 
-static void doubt(world *w, fate *f)
+/* What was written, and refused because its sync failed, may become durable with what comes behind it. */
+static void doubt(world *w, fate *f, size_t syncs_failed_before)
 {
-    if (sim_disk_is_dead()) f->unsure++;
+    if (sim_disk_is_dead() || sim_disk_faults()->sync_failures != syncs_failed_before) f->unsure++;
     else if (w->shaky_count < UNSURE_MAX) w->shaky[w->shaky_count++] = f;
     else f->unsure++;
 }
@@ -110,6 +111,7 @@ static bool take(world *w, const tcsi_ingest_facts *said, const tcsi_buffer *bod
 {
     tcsi_intake_reply reply;
     tcsi_buffer out;
+    const size_t syncs_failed = sim_disk_faults()->sync_failures;
     tcsi_buffer_init(&out, 1 << 16);
     tcsi_intake_take(w->life.intake, said, body->data, body->size, fake_wall(NULL), &out, &reply);
     tcsi_buffer_deinit(&out);
@@ -118,7 +120,7 @@ static bool take(world *w, const tcsi_ingest_facts *said, const tcsi_buffer *bod
         f->kept++;
         succeed(w);
     } else if (reply.http.code == 503) {
-        doubt(w, f);
+        doubt(w, f, syncs_failed);
     } else if (reply.http.code != 429) {
         sim_fail(w, "a sound request was answered %d", reply.http.code);
     }
@@ -185,9 +187,10 @@ static void act(world *w, const char *setting)
                  happens(w, 0.9) ? "true" : "false", tcsi_rng_range(&w->rng, 0, 5), tcsi_rng_range(&w->rng, 1, 30));
     const tcsi_action action = { .kind = TCSI_ACTION_SETTING, .id = id, .who = "ann", .role = "operator", .object = setting,
                                  .document = document, .time_ns = fake_wall(NULL) };
+    const size_t syncs_failed = sim_disk_faults()->sync_failures;
     w->action_count++;
     if (tcsi_intake_act(w->life.intake, &action, &is_kept, &err) != TCS_OK) {
-        doubt(w, f);
+        doubt(w, f, syncs_failed);
         return;
     }
     f->kept++;

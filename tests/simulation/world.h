@@ -41,7 +41,7 @@ typedef struct world {
     char folder[FOLDER_SIZE], journal[FOLDER_SIZE], archive[FOLDER_SIZE], store[FOLDER_SIZE], whole[FOLDER_SIZE];
     fate fates[PRODUCERS][BODIES + PASTS], actions[BODIES]; /* behind the others: of rows of the past */
     size_t next[PRODUCERS], next_past[PRODUCERS], action_count;
-    fate *shaky[UNSURE_MAX]; /* refused by a disk that failed: not kept, unless the power goes before the next success */
+    fate *shaky[UNSURE_MAX]; /* refused by a disk that failed to write: not kept, unless the power goes before the next success */
     size_t shaky_count;
     receiver_mood moods[SIM_RECEIVERS];
     int64_t mood_until_ns[SIM_RECEIVERS];

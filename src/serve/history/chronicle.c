@@ -225,7 +225,9 @@ static void put_first(tcsi_chronicle *history)
     tcs_error failure = { 0 };
     const tcsi_reel_rows rows = history->waiting[0].rows; /* only this thread takes them away */
     pthread_mutex_unlock(&history->mutex);
-    const tcs_status status = put_reel(history, &rows, &failure);
+    const bool is_secure = tcsi_live_wait_secure(history->live, WAIT_NS);
+    const tcs_status status = is_secure ? put_reel(history, &rows, &failure)
+                                        : tcsi_fail(&failure, TCS_E_IO, "the journal does not have them on the disk");
     if (status != TCS_OK) note_failure(history, &failure);
     pthread_mutex_lock(&history->mutex);
     if (status == TCS_OK && !history->is_ending) end_first(history);

@@ -4,6 +4,7 @@
  *
  * Nothing acknowledged is lost: what is on a reel is in the snapshot, with everything else in a cell; reels given away before a snapshot
  * are in the store before the snapshot is (settle), or there is no such snapshot; what came after it is in the journal, and comes again.
+ * Nothing is in the store that is not in the journal: a reel waits until its rows are durable there.
  * A block put twice is the same block, as it is of the same rows.
  * A store that is slow: reels wait, up to TCSI_CHRONICLE_QUEUE of them; then whoever gives the next one waits, for WAIT_NS at the most.
  * A store that fails: nobody waits for it.  Then the rows of that reel are dropped, counted and told of; rows go on being judged.

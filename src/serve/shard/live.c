@@ -374,14 +374,33 @@ double tcsi_live_latency(const tcsi_live_stats *stats, double share)
     return 0;
 }
 
-void tcsi_live_settle(tcsi_live *live)
+void tcsi_live_secure(tcsi_live *live, uint64_t sequence, int64_t time_ns)
 {
     pthread_mutex_lock(&live->mutex);
-    while (live->told < live->sequence || live->is_saving) pthread_cond_wait(&live->advanced, &live->mutex);
+    live->durable = sequence;
+    live->durable_ns = time_ns;
+    live->advance_count++;
+    pthread_cond_broadcast(&live->advanced);
     pthread_mutex_unlock(&live->mutex);
 }
 
-bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns)
+/* With the mutex: is there anything that will still be told or kept? */
+static bool is_settled(tcsi_live *live)
+{
+    int64_t ignored_ns;
+    const uint64_t until = live->sequence < live->durable ? live->sequence : live->durable;
+    return tcsi_live_done(live, &ignored_ns) >= live->sequence && live->told >= until &&
+           !(live->is_saving && live->saved.sequence <= live->durable);
+}
+
+void tcsi_live_settle(tcsi_live *live)
+{
+    pthread_mutex_lock(&live->mutex);
+    while (!is_settled(live)) pthread_cond_wait(&live->advanced, &live->mutex);
+    pthread_mutex_unlock(&live->mutex);
+}
+
+static struct timespec after(int64_t wait_ns)
 {
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -391,6 +410,30 @@ bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    return until;
+}
+
+bool tcsi_live_wait_secure(tcsi_live *live, int64_t wait_ns)
+{
+    const struct timespec until = after(wait_ns);
+    uint64_t begun = 0;
+    for (size_t i = 0; i < live->worker_count; i++) {
+        live_worker *w = &live->workers[i];
+        pthread_mutex_lock(&w->mutex);
+        if (w->begun > begun) begun = w->begun;
+        pthread_mutex_unlock(&w->mutex);
+    }
+    pthread_mutex_lock(&live->mutex);
+    while (live->durable < begun && !atomic_load(&live->is_stopped))
+        if (pthread_cond_timedwait(&live->advanced, &live->mutex, &until) != 0) break;
+    const bool is_secure = live->durable >= begun;
+    pthread_mutex_unlock(&live->mutex);
+    return is_secure;
+}
+
+bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns)
+{
+    const struct timespec until = after(wait_ns);
     pthread_mutex_lock(&live->mutex);
     while (live->told < sequence && !atomic_load(&live->is_stopped))
         if (pthread_cond_timedwait(&live->advanced, &live->mutex, &until) != 0) break;
@@ -434,6 +477,7 @@ tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_li
     if (!live) return tcsi_fail_memory(err, "live series");
     live->options = *options;
     live->created_ns = tcsi_clock_wall_ns();
+    live->durable = UINT64_MAX;
     live->alarms_per_s = options->alarms_per_s;
     live->second_look = options->second_look;
     if (!live->options.waiting_row_max) live->options.waiting_row_max = WAITING_ROW_MAX;

@@ -7,11 +7,13 @@
  * Events are held until every worker has done the record that they belong to, and then told sorted by record and series: what is told, and
  * in which order, depends on the journal alone, not on the number of threads or on who was faster.
  *
+ * A record may be applied before it is durable (secure): its rows are judged, and nobody is told, until it is.
+ *
  * Bounded: rows that wait are counted before they are accepted (admit), and so are events that were not told yet; beyond waiting_row_max
  * and untold_max the sender is asked to come again.
  * The alarm budget is one for all series: so many alarms of chance a second, an equal part for each, taken up at every tick.
  * Out of memory in a worker stops everything: from then on admit fails, with the reason; what was acknowledged is in the journal.
- * Threads: admit, release, ask, wait, stat from any; apply, tick, act, hear, save from one at a time, in the journal's order. */
+ * Threads: admit, release, ask, wait, secure, stat from any; apply, tick, act, hear, save from one at a time, in the journal's order. */
 #ifndef TCS_SERVE_SHARD_LIVE_H
 #define TCS_SERVE_SHARD_LIVE_H
 
@@ -79,7 +81,7 @@ typedef struct tcsi_live_options {
 
 /* E_MEMORY; E_IO: no thread. */
 tcs_status tcsi_live_create(const tcsi_live_options *options, tcsi_live **ret_live, tcs_error *err) TCS_WARN_UNUSED;
-/* Nobody may be in a call.  What was applied is done and told first.  Accepts NULL. */
+/* Nobody may be in a call.  What was applied is done first, and told as far as it is durable.  Accepts NULL. */
 void tcsi_live_destroy(tcsi_live *live);
 
 /* Room for so many rows: to be followed by apply of a batch with as many samples, or by release.  E_LIMIT: too many wait; otherwise why it
@@ -105,7 +107,13 @@ tcs_status tcsi_live_save(tcsi_live *live, tcs_error *err) TCS_WARN_UNUSED;
 bool tcsi_live_is_saving(tcsi_live *live);
 /* Before anything was applied.  E_FORMAT: damaged or of another version, and then it can only be destroyed; E_MEMORY. */
 tcs_status tcsi_live_load(tcsi_live *live, const tcsi_buffer *parts, size_t part_count, tcs_error *err) TCS_WARN_UNUSED;
-/* Returns when everything applied so far is done and told.  Nobody may be applying anything: while somebody is, wait. */
+/* Records up to `sequence`, of time_ns, are durable.  Once this was called nothing is told of, and no snapshot kept, that is not: it may
+ * be applied before.  Until then everything is.  From any thread, in order. */
+void tcsi_live_secure(tcsi_live *live, uint64_t sequence, int64_t time_ns);
+/* Returns when every record that a worker has begun with is durable, or false after wait_ns. */
+bool tcsi_live_wait_secure(tcsi_live *live, int64_t wait_ns);
+/* Returns when everything applied so far is done, and told as far as it is durable.  Nobody may be applying anything: while somebody is,
+ * wait. */
 void tcsi_live_settle(tcsi_live *live);
 /* Returns when record `sequence` is done and told, or false after wait_ns. */
 bool tcsi_live_wait(tcsi_live *live, uint64_t sequence, int64_t wait_ns);

@@ -70,6 +70,7 @@ typedef struct live_worker {
     pthread_mutex_t mutex;
     pthread_cond_t filled, emptied; /* there is a message; one was done */
     live_message *first, *last, *free;
+    uint64_t begun;                 /* the last record that it took up */
     uint64_t done;                  /* every record up to this one, */
     int64_t done_ns;                /* and its time */
     tcsi_live_event *events;        /* of records done, not told yet */
@@ -122,6 +123,8 @@ struct tcsi_live {
     pthread_cond_t advanced;        /* a worker has done something, or something was told */
     uint64_t advance_count;
     uint64_t told;
+    uint64_t durable;               /* records up to this one, of durable_ns; UINT64_MAX: nobody says */
+    int64_t durable_ns;
     bool is_ending;
     live_waiting_tick *ticks;       /* (tick_begin .. tick_end) applied and not told yet */
     size_t tick_begin, tick_end, tick_capacity;
@@ -169,6 +172,8 @@ void tcsi_live_worker_question(void *self, const tcsi_deep_question *question);
 /* ---- teller.c: what was done, told in the journal's order ---- */
 
 void *tcsi_live_teller_run(void *live);
+/* Up to which record everything is done, and its time. */
+uint64_t tcsi_live_done(tcsi_live *live, int64_t *ret_time_ns);
 tcs_status tcsi_live_note_tick(tcsi_live *live, uint64_t sequence, int64_t time_ns, tcs_error *err);
 /* What tcsi_action_write wrote, held by each worker and the teller. */
 tcs_status tcsi_live_hold(tcsi_live *live, uint64_t sequence, int64_t time_ns, const void *bytes, size_t size, live_held_action **ret_held,

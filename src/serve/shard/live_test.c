@@ -209,6 +209,53 @@ static void test_the_same_for_any_number_of_threads(void **state)
     heard_deinit(&first);
 }
 
+static void secure(tcsi_live *live, uint64_t sequence)
+{
+    tcsi_live_secure(live, sequence, START_NS + (int64_t)((sequence - 1) / 2) * STEP_NS);
+}
+
+/* Rows are judged before they are durable; who listens hears of them, and a snapshot is kept, only afterwards, and then as ever. */
+static void test_nobody_hears_of_what_is_not_durable(void **state)
+{
+    (void)state;
+    heard whole, late;
+    heard_init(&whole);
+    heard_init(&late);
+    tcsi_live *live = create(&whole, 2, SERIES + EXTRA);
+    run(live, 0, RECORDS);
+    tcsi_live_settle(live);
+    tcsi_live_destroy(live);
+    live = create(&late, 3, SERIES + EXTRA);
+    tcsi_live_secure(live, 0, 0);
+    run(live, 0, RECORDS / 2);
+    assert_ok(tcsi_live_save(live, test_err));
+    run(live, RECORDS / 2, RECORDS);
+    tcsi_live_settle(live);
+    assert_int_equal(late.sequence, 0);
+    assert_int_equal(tcsi_live_stat(live).waiting_row_count, 0);
+    assert_false(tcsi_live_wait_secure(live, 1000000));
+    assert_false(tcsi_live_wait(live, 1, 1000000));
+    secure(live, RECORDS / 3);
+    tcsi_live_settle(live);
+    assert_int_equal(late.sequence, RECORDS / 3);
+    assert_int_equal(late.kept, 0);
+    assert_true(tcsi_live_is_saving(live));
+    secure(live, RECORDS); /* all that the snapshot holds, and nothing behind it */
+    tcsi_live_settle(live);
+    assert_int_equal(late.sequence, RECORDS);
+    assert_int_equal(late.kept, RECORDS);
+    secure(live, 2 * RECORDS);
+    tcsi_live_settle(live);
+    assert_true(tcsi_live_wait_secure(live, 1000000));
+    assert_same(&whole, &late);
+    secure(live, 2 * RECORDS); /* what is never secured is never told, and does not stand in the way of the end */
+    assert_ok(tcsi_live_tick(live, 2 * RECORDS + 1, START_NS + (int64_t)RECORDS * STEP_NS, test_err));
+    tcsi_live_destroy(live);
+    assert_int_equal(late.sequence, 2 * RECORDS);
+    heard_deinit(&whole);
+    heard_deinit(&late);
+}
+
 /* Stopped after any record, loaded from the last snapshot, and the records behind it done again: the same story. */
 static void test_stopped_and_loaded_is_never_stopped(void **state)
 {
@@ -431,5 +478,6 @@ static void test_events_that_are_not_told_hold_rows_back(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_the_same_for_any_number_of_threads), cmocka_unit_test(test_stopped_and_loaded_is_never_stopped),
+              cmocka_unit_test(test_nobody_hears_of_what_is_not_durable),
               cmocka_unit_test(test_damaged_snapshots_are_refused), cmocka_unit_test(test_limits_and_questions),
               cmocka_unit_test(test_actions), cmocka_unit_test(test_events_that_are_not_told_hold_rows_back))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events are taken from the workers up to the record that all have done, sorted, and told record by record. */
+/* Events are taken from the workers up to the record that all have done and that is durable, sorted, and told record by record. */
 #include "serve/shard/live_inside.h"
 
 #include "base/alloc.h"
@@ -54,8 +54,7 @@ tcs_status tcsi_live_note_tick(tcsi_live *live, uint64_t sequence, int64_t time_
     return status;
 }
 
-/* How far everything is. */
-static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns)
+uint64_t tcsi_live_done(tcsi_live *live, int64_t *ret_time_ns)
 {
     uint64_t done = UINT64_MAX;
     *ret_time_ns = 0;
@@ -71,9 +70,22 @@ static uint64_t done_by_all(tcsi_live *live, int64_t *ret_time_ns)
     return done;
 }
 
+/* Of that, what a loss of power would not take back: nobody is told of more. */
+static uint64_t done_for_good(tcsi_live *live, int64_t *ret_time_ns)
+{
+    uint64_t done = tcsi_live_done(live, ret_time_ns);
+    pthread_mutex_lock(&live->mutex);
+    if (live->durable < done) {
+        done = live->durable;
+        *ret_time_ns = live->durable_ns;
+    }
+    pthread_mutex_unlock(&live->mutex);
+    return done;
+}
+
 typedef enum live_save_state { LIVE_SAVES_NOT, LIVE_SAVES, LIVE_HAS_SAVED } live_save_state;
 
-/* Is a snapshot on its way into the parts, or there, and of which record?  Asked after done_by_all: what is done beyond it was not done
+/* Is a snapshot on its way into the parts, or there, and of which record?  Asked after done_for_good: what is done beyond it was not done
  * before it. */
 static live_save_state look_at_save(tcsi_live *live, uint64_t *ret_sequence)
 {
@@ -234,7 +246,7 @@ static uint64_t tell_and_keep(tcsi_live *live, uint64_t told, bool *ret_is_kept)
 {
     int64_t time_ns;
     uint64_t save_sequence;
-    const uint64_t done = done_by_all(live, &time_ns);
+    const uint64_t done = done_for_good(live, &time_ns);
     const live_save_state state = look_at_save(live, &save_sequence);
     const bool is_reached = state != LIVE_SAVES_NOT && done >= save_sequence;
     if (is_reached && told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
@@ -260,7 +272,7 @@ void *tcsi_live_teller_run(void *argument)
         bool is_kept = false;
         int64_t ignored_ns;
         if (!atomic_load(&live->is_stopped)) told = tell_and_keep(live, told, &is_kept);
-        else told = done_by_all(live, &ignored_ns); /* nobody is told any more, but who waits goes on */
+        else told = tcsi_live_done(live, &ignored_ns); /* nobody is told any more, but who waits goes on */
         pthread_mutex_lock(&live->mutex);
         if (told > live->told) live->told = told;
         if (is_kept || atomic_load(&live->is_stopped)) live->is_saving = false;

@@ -289,6 +289,7 @@ static live_message *next_message(live_worker *w)
     live_message *m = w->first;
     if (m) w->first = m->next;
     if (!w->first) w->last = NULL;
+    if (m && m->kind != LIVE_ASK) w->begun = m->sequence;
     pthread_mutex_unlock(&w->mutex);
     return m;
 }
