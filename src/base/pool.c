@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { POOL_THREAD_COUNT_MAX = 256 };
@@ -63,6 +64,15 @@ size_t tcsi_processor_count(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : (size_t)count;
+}
+
+void tcsi_thread_lower(tcsi_urgency urgency)
+{
+#ifdef __linux__
+    (void)setpriority(PRIO_PROCESS, 0, (int)urgency);
+#else
+    (void)urgency;
+#endif
 }
 
 tcs_status tcsi_pool_create(size_t thread_count, tcsi_pool **ret_pool, tcs_error *err)

@@ -21,4 +21,11 @@ void tcsi_pool_run(tcsi_pool *pool, size_t task_count, tcsi_pool_task task, void
 
 size_t tcsi_processor_count(void);
 
+/* What has time leaves the processors to what has not.  Of the calling thread alone, on Linux; elsewhere nothing changes. */
+typedef enum tcsi_urgency {
+    TCSI_URGENCY_LOW = 5,   /* nice levels: a third of what rows get where both want the processor */
+    TCSI_URGENCY_NONE = 19  /* whatever nobody else wants */
+} tcsi_urgency;
+void tcsi_thread_lower(tcsi_urgency urgency);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/pool.h"
 #include "serve/deep/past.h"
 #include "serve/shard/directory.h"
 #include "serve/shard/verdicts.h"
@@ -10,10 +11,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum { CHALLENGER = TCSI_DEEP_CHALLENGER, CHAMPION = TCSI_DEEP_CHAMPION, SIDES = TCSI_DEEP_SIDES };
-enum { QUEUE_MAX = 4096, BATCH_MAX = 512, THREAD_MAX = 64, PRIORITY = 5, SHADOW_WAITING_MAX = 64 };
+enum { QUEUE_MAX = 4096, BATCH_MAX = 512, THREAD_MAX = 64, SHADOW_WAITING_MAX = 64 };
 
 /* A model that a thread holds, and what it says of its questions. */
 typedef struct side {
@@ -263,7 +263,7 @@ static void note(answerer *a, size_t late_count, bool is_sent)
 static void *answer_all(void *argument)
 {
     answerer *a = argument;
-    (void)setpriority(PRIO_PROCESS, 0, PRIORITY); /* of this thread alone, on Linux: rows come first */
+    tcsi_thread_lower(TCSI_URGENCY_LOW);
     while (take_questions(a)) {
         pthread_mutex_lock(&a->deep->mutex);
         tcsi_intake *intake = a->deep->intake;

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "serve/deep/challenger.h"
 #include "serve/deep/past.h"
 #include "serve/models/models.h"
@@ -11,10 +12,9 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
-enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000, LOWEST_PRIORITY = 19 };
+enum { FIRST_STEPS = 600, LATER_STEPS = 300, MORE_WINDOWS = 32000 };
 enum { KEPT_MODELS = 4, ATTEMPTS = 12, MODEL_SIZE_MAX = 1 << 24, REASON_SIZE = 320, LOOK_NS = 400000000 };
 static const char WHO[] = "service";
 static const double SHARE = 0.1, FIRST_RATE = 5e-3, LATER_RATE = 2e-3, MORE_REFERENCES = 1.5;
@@ -447,8 +447,7 @@ static void *run(void *argument)
 {
     tcsi_teacher *teacher = argument;
     lesson what;
-    if (teacher->options.share < 1) /* of this thread alone, on Linux; elsewhere it must do without */
-        (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
+    if (teacher->options.share < 1) tcsi_thread_lower(TCSI_URGENCY_NONE);
     pthread_mutex_lock(&teacher->mutex);
     while ((what = wait_for_work(teacher)) != LESSON_NONE) {
         const uint64_t seen = teacher->past.seen[TCSI_QUESTION_SAMPLED];

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pool.h"
 #include "serve/history/inside.h"
 #include "serve/history/roll.h"
 
@@ -262,6 +263,7 @@ static void roll_some(tcsi_chronicle *history)
 static void *run(void *argument)
 {
     tcsi_chronicle *history = argument;
+    tcsi_thread_lower(TCSI_URGENCY_LOW);
     int64_t forget_ns = tcsi_clock_monotonic_ns();
     pthread_mutex_lock(&history->mutex);
     while (!history->is_ending) {

@@ -3,6 +3,7 @@
 #include "serve/shard/live_inside.h"
 
 #include "base/alloc.h"
+#include "base/pool.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -217,6 +218,22 @@ static void keep_snapshot(tcsi_live *live)
     else if (live->options.keep) live->options.keep(live->options.self, &snapshot);
 }
 
+static void *keep_snapshot_run(void *live)
+{
+    tcsi_thread_lower(TCSI_URGENCY_LOW);
+    keep_snapshot(live);
+    return NULL;
+}
+
+/* It takes a processor for a good part of a second, which would be some series' rows': in a thread of its own, as a thread that has made
+ * room for others may not take it back.  Nothing is told meanwhile. */
+static void keep_snapshot_gently(tcsi_live *live)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, keep_snapshot_run, live) == 0) pthread_join(thread, NULL);
+    else keep_snapshot(live);
+}
+
 /* The first tick that was not told, if it is of a record up to `sequence`: it is taken. */
 static bool take_tick(tcsi_live *live, uint64_t sequence, live_waiting_tick *ret_tick)
 {
@@ -252,7 +269,7 @@ static uint64_t tell_and_keep(tcsi_live *live, uint64_t told, bool *ret_is_kept)
     if (is_reached && told < save_sequence) tell_ticks(live, &told, save_sequence, time_ns);
     *ret_is_kept = is_reached && state == LIVE_HAS_SAVED;
     if (is_reached && state == LIVE_SAVES) return told;
-    if (*ret_is_kept) keep_snapshot(live);
+    if (*ret_is_kept) keep_snapshot_gently(live);
     if (told < done) tell_ticks(live, &told, done, time_ns);
     return told;
 }
