@@ -299,14 +299,22 @@ typedef struct bad_disk {
     tcsi_rng rng;
     double failing;      /* the share of calls that fail */
     long sync_ns;        /* what a sync takes */
-    size_t failed_count;
 } bad_disk;
+
+/* One writes while another syncs. */
+static double draw(bad_disk *disk)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    const double drawn = tcsi_rng_uniform(&disk->rng);
+    pthread_mutex_unlock(&mutex);
+    return drawn;
+}
 
 static bool fails(bad_disk *disk)
 {
-    const bool is_failing = tcsi_rng_uniform(&disk->rng) < disk->failing;
-    disk->failed_count += is_failing;
-    if (is_failing) errno = tcsi_rng_uniform(&disk->rng) < 0.5 ? ENOSPC : EIO;
+    const bool is_failing = draw(disk) < disk->failing;
+    if (is_failing) errno = draw(disk) < 0.5 ? ENOSPC : EIO;
     return is_failing;
 }
 
@@ -319,7 +327,7 @@ static ssize_t bad_write(void *self, int file, const void *bytes, size_t size)
 {
     bad_disk *disk = self;
     if (fails(disk)) return -1;
-    if (tcsi_rng_uniform(&disk->rng) < 0.3) size = 1 + tcsi_rng_below(&disk->rng, size); /* fewer than asked, which is no failure */
+    if (draw(disk) < 0.3) size = 1 + (size_t)(draw(disk) * (double)size); /* fewer than asked, which is no failure */
     return tcsi_disk_posix.write(NULL, file, bytes, size);
 }
 
