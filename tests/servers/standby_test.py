@@ -152,9 +152,10 @@ def counts(service):
 
 def all_are_there_once(service, senders):
     """Every step acknowledged is in the live series; what was sent twice, as its answer was lost, was seen to be the same."""
-    samples = counts(service)
     sent = 8 * sum(sender.steps for sender in senders)
-    assert samples["accepted"] >= sent, (samples, sent)
+    # Whoever stands by has them a moment later, and who leads may change at any time.
+    samples = wait_for("all that was acknowledged", lambda: counts(service), lambda found: found["accepted"] >= sent, 20,
+                       lambda: f"{sent} were sent; {service.words()[-2000:]}")
     assert samples["accepted"] <= sent + 8 * len(senders), (samples, sent)  # the last of each may have no answer
     return samples
 
