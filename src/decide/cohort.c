@@ -12,7 +12,7 @@ enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
 static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1e-6, USUAL_MAX = 1e30;
-static const double SURE_TIMES = 10, YOUNG_ROUNDS = 60;
+static const double SURE_TIMES = 10, YOUNG_ROUNDS = 60, FEW = 50, MANY = 100;
 
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
 {
@@ -42,11 +42,11 @@ static double allowed_rate(const tcsi_cohort *cohort, tcsi_cohort_regard regard)
     return cohort->rate * cohort->share_norm * cohort->weights[regard.group] * tcsi_cohort_share(regard.share);
 }
 
-/* However many they are: what all have said in a few rows is one thing, if they move together, and its highest is not the highest. */
+/* What many have said in a few rows is one thing, if they move together, and its highest is not the highest. */
 static double threshold_at(const tcsi_cohort *cohort, double rate)
 {
     const double young = YOUNG_ROUNDS / (double)cohort->fit_rounds;
-    return fmin((1 + young * young) * tcsi_tail_threshold(&cohort->tail, rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
+    return fmin((1 + cohort->fit_crowd * young * young) * tcsi_tail_threshold(&cohort->tail, rate, 1), TCSI_COHORT_HEIGHT_MAX / 2);
 }
 
 static void set_thresholds(tcsi_cohort *cohort)
@@ -116,6 +116,13 @@ static double highest_weight(const tcsi_cohort *cohort)
     return highest;
 }
 
+/* Scores for each of the oldest series': how many series there are, if none is new. */
+static void note_rounds(tcsi_cohort *cohort)
+{
+    cohort->fit_rounds = cohort->rounds;
+    cohort->fit_crowd = fmin(fmax(((double)cohort->count / (double)cohort->rounds - FEW) / (MANY - FEW), 0), 1);
+}
+
 static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
 {
     double highest[TCSI_PEAK_COUNT_MAX];
@@ -129,7 +136,7 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
     tcsi_tail_deinit(&cohort->tail);
     const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
     if (status != TCS_OK) return status;
-    cohort->fit_rounds = cohort->rounds;
+    note_rounds(cohort);
     const uint64_t most = cohort->peaks.generation_max / 10, more = cohort->count / 5;
     cohort->fit_at = cohort->count + 1 + (more < most ? more : most > BETWEEN_FITS_MIN ? most : BETWEEN_FITS_MIN);
     set_thresholds(cohort);
@@ -285,8 +292,12 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_codec_u64(codec, &cohort->count);
     tcsi_codec_u64(codec, &cohort->fit_at);
     tcsi_codec_u32(codec, &cohort->rounds);
-    if (has_no_fit_rounds) cohort->fit_rounds = cohort->rounds;
-    else tcsi_codec_u32(codec, &cohort->fit_rounds);
+    if (has_no_fit_rounds) {
+        if (cohort->rounds > 0) note_rounds(cohort);
+    } else {
+        tcsi_codec_u32(codec, &cohort->fit_rounds);
+        tcsi_codec_f64(codec, &cohort->fit_crowd);
+    }
     tcsi_codec_u64(codec, &cohort->aside_count);
     tcsi_codec_u64(codec, &cohort->sure_count);
     persist_body(cohort, codec);
@@ -295,7 +306,7 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     const bool is_usual = cohort->usual >= 0.5 * USUAL_MIN && cohort->usual <= 2 * USUAL_MAX;
     if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0 ||
-        (cohort->tail.count && cohort->fit_rounds == 0) ||
+        (cohort->tail.count && cohort->fit_rounds == 0) || !(cohort->fit_crowd >= 0 && cohort->fit_crowd <= 1) ||
         !(cohort->share_norm > 0 && cohort->share_norm <= 2 / TCSI_COHORT_WEIGHT_MIN))
         tcsi_codec_refuse(codec, "a cohort out of range");
     else set_thresholds(cohort);

@@ -20,7 +20,8 @@
  * the tail as often as it should be; and at most one is, and one more for every ASIDE_SCORES scores, since it may be the tail that is
  * wrong.
  * Series that move together say one thing many times: of so many scores the tail would be sure where it ends after the first rows, and all
- * would pass it at once as their charts settle.  So thresholds are 1 + (60 / rounds)^2 times what the tail says.
+ * would pass it at once as their charts settle.  So thresholds are 1 + (60 / rounds)^2 times what the tail says where there are a hundred
+ * series or more, and what it says where there are fifty or fewer.
  * What is allowed may be shared out otherwise (tcsi_cohort_push_as): a member with a share of s is held to a threshold that chance passes
  * s times as often as others', and share_norm brings the sum back to what the cohort is allowed.
  * Memory: 20 bytes a series; the cohort some 40 KB.  Cost: O(1) a score beside the fits, of which there are some 13 for every tenfold of
@@ -52,7 +53,8 @@ typedef struct tcsi_cohort {
     double usual;             /* of all series, for those that begin */
     uint64_t count, fit_at;   /* scores so far, and at the next fit */
     uint32_t rounds;          /* the most scores of one series: what all say at one moment is no past */
-    uint32_t fit_rounds;      /* as of the last fit; what it says is stretched by how few they are */
+    uint32_t fit_rounds;      /* as of the last fit; what it says is stretched by how few they are, */
+    double fit_crowd;         /* and by how many said it: from 0, 50 series or fewer, to 1, a hundred */
     uint64_t aside_count, sure_count; /* peaks of alarms too rare for chance: that the tail was spared, and that it was not */
     double *body;             /* (TCSI_COHORT_BODY) heights, every so many scores one */
     size_t body_count, body_at;
