@@ -1,4 +1,4 @@
-/* base/pool.h -- a fixed set of threads that run numbered tasks.
+/* base/pool.h -- a fixed set of threads that run numbered tasks; and how urgent a thread is.
  * Work is cut by data, never by thread count: task i does the same thing whoever runs it, so results have the same bits
  * for any number of threads.  A NULL pool is valid everywhere and runs the tasks in order on the caller.
  * Threads: one run at a time per pool; a task must not call run on its own pool. */
@@ -23,7 +23,7 @@ size_t tcsi_processor_count(void);
 
 /* What has time leaves the processors to what has not.  Of the calling thread alone, on Linux; elsewhere nothing changes. */
 typedef enum tcsi_urgency {
-    TCSI_URGENCY_LOW = 5,   /* nice levels: a third of what rows get where both want the processor */
+    TCSI_URGENCY_LOW = 5,   /* nice levels: a third of what others get, where both want the processor */
     TCSI_URGENCY_NONE = 19  /* whatever nobody else wants */
 } tcsi_urgency;
 void tcsi_thread_lower(tcsi_urgency urgency);
