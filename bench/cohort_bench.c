@@ -93,6 +93,50 @@ static void simulate(uint64_t stream, size_t row_count, int freedom, size_t ever
     }
 }
 
+/* What a counter counts in each row, most of it nothing: Poisson with a mean of 0.003 to 3.  An event is a burst in one to three rows. */
+static void simulate_counts(uint64_t stream, size_t row_count, size_t every)
+{
+    course *c = add(row_count);
+    tcsi_rng rng = tcsi_rng_make(8, stream);
+    tcsi_residual_chart chart = { .count = 0 };
+    const double mean = 0.003 * pow(1000, tcsi_rng_uniform(&rng));
+    double event = 0;
+    uint64_t left = 0;
+    for (size_t t = 0; t < row_count; t++) {
+        double count = -1;
+        for (double at = 0; at < mean; count++) at -= log(1 - tcsi_rng_uniform(&rng));
+        if (every && left == 0 && t > 100 && tcsi_rng_below(&rng, every) == 0) {
+            left = 1 + tcsi_rng_below(&rng, 3);
+            event = round((4 + 8 * sqrt(mean)) * pow(5, tcsi_rng_uniform(&rng)));
+        }
+        c->labels[t] = left > 0;
+        c->scores[t] = (float)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, count + (left ? event : 0));
+        left -= left > 0;
+    }
+}
+
+/* What holds still and then is another of a few values, near each other, for a while: allocated memory, open connections, set points.  An
+ * event goes far beyond them. */
+static void simulate_steps(uint64_t stream, size_t row_count, size_t every)
+{
+    course *c = add(row_count);
+    tcsi_rng rng = tcsi_rng_make(9, stream);
+    tcsi_residual_chart chart = { .count = 0 };
+    const double often = 0.003 * pow(100, tcsi_rng_uniform(&rng)), back = 0.02 * pow(50, tcsi_rng_uniform(&rng));
+    double at = 0, event = 0;
+    uint64_t left = 0;
+    for (size_t t = 0; t < row_count; t++) {
+        if (tcsi_rng_uniform(&rng) < (at > 0 ? back : often)) at = (double)tcsi_rng_below(&rng, 4);
+        if (every && left == 0 && t > 100 && tcsi_rng_below(&rng, every) == 0) {
+            left = 1 + tcsi_rng_below(&rng, 3);
+            event = 16 * pow(5, tcsi_rng_uniform(&rng));
+        }
+        c->labels[t] = left > 0;
+        c->scores[t] = (float)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, 1000 + at + (left ? event : 0));
+        left -= left > 0;
+    }
+}
+
 static void load(const char *name, const char *folder)
 {
     tcs_error err = { 0 };
@@ -188,6 +232,15 @@ int main(int argc, char **argv)
                 clear();
                 for (size_t i = 0; i < fleets[k].series; i++) simulate(i, fleets[k].rows, heavy ? 5 : 0, every);
                 snprintf(name, sizeof name, "%s tails, an event in %zu", heavy ? "heavy" : "light", every);
+                compare(name, fleets[k].size, rates + 1 + 2 * (every > 0), 1);
+            }
+    for (int steps = 0; argc < 3 && steps < 2; steps++)
+        for (size_t every = 0; every <= 3000; every += 3000)
+            for (size_t k = 0; k < sizeof fleets / sizeof *fleets; k++) {
+                char name[64];
+                clear();
+                for (size_t i = 0; i < fleets[k].series; i++) (steps ? simulate_steps : simulate_counts)(i, fleets[k].rows, every);
+                snprintf(name, sizeof name, "%s, an event in %zu", steps ? "steps" : "counts", every);
                 compare(name, fleets[k].size, rates + 1 + 2 * (every > 0), 1);
             }
     for (int i = 1; i + 1 < argc; i += 2) {

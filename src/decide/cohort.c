@@ -11,7 +11,7 @@ enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN
 
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
-static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1e-6, USUAL_MAX = 1e30;
+static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1, USUAL_MAX = 1e30;
 static const double SURE_TIMES = 10, YOUNG_ROUNDS = 60, FEW = 50, MANY = 100;
 
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
@@ -262,7 +262,8 @@ void tcsi_cohort_member_persist(tcsi_cohort_member *member, tcsi_codec *codec)
     member->since = (uint16_t)(clocks >> 16);
     member->open_for = (uint16_t)clocks;
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK || member->count == 0) return;
-    const bool is_sound = (double)member->usual >= 0.5 * USUAL_MIN && (double)member->usual <= 2 * USUAL_MAX && member->bar >= 1 &&
+    if (member->usual > 0) member->usual = fmaxf(member->usual, (float)USUAL_MIN); /* of before there was a least */
+    const bool is_sound = member->usual > 0 && (double)member->usual <= 2 * USUAL_MAX && member->bar >= 1 &&
                           (double)member->bar <= BAR_MAX && member->peak >= 0 && (double)member->peak <= TCSI_COHORT_HEIGHT_MAX &&
                           member->count <= COUNT_MAX && member->since <= SINCE_MAX && member->open_for <= SINCE_MAX;
     if (!is_sound) tcsi_codec_refuse(codec, "a series' scale out of range");
@@ -304,7 +305,8 @@ void tcsi_cohort_persist(tcsi_cohort *cohort, tcsi_codec *codec)
     tcsi_peaks_persist(&cohort->peaks, codec);
     tcsi_tail_persist(&cohort->tail, TCSI_COHORT_BODY, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    const bool is_usual = cohort->usual >= 0.5 * USUAL_MIN && cohort->usual <= 2 * USUAL_MAX;
+    if (cohort->usual > 0) cohort->usual = fmax(cohort->usual, USUAL_MIN);
+    const bool is_usual = cohort->usual > 0 && cohort->usual <= 2 * USUAL_MAX;
     if (!(cohort->rate > 0 && cohort->rate < 1) || cohort->run_length == 0 || !is_usual || cohort->fit_at == 0 ||
         (cohort->tail.count && cohort->fit_rounds == 0) || !(cohort->fit_crowd >= 0 && cohort->fit_crowd <= 1) ||
         !(cohort->share_norm > 0 && cohort->share_norm <= 2 / TCSI_COHORT_WEIGHT_MIN))

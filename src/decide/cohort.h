@@ -6,7 +6,7 @@
  *     height = min(score / usual, HEIGHT_MAX) / bar
  *     usual    what one in 50 of the series' own scores exceeds, by stochastic approximation of a quantile (H. Robbins, S. Monro, "A
  *              stochastic approximation method", Annals of Mathematical Statistics 22(3), 1951) in steps of its logarithm; it begins at
- *              what is usual in the cohort
+ *              what is usual in the cohort, and is 1 at least: scores are deviations, and less than one of them is nothing
  *     bar      1, half as much again with each alarm, and back to 1 within BAR_ROWS rows: one series whose scores reach farther than the
  *              cohort's tail tells of itself a few times, and then neither floods its readers nor spoils the tail for the others
  * and heights of all series are calibrated by one tail of cluster peaks, as everywhere (decide/tail.h).  What is promised is the number of

@@ -146,7 +146,7 @@ static size_t find_near(const tcsi_coincidence *c, const tcsi_beginning *onset, 
     for (size_t i = 0; i < c->onset_count; i++) {
         const tcsi_beginning *other = &c->onsets[(c->onset_at + TCSI_ONSET_COUNT_MAX - 1 - i) % TCSI_ONSET_COUNT_MAX];
         const near found = { other, apart_ns(other->begin_ns, onset->begin_ns) };
-        if (found.apart_ns > c->options.within_ns) continue;
+        if (!other->group || found.apart_ns > c->options.within_ns) continue;
         size_t at = count++;
         for (; at > 0 && ret_near[at - 1].apart_ns > found.apart_ns; at--) ret_near[at] = ret_near[at - 1];
         ret_near[at] = found;

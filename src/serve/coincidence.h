@@ -28,7 +28,7 @@ typedef struct tcsi_coincidence_options {
 } tcsi_coincidence_options;
 
 typedef struct tcsi_beginning {
-    uint64_t group;                     /* the caller's */
+    uint64_t group;                     /* the caller's; 0: of one that is over */
     int64_t begin_ns;
     uint64_t places[TCSI_PLACE_COUNT_MAX]; /* hash of name and value; 0: it has no such tag */
     uint32_t number;
@@ -60,7 +60,7 @@ size_t tcsi_coincidence_find(const tcsi_coincidence *coincidence, const tcsi_beg
                              uint64_t ret_groups[TCSI_ONSET_COUNT_MAX]);
 /* It is in onset->group; the oldest one is forgotten. */
 void tcsi_coincidence_add(tcsi_coincidence *coincidence, const tcsi_beginning *onset);
-/* All of one group are of another one. */
+/* All of one group are of another one; or of none, 0: then nothing belongs to them any more, and they say nothing of what does. */
 void tcsi_coincidence_regroup(tcsi_coincidence *coincidence, uint64_t group, uint64_t into);
 
 /* Loading: the directory is as it was when it was saved; counts are taken anew. */

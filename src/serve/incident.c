@@ -239,6 +239,7 @@ static void close_incident(tcsi_incidents *self, tcsi_incident *incident, int64_
 {
     incident->state = incident->state == TCSI_LIVE_CONFIRMED ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
     incident->end_ns = end_ns > incident->begin_ns ? end_ns : incident->begin_ns;
+    tcsi_coincidence_regroup(&self->coincidence, incident->serial, 0);
     note_change(self, incident);
 }
 

@@ -158,6 +158,23 @@ static void test_from_its_first_episode_to_its_last(void **state)
     world_deinit(&w);
 }
 
+/* What a series told before, and is over, takes nothing away from what belongs to it now. */
+static void test_what_is_over_holds_nobody_back(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w, 100);
+    const uint64_t before = begin(&w, 0, 990, 60), other = begin(&w, 55, 990, 60);
+    assert_true(other == before);
+    end(&w, 0, 990, 994);
+    end(&w, 55, 990, 994);
+    settle(&w);
+    const uint64_t serial = begin(&w, 1, 1000, 60);
+    assert_true(serial != before && begin(&w, 0, 1000, 60) == serial && begin(&w, 2, 1000, 60) == serial);
+    assert_true(begin(&w, 55, 1003, 60) == serial);
+    world_deinit(&w);
+}
+
 /* Two that began apart are one, as a third shows: the later one goes into the earlier one. */
 static void test_two_become_one(void **state)
 {
@@ -327,5 +344,6 @@ static void test_saved_and_loaded(void **state)
 }
 
 TCS_TEST_MAIN(cmocka_unit_test(test_what_belongs_together), cmocka_unit_test(test_from_its_first_episode_to_its_last),
-              cmocka_unit_test(test_two_become_one), cmocka_unit_test(test_chance_is_rarely_merged), cmocka_unit_test(test_fleets_in_step),
+              cmocka_unit_test(test_what_is_over_holds_nobody_back), cmocka_unit_test(test_two_become_one),
+              cmocka_unit_test(test_chance_is_rarely_merged), cmocka_unit_test(test_fleets_in_step),
               cmocka_unit_test(test_saved_and_loaded))

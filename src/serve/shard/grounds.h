@@ -6,7 +6,7 @@
  * Chart, scale, thresholds and models go on changing; an explanation that used today's would explain another decision.  Nothing here
  * decides: it is written down in the episode's document (serve/why/) and is part of the saved state, because an episode may outlast it.
  * So many anomalies of a cell as TCSI_GROUNDS_MAX may have theirs at once; of one that opens beyond that nothing is written down.
- * Memory: TCSI_GROUNDS_MAX of them a cell, 2 bytes a series.  Cost of a row: a copy of its chart's 40 bytes.  Threads: the cell's. */
+ * Memory: TCSI_GROUNDS_MAX of them a cell, 2 bytes a series.  Cost of a row: a copy of its chart's 48 bytes.  Threads: the cell's. */
 #ifndef TCS_SERVE_SHARD_GROUNDS_H
 #define TCS_SERVE_SHARD_GROUNDS_H
 

@@ -12,7 +12,9 @@ static const double RAISE_PART = 0.1, RAISE_SHARE_MAX = 0.1, NORM_MAX = 2, NORM_
 
 static tcsi_scale scale_of(const tcsi_live_series *series)
 {
-    return (tcsi_scale){ series->chart.variance, series->chart.covariance, series->chart.residual_square, series->member.usual };
+    const tcsi_residual_chart *chart = &series->chart;
+    return (tcsi_scale){ chart->variance, chart->covariance, chart->residual_square, chart->reach, chart->rest_reach,
+                         series->member.usual };
 }
 
 static void set_scale(tcsi_live_series *series, const tcsi_scale *scale)
@@ -20,6 +22,8 @@ static void set_scale(tcsi_live_series *series, const tcsi_scale *scale)
     series->chart.variance = scale->variance;
     series->chart.covariance = scale->covariance;
     series->chart.residual_square = scale->residual_square;
+    series->chart.reach = scale->reach;
+    series->chart.rest_reach = scale->rest_reach;
     series->member.usual = scale->usual;
 }
 
@@ -184,34 +188,41 @@ void tcsi_taught_share(tcsi_cell *cell)
 
 /* ---- saved form ---- */
 
-static void persist_scale(tcsi_scale *scale, tcsi_codec *codec)
+static bool is_size(float value, float most)
+{
+    return value >= 0 && value <= most;
+}
+
+static void persist_scale(tcsi_scale *scale, bool has_reach, tcsi_codec *codec)
 {
     tcsi_codec_f32(codec, &scale->variance);
     tcsi_codec_f32(codec, &scale->covariance);
     tcsi_codec_f32(codec, &scale->residual_square);
+    if (has_reach) tcsi_codec_f32(codec, &scale->reach);
+    if (has_reach) tcsi_codec_f32(codec, &scale->rest_reach);
     tcsi_codec_f32(codec, &scale->usual);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
-    const bool is_sound = scale->variance >= 0 && scale->variance <= 1e38F && fabsf(scale->covariance) <= 1e38F &&
-                          scale->residual_square >= 0 && scale->residual_square <= 1e38F && scale->usual >= 0 && scale->usual <= 2e30F;
+    const bool is_sound = is_size(scale->variance, 1e38F) && fabsf(scale->covariance) <= 1e38F && is_size(scale->residual_square, 1e38F) &&
+                          is_size(scale->reach, 1e38F) && is_size(scale->rest_reach, 1e38F) && is_size(scale->usual, 2e30F);
     if (!is_sound) tcsi_codec_refuse(codec, "a scale of before an anomaly out of range");
 }
 
-static void persist_before(tcsi_before *before, tcsi_codec *codec)
+static void persist_before(tcsi_before *before, bool has_reach, tcsi_codec *codec)
 {
     tcsi_codec_i64(codec, &before->begin_ns);
     tcsi_codec_u32(codec, &before->series);
     tcsi_codec_u32(codec, &before->count);
-    persist_scale(&before->scale, codec);
+    persist_scale(&before->scale, has_reach, codec);
 }
 
 void tcsi_taught_persist(tcsi_taught *taught, tcsi_codec *codec)
 {
-    tcsi_codec_tag(codec, "TAUG");
-    persist_scale(&taught->now, codec);
+    const bool has_reach = !tcsi_codec_tag_or(codec, "TAU2", "TAUG");
+    persist_scale(&taught->now, has_reach, codec);
     tcsi_codec_u64(codec, &taught->now_of);
     tcsi_codec_u32(codec, &taught->before_count);
     tcsi_codec_f64(codec, &taught->raise_share);
-    for (size_t i = 0; i < TCSI_TAUGHT_INCIDENTS && i < taught->before_count; i++) persist_before(&taught->before[i], codec);
+    for (size_t i = 0; i < TCSI_TAUGHT_INCIDENTS && i < taught->before_count; i++) persist_before(&taught->before[i], has_reach, codec);
     if (!tcsi_codec_loading(codec) || tcsi_codec_status(codec) != TCS_OK) return;
     if (!(taught->raise_share >= 0 && taught->raise_share <= RAISE_SHARE_MAX)) tcsi_codec_refuse(codec, "a share out of range");
 }

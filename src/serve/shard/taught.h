@@ -18,7 +18,7 @@
  * is kept for the last TCSI_TAUGHT_INCIDENTS openings of the cell, is put in its place, if no more than FORGET rows came since.
  * What cannot be taken back: the one peak that a finished episode left in the cohort's tail (bounded to twice the threshold); what its rows
  * moved when it was answered later than that; and an answer that is undone does not bring back what was left out.
- * Memory: 32 bytes an opening kept.  Cost of a row: a copy of 16 bytes; shares are reckoned when somebody answers.  Threads: the cell's. */
+ * Memory: 40 bytes an opening kept.  Cost of a row: a copy of 24 bytes; shares are reckoned when somebody answers.  Threads: the cell's. */
 #ifndef TCS_SERVE_SHARD_TAUGHT_H
 #define TCS_SERVE_SHARD_TAUGHT_H
 
@@ -32,7 +32,7 @@ enum { TCSI_TAUGHT_INCIDENTS = 128 };
 
 /* What a series holds for usual. */
 typedef struct tcsi_scale {
-    float variance, covariance, residual_square, usual;
+    float variance, covariance, residual_square, reach, rest_reach, usual;
 } tcsi_scale;
 
 typedef struct tcsi_before {

@@ -14,7 +14,7 @@ void tcsi_first_look_quiet(const tcsi_residual_chart *chart, const tcsi_cohort_m
                            double *ret_high)
 {
     const tcsi_residual_parts parts = tcsi_residual_chart_parts(chart, &tcsi_residual_chart_defaults, chart->level);
-    const double limit = parts.is_ready ? score_at(member, height) : INFINITY;
+    const double score = score_at(member, height), limit = parts.is_ready && score < parts.most ? score : INFINITY;
     const double by_level = limit * parts.spread, by_forecast = limit * parts.rest_spread;
     *ret_low = fmax(parts.level - by_level, parts.forecast - by_forecast);
     *ret_high = fmin(parts.level + by_level, parts.forecast + by_forecast);
@@ -25,7 +25,7 @@ tcsi_first_look tcsi_first_look_of(const tcsi_grounds_row *row)
     const tcsi_residual_parts parts = tcsi_residual_chart_parts(&row->chart, &tcsi_residual_chart_defaults, row->value);
     tcsi_first_look look = { .parts = parts, .is_shift = parts.by_level > parts.by_forecast, .usual = (double)row->member.usual,
                              .bar = (double)row->member.bar, .threshold = row->threshold };
-    look.score = fmax(parts.by_level, parts.by_forecast);
+    look.score = tcsi_residual_parts_score(&parts);
     look.height = fmin(look.score / look.usual, TCSI_COHORT_HEIGHT_MAX) / look.bar;
     look.score_limit = score_at(&row->member, row->threshold);
     tcsi_first_look_quiet(&row->chart, &row->member, row->threshold, &look.low, &look.high);

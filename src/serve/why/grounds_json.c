@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CHART_SIZE = 8, SCALE_SIZE = 6 };
+enum { CHART_SIZE = 10, CHART_SIZE_BEFORE = 8, SCALE_SIZE = 6 }; /* documents of before a chart had its reaches have no such */
 
 /* ---- writing ---- */
 
@@ -31,7 +31,7 @@ static void write_row(tcsi_json_writer *writer, const char *key, const tcsi_grou
     const tcsi_residual_chart *c = &row->chart;
     const tcsi_cohort_member *m = &row->member;
     const double chart[CHART_SIZE] = { c->level, c->last, (double)c->variance, (double)c->covariance, (double)c->residual_square,
-                                       (double)c->step_last, c->count, c->clipped_run };
+                                       (double)c->step_last, c->count, c->clipped_run, (double)c->reach, (double)c->rest_reach };
     const double scale[SCALE_SIZE] = { (double)m->usual, (double)m->bar, (double)m->peak, m->count, m->since, m->open_for };
     tcsi_json_key(writer, key);
     tcsi_json_begin_object(writer);
@@ -147,21 +147,22 @@ static bool fits(const double *values, size_t count, double most)
 
 static bool read_row(const tcsi_json_value *value, tcsi_grounds_row *ret_row)
 {
-    double c[CHART_SIZE], m[SCALE_SIZE];
+    double c[CHART_SIZE] = { 0 }, m[SCALE_SIZE];
     tcsi_grounds_row row = { .is_known = false };
     if (!get_time(value, "time", &row.time_ns) || !get_number(value, "value", &row.value)) return false;
     *ret_row = row;
     if (!tcsi_json_get(value, "chart")) return true;
-    if (!get_numbers(value, "chart", c, CHART_SIZE) || !get_numbers(value, "scale", m, SCALE_SIZE)) return false;
+    if (!get_numbers(value, "chart", c, CHART_SIZE) && !get_numbers(value, "chart", c, CHART_SIZE_BEFORE)) return false;
+    if (!get_numbers(value, "scale", m, SCALE_SIZE)) return false;
     if (!get_height(value, "threshold", &row.threshold) || !get_height(value, "threshold_low", &row.threshold_low)) return false;
     if (!get_time(value, "received", &row.received_ns)) return false;
-    const bool is_chart = fits(c + 6, 2, UINT32_MAX) && c[2] >= 0 && c[4] >= 0;
+    const bool is_chart = fits(c + 6, 2, UINT32_MAX) && c[2] >= 0 && c[4] >= 0 && c[8] >= 0 && c[9] >= 0;
     const bool is_scale = m[0] > 0 && m[1] >= 1 && fits(m + 3, 1, UINT32_MAX) && fits(m + 4, 2, UINT16_MAX);
     if (!is_chart || !is_scale) return false;
     row.is_known = true;
     row.chart = (tcsi_residual_chart){ .level = c[0], .last = c[1], .variance = (float)c[2], .covariance = (float)c[3],
                                        .residual_square = (float)c[4], .step_last = (float)c[5], .count = (uint32_t)c[6],
-                                       .clipped_run = (uint32_t)c[7] };
+                                       .clipped_run = (uint32_t)c[7], .reach = (float)c[8], .rest_reach = (float)c[9] };
     row.member = (tcsi_cohort_member){ .usual = (float)m[0], .bar = (float)m[1], .peak = (float)m[2], .count = (uint32_t)m[3],
                                        .since = (uint16_t)m[4], .open_for = (uint16_t)m[5] };
     *ret_row = row;

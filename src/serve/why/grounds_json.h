@@ -3,7 +3,7 @@
  *     {"sequence": N, "opened_by": "height", "allowed": alarms of chance a row, "sure": h, "hold": h,
  *      "confirmed": time, "confirmed_by": "length", "lasted": rows,             where it was
  *      "onset": {"time", "received", "value", "threshold", "threshold_low",
- *                "chart": [level, last, variance, covariance, residual_square, step_last, count, clipped_run],
+ *                "chart": [level, last, variance, covariance, residual_square, step_last, count, clipped_run, reach, rest_reach],
  *                "scale": [usual, bar, peak, count, since, open_for]},          of a row that the first look judged
  *      "peak": the same, where it is another row,
  *      "answer": {"time", "model", "sort", "p_value", "mean", "limit", "window": [64 rows]}}   where the deep layer said something

@@ -73,10 +73,10 @@ static double ceiling_of(const judge *j, const tcsi_grounds *grounds, tcsi_inste
     return j->lasted < TCSI_CELL_RUN_LENGTH ? grounds->sure : fmin(grounds->onset.threshold_low, grounds->sure);
 }
 
-/* Just reaching the heights that confirm is enough to confirm. */
+/* Just reaching the heights that confirm is enough to confirm; they are compared with what the episode keeps of its own, a float. */
 static bool is_within(const tcsi_grounds *grounds, double height, double ceiling)
 {
-    return ceiling == grounds->sure || ceiling == grounds->hold ? height < ceiling : height <= ceiling;
+    return ceiling == grounds->sure || ceiling == grounds->hold ? (double)(float)height < ceiling : height <= ceiling;
 }
 
 /* The value nearest to `value` that stays below the ceiling; false: there is none. */

@@ -75,16 +75,21 @@ def residual_chart():
             out.append(NAN)
             continue
         if n == 0:
-            level, last, n, var, cov, res, before = v, v, 1, f(0), f(0), f(0), f(0)
+            level, last, n, var, cov, res, before, reach, rest_reach = v, v, 1, f(0), f(0), f(0), f(0), f(0), f(0)
             out.append(NAN)
             continue
         rho = min(max(float(cov) / float(var), 0), 0.99) if var > 0 else 0
         d = v - level
         e = d - rho * (last - level)
-        s, r = max(np.sqrt(float(var)), 1e-150, 1e-12 * abs(level)), max(np.sqrt(float(res)), 1e-150, 1e-12 * abs(level))
-        out.append(max(abs(d) / s, abs(e) / r) if n >= 16 else NAN)
+        s, r = [max(np.sqrt(float(square)), 0.1 * float(far), 1e-150, 1e-12 * abs(level)) for square, far in ((var, reach), (res, rest_reach))]
+        most = np.inf if var > 0 or reach > 0 else np.sqrt(n)
+        out.append(min(max(abs(d) / s, abs(e) / r), most) if n >= 16 else NAN)
         a = max(alpha_min, 1 / (n + 1))
         far = n >= 16 and (abs(d) > clip * s or abs(e) > clip * r)
+        reach, rest_reach = f(float(reach) * (1 - 1 / 4000)), f(float(rest_reach) * (1 - 1 / 4000))
+        if far and run == 0:
+            reach, rest_reach = [f(max(float(old), min(abs(step), 2 * max(float(old), np.sqrt(float(square))) or np.inf)))
+                                 for old, step, square in ((reach, d, var), (rest_reach, e, res))]
         run = run + 1 if far else 0
         if far and run <= patience:
             d, e = np.clip(d, -clip * s, clip * s), np.clip(e, -clip * r, clip * r)
