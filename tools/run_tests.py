@@ -2,7 +2,7 @@
 """Runs every test of a build folder and counts cases, not programs.
 
 usage: run_tests.py BUILD_FOLDER [meson test arguments]
-Prints what failed with its output, the skipped cases, each failed case with the end of what it said about itself, and last
+Prints what failed with its output, the skipped cases, each failed case with beginning and end of what it said about itself, and last
 `N passed, N failed, N skipped`.
 """
 import json
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
-SAID_LINES = 6
+FIRST_LINES, LAST_LINES = 8, 4  # of what a failed case says about itself
 
 
 def mute(path):
@@ -23,21 +23,26 @@ def mute(path):
             yield test["name"]
 
 
+def ends(lines):
+    """The first lines, where an assertion is named, and the last ones."""
+    return lines if len(lines) <= FIRST_LINES + LAST_LINES else lines[:FIRST_LINES] + ["..."] + lines[-LAST_LINES:]
+
+
 def reasons(path):
-    """(test, case, the last lines of comment after it) of every case that failed; the words of a program that died without one."""
+    """(test, case, the ends of the comment after it) of every case that failed; the words of a program that died without one."""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         test = json.loads(line)
         said, case, comment, has_case = test.get("stdout", "").splitlines(), None, [], False
         for text in said + ["ok"]:
             if text.startswith(("ok", "not ok", "1..")):
                 if case:
-                    yield test["name"], case, comment[-SAID_LINES:]
+                    yield test["name"], case, ends(comment)
                 case, comment = (text[len("not ok "):], []) if text.startswith("not ok") else (None, comment)
                 has_case = has_case or case is not None
             elif case and text.startswith("#"):
                 comment.append(text)
         if test["result"] in ("FAIL", "ERROR", "TIMEOUT") and not has_case:
-            yield test["name"], test["result"].lower(), (said + test.get("stderr", "").splitlines())[-SAID_LINES:]
+            yield test["name"], test["result"].lower(), (said + test.get("stderr", "").splitlines())[-LAST_LINES:]
 
 
 def main():
