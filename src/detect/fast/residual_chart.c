@@ -62,7 +62,8 @@ tcsi_residual_parts tcsi_residual_chart_parts(const tcsi_residual_chart *chart, 
     const bool has_spread = chart->variance > 0 || chart->reach > 0;
     return (tcsi_residual_parts){ .level = chart->level, .forecast = chart->level + drift, .spread = spread, .rest_spread = rest_spread,
                                   .step = step, .rest = rest, .by_level = fabs(step) / spread, .by_forecast = fabs(rest) / rest_spread,
-                                  .most = has_spread ? INFINITY : sqrt((double)chart->count), .is_ready = chart->count >= options->warmup_count };
+                                  .most = has_spread ? INFINITY : sqrt((double)chart->count),
+                                  .is_ready = chart->count >= options->warmup_count };
 }
 
 double tcsi_residual_parts_score(const tcsi_residual_parts *parts)
@@ -212,8 +213,8 @@ const tcsi_detector_info tcsi_detector_residual_chart = {
              "1988; D. Montgomery, C. Mastrangelo: Some statistical process control methods for autocorrelated data. Journal of Quality "
              "Technology 23(3), 1991",
     .summary = "What a row brings beyond the forecast of an autoregressive model of order one, and how far it is from the weighted mean, "
-               "each in its own deviations, or in what else values have done; the larger counts. Finds jumps and shifts in rows that depend on each other; misses seasonal "
-               "shapes. 48 bytes of state, O(1) a row: the first look at a million series.",
+               "each in its own deviations, or in what else values have done; the larger counts. Finds jumps and shifts in rows that "
+               "depend on each other; misses seasonal shapes. 48 bytes of state, O(1) a row: the first look at a million series.",
     .traits = TCSI_TRAIT_STREAMING,
     .instance_size = sizeof(residual_chart),
     .options_offset = offsetof(residual_chart, options),
