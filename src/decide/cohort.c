@@ -6,13 +6,14 @@
 
 #include <math.h>
 
-enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 500, ROUNDS_MIN = 30, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000,
-       ASIDE_SCORES = 5000 };
+enum { BAR_ROWS = 2000, PATIENCE = 50, FIRST_FIT = 100, ROUNDS_MIN = 30, BETWEEN_FITS_MIN = 16384, COUNT_MAX = 1 << 30, SINCE_MAX = 60000,
+       ASIDE_SCORES = 5000, PRIOR_PEAKS = 25 };
 
 static const double USUAL_SHARE = 0.02, USUAL_START = 2.5; /* of scores in deviations, as of a normal distribution */
 static const double STEP_GAIN = 8, STEP_MIN = 0.01, STEP_MAX = 0.2, COHORT_STEP = 0.001;
 static const double BAR_RISE = 1.5, BAR_RESTED = 1.05, PEAK_REACH = 2, BAR_MAX = 1e6, USUAL_MIN = 1, USUAL_MAX = 1e30;
 static const double SURE_TIMES = 10, YOUNG_ROUNDS = 60, FEW = 50, MANY = 100;
+static const double PEAK_MIN = 0.5, PRIOR_SCALE = 0.8; /* in heights */
 
 tcs_status tcsi_cohort_init(tcsi_cohort *cohort, double rate, size_t run_length, tcs_error *err)
 {
@@ -53,7 +54,7 @@ static void set_thresholds(tcsi_cohort *cohort)
 {
     if (!cohort->tail.count) return;
     cohort->threshold = threshold_at(cohort, cohort->rate);
-    cohort->threshold_low = tcsi_tail_threshold_low(&cohort->tail, cohort->threshold);
+    cohort->threshold_low = fmin(fmax(tcsi_tail_threshold_low(&cohort->tail, cohort->threshold), 1), cohort->threshold);
     for (size_t g = 0; g < TCSI_COHORT_GROUPS; g++)
         for (size_t i = 0; i < TCSI_COHORT_SHARES; i++) cohort->thresholds[g][i] = NAN;
 }
@@ -123,15 +124,31 @@ static void note_rounds(tcsi_cohort *cohort)
     cohort->fit_crowd = fmin(fmax(((double)cohort->count / (double)cohort->rounds - FEW) / (MANY - FEW), 0), 1);
 }
 
+/* Of series that hold still there are hardly any peaks, and what they say of a tail is nothing; until there are some, these are in their
+ * place.  peaks: descending, with room for PRIOR_PEAKS more. */
+static size_t add_prior(double *peaks, size_t count)
+{
+    if (count >= PRIOR_PEAKS) return count;
+    const size_t missing = PRIOR_PEAKS - count;
+    for (size_t i = 0; i < missing; i++) {
+        const double peak = PEAK_MIN - PRIOR_SCALE * log(((double)i + 0.5) / (double)missing);
+        size_t at = count++;
+        for (; at > 0 && peaks[at - 1] < peak; at--) peaks[at] = peaks[at - 1];
+        peaks[at] = peak;
+    }
+    return count;
+}
+
 static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
 {
     double highest[TCSI_PEAK_COUNT_MAX];
     cohort->peaks.generation_max = generation_of(cohort->rate);
     const double score_count = (double)tcsi_peaks_score_count(&cohort->peaks);
-    const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest,
-                                       .peak_count = tcsi_peaks_collect(&cohort->peaks, highest),
-                                       .cluster_count = (double)tcsi_peaks_cluster_count(&cohort->peaks), .row_count = score_count,
-                                       .run_length = cohort->run_length, .prior = tcsi_prior_at_age(cohort->count),
+    const size_t found = tcsi_peaks_collect(&cohort->peaks, highest), peak_count = add_prior(highest, found);
+    const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest, .peak_count = peak_count,
+                                       .cluster_count = (double)(tcsi_peaks_cluster_count(&cohort->peaks) + peak_count - found),
+                                       .row_count = score_count, .run_length = cohort->run_length,
+                                       .prior = tcsi_prior_at_age(cohort->count),
                                        .wanted = cohort->rate * highest_weight(cohort) * score_count };
     tcsi_tail_deinit(&cohort->tail);
     const tcs_status status = tcsi_tail_fit(&reference, &cohort->tail, err);
@@ -188,7 +205,8 @@ static bool cluster(tcsi_cohort *cohort, tcsi_cohort_member *member, const tcsi_
     } else if (verdict->is_unusual) {
         member->since = 0;
     } else if (++member->since >= cohort->run_length) {
-        if (!regard.is_incident) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member, allowed_rate(cohort, regard)));
+        const bool is_peak = !regard.is_incident && (double)member->peak > PEAK_MIN;
+        if (is_peak) tcsi_peaks_keep(&cohort->peaks, peak_for_tail(cohort, member, allowed_rate(cohort, regard)));
         member->peak = 0;
         member->since = 0;
         return true;

@@ -19,6 +19,9 @@
  * is therefore set aside: it counts as ordinary, unless fewer of that kind have counted as they are than chance gives, so that chance is in
  * the tail as often as it should be; and at most one is, and one more for every ASIDE_SCORES scores, since it may be the tail that is
  * wrong.
+ * Series that hold still have no peaks, and a tail of nothings would be passed by anything.  So no peak is below PEAK_MIN, nothing is out
+ * of the ordinary that is not above what is usual (height 1), and while there are fewer than PRIOR_PEAKS peaks, others stand in for those
+ * that are missing, exponential with a mean of 0.8 heights, which is far more than noise has.
  * Series that move together say one thing many times: of so many scores the tail would be sure where it ends after the first rows, and all
  * would pass it at once as their charts settle.  So thresholds are 1 + (60 / rounds)^2 times what the tail says where there are a hundred
  * series or more, and what it says where there are fifty or fewer.

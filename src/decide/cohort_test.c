@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "decide/cohort.h"
+#include "detect/fast/residual_chart.h"
 
 enum { MEMBERS = 300 };
 
@@ -146,6 +147,37 @@ static void test_events_are_seen(void **state)
     for (size_t i = 0; i < MEMBERS; i++) seen += push(&f, i, 8 * 2.33 * f.sources[i].scale);
     assert_true((double)seen > 0.98 * MEMBERS);
     tcsi_cohort_deinit(&f.cohort);
+}
+
+/* Series that hold still, and some that do not: what begins to move is one alarm at most, none where nothing is known of how far noise
+ * goes, and does not stay one; and an event of those that vary is told after eighty rows. */
+static void test_what_holds_still_is_no_tail(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 8, 50 };
+    for (size_t k = 0; k < 2 * TCS_COUNT(sizes); k++) {
+        const size_t size = sizes[k / 2], varying = k % 2 ? size / 4 : 0;
+        tcsi_cohort cohort;
+        tcsi_cohort_member members[50] = { 0 };
+        tcsi_residual_chart charts[50] = { 0 };
+        tcsi_rng rng = tcsi_rng_make(31, k);
+        size_t moves = 0, events = 0, other = 0, open = 0;
+        assert_ok(tcsi_cohort_init(&cohort, 1e-5, 4, test_err));
+        for (size_t t = 0; t < 400; t++)
+            for (size_t i = 0; i < size; i++) {
+                const bool is_event = i < varying && t == 80;
+                double value = i < varying ? tcsi_rng_normal(&rng) + (is_event ? 1000 : 0) : 7;
+                if (i == size - 1 && t >= 70) value += (double)tcsi_rng_below(&rng, 3);
+                const double score = tcsi_residual_chart_push(&charts[i], &tcsi_residual_chart_defaults, value);
+                tcsi_cohort_verdict verdict = { .height = 0 };
+                if (!isnan(score)) assert_ok(tcsi_cohort_push(&cohort, &members[i], score, &verdict, test_err));
+                *(is_event ? &events : i == size - 1 ? &moves : &other) += verdict.is_opening;
+                open += t > 200 && members[i].open_for > 0;
+            }
+        print_message("# %zu series, of which %zu vary: %zu events, %zu first moves, %zu others\n", size, varying, events, moves, other);
+        assert_true(events == varying && moves <= (varying > 0) && other == 0 && open == 0);
+        tcsi_cohort_deinit(&cohort);
+    }
 }
 
 /* One that alarms every 100 scores, however far: it becomes quiet, and the others are judged as without it. */
@@ -332,6 +364,7 @@ static void test_size_is_declared(void **state)
 
 TCS_TEST_MAIN(cmocka_unit_test(test_the_rate_is_kept), cmocka_unit_test(test_the_rate_is_kept_by_small_cohorts),
               cmocka_unit_test(test_events_are_seen), cmocka_unit_test(test_later_events_are_seen),
+              cmocka_unit_test(test_what_holds_still_is_no_tail),
               cmocka_unit_test(test_one_series_neither_floods_nor_spoils), cmocka_unit_test(test_a_new_series_is_judged_at_once),
               cmocka_unit_test(test_one_moment_is_no_past), cmocka_unit_test(test_an_alarm_opens_and_closes),
               cmocka_unit_test(test_a_fleet_in_step_does_not_flood), cmocka_unit_test(test_saved_and_loaded_goes_on_alike),

@@ -36,6 +36,7 @@ static void write_look(const char *key, const tcsi_grounds_row *row, tcsi_json_w
     tcsi_json_put_number(writer, "level_deviation", look.parts.spread);
     tcsi_json_put_number(writer, "from_level", look.parts.by_level);
     tcsi_json_put_number(writer, "score", look.score);
+    tcsi_json_put_number(writer, "score_most", look.parts.most);
     tcsi_json_put_number(writer, "usual", look.usual);
     tcsi_json_put_number(writer, "bar", look.bar);
     tcsi_json_put_number(writer, "height", look.height);

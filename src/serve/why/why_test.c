@@ -147,6 +147,23 @@ static void test_the_counterfactual_of_a_spike_is_true_of_the_cell(void **state)
     assert_int_equal(told_of(above, 0), 1);
 }
 
+/* Of equal rows before it: what they can vouch for is its score, and where that is no alarm, nothing would have been. */
+static void test_the_first_value_that_differs(void **state)
+{
+    (void)state;
+    tcsi_grounds_row row = { .is_known = true, .value = 5e7, .member = { .usual = 2, .bar = 1, .count = 400 }, .threshold = 4 };
+    for (int t = 0; t < 400; t++) (void)tcsi_residual_chart_push(&row.chart, &tcsi_residual_chart_defaults, 1.9e6);
+    tcsi_first_look look = tcsi_first_look_of(&row);
+    assert_true(look.score == 20 && look.parts.most == 20 && look.height == 10);
+    assert_true(look.low <= 1.9e6 && look.high >= 1.9e6 && look.high - look.low < 1);
+    row.threshold = 10.5;
+    look = tcsi_first_look_of(&row);
+    assert_true(look.low == -INFINITY && look.high == INFINITY);
+    (void)tcsi_residual_chart_push(&row.chart, &tcsi_residual_chart_defaults, 1.9e6 + 100);
+    look = tcsi_first_look_of(&row);
+    assert_true(look.parts.most == INFINITY && look.score > 1e6 && look.high < 1.9e6 + 400);
+}
+
 /* Of a shift all rows are moved that would have alarmed, until the chart has followed; and judged by another cell they are quiet. */
 static void test_the_counterfactual_of_a_shift_moves_its_rows(void **state)
 {
@@ -350,7 +367,7 @@ static void test_the_story_names_the_kind(void **state)
     tcsi_buffer_deinit(&text);
 }
 
-TCS_TEST_MAIN(cmocka_unit_test(test_the_first_look_is_taken_apart_exactly),
+TCS_TEST_MAIN(cmocka_unit_test(test_the_first_look_is_taken_apart_exactly), cmocka_unit_test(test_the_first_value_that_differs),
               cmocka_unit_test(test_the_counterfactual_of_a_spike_is_true_of_the_cell),
               cmocka_unit_test(test_the_counterfactual_of_a_shift_moves_its_rows),
               cmocka_unit_test(test_rows_that_did_not_alarm_have_none), cmocka_unit_test(test_grounds_come_back_from_their_document),
