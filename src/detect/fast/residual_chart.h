@@ -59,7 +59,7 @@ typedef struct tcsi_residual_parts {
 } tcsi_residual_parts;
 /* Of the value that a push would absorb next: the same bits.  The chart has had a row. */
 tcsi_residual_parts tcsi_residual_chart_parts(const tcsi_residual_chart *chart, const tcsi_residual_chart_options *options, double value);
-double tcsi_residual_parts_score(const tcsi_residual_parts *parts);
+double tcsi_residual_parts_score(const tcsi_residual_parts *parts); /* what they come to, ready or not */
 /* What the next row is expected to be, and its deviation; 0 where no row has differed from what was expected. */
 void tcsi_residual_chart_expect(const tcsi_residual_chart *chart, double *ret_value, double *ret_deviation);
 /* How far a value is from the level, in deviations of values; NaN before the first row. */
