@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { START_TRIES = 60 }; /* a second between them */
+
 typedef struct serve_options {
     const char *data, *store, *listen, *tokens, *certificate, *key, *budget, *collect, *receivers, *log, *scores, *history, *retention;
     const char *user, *check, *advertise, *deep;
@@ -180,12 +182,35 @@ static bool wait_for_the_end(tcsi_service *service, const sigset_t *signals)
     return false;
 }
 
-/* One life of the service; *ret_again: another is asked for. */
-static int live_once(const tcsi_service_options *asked, const char *address, const sigset_t *signals, uint16_t *ret_port, bool *ret_again)
+/* false: it was asked to end meanwhile. */
+static bool may_try_again(const sigset_t *signals)
+{
+    const struct timespec pause = { .tv_sec = 1 };
+    const int number = sigtimedwait(signals, NULL, &pause);
+    return number != SIGTERM && number != SIGINT;
+}
+
+/* The first life fails at once, for the one who waits for it. A later one began by itself: that the store is away just then, or somebody
+ * has the port for a moment, must not be the end of it. */
+static tcs_status start(const tcsi_service_options *asked, bool is_first, const sigset_t *signals, tcsi_service **ret_service,
+                        tcs_error *err)
+{
+    tcs_status status = tcsi_service_start(asked, ret_service, err);
+    for (int i = 0; !is_first && status != TCS_OK && i < START_TRIES && may_try_again(signals); i++) {
+        tcsi_log(TCSI_LOG_WARNING, "SERVE-START-FAILED", "%s; trying again", err->text);
+        *err = (tcs_error){ 0 };
+        status = tcsi_service_start(asked, ret_service, err);
+    }
+    return status;
+}
+
+/* One life of the service; *again: it is not the first, and another is asked for. */
+static int live_once(const tcsi_service_options *asked, const char *address, const sigset_t *signals, uint16_t *ret_port, bool *again)
 {
     tcsi_service *service;
     tcs_error err = { 0 };
-    const tcs_status status = tcsi_service_start(asked, &service, &err);
+    const tcs_status status = start(asked, !*again, signals, &service, &err);
+    *again = false;
     if (status != TCS_OK) return fail(status, &err, NULL);
     *ret_port = tcsi_service_port(service);
     tcsi_log(TCSI_LOG_INFO, "SERVE-STARTED", "%zu series; %llu records of the journal were read", tcsi_service_series_count(service),
@@ -194,8 +219,8 @@ static int live_once(const tcsi_service_options *asked, const char *address, con
            address, *ret_port);
     fflush(stdout);
     (void)tcsi_systemd_notify("READY=1");
-    *ret_again = wait_for_the_end(service, signals);
-    if (!*ret_again) (void)tcsi_systemd_notify("STOPPING=1");
+    *again = wait_for_the_end(service, signals);
+    if (!*again) (void)tcsi_systemd_notify("STOPPING=1");
     tcsi_log(TCSI_LOG_INFO, "SERVE-STOPPING", "finishing what has come");
     const bool is_drained = tcsi_service_stop(service);
     tcsi_log(is_drained ? TCSI_LOG_INFO : TCSI_LOG_WARNING, "SERVE-STOPPED", is_drained ? "done" : "requests were cut off");
@@ -208,16 +233,14 @@ static int serve(const tcsi_service_options *asked, const char *address)
     tcsi_service_options next = *asked;
     sigset_t signals;
     int result = EXIT_DONE;
-    bool again = true;
+    bool again = false;
     sigemptyset(&signals);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) sigaddset(&signals, numbers[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, not the end */
-    while (again && result == EXIT_DONE) {
-        again = false;
-        result = live_once(&next, address, &signals, &next.port, &again);
-    }
+    do result = live_once(&next, address, &signals, &next.port, &again);
+    while (again && result == EXIT_DONE);
     return result;
 }
 

@@ -163,7 +163,8 @@ def all_are_there_once(service, senders):
 def same_state(one, two):
     """Both say the same of every series; one that starts itself anew is not there for a moment."""
     wait_for("both say the same", lambda: [service.send("/api/v1/series?limit=1000") for service in (one, two)],
-             lambda answers: answers[0] == answers[1] and answers[0][0] == 200)
+             lambda answers: answers[0] == answers[1] and answers[0][0] == 200,
+             words=lambda: "\n".join(f"{service.url} (status {service.process.poll()}): {service.words()[-1500:]}" for service in (one, two)))
 
 
 def stands_by():
@@ -389,6 +390,27 @@ def old_batches_go():
         all_are_there_once(two, [sender])
 
 
+def a_new_start_waits():
+    """One that starts itself anew while PostgreSQL is away goes on when it is back; and can be told to end meanwhile."""
+    with pair() as (database, one, two):
+        sender = Sender([one.url, two.url], 0)
+        wait_for("rows", lambda: sender.steps, lambda steps: steps > 50)
+        sender.finish()
+        database.end()
+        two.process.send_signal(signal.SIGUSR1)
+        wait_for("tries", two.words, lambda words: words.count("SERVE-START-FAILED") >= 2)
+        database.begin()
+        wait_for("a leader", lambda: one.is_ready() or two.is_ready(), bool, 60, lambda: one.words()[-2000:] + two.words()[-2000:])
+        same_state(one, two)
+        all_are_there_once(two, [sender])
+        database.end()
+        failures = two.words().count("SERVE-START-FAILED")
+        two.process.send_signal(signal.SIGUSR1)
+        wait_for("tries", two.words, lambda words: words.count("SERVE-START-FAILED") > failures)
+        assert two.stop() == 1
+        database.begin()
+
+
 def what_is_refused():
     with folder() as top:
         outcome = subprocess.run([TOCSIN, "serve", "--standby", "--data", str(top / "data"), "--listen", "127.0.0.1:0"], capture_output=True,
@@ -449,6 +471,7 @@ def main():
              ("PostgreSQL is restarted", the_database_restarts), ("connections are cut", connections_are_cut),
              ("episodes are kept once", episodes_are_kept_once), ("what the leader had not kept", what_was_not_kept_is_kept_by_the_other),
              ("old batches go, and whoever was away starts anew", old_batches_go),
+             ("a new start waits for the server", a_new_start_waits),
              ("what is watched is kept by one", what_is_watched_is_kept_by_one),
              ("what is refused", what_is_refused)]
     for name, case in cases:
