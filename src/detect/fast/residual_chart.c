@@ -12,6 +12,7 @@
 #define CLIP 3.0
 static const double RHO_MAX = 0.99, REACH_ROWS = 4000, REACH_RISE = 2, REACH_PART = 0.1;
 enum { WARMUP = 16, PATIENCE = 50, COUNT_MAX = 1 << 30 };
+#define REACH_MIN 1e-36F
 #define REACHES_FOLLOW (UINT32_C(1) << 31) /* in a saved state, beside the run; those of before there were any do not have it */
 
 const tcsi_residual_chart_options tcsi_residual_chart_defaults = {
@@ -79,12 +80,18 @@ static float next_reach(float reach, float square, double step)
     return (float)tcsi_at_most(tcsi_at_least((double)reach, far), 1e38);
 }
 
+/* Nothing in the end: a float that is next to nothing would be slow, and stay. */
+static float forget(float reach)
+{
+    const float kept = (float)(1 - 1 / REACH_ROWS) * reach;
+    return kept > REACH_MIN ? kept : 0;
+}
+
 /* A row that is far away says how far values go; those that follow it there say that once more, and no more. */
 static void keep_reach(tcsi_residual_chart *chart, bool is_first_far, const tcsi_residual_parts *parts)
 {
-    const double kept = 1 - 1 / REACH_ROWS;
-    chart->reach = (float)(kept * (double)chart->reach);
-    chart->rest_reach = (float)(kept * (double)chart->rest_reach);
+    chart->reach = forget(chart->reach);
+    chart->rest_reach = forget(chart->rest_reach);
     if (!is_first_far) return;
     chart->reach = next_reach(chart->reach, chart->variance, parts->step);
     chart->rest_reach = next_reach(chart->rest_reach, chart->residual_square, parts->rest);

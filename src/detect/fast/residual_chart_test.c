@@ -112,6 +112,17 @@ static void test_a_constant_that_moves(void **state)
     assert_true(fabs(expected - 1.9e6) < 4096 && deviation > 400);
 }
 
+/* In the end nothing is left of a move, and the next one is the first one again. */
+static void test_what_is_forgotten(void **state)
+{
+    (void)state;
+    enum { ROWS = 400000 };
+    tcsi_residual_chart chart = { 0 };
+    for (int t = 0; t < ROWS; t++) (void)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, t == 100 ? 1 : 0);
+    assert_true(chart.reach == 0 && chart.rest_reach == 0 && chart.variance == 0);
+    assert_true(tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, 1) == sqrt(ROWS));
+}
+
 /* A state of before charts had a reach is one without. */
 static void test_older_states(void **state)
 {
@@ -162,4 +173,4 @@ static void test_extremes(void **state)
 TCS_TEST_MAIN(cmocka_unit_test(test_golden), cmocka_unit_test(test_a_million_fit_in_memory),
               cmocka_unit_test(test_residuals_see_what_values_hide), cmocka_unit_test(test_robust_and_patient),
               cmocka_unit_test(test_what_mostly_holds_still), cmocka_unit_test(test_a_constant_that_moves),
-              cmocka_unit_test(test_older_states), cmocka_unit_test(test_extremes))
+              cmocka_unit_test(test_what_is_forgotten), cmocka_unit_test(test_older_states), cmocka_unit_test(test_extremes))

@@ -86,7 +86,7 @@ def residual_chart():
         out.append(min(max(abs(d) / s, abs(e) / r), most) if n >= 16 else NAN)
         a = max(alpha_min, 1 / (n + 1))
         far = n >= 16 and (abs(d) > clip * s or abs(e) > clip * r)
-        reach, rest_reach = f(float(reach) * (1 - 1 / 4000)), f(float(rest_reach) * (1 - 1 / 4000))
+        reach, rest_reach = [far if far > 1e-36 else f(0) for far in (f(1 - 1 / 4000) * reach, f(1 - 1 / 4000) * rest_reach)]
         if far and run == 0:
             reach, rest_reach = [f(max(float(old), min(abs(step), 2 * max(float(old), np.sqrt(float(square))) or np.inf)))
                                  for old, step, square in ((reach, d, var), (rest_reach, e, res))]
