@@ -239,8 +239,9 @@ static int serve(const tcsi_service_options *asked, const char *address)
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails, not the end */
-    do result = live_once(&next, address, &signals, &next.port, &again);
-    while (again && result == EXIT_DONE);
+    do {
+        result = live_once(&next, address, &signals, &next.port, &again);
+    } while (again && result == EXIT_DONE);
     return result;
 }
 

@@ -42,7 +42,7 @@ def reasons(path):
             elif case and text.startswith("#"):
                 comment.append(text)
         if test["result"] in ("FAIL", "ERROR", "TIMEOUT") and not has_case:
-            yield test["name"], test["result"].lower(), (said + test.get("stderr", "").splitlines())[-LAST_LINES:]
+            yield test["name"], test["result"].lower(), (said + test.get("stderr", "").splitlines())[-FIRST_LINES - LAST_LINES:]
 
 
 def main():

@@ -144,7 +144,9 @@ static tcs_status fit(tcsi_cohort *cohort, tcs_error *err)
     double highest[TCSI_PEAK_COUNT_MAX];
     cohort->peaks.generation_max = generation_of(cohort->rate);
     const double score_count = (double)tcsi_peaks_score_count(&cohort->peaks);
-    const size_t found = tcsi_peaks_collect(&cohort->peaks, highest), peak_count = add_prior(highest, found);
+    size_t found = tcsi_peaks_collect(&cohort->peaks, highest);
+    while (found > 0 && highest[found - 1] <= PEAK_MIN) found--; /* of a state that was saved when any height was one */
+    const size_t peak_count = add_prior(highest, found);
     const tcsi_reference reference = { .scores = cohort->body, .count = cohort->body_count, .peaks = highest, .peak_count = peak_count,
                                        .cluster_count = (double)(tcsi_peaks_cluster_count(&cohort->peaks) + peak_count - found),
                                        .row_count = score_count, .run_length = cohort->run_length,

@@ -356,6 +356,41 @@ static void test_saved_and_loaded_goes_on_alike(void **state)
     tcsi_buffer_deinit(&damaged);
 }
 
+/* The first fit: 100 scores, and 30 of the oldest series. */
+static void test_when_it_judges_first(void **state)
+{
+    (void)state;
+    static const struct { size_t size, rounds; } cases[] = { { 1, 100 }, { 3, 34 }, { 10, 30 } };
+    for (size_t k = 0; k < TCS_COUNT(cases); k++) {
+        tcsi_cohort cohort;
+        tcsi_cohort_member members[10] = { 0 };
+        tcsi_cohort_verdict verdict;
+        size_t rounds = 0;
+        assert_ok(tcsi_cohort_init(&cohort, 1e-5, 4, test_err));
+        for (; isinf(cohort.threshold); rounds++)
+            for (size_t i = 0; i < cases[k].size; i++) assert_ok(tcsi_cohort_push(&cohort, &members[i], 1, &verdict, test_err));
+        assert_int_equal(rounds, cases[k].rounds);
+        tcsi_cohort_deinit(&cohort);
+    }
+}
+
+/* A scale of before there was a least one. */
+static void test_older_members(void **state)
+{
+    (void)state;
+    tcsi_cohort_member old = { .usual = 0.01F, .bar = 1, .count = 5000 }, member = { 0 };
+    tcsi_buffer bytes;
+    tcs_error err;
+    tcsi_buffer_init(&bytes, 4096);
+    tcsi_codec codec = tcsi_codec_save(&bytes, &err);
+    tcsi_cohort_member_persist(&old, &codec);
+    codec = tcsi_codec_load(bytes.data, bytes.size, &err);
+    tcsi_cohort_member_persist(&member, &codec);
+    assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
+    assert_true(member.usual == 1 && member.count == 5000);
+    tcsi_buffer_deinit(&bytes);
+}
+
 static void test_size_is_declared(void **state)
 {
     (void)state;
@@ -368,4 +403,5 @@ TCS_TEST_MAIN(cmocka_unit_test(test_the_rate_is_kept), cmocka_unit_test(test_the
               cmocka_unit_test(test_one_series_neither_floods_nor_spoils), cmocka_unit_test(test_a_new_series_is_judged_at_once),
               cmocka_unit_test(test_one_moment_is_no_past), cmocka_unit_test(test_an_alarm_opens_and_closes),
               cmocka_unit_test(test_a_fleet_in_step_does_not_flood), cmocka_unit_test(test_saved_and_loaded_goes_on_alike),
-              cmocka_unit_test(test_size_is_declared))
+              cmocka_unit_test(test_when_it_judges_first),
+              cmocka_unit_test(test_older_members), cmocka_unit_test(test_size_is_declared))

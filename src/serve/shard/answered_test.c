@@ -410,10 +410,36 @@ static void test_saved_and_loaded(void **state)
     tcsi_buffer_deinit(&saved);
 }
 
+/* What was kept of series before their charts had a reach is without one. */
+static void test_older_scales_are_read(void **state)
+{
+    (void)state;
+    float scale[] = { 4, 1, 2, 2.5F };
+    uint64_t now_of = 3;
+    uint32_t count = 0;
+    double share = 0.05;
+    static tcsi_taught taught;
+    tcsi_buffer bytes;
+    tcs_error err;
+    tcsi_buffer_init(&bytes, 4096);
+    tcsi_codec codec = tcsi_codec_save(&bytes, &err);
+    tcsi_codec_tag(&codec, "TAUG");
+    for (size_t i = 0; i < TCS_COUNT(scale); i++) tcsi_codec_f32(&codec, &scale[i]);
+    tcsi_codec_u64(&codec, &now_of);
+    tcsi_codec_u32(&codec, &count);
+    tcsi_codec_f64(&codec, &share);
+    codec = tcsi_codec_load(bytes.data, bytes.size, &err);
+    tcsi_taught_persist(&taught, &codec);
+    assert_int_equal(tcsi_codec_status(&codec), TCS_OK);
+    assert_true(taught.now.residual_square == 2 && taught.now.reach == 0 && taught.now.usual == 2.5F && taught.now_of == 3);
+    assert_true(taught.raise_share == 0.05);
+    tcsi_buffer_deinit(&bytes);
+}
+
 TCS_TEST_MAIN(cmocka_unit_test(test_the_next_like_it_is_quiet), cmocka_unit_test(test_a_quiet_one_that_grows_is_heard),
               cmocka_unit_test(test_an_open_episode_is_answered), cmocka_unit_test(test_a_true_one_is_heard_at_once),
               cmocka_unit_test(test_an_expected_silence), cmocka_unit_test(test_a_limit_is_never_quiet),
               cmocka_unit_test(test_shares_of_the_budget),
               cmocka_unit_test(test_a_near_miss_is_raised), cmocka_unit_test(test_incidents_are_no_training_data),
-              cmocka_unit_test(test_what_cannot_be_read_changes_nothing),
+              cmocka_unit_test(test_what_cannot_be_read_changes_nothing), cmocka_unit_test(test_older_scales_are_read),
               cmocka_unit_test(test_saved_and_loaded))

@@ -253,6 +253,32 @@ static void test_grounds_come_back_from_their_document(void **state)
     tcsi_buffer_deinit(&text);
 }
 
+/* A document of before charts had a reach, 8 numbers, is one without. */
+static void test_older_grounds_are_read(void **state)
+{
+    (void)state;
+    static const char document[] =
+        "{\"sequence\":7,\"opened_by\":\"height\",\"allowed\":1e-5,\"sure\":5,\"hold\":6,\"onset\":{\"time\":\"2026-11-26T15:00:00Z\","
+        "\"value\":9,\"received\":\"2026-11-26T15:00:01Z\",\"threshold\":3,\"threshold_low\":2,\"chart\":[1,2,3,4,5,6,70,8%s],"
+        "\"scale\":[2,1,0,50,0,0]}}";
+    static const struct {
+        const char *more;
+        bool is_read;
+    } cases[] = { { "", true }, { ",2,3", true }, { ",2", false }, { ",2,-3", false } };
+    for (size_t i = 0; i < TCS_COUNT(cases); i++) {
+        char text[sizeof document + 16];
+        const tcsi_json_value *root;
+        tcsi_arena arena;
+        tcsi_grounds grounds;
+        snprintf(text, sizeof text, document, cases[i].more);
+        tcsi_arena_init(&arena, 0);
+        assert_ok(tcsi_json_parse(text, strlen(text), &arena, &root, test_err));
+        assert_int_equal(tcsi_grounds_read(root, &grounds), cases[i].is_read);
+        if (cases[i].is_read) assert_true(grounds.onset.chart.clipped_run == 8 && grounds.onset.chart.rest_reach == (i ? 3 : 0));
+        tcsi_arena_deinit(&arena);
+    }
+}
+
 static void test_hostile_grounds_are_nothing(void **state)
 {
     (void)state;
@@ -371,5 +397,6 @@ TCS_TEST_MAIN(cmocka_unit_test(test_the_first_look_is_taken_apart_exactly), cmoc
               cmocka_unit_test(test_the_counterfactual_of_a_spike_is_true_of_the_cell),
               cmocka_unit_test(test_the_counterfactual_of_a_shift_moves_its_rows),
               cmocka_unit_test(test_rows_that_did_not_alarm_have_none), cmocka_unit_test(test_grounds_come_back_from_their_document),
+              cmocka_unit_test(test_older_grounds_are_read),
               cmocka_unit_test(test_hostile_grounds_are_nothing), cmocka_unit_test(test_grounds_outlive_a_snapshot),
               cmocka_unit_test(test_more_than_there_is_room_for), cmocka_unit_test(test_the_story_names_the_kind))
