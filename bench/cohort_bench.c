@@ -73,45 +73,69 @@ static double noise(tcsi_rng *rng, int freedom)
     return freedom ? z * sqrt((freedom - 2) / squares) : z;
 }
 
-static void simulate(uint64_t stream, size_t row_count, int freedom, size_t every)
+/* A series that a chart judges row by row, with an event of one to three rows about every so many rows; 0: none. */
+typedef struct simulation {
+    course *course;
+    tcsi_rng rng;
+    tcsi_residual_chart chart;
+    size_t every, at;
+    uint64_t left; /* rows of the event, this one included */
+} simulation;
+
+static simulation begin(uint64_t seed, uint64_t stream, size_t row_count, size_t every)
 {
-    course *c = add(row_count);
-    tcsi_rng rng = tcsi_rng_make(7, stream);
-    tcsi_residual_chart chart = { .count = 0 };
-    const double memory = 0.9 * tcsi_rng_uniform(&rng);
+    return (simulation){ .course = add(row_count), .rng = tcsi_rng_make(seed, stream), .every = every };
+}
+
+/* Does an event begin with this row?  Then the caller draws its size. */
+static bool event_begins(simulation *s)
+{
+    if (!s->every || s->left > 0 || s->at <= 100 || tcsi_rng_below(&s->rng, s->every) != 0) return false;
+    s->left = 1 + tcsi_rng_below(&s->rng, 3);
+    return true;
+}
+
+static void put(simulation *s, double value, double event)
+{
+    s->course->labels[s->at] = s->left > 0;
+    s->course->scores[s->at] = (float)tcsi_residual_chart_push(&s->chart, &tcsi_residual_chart_defaults, value + (s->left ? event : 0));
+    s->at++;
+    s->left -= s->left > 0;
+}
+
+static void simulate_noise(uint64_t stream, size_t row_count, int freedom, size_t every)
+{
+    simulation s = begin(7, stream, row_count, every);
+    const double memory = 0.9 * tcsi_rng_uniform(&s.rng);
     double at = 0, event = 0;
-    uint64_t left = 0;
-    for (size_t t = 0; t < row_count; t++) {
-        at = memory * at + sqrt(1 - memory * memory) * noise(&rng, freedom);
-        if (every && left == 0 && t > 100 && tcsi_rng_below(&rng, every) == 0) {
-            left = 1 + tcsi_rng_below(&rng, 3);
-            event = (tcsi_rng_below(&rng, 2) ? 8 : -8) * pow(5, tcsi_rng_uniform(&rng));
-        }
-        c->labels[t] = left > 0;
-        c->scores[t] = (float)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, 10 + at + (left ? event : 0));
-        left -= left > 0;
+    while (s.at < row_count) {
+        at = memory * at + sqrt(1 - memory * memory) * noise(&s.rng, freedom);
+        if (event_begins(&s)) event = (tcsi_rng_below(&s.rng, 2) ? 8 : -8) * pow(5, tcsi_rng_uniform(&s.rng));
+        put(&s, 10 + at, event);
     }
 }
 
-/* What a counter counts in each row, most of it nothing: Poisson with a mean of 0.003 to 3.  An event is a burst in one to three rows. */
+static void simulate_light(uint64_t stream, size_t row_count, size_t every)
+{
+    simulate_noise(stream, row_count, 0, every);
+}
+
+static void simulate_heavy(uint64_t stream, size_t row_count, size_t every)
+{
+    simulate_noise(stream, row_count, 5, every);
+}
+
+/* What a counter counts in each row, most of it nothing: Poisson with a mean of 0.003 to 3.  An event is a burst. */
 static void simulate_counts(uint64_t stream, size_t row_count, size_t every)
 {
-    course *c = add(row_count);
-    tcsi_rng rng = tcsi_rng_make(8, stream);
-    tcsi_residual_chart chart = { .count = 0 };
-    const double mean = 0.003 * pow(1000, tcsi_rng_uniform(&rng));
+    simulation s = begin(8, stream, row_count, every);
+    const double mean = 0.003 * pow(1000, tcsi_rng_uniform(&s.rng));
     double event = 0;
-    uint64_t left = 0;
-    for (size_t t = 0; t < row_count; t++) {
+    while (s.at < row_count) {
         double count = -1;
-        for (double at = 0; at < mean; count++) at -= log(1 - tcsi_rng_uniform(&rng));
-        if (every && left == 0 && t > 100 && tcsi_rng_below(&rng, every) == 0) {
-            left = 1 + tcsi_rng_below(&rng, 3);
-            event = round((4 + 8 * sqrt(mean)) * pow(5, tcsi_rng_uniform(&rng)));
-        }
-        c->labels[t] = left > 0;
-        c->scores[t] = (float)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, count + (left ? event : 0));
-        left -= left > 0;
+        for (double at = 0; at < mean; count++) at -= log(1 - tcsi_rng_uniform(&s.rng));
+        if (event_begins(&s)) event = round((4 + 8 * sqrt(mean)) * pow(5, tcsi_rng_uniform(&s.rng)));
+        put(&s, count, event);
     }
 }
 
@@ -119,21 +143,13 @@ static void simulate_counts(uint64_t stream, size_t row_count, size_t every)
  * event goes far beyond them. */
 static void simulate_steps(uint64_t stream, size_t row_count, size_t every)
 {
-    course *c = add(row_count);
-    tcsi_rng rng = tcsi_rng_make(9, stream);
-    tcsi_residual_chart chart = { .count = 0 };
-    const double often = 0.003 * pow(100, tcsi_rng_uniform(&rng)), back = 0.02 * pow(50, tcsi_rng_uniform(&rng));
+    simulation s = begin(9, stream, row_count, every);
+    const double often = 0.003 * pow(100, tcsi_rng_uniform(&s.rng)), back = 0.02 * pow(50, tcsi_rng_uniform(&s.rng));
     double at = 0, event = 0;
-    uint64_t left = 0;
-    for (size_t t = 0; t < row_count; t++) {
-        if (tcsi_rng_uniform(&rng) < (at > 0 ? back : often)) at = (double)tcsi_rng_below(&rng, 4);
-        if (every && left == 0 && t > 100 && tcsi_rng_below(&rng, every) == 0) {
-            left = 1 + tcsi_rng_below(&rng, 3);
-            event = 16 * pow(5, tcsi_rng_uniform(&rng));
-        }
-        c->labels[t] = left > 0;
-        c->scores[t] = (float)tcsi_residual_chart_push(&chart, &tcsi_residual_chart_defaults, 1000 + at + (left ? event : 0));
-        left -= left > 0;
+    while (s.at < row_count) {
+        if (tcsi_rng_uniform(&s.rng) < (at > 0 ? back : often)) at = (double)tcsi_rng_below(&s.rng, 4);
+        if (event_begins(&s)) event = 16 * pow(5, tcsi_rng_uniform(&s.rng));
+        put(&s, 1000 + at, event);
     }
 }
 
@@ -225,23 +241,20 @@ int main(int argc, char **argv)
 {
     static const struct { size_t size, series, rows; } fleets[] = { { 1, 100, 20000 }, { 10, 100, 10000 }, { 300, 300, 4000 } };
     static const double rates[] = { 3e-4, 1e-4, 3e-5, 1e-5 };
-    for (int heavy = 0; argc < 3 && heavy < 2; heavy++)
-        for (size_t every = 0; every <= 3000; every = every ? 5 * every : 600)
+    static const struct {
+        const char *name;
+        void (*simulate)(uint64_t stream, size_t row_count, size_t every);
+        size_t every[3], every_count;
+    } kinds[] = { { "light tails", simulate_light, { 0, 600, 3000 }, 3 }, { "heavy tails", simulate_heavy, { 0, 600, 3000 }, 3 },
+                  { "counts", simulate_counts, { 0, 3000 }, 2 }, { "steps", simulate_steps, { 0, 3000 }, 2 } };
+    for (size_t n = 0; argc < 3 && n < sizeof kinds / sizeof *kinds; n++)
+        for (size_t e = 0; e < kinds[n].every_count; e++)
             for (size_t k = 0; k < sizeof fleets / sizeof *fleets; k++) {
                 char name[64];
                 clear();
-                for (size_t i = 0; i < fleets[k].series; i++) simulate(i, fleets[k].rows, heavy ? 5 : 0, every);
-                snprintf(name, sizeof name, "%s tails, an event in %zu", heavy ? "heavy" : "light", every);
-                compare(name, fleets[k].size, rates + 1 + 2 * (every > 0), 1);
-            }
-    for (int steps = 0; argc < 3 && steps < 2; steps++)
-        for (size_t every = 0; every <= 3000; every += 3000)
-            for (size_t k = 0; k < sizeof fleets / sizeof *fleets; k++) {
-                char name[64];
-                clear();
-                for (size_t i = 0; i < fleets[k].series; i++) (steps ? simulate_steps : simulate_counts)(i, fleets[k].rows, every);
-                snprintf(name, sizeof name, "%s, an event in %zu", steps ? "steps" : "counts", every);
-                compare(name, fleets[k].size, rates + 1 + 2 * (every > 0), 1);
+                for (size_t i = 0; i < fleets[k].series; i++) kinds[n].simulate(i, fleets[k].rows, kinds[n].every[e]);
+                snprintf(name, sizeof name, "%s, an event in %zu", kinds[n].name, kinds[n].every[e]);
+                compare(name, fleets[k].size, rates + 1 + 2 * (e > 0), 1);
             }
     for (int i = 1; i + 1 < argc; i += 2) {
         clear();
