@@ -251,7 +251,7 @@ static tcs_status notify_of(tcsi_keeper *keeper, const tcsi_live_event *event, c
     snprintf(words.summary, sizeof words.summary, "%s", text_at(keeper, one->sentence));
     tcsi_keep_incident_describe(&keeper->incidents, keeper->directory, one->serial, &words);
     if (!*words.description) tcsi_words_advice(event, words.description, sizeof words.description);
-    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->sequence, trace);
+    if (keeper->options.traces) tcsi_traces_find(keeper->options.traces, event->rows_sequence, trace);
     const size_t tag_count = tcsi_words_alert_tags(key, (tcsi_live_kind)event->kind, &keeper->arena, tags);
     const tcsi_alert alert = { .tags = tags, .tag_count = tag_count, .episode_id = id,
                                .incident_id = words.id, .state = (tcsi_alert_state)event->state, .starts_ns = episode->begin_ns,

@@ -242,6 +242,7 @@ def traced_from_rows_to_receivers():
         service = start()
         begin, traces = time.time() - 400, ["4bf92f3577b34da6a3ce929d0e0e4736", "0af7651916cd43dd8448eb211c80319c"]
         service.feed(begin, 0, 300)
+        time.sleep(2.1)  # a tick tells each series its share of the budget: a jump is suspected now, and confirmed by the deep layer's word
         service.feed(begin, 300, 310, trace=traces[1])
         service.feed(begin, 310, 318, spiking=(3,), spike=range(310, 400), trace=traces[0])
         hooks.wait(("/ops", "3", "confirmed"))

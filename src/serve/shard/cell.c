@@ -111,6 +111,7 @@ void tcsi_cell_set_second_look(tcsi_cell *cell, const tcsi_second_look_options *
 static void tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event)
 {
     event.received_ns = cell->now_ns;
+    if (event.rows_sequence == 0) event.rows_sequence = event.sequence;
     event.severity = event.kind == TCSI_LIVE_LIMIT ? SEVERITY_MOST : SEVERITY_LEAST;
     event.cadence_s = series->presence.cadence_s;
     event.p_value = 1;
@@ -136,30 +137,30 @@ static tcsi_grounds_by sure_by(const tcsi_cell *cell, const tcsi_live_series *se
     return tcsi_second_look_confirms(cell, series, rate, series->anomaly.lasted > TCSI_CELL_RUN_LENGTH);
 }
 
-void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
-                            bool is_update)
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, tcsi_cause cause, bool is_update)
 {
-    tcsi_live_event event = { .sequence = sequence, .number = series->number, .kind = TCSI_LIVE_ANOMALY, .state = (uint8_t)state,
-                              .is_update = is_update, .episode = series->anomaly, .time_ns = time_ns };
+    tcsi_live_event event = { .sequence = cause.sequence, .rows_sequence = cause.rows_sequence, .number = series->number,
+                              .kind = TCSI_LIVE_ANOMALY, .state = (uint8_t)state, .is_update = is_update, .episode = series->anomaly,
+                              .time_ns = cause.time_ns };
     if (state == TCSI_LIVE_SUSPECTED && !is_update) event.has_window = tcsi_last_rows_window(&series->last_rows, event.window);
     tcsi_cell_tell(cell, series, event);
 }
 
 /* What answers keep quiet is confirmed by nothing, and what they raise by nothing else. */
-static bool confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, bool is_raised)
+static bool confirm(tcsi_cell *cell, tcsi_live_series *series, tcsi_cause cause, bool is_raised)
 {
     if (series->anomaly.is_confirmed || tcsi_answered_is_quiet(series)) return false;
     const tcsi_grounds_by by = is_raised ? TCSI_GROUNDS_ANSWER : sure_by(cell, series);
     if (by == TCSI_GROUNDS_NONE) return false;
     series->anomaly.is_confirmed = 1;
-    tcsi_grounds_confirm(cell, series, by, time_ns);
-    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, sequence, time_ns, false);
+    tcsi_grounds_confirm(cell, series, by, cause.time_ns);
+    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_CONFIRMED, cause, false);
     return true;
 }
 
-bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns)
+bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, tcsi_cause cause)
 {
-    return confirm(cell, series, sequence, time_ns, false);
+    return confirm(cell, series, cause, false);
 }
 
 static void keep_peak(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, const tcsi_live_outcome *outcome)
@@ -184,6 +185,7 @@ static bool is_judged(const tcsi_cell *cell, const tcsi_live_series *series)
 static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi_live_row *row, uint64_t sequence,
                            const tcsi_live_outcome *outcome)
 {
+    const tcsi_cause cause = { .sequence = sequence, .rows_sequence = sequence, .time_ns = row->time_ns };
     tcsi_live_episode *episode = &series->anomaly;
     const bool is_raising = outcome->verdict.is_unusual && !outcome->verdict.is_opening && episode->begin_sequence == 0 &&
                             tcsi_taught_raises(cell, series, row->time_ns, row->value < outcome->expected);
@@ -196,11 +198,11 @@ static void follow_anomaly(tcsi_cell *cell, tcsi_live_series *series, const tcsi
     if (is_judged(cell, series)) tcsi_second_look_row(cell, series, row, sequence, outcome);
     if (episode->begin_sequence == 0) return;
     const bool is_raised = tcsi_answered_follow(cell, series, is_opening) == TCSI_ADVICE_RAISE;
-    if (is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, row->time_ns, false);
-    (void)confirm(cell, series, sequence, row->time_ns, is_raised);
+    if (is_opening) tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, cause, false);
+    (void)confirm(cell, series, cause, is_raised);
     if (!outcome->verdict.is_closing) return;
     const tcsi_live_state end = episode->is_confirmed ? TCSI_LIVE_RESOLVED : TCSI_LIVE_DISMISSED;
-    tcsi_cell_tell_anomaly(cell, series, end, sequence, row->time_ns, false);
+    tcsi_cell_tell_anomaly(cell, series, end, cause, false);
     tcsi_grounds_close(cell, series);
     *episode = (tcsi_live_episode){ 0 };
 }

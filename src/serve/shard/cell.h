@@ -82,6 +82,7 @@ typedef struct tcsi_live_series {
 /* What happened: an episode opened, was confirmed, or ended. */
 typedef struct tcsi_live_event {
     uint64_t sequence;   /* of the record that made it so */
+    uint64_t rows_sequence; /* of the record whose rows it tells of: another where the deep layer's word on them made it so */
     uint32_t number;     /* of the series */
     uint32_t order;      /* among events that are told together */
     uint8_t kind, state; /* tcsi_live_kind, tcsi_live_state */
@@ -99,6 +100,12 @@ typedef struct tcsi_live_event {
     uint8_t has_window;
     int16_t window[TCSI_LAST_ROWS]; /* has_window: an anomaly's last rows when it opened, for whoever learns from answers to it */
 } tcsi_live_event;
+
+/* What makes an event: a record, and the row that it says something of. */
+typedef struct tcsi_cause {
+    uint64_t sequence, rows_sequence; /* of the record; of the one that the row came with */
+    int64_t time_ns;                  /* the row's */
+} tcsi_cause;
 
 typedef struct tcsi_cell_options {
     double rate;                    /* alarms of chance allowed per row */
@@ -186,9 +193,8 @@ void tcsi_cell_act(tcsi_cell *cell, const tcsi_action *action);
 void tcsi_cell_tell(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_event event);
 
 /* For second_look.c: tells of the series' open anomaly; confirms it if it is to be, and says whether it has. */
-void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, uint64_t sequence, int64_t time_ns,
-                            bool is_update);
-bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns);
+void tcsi_cell_tell_anomaly(tcsi_cell *cell, tcsi_live_series *series, tcsi_live_state state, tcsi_cause cause, bool is_update);
+bool tcsi_cell_confirm(tcsi_cell *cell, tcsi_live_series *series, tcsi_cause cause);
 
 /* Between two rows.  The cell as it is now, to the end of out, which like err is used until save_some is done; no save may go on. */
 void tcsi_cell_save(tcsi_cell *cell, tcsi_buffer *out, tcs_error *err);

@@ -215,6 +215,12 @@ static double limit_of(const tcsi_cell *cell, const tcsi_live_series *series, co
     return exp(low);
 }
 
+/* What record `sequence` says of the row in question. */
+static tcsi_cause cause_of(const tcsi_waiting *waiting, uint64_t sequence)
+{
+    return (tcsi_cause){ .sequence = sequence, .rows_sequence = waiting->sequence, .time_ns = waiting->time_ns };
+}
+
 static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting *waiting, const tcsi_deep_answer *answer,
                          double limit, uint64_t sequence)
 {
@@ -230,7 +236,7 @@ static void open_episode(tcsi_cell *cell, tcsi_live_series *series, const tcsi_w
     cell->answers.height = fmin((double)waiting->height * (double)series->member.bar, TCSI_COHORT_HEIGHT_MAX);
     const bool is_raised = tcsi_answered_follow(cell, series, true) == TCSI_ADVICE_RAISE;
     (void)is_raised; /* it is confirmed at once anyway, unless answers keep it quiet */
-    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, sequence, waiting->time_ns, false);
+    tcsi_cell_tell_anomaly(cell, series, TCSI_LIVE_SUSPECTED, cause_of(waiting, sequence), false);
 }
 
 /* An answer on a row of the open episode. */
@@ -250,12 +256,11 @@ static void weigh(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting 
 }
 
 /* The verdict may have confirmed the episode, or have changed without. */
-static void tell_change(tcsi_cell *cell, tcsi_live_series *series, uint64_t sequence, int64_t time_ns, uint8_t verdict_before)
+static void tell_change(tcsi_cell *cell, tcsi_live_series *series, tcsi_cause cause, uint8_t verdict_before)
 {
-    if (tcsi_cell_confirm(cell, series, sequence, time_ns)) return;
+    if (tcsi_cell_confirm(cell, series, cause)) return;
     if (series->anomaly.verdict != verdict_before)
-        tcsi_cell_tell_anomaly(cell, series, series->anomaly.is_confirmed ? TCSI_LIVE_CONFIRMED : TCSI_LIVE_SUSPECTED, sequence,
-                               time_ns, true);
+        tcsi_cell_tell_anomaly(cell, series, series->anomaly.is_confirmed ? TCSI_LIVE_CONFIRMED : TCSI_LIVE_SUSPECTED, cause, true);
 }
 
 static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiting *waiting, const tcsi_deep_answer *answer,
@@ -266,7 +271,7 @@ static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiti
     if (episode->begin_sequence) {
         if (waiting->sort != TCSI_QUESTION_ESCALATED || waiting->time_ns < episode->begin_ns) return;
         weigh(cell, series, waiting, answer);
-        tell_change(cell, series, sequence, waiting->time_ns, verdict_before);
+        tell_change(cell, series, cause_of(waiting, sequence), verdict_before);
         return;
     }
     if (answer->is_untrained || series->presence.is_ended) return;
@@ -275,7 +280,7 @@ static void consider(tcsi_cell *cell, tcsi_live_series *series, const tcsi_waiti
     if (chance > allowed) return;
     if (waiting->sort == TCSI_QUESTION_SAMPLED) cell->second_look.counts.missed += 1 / cell->second_look.sample_share;
     open_episode(cell, series, waiting, answer, limit_of(cell, series, waiting, answer->p_value, allowed), sequence);
-    (void)tcsi_cell_confirm(cell, series, sequence, waiting->time_ns);
+    (void)tcsi_cell_confirm(cell, series, cause_of(waiting, sequence));
 }
 
 void tcsi_second_look_hear(tcsi_cell *cell, const tcsi_deep_answer *answer, uint64_t sequence)
@@ -314,7 +319,7 @@ static void expire(tcsi_cell *cell, tcsi_waiting *waiting, uint64_t sequence)
     series->look.is_asked = 0;
     if (series->anomaly.begin_sequence == 0 || series->anomaly.verdict != TCSI_VERDICT_PENDING) return;
     series->anomaly.verdict = TCSI_VERDICT_UNCONFIRMED;
-    tell_change(cell, series, sequence, waiting->time_ns, TCSI_VERDICT_PENDING);
+    tell_change(cell, series, cause_of(waiting, sequence), TCSI_VERDICT_PENDING);
 }
 
 void tcsi_second_look_tick(tcsi_cell *cell, uint64_t sequence, int64_t time_ns)

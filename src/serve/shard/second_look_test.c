@@ -156,10 +156,14 @@ static void test_an_answer_confirms_early(void **state)
     const tcsi_deep_question *q = question_about(w, 7);
     assert_non_null(q);
     assert_true(q->received_ns == now_of(w) && q->height > 1);
+    const uint64_t rows_sequence = w->sequence;
+    assert_true(w->events[0].sequence == rows_sequence && w->events[0].rows_sequence == rows_sequence);
+    turn(w, QUIET); /* the answer takes its time */
     answer(w, q, 0.001f, false);
     assert_string_equal(story(w, 7), "Sp Cc");
     assert_true(w->events[w->event_count - 1].episode.deep_p_value < 0.01f);
     assert_int_equal(w->events[w->event_count - 1].sequence, w->sequence); /* the record that made it so */
+    assert_int_equal(w->events[w->event_count - 1].rows_sequence, rows_sequence);
     for (int i = 0; i < 12; i++) turn(w, QUIET);
     assert_string_equal(story(w, 7), "Sp Cc Rc");
     tcsi_cell_deinit(&w->cell);
@@ -197,6 +201,7 @@ static void test_without_an_answer_the_fast_layer_decides(void **state)
     w->t++;
     tick(w);
     assert_string_equal(story(w, 5), "Sp (Su)");
+    assert_true(w->events[w->event_count - 1].rows_sequence < w->events[w->event_count - 1].sequence);
     assert_true(w->cell.second_look.counts.expired >= w->question_count);
     const size_t told = w->event_count;
     answer(w, &asked, 1e-6f, false); /* too late */
