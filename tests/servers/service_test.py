@@ -41,6 +41,9 @@ def with_service(function, *more):
             service = Service(pathlib.Path(folder) / "data", *more)
             try:
                 function(service)
+            except Exception as failure:
+                warnings = [line for line in service.words().splitlines() if '"level":"info"' not in line]
+                raise AssertionError(f"{failure!r}; the service's last warnings: {warnings[-6:]}") from failure
             finally:
                 service.stop(signal.SIGKILL)
     return run

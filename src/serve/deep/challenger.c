@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "serve/deep/trial.h"
 #include "serve/models/models.h"
+#include "series/stats.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -119,7 +120,7 @@ bool tcsi_challenger_is_due(const tcsi_challenger *c, const tcsi_deep_model *cha
 /* What a side says of labelled windows. */
 typedef struct side {
     double *scores;        /* (set.count) */
-    double ns_per_row;
+    double ns_per_row;     /* the median's: others want the processor, too, and the first row finds nothing where it was */
     double p_low, confirmed_false; /* among others: chances below LOW, and below what confirms an episode */
 } side;
 
@@ -127,20 +128,22 @@ static tcs_status ask(const tcsi_deep_model *model, const tcsi_deep_labelled *se
 {
     tcsi_deep_scorer scorer;
     double features[TCSI_DEEP_FEATURES], strangeness, others = 0;
-    side s = { .scores = TCSI_NEW_ARRAY(double, set->count + 1) };
+    side s = { .scores = TCSI_NEW_ARRAY(double, 2 * set->count + 2) };
     if (!s.scores) return tcsi_fail_memory(err, "a trial");
+    double *const costs = s.scores + set->count + 1;
     tcs_status status = tcsi_deep_scorer_init(&scorer, &model->network, err);
-    const int64_t begin_ns = tcsi_clock_thread_ns();
     for (size_t i = 0; status == TCS_OK && i < set->count; i++) {
+        const int64_t begin_ns = tcsi_clock_thread_ns();
         tcsi_deep_scorer_run(&scorer, set->items[i].rows, 1, &strangeness, features);
         s.scores[i] = tcsi_deep_model_score(model, TCSI_QUESTION_ESCALATED, strangeness, features);
+        costs[i] = (double)(tcsi_clock_thread_ns() - begin_ns);
         if (set->items[i].is_true) continue;
         const double p = (double)tcsi_deep_model_p_value(model, TCSI_QUESTION_ESCALATED, s.scores[i]);
         others++;
         s.p_low += p < LOW;
         s.confirmed_false += p <= tcsi_second_look_usual.agree;
     }
-    s.ns_per_row = (double)(tcsi_clock_thread_ns() - begin_ns) / fmax((double)set->count, 1);
+    s.ns_per_row = set->count ? tcsi_quantile_inplace(costs, set->count, 0.5) : 0;
     if (others > 0) s.p_low /= others;
     tcsi_deep_scorer_deinit(&scorer);
     if (status == TCS_OK) *ret_side = s;
@@ -248,17 +251,16 @@ tcs_status tcsi_challenger_measure(tcsi_challenger *c, const tcsi_deep_model *ch
 
 /* ---- making one ---- */
 
-static tcs_status put(tcsi_challenger *c, const tcsi_deep_model *model, const tcsi_deep_model *champion, tcs_error *err)
+static tcs_status put(tcsi_challenger *c, const tcsi_deep_model *model, const tcsi_deep_model *champion,
+                      char ret_hash[TCSI_HASH_TEXT_SIZE], tcs_error *err)
 {
-    char hash[TCSI_HASH_TEXT_SIZE];
     tcsi_buffer bytes;
     const tcsi_model_import import = { .name = TCSI_MODEL_LIVE, .parent = champion->hash, .who = WHO, .now_ns = tcsi_clock_wall_ns(),
                                        .note = "learned from people's answers" };
     c->made_ns = import.now_ns;
     tcsi_buffer_init(&bytes, MODEL_SIZE_MAX);
     tcs_status status = tcsi_deep_model_save(model, &bytes, err);
-    if (status == TCS_OK) status = tcsi_models_import(c->store, bytes.data, bytes.size, &import, hash, err);
-    if (status == TCS_OK) status = tcsi_store_alias_set(c->store, ALIAS, hash, err);
+    if (status == TCS_OK) status = tcsi_models_import(c->store, bytes.data, bytes.size, &import, ret_hash, err);
     tcsi_buffer_deinit(&bytes);
     return status;
 }
@@ -267,14 +269,16 @@ tcs_status tcsi_challenger_make(tcsi_challenger *c, const tcsi_deep_model *champ
                                 const tcsi_deep_windows references[TCSI_QUESTION_SORT_COUNT], tcs_error *err)
 {
     tcsi_deep_model *model = NULL;
+    char hash[TCSI_HASH_TEXT_SIZE];
     tcsi_deep_answers answers = { .set = &c->set, .held_out = TCSI_NEW_ZEROS(double, c->set.count + 1) };
     if (!answers.held_out) return tcsi_fail_memory(err, "a challenger");
     c->has_made = true;
     memcpy(c->made_for, c->set.hash, sizeof c->made_for);
     memcpy(c->parent, champion->hash, sizeof c->parent);
     tcs_status status = tcsi_deep_model_compare(champion, references, &answers, &model, err);
-    if (status == TCS_OK) status = put(c, model, champion, err);
+    if (status == TCS_OK) status = put(c, model, champion, hash, err);
     if (status == TCS_OK && model->head.is_set) status = try_on_answers(c, model, champion, answers.held_out, err);
+    if (status == TCS_OK) status = tcsi_store_alias_set(c->store, ALIAS, hash, err); /* whoever sees it there sees its evidence */
     if (status == TCS_OK) {
         set_model(c, model);
     } else {

@@ -323,14 +323,19 @@ static bool must_wait(tcsi_teacher *teacher, double strangeness, char reason[REA
     return false;
 }
 
-/* Kept, in nobody's place; is_next: it has its turn after the trial. */
-static void put_aside(tcsi_teacher *teacher, const tcsi_deep_model *model, const char *reason, bool is_next)
+/* Who has learned from answers keeps the challenger's place, also when rows have judged it: more rows may judge otherwise. */
+static bool has_taught_challenger(const tcsi_teacher *teacher)
+{
+    return teacher->challenger.model && teacher->challenger.model->head.is_set;
+}
+
+/* Kept, in nobody's place; where: "waits for the trial of"; is_next: it has its turn after the trial. */
+static void put_aside(tcsi_teacher *teacher, const tcsi_deep_model *model, const char *where, const char *reason, bool is_next)
 {
     waiting w = { .hash = "" };
     char note[REASON_SIZE + 120];
     const making m = { model, teacher->model->hash, NULL, note };
-    snprintf(note, sizeof note, "%s the trial of challenger %.12s; %s", is_next ? "waits for" : "kept aside during",
-             teacher->challenger.model->hash, reason);
+    snprintf(note, sizeof note, "%s challenger %.12s; %s", where, teacher->challenger.model->hash, reason);
     memcpy(w.parent, teacher->model->hash, sizeof w.parent);
     snprintf(w.reason, sizeof w.reason, "%s", reason);
     if (keep(teacher, &m, w.hash) && is_next) teacher->waiting = w;
@@ -355,7 +360,9 @@ static void hand_in(tcsi_teacher *teacher, tcsi_deep_model *model, bool is_train
     const bool is_fit = !is_training || is_better(teacher, model, reason, &strangeness), waits = must_wait(teacher, strangeness, reason);
     const bool decides = is_fit && !waits && may_promote(teacher);
     const making m = { model, teacher->model ? teacher->model->hash : NULL, decides ? reason : NULL, NULL };
-    if (waits) put_aside(teacher, model, reason, is_fit && (is_training || strcmp(teacher->waiting.parent, m.parent) != 0));
+    const bool is_next = waits && is_fit && (is_training || strcmp(teacher->waiting.parent, m.parent) != 0);
+    if (waits) put_aside(teacher, model, is_next ? "waits for the trial of" : "kept aside during the trial of", reason, is_next);
+    else if (!decides && has_taught_challenger(teacher)) put_aside(teacher, model, "kept beside", reason, false);
     else if (teacher->options.store) (void)keep(teacher, &m, hash);
     if (decides) take_over(teacher, model);
     else tcsi_deep_model_release(model);

@@ -296,6 +296,39 @@ static void test_a_person_waits_for_nobody(void **state)
     assert_true(is_in_time(s, has_come));
 }
 
+static bool count_one(void *context, const tcsi_model *model)
+{
+    *(size_t *)context += strstr(model->note, "kept beside challenger") != NULL;
+    return true;
+}
+
+static bool has_kept_one(stage *s)
+{
+    size_t count = 0;
+    assert_ok(tcsi_models_list(s->mine, count_one, &count, test_err));
+    return count == 1;
+}
+
+/* A champion of people's choice: what the service trains does not decide, and takes nobody's place either. */
+static void test_who_learned_from_answers_keeps_its_place(void **state)
+{
+    stage *s = *state;
+    char decides[TCSI_HASH_TEXT_SIZE], challenger[TCSI_HASH_TEXT_SIZE], now[TCSI_HASH_TEXT_SIZE];
+    bool is_found;
+    assert_ok(tcsi_store_alias_get(s->mine, "challenger", challenger, &is_found, test_err));
+    assert_true(is_found);
+    let_one_wait(s);
+    const tcsi_teacher_stats stats = tcsi_teacher_stat(s->teacher);
+    assert_ok(tcsi_models_promote(s->mine, TCSI_DEEP_ALIAS, stats.waiting, "because", "ann", 1000 * HOUR_NS, decides, test_err));
+    assert_ok(tcsi_models_promote(s->mine, TCSI_DEEP_ALIAS, "", "after all", "ann", 1000 * HOUR_NS, decides, test_err));
+    assert_true(is_in_time(s, has_come) && is_in_time(s, is_free));
+    push(s, TCSI_QUESTION_ESCALATED, 300, 0.3);
+    assert_true(is_in_time(s, has_kept_one));
+    assert_ok(tcsi_store_alias_get(s->mine, "challenger", now, &is_found, test_err));
+    assert_true(is_found);
+    assert_string_equal(now, challenger);
+}
+
 static void test_a_worn_champion_is_not_waited_for(void **state)
 {
     stage *s = *state;
@@ -307,4 +340,5 @@ static void test_a_worn_champion_is_not_waited_for(void **state)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
 TCS_TEST_MAIN(cmocka_unit_test(test_a_champion_is_held_for_a_day), cmocka_unit_test(test_a_champion_that_does_not_hold_up),
               CASE(test_whoever_waits_takes_over_after_a_day), CASE(test_a_challenger_decides_by_itself),
-              CASE(test_a_person_waits_for_nobody), CASE(test_a_worn_champion_is_not_waited_for))
+              CASE(test_a_person_waits_for_nobody), CASE(test_a_worn_champion_is_not_waited_for),
+              CASE(test_who_learned_from_answers_keeps_its_place))
