@@ -6,7 +6,8 @@
  * weights there are; in between, when there are half as many references again, it looks anew at what scores mean.  What it makes is
  * published, one pointer, and put into the registry (models/models.h), from where the next start takes it.  A network that was trained anew
  * takes over when on the same windows it finds the ordinary no stranger than the one before, and is the challenger otherwise, unless one
- * that learned from answers is.  Whom people promote is answered with half a second later; after a rollback it stays so until somebody promotes.
+ * that learned from answers is.  Whom people promote is answered with half a second later; after a rollback it stays so until somebody
+ * promotes.
  * From what people answer it makes challengers (challenger.h), which are scored beside the champion and promoted when every gate is passed;
  * what it trains meanwhile waits for that (hold.h), as a model of the registry whose note says so.
  * Which model answers when is nothing that the state depends on: answers are input (shard/second_look.h).
